@@ -1,0 +1,1 @@
+"""Shared core of EchoLead: settings, event contract, tenancy, operational database, warehouse and queue clients."""

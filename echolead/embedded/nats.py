@@ -1,0 +1,98 @@
+"""Embedded NATS: the real nats-server from a wheel, with JetStream that syncs every message to disk."""
+
+import json
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from echolead.embedded.part import Part
+
+# What a collector needs: publish to the three streams' subjects, hear the acknowledgements on its own inbox, and read
+# the server's and the streams' settings to refuse a lazy disk. It cannot read an event back.
+COLLECTOR_PUBLISHES = ["events.>", "webhooks.>", "dead.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.*"]
+
+
+@dataclass(frozen=True)
+class EmbeddedNats:
+    """A nats-server with its store under `data_dir`, on loopback unless `host` says otherwise.
+
+    Two users: `echolead` with full rights and `collector`, which may only publish.
+    """
+
+    data_dir: Path
+    port: int
+    monitor_port: int
+    password: str
+    collector_password: str
+    host: str = "127.0.0.1"
+    max_store_bytes: int = 20 * 1024**3
+
+    @property
+    def url(self) -> str:
+        """Address with full rights."""
+        return f"nats://echolead:{self.password}@{self.host}:{self.port}"
+
+    @property
+    def collector_url(self) -> str:
+        """Address with the right to publish and nothing else."""
+        return f"nats://collector:{self.collector_password}@{self.host}:{self.port}"
+
+    @property
+    def monitor_url(self) -> str:
+        """Monitoring pages (`/varz`, `/healthz`), always on loopback: they name clients and subjects."""
+        return f"http://127.0.0.1:{self.monitor_port}"
+
+    def prepare(self) -> None:
+        """Write the configuration file (mode 0600: it holds the passwords)."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        configuration = {
+            "host": self.host,
+            "port": self.port,
+            "http": f"127.0.0.1:{self.monitor_port}",
+            "max_payload": 8 * 1024 * 1024,
+            "jetstream": {
+                "store_dir": str(self.data_dir / "jetstream"),
+                "max_file_store": self.max_store_bytes,
+                # The default of two minutes loses acknowledged messages when power fails.
+                "sync_interval": "always",
+            },
+            "authorization": {
+                "users": [
+                    {"user": "echolead", "password": self.password},
+                    {
+                        "user": "collector",
+                        "password": self.collector_password,
+                        "permissions": {
+                            "publish": COLLECTOR_PUBLISHES,
+                            "subscribe": ["_INBOX_collector.>"],
+                        },
+                    },
+                ]
+            },
+        }
+        self._configuration.touch(mode=0o600)
+        # nats-server's configuration language takes JSON as it is.
+        self._configuration.write_text(json.dumps(configuration, indent=2))
+
+    def part(self) -> Part:
+        """The server process."""
+        program = Path(sysconfig.get_path("scripts")) / "nats-server"
+        return Part(
+            name="nats",
+            command=[str(program), "--config", str(self._configuration)],
+            ready=self._missing,
+            directory=self.data_dir,
+        )
+
+    @property
+    def _configuration(self) -> Path:
+        return self.data_dir / "nats.json"
+
+    def _missing(self) -> str | None:
+        try:
+            answer = httpx.get(f"{self.monitor_url}/healthz", timeout=2)
+        except httpx.HTTPError as error:
+            return f"the monitoring page does not answer: {error}"
+        return None if answer.status_code == 200 else f"/healthz says {answer.text.strip()}"

@@ -1,0 +1,117 @@
+"""A part of the embedded stack: one process, how it starts, and how one can tell that it serves."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class PartFailed(RuntimeError):
+    """A part could not be started; the message says which, why, and where its log is."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the stack.
+
+    `ready` is a real health check with its own short time-out: it asks the service, not the process table, and
+    answers None when the part serves or one sentence on what is missing.
+    """
+
+    name: str
+    command: list[str]
+    ready: Callable[[], str | None]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    as_user: int | None = None  # uid to drop to; only meaningful as root
+    directory: Path | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_timeout_seconds: float = 20.0
+    ready_timeout_seconds: float = 60.0
+
+    def popen(self, output: int) -> "subprocess.Popen[bytes]":
+        """Start the process in its own group, its output going to the file descriptor `output`."""
+        identity = {} if self.as_user is None else {"user": self.as_user, "group": self.as_user, "extra_groups": []}
+        return subprocess.Popen(
+            self.command,
+            env={**os.environ, **self.environment},
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **identity,  # type: ignore[call-overload]
+        )
+
+
+def python(*arguments: str) -> list[str]:
+    """Command line of this interpreter running a module: `python("-m", "x")`."""
+    return [sys.executable, *arguments]
+
+
+def port_is_open(host: str, port: int, timeout_seconds: float = 0.5) -> bool:
+    """Whether something accepts TCP connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout_seconds):
+            return True
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    """A TCP port that was free on loopback a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(part: Part, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Block until `part` serves. Raises `PartFailed` when it ends or does not serve in time."""
+    deadline = time.monotonic() + part.ready_timeout_seconds
+    missing: str | None = "was not asked yet"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise PartFailed(f"{part.name} ended with status {process.returncode}:\n{tail(log)}")
+        missing = part.ready()
+        if missing is None:
+            return
+        time.sleep(0.05)
+    raise PartFailed(f"{part.name} is not ready after {part.ready_timeout_seconds:.0f} s: {missing}\n{tail(log)}")
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log, for an error message."""
+    if not log.exists():
+        return f"(no log at {log})"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def running(part: Part, log_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run one part without a supervisor (tests, one-off commands): ready on entry, stopped on exit."""
+    log_dir.mkdir(parents=True, exist_ok=True)
+    log = log_dir / f"{part.name}.log"
+    with log.open("ab") as output:
+        process = part.popen(output.fileno())
+    try:
+        wait_until_ready(part, process, log)
+        yield process
+    finally:
+        stop(part, process)
+
+
+def stop(part: Part, process: "subprocess.Popen[bytes]") -> None:
+    """Ask the process to end, and end its whole group when it does not within its time."""
+    if process.poll() is None:
+        process.send_signal(part.stop_signal)
+        try:
+            process.wait(part.stop_timeout_seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)

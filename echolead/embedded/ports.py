@@ -1,0 +1,22 @@
+"""Ports of the embedded stack, as offsets from one base, so that several stacks can run side by side."""
+
+from enum import IntEnum
+
+
+class Port(IntEnum):
+    """Offset of each part's port from the base."""
+
+    COLLECTOR = 0
+    CONSOLE = 1
+    DAGSTER = 2
+    WAREHOUSE = 3
+    POSTGRES = 4
+    NATS = 5
+    METRICS = 6
+    DEMO_CHATWOOT = 7
+    DEMO_PAGES = 8
+    NATS_MONITOR = 9
+
+    def of(self, base: int) -> int:
+        """The part's port in the stack that starts at `base`."""
+        return base + self.value

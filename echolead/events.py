@@ -1,0 +1,180 @@
+"""The event contract, version 1: what a tracking script may send, and what the collector puts on the queue.
+
+Structs are msgspec's, because the collector decodes every event of every request. Field by field meaning and the
+limits are in docs/reference/event-contract.md.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+SCHEMA_VERSION = 1
+MAX_EVENT_BYTES = 64 * 1024
+MAX_BATCH_EVENTS = 500
+MAX_BODY_BYTES = 1024 * 1024
+
+EVENT_NAME_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
+UTM_FIELDS = (
+    "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id", "utm_source_platform",
+    "utm_creative_format", "utm_marketing_tactic",
+)  # fmt: skip
+CLICK_ID_FIELDS = (
+    "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "gad_source", "gad_campaignid", "fbclid", "msclkid", "twclid",
+    "li_fat_id", "igshid", "ttclid", "rdt_cid", "epik", "qclid", "sccid", "irclid", "mc_cid", "ctwa_clid", "oppref",
+)  # fmt: skip
+AD_COOKIE_FIELDS = ("_fbc", "_fbp", "_ga", "hubspotutk", "rdtrk")
+
+Text = Annotated[str, Meta(max_length=2048)]
+Url = Annotated[str, Meta(max_length=8192)]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Page(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The page the event happened on; `query` is the raw query string as the address bar had it, without `?`."""
+
+    url: Url
+    title: Text = ""
+    referrer: Url = ""
+    query: Url = ""
+
+
+class TouchPoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One arrival: what the address said (`params`: utm_*, click ids), ad cookies, and where it came from.
+
+    Values are byte-exact, case kept. A direct arrival has empty `params` and `referrer` and is a real arrival.
+    """
+
+    at: Moment
+    landing_url: Url
+    referrer: Url = ""
+    params: dict[str, Text] = {}
+    cookies: dict[str, Text] = {}
+
+
+class Touch(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The visitor's first, last and last non-direct arrival, as the script remembers them."""
+
+    first: TouchPoint | None = None
+    last: TouchPoint | None = None
+    last_non_direct: TouchPoint | None = None
+
+
+class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The browser: BCP 47 language, IANA time zone, `WxH` in CSS pixels, script version."""
+
+    language: Text = ""
+    time_zone: Text = ""
+    screen: Text = ""
+    viewport: Text = ""
+    script_version: Text = ""
+
+
+class User(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the visitor said of themself, as typed; the collector adds the normalised forms beside it."""
+
+    email: Text = ""
+    phone: Text = ""
+    name: Text = ""
+    external_id: Text = ""
+
+
+class Consent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Purposes (`analytics`, `marketing`, a tenant's own) granted (true) or denied (false), and on what basis."""
+
+    purposes: dict[str, bool] = {}
+    basis: Text = ""
+    policy_version: Text = ""
+    at: Moment | None = None
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing a visitor did, as the script reports it. Unknown fields are kept in the payload, not refused.
+
+    `event_id`, a UUIDv7 minted in the browser, is the event's key within its tenant from here to the warehouse.
+    """
+
+    event_id: UUID
+    name: Annotated[str, Meta(pattern=EVENT_NAME_PATTERN)]
+    tracking_id: UUID
+    session_id: UUID
+    occurred_at: Moment
+    page: Page
+    touch: Touch = Touch()
+    context: Context = Context()
+    user: User | None = None
+    consent: Consent | None = None
+    properties: dict[str, Any] = {}
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """The body of `POST /t`. Events stay raw here: each is validated alone, so a bad one costs only itself."""
+
+    events: Annotated[list[Raw], Meta(min_length=1)]
+    sent_at: Moment | None = None
+
+
+class NormalizedUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`email` lower-cased and trimmed, `phone` E.164, `phone_variants` the Brazilian forms with and without the 9."""
+
+    email: str = ""
+    phone: str = ""
+    phone_variants: list[str] = []
+
+
+class ReceivedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One accepted event: its JSON exactly as sent, and what the collector read out of its `user`."""
+
+    event: Raw
+    user: NormalizedUser | None = None
+
+
+class ReceivedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One request's accepted events with what the collector knows of the request.
+
+    A message on `events.{tenant_id}` is one or more of these as JSON, one a line.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    tenant_id: str
+    received_at: Moment
+    sent_at: Moment | None = None
+    host: str = ""
+    ip: str = ""
+    user_agent: str = ""
+    client_hints: dict[str, str] = {}
+    trace_id: str = ""
+    source: str = "script"  # script, server, pixel
+    events: list[ReceivedEvent]
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that could not be accepted or loaded, with its bytes, kept to be read, corrected and replayed.
+
+    A message on `dead.{tenant_id}` is one or more of these as JSON, one a line. `payload` is the original text
+    (undecodable bytes as base64 with `is_base64`), `index` its place in the batch, `reason` a code and `detail` a
+    sentence, `stage` who refused it: `collector` or `loader`.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    dead_letter_id: UUID
+    tenant_id: str
+    received_at: Moment
+    stage: str
+    reason: str
+    detail: str
+    index: int = 0
+    event_id: str = ""
+    payload: str = ""
+    is_base64: bool = False
+    host: str = ""
+    trace_id: str = ""
+
+
+encode = msgspec.json.Encoder().encode
+decode_batch = msgspec.json.Decoder(Batch).decode
+decode_event = msgspec.json.Decoder(Event).decode
+decode_received_request = msgspec.json.Decoder(ReceivedRequest).decode
+decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode

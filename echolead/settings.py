@@ -1,0 +1,73 @@
+"""Settings: every value EchoLead reads from its environment, typed, in one place.
+
+Each is `ECHOLEAD_<NAME>` in the environment. `echolead up` writes the addresses and secrets of the stack it starts to
+`<data_dir>/stack.env` (mode 0600); commands given the same `--data-dir` read them from there, and the environment wins.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_DATA_DIR = Path("var")
+STACK_ENV = "stack.env"
+
+
+class Settings(BaseSettings):
+    """One typed view of the environment, read once at the start of a process and passed inwards."""
+
+    model_config = SettingsConfigDict(env_prefix="ECHOLEAD_", extra="ignore", frozen=True)
+
+    data_dir: Path = DEFAULT_DATA_DIR
+    port_base: int = 8700
+    """First port of the embedded stack; the parts listen on offsets from it (see `echolead.embedded.ports`)."""
+    listen_host: str = "127.0.0.1"
+    """Address the parts of the embedded stack bind to."""
+
+    clickhouse_url: SecretStr = SecretStr("")
+    """`http://user:password@host:port` of the warehouse, for the parts that write. Empty: embedded."""
+    clickhouse_readonly_url: SecretStr = SecretStr("")
+    """The same for readers (console, `echolead sql`): a user that can change nothing. Empty: `clickhouse_url`."""
+
+    postgres_url: SecretStr = SecretStr("")
+    """`postgresql://…` of the operational database as its owner: migrations only. Empty: embedded."""
+    postgres_system_url: SecretStr = SecretStr("")
+    """As the role that serves every tenant (collector look-ups, mirroring, the delivery engine's planner)."""
+    postgres_app_url: SecretStr = SecretStr("")
+    """As the role bound by row-level security: it sees the rows of the tenant set in its transaction, no other."""
+    dagster_postgres_url: SecretStr = SecretStr("")
+    """Database of Dagster's own storage."""
+
+    nats_url: SecretStr = SecretStr("")
+    """`nats://user:password@host:port` with full rights on the streams (loader, set-up). Empty: embedded."""
+    nats_collector_url: SecretStr = SecretStr("")
+    """The same for the collector, which may publish and nothing else. Empty: `nats_url`."""
+
+    secret_keys: SecretStr = SecretStr("")
+    """Comma-separated Fernet keys that encrypt destinations' secrets at rest; the first encrypts, all decrypt."""
+    jwt_secret: SecretStr = SecretStr("")
+    """Key of the console's session tokens (HS256), 32 bytes or more."""
+
+    collector_url: str = "http://localhost:8700"
+    """Public address of the collector and API, as browsers and the console reach it."""
+    console_url: str = "http://localhost:8701"
+    """Public address of the console, used for links to a lead."""
+    dagster_url: str = "http://localhost:8702"
+    collector_workers: int = 1
+    trusted_proxies: str = "127.0.0.1"
+    """Comma-separated addresses whose X-Forwarded-For is believed."""
+    allow_private_destinations: bool = False
+    """Whether destinations may live on loopback or private addresses (a self-hosted Chatwoot, the demo)."""
+    live_run_seconds: int = 1800
+    """How long one live run loops before the next takes over."""
+
+
+def load_settings(data_dir: Path | None = None) -> Settings:
+    """Settings from the environment, then from the stack file of `data_dir`, then the defaults.
+
+    Raises `pydantic.ValidationError` naming the variable that is wrong.
+    """
+    chosen = data_dir or Path(os.environ.get("ECHOLEAD_DATA_DIR", DEFAULT_DATA_DIR))
+    chosen = chosen.resolve()
+    return Settings(data_dir=chosen, _env_file=chosen / STACK_ENV)  # type: ignore[call-arg]  # pydantic-settings

@@ -1,0 +1,49 @@
+"""Real servers for the tests: one PostgreSQL, one NATS and one embedded warehouse a run, each in its own folder."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from echolead.embedded.clickhouse import EmbeddedWarehouse
+
+from echolead.embedded.nats import EmbeddedNats
+from echolead.embedded.part import free_port, running
+from echolead.embedded.postgres import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def servers_dir() -> Iterator[Path]:
+    """A folder that other users may enter: PostgreSQL runs as another user when we are root."""
+    folder = Path(tempfile.mkdtemp(prefix="echolead-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """A running PostgreSQL cluster with nothing in it."""
+    server = EmbeddedPostgres(servers_dir / "postgres", free_port(), "test-superuser")
+    server.prepare()
+    with running(server.part(), servers_dir / "logs"):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server(servers_dir: Path) -> Iterator[EmbeddedNats]:
+    """A running nats-server without streams."""
+    server = EmbeddedNats(servers_dir / "nats", free_port(), free_port(), "test-full", "test-collector")
+    server.prepare()
+    with running(server.part(), servers_dir / "logs"):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def warehouse_server(servers_dir: Path) -> Iterator[EmbeddedWarehouse]:
+    """A running embedded warehouse with nothing in it."""
+    server = EmbeddedWarehouse(servers_dir / "warehouse", free_port(), "test-writer", "test-reader")
+    server.prepare()
+    with running(server.part(), servers_dir / "logs"):
+        yield server
