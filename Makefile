@@ -1,0 +1,83 @@
+# EchoLead: everything a newcomer or a contributor runs. `make` alone shows the list.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# The virtual environment brings its own Node.js; scripts of npm packages must find that one first.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
+
+BASE := .stamps/base
+DEV := .stamps/dev
+NPM := .stamps/npm
+SCRIPT := tracking/dist/t.js
+
+.DEFAULT_GOAL := help
+.PHONY: help up test lint format bench lock clean chromium
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  Pass arguments on with ARGS, for example: make up ARGS="--data-dir /srv/echolead --port-base 9000"'
+
+up: $(BASE) $(SCRIPT) ## Install what is missing, then run the whole stack with a demo tenant
+	@$(BIN)/echolead up $(ARGS)
+
+test: $(DEV) $(SCRIPT) chromium ## Install what is missing, then run every test
+	$(BIN)/npm --prefix tracking test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV) $(NPM) ## Check style and types: ruff, mypy --strict, sqlfluff, the script's own checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+	$(BIN)/npm --prefix tracking run lint
+
+format: $(DEV) ## Rewrite Python files in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV) $(SCRIPT) ## Run the benchmarks, print their table, write build/bench.json
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(DEV) ## Pin every Python package again, with hashes, from requirements/*.in
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
+		requirements/base.in -o requirements/base.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
+		requirements/dev.in -o requirements/dev.txt
+
+clean: ## Remove everything that can be made again (the data in var/ stays)
+	rm -rf $(VENV) .stamps build tracking/node_modules tracking/dist dbt_project/target dbt_project/logs \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))' || { \
+		echo "EchoLead needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+		echo "Name another one: make up PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "Python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(BASE): requirements/base.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing the Python packages (a few minutes the first time) ..."
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements/base.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@mkdir -p .stamps && touch $@
+
+$(DEV): requirements/dev.txt $(BASE)
+	@echo "Installing the tools for tests ..."
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(NPM): tracking/package.json tracking/package-lock.json $(BASE)
+	@echo "Installing the packages that build the tracking script ..."
+	@$(BIN)/npm --prefix tracking ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(SCRIPT): $(NPM) $(wildcard tracking/src/*.js) tracking/build.mjs
+	@$(BIN)/npm --prefix tracking run --silent build
+	@touch $@
+
+chromium:
+	@sh tests/ensure_chromium.sh
