@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,11 +34,14 @@ class Part:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_seconds: float = 20.0
     ready_timeout_seconds: float = 60.0
+    port: int | None = None  # where it listens, for the tables of `up` and `status`
+    is_step: bool = False  # a set-up step: it is ready when it has ended with status 0, and is not started again
+    stop_group: bool = False  # send the stop signal to its children as well: they do not hear it from the parent
 
     def popen(self, output: int) -> "subprocess.Popen[bytes]":
         """Start the process in its own group, its output going to the file descriptor `output`."""
         identity = {} if self.as_user is None else {"user": self.as_user, "group": self.as_user, "extra_groups": []}
-        return subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             self.command,
             env={**os.environ, **self.environment},
             cwd=self.directory,
@@ -48,6 +51,7 @@ class Part:
             start_new_session=True,
             **identity,  # type: ignore[call-overload]
         )
+        return process
 
 
 def python(*arguments: str) -> list[str]:
@@ -109,9 +113,18 @@ def running(part: Part, log_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
 def stop(part: Part, process: "subprocess.Popen[bytes]") -> None:
     """Ask the process to end, and end its whole group when it does not within its time."""
     if process.poll() is None:
-        process.send_signal(part.stop_signal)
-        try:
+        if part.stop_group:
+            signal_group(process.pid, part.stop_signal)
+        else:
+            process.send_signal(part.stop_signal)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(part.stop_timeout_seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(5)
+    # What is left of the group is a child that outlived its parent, or a part that did not listen.
+    signal_group(process.pid, signal.SIGKILL)
+    process.wait(5)
+
+
+def signal_group(group: int, number: signal.Signals) -> None:
+    """Send a signal to every process of a group that may be gone already."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

@@ -1,0 +1,373 @@
+"""The supervisor: starts the parts of a stack in dependency order, keeps them up, and stops them in reverse.
+
+One thread a part: it waits for the parts named in `after`, starts the process, asks its health check, and starts it
+again when it ends. Why there is one of our own: docs/decisions/0001-supervisor.md.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from echolead.embedded import registry
+from echolead.embedded.part import Part, PartFailed, signal_group, stop, tail
+from echolead.embedded.registry import PartRecord, StackRecord
+
+FIRST_DELAY_SECONDS = 0.5
+MAX_DELAY_SECONDS = 30.0
+STABLE_AFTER_SECONDS = 60.0
+"""A part that served this long starts its back-off anew when it ends."""
+START_ATTEMPTS = 3
+"""How often a part may end before it has ever served; then the start of the whole stack is given up."""
+READY_POLL_SECONDS = 0.1
+HEALTH_INTERVAL_SECONDS = 10.0
+LOG_BYTES = 5 * 1024 * 1024
+LOGS_KEPT = 3
+STATE_INTERVAL_SECONDS = 0.25
+
+
+class Listener:
+    """Hears what the parts print and what happens to them. This one lets it all pass."""
+
+    def line(self, part: str, text: str) -> None:
+        """A part printed a line."""
+
+    def notice(self, part: str, text: str) -> None:
+        """The supervisor has something to say about a part."""
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Waiting time before the next start: doubles at each end, up to a bound, and starts anew after a stable time."""
+
+    first_seconds: float = FIRST_DELAY_SECONDS
+    max_seconds: float = MAX_DELAY_SECONDS
+    stable_after_seconds: float = STABLE_AFTER_SECONDS
+
+    def next(self, previous_seconds: float, served_seconds: float) -> float:
+        """Delay after an end, given the delay before and for how long the part served since."""
+        if previous_seconds == 0 or served_seconds >= self.stable_after_seconds:
+            return self.first_seconds
+        return min(previous_seconds * 2, self.max_seconds)
+
+
+class RotatingLog:
+    """A part's log file: at most `LOGS_KEPT` files of `LOG_BYTES` each, the newest without a number."""
+
+    def __init__(self, path: Path, max_bytes: int = LOG_BYTES, kept: int = LOGS_KEPT) -> None:
+        self.path = path
+        self.max_bytes = max_bytes
+        self.kept = kept
+
+    def copy(self, output: IO[bytes], line_read: Callable[[bytes], None]) -> None:
+        """Append every line of `output` until it ends, telling each to `line_read`."""
+        file = self.path.open("ab")
+        try:
+            for line in output:
+                if file.tell() + len(line) > self.max_bytes:
+                    file.close()
+                    self._rotate()
+                    file = self.path.open("ab")
+                file.write(line)
+                file.flush()
+                line_read(line)
+        finally:
+            file.close()
+
+    def _rotate(self) -> None:
+        for number in range(self.kept - 1, 0, -1):
+            older = self.path.with_name(f"{self.path.name}.{number}")
+            newer = self.path if number == 1 else self.path.with_name(f"{self.path.name}.{number - 1}")
+            if newer.exists():
+                newer.replace(older)
+
+
+class Keeper(threading.Thread):
+    """Keeps one part up, from its first start to the stop of the stack."""
+
+    def __init__(self, part: Part, supervisor: "Supervisor") -> None:
+        super().__init__(name=f"keeper-{part.name}", daemon=True)
+        self.part = part
+        self.supervisor = supervisor
+        self.record = PartRecord(part.name, "waiting", part.port, stop_signal=int(part.stop_signal))
+        self.log = RotatingLog(supervisor.log_dir / f"{part.name}.log")
+        self.is_ready = threading.Event()
+        self.has_stopped = threading.Event()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._copier: threading.Thread | None = None
+        self._ends = 0
+        self._delay_seconds = 0.0
+
+    def run(self) -> None:
+        """Wait for the parts before this one, then keep it up until the stack stops."""
+        try:
+            if self._wait_for(self.part.after):
+                self._keep_up()
+        except Exception as error:  # a defect here must end the stack, not leave it half watched
+            self.supervisor.give_up(f"{self.part.name}: {type(error).__name__}: {error}")
+        finally:
+            self._stop_after_dependents()
+            self.has_stopped.set()
+
+    def _keep_up(self) -> None:
+        while not self.supervisor.stopping.is_set():
+            served_seconds = self._run_once()
+            if self.record.state in ("done", "failed") or self.supervisor.stopping.is_set():
+                return
+            self._delay_seconds = self.supervisor.backoff.next(self._delay_seconds, served_seconds)
+            self.record.state = "restarting"
+            self.record.missing = f"ended; starts again in {self._delay_seconds:.1f} s"
+            self.supervisor.changed()
+            self.supervisor.stopping.wait(self._delay_seconds)
+            self.record.restarts += 1
+
+    def _run_once(self) -> float:
+        """Start the process and watch it to its end; for how many seconds it served."""
+        started = time.monotonic()
+        self.process = self._start()
+        ready_since = self._wait_until_ready(self.process, started)
+        if ready_since is not None:
+            self._watch(self.process)
+        if self.supervisor.stopping.is_set():
+            return 0
+        status = self.process.wait()
+        self._end(self.process)  # its children, if it left any
+        if self.part.is_step and status == 0:
+            self._set("done", None)
+            self.is_ready.set()
+            return 0
+        self._note_end(status)
+        return 0 if ready_since is None else time.monotonic() - ready_since
+
+    def _note_end(self, status: int) -> None:
+        self._ends += 1
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        self.supervisor.listener.notice(self.part.name, f"{how}; its log: {self.log.path}")
+        if not self.is_ready.is_set() and self._ends >= START_ATTEMPTS:
+            self._set("failed", f"{how} {self._ends} times before it served")
+            self.supervisor.give_up(f"{self.part.name} {self.record.missing}:\n{tail(self.log.path)}")
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        reading, writing = os.pipe()
+        try:
+            process = self.part.popen(writing)
+        except OSError as error:
+            os.close(reading)
+            raise PartFailed(f"{self.part.command[0]} could not be started: {error}") from error
+        finally:
+            os.close(writing)
+        self._copier = threading.Thread(target=self._copy_output, args=(reading,), daemon=True)
+        self._copier.start()
+        self.record.pid = process.pid
+        self.record.process_started_at = registry.own_start_time(process.pid)
+        self._set("starting", None)
+        return process
+
+    def _copy_output(self, reading: int) -> None:
+        with os.fdopen(reading, "rb") as output:
+            self.log.copy(output, self._hear)
+
+    def _hear(self, line: bytes) -> None:
+        self.supervisor.listener.line(self.part.name, line.decode(errors="replace").rstrip("\n"))
+
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]", started: float) -> float | None:
+        """When it began to serve; None when it ended, or the stack stops, or it took too long and was ended."""
+        while not self.supervisor.stopping.is_set() and process.poll() is None:
+            if not self.part.is_step:
+                self.record.missing = self._ask()
+                if self.record.missing is None:
+                    self.record.ready_after_seconds = round(time.monotonic() - started, 2)
+                    self._set("ready", None)
+                    self.is_ready.set()
+                    return time.monotonic()
+            if time.monotonic() - started > self.part.ready_timeout_seconds:
+                self.supervisor.listener.notice(self.part.name, f"does not serve in time: {self.record.missing}")
+                self._end(process)
+                return None
+            time.sleep(READY_POLL_SECONDS)
+        return None
+
+    def _watch(self, process: "subprocess.Popen[bytes]") -> None:
+        """Ask the health check from time to time until the process ends or the stack stops.
+
+        A part that runs but does not answer is shown, not ended: a busy warehouse is worth more than a restarted one.
+        """
+        next_check = time.monotonic() + HEALTH_INTERVAL_SECONDS
+        while not self.supervisor.stopping.is_set():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            if process.poll() is not None:
+                return
+            if time.monotonic() > next_check:
+                missing = self._ask()
+                self._set("ready" if missing is None else "not answering", missing)
+                next_check = time.monotonic() + HEALTH_INTERVAL_SECONDS
+
+    def _ask(self) -> str | None:
+        try:
+            return self.part.ready()
+        except Exception as error:  # a health check that breaks is an answer, and no reason to end the stack
+            return f"its health check failed: {type(error).__name__}: {error}"
+
+    def _wait_for(self, names: Sequence[str]) -> bool:
+        for name in names:
+            while not self.supervisor.keepers[name].is_ready.wait(0.1):
+                if self.supervisor.stopping.is_set():
+                    return False
+        return not self.supervisor.stopping.is_set()
+
+    def _stop_after_dependents(self) -> None:
+        if self.supervisor.stopping.is_set():
+            for other in self.supervisor.keepers.values():
+                if self.part.name in other.part.after:
+                    other.has_stopped.wait()
+            if self.process is not None:
+                self._end(self.process)
+            if self.record.state not in ("done", "failed"):
+                self._set("stopped", None)
+
+    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+        stop(self.part, process)
+        if self._copier is not None:  # its last words
+            self._copier.join(1)
+
+    def _set(self, state: str, missing: str | None) -> None:
+        if (state, missing) != (self.record.state, self.record.missing):
+            self.record.state, self.record.missing = state, missing
+            self.supervisor.changed()
+
+
+class Supervisor:
+    """Runs parts until a signal, or until one cannot be started."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        data_dir: Path,
+        *,
+        listener: Listener | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self.log_dir = data_dir / "logs"
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        self.listener = listener or Listener()
+        self.backoff = backoff or Backoff()
+        self.stopping = threading.Event()
+        self.failure: str | None = None
+        self.keepers = {part.name: Keeper(part, self) for part in in_dependency_order(parts)}
+        pid = os.getpid()
+        records = [keeper.record for keeper in self.keepers.values()]
+        self.record = StackRecord(pid, registry.own_start_time(pid), parts=records)
+        self._lock = threading.Lock()
+        self._is_written = False
+
+    def changed(self) -> None:
+        """Write the state file: something in it is new."""
+        with self._lock:
+            registry.write(self.data_dir, self.record)
+
+    def give_up(self, reason: str) -> None:
+        """Stop the stack because a part cannot be kept up; `run` raises it."""
+        self.failure = self.failure or reason
+        self.stopping.set()
+
+    def stop(self) -> None:
+        """Ask every part to end, those that depend on others first."""
+        self.stopping.set()
+
+    def end_at_once(self) -> None:
+        """End every process now."""
+        for keeper in self.keepers.values():
+            if keeper.process is not None and keeper.process.poll() is None:
+                signal_group(keeper.process.pid, signal.SIGKILL)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether every part serves, or is a set-up step that is done."""
+        return all(keeper.is_ready.is_set() for keeper in self.keepers.values())
+
+    def run(self, every: Callable[[], None] = lambda: None) -> None:
+        """Start everything and return when everything has stopped; `every` is called some times a second.
+
+        Raises `AlreadyRunning` when another supervisor has the data directory, `PartFailed` when a part cannot be
+        started.
+        """
+        with registry.exclusive(self.data_dir):
+            registry.end_leftovers(self.data_dir)
+            self.changed()
+            with self._guarded(), self._signals():
+                for keeper in self.keepers.values():
+                    keeper.start()
+                while not all(keeper.has_stopped.wait(0) for keeper in self.keepers.values()):
+                    every()
+                    time.sleep(STATE_INTERVAL_SECONDS)
+                    if self._is_finished():
+                        self.stopping.set()
+                every()
+        if self.failure is not None:
+            raise PartFailed(self.failure)
+
+    def _is_finished(self) -> bool:
+        """Whether only set-up steps were asked for and all are done."""
+        return all(keeper.record.state == "done" for keeper in self.keepers.values())
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Beside us, a process that ends the parts should we be killed."""
+        guard = subprocess.Popen(
+            [sys.executable, "-m", "echolead.embedded.registry", str(self.data_dir)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            # Everything has stopped: it has nothing to clean up.
+            guard.kill()
+            guard.communicate()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """The first SIGINT or SIGTERM stops in order, the second ends at once."""
+
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
+            if self.stopping.is_set():
+                self.end_at_once()
+            self.stopping.set()
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def in_dependency_order(parts: Sequence[Part]) -> list[Part]:
+    """The parts, each behind those it needs. Raises `ValueError` for an unknown name or a circle."""
+    names = {part.name for part in parts}
+    for part in parts:
+        if unknown := set(part.after) - names:
+            raise ValueError(f"{part.name} comes after {', '.join(sorted(unknown))}, which is not part of this stack")
+    ordered: list[Part] = []
+    left = list(parts)
+    while left:
+        placed = {part.name for part in ordered}
+        nexts = [part for part in left if set(part.after) <= placed]
+        if not nexts:
+            raise ValueError(f"these parts wait for each other: {', '.join(part.name for part in left)}")
+        ordered += nexts
+        left = [part for part in left if part not in nexts]
+    return ordered
