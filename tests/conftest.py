@@ -4,13 +4,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from echolead.embedded.clickhouse import EmbeddedWarehouse
 
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import free_port, running
 from echolead.embedded.postgres import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from echolead.embedded.clickhouse import EmbeddedWarehouse
+
+pytest_plugins = ["tests.fixtures.operational"]
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +46,10 @@ def nats_server(servers_dir: Path) -> Iterator[EmbeddedNats]:
 
 
 @pytest.fixture(scope="session")
-def warehouse_server(servers_dir: Path) -> Iterator[EmbeddedWarehouse]:
+def warehouse_server(servers_dir: Path) -> "Iterator[EmbeddedWarehouse]":
     """A running embedded warehouse with nothing in it."""
+    from echolead.embedded.clickhouse import EmbeddedWarehouse  # noqa: PLC0415  # tests without a warehouse need no engine
+
     server = EmbeddedWarehouse(servers_dir / "warehouse", free_port(), "test-writer", "test-reader")
     server.prepare()
     with running(server.part(), servers_dir / "logs"):

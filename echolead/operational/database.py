@@ -1,0 +1,57 @@
+"""Connections to the operational database, and the two kinds of transaction: one tenant's, or the system's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.orm import Session
+
+# One statement for both: the tenant holds for this transaction only, and the answer says whether the role is bound by
+# row policies at all. A superuser or BYPASSRLS role would silently see every tenant.
+ENTER_TENANT = text("select set_config('echolead.tenant_id', :tenant_id, true), row_security_active('public.tenants')")
+
+
+class NotIsolated(Exception):
+    """A tenant's session was asked of a role that row-level security does not bind."""
+
+
+def connect(url: str, *, pool_size: int = 5, application_name: str = "echolead") -> Engine:
+    """An engine on psycopg 3 for `postgresql://user:password@host:port/database`.
+
+    Opens nothing yet. A connection that died while it waited in the pool is replaced before use.
+    """
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "application_name": application_name},
+    )
+
+
+@contextmanager
+def tenant_session(engine: Engine, tenant_id: str) -> Iterator[Session]:
+    """One transaction that sees and writes the rows of `tenant_id` and no others; commits on leaving without error.
+
+    `engine` must be connected as `echolead_app` (`settings.postgres_app_url`). Raises `NotIsolated` for a role that
+    row-level security does not bind, `ValueError` for an empty tenant.
+    """
+    if not tenant_id:
+        raise ValueError("A tenant's session needs the tenant's id.")
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        _, is_bound = session.execute(ENTER_TENANT, {"tenant_id": tenant_id}).one()
+        if not is_bound:
+            raise NotIsolated(
+                f"The role {engine.url.username} sees every tenant. Connect with the role echolead_app "
+                "(ECHOLEAD_POSTGRES_APP_URL) for a tenant's session."
+            )
+        yield session
+
+
+@contextmanager
+def system_session(engine: Engine) -> Iterator[Session]:
+    """One transaction across tenants, for services that serve them all; commits on leaving without error.
+
+    `engine` must be connected as `echolead_system` (`settings.postgres_system_url`).
+    """
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session

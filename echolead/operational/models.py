@@ -1,0 +1,281 @@
+"""The operational tables: who the tenants are, where their leads go, and what happened to each delivery.
+
+Every table that has a `tenant_id` is under row-level security (docs/decisions/0006-row-level-security.md). Identifiers
+that cross tables carry the tenant in the foreign key, because PostgreSQL checks foreign keys without row policies.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    false,
+    func,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+TENANT_ID_PATTERN = "^[a-z][a-z0-9-]{1,40}$"
+IP_POLICIES = ("truncated", "whole", "hashed")
+CONSENT_DEFAULTS = ("granted", "denied")
+ROLES = ("viewer", "operator", "admin")
+REMOTE_KINDS = ("contact", "conversation")
+DELIVERY_STATES = ("pending", "in_flight", "delivered", "verified", "retry", "dead", "superseded")
+
+EMPTY_OBJECT = text("'{}'::jsonb")
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    return CheckConstraint(f"{column} in ({', '.join(repr(value) for value in values)})", name=f"{column}_known")
+
+
+class Base(DeclarativeBase):
+    """Naming of constraints, so that migrations can name what they change, and the types of our annotations."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy reads it off the class
+        str: Text,
+        datetime: DateTime(timezone=True),
+        UUID: Uuid,
+        dict[str, Any]: JSONB,
+        bytes: LargeBinary,
+    }
+
+
+class Timed:
+    """`created_at` and `updated_at`; a trigger keeps the second whoever writes the row."""
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Tenant(Timed, Base):
+    """One customer. `tenant_id` is a slug chosen once: it is the queue's subject word and the warehouse's key."""
+
+    __tablename__ = "tenants"
+    __table_args__ = (
+        CheckConstraint(f"tenant_id ~ '{TENANT_ID_PATTERN}'", name="tenant_id_slug"),
+        CheckConstraint("default_region ~ '^[A-Z]{2}$'", name="default_region_iso"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso"),
+        _one_of("ip_policy", IP_POLICIES),
+        _one_of("consent_default", CONSENT_DEFAULTS),
+    )
+
+    tenant_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    timezone: Mapped[str] = mapped_column(server_default="America/Sao_Paulo")  # IANA name
+    default_region: Mapped[str] = mapped_column(server_default="BR")  # ISO 3166, for phone numbers without +
+    currency: Mapped[str] = mapped_column(server_default="BRL")  # ISO 4217
+    ip_policy: Mapped[str] = mapped_column(server_default="truncated")  # how visitors' addresses are kept
+    consent_default: Mapped[str] = mapped_column(server_default="granted")  # what no consent event at all means
+    is_active: Mapped[bool] = mapped_column(server_default=true())
+
+
+class TenantHost(Timed, Base):
+    """A host the collector answers on for a tenant, lower-case, without port."""
+
+    __tablename__ = "tenant_hosts"
+    __table_args__ = (
+        CheckConstraint("host = lower(host) and host <> '' and host !~ '[:/ ]'", name="host_bare"),
+        Index(None, "tenant_id"),
+    )
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+
+
+class TenantOrigin(Timed, Base):
+    """An origin whose pages may read the collector's answers (CORS), as the browser spells it."""
+
+    __tablename__ = "tenant_origins"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
+    origin: Mapped[str] = mapped_column(primary_key=True)
+
+
+class ApiKey(Timed, Base):
+    """A server-side key of a tenant; the secret itself is shown once and never kept (`security.new_api_key`)."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index(None, "tenant_id"),)
+
+    api_key_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+    name: Mapped[str]
+    key_prefix: Mapped[str] = mapped_column(unique=True)
+    key_hash: Mapped[str]  # lower hex SHA-256 of the secret
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class User(Timed, Base):
+    """A person who signs in to the console. No tenant of its own: `user_tenants` says which they see."""
+
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(server_default="")
+    password_hash: Mapped[str]  # argon2id, PHC string
+    is_superuser: Mapped[bool] = mapped_column(server_default=false())
+    is_active: Mapped[bool] = mapped_column(server_default=true())
+
+
+class UserTenant(Timed, Base):
+    """What a user may do in a tenant: viewer reads, operator replays and re-syncs, admin configures."""
+
+    __tablename__ = "user_tenants"
+    __table_args__ = (_one_of("role", ROLES), Index(None, "tenant_id"))
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
+    role: Mapped[str]
+
+
+class Destination(Timed, Base):
+    """A product a tenant's leads are written to. `secrets` is Fernet over a JSON object (`security.Vault`)."""
+
+    __tablename__ = "destinations"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "name"),
+        UniqueConstraint("tenant_id", "destination_id"),
+    )
+
+    destination_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+    kind: Mapped[str]
+    name: Mapped[str]
+    configuration: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    secrets: Mapped[bytes]
+    is_enabled: Mapped[bool] = mapped_column(server_default=true())
+
+
+class DestinationRecord(Timed, Base):
+    """The id a destination gave to one of a lead's records, so that the next delivery updates instead of creating."""
+
+    __tablename__ = "destination_records"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "destination_id"], ["destinations.tenant_id", "destinations.destination_id"]
+        ),
+        _one_of("remote_kind", REMOTE_KINDS),
+    )
+
+    tenant_id: Mapped[str] = mapped_column(primary_key=True)
+    destination_id: Mapped[UUID] = mapped_column(primary_key=True)
+    lead_id: Mapped[str] = mapped_column(primary_key=True)
+    remote_kind: Mapped[str] = mapped_column(primary_key=True)
+    remote_id: Mapped[str]
+
+
+class Delivery(Timed, Base):
+    """One state of one lead on its way to one destination: the ledger of what was sent and what became of it.
+
+    `attempts` counts the tries so far; `lease_until` is when an `in_flight` delivery counts as abandoned.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "destination_id", "lead_id", "payload_hash"),
+        UniqueConstraint("tenant_id", "delivery_id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "destination_id"], ["destinations.tenant_id", "destinations.destination_id"]
+        ),
+        _one_of("state", DELIVERY_STATES),
+        Index(
+            "ix_deliveries_due",
+            "next_attempt_at",
+            postgresql_where=text("state in ('pending', 'in_flight', 'delivered', 'retry')"),
+        ),
+        Index(None, "updated_at"),
+    )
+
+    delivery_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str]
+    destination_id: Mapped[UUID]
+    lead_id: Mapped[str]
+    payload_hash: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(server_default="pending")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime | None] = mapped_column(server_default=func.clock_timestamp())
+    last_error_class: Mapped[str | None]
+    last_error: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+
+
+class DeliveryAttempt(Timed, Base):
+    """One call made for a delivery: what was asked (secrets redacted), what was answered (cut to 4 KB), how long."""
+
+    __tablename__ = "delivery_attempts"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "delivery_id"], ["deliveries.tenant_id", "deliveries.delivery_id"]),
+        Index(None, "tenant_id", "delivery_id"),
+        Index(None, "started_at"),
+    )
+
+    attempt_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str]
+    delivery_id: Mapped[UUID]
+    attempt: Mapped[int]
+    operation: Mapped[str]
+    request: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    response_status: Mapped[int | None]
+    response: Mapped[str | None]
+    latency_ms: Mapped[int | None]
+    outcome: Mapped[str]
+    error_class: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class Rule(Timed, Base):
+    """One version of a tenant's rule; a change is a new version, so that a result can name what gave it."""
+
+    __tablename__ = "rules"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
+    rule_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    version: Mapped[int] = mapped_column(primary_key=True, server_default="1", autoincrement=False)
+    name: Mapped[str]
+    definition: Mapped[dict[str, Any]]
+    is_enabled: Mapped[bool] = mapped_column(server_default=true())
+
+
+class AuditEntry(Base):
+    """One administrative act. Services may add rows and read them, never change them; no `tenant_id`: all tenants."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index(None, "tenant_id", "at"),)
+
+    audit_id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    tenant_id: Mapped[str | None]
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

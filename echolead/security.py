@@ -1,0 +1,326 @@
+"""Secrets at rest, API keys, passwords, session tokens, and what may be seen of them in logs and records."""
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+from uuid import UUID
+
+import jwt
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from echolead.settings import Settings
+
+API_KEY_PATTERN = re.compile(r"^elk_([a-z0-9]{10})_([A-Za-z0-9_-]{43})$")
+API_KEY_PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+TOKEN_ISSUER = "echolead"  # noqa: S105  # public claims, as the next two
+TOKEN_AUDIENCE = "echolead-console"  # noqa: S105
+TOKEN_ALGORITHM = "HS256"  # noqa: S105
+TOKEN_SECONDS = 8 * 3600
+MIN_TOKEN_KEY_BYTES = 32
+# Clocks of the collector's and the console's machine differ by a little.
+CLOCK_SKEW_SECONDS = 5
+
+REDACTED = "[redacted]"
+
+
+class BadKey(Exception):
+    """A key in the settings is missing or has the wrong form; the message says which and how to make one."""
+
+
+class Undecryptable(Exception):
+    """None of the configured keys opens the stored secret."""
+
+
+class BadToken(Exception):
+    """A session token that is not ours, not for us, or over. The message is for the log, not for the bearer."""
+
+
+# Secrets at rest
+
+
+class Vault:
+    """Encrypts a destination's secrets (a JSON object) with the first of `keys`, and decrypts with any of them.
+
+    `keys` is the value of ECHOLEAD_SECRET_KEYS: Fernet keys, comma-separated, the newest first. Raises `BadKey`.
+    """
+
+    def __init__(self, keys: str) -> None:
+        each = [key.strip() for key in keys.split(",") if key.strip()]
+        if not each:
+            raise BadKey(
+                "ECHOLEAD_SECRET_KEYS is empty, so destinations' secrets cannot be kept. Make a key with "
+                "`python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`."
+            )
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in each])
+        except ValueError as error:
+            raise BadKey(
+                "ECHOLEAD_SECRET_KEYS holds something that is not a Fernet key (32 bytes in URL-safe base64)."
+            ) from error
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The vault of these settings."""
+        return cls(settings.secret_keys.get_secret_value())
+
+    def encrypt(self, values: Mapping[str, str]) -> bytes:
+        """The object, encrypted and authenticated."""
+        return self._fernet.encrypt(json.dumps(dict(values), sort_keys=True).encode())
+
+    def decrypt(self, token: bytes) -> dict[str, str]:
+        """The object that `encrypt` was given. Raises `Undecryptable`."""
+        try:
+            values: dict[str, str] = json.loads(self._fernet.decrypt(bytes(token)))
+        except InvalidToken as error:
+            raise Undecryptable(
+                "A stored secret cannot be decrypted: its key is no longer in ECHOLEAD_SECRET_KEYS. "
+                "Put the old key back behind the new one, or enter the secret again."
+            ) from error
+        return values
+
+    def rotate(self, token: bytes) -> bytes:
+        """The same object under the first key; the time it was first encrypted is kept. Raises `Undecryptable`."""
+        try:
+            return self._fernet.rotate(bytes(token))
+        except InvalidToken as error:
+            raise Undecryptable("A stored secret cannot be decrypted with any key of ECHOLEAD_SECRET_KEYS.") from error
+
+
+def new_secret_key() -> str:
+    """A fresh key for ECHOLEAD_SECRET_KEYS."""
+    return Fernet.generate_key().decode()
+
+
+# API keys
+
+
+@dataclass(frozen=True)
+class NewApiKey:
+    """A key at the only moment it is known whole. `prefix` finds its row, `key_hash` is what the row keeps."""
+
+    key: str = field(repr=False)
+    prefix: str
+    key_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PresentedApiKey:
+    """A key as a client sent it, taken apart."""
+
+    prefix: str
+    secret: str = field(repr=False)
+
+    def matches(self, key_hash: str) -> bool:
+        """Whether it is the key whose hash was stored, in the same time whatever the answer."""
+        return hmac.compare_digest(_key_hash(self.secret), key_hash)
+
+
+def new_api_key() -> NewApiKey:
+    """`elk_<prefix>_<secret>`: 10 characters to find it, 256 random bits to prove it."""
+    prefix = "".join(secrets.choice(API_KEY_PREFIX_ALPHABET) for _ in range(10))
+    secret = secrets.token_urlsafe(32)
+    return NewApiKey(key=f"elk_{prefix}_{secret}", prefix=prefix, key_hash=_key_hash(secret))
+
+
+def read_api_key(presented: str) -> PresentedApiKey | None:
+    """The parts of a key, or None for text that cannot be one."""
+    match = API_KEY_PATTERN.fullmatch(presented)
+    return PresentedApiKey(prefix=match[1], secret=match[2]) if match else None
+
+
+def _key_hash(secret: str) -> str:
+    # Plain SHA-256: the secret is 256 random bits, so there is nothing to guess that a slow hash would protect.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+# Passwords
+
+MIN_PASSWORD_LENGTH = 10
+# OWASP's first choice for argon2id (19 MiB, 2 passes, 1 lane): about 30 ms on one core.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+# Nobody's password: checked for unknown accounts, so that they take as long as known ones.
+NOBODYS_HASH = _hasher.hash(secrets.token_urlsafe(32))
+
+
+@dataclass(frozen=True)
+class PasswordCheck:
+    """Whether the password was right, and the hash to store instead when the parameters have moved on."""
+
+    is_right: bool
+    new_hash: str | None = field(default=None, repr=False)
+
+
+def hash_password(password: str) -> str:
+    """An argon2id PHC string."""
+    return _hasher.hash(password)
+
+
+def check_password(password: str, password_hash: str) -> PasswordCheck:
+    """Compare a password with a stored hash; a hash of another kind is a wrong password."""
+    try:
+        _hasher.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return PasswordCheck(is_right=False)
+    stale = _hasher.check_needs_rehash(password_hash)
+    return PasswordCheck(is_right=True, new_hash=_hasher.hash(password) if stale else None)
+
+
+# Session tokens
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who a session token speaks for; `tenants` maps each tenant they may see to their role in it."""
+
+    user_id: UUID
+    email: str
+    name: str = ""
+    is_superuser: bool = False
+    tenants: Mapping[str, str] = field(default_factory=dict)
+
+
+class SessionTokens:
+    """Issues and reads the console's session tokens: JWT, HS256 and nothing else, 8 hours at most.
+
+    `keys` is the value of ECHOLEAD_JWT_SECRET: one key, or several comma-separated while they are rotated; the first
+    signs, `kid` says which one to check with. Raises `BadKey` for a key shorter than 32 bytes.
+    """
+
+    def __init__(self, keys: str, *, lifetime_seconds: int = TOKEN_SECONDS) -> None:
+        each = [key.strip() for key in keys.split(",") if key.strip()]
+        if not each or any(len(key.encode()) < MIN_TOKEN_KEY_BYTES for key in each):
+            raise BadKey(
+                "ECHOLEAD_JWT_SECRET must be 32 bytes or more. Make one with "
+                "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
+            )
+        if not 0 < lifetime_seconds <= TOKEN_SECONDS:
+            raise ValueError(f"A session lasts between 1 and {TOKEN_SECONDS} seconds, not {lifetime_seconds}.")
+        self._keys = {_key_id(key): key for key in each}
+        self._signing_id = _key_id(each[0])
+        self._lifetime_seconds = lifetime_seconds
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The session tokens of these settings."""
+        return cls(settings.jwt_secret.get_secret_value())
+
+    @property
+    def lifetime_seconds(self) -> int:
+        """How long a token holds from the moment it is issued."""
+        return self._lifetime_seconds
+
+    def issue(self, who: SignedIn, *, now: float | None = None) -> str:
+        """A token that speaks for `who` from `now` (seconds since 1970, the present unless given)."""
+        issued_at = int(time.time() if now is None else now)
+        claims = {
+            "iss": TOKEN_ISSUER,
+            "aud": TOKEN_AUDIENCE,
+            "iat": issued_at,
+            "exp": issued_at + self._lifetime_seconds,
+            "jti": secrets.token_urlsafe(12),
+            "sub": str(who.user_id),
+            "email": who.email,
+            "name": who.name,
+            "is_superuser": who.is_superuser,
+            "tenants": dict(who.tenants),
+        }
+        key = self._keys[self._signing_id]
+        return jwt.encode(claims, key, algorithm=TOKEN_ALGORITHM, headers={"kid": self._signing_id})
+
+    def read(self, token: str) -> SignedIn:
+        """Who the token speaks for. Raises `BadToken`."""
+        try:
+            key = self._keys[jwt.get_unverified_header(token)["kid"]]
+        except (jwt.InvalidTokenError, KeyError, TypeError) as error:
+            raise BadToken("The token is signed with a key we do not have.") from error
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[TOKEN_ALGORITHM],
+                audience=TOKEN_AUDIENCE,
+                issuer=TOKEN_ISSUER,
+                leeway=CLOCK_SKEW_SECONDS,
+                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )
+            if claims["exp"] - claims["iat"] > TOKEN_SECONDS:
+                raise BadToken("The token claims to last longer than a session may.")
+            return SignedIn(
+                user_id=UUID(claims["sub"]),
+                email=claims["email"],
+                name=claims["name"],
+                is_superuser=claims["is_superuser"] is True,
+                tenants=dict(claims["tenants"]),
+            )
+        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as error:
+            raise BadToken(f"The token is not valid: {error}") from error
+
+
+def _key_id(key: str) -> str:
+    return hashlib.sha256(b"echolead-kid:" + key.encode()).hexdigest()[:12]
+
+
+# Redaction
+
+# Names of headers, fields and query parameters whose value is a secret, after lower-casing and `-` to `_`.
+SECRET_NAME = re.compile(
+    r"(^|_)(authorization|cookie|token|access_?token|secret|password|passwd|pwd|api_?key|apikey|private_?key|"
+    r"client_?secret|credentials?|signature|jwt|session_?token|passphrase)$"
+)
+# Secrets inside text: our own API keys, JWTs, `Bearer …` and `Basic …`, and passwords in addresses.
+SECRETS_IN_TEXT = (
+    (re.compile(r"elk_[a-z0-9]{10}_[A-Za-z0-9_-]{43}"), REDACTED),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
+    (re.compile(r"\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
+    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s/:@?#]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{REDACTED}@"),
+)
+NAMED_IN_TEXT = re.compile(r"([?&;]|\b)([A-Za-z0-9_.-]{1,64})=([^&#\s;\"']+)")
+
+
+def redact(value: Any, known: Collection[str] = ()) -> Any:
+    """A copy of a JSON-like value (or of headers) fit to be stored or logged.
+
+    The value of every key that names a secret becomes `[redacted]`; in all text, keys, bearer tokens, passwords of
+    addresses and `known` secrets do. Everything else is as it was.
+    """
+    if isinstance(value, Mapping):
+        return {key: _redact_entry(str(key), entry, known) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(entry, known) for entry in value]
+    if isinstance(value, bytes):
+        return redact_text(value.decode(errors="replace"), known)
+    return redact_text(value, known) if isinstance(value, str) else value
+
+
+def redact_text(text: str, known: Collection[str] = ()) -> str:
+    """Text with what looks like a secret, and every one of `known`, replaced."""
+    for secret in known:
+        if secret:
+            text = text.replace(secret, REDACTED)
+    for pattern, replacement in SECRETS_IN_TEXT:
+        text = pattern.sub(replacement, text)
+    return NAMED_IN_TEXT.sub(_redact_assignment, text)
+
+
+def _redact_entry(name: str, value: Any, known: Collection[str]) -> Any:
+    if is_secret_name(name) and value not in (None, "", [], {}):
+        return REDACTED
+    return redact(value, known)
+
+
+def _redact_assignment(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}={REDACTED}" if is_secret_name(match[2]) else match[0]
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a header, field or parameter of this name holds a secret (`Api-Access-Token`, `client_secret`)."""
+    return SECRET_NAME.search(name.lower().replace("-", "_").replace(".", "_")) is not None
