@@ -1,0 +1,72 @@
+"""The compose file against the Compose specification's schema and against the project's own settings."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from echolead.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = ROOT / "docker-compose.yml"
+SETTINGS = {f"ECHOLEAD_{name.upper()}" for name in Settings.model_fields}
+
+
+def services() -> dict[str, dict[str, Any]]:
+    return dict(yaml.safe_load(COMPOSE.read_text())["services"])
+
+
+def test_the_file_follows_the_compose_specification() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_file_that_breaks_the_specification_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(COMPOSE.read_text().replace("restart: unless-stopped", "restarts: unless-stopped"))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(broken)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.parametrize("service", services())
+def test_every_echolead_variable_is_a_known_setting(service: str) -> None:
+    environment = services()[service].get("environment", {})
+    assert {name for name in environment if name.startswith("ECHOLEAD_")} <= SETTINGS
+
+
+@pytest.mark.parametrize("service", services())
+def test_every_image_is_pinned_by_version(service: str) -> None:
+    image = services()[service]["image"]
+    tag = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", image).rpartition(":")[2]
+    assert re.search(r"\d+\.\d+", tag), f"{image} names no version"
+
+
+def test_every_variable_without_a_default_is_in_the_example() -> None:
+    asked = set(re.findall(r"\$\{(\w+):\?", COMPOSE.read_text()))
+    example = (ROOT / "deploy/example.env").read_text()
+    assert asked == set(re.findall(r"^(\w+)=", example, flags=re.MULTILINE))
+
+
+def test_only_the_proxy_is_published_to_other_machines() -> None:
+    published = {name: service["ports"] for name, service in services().items() if "ports" in service}
+    assert published.pop("traefik") == ["80:80", "443:443"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_the_queue_syncs_every_message() -> None:
+    assert "sync_interval: always" in (ROOT / "deploy/nats/nats.conf").read_text()
+
+
+def test_no_job_of_ours_keeps_capabilities_or_a_writable_root() -> None:
+    ours = [service for service in services().values() if "build" in service]
+    assert len(ours) == 6
+    assert all(service["read_only"] is True and service["cap_drop"] == ["ALL"] for service in ours)
