@@ -1,0 +1,54 @@
+"""Who is looking: the signed-in user from the session cookie, and the tenant they chose among theirs."""
+
+from urllib.parse import urlencode
+
+import jwt
+import streamlit as st
+
+from dashboards.texts import t
+from dashboards.warehouse import settings
+from echolead.security import SESSION_COOKIE, Session, read_session_token
+
+
+def sign_in_url() -> str:
+    """Address of the API's sign-in page, which comes back to the page that is open now."""
+    console = settings().console_url
+    here = st.context.url or console
+    path = here.removeprefix(here.split("//", 1)[0] + "//").partition("/")[2]
+    asked = urlencode(st.query_params.to_dict())
+    back = f"{console}/{path.partition('?')[0]}" + (f"?{asked}" if asked else "")
+    return f"{settings().collector_url}/login?{urlencode({'next': back})}"
+
+
+def require_session() -> Session:
+    """The signed-in user, from the HttpOnly cookie the API set; without one the page offers to sign in and stops."""
+    token = st.context.cookies.get(SESSION_COOKIE)
+    problem = "sign_in_first"
+    if token:
+        try:
+            return read_session_token(token, settings())
+        except jwt.InvalidTokenError:
+            problem = "session_ended"
+    _, middle, _ = st.columns([1, 2, 1])
+    with middle:
+        st.title("EchoLead")
+        st.write(t(problem))
+        st.link_button(t("sign_in"), sign_in_url(), type="primary", icon=":material/login:")
+    st.stop()
+
+
+def choose_tenant(session: Session) -> str:
+    """The tenant the pages show: the address's, else the last one chosen, always one of the user's own."""
+    own = sorted(session.tenants)
+    if not own:
+        st.info(t("no_tenant"))
+        st.stop()
+    asked = st.query_params.get("tenant_id")
+    if asked is not None and asked not in own:
+        st.error(t("foreign_tenant"), icon=":material/lock:")
+        st.stop()
+    if asked is not None and "tenant_id" not in st.session_state:
+        st.session_state.tenant_id = asked
+    chosen = st.sidebar.selectbox(t("tenant"), own, key="tenant_id", label_visibility="collapsed")
+    st.query_params["tenant_id"] = chosen
+    return str(chosen)

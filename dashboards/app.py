@@ -1,0 +1,28 @@
+"""The console: sign-in, choice of tenant and language, and the pages."""
+
+import streamlit as st
+
+from dashboards.access import choose_tenant, require_session
+from dashboards.texts import LANGUAGES, language, t
+from dashboards.warehouse import settings
+
+st.set_page_config(page_title="EchoLead", page_icon=":material/graphic_eq:", layout="wide")
+
+if "language" not in st.session_state:
+    st.session_state.language = language()
+session = require_session()
+pages = st.navigation(
+    [
+        st.Page("pages/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="overview", default=True),
+        st.Page("pages/leads.py", title=t("leads"), icon=":material/group:", url_path="leads"),
+        st.Page("pages/health.py", title=t("health"), icon=":material/ecg_heart:", url_path="health"),
+    ]
+)
+choose_tenant(session)
+with st.sidebar:
+    st.segmented_control(
+        t("language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", label_visibility="collapsed"
+    )
+    st.caption(session.email)
+    st.link_button(t("sign_out"), f"{settings().collector_url}/logout", icon=":material/logout:")
+pages.run()

@@ -1,0 +1,117 @@
+"""How many visitors become leads, and through which channel, campaign and landing page?"""
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboards.texts import t
+from dashboards.warehouse import query
+
+PERIODS = {7: "days_7", 30: "days_30", 90: "days_90"}
+STAGES = ("visitors", "sessions", "chats", "leads", "qualified", "won")
+
+FUNNEL = """
+select date, channel, campaign, landing_page, visitors, sessions, chats, leads, qualified, won
+from marts.funnel_daily
+where tenant_id = {tenant_id:String} and date > today({timezone:String}) - 2 * {days:UInt16}
+order by date
+"""
+TIMEZONE = "select any(timezone) as timezone from ops.tenants where tenant_id = {tenant_id:String}"
+
+
+def header(current: pd.DataFrame, before: pd.DataFrame) -> None:
+    """The figures of the period, each against the period before."""
+    for column, stage in zip(st.columns(4), ("visitors", "sessions", "chats", "leads"), strict=True):
+        now, then = int(current[stage].sum()), int(before[stage].sum())
+        column.metric(t(stage), f"{now:,}", delta=now - then, border=True, help=t("before"))
+
+
+def funnel_chart(current: pd.DataFrame) -> alt.LayerChart:
+    """One bar a stage, with its share of the visitors."""
+    totals = pd.DataFrame({"stage": [t(stage) for stage in STAGES], "people": [int(current[s].sum()) for s in STAGES]})
+    visitors = max(int(totals["people"].iloc[0]), 1)
+    totals["label"] = [f"{people:,} · {people / visitors:.0%}" for people in totals["people"]]
+    base = alt.Chart(totals).encode(
+        y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(labelFontSize=13, ticks=False, domain=False)),
+        x=alt.X("people:Q", title=None, axis=None, scale=alt.Scale(domainMin=0, nice=True)),
+    )
+    bars = base.mark_bar(cornerRadius=5, height=24, color="#0f766e")
+    labels = base.mark_text(align="left", dx=6, fontSize=13).encode(text="label:N")
+    return (bars + labels).properties(height=230)
+
+
+def leads_by_day(current: pd.DataFrame) -> alt.Chart:
+    """Leads of each day, stacked by channel."""
+    daily = current.groupby(["date", "channel"], as_index=False)["leads"].sum()
+    return (
+        alt.Chart(daily[daily["leads"] > 0])
+        .mark_bar(cornerRadius=2)
+        .encode(
+            x=alt.X("date:T", title=None, axis=alt.Axis(format="%d/%m", labelOverlap=True), timeUnit="yearmonthdate"),
+            y=alt.Y("leads:Q", title=t("leads"), axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color("channel:N", title=None, legend=alt.Legend(orient="bottom")),
+            tooltip=[
+                alt.Tooltip("date:T", title=t("day")),
+                alt.Tooltip("channel:N", title=t("channel")),
+                alt.Tooltip("leads:Q", title=t("leads")),
+            ],
+        )
+        .properties(height=230)
+    )
+
+
+def breakdown(current: pd.DataFrame, column: str) -> None:
+    """The same counts by one attribute, the most leads first."""
+    table = current.groupby(column, as_index=False)[["visitors", "sessions", "chats", "leads"]].sum()
+    table["conversion"] = table["leads"] / table["visitors"].clip(lower=1)
+    st.dataframe(
+        table.sort_values(["leads", "visitors"], ascending=False),
+        hide_index=True,
+        column_config={
+            column: st.column_config.TextColumn(t(column), width="large"),
+            **{name: t(name) for name in ("visitors", "sessions", "chats", "leads")},
+            "conversion": st.column_config.ProgressColumn(
+                t("conversion"), format="percent", min_value=0, max_value=1, width="medium"
+            ),
+        },
+    )
+
+
+tenant_id: str = st.session_state.tenant_id
+timezones = query(TIMEZONE, tenant_id)
+timezone = str(timezones["timezone"].iloc[0]) or "America/Sao_Paulo"
+title, period, refresh = st.columns([5, 3, 1], vertical_alignment="bottom")
+title.title(t("overview"))
+days = period.segmented_control(
+    t("period"), list(PERIODS), format_func=lambda n: t(PERIODS[n]), default=30, key="days", label_visibility="collapsed"
+)
+refresh.button(t("refresh"), icon=":material/refresh:", width="stretch")
+days = int(days or 30)
+
+funnel = query(FUNNEL, tenant_id, days=days, timezone=timezone)
+if funnel.empty:
+    st.info(t("no_events"), icon=":material/info:")
+    st.stop()
+funnel["date"] = pd.to_datetime(funnel["date"])
+channels = st.pills(t("channel"), sorted(funnel["channel"].unique()), selection_mode="multi", key="channels")
+if channels:
+    funnel = funnel[funnel["channel"].isin(channels)]
+first_day = pd.Timestamp.now(tz=timezone).normalize().tz_localize(None) - pd.Timedelta(days=days - 1)
+current, before = funnel[funnel["date"] >= first_day], funnel[funnel["date"] < first_day]
+
+header(current, before)
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader(t("funnel"))
+    st.altair_chart(funnel_chart(current), width="stretch")
+with right:
+    st.subheader(t("leads_by_day"))
+    st.altair_chart(leads_by_day(current), width="stretch")
+by_campaign, by_landing_page, by_channel = st.tabs([t("by_campaign"), t("by_landing_page"), t("channel")])
+with by_campaign:
+    breakdown(current, "campaign")
+with by_landing_page:
+    breakdown(current, "landing_page")
+with by_channel:
+    breakdown(current, "channel")
+st.caption(t("funnel_caption", timezone=timezone))

@@ -1,0 +1,158 @@
+"""Texts of the console in English and Brazilian Portuguese, by key; pages hold no sentence of their own."""
+
+import streamlit as st
+
+LANGUAGES = {"en": "English", "pt-BR": "Português"}
+
+# key: (English, Portuguese)
+TEXTS: dict[str, tuple[str, str]] = {
+    "overview": ("Overview", "Visão geral"),
+    "leads": ("Leads", "Leads"),
+    "health": ("Pipeline health", "Saúde do pipeline"),
+    "language": ("Language", "Idioma"),
+    "tenant": ("Client", "Cliente"),
+    "sign_in": ("Sign in", "Entrar"),
+    "sign_out": ("Sign out", "Sair"),
+    "sign_in_first": (
+        "This console shows people's data. Sign in to see your clients' leads.",
+        "Este console mostra dados de pessoas. Entre para ver os leads dos seus clientes.",
+    ),
+    "session_ended": ("Your session has ended. Sign in again.", "Sua sessão terminou. Entre de novo."),
+    "no_tenant": (
+        "Your user has no client yet. An administrator can add one: echolead user grant EMAIL TENANT",
+        "Seu usuário ainda não tem cliente. Um administrador pode incluir: echolead user grant EMAIL CLIENTE",
+    ),
+    "foreign_tenant": (
+        "This link belongs to a client your user may not see.",
+        "Este link é de um cliente que seu usuário não pode ver.",
+    ),
+    "warehouse_down": (
+        "The warehouse does not answer. The data is safe; try again in a moment. `echolead doctor` says what is wrong.",
+        "O warehouse não responde. Os dados estão seguros; tente de novo em instantes. `echolead doctor` diz o problema.",
+    ),
+    "not_built": (
+        "The first tables are still being built. This page fills itself within a minute.",
+        "As primeiras tabelas ainda estão sendo criadas. Esta página se preenche em até um minuto.",
+    ),
+    "refresh": ("Refresh", "Atualizar"),
+    "period": ("Period", "Período"),
+    "days_7": ("7 days", "7 dias"),
+    "days_30": ("30 days", "30 dias"),
+    "days_90": ("90 days", "90 dias"),
+    "channel": ("Channel", "Canal"),
+    "all_channels": ("All channels", "Todos os canais"),
+    "funnel": ("Funnel", "Funil"),
+    "visitors": ("Visitors", "Visitantes"),
+    "sessions": ("Sessions", "Sessões"),
+    "chats": ("Chats", "Conversas"),
+    "qualified": ("Qualified", "Qualificados"),
+    "won": ("Won", "Ganhos"),
+    "conversion": ("Visitors who become leads", "Visitantes que viram leads"),
+    "before": ("against the period before", "contra o período anterior"),
+    "no_events": (
+        "No visit in this period yet. Open the landing page with a campaign in its address and come back.",
+        "Nenhuma visita neste período. Abra a landing page com uma campanha no endereço e volte aqui.",
+    ),
+    "leads_by_day": ("Leads by day and channel", "Leads por dia e canal"),
+    "by_campaign": ("By campaign", "Por campanha"),
+    "by_landing_page": ("By landing page", "Por landing page"),
+    "campaign": ("Campaign", "Campanha"),
+    "landing_page": ("Landing page", "Landing page"),
+    "day": ("Day", "Dia"),
+    "stage": ("Stage", "Etapa"),
+    "count": ("People", "Pessoas"),
+    "funnel_caption": (
+        "Visitors are counted per day and channel: who comes on two days counts twice. Days are in the client's time "
+        "zone ({timezone}).",
+        "Visitantes são contados por dia e canal: quem vem em dois dias conta duas vezes. Dias no fuso do cliente "
+        "({timezone}).",
+    ),
+    "search": ("Name, e-mail, phone or campaign", "Nome, e-mail, telefone ou campanha"),
+    "no_leads": ("No lead yet.", "Nenhum lead ainda."),
+    "no_match": ("No lead matches this search.", "Nenhum lead corresponde à busca."),
+    "lead_not_found": (
+        "This lead is not here. It may have been merged with another one: search for the e-mail or phone.",
+        "Este lead não está aqui. Pode ter sido unido a outro: busque pelo e-mail ou telefone.",
+    ),
+    "back": ("All leads", "Todos os leads"),
+    "leads_caption": (
+        "The {shown} newest of {total} leads. Select a row to open it.",
+        "Os {shown} mais novos de {total} leads. Selecione uma linha para abrir.",
+    ),
+    "name": ("Name", "Nome"),
+    "email": ("E-mail", "E-mail"),
+    "phone": ("Phone", "Telefone"),
+    "source": ("Source", "Origem"),
+    "medium": ("Medium", "Mídia"),
+    "created": ("Since", "Desde"),
+    "unnamed": ("Lead without a name", "Lead sem nome"),
+    "why": ("Why this source", "Por que esta origem"),
+    "first_touch": ("First touch", "Primeiro toque"),
+    "last_touch": ("Last touch", "Último toque"),
+    "last_non_direct": ("Last non-direct touch", "Último toque não direto"),
+    "referrer": ("Referrer", "Referência"),
+    "click_ids": ("Click ids", "Ids de clique"),
+    "direct": ("direct", "direto"),
+    "timeline": ("Timeline", "Linha do tempo"),
+    "session": ("Session", "Sessão"),
+    "pages_n": ("{n} pages", "{n} páginas"),
+    "event": ("Event", "Evento"),
+    "when": ("When", "Quando"),
+    "page": ("Page", "Página"),
+    "deliveries": ("Deliveries", "Entregas"),
+    "no_deliveries": (
+        "Nothing was sent for this lead yet. It leaves within seconds when the client has an enabled destination.",
+        "Nada foi enviado para este lead ainda. Ele sai em segundos se o cliente tem um destino ativo.",
+    ),
+    "destination": ("Destination", "Destino"),
+    "state": ("State", "Estado"),
+    "attempts": ("Attempts", "Tentativas"),
+    "operation": ("Operation", "Operação"),
+    "status": ("Answer", "Resposta"),
+    "latency": ("Latency (ms)", "Latência (ms)"),
+    "outcome": ("Outcome", "Resultado"),
+    "attempt_detail": ("Request and answer", "Requisição e resposta"),
+    "consent": ("Marketing consent", "Consentimento de marketing"),
+    "granted": ("granted", "concedido"),
+    "denied": ("denied", "negado"),
+    "unknown": ("not asked", "não perguntado"),
+    "score": ("Score", "Pontuação"),
+    "devices": ("Devices", "Dispositivos"),
+    "sent_payload": ("What was sent", "O que foi enviado"),
+    "freshness": ("Newest event received", "Último evento recebido"),
+    "lag": ("Collector to warehouse, p95", "Do coletor ao warehouse, p95"),
+    "lag_caption": (
+        "Lag: from the collector's receipt to the row in `raw.events`, over the last 24 hours.",
+        "Atraso: do recebimento no coletor até a linha em `raw.events`, nas últimas 24 horas.",
+    ),
+    "events_24h": ("Events, 24 h", "Eventos, 24 h"),
+    "rejected_24h": ("Rejected, 24 h", "Rejeitados, 24 h"),
+    "stuck": ("Deliveries waiting", "Entregas esperando"),
+    "events_by_hour": ("Events by hour", "Eventos por hora"),
+    "rejected_events": ("Rejected events", "Eventos rejeitados"),
+    "reason": ("Reason", "Motivo"),
+    "detail": ("Detail", "Detalhe"),
+    "number": ("Count", "Quantidade"),
+    "newest": ("Newest", "Mais recente"),
+    "nothing_rejected": ("Nothing was rejected.", "Nada foi rejeitado."),
+    "deliveries_by_state": ("Deliveries by state", "Entregas por estado"),
+    "ago_seconds": ("{n} s ago", "há {n} s"),
+    "ago_minutes": ("{n} min ago", "há {n} min"),
+    "ago_hours": ("{n} h ago", "há {n} h"),
+    "ago_days": ("{n} days ago", "há {n} dias"),
+    "never": ("never", "nunca"),
+}
+
+
+def language() -> str:
+    """The language chosen on the page, else the browser's, else English."""
+    chosen = st.session_state.get("language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    return "pt-BR" if (st.context.locale or "").lower().startswith("pt") else "en"
+
+
+def t(key: str, **values: object) -> str:
+    """The text of `key` in the page's language, with `values` filled in. Raises `KeyError` for an unknown key."""
+    english, portuguese = TEXTS[key]
+    return (portuguese if language() == "pt-BR" else english).format(**values)
