@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     clickhouse_readonly_url: SecretStr = SecretStr("")
     """The same for readers (console, `echolead sql`): a user that can change nothing. Empty: `clickhouse_url`."""
 
+    postgres_superuser_url: SecretStr = SecretStr("")
+    """`postgresql://…` of a role that may create roles and databases: `echolead setup` only."""
     postgres_url: SecretStr = SecretStr("")
     """`postgresql://…` of the operational database as its owner: migrations only. Empty: embedded."""
     postgres_system_url: SecretStr = SecretStr("")
@@ -43,6 +45,9 @@ class Settings(BaseSettings):
     """`nats://user:password@host:port` with full rights on the streams (loader, set-up). Empty: embedded."""
     nats_collector_url: SecretStr = SecretStr("")
     """The same for the collector, which may publish and nothing else. Empty: `nats_url`."""
+    nats_monitor_url: str = ""
+    """`http://host:port` of the queue's monitoring pages. The collector reads there whether the queue syncs every
+    message to disk, and is not ready until it knows."""
 
     secret_keys: SecretStr = SecretStr("")
     """Comma-separated Fernet keys that encrypt destinations' secrets at rest; the first encrypts, all decrypt."""
@@ -55,6 +60,14 @@ class Settings(BaseSettings):
     """Public address of the console, used for links to a lead."""
     dagster_url: str = "http://localhost:8702"
     collector_workers: int = 1
+    collect_path: str = "/t"
+    """Path events are posted to; the script is served at the same name with `.js`, the pixel with `.gif`."""
+    script_file: Path = Path(__file__).parents[1] / "tracking" / "dist" / "t.js"
+    """The built tracking script."""
+    collector_in_flight_mb: int = 64
+    """Request bodies a worker holds at once, in MB; beyond it requests are answered 503 and come again."""
+    collector_drain_seconds: float = 1.0
+    """How long a stopping collector serves on while it already says it is not ready, so that proxies look away."""
     trusted_proxies: str = "127.0.0.1"
     """Comma-separated addresses whose X-Forwarded-For is believed."""
     allow_private_destinations: bool = False
