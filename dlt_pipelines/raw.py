@@ -1,0 +1,157 @@
+"""The raw tables: their columns and keys, the pipelines that fill them, and making them all before anything is read."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.storages.load_package import load_package_state
+from dlt.destinations.adapters import clickhouse_adapter
+from dlt.extract import DltResource
+
+from dlt_pipelines.clickhouse import Inserted, forget, warehouse
+from dlt_pipelines.collector import schema as collector
+from dlt_pipelines.operational import schema as operational
+from echolead.settings import Settings
+from echolead.warehouse import connect, create_databases
+
+# A column that is not in the schema is refused here, long before the warehouse: what is unknown stays in `payload`.
+FROZEN = {"tables": "freeze", "columns": "freeze", "data_type": "freeze"}
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table of the database `raw`: which pipeline writes it, its columns, sorting key and partition."""
+
+    name: str
+    pipeline: str
+    columns: pa.Schema
+    sorting_key: tuple[str, ...]
+    partition: str | None = None
+
+
+BY_DAY_RECEIVED = "toYYYYMMDD(received_at)"
+TABLES = {
+    table.name: table
+    for table in (
+        RawTable("events", "collector", collector.EVENTS, ("tenant_id", "event_id"), BY_DAY_RECEIVED),
+        RawTable(
+            "rejected_events", "collector", collector.REJECTED_EVENTS, ("tenant_id", "received_at"), BY_DAY_RECEIVED
+        ),
+        RawTable("tenants", "operational", operational.TENANTS, ("tenant_id", "mirrored_at")),
+        RawTable("tenant_hosts", "operational", operational.TENANT_HOSTS, ("tenant_id", "mirrored_at")),
+        RawTable("destinations", "operational", operational.DESTINATIONS, ("tenant_id", "mirrored_at")),
+        RawTable("deliveries", "operational", operational.DELIVERIES, ("tenant_id", "delivery_id", "updated_at")),
+        RawTable(
+            "delivery_attempts",
+            "operational",
+            operational.DELIVERY_ATTEMPTS,
+            ("tenant_id", "delivery_id", "attempt_id"),
+        ),
+    )
+}
+
+
+def schema(pipeline: str) -> dlt.Schema:
+    """dlt's schema of all tables of one pipeline, complete before the first row."""
+    found = dlt.Schema(pipeline)
+    for table in TABLES.values():
+        if table.pipeline == pipeline:
+            found.update_table(resource(table, lambda: None).compute_table_schema())
+    return dlt.Schema.from_dict(found.to_dict())  # type: ignore[arg-type]  # as if stored: dlt wants its hash
+
+
+def resource(table: RawTable, read: Callable[[], pa.Table | None]) -> DltResource:
+    """A dlt resource that appends what `read()` gives (None: nothing) when it is extracted.
+
+    `_dlt_load_id` is filled in on the way, because only the extraction knows it.
+    """
+
+    def rows() -> Iterator[pa.Table]:
+        content = read()
+        if content is not None and content.num_rows:
+            yield with_load_id(content, load_package_state()["load_id"])
+
+    columns = [{"name": field.name, **_dlt_type(field)} for field in table.columns]
+    return clickhouse_adapter(
+        dlt.resource(
+            rows,
+            name=table.name,
+            write_disposition="append",
+            columns=columns,
+            schema_contract=FROZEN,
+            file_format="parquet",
+        ),
+        sort=list(table.sorting_key),
+        partition=table.partition,
+    )
+
+
+def with_load_id(content: pa.Table, load_id: str) -> pa.Table:
+    """`content` with every `_dlt_load_id` set."""
+    place = content.schema.get_field_index("_dlt_load_id")
+    values = pa.repeat(pa.scalar(load_id, pa.string()), content.num_rows)
+    return content.set_column(place, content.schema.field(place), values)
+
+
+def _dlt_type(field: pa.Field) -> dict[str, Any]:
+    if pa.types.is_timestamp(field.type):
+        kind: dict[str, Any] = {"data_type": "timestamp", "precision": {"ms": 3, "us": 6}[field.type.unit]}
+    elif pa.types.is_integer(field.type):
+        kind = {"data_type": "bigint", "precision": field.type.bit_width}
+    else:
+        kind = {"data_type": "bool" if pa.types.is_boolean(field.type) else "text"}
+    return {**kind, "nullable": field.nullable}
+
+
+def configure() -> None:
+    """Settle what dlt would otherwise look for in its own files and variables, telemetry first."""
+    dlt.config["runtime.dlthub_telemetry"] = False
+    dlt.config["restore_from_destination"] = False  # our cursors are the stream's and the tables' own
+    dlt.config["enable_runtime_trace"] = False
+    dlt.config["load.workers"] = 1
+    dlt.config["load.delete_completed_jobs"] = True
+
+
+def working_dir(settings: Settings) -> Path:
+    """Where dlt keeps the packages it is working on; nothing in it is needed again after a crash."""
+    return settings.data_dir / "dlt"
+
+
+def open_pipeline(name: str, settings: Settings, on_insert: Callable[[Inserted], None] = forget) -> dlt.Pipeline:
+    """The pipeline `name` with its working directory as it was left."""
+    configure()
+    return dlt.pipeline(
+        pipeline_name=name,
+        pipelines_dir=str(working_dir(settings)),
+        destination=warehouse(settings.clickhouse_url.get_secret_value(), on_insert),
+    )
+
+
+def fresh_pipeline(name: str, settings: Settings, on_insert: Callable[[Inserted], None] = forget) -> dlt.Pipeline:
+    """The pipeline `name` with an empty working directory.
+
+    What a crash left there is dropped, whole or torn: its rows are still in the queue, and finishing it would only
+    load them twice.
+    """
+    shutil.rmtree(working_dir(settings) / name, ignore_errors=True)
+    return open_pipeline(name, settings, on_insert)
+
+
+def ensure_raw_tables(settings: Settings) -> None:
+    """Create the databases and every raw table that is missing, empty. Safe to call at every start."""
+    configure()
+    url = settings.clickhouse_url.get_secret_value()
+    with closing(connect(url)) as client:
+        create_databases(client)
+    destination = warehouse(url)
+    with closing(destination):
+        for pipeline in ("collector", "operational"):
+            with destination.client(schema(pipeline)) as job_client:
+                job_client.initialize_storage()
+                # By force: a table that was dropped is missing although dlt's version table knows its schema.
+                job_client.update_stored_schema(force=True)
