@@ -2,12 +2,11 @@
 
 from urllib.parse import urlencode
 
-import jwt
 import streamlit as st
 
 from dashboards.texts import t
 from dashboards.warehouse import settings
-from echolead.security import SESSION_COOKIE, Session, read_session_token
+from echolead.security import SESSION_COOKIE, BadToken, SessionTokens, SignedIn
 
 
 def sign_in_url() -> str:
@@ -20,14 +19,14 @@ def sign_in_url() -> str:
     return f"{settings().collector_url}/login?{urlencode({'next': back})}"
 
 
-def require_session() -> Session:
+def require_session() -> SignedIn:
     """The signed-in user, from the HttpOnly cookie the API set; without one the page offers to sign in and stops."""
     token = st.context.cookies.get(SESSION_COOKIE)
     problem = "sign_in_first"
     if token:
         try:
-            return read_session_token(token, settings())
-        except jwt.InvalidTokenError:
+            return SessionTokens.of(settings()).read(token)
+        except BadToken:
             problem = "session_ended"
     _, middle, _ = st.columns([1, 2, 1])
     with middle:
@@ -37,7 +36,7 @@ def require_session() -> Session:
     st.stop()
 
 
-def choose_tenant(session: Session) -> str:
+def choose_tenant(session: SignedIn) -> str:
     """The tenant the pages show: the address's, else the last one chosen, always one of the user's own."""
     own = sorted(session.tenants)
     if not own:
