@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     console_url: str = "http://localhost:8701"
     """Public address of the console, used for links to a lead."""
     dagster_url: str = "http://localhost:8702"
+    dagster_code_address: str = "127.0.0.1:8710"
+    """`host:port` of Dagster's code server, as its web server and daemon reach it."""
     collector_workers: int = 1
     collect_path: str = "/t"
     """Path events are posted to; the script is served at the same name with `.js`, the pixel with `.gif`."""

@@ -1,0 +1,56 @@
+"""Secrets of the embedded stack: made once, kept in `<data_dir>/secrets.json` (mode 0600)."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from echolead.security import new_secret_key
+
+SECRETS_FILE = "secrets.json"
+
+
+def _password() -> str:
+    # Letters and digits only: it goes into addresses as it is.
+    return secrets.token_hex(24)
+
+
+@dataclass(frozen=True)
+class StackSecrets:
+    """One password for each account of the stack, and the keys of the settings."""
+
+    postgres_superuser: str = field(default_factory=_password, repr=False)
+    postgres_owner: str = field(default_factory=_password, repr=False)
+    postgres_system: str = field(default_factory=_password, repr=False)
+    postgres_app: str = field(default_factory=_password, repr=False)
+    dagster: str = field(default_factory=_password, repr=False)
+    warehouse: str = field(default_factory=_password, repr=False)
+    warehouse_reader: str = field(default_factory=_password, repr=False)
+    nats: str = field(default_factory=_password, repr=False)
+    nats_collector: str = field(default_factory=_password, repr=False)
+    secret_key: str = field(default_factory=new_secret_key, repr=False)
+    jwt_secret: str = field(default_factory=_password, repr=False)
+    demo_password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
+
+
+def load_or_make(data_dir: Path) -> StackSecrets:
+    """The secrets of this data directory; those that it does not have yet are made and written."""
+    path = data_dir / SECRETS_FILE
+    known = json.loads(path.read_text()) if path.exists() else {}
+    names = {each.name for each in fields(StackSecrets)}
+    found = StackSecrets(**{name: value for name, value in known.items() if name in names})
+    if asdict(found) != known:
+        write_private(path, json.dumps(asdict(found), indent=1))
+    return found
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step with one that only we can read."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,371 @@
+"""The whole product on one machine: which parts there are, in which order, with which settings."""
+
+import http.client
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from pydantic import SecretStr
+
+from echolead.demo.tenant import USER_EMAIL
+from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.embedded.nats import EmbeddedNats
+from echolead.embedded.part import Part, PartFailed, port_is_open, python
+from echolead.embedded.ports import Port
+from echolead.embedded.postgres import EmbeddedPostgres
+from echolead.embedded.secrets import StackSecrets, load_or_make, write_private
+from echolead.operational.provision import APP, DAGSTER, DATABASE, OWNER, SYSTEM
+from echolead.settings import STACK_ENV, Settings
+
+DEMO_CAMPAIGN = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
+POSTGRES_SETTINGS = ("postgres_url", "postgres_system_url", "postgres_app_url", "dagster_postgres_url")
+
+
+class BadSettings(PartFailed):
+    """The environment asks for something that cannot be; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A line of the table that `up` prints."""
+
+    title: str
+    url: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything `echolead up` runs for one data directory."""
+
+    settings: Settings
+    secrets: StackSecrets
+    is_demo: bool
+    postgres: EmbeddedPostgres | None
+    nats: EmbeddedNats | None
+    warehouse: EmbeddedWarehouse | None
+
+    @property
+    def data_dir(self) -> Path:
+        """Where everything this stack keeps lives."""
+        return self.settings.data_dir
+
+    def prepare(self) -> None:
+        """Write what the parts read at their start: their settings, and the servers' own files."""
+        write_private(self.data_dir / STACK_ENV, as_env(self.settings))
+        for server in (self.postgres, self.nats, self.warehouse):
+            if server is not None:
+                server.prepare()
+
+    def parts(self) -> list[Part]:
+        """The processes and set-up steps, with the order between them."""
+        servers = [server.part() for server in (self.postgres, self.nats, self.warehouse) if server is not None]
+        numbers = {"postgres": Port.POSTGRES, "nats": Port.NATS, "warehouse": Port.WAREHOUSE}
+        found = [
+            *(_with_port(server, numbers[server.name].of(self.settings.port_base)) for server in servers),
+            *self._steps(after=tuple(server.name for server in servers)),
+            *self._services(),
+            *(self._demo() if self.is_demo else []),
+        ]
+        return [_with_environment(part, self._environment()) for part in found]
+
+    def addresses(self) -> list[Address]:
+        """What a person opens, in the order they would."""
+        base = self.settings.port_base
+        found = [
+            Address("Console", self.settings.console_url),
+            Address("Dagster", self.settings.dagster_url),
+            Address("Collector and API", f"{self.settings.collector_url}/docs"),
+        ]
+        if not self.is_demo:
+            return found
+        return [
+            Address("Demo landing page", f"http://localhost:{Port.DEMO_PAGES.of(base)}/?{DEMO_CAMPAIGN}"),
+            Address("Demo Chatwoot", f"http://localhost:{Port.DEMO_CHATWOOT.of(base)}/", "leads arrive here"),
+            Address("Console", self.settings.console_url, f"{USER_EMAIL}  {self.secrets.demo_password}"),
+            *found[1:],
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            # Everything else is in the file of settings there: a process list shows no secret.
+            "ECHOLEAD_DATA_DIR": str(self.data_dir),
+            "DAGSTER_HOME": str(self.data_dir / "dagster"),
+            "PYTHONUNBUFFERED": "1",
+            # Many threads, little work: glibc would give each its own arena and keep the memory.
+            "MALLOC_ARENA_MAX": "2",
+        }
+
+    def _steps(self, after: tuple[str, ...]) -> list[Part]:
+        demo = ["--demo"] if self.is_demo else []
+        # The one secret that only this step may have.
+        superuser = {"ECHOLEAD_POSTGRES_SUPERUSER_URL": self.postgres.url} if self.postgres else {}
+        return [
+            _step("set-up", python("-m", "echolead.setup", *demo), after=after, environment=superuser),
+            _step("prepare", python("-m", "orchestration.prepare"), after=("set-up",)),
+        ]
+
+    def _services(self) -> list[Part]:
+        return [self._collector(), *self._dagster(), self._console()]
+
+    def _collector(self) -> Part:
+        port = Port.COLLECTOR.of(self.settings.port_base)
+        return Part(
+            name="collector",
+            command=python("-m", "ingest_api", "--host", self.settings.listen_host, "--port", str(port)),
+            ready=answers(self._local(port, "/readyz")),
+            after=("set-up",),
+            port=port,
+        )
+
+    def _console(self) -> Part:
+        port = Port.CONSOLE.of(self.settings.port_base)
+        app = _package_file("dashboards", "app.py")
+        flags = {
+            "server.headless": "true",
+            "server.port": str(port),
+            "server.address": self.settings.listen_host,
+            "server.enableXsrfProtection": "true",
+            "server.fileWatcherType": "none",
+            "browser.gatherUsageStats": "false",
+        }
+        return Part(
+            name="console",
+            command=python("-m", "streamlit", "run", str(app), *(f"--{name}={value}" for name, value in flags.items())),
+            ready=answers(self._local(port, "/_stcore/health")),
+            after=("set-up",),
+            directory=app.parent,
+            port=port,
+        )
+
+    def _dagster(self) -> list[Part]:
+        base, host = self.settings.port_base, self.settings.listen_host
+        code, web = Port.DAGSTER_CODE.of(base), Port.DAGSTER.of(base)
+        workspace = str(self.data_dir / "dagster" / "workspace.yaml")
+        return [
+            Part(
+                name="dagster-code",
+                # Always on loopback: whoever reaches this port runs code here.
+                command=python("-m", "dagster", "api", "grpc", "--module-name", "orchestration.definitions",
+                               "--host", "127.0.0.1", "--port", str(code), "--location-name", "echolead"),
+                ready=lambda: None if port_is_open("127.0.0.1", code) else f"nothing listens on port {code}",
+                after=("prepare",),
+                port=code,
+                stop_group=True,  # the runs are its children
+            ),
+            Part(
+                name="dagster-web",
+                command=python("-m", "dagster_webserver", "--workspace", workspace, "--host", host,
+                               "--port", str(web), "--code-server-log-level", "warning"),
+                ready=answers(self._local(web, "/server_info")),
+                after=("dagster-code",),
+                port=web,
+            ),
+            Part(
+                name="dagster-daemon",
+                command=python("-m", "dagster._daemon", "run", "--workspace", workspace),
+                ready=_daemon_beats(self.settings.dagster_postgres_url.get_secret_value(), since=time.time()),
+                after=("dagster-code",),
+            ),
+        ]  # fmt: skip
+
+    def _demo(self) -> list[Part]:
+        base = self.settings.port_base
+        chatwoot, pages = Port.DEMO_CHATWOOT.of(base), Port.DEMO_PAGES.of(base)
+        return [
+            Part(
+                name="chatwoot",
+                command=python("-m", "echolead.demo.chatwoot", "--host", self.settings.listen_host,
+                               "--port", str(chatwoot), "--data-dir", str(self.data_dir / "demo")),
+                ready=answers(self._local(chatwoot, "/healthz")),
+                port=chatwoot,
+            ),
+            Part(
+                name="pages",
+                command=python("-m", "echolead.demo.pages", "--host", self.settings.listen_host, "--port", str(pages)),
+                ready=answers(self._local(pages, "/")),
+                port=pages,
+            ),
+        ]  # fmt: skip
+
+    def _local(self, port: int, path: str) -> str:
+        return f"http://{reachable(self.settings.listen_host)}:{port}{path}"
+
+
+def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
+    """The stack of a data directory: what the environment names elsewhere is used, the rest is embedded.
+
+    Makes the directory and its secrets when they are missing. Raises `BadSettings`.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    given = Settings(_env_file=None)  # type: ignore[call-arg]  # the environment alone says what is elsewhere
+    secrets = load_or_make(data_dir)
+    postgres = nats = warehouse = None
+    if not _whole(given, POSTGRES_SETTINGS):
+        postgres = EmbeddedPostgres(data_dir / "postgres", Port.POSTGRES.of(port_base), secrets.postgres_superuser)
+    if not given.nats_url.get_secret_value():
+        nats = EmbeddedNats(
+            data_dir / "nats",
+            Port.NATS.of(port_base),
+            Port.NATS_MONITOR.of(port_base),
+            secrets.nats,
+            secrets.nats_collector,
+        )
+    if not given.clickhouse_url.get_secret_value():
+        warehouse = EmbeddedWarehouse(
+            data_dir / "warehouse", Port.WAREHOUSE.of(port_base), secrets.warehouse, secrets.warehouse_reader
+        )
+    settings = given.model_copy(update={"data_dir": data_dir, "port_base": port_base})
+    settings = settings.model_copy(update=_own_addresses(given, port_base))
+    settings = settings.model_copy(update=_secret_settings(given, secrets))
+    settings = settings.model_copy(update=_server_settings(secrets, postgres, nats, warehouse))
+    if is_demo:  # its Chatwoot is on this machine
+        settings = settings.model_copy(update={"allow_private_destinations": True})
+    return Stack(settings, secrets, is_demo, postgres, nats, warehouse)
+
+
+def _own_addresses(given: Settings, port_base: int) -> dict[str, str]:
+    """Addresses of our own services, unless the environment says how they are reached from outside."""
+    ports = {"collector_url": Port.COLLECTOR, "console_url": Port.CONSOLE, "dagster_url": Port.DAGSTER}
+    found = {name: f"http://localhost:{port.of(port_base)}" for name, port in ports.items()}
+    found["dagster_code_address"] = f"127.0.0.1:{Port.DAGSTER_CODE.of(port_base)}"
+    return {name: url for name, url in found.items() if name not in given.model_fields_set}
+
+
+def _secret_settings(given: Settings, secrets: StackSecrets) -> dict[str, SecretStr]:
+    made = {"secret_keys": secrets.secret_key, "jwt_secret": secrets.jwt_secret}
+    return {name: SecretStr(value) for name, value in made.items() if name not in given.model_fields_set}
+
+
+def _server_settings(
+    secrets: StackSecrets,
+    postgres: EmbeddedPostgres | None,
+    nats: EmbeddedNats | None,
+    warehouse: EmbeddedWarehouse | None,
+) -> dict[str, SecretStr | str]:
+    """Addresses of the servers that are embedded."""
+    found: dict[str, SecretStr | str] = {}
+    if postgres is not None:
+        roles = {
+            "postgres_url": (OWNER, secrets.postgres_owner, DATABASE),
+            "postgres_system_url": (SYSTEM, secrets.postgres_system, DATABASE),
+            "postgres_app_url": (APP, secrets.postgres_app, DATABASE),
+            "dagster_postgres_url": (DAGSTER, secrets.dagster, DAGSTER),
+        }
+        for name, (role, password, database) in roles.items():
+            found[name] = SecretStr(f"postgresql://{role}:{password}@{postgres.host}:{postgres.port}/{database}")
+    if nats is not None:
+        found["nats_url"] = SecretStr(nats.url)
+        found["nats_collector_url"] = SecretStr(nats.collector_url)
+        found["nats_monitor_url"] = nats.monitor_url
+    if warehouse is not None:
+        found["clickhouse_url"] = SecretStr(warehouse.url)
+        found["clickhouse_readonly_url"] = SecretStr(warehouse.readonly_url)
+    return found
+
+
+def ports_taken(stack: Stack) -> list[tuple[str, int]]:
+    """Parts whose port something else listens on already."""
+    host = reachable(stack.settings.listen_host)
+    named = [(part.name, part.port) for part in stack.parts() if part.port is not None]
+    if stack.nats is not None:
+        named.append(("nats (monitoring)", stack.nats.monitor_port))
+    return [(name, port) for name, port in named if port_is_open(host, port)]
+
+
+def reachable(listen_host: str) -> str:
+    """An address that reaches a part which listens on `listen_host`."""
+    return "127.0.0.1" if listen_host in ("0.0.0.0", "::", "") else listen_host  # noqa: S104  # compared, not bound
+
+
+def as_env(settings: Settings) -> str:
+    """The settings as lines of a file that `load_settings` reads."""
+    lines = []
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        lines.append(f"ECHOLEAD_{name.upper()}='{text}'")
+    return "\n".join(lines) + "\n"
+
+
+def answers(url: str) -> Callable[[], str | None]:
+    """A health check: the page answers 2xx within two seconds."""
+    parts = urlsplit(url)
+
+    def missing() -> str | None:
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
+        try:
+            connection.request("GET", parts.path)
+            answer = connection.getresponse()
+            said = answer.read(300).decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            return f"{url} does not answer: {error}"
+        finally:
+            connection.close()
+        return None if 200 <= answer.status < 300 else f"{url} answers {answer.status}: {said}"
+
+    return missing
+
+
+def _daemon_beats(dagster_url: str, *, since: float) -> Callable[[], str | None]:
+    """A health check: Dagster's daemon has written a heartbeat in this start, and not long ago."""
+
+    def missing() -> str | None:
+        try:
+            with psycopg.connect(dagster_url, connect_timeout=2) as connection:
+                row = connection.execute(
+                    "select extract(epoch from max(timestamp) at time zone 'UTC') from daemon_heartbeats"
+                    " where daemon_type = 'SENSOR'"
+                ).fetchone()
+        except psycopg.Error as error:
+            return f"Dagster's database does not answer: {str(error).strip()}"
+        beat = float(row[0]) if row is not None and row[0] is not None else 0.0
+        if beat < since:
+            return "the sensor daemon has not beaten yet"
+        age = time.time() - beat
+        return None if age < 120 else f"the sensor daemon's last heartbeat is {age:.0f} s old"
+
+    return missing
+
+
+def _step(name: str, command: list[str], *, after: tuple[str, ...], environment: dict[str, str] | None = None) -> Part:
+    return Part(
+        name,
+        command,
+        lambda: None,
+        environment=environment or {},
+        after=after,
+        is_step=True,
+        ready_timeout_seconds=600,  # the first build of the models over a large history
+    )
+
+
+def _with_port(part: Part, port: int) -> Part:
+    return replace(part, port=port)
+
+
+def _with_environment(part: Part, environment: dict[str, str]) -> Part:
+    return replace(part, environment={**environment, **part.environment})
+
+
+def _package_file(package: str, file: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise BadSettings(f"The package {package} is not installed beside echolead.")
+    return Path(spec.origin).parent / file
+
+
+def _whole(given: Settings, names: tuple[str, ...]) -> bool:
+    """Whether all of these are set; a part of them is an error."""
+    set_ones = [name for name in names if getattr(given, name).get_secret_value()]
+    if set_ones and len(set_ones) < len(names):
+        missing = ", ".join(f"ECHOLEAD_{name.upper()}" for name in names if name not in set_ones)
+        raise BadSettings(
+            f"ECHOLEAD_{set_ones[0].upper()} names an outside PostgreSQL, which needs {missing} as well "
+            f"(docs/guides/running.md tells what each is)."
+        )
+    return bool(set_ones)
