@@ -1,0 +1,23 @@
+"""`python -m echolead.demo.chatwoot --port 8707 --data-dir var/demo`: serve the demo Chatwoot."""
+
+import argparse
+from pathlib import Path
+
+import uvicorn
+
+from echolead.demo.chatwoot.app import create_app
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m echolead.demo.chatwoot", description=main.__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data-dir", type=Path, required=True, help="holds chatwoot.sqlite")
+    arguments = parser.parse_args()
+    app = create_app(arguments.data_dir / "chatwoot.sqlite")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Records of the store as Chatwoot's API writes them."""
+
+from typing import Any
+
+from echolead.demo.chatwoot.store import Row, Store
+
+
+def contact(store: Store, row: Row) -> dict[str, Any]:
+    """A contact as `contacts/{id}` shows it: never with its labels."""
+    answer = {
+        "additional_attributes": row["additional_attributes"],
+        "availability_status": "offline",
+        "email": row["email"],
+        "id": row["id"],
+        "name": row["name"],
+        "phone_number": row["phone_number"],
+        "blocked": row["blocked"],
+        "identifier": row["identifier"],
+        "thumbnail": "",
+        "custom_attributes": row["custom_attributes"],
+        "created_at": row["created_at"],
+        "contact_inboxes": store.contact_inboxes(row["account_id"], row["id"]),
+    }
+    if row["last_activity_at"] is not None:
+        answer["last_activity_at"] = row["last_activity_at"]
+    return answer
+
+
+def contact_page(store: Store, rows: list[Row], count: int, page: int) -> dict[str, Any]:
+    """A page of contacts."""
+    return {"meta": {"count": count, "current_page": str(page)}, "payload": [contact(store, row) for row in rows]}
+
+
+def conversation(store: Store, row: Row) -> dict[str, Any]:
+    """A conversation with its last message and its sender."""
+    sender = store.contact(row["account_id"], row["contact_id"])
+    shown = {k: v for k, v in contact(store, sender).items() if v is not None and k != "contact_inboxes"}
+    return {
+        "id": row["id"],
+        "account_id": row["account_id"],
+        "uuid": row["uuid"],
+        "inbox_id": row["inbox_id"],
+        "status": row["status"],
+        "can_reply": True,
+        "muted": False,
+        "labels": store.labels_of("conversation", row["id"]),
+        "custom_attributes": row["custom_attributes"],
+        "additional_attributes": row["additional_attributes"],
+        "messages": [message(row, found) for found in store.messages(row["id"])[-1:]],
+        "created_at": row["created_at"],
+        "updated_at": row["last_activity_at"],
+        "last_activity_at": row["last_activity_at"],
+        "unread_count": 0,
+        "meta": {"sender": shown, "channel": "Channel::WebWidget", "hmac_verified": False},
+    }
+
+
+def message(of: Row, row: Row) -> dict[str, Any]:
+    """A message of the conversation `of`; `message_type` 0 is incoming, 1 outgoing."""
+    return {
+        "id": row["id"],
+        "content": row["content"],
+        "account_id": of["account_id"],
+        "inbox_id": of["inbox_id"],
+        "conversation_id": of["id"],
+        "message_type": row["message_type"],
+        "content_type": "text",
+        "content_attributes": {},
+        "private": bool(row["private"]),
+        "status": "sent",
+        "created_at": row["created_at"],
+        "sender": {"id": of["contact_id"], "type": "contact"} if row["message_type"] == 0 else {"type": "user"},
+    }
+
+
+def label(row: Row) -> dict[str, Any]:
+    """A label of the account."""
+    return {
+        "id": row["id"],
+        "title": row["title"],
+        "description": row["description"],
+        "color": row["color"],
+        "show_on_sidebar": bool(row["show_on_sidebar"]),
+    }
+
+
+def attribute_definition(row: Row) -> dict[str, Any]:
+    """A custom attribute's definition."""
+    kept = {key: value for key, value in row.items() if key not in ("account_id", "created_at")}
+    return {**kept, "created_at": str(row["created_at"]), "updated_at": str(row["created_at"])}

@@ -1,0 +1,140 @@
+"""The demo Chatwoot as an ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from echolead.demo.chatwoot import account, answers, widget
+from echolead.demo.chatwoot.faults import Fault, FaultMiddleware, Faults
+from echolead.demo.chatwoot.store import ACCOUNTS, Account, NotFound, Row, Store
+
+STATIC = Path(__file__).parent / "static"
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(store: Path, *, faults: Faults | None = None, accounts: tuple[Account, ...] = ACCOUNTS) -> Starlette:
+    """The application, its records in the SQLite file `store`; `faults` make it misbehave from the start."""
+    faults = faults or Faults()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.store = Store(store, accounts)
+        app.state.faults = faults
+        yield
+        app.state.store.close()
+
+    return Starlette(
+        routes=[
+            *account.routes(),
+            *widget.routes(),
+            Route("/packs/js/sdk.js", sdk),
+            Route("/app", page),
+            Route("/", to_page),
+            Route("/healthz", health),
+            Route("/_demo/state", state),
+            Route("/_demo/reply", reply, methods=["POST"]),
+            Route("/_demo/faults", change_faults, methods=["PUT"]),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[
+            # Any page may carry the widget. The browser's token travels in a header, never in a cookie.
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=["content-type", "x-auth-token"],
+            ),
+            Middleware(FaultMiddleware, faults=faults),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def sdk(_request: Request) -> Response:
+    """The widget's script, where Chatwoot serves it."""
+    return FileResponse(STATIC / "sdk.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+
+async def page(_request: Request) -> Response:
+    """The inbox, to watch the demo."""
+    return FileResponse(STATIC / "app.html", headers=PAGE_HEADERS)
+
+
+async def to_page(_request: Request) -> Response:
+    """The root has nothing of its own."""
+    return RedirectResponse("/app")
+
+
+async def health(request: Request) -> Response:
+    """Whether the store answers."""
+    request.app.state.store.accounts()
+    return PlainTextResponse("ok")
+
+
+async def state(request: Request) -> Response:
+    """`GET /_demo/state?account_id=`: everything the demo holds, of one account when asked; no tokens."""
+    records: Store = request.app.state.store
+    asked = request.query_params.get("account_id")
+    shown = [row for row in records.accounts() if asked is None or str(row["account_id"]) == asked]
+    return JSONResponse({"accounts": [_account_state(records, row) for row in shown]})
+
+
+async def reply(request: Request) -> Response:
+    """`POST /_demo/reply`: answer a conversation as the agent who watches the page would."""
+    body = await account.body_of(request)
+    records: Store = request.app.state.store
+    try:
+        row = records.conversation(int(body["account_id"]), int(body["conversation_id"]))
+    except NotFound as error:
+        return account.refusal(error)
+    return JSONResponse(answers.message(row, records.add_message(row, str(body["content"]), is_incoming=False)))
+
+
+async def change_faults(request: Request) -> Response:
+    """`PUT /_demo/faults` with `{"seed": n, "faults": [{"kind": …, "where": …}]}`: misbehave from now on."""
+    body: dict[str, Any] = await account.body_of(request)
+    faults: Faults = request.app.state.faults
+    struck = dict(faults.struck)
+    faults.replace([Fault(**fault) for fault in body.get("faults", [])], int(body.get("seed", 0)))
+    return JSONResponse({"struck": struck})
+
+
+def _account_state(records: Store, of: Row) -> Row:
+    account_id = of["account_id"]
+    everyone, _ = records.search(account_id, "%", 1)
+    page_number = 1
+    while len(everyone) == 15 * page_number:
+        page_number += 1
+        everyone += records.search(account_id, "%", page_number)[0]
+    conversations = records.conversations(account_id)
+    return {
+        **of,
+        "contacts": [
+            {**answers.contact(records, row), "labels": records.labels_of("contact", row["id"])} for row in everyone
+        ],
+        "conversations": [
+            {
+                **answers.conversation(records, row),
+                "contact_id": row["contact_id"],
+                "messages": [answers.message(row, message) for message in records.messages(row["id"])],
+            }
+            for row in conversations
+        ],
+        "labels": [answers.label(row) for row in records.labels(account_id)],
+        "custom_attribute_definitions": [
+            answers.attribute_definition(row) for row in records.attribute_definitions(account_id)
+        ],
+    }
