@@ -1,0 +1,87 @@
+"""The `echolead` command. Each sub-command's module is imported when it is asked for, so that `--help` is quick."""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+# name: (module, what it does). The module has a Typer `app`. One with `is_group = True` is the sub-command with all
+# that is below it (`echolead tenant create`); any other has a command of that name in its `app` (`echolead up`).
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "up": ("echolead.cli.stack", "Start the whole stack and keep it running until Ctrl-C."),
+    "status": ("echolead.cli.stack", "Tell which parts are up, and on which port."),
+    "doctor": ("echolead.cli.stack", "Tell what is wrong, and what to do about it."),
+    "sql": ("echolead.cli.stack", "Ask the warehouse."),
+    "demo": ("echolead.cli.stack", "Create the demo tenant, its destination and its user."),
+    "tenant": ("echolead.cli.tenant", "Tenants, their hosts and their pages' origins."),
+    "user": ("echolead.cli.user", "People who sign in to the console, and their roles."),
+    "key": ("echolead.cli.key", "API keys for sending events from a server."),
+    "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
+    "dead-letter": ("echolead.cli.dead_letter", "Events that were refused: read, correct, replay."),
+}
+
+
+class LazyCommand(TyperCommand):
+    """Stands in for a sub-command in the list of commands, and becomes it when it is called."""
+
+    def __init__(self, name: str, module: str, summary: str) -> None:
+        super().__init__(name=name, help=summary)
+        self._module = module
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The context of the real command: its module is imported here and not earlier."""
+        return self.load().make_context(info_name, args, parent, **extra)
+
+    def load(self) -> Any:
+        """The real command."""
+        module = import_module(self._module)
+        command = get_command(module.app)
+        if getattr(module, "is_group", False):
+            return command
+        if isinstance(command, TyperGroup):  # an app of one command is that command
+            return command.commands[str(self.name)]
+        return command
+
+
+class Root(TyperGroup):
+    """The commands by name, and the one place where an error becomes a sentence and exit code 2."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # Typer's signature
+        """In the order of `COMMANDS`: what one starts with comes first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """The stand-in for a sub-command."""
+        if cmd_name not in COMMANDS:
+            return None
+        return LazyCommand(cmd_name, *COMMANDS[cmd_name])
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the sub-command; what a user can do something about is told without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from echolead.cli.errors import explain  # noqa: PLC0415  # only a failure pays for its imports
+
+            sentence = explain(error)
+            if sentence is None:
+                raise
+            typer.secho(f"echolead: {sentence}", fg=typer.colors.RED, err=True)
+            ctx.exit(2)
+
+
+app = typer.Typer(cls=Root, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def echolead() -> None:
+    """Lead tracking and activation: from the ad click to the contact in Chatwoot, with the story kept whole."""
+
+
+def main() -> None:
+    """Entry point of the `echolead` program."""
+    sys.exit(get_command(app).main(prog_name="echolead"))

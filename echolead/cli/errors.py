@@ -1,0 +1,40 @@
+"""Which errors are the user's to solve, and the sentence each is told in."""
+
+import psycopg
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from echolead.embedded.part import PartFailed
+from echolead.operational.errors import Refused
+from echolead.operational.migrate import NotProvisioned
+from echolead.outbound import UnsafeAddress
+from echolead.security import BadKey, Undecryptable
+
+TOLD_AS_THEY_ARE = (Refused, NotProvisioned, BadKey, Undecryptable, UnsafeAddress, PartFailed)
+
+
+class CommandFailed(Exception):
+    """A command cannot go on; the message is one sentence that says what to do."""
+
+
+def explain(error: BaseException) -> str | None:
+    """The sentence for an error that a user can do something about, None for one that is ours to repair."""
+    if isinstance(error, (CommandFailed, *TOLD_AS_THEY_ARE)):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return _settings_error(error)
+    if isinstance(error, OperationalError | psycopg.OperationalError):
+        reason = str(error.orig if isinstance(error, OperationalError) else error).strip().splitlines()[0]
+        return f"PostgreSQL does not answer ({reason}). Start the stack with `echolead up`, or check its address."
+    if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.UndefinedTable):
+        return "The operational database has no tables yet. Start the stack once with `echolead up`, which migrates it."
+    if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.IntegrityError):
+        detail = error.orig.diag.message_detail or error.orig.diag.message_primary
+        return f"The change contradicts what is stored: {detail} Somebody else may have made it a moment ago."
+    return None
+
+
+def _settings_error(error: ValidationError) -> str:
+    first = error.errors()[0]
+    variable = "ECHOLEAD_" + "_".join(str(part) for part in first["loc"]).upper()
+    return f"{variable} is wrong: {first['msg']}. See docs/reference/settings.md."

@@ -1,0 +1,212 @@
+"""Calls to addresses that tenants choose: the name is resolved once, checked, and that very address is connected to.
+
+Otherwise a destination's address could make the server call its own network, or a cloud's metadata page, for whoever
+configured it (server-side request forgery).
+"""
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Address, IPv6Address
+from typing import Self
+
+import httpx
+
+Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+ALLOWED_PORTS = (443, 8443)
+# IPv6 ranges that carry an IPv4 address inside or are no longer in use, and relays, whatever `ipaddress` says of them.
+NEVER = tuple(
+    ipaddress.ip_network(network)
+    for network in ("192.88.99.0/24", "::/96", "64:ff9b:1::/48", "100::/64", "fec0::/10", "3fff::/20")
+)
+# What a deployment may open with ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS. Link-local stays shut: metadata pages live there.
+PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "::1/128",
+        "fc00::/7",
+    )
+)
+METADATA = (IPv4Address("100.100.100.200"), IPv4Address("168.63.129.16"), IPv6Address("fd00:ec2::254"))
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# A last label of digits or 0x… makes an IPv4 address of the whole name in the WHATWG and inet_aton readings.
+LOOKS_NUMERIC = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
+
+
+class UnsafeAddress(Exception):
+    """The address is none that this deployment delivers to; final until somebody changes the configuration."""
+
+
+def check_url(url: str, *, allow_private: bool) -> httpx.URL:
+    """The address, parsed, if its shape is one we call. Names are resolved later, at each call.
+
+    https on port 443 or 8443, unless private destinations are allowed; no user name, and a host that is a name or a
+    plainly written address. Raises `UnsafeAddress` with a sentence for the person who entered it.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise UnsafeAddress(f"{url!r} is not an address: {error}.") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise UnsafeAddress(f"{url!r} is not an address: give it as https://host, with the scheme.")
+    if parsed.userinfo:
+        raise UnsafeAddress("The address holds a user name or password: leave them out and use --secret.")
+    if not allow_private and parsed.scheme != "https":
+        raise UnsafeAddress(
+            f"{url!r} is not encrypted: use https://, or set ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS=true for a product "
+            "on your own network."
+        )
+    if not allow_private and (parsed.port or 443) not in ALLOWED_PORTS:
+        raise UnsafeAddress(
+            f"Port {parsed.port} is not one we deliver to: use 443 or 8443, or set "
+            "ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS=true for a product on your own network."
+        )
+    literal = _literal(parsed.host)
+    if literal is not None:
+        check_address(literal, parsed.host, allow_private=allow_private)
+    elif _is_loopback_name(parsed.host) and not allow_private:
+        raise UnsafeAddress(_not_public(parsed.host))
+    return parsed
+
+
+def check_address(address: Address, host: str, *, allow_private: bool) -> None:
+    """Refuse an address of this machine, of private networks, or of no single machine. Raises `UnsafeAddress`."""
+    if isinstance(address, IPv6Address) and address in NAT64:
+        # What a DNS64 resolver answers on a network without IPv4: as good as the IPv4 address inside.
+        check_address(IPv4Address(int(address) & 0xFFFFFFFF), host, allow_private=allow_private)
+        return
+    carried = _carried(address)
+    if carried is not None:
+        raise UnsafeAddress(f"{host} stands for {carried} inside an IPv6 address: give the plain address or a name.")
+    if address in METADATA:
+        raise UnsafeAddress(f"{host} is {address}, where clouds keep machines' secrets: choose another address.")
+    if any(address in network for network in PRIVATE if network.version == address.version):
+        if allow_private:
+            return
+        raise UnsafeAddress(_not_public(f"{host} ({address})" if host != str(address) else host))
+    if any(address in network for network in NEVER if network.version == address.version):
+        raise UnsafeAddress(f"{host} is {address}, which is not the address of a server: choose another address.")
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        raise UnsafeAddress(f"{host} is {address}, which is not the address of a server: choose another address.")
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """An httpx transport that calls public addresses only: `httpx.AsyncClient(transport=GuardedTransport(…))`.
+
+    Each request, a redirect's included, is resolved and checked anew, and sent to the checked address with the name
+    kept for TLS and `Host`. All of a name's addresses must pass; the next is tried when one does not answer. Raises
+    `UnsafeAddress`, which a retry does not mend, and `httpx.ConnectError` when the name does not resolve.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        inner: httpx.AsyncBaseTransport | None = None,
+        resolve: Resolve | None = None,
+    ) -> None:
+        self._allow_private = allow_private
+        self._inner = inner or httpx.AsyncHTTPTransport()
+        self._resolve = resolve or _resolve
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send `request` to the first of the checked addresses that accepts a connection."""
+        url = check_url(str(request.url), allow_private=self._allow_private)
+        addresses = await self._addresses(url, request)
+        for address in addresses[:-1]:
+            try:
+                return await self._inner.handle_async_request(_aimed(request, address))
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue  # nothing was sent yet
+        return await self._inner.handle_async_request(_aimed(request, addresses[-1]))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self._inner.__aenter__()
+        return self
+
+    async def _addresses(self, url: httpx.URL, request: httpx.Request) -> list[Address]:
+        literal = _literal(url.host)
+        if literal is not None:
+            return [literal]  # `check_url` has passed it
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            found = await self._resolve(url.raw_host.decode("ascii"), port)
+        except OSError as error:
+            raise httpx.ConnectError(f"{url.host} does not resolve: {error}", request=request) from error
+        addresses = [_literal_or_refuse(text, url.host) for text in dict.fromkeys(found)]
+        if not addresses:
+            raise httpx.ConnectError(f"{url.host} does not resolve", request=request)
+        for address in addresses:
+            check_address(address, url.host, allow_private=self._allow_private)
+        return addresses
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+def _aimed(request: httpx.Request, address: Address) -> httpx.Request:
+    """The same request, aimed at an address; the certificate is checked against the name it had."""
+    return httpx.Request(
+        method=request.method,
+        url=request.url.copy_with(host=str(address)),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")},
+    )
+
+
+def _literal(host: str) -> Address | None:
+    """The address a host spells, None for a name. Raises `UnsafeAddress` for a disguised spelling."""
+    bare = host.strip("[]")
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        if LOOKS_NUMERIC.search(bare) or ":" in bare:
+            raise UnsafeAddress(
+                f"{host!r} is a number in disguise: write the address as four numbers or a name."
+            ) from None
+        return None
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise UnsafeAddress(f"{host!r} names a network interface of this machine: give a name or a public address.")
+    return address
+
+
+def _literal_or_refuse(text: str, host: str) -> Address:
+    address = _literal(text)
+    if address is None:
+        raise UnsafeAddress(f"{host} resolves to {text!r}, which is no address.")
+    return address
+
+
+def _carried(address: Address) -> IPv4Address | None:
+    """The IPv4 address inside an IPv6 one: mapped, 6to4, Teredo."""
+    if isinstance(address, IPv4Address):
+        return None
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+def _is_loopback_name(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _not_public(what: str) -> str:
+    return (
+        f"{what} is on a private network or this machine: set ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS=true if leads are "
+        "meant to go there."
+    )
