@@ -25,6 +25,7 @@ TOKEN_ISSUER = "echolead"  # noqa: S105  # public claims, as the next two
 TOKEN_AUDIENCE = "echolead-console"  # noqa: S105
 TOKEN_ALGORITHM = "HS256"  # noqa: S105
 TOKEN_SECONDS = 8 * 3600
+SESSION_COOKIE = "echolead_session"
 MIN_TOKEN_KEY_BYTES = 32
 # Clocks of the collector's and the console's machine differ by a little.
 CLOCK_SKEW_SECONDS = 5
@@ -144,11 +145,8 @@ def _key_hash(secret: str) -> str:
 
 # Passwords
 
-MIN_PASSWORD_LENGTH = 10
 # OWASP's first choice for argon2id (19 MiB, 2 passes, 1 lane): about 30 ms on one core.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# Nobody's password: checked for unknown accounts, so that they take as long as known ones.
-NOBODYS_HASH = _hasher.hash(secrets.token_urlsafe(32))
 
 
 @dataclass(frozen=True)

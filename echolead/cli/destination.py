@@ -1,0 +1,150 @@
+"""`echolead destination`: products that leads are delivered to."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from echolead.cli.context import (
+    AsJson,
+    DataDir,
+    actor,
+    administering,
+    assignments,
+    show_json,
+    show_record,
+    show_table,
+)
+from echolead.operational.destinations import (
+    KINDS,
+    add_destination,
+    check,
+    get_destination,
+    list_destinations,
+    rotate_secrets,
+    set_enabled,
+    update_destination,
+)
+from echolead.operational.models import Destination
+from echolead.operational.tenants import get_tenant
+from echolead.security import Vault
+
+is_group = True
+app = typer.Typer(help="Products that leads are delivered to.", no_args_is_help=True)
+
+TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
+Name = Annotated[str, typer.Argument(help="The destination's name.", show_default=False)]
+Set = Annotated[list[str] | None, typer.Option("--set", help="name=value; repeatable.", show_default=False)]
+Secret = Annotated[
+    list[str] | None,
+    typer.Option("--secret", help="name=value, or name=- to read it from standard input.", show_default=False),
+]
+
+
+@app.command()
+def add(
+    tenant_id: TenantId,
+    kind: Annotated[str, typer.Argument(help=f"The product: {', '.join(KINDS)}.", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="A name of its own. Default: the kind.", show_default=False)] = None,
+    settings_given: Set = None,
+    secrets_given: Secret = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a destination to a tenant; it is enabled from the start."""
+    configuration = assignments(settings_given or [], option="--set")
+    secrets = assignments(secrets_given or [], option="--secret", hidden=True)
+    with administering(data_dir) as (settings, session):
+        get_tenant(session, tenant_id)
+        told = check(kind, configuration, secrets, allow_private=settings.allow_private_destinations)
+        added = add_destination(session, Vault.of(settings), tenant_id, kind, told, actor=actor(), name=name)
+    _show(added, as_json)
+
+
+@app.command()
+def update(
+    tenant_id: TenantId,
+    name: Name,
+    settings_given: Set = None,
+    secrets_given: Secret = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace some of a destination's values, and keep the others."""
+    configuration = assignments(settings_given or [], option="--set")
+    secrets = assignments(secrets_given or [], option="--secret", hidden=True)
+    with administering(data_dir) as (settings, session):
+        destination = update_destination(
+            session,
+            Vault.of(settings),
+            get_destination(session, tenant_id, name),
+            configuration=configuration,
+            secrets=secrets,
+            allow_private=settings.allow_private_destinations,
+            actor=actor(),
+        )
+    _show(destination, as_json)
+
+
+@app.command("list")
+def list_(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List a tenant's destinations."""
+    with administering(data_dir) as (_, session):
+        rows = [_record(destination) for destination in list_destinations(session, tenant_id)]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = ("name", "kind", "configuration", "is_enabled", "destination_id")
+        show_table(rows, columns, nothing=f"Tenant {tenant_id} has no destinations.")
+
+
+@app.command()
+def show(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show one destination, without the values of its secrets."""
+    with administering(data_dir) as (settings, session):
+        destination = get_destination(session, tenant_id, name)
+        names = sorted(Vault.of(settings).decrypt(destination.secrets))
+    _show(destination, as_json, secrets=names)
+
+
+@app.command()
+def enable(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Deliver there."""
+    _set_enabled(tenant_id, name, True, data_dir, as_json)
+
+
+@app.command()
+def disable(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Deliver nothing there; what is due waits."""
+    _set_enabled(tenant_id, name, False, data_dir, as_json)
+
+
+@app.command("rotate-secrets")
+def rotate_secrets_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Encrypt all secrets with the first of ECHOLEAD_SECRET_KEYS, so that the others can be taken away."""
+    with administering(data_dir) as (settings, session):
+        count = rotate_secrets(session, Vault.of(settings), actor=actor())
+    (show_json if as_json else show_record)({"rotated": count})
+
+
+def _set_enabled(tenant_id: str, name: str, is_enabled: bool, data_dir: Path | None, as_json: bool) -> None:
+    with administering(data_dir) as (_, session):
+        destination = get_destination(session, tenant_id, name)
+        set_enabled(session, destination, is_enabled, actor=actor())
+    _show(destination, as_json)
+
+
+def _show(destination: Destination, as_json: bool, **more: Any) -> None:
+    (show_json if as_json else show_record)({**_record(destination), **more})
+
+
+def _record(destination: Destination) -> dict[str, Any]:
+    return {
+        "destination_id": destination.destination_id,
+        "tenant_id": destination.tenant_id,
+        "name": destination.name,
+        "kind": destination.kind,
+        "configuration": destination.configuration,
+        "is_enabled": destination.is_enabled,
+        "created_at": destination.created_at,
+    }

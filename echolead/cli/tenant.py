@@ -1,0 +1,124 @@
+"""`echolead tenant`: tenants, their hosts and origins."""
+
+from typing import Annotated, Any
+
+import typer
+
+from echolead.cli.context import AsJson, DataDir, actor, administering, show_json, show_record, show_table
+from echolead.operational.tenants import (
+    TenantSettings,
+    TenantView,
+    add_host,
+    add_origin,
+    create_tenant,
+    list_tenants,
+    show_tenant,
+)
+
+is_group = True
+app = typer.Typer(help="Tenants, their hosts and their pages' origins.", no_args_is_help=True)
+
+TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
+DEFAULTS = TenantSettings()
+
+
+@app.command()
+def create(  # noqa: PLR0913, PLR0917  # the options of the command
+    tenant_id: Annotated[str, typer.Argument(help="Slug, chosen once: a-z, 0-9 and -.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name people read. Default: the id.", show_default=False)] = "",
+    host: Annotated[list[str] | None, typer.Option(help="Host the collector answers on; repeatable.")] = None,
+    origin: Annotated[list[str] | None, typer.Option(help="Origin of its pages (CORS); repeatable.")] = None,
+    timezone: Annotated[str, typer.Option(help="IANA time zone.")] = DEFAULTS.timezone,
+    region: Annotated[str, typer.Option(help="Region of phone numbers without +.")] = DEFAULTS.default_region,
+    currency: Annotated[str, typer.Option(help="ISO 4217 currency.")] = DEFAULTS.currency,
+    ip_policy: Annotated[
+        str, typer.Option(help="How addresses are kept: truncated, whole, hashed.")
+    ] = DEFAULTS.ip_policy,
+    consent_default: Annotated[
+        str, typer.Option(help="What no consent event means: granted, denied.")
+    ] = DEFAULTS.consent_default,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a tenant, with its hosts and origins."""
+    settings = TenantSettings(
+        name=name,
+        timezone=timezone,
+        default_region=region,
+        currency=currency,
+        ip_policy=ip_policy,
+        consent_default=consent_default,
+    )
+    with administering(data_dir) as (_, session):
+        create_tenant(session, tenant_id, actor=actor(), settings=settings, hosts=host or [], origins=origin or [])
+        view = show_tenant(session, tenant_id)
+    _show(view, as_json)
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List all tenants."""
+    with administering(data_dir) as (_, session):
+        rows = [_record(view) for view in list_tenants(session)]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = ("tenant_id", "name", "hosts", "origins", "timezone", "is_active")
+        show_table(rows, columns, nothing="There are no tenants yet: create one with `echolead tenant create`.")
+
+
+@app.command()
+def show(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show one tenant."""
+    with administering(data_dir) as (_, session):
+        view = show_tenant(session, tenant_id)
+    _show(view, as_json)
+
+
+@app.command("add-host")
+def add_host_(
+    tenant_id: TenantId,
+    host: Annotated[str, typer.Argument(help="Host name, without scheme and port.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the collector answer on one more host."""
+    with administering(data_dir) as (_, session):
+        add_host(session, tenant_id, host, actor=actor())
+        view = show_tenant(session, tenant_id)
+    _show(view, as_json)
+
+
+@app.command("add-origin")
+def add_origin_(
+    tenant_id: TenantId,
+    origin: Annotated[str, typer.Argument(help="Scheme and host, as in https://lp.example.com.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let pages of one more origin send events."""
+    with administering(data_dir) as (_, session):
+        add_origin(session, tenant_id, origin, actor=actor())
+        view = show_tenant(session, tenant_id)
+    _show(view, as_json)
+
+
+def _show(view: TenantView, as_json: bool) -> None:
+    (show_json if as_json else show_record)(_record(view))
+
+
+def _record(view: TenantView) -> dict[str, Any]:
+    tenant = view.tenant
+    return {
+        "tenant_id": tenant.tenant_id,
+        "name": tenant.name,
+        "hosts": view.hosts,
+        "origins": view.origins,
+        "timezone": tenant.timezone,
+        "default_region": tenant.default_region,
+        "currency": tenant.currency,
+        "ip_policy": tenant.ip_policy,
+        "consent_default": tenant.consent_default,
+        "is_active": tenant.is_active,
+        "created_at": tenant.created_at,
+    }

@@ -1,0 +1,110 @@
+"""`echolead user`: people who sign in to the console."""
+
+from typing import Annotated, Any
+
+import typer
+
+from echolead.cli.context import (
+    AsJson,
+    DataDir,
+    actor,
+    administering,
+    assignments,
+    show_json,
+    show_record,
+    show_table,
+)
+from echolead.operational.users import UserView, create_user, grant_role, list_users, new_password, set_password
+
+is_group = True
+app = typer.Typer(help="People who sign in to the console, and their roles.", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(help="The user's e-mail address.", show_default=False)]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
+]
+
+
+@app.command()
+def create(
+    email: Email,
+    name: Annotated[str, typer.Option(help="Name people read.", show_default=False)] = "",
+    role: Annotated[list[str] | None, typer.Option(help="tenant=viewer|operator|admin; repeatable.")] = None,
+    superuser: Annotated[bool, typer.Option("--superuser", help="Admin of every tenant.")] = False,
+    password_stdin: PasswordStdin = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a user. Without --password-stdin a password is made and shown, this once."""
+    roles = assignments(role or [], option="--role")
+    password = _password(password_stdin)
+    with administering(data_dir) as (_, session):
+        user = create_user(session, email, password, actor=actor(), name=name, is_superuser=superuser, roles=roles)
+        record = _record(UserView(user, roles))
+    _show(record, None if password_stdin else password, as_json)
+
+
+@app.command("set-password")
+def set_password_(
+    email: Email, password_stdin: PasswordStdin = False, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Replace a password. Without --password-stdin one is made and shown, this once."""
+    password = _password(password_stdin)
+    with administering(data_dir) as (_, session):
+        set_password(session, email, password, actor=actor())
+    _show({"email": email}, None if password_stdin else password, as_json)
+
+
+@app.command("list")
+def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List all users and their roles."""
+    with administering(data_dir) as (_, session):
+        rows = [_record(view) for view in list_users(session)]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = ("email", "name", "roles", "is_superuser", "is_active")
+        show_table(rows, columns, nothing="There are no users yet: create one with `echolead user create`.")
+
+
+@app.command()
+def grant(
+    email: Email,
+    tenant_id: Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)],
+    role: Annotated[str, typer.Argument(help="viewer, operator or admin.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a user a role in a tenant, in place of the one they had."""
+    with administering(data_dir) as (_, session):
+        grant_role(session, email, tenant_id, role, actor=actor())
+    record = {"email": email, "tenant_id": tenant_id, "role": role}
+    (show_json if as_json else show_record)(record)
+
+
+def _password(from_stdin: bool) -> str:
+    if not from_stdin:
+        return new_password()
+    return assignments(["password=-"], option="--password-stdin", hidden=True)["password"]
+
+
+def _show(record: dict[str, Any], made_password: str | None, as_json: bool) -> None:
+    shown = record if made_password is None else {**record, "password": made_password}
+    if as_json:
+        show_json(shown)
+        return
+    show_record(shown)
+    if made_password is not None:
+        typer.echo("The password is not kept and cannot be shown again.")
+
+
+def _record(view: UserView) -> dict[str, Any]:
+    user = view.user
+    return {
+        "user_id": user.user_id,
+        "email": user.email,
+        "name": user.name,
+        "roles": view.roles,
+        "is_superuser": user.is_superuser,
+        "is_active": user.is_active,
+    }

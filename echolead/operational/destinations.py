@@ -1,0 +1,222 @@
+"""Destinations: which products there are, what each needs to be told, and the ones a tenant has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from echolead.operational import audit
+from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.models import Destination
+from echolead.operational.tenants import get_tenant
+from echolead.outbound import check_url
+from echolead.security import Vault
+
+
+class _Told(BaseModel):
+    """What a product is told by `--set` and `--secret`; anything it does not know is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class ChatwootConfiguration(_Told):
+    """Where one Chatwoot account is, and the API inbox that holds the leads' conversations."""
+
+    base_url: str
+    account_id: int = Field(gt=0)
+    inbox_id: int = Field(gt=0)
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+
+class ChatwootSecrets(_Told):
+    """The access token of a Chatwoot agent (profile settings) or agent bot."""
+
+    api_access_token: str = Field(min_length=8)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A product: the shape of what it is told, and which of it is an address we will call."""
+
+    configuration: type[BaseModel]
+    secrets: type[BaseModel]
+    addresses: tuple[str, ...]
+
+
+KINDS: Mapping[str, Kind] = {
+    "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """Checked configuration and secrets of a destination, ready to be stored."""
+
+    configuration: dict[str, Any]
+    secrets: dict[str, str]
+
+
+def check(kind: str, configuration: Mapping[str, Any], secrets: Mapping[str, Any], *, allow_private: bool) -> Told:
+    """The values in their types, if the product can work with them.
+
+    Raises `Refused` naming every value that is missing, unknown or wrong, and `UnsafeAddress` for where we do not go.
+    """
+    product = KINDS.get(kind)
+    if product is None:
+        raise Refused(f"There is no destination {kind!r}: use {', '.join(KINDS)}.")
+    try:
+        told = product.configuration.model_validate(dict(configuration))
+    except ValidationError as error:
+        raise Refused(_problems(kind, error, product.configuration, "--set")) from None
+    try:
+        hidden = product.secrets.model_validate(dict(secrets))
+    except ValidationError as error:
+        raise Refused(_problems(kind, error, product.secrets, "--secret")) from None
+    values = told.model_dump(mode="json")
+    for name in product.addresses:
+        check_url(values[name], allow_private=allow_private)
+    return Told(values, hidden.model_dump(mode="json"))
+
+
+def add_destination(
+    session: Session,
+    vault: Vault,
+    tenant_id: str,
+    kind: str,
+    told: Told,
+    *,
+    actor: str,
+    name: str | None = None,
+) -> Destination:
+    """A new, enabled destination of the tenant, named after its kind unless told otherwise; `told` is from `check`.
+
+    Raises `NotFound`, `AlreadyThere`.
+    """
+    get_tenant(session, tenant_id)
+    chosen = name or kind
+    if session.scalar(_named(tenant_id, chosen)) is not None:
+        raise AlreadyThere(f"Tenant {tenant_id} has a destination {chosen} already: give another --name, or update it.")
+    destination = Destination(
+        tenant_id=tenant_id,
+        kind=kind,
+        name=chosen,
+        configuration=told.configuration,
+        secrets=vault.encrypt(told.secrets),
+    )
+    session.add(destination)
+    session.flush()
+    session.refresh(destination)
+    _record(session, destination, "destination.added", actor, configuration=told.configuration)
+    return destination
+
+
+def update_destination(
+    session: Session,
+    vault: Vault,
+    destination: Destination,
+    *,
+    configuration: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    allow_private: bool,
+    actor: str,
+) -> Destination:
+    """Replace the values given and keep the others. Raises `Refused`, `UnsafeAddress`, `Undecryptable`."""
+    told = check(
+        destination.kind,
+        {**destination.configuration, **configuration},
+        {**vault.decrypt(destination.secrets), **secrets},
+        allow_private=allow_private,
+    )
+    destination.configuration = told.configuration
+    if secrets:
+        destination.secrets = vault.encrypt(told.secrets)
+    session.flush()
+    _record(
+        session,
+        destination,
+        "destination.updated",
+        actor,
+        configuration=told.configuration,
+        replaced_secrets=sorted(secrets),
+    )
+    return destination
+
+
+def set_enabled(session: Session, destination: Destination, is_enabled: bool, *, actor: str) -> Destination:
+    """Start or stop delivering there; what is queued waits."""
+    if destination.is_enabled != is_enabled:
+        destination.is_enabled = is_enabled
+        session.flush()
+        _record(session, destination, "destination.enabled" if is_enabled else "destination.disabled", actor)
+    return destination
+
+
+def get_destination(session: Session, tenant_id: str, name: str) -> Destination:
+    """The tenant's destination of this name. Raises `NotFound` naming those there are."""
+    get_tenant(session, tenant_id)
+    destination = session.scalar(_named(tenant_id, name))
+    if destination is None:
+        known = [there.name for there in list_destinations(session, tenant_id)]
+        there_are = f"there are {', '.join(known)}" if known else "add one with `echolead destination add`"
+        raise NotFound(f"Tenant {tenant_id} has no destination {name}: {there_are}.")
+    return destination
+
+
+def list_destinations(session: Session, tenant_id: str) -> Sequence[Destination]:
+    """The tenant's destinations by name. Raises `NotFound`."""
+    get_tenant(session, tenant_id)
+    return session.scalars(
+        select(Destination).where(Destination.tenant_id == tenant_id).order_by(Destination.name)
+    ).all()
+
+
+def rotate_secrets(session: Session, vault: Vault, *, actor: str) -> int:
+    """Encrypt every destination's secrets with the first key, so that the others can be taken away; says how many.
+
+    Raises `Undecryptable`, and changes nothing, when one of them opens with no key.
+    """
+    destinations = session.scalars(select(Destination).with_for_update()).all()
+    for destination in destinations:
+        destination.secrets = vault.rotate(destination.secrets)
+    session.flush()
+    audit.record(
+        session, actor=actor, action="destination.secrets_rotated", subject="all destinations", count=len(destinations)
+    )
+    return len(destinations)
+
+
+def _named(tenant_id: str, name: str) -> Select[Destination]:
+    return select(Destination).where(Destination.tenant_id == tenant_id, Destination.name == name)
+
+
+def _record(session: Session, destination: Destination, action: str, actor: str, **detail: Any) -> None:
+    audit.record(
+        session,
+        actor=actor,
+        action=action,
+        subject=destination.name,
+        tenant_id=destination.tenant_id,
+        kind=destination.kind,
+        **detail,
+    )
+
+
+def _problems(kind: str, error: ValidationError, shape: type[BaseModel], option: str) -> str:
+    """One sentence that names each problem; never the value, which may be a secret."""
+    problems = []
+    for found in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in found["loc"])
+        if found["type"] == "missing":
+            problems.append(f"{name} is missing (add {option} {name}=…)")
+        elif found["type"] == "extra_forbidden":
+            problems.append(f"{name} is not known (there are {', '.join(shape.model_fields)})")
+        else:
+            problems.append(f"{name} is wrong: {found['msg'][0].lower()}{found['msg'][1:]}")
+    return f"The {kind} destination cannot work with this: {'; '.join(problems)}."

@@ -1,0 +1,199 @@
+"""Tenants, the hosts the collector answers on for them, and the origins of their pages."""
+
+import re
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import idna
+import phonenumbers
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from echolead.operational import audit
+from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.models import (
+    CONSENT_DEFAULTS,
+    IP_POLICIES,
+    TENANT_ID_PATTERN,
+    Tenant,
+    TenantHost,
+    TenantOrigin,
+)
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantSettings:
+    """What a tenant chooses: IANA time zone, ISO 3166 region of phones, ISO 4217 currency, and two policies."""
+
+    name: str = ""  # the id, when empty
+    timezone: str = "America/Sao_Paulo"
+    default_region: str = "BR"
+    currency: str = "BRL"
+    ip_policy: str = "truncated"
+    consent_default: str = "granted"
+
+
+@dataclass(frozen=True)
+class TenantView:
+    """A tenant with its hosts and origins, sorted."""
+
+    tenant: Tenant
+    hosts: list[str]
+    origins: list[str]
+
+
+def create_tenant(
+    session: Session,
+    tenant_id: str,
+    *,
+    actor: str,
+    settings: TenantSettings | None = None,
+    hosts: Iterable[str] = (),
+    origins: Iterable[str] = (),
+) -> Tenant:
+    """A new tenant with its hosts and origins, all or nothing. Raises `Refused` for what cannot be."""
+    chosen = settings or TenantSettings()
+    if not re.fullmatch(TENANT_ID_PATTERN.strip("^$"), tenant_id):
+        raise Refused(
+            f"{tenant_id!r} cannot be a tenant's id: use 2 to 41 lower-case letters, digits and hyphens, "
+            "the first a letter."
+        )
+    _check(chosen)
+    if session.get(Tenant, tenant_id) is not None:
+        raise AlreadyThere(
+            f"Tenant {tenant_id} is already there: choose another id, or `echolead tenant show {tenant_id}`."
+        )
+    tenant = Tenant(
+        tenant_id=tenant_id,
+        name=chosen.name or tenant_id,
+        timezone=chosen.timezone,
+        default_region=chosen.default_region,
+        currency=chosen.currency,
+        ip_policy=chosen.ip_policy,
+        consent_default=chosen.consent_default,
+    )
+    session.add(tenant)
+    session.flush()
+    audit.record(
+        session, actor=actor, action="tenant.created", subject=tenant_id, tenant_id=tenant_id, name=tenant.name
+    )
+    for host in hosts:
+        add_host(session, tenant_id, host, actor=actor)
+    for origin in origins:
+        add_origin(session, tenant_id, origin, actor=actor)
+    session.refresh(tenant)
+    return tenant
+
+
+def add_host(session: Session, tenant_id: str, host: str, *, actor: str) -> str:
+    """Let the collector answer on `host` for the tenant; once more is no error. Returns the host as it is stored."""
+    get_tenant(session, tenant_id)
+    name = normal_host(host)
+    present = session.get(TenantHost, name)
+    if present is not None and present.tenant_id != tenant_id:
+        raise AlreadyThere(f"The host {name} belongs to tenant {present.tenant_id}: a host has one tenant.")
+    if present is None:
+        session.add(TenantHost(host=name, tenant_id=tenant_id))
+        session.flush()
+        audit.record(session, actor=actor, action="tenant.host_added", subject=name, tenant_id=tenant_id)
+    return name
+
+
+def add_origin(session: Session, tenant_id: str, origin: str, *, actor: str) -> str:
+    """Let pages of `origin` read the collector's answers; once more is no error. Returns it as it is stored."""
+    get_tenant(session, tenant_id)
+    name = normal_origin(origin)
+    if session.get(TenantOrigin, (tenant_id, name)) is None:
+        session.add(TenantOrigin(tenant_id=tenant_id, origin=name))
+        session.flush()
+        audit.record(session, actor=actor, action="tenant.origin_added", subject=name, tenant_id=tenant_id)
+    return name
+
+
+def get_tenant(session: Session, tenant_id: str) -> Tenant:
+    """The tenant. Raises `NotFound` naming those there are."""
+    tenant = session.get(Tenant, tenant_id)
+    if tenant is None:
+        known = session.scalars(select(Tenant.tenant_id).order_by(Tenant.tenant_id).limit(10)).all()
+        there_are = f"there are {', '.join(known)}" if known else "create one with `echolead tenant create`"
+        raise NotFound(f"There is no tenant {tenant_id}: {there_are}.")
+    return tenant
+
+
+def show_tenant(session: Session, tenant_id: str) -> TenantView:
+    """One tenant with its hosts and origins. Raises `NotFound`."""
+    tenant = get_tenant(session, tenant_id)
+    return TenantView(
+        tenant=tenant,
+        hosts=list(
+            session.scalars(select(TenantHost.host).where(TenantHost.tenant_id == tenant_id).order_by(TenantHost.host))
+        ),
+        origins=list(
+            session.scalars(
+                select(TenantOrigin.origin).where(TenantOrigin.tenant_id == tenant_id).order_by(TenantOrigin.origin)
+            )
+        ),
+    )
+
+
+def list_tenants(session: Session) -> list[TenantView]:
+    """All tenants the session sees, by id."""
+    ids = session.scalars(select(Tenant.tenant_id).order_by(Tenant.tenant_id)).all()
+    return [show_tenant(session, tenant_id) for tenant_id in ids]
+
+
+def normal_host(host: str) -> str:
+    """A host as the collector looks it up: lower-case, punycode, without port. Raises `Refused`."""
+    bare = host.strip().rstrip(".").lower()
+    if "/" in bare or ":" in bare or "@" in bare:
+        raise Refused(
+            f"{host!r} is not a host: give the name alone, as in lp.example.com, without scheme, port or path."
+        )
+    try:
+        name = bare if bare.isascii() else idna.encode(bare, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise Refused(f"{host!r} is not a host name: {error}.") from error
+    if len(name) > 253 or not all(HOST_LABEL.fullmatch(label) for label in name.split(".")):
+        raise Refused(f"{host!r} is not a host name: use letters, digits, hyphens and dots, as in lp.example.com.")
+    return name
+
+
+def normal_origin(origin: str) -> str:
+    """An origin as browsers spell it: `scheme://host`, with the port where it is not the scheme's. Raises `Refused`."""
+    parts = urlsplit(origin.strip())
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if (
+        parts.scheme not in DEFAULT_PORTS
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+        or port == -1
+    ):
+        raise Refused(f"{origin!r} is not an origin: give scheme and host alone, as in https://lp.example.com.")
+    name = f"{parts.scheme}://{normal_host(parts.hostname)}"
+    return name if port is None or port == DEFAULT_PORTS[parts.scheme] else f"{name}:{port}"
+
+
+def _check(settings: TenantSettings) -> None:
+    if settings.timezone not in zoneinfo.available_timezones():
+        raise Refused(f"{settings.timezone!r} is not a time zone: use an IANA name, as in America/Sao_Paulo.")
+    if settings.default_region not in phonenumbers.SUPPORTED_REGIONS:
+        raise Refused(f"{settings.default_region!r} is not a region: use two capital letters, as in BR.")
+    if not re.fullmatch("[A-Z]{3}", settings.currency):
+        raise Refused(f"{settings.currency!r} is not a currency: use three capital letters, as in BRL.")
+    if settings.ip_policy not in IP_POLICIES:
+        raise Refused(f"{settings.ip_policy!r} is not a policy for addresses: use {', '.join(IP_POLICIES)}.")
+    if settings.consent_default not in CONSENT_DEFAULTS:
+        raise Refused(
+            f"{settings.consent_default!r} is not a default for consent: use {' or '.join(CONSENT_DEFAULTS)}."
+        )

@@ -1,0 +1,148 @@
+"""People who sign in to the console: their passwords, and what each may do in which tenant."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from echolead.operational import audit
+from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.models import ROLES, Tenant, User, UserTenant
+from echolead.operational.tenants import get_tenant
+from echolead.security import SignedIn, check_password, hash_password
+
+EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
+MIN_PASSWORD_LENGTH = 10
+MAX_PASSWORD_LENGTH = 1024
+
+
+@dataclass(frozen=True)
+class UserView:
+    """A user and their role in each tenant."""
+
+    user: User
+    roles: dict[str, str]
+
+
+def create_user(
+    session: Session,
+    email: str,
+    password: str,
+    *,
+    actor: str,
+    name: str = "",
+    is_superuser: bool = False,
+    roles: Mapping[str, str] | None = None,
+) -> User:
+    """A new user with a role in each tenant of `roles`; a superuser is admin of all. Raises `Refused`."""
+    address = normal_email(email)
+    _check_new_password(password)
+    if session.scalar(select(User.user_id).where(User.email == address)) is not None:
+        raise AlreadyThere(f"There is a user {address} already: see `echolead user list`.")
+    user = User(email=address, name=name, password_hash=hash_password(password), is_superuser=is_superuser)
+    session.add(user)
+    session.flush()
+    session.refresh(user)
+    audit.record(session, actor=actor, action="user.created", subject=address, is_superuser=is_superuser)
+    for tenant_id, role in (roles or {}).items():
+        grant_role(session, address, tenant_id, role, actor=actor)
+    return user
+
+
+def grant_role(session: Session, email: str, tenant_id: str, role: str, *, actor: str) -> None:
+    """Give a user a role in a tenant, in place of the one they had. Raises `NotFound`, `Refused`."""
+    user = get_user(session, email)
+    get_tenant(session, tenant_id)
+    if role not in ROLES:
+        raise Refused(f"{role!r} is not a role: use {', '.join(ROLES)}.")
+    session.merge(UserTenant(user_id=user.user_id, tenant_id=tenant_id, role=role))
+    session.flush()
+    audit.record(session, actor=actor, action="user.role_granted", subject=user.email, tenant_id=tenant_id, role=role)
+
+
+def set_password(session: Session, email: str, password: str, *, actor: str) -> None:
+    """Replace a user's password. Raises `NotFound`, `Refused`."""
+    user = get_user(session, email)
+    _check_new_password(password)
+    user.password_hash = hash_password(password)
+    session.flush()
+    audit.record(session, actor=actor, action="user.password_set", subject=user.email)
+
+
+def get_user(session: Session, email: str) -> User:
+    """The user. Raises `NotFound`."""
+    address = normal_email(email)
+    user = session.scalar(select(User).where(User.email == address))
+    if user is None:
+        raise NotFound(f"There is no user {address}: create one with `echolead user create {address}`.")
+    return user
+
+
+def list_users(session: Session) -> Sequence[UserView]:
+    """All users with their roles, by e-mail."""
+    users = session.scalars(select(User).order_by(User.email)).all()
+    roles: dict[object, dict[str, str]] = {user.user_id: {} for user in users}
+    for grant in session.scalars(select(UserTenant).order_by(UserTenant.tenant_id)):
+        roles[grant.user_id][grant.tenant_id] = grant.role
+    return [UserView(user, roles[user.user_id]) for user in users]
+
+
+def authenticate(session: Session, email: str, password: str) -> SignedIn | None:
+    """Who signs in with this e-mail and password, None when nobody does.
+
+    An unknown or inactive account takes the same work as a known one. A right password stored with old parameters is
+    hashed anew.
+    """
+    user = session.scalar(select(User).where(User.email == email.strip().lower()))
+    known = user is not None and user.is_active
+    # No hash is made of more than a password can be: a megabyte of "password" would be work for free.
+    attempt = password if len(password) <= MAX_PASSWORD_LENGTH else ""
+    check = check_password(attempt, user.password_hash if user is not None and known else _nobodys_hash())
+    if user is None or not known or not check.is_right:
+        return None
+    if check.new_hash is not None:
+        user.password_hash = check.new_hash
+    return signed_in(session, user)
+
+
+def signed_in(session: Session, user: User) -> SignedIn:
+    """What a session token says of the user: the active tenants they may see. A superuser is admin of all."""
+    if user.is_superuser:
+        tenants = dict.fromkeys(session.scalars(select(Tenant.tenant_id).where(Tenant.is_active)), "admin")
+    else:
+        rows = session.execute(
+            select(UserTenant.tenant_id, UserTenant.role)
+            .join(Tenant, Tenant.tenant_id == UserTenant.tenant_id)
+            .where(UserTenant.user_id == user.user_id, Tenant.is_active)
+        )
+        tenants = {row.tenant_id: row.role for row in rows}
+    return SignedIn(
+        user_id=user.user_id, email=user.email, name=user.name, is_superuser=user.is_superuser, tenants=tenants
+    )
+
+
+def normal_email(email: str) -> str:
+    """Trimmed and lower-case. Raises `Refused`."""
+    address = email.strip().lower()
+    if not EMAIL.fullmatch(address):
+        raise Refused(f"{email!r} is not an e-mail address.")
+    return address
+
+
+def new_password() -> str:
+    """A password nobody has to think of: 120 random bits."""
+    return secrets.token_urlsafe(15)
+
+
+def _check_new_password(password: str) -> None:
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise Refused(f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters.")
+
+
+@cache
+def _nobodys_hash() -> str:
+    return hash_password(secrets.token_urlsafe(32))
