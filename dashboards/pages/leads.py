@@ -1,0 +1,231 @@
+"""Who is this lead, where did they come from, why do we say so, and what was sent where?"""
+
+import json
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.texts import t
+from dashboards.warehouse import query
+
+SHOWN = 200
+
+LEADS = """
+select lead_id, name, email, phone, channel, source, medium, campaign, stage, created_at, count() over () as total
+from marts.leads
+where tenant_id = {tenant_id:String}
+  and ({search:String} = '' or positionCaseInsensitiveUTF8(
+        concatWithSeparator(' ', name, email, phone, campaign, source, channel, lead_id), {search:String}) > 0)
+order by created_at desc, lead_id
+limit {shown:UInt32}
+"""
+LEAD = "select * from marts.leads where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}"
+SESSIONS = """
+select session_id, started_at, duration_s, page_views, channel, source, medium, campaign, landing_page, referrer,
+    device_type, browser, click_ids
+from marts.sessions
+where tenant_id = {tenant_id:String} and has({tracking_ids:Array(String)}, tracking_id)
+order by started_at desc
+"""
+EVENTS = """
+select session_id, occurred_at, event_name, page_title, page_path
+from (
+    select events.occurred_at as occurred_at, events.event_name as event_name, events.page_title as page_title,
+        events.page_path as page_path, sessions.session_id as session_id
+    from enriched.events as events
+    asof join marts.sessions as sessions
+        on events.tenant_id = sessions.tenant_id and events.tracking_id = sessions.tracking_id
+        and events.occurred_at >= sessions.started_at
+    where events.tenant_id = {tenant_id:String} and has({tracking_ids:Array(String)}, events.tracking_id)
+)
+order by occurred_at
+limit 1000
+"""
+DELIVERIES = """
+select delivery_id, destination_name, destination_kind, state, attempts, created_at, delivered_at, verified_at,
+    last_error_class, last_error
+from marts.deliveries
+where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
+order by created_at desc
+"""
+ATTEMPTS = """
+select delivery_id, attempt, operation, response_status, outcome, error_class, latency_ms, started_at, request, response
+from marts.delivery_attempts
+where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
+order by started_at
+"""
+STATE_COLORS = {"verified": "green", "delivered": "green", "retry": "orange", "dead": "red", "superseded": "gray"}
+STATE_ICONS = {"verified": "verified", "delivered": "check", "retry": "schedule", "dead": "error", "superseded": "history"}
+
+
+def plain(text: Any) -> str:
+    """`text` as Markdown that shows it letter for letter: what visitors type is never markup here."""
+    return "".join(f"\\{character}" if character in r"\`*_{}[]()<>#+-.!|$~:&" else character for character in str(text))
+
+
+def moment(value: Any) -> str:
+    """A time in the browser's zone, to the minute."""
+    if value is None or pd.isna(value):
+        return "·"
+    zone = st.context.timezone or "UTC"
+    stamp = pd.Timestamp(value)
+    stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp
+    return stamp.tz_convert(zone).strftime("%d/%m/%Y %H:%M:%S")
+
+
+def show_list(tenant_id: str) -> None:
+    """Search and the newest leads; a selected row opens the lead."""
+    st.title(t("leads"))
+    search = st.text_input(t("search"), key="search", icon=":material/search:", label_visibility="collapsed",
+                           placeholder=t("search"))  # fmt: skip
+    leads = query(LEADS, tenant_id, search=search.strip(), shown=SHOWN)
+    if leads.empty:
+        st.info(t("no_match") if search else t("no_leads"), icon=":material/info:")
+        return
+    chosen = st.dataframe(
+        leads.drop(columns=["lead_id", "total"]),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="leads_table",
+        column_config={
+            **{name: t(name) for name in ("name", "email", "phone", "channel", "source", "medium", "campaign", "stage")},
+            "created_at": st.column_config.DatetimeColumn(t("created"), format="DD/MM/YYYY HH:mm"),
+        },
+    )
+    st.caption(t("leads_caption", shown=len(leads), total=int(leads["total"].iloc[0])))
+    if chosen.selection.rows:
+        st.query_params["lead_id"] = leads["lead_id"].iloc[chosen.selection.rows[0]]
+        st.rerun()
+
+
+def show_touch(lead: pd.Series, prefix: str, title: str) -> None:
+    """One touch as a card: channel, source / medium, campaign, landing page, referrer, click ids."""
+    with st.container(border=True, height="stretch"):
+        st.caption(title)
+        st.markdown(f"**{plain(lead[f'{prefix}channel'])}** · {plain(lead[f'{prefix}source'])} / "
+                    f"{plain(lead[f'{prefix}medium'])}")  # fmt: skip
+        facts = {
+            "campaign": lead[f"{prefix}campaign"],
+            "landing_page": lead[f"{prefix}landing_page"],
+            "referrer": lead[f"{prefix}referrer"],
+            "click_ids": ", ".join(f"{name} = {value}" for name, value in dict(lead[f"{prefix}click_ids"]).items()),
+            "when": moment(lead[f"{prefix}touch_at"]),
+        }
+        for name, value in facts.items():
+            if value:
+                st.markdown(f":gray[{t(name)}] {plain(value)}")
+
+
+def show_header(lead: pd.Series) -> None:
+    """Name, ways to reach the person, consent, and the reason for the source."""
+    st.title(lead["name"] or lead["email"] or lead["phone"] or t("unnamed"))
+    consent = {"granted": t("granted"), "denied": t("denied")}.get(lead["marketing_consent"], t("unknown"))
+    badges = [lead["email"], lead["phone"], lead["company"], lead["external_id"]]
+    st.markdown(" · ".join(plain(badge) for badge in badges if badge) or plain(lead["lead_id"]))
+    columns = st.columns(4)
+    columns[0].metric(t("channel"), lead["channel"] or "·", border=True)
+    columns[1].metric(t("sessions"), int(lead["sessions_count"]), border=True)
+    columns[2].metric(t("devices"), len(lead["tracking_ids"]), border=True)
+    columns[3].metric(t("consent"), consent, border=True)
+    st.subheader(t("why"))
+    st.info(plain(lead["source_reason"]), icon=":material/lightbulb:")
+    touches = ("first_", "first_touch"), ("last_", "last_touch"), ("last_non_direct_", "last_non_direct")
+    for column, (prefix, title) in zip(st.columns(3), touches, strict=True):
+        with column:
+            show_touch(lead, prefix, t(title))
+
+
+def show_timeline(tenant_id: str, tracking_ids: list[str]) -> None:
+    """The lead's sessions, newest first, each with its events."""
+    st.subheader(t("timeline"))
+    sessions = query(SESSIONS, tenant_id, tracking_ids=tracking_ids)
+    events = query(EVENTS, tenant_id, tracking_ids=tracking_ids)
+    for number, row in enumerate(sessions.itertuples(), start=0):
+        campaign = f" · {plain(row.campaign)}" if row.campaign else ""
+        label = f"{moment(row.started_at)} · **{plain(row.channel)}** {plain(row.source)} / {plain(row.medium)}{campaign}"
+        with st.expander(f"{label} · {t('pages_n', n=row.page_views)}", expanded=number == 0, icon=":material/tab:"):
+            own = events[events["session_id"] == row.session_id]
+            st.dataframe(
+                pd.DataFrame({
+                    t("when"): [moment(at) for at in own["occurred_at"]],
+                    t("event"): own["event_name"].to_list(),
+                    t("page"): [title or path for title, path in zip(own["page_title"], own["page_path"], strict=True)],
+                }),
+                hide_index=True,
+            )  # fmt: skip
+
+
+def show_deliveries(tenant_id: str, lead_id: str) -> None:
+    """Each delivery with its attempts: what was asked, what came back."""
+    st.subheader(t("deliveries"))
+    deliveries = query(DELIVERIES, tenant_id, lead_id=lead_id)
+    if deliveries.empty:
+        st.info(t("no_deliveries"), icon=":material/outbox:")
+        return
+    attempts = query(ATTEMPTS, tenant_id, lead_id=lead_id)
+    for number, row in enumerate(deliveries.itertuples()):
+        color, icon = STATE_COLORS.get(row.state, "blue"), STATE_ICONS.get(row.state, "sync")
+        label = f"{moment(row.created_at)} · {plain(row.destination_name)} · :{color}-badge[:material/{icon}: {row.state}]"
+        with st.expander(label, expanded=number == 0, icon=":material/outbox:"):
+            if row.last_error and row.state in ("retry", "dead"):
+                st.error(plain(f"{row.last_error_class}: {row.last_error}"))
+            show_attempts(attempts[attempts["delivery_id"] == row.delivery_id])
+
+
+def show_attempts(own: pd.DataFrame) -> None:
+    """The attempts of one delivery as a table, and one chosen attempt whole."""
+    chosen = st.dataframe(
+        own[["started_at", "attempt", "operation", "response_status", "outcome", "error_class", "latency_ms"]],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"attempts_{own['delivery_id'].iloc[0]}" if len(own) else None,
+        column_config={
+            "started_at": st.column_config.DatetimeColumn(t("when"), format="DD/MM/YYYY HH:mm:ss"),
+            "attempt": st.column_config.NumberColumn("#", width="small"),
+            "operation": t("operation"),
+            "response_status": st.column_config.NumberColumn(t("status"), width="small", format="%d"),
+            "outcome": t("outcome"),
+            "error_class": t("reason"),
+            "latency_ms": st.column_config.NumberColumn(t("latency"), format="%.0f"),
+        },
+    )
+    if chosen.selection.rows:
+        attempt = own.iloc[chosen.selection.rows[0]]
+        st.caption(t("attempt_detail"))
+        for part in (attempt["request"], attempt["response"]):
+            st.code(pretty(part), language="json", wrap_lines=True)
+
+
+def pretty(text: Any) -> str:
+    """JSON indented, other text as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return str(text or "")
+
+
+def show_lead(tenant_id: str, lead_id: str) -> None:
+    """One lead whole."""
+    if st.button(t("back"), icon=":material/arrow_back:", type="tertiary"):
+        del st.query_params["lead_id"]
+        st.session_state.pop("leads_table", None)
+        st.rerun()
+    found = query(LEAD, tenant_id, lead_id=lead_id)
+    if found.empty:
+        st.warning(t("lead_not_found"), icon=":material/person_search:")
+        return
+    lead = found.iloc[0]
+    show_header(lead)
+    show_deliveries(tenant_id, lead_id)
+    show_timeline(tenant_id, list(lead["tracking_ids"]))
+
+
+tenant: str = st.session_state.tenant_id
+asked = st.query_params.get("lead_id")
+if asked:
+    show_lead(tenant, asked)
+else:
+    show_list(tenant)
