@@ -13,7 +13,9 @@ if "language" not in st.session_state:
 session = require_session()
 pages = st.navigation(
     [
-        st.Page("pages/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="overview", default=True),
+        st.Page(
+            "pages/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="overview", default=True
+        ),
         st.Page("pages/leads.py", title=t("leads"), icon=":material/group:", url_path="leads"),
         st.Page("pages/health.py", title=t("health"), icon=":material/ecg_heart:", url_path="health"),
     ]

@@ -140,6 +140,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ago_minutes": ("{n} min ago", "há {n} min"),
     "ago_hours": ("{n} h ago", "há {n} h"),
     "ago_days": ("{n} days ago", "há {n} dias"),
+    "waiting": ("Waiting", "Esperando"),
     "never": ("never", "nunca"),
 }
 

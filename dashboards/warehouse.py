@@ -27,9 +27,11 @@ TABLES = (
     "marts.deliveries",
     "marts.delivery_attempts",
     "activation.lead_deliveries",
-    "ops.pipeline_hourly",
-    "ops.rejected_events",
-    "ops.tenants",
+    "enriched.tenant_rules",
+    "ops.freshness",
+    "ops.load_lag",
+    "ops.rejected_by_reason",
+    "ops.stuck_deliveries",
 )
 TENANT_ID = re.compile(r"[a-z][a-z0-9-]{1,40}")
 

@@ -56,7 +56,13 @@ where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 order by started_at
 """
 STATE_COLORS = {"verified": "green", "delivered": "green", "retry": "orange", "dead": "red", "superseded": "gray"}
-STATE_ICONS = {"verified": "verified", "delivered": "check", "retry": "schedule", "dead": "error", "superseded": "history"}
+STATE_ICONS = {
+    "verified": "verified",
+    "delivered": "check",
+    "retry": "schedule",
+    "dead": "error",
+    "superseded": "history",
+}
 
 
 def plain(text: Any) -> str:
@@ -90,8 +96,12 @@ def show_list(tenant_id: str) -> None:
         selection_mode="single-row",
         key="leads_table",
         column_config={
-            **{name: t(name) for name in ("name", "email", "phone", "channel", "source", "medium", "campaign", "stage")},
-            "created_at": st.column_config.DatetimeColumn(t("created"), format="DD/MM/YYYY HH:mm"),
+            **{
+                name: t(name) for name in ("name", "email", "phone", "channel", "source", "medium", "campaign", "stage")
+            },
+            "created_at": st.column_config.DatetimeColumn(
+                t("created"), format="DD/MM/YYYY HH:mm", timezone=st.context.timezone
+            ),
         },
     )
     st.caption(t("leads_caption", shown=len(leads), total=int(leads["total"].iloc[0])))
@@ -144,7 +154,9 @@ def show_timeline(tenant_id: str, tracking_ids: list[str]) -> None:
     events = query(EVENTS, tenant_id, tracking_ids=tracking_ids)
     for number, row in enumerate(sessions.itertuples(), start=0):
         campaign = f" · {plain(row.campaign)}" if row.campaign else ""
-        label = f"{moment(row.started_at)} · **{plain(row.channel)}** {plain(row.source)} / {plain(row.medium)}{campaign}"
+        label = (
+            f"{moment(row.started_at)} · **{plain(row.channel)}** {plain(row.source)} / {plain(row.medium)}{campaign}"
+        )
         with st.expander(f"{label} · {t('pages_n', n=row.page_views)}", expanded=number == 0, icon=":material/tab:"):
             own = events[events["session_id"] == row.session_id]
             st.dataframe(
@@ -167,7 +179,9 @@ def show_deliveries(tenant_id: str, lead_id: str) -> None:
     attempts = query(ATTEMPTS, tenant_id, lead_id=lead_id)
     for number, row in enumerate(deliveries.itertuples()):
         color, icon = STATE_COLORS.get(row.state, "blue"), STATE_ICONS.get(row.state, "sync")
-        label = f"{moment(row.created_at)} · {plain(row.destination_name)} · :{color}-badge[:material/{icon}: {row.state}]"
+        label = (
+            f"{moment(row.created_at)} · {plain(row.destination_name)} · :{color}-badge[:material/{icon}: {row.state}]"
+        )
         with st.expander(label, expanded=number == 0, icon=":material/outbox:"):
             if row.last_error and row.state in ("retry", "dead"):
                 st.error(plain(f"{row.last_error_class}: {row.last_error}"))
@@ -183,7 +197,9 @@ def show_attempts(own: pd.DataFrame) -> None:
         selection_mode="single-row",
         key=f"attempts_{own['delivery_id'].iloc[0]}" if len(own) else None,
         column_config={
-            "started_at": st.column_config.DatetimeColumn(t("when"), format="DD/MM/YYYY HH:mm:ss"),
+            "started_at": st.column_config.DatetimeColumn(
+                t("when"), format="DD/MM/YYYY HH:mm:ss", timezone=st.context.timezone
+            ),
             "attempt": st.column_config.NumberColumn("#", width="small"),
             "operation": t("operation"),
             "response_status": st.column_config.NumberColumn(t("status"), width="small", format="%d"),

@@ -16,7 +16,7 @@ from marts.funnel_daily
 where tenant_id = {tenant_id:String} and date > today({timezone:String}) - 2 * {days:UInt16}
 order by date
 """
-TIMEZONE = "select any(timezone) as timezone from ops.tenants where tenant_id = {tenant_id:String}"
+TIMEZONE = "select any(time_zone) as time_zone from enriched.tenant_rules where tenant_id = {tenant_id:String}"
 
 
 def header(current: pd.DataFrame, before: pd.DataFrame) -> None:
@@ -79,11 +79,16 @@ def breakdown(current: pd.DataFrame, column: str) -> None:
 
 tenant_id: str = st.session_state.tenant_id
 timezones = query(TIMEZONE, tenant_id)
-timezone = str(timezones["timezone"].iloc[0]) or "America/Sao_Paulo"
+timezone = str(timezones["time_zone"].iloc[0]) or "America/Sao_Paulo"
 title, period, refresh = st.columns([5, 3, 1], vertical_alignment="bottom")
 title.title(t("overview"))
 days = period.segmented_control(
-    t("period"), list(PERIODS), format_func=lambda n: t(PERIODS[n]), default=30, key="days", label_visibility="collapsed"
+    t("period"),
+    list(PERIODS),
+    format_func=lambda n: t(PERIODS[n]),
+    default=30,
+    key="days",
+    label_visibility="collapsed",
 )
 refresh.button(t("refresh"), icon=":material/refresh:", width="stretch")
 days = int(days or 30)

@@ -1,0 +1,142 @@
+"""Is anything late, refused or stuck?"""
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboards.texts import t
+from dashboards.warehouse import query
+
+FRESHNESS = """
+select layer, newest_received_at, age_seconds, row_count from ops.freshness
+where tenant_id = {tenant_id:String}
+"""
+LAG = """
+select hour, events, p50_seconds, p95_seconds from ops.load_lag
+where tenant_id = {tenant_id:String} and hour > now() - interval 24 hour
+order by hour
+"""
+REJECTED = """
+select reason, stage, sum(rejected) as rejected, max(last_received_at) as newest,
+    argMax(last_detail, last_received_at) as detail
+from ops.rejected_by_reason
+where tenant_id = {tenant_id:String} and date >= today() - 1
+group by reason, stage
+order by rejected desc
+"""
+STATES = """
+select state, count() as deliveries, max(updated_at) as newest from marts.deliveries
+where tenant_id = {tenant_id:String}
+group by state
+order by deliveries desc
+"""
+STUCK = """
+select destination_name, state, lead_id, attempts, last_error_class, last_error, waiting_seconds
+from ops.stuck_deliveries
+where tenant_id = {tenant_id:String}
+order by waiting_seconds desc
+limit 100
+"""
+
+
+def age(seconds: float | None) -> str:
+    """How long ago, in the largest unit that fits."""
+    if seconds is None or pd.isna(seconds):
+        return t("never")
+    for key, size in (("ago_days", 86_400), ("ago_hours", 3_600), ("ago_minutes", 60)):
+        if seconds >= 2 * size:
+            return t(key, n=int(seconds // size))
+    return t("ago_seconds", n=max(int(seconds), 0))
+
+
+def show_figures(tenant_id: str) -> None:
+    """Freshness, lag, refusals and stuck deliveries, one figure each."""
+    freshness = query(FRESHNESS, tenant_id).set_index("layer")
+    lag = query(LAG, tenant_id)
+    rejected, stuck = query(REJECTED, tenant_id), query(STUCK, tenant_id)
+    columns = st.columns(5)
+    newest = freshness["age_seconds"].get("raw")
+    columns[0].metric(t("freshness"), age(newest), border=True)
+    columns[1].metric(t("lag"), f"{lag['p95_seconds'].max():.1f} s" if len(lag) else "·", border=True)
+    columns[2].metric(t("events_24h"), f"{int(lag['events'].sum()):,}", border=True)
+    columns[3].metric(t("rejected_24h"), f"{int(rejected['rejected'].sum()):,}", border=True)
+    columns[4].metric(t("stuck"), len(stuck), border=True)
+
+
+def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
+    """Events received in each hour of the last day."""
+    return (
+        alt.Chart(lag)
+        .mark_bar(color="#0f766e", cornerRadius=2)
+        .encode(
+            x=alt.X("hour:T", title=None, axis=alt.Axis(format="%H:%M")),
+            y=alt.Y("events:Q", title=None, axis=alt.Axis(tickMinStep=1)),
+            tooltip=[alt.Tooltip("hour:T", format="%d/%m %H:%M"), "events:Q", "p50_seconds:Q", "p95_seconds:Q"],
+        )
+        .properties(height=220)
+    )
+
+
+tenant: str = st.session_state.tenant_id
+title, refresh = st.columns([8, 1], vertical_alignment="bottom")
+title.title(t("health"))
+refresh.button(t("refresh"), icon=":material/refresh:", width="stretch")
+show_figures(tenant)
+st.caption(t("lag_caption"))
+
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader(t("events_by_hour"))
+    hours = query(LAG, tenant)
+    if hours.empty:
+        st.info(t("no_events"), icon=":material/info:")
+    else:
+        st.altair_chart(events_by_hour(hours), width="stretch")
+with right:
+    st.subheader(t("deliveries_by_state"))
+    st.dataframe(
+        query(STATES, tenant),
+        hide_index=True,
+        column_config={
+            "state": t("state"),
+            "deliveries": t("deliveries"),
+            "newest": st.column_config.DatetimeColumn(
+                t("newest"), format="DD/MM/YYYY HH:mm:ss", timezone=st.context.timezone
+            ),
+        },
+    )
+
+waiting = query(STUCK, tenant)
+if len(waiting):
+    st.subheader(t("stuck"))
+    st.dataframe(
+        waiting,
+        hide_index=True,
+        column_config={
+            "destination_name": t("destination"),
+            "state": t("state"),
+            "lead_id": "Lead",
+            "attempts": t("attempts"),
+            "last_error_class": t("reason"),
+            "last_error": t("detail"),
+            "waiting_seconds": st.column_config.NumberColumn(t("waiting"), format="%d s"),
+        },
+    )
+st.subheader(t("rejected_events"))
+refused = query(REJECTED, tenant)
+if refused.empty:
+    st.success(t("nothing_rejected"), icon=":material/check_circle:")
+else:
+    st.dataframe(
+        refused,
+        hide_index=True,
+        column_config={
+            "reason": t("reason"),
+            "stage": t("stage"),
+            "rejected": t("number"),
+            "newest": st.column_config.DatetimeColumn(
+                t("newest"), format="DD/MM/YYYY HH:mm:ss", timezone=st.context.timezone
+            ),
+            "detail": st.column_config.TextColumn(t("detail"), width="large"),
+        },
+    )
