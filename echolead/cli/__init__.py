@@ -13,6 +13,7 @@ from typer.main import get_command
 # that is below it (`echolead tenant create`); any other has a command of that name in its `app` (`echolead up`).
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "up": ("echolead.cli.stack", "Start the whole stack and keep it running until Ctrl-C."),
+    "setup": ("echolead.cli.stack", "Prepare outside servers: databases, streams, tables."),
     "status": ("echolead.cli.stack", "Tell which parts are up, and on which port."),
     "doctor": ("echolead.cli.stack", "Tell what is wrong, and what to do about it."),
     "sql": ("echolead.cli.stack", "Ask the warehouse."),

@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from echolead.embedded.part import PartFailed
+
 STATE_FILE = "stack.json"
 LOCK_FILE = "stack.lock"
 # Two processes with one id differ by more than this in their start times; a clock that is being set differs by less.
@@ -26,7 +28,7 @@ START_TIME_TOLERANCE_SECONDS = 2.0
 LEFTOVER_STOP_SECONDS = 15.0
 
 
-class AlreadyRunning(RuntimeError):
+class AlreadyRunning(PartFailed):
     """A supervisor holds this data directory; the message names its process."""
 
 

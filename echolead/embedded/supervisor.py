@@ -298,27 +298,19 @@ class Supervisor:
     def run(self, every: Callable[[], None] = lambda: None) -> None:
         """Start everything and return when everything has stopped; `every` is called some times a second.
 
-        Raises `AlreadyRunning` when another supervisor has the data directory, `PartFailed` when a part cannot be
-        started.
+        The caller holds the directory (`registry.exclusive`) and has ended what an earlier stack left
+        (`registry.end_leftovers`). Raises `PartFailed` when a part cannot be started.
         """
-        with registry.exclusive(self.data_dir):
-            registry.end_leftovers(self.data_dir)
-            self.changed()
-            with self._guarded(), self._signals():
-                for keeper in self.keepers.values():
-                    keeper.start()
-                while not all(keeper.has_stopped.wait(0) for keeper in self.keepers.values()):
-                    every()
-                    time.sleep(STATE_INTERVAL_SECONDS)
-                    if self._is_finished():
-                        self.stopping.set()
+        self.changed()
+        with self._guarded(), self._signals():
+            for keeper in self.keepers.values():
+                keeper.start()
+            while not all(keeper.has_stopped.is_set() for keeper in self.keepers.values()):
                 every()
+                time.sleep(STATE_INTERVAL_SECONDS)
+            every()
         if self.failure is not None:
             raise PartFailed(self.failure)
-
-    def _is_finished(self) -> bool:
-        """Whether only set-up steps were asked for and all are done."""
-        return all(keeper.record.state == "done" for keeper in self.keepers.values())
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -159,10 +159,11 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_second_supervisor_on_the_same_directory_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
     with (
-        supervised(Supervisor([server(tmp_path, "queue")], tmp_path)),
-        pytest.raises(AlreadyRunning, match=f"process {os.getpid()}"),
+        supervisor_process(tmp_path) as first,
+        pytest.raises(AlreadyRunning, match=rf"process {first.pid}\b"),
+        registry.exclusive(tmp_path),
     ):
-        Supervisor([server(tmp_path, "queue")], tmp_path).run()
+        pytest.fail("two supervisors hold one directory")
 
 
 def test_children_of_a_part_end_with_it(tmp_path: Path) -> None:
@@ -226,11 +227,13 @@ STACK_OF_TWO = """
     import pathlib, sys
     sys.path.insert(0, {here!r})
     from test_supervisor import SERVE, server
+    from echolead.embedded import registry
     from echolead.embedded.supervisor import Supervisor
     directory = pathlib.Path({directory!r})
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\\n" + SERVE
     parts = [server(directory, "queue"), server(directory, "api", after=("queue",), script={api})]
-    Supervisor(parts, directory).run()
+    with registry.exclusive(directory):
+        Supervisor(parts, directory).run()
 """
 
 
@@ -274,7 +277,8 @@ def test_kill_9_of_the_supervisor_and_its_guard_is_cleaned_up_by_the_next_start(
         supervisor.kill()
         supervisor.wait()
         assert sorted(live(tmp_path)) == ["api", "queue"]
-        assert registry.end_leftovers(tmp_path) == ["api", "queue"]
+        with registry.exclusive(tmp_path):
+            assert registry.end_leftovers(tmp_path) == ["api", "queue"]
         assert live(tmp_path) == []
 
 

@@ -1,0 +1,85 @@
+"""How a stack is right now: the supervisor's own record, checked against the processes that live."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from echolead.embedded import registry
+from echolead.embedded.registry import PartRecord, StackRecord
+
+
+@dataclass(frozen=True)
+class PartCondition:
+    """One line of `echolead status`."""
+
+    name: str
+    state: str
+    port: int | None
+    pid: int | None
+    restarts: int
+    memory_mb: float  # of the part and all its children
+    readiness: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The whole stack. `is_up`: the supervisor lives and every part serves."""
+
+    is_up: bool
+    summary: str
+    supervisor_pid: int | None
+    memory_mb: float
+    parts: list[PartCondition]
+    addresses: list[dict[str, str]]
+
+
+def condition(data_dir: Path) -> Condition:
+    """The stack of this data directory, running or not."""
+    record = registry.read(data_dir)
+    if record is None:
+        return Condition(False, f"No stack was ever started in {data_dir}.", None, 0, [], [])
+    is_running = record.is_running()
+    memory = _memory_by_session(record)
+    parts = [_part(each, is_running, memory.get(each.pid or 0, 0.0)) for each in record.parts]
+    own = psutil.Process(record.supervisor_pid).memory_info().rss / 1e6 if is_running else 0.0
+    total = own + sum(part.memory_mb for part in parts)
+    waiting = [part.name for part in parts if part.state not in ("ready", "done")]
+    if not is_running:
+        summary = f"The stack in {data_dir} is not running."
+    elif waiting:
+        summary = f"Process {record.supervisor_pid} runs the stack; not serving: {', '.join(waiting)}."
+    else:
+        summary = f"Everything is up, run by process {record.supervisor_pid}, {total:.0f} MB in all."
+    pid = record.supervisor_pid if is_running else None
+    addresses = record.facts.get("addresses", [])
+    return Condition(is_running and not waiting, summary, pid, round(total, 1), parts, addresses)
+
+
+def _part(record: PartRecord, is_running: bool, memory_mb: float) -> PartCondition:
+    """A state is only as true as the supervisor that wrote it is alive."""
+    state = record.state if is_running or record.state in ("stopped", "done", "failed") else "gone"
+    if state == "ready":
+        took = f" after {record.ready_after_seconds} s" if record.ready_after_seconds is not None else ""
+        readiness = f"serves{took}"
+    elif state == "done":
+        readiness = "set up"
+    else:
+        readiness = record.missing or ""
+    pid = record.pid if state not in ("stopped", "done", "failed", "gone") else None
+    return PartCondition(record.name, state, record.port, pid, record.restarts, round(memory_mb, 1), readiness)
+
+
+def _memory_by_session(record: StackRecord) -> dict[int, float]:
+    """Memory by session, in MB, so that a part counts with its children."""
+    sessions = {part.pid for part in record.parts if part.pid is not None}
+    found: dict[int, float] = {}
+    for process in psutil.process_iter():
+        try:
+            session = os.getsid(process.pid)
+            if session in sessions:
+                found[session] = found.get(session, 0.0) + process.memory_info().rss / 1e6
+        except (ProcessLookupError, PermissionError, psutil.Error):
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""The dbt project inside Dagster: its manifest, its models as assets, and the runner of the live path."""

@@ -1,0 +1,65 @@
+"""dbt in this process, with a manifest that is read once: a command costs its queries and little more."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.results import NodeStatus, RunExecutionResult
+
+from echolead.settings import Settings
+from orchestration.dbt.project import common_arguments, export_connection
+
+FAILED = (NodeStatus.Error, NodeStatus.Fail, NodeStatus.RuntimeErr)
+
+
+class DbtFailed(RuntimeError):
+    """A dbt command did not do what it was asked; the message names the nodes and what the warehouse said."""
+
+
+@dataclass(frozen=True)
+class NodeRun:
+    """One model, seed or test that ran. `key` is (database, name)."""
+
+    key: tuple[str, str]
+    seconds: float
+
+
+class Dbt:
+    """dbt commands in this process. The project is parsed once, at the start (seconds; less from its partial parse)."""
+
+    def __init__(self, settings: Settings) -> None:
+        export_connection(settings)
+        self._manifest: Manifest | None = None
+        parsed = self._invoke(["parse"]).result
+        if not isinstance(parsed, Manifest):
+            raise DbtFailed("dbt parse gave no manifest.")
+        self._manifest = parsed
+
+    def run(self, command: str, *selection: str) -> list[NodeRun]:
+        """`build`, `run`, `seed` or `test` a selection (nothing selected: everything). Raises `DbtFailed`."""
+        result = self._invoke([command, "--no-write-json", *(["--select", *selection] if selection else [])]).result
+        if not isinstance(result, RunExecutionResult):
+            return []
+        return [_node_run(each) for each in result.results if each.status == NodeStatus.Success]
+
+    def _invoke(self, arguments: list[str]) -> dbtRunnerResult:
+        quiet = ["--quiet", "--no-print", "--no-use-colors", "--log-level-file", "none"]
+        result = dbtRunner(manifest=self._manifest).invoke([*quiet, *arguments, *common_arguments()])
+        if result.exception is not None and not isinstance(result.exception, Exception):
+            raise result.exception  # dbt catches the interrupt that ends a run as well
+        if not result.success:
+            raise _failure(arguments, result) from result.exception
+        return result
+
+
+def _failure(arguments: list[str], result: dbtRunnerResult) -> DbtFailed:
+    if isinstance(result.result, RunExecutionResult):
+        said = [f"{each.node.name}: {each.message}" for each in result.result.results if each.status in FAILED]
+    else:
+        said = [str(result.exception)]
+    return DbtFailed(f"dbt {' '.join(arguments)} failed. {'; '.join(said)}")
+
+
+def _node_run(result: Any) -> NodeRun:
+    return NodeRun((str(result.node.schema), str(result.node.name)), float(result.execution_time))

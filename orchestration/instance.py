@@ -1,0 +1,65 @@
+"""Dagster's own configuration: `<data_dir>/dagster/dagster.yaml` and `workspace.yaml`, written at each start."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from echolead.embedded.secrets import write_private
+from echolead.settings import Settings
+
+TICKS_KEPT_DAYS = {"skipped": 1, "success": 7, "failure": 30, "started": 1}
+
+
+def home(settings: Settings) -> Path:
+    """What DAGSTER_HOME must be."""
+    return settings.data_dir / "dagster"
+
+
+def write_configuration(settings: Settings) -> None:
+    """Write both files. The first holds the password of Dagster's database, so only we can read it.
+
+    JSON is YAML; it needs no second opinion on quoting.
+    """
+    home(settings).mkdir(parents=True, exist_ok=True)
+    write_private(home(settings) / "dagster.yaml", json.dumps(instance_configuration(settings), indent=2))
+    (home(settings) / "workspace.yaml").write_text(json.dumps(workspace(settings), indent=2))
+
+
+def instance_configuration(settings: Settings) -> dict[str, Any]:
+    """Storage in PostgreSQL, runs started at once (a queue costs seconds), dead runs noticed, old ticks dropped."""
+    return {
+        "storage": {"postgres": {"postgres_url": settings.dagster_postgres_url.get_secret_value()}},
+        "run_coordinator": {
+            "module": "dagster._core.run_coordinator",
+            "class": "DefaultRunCoordinator",
+        },
+        "run_monitoring": {
+            "enabled": True,
+            "start_timeout_seconds": 120,
+            "cancel_timeout_seconds": 60,
+            "max_resume_run_attempts": 0,
+            "poll_interval_seconds": 30,
+        },
+        "compute_logs": {
+            "module": "dagster._core.storage.local_compute_log_manager",
+            "class": "LocalComputeLogManager",
+            "config": {"base_dir": str(home(settings) / "compute_logs")},
+        },
+        "local_artifact_storage": {
+            "module": "dagster._core.storage.root",
+            "class": "LocalArtifactStorage",
+            "config": {"base_dir": str(home(settings))},
+        },
+        "retention": {
+            "schedule": {"purge_after_days": TICKS_KEPT_DAYS},
+            "sensor": {"purge_after_days": TICKS_KEPT_DAYS},
+        },
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+    }
+
+
+def workspace(settings: Settings) -> dict[str, Any]:
+    """The one code location: our code server."""
+    host, _, port = settings.dagster_code_address.rpartition(":")
+    return {"load_from": [{"grpc_server": {"host": host, "port": int(port), "location_name": "echolead"}}]}

@@ -1,0 +1,77 @@
+"""What must be there before Dagster starts: raw tables, mirrors, dbt's manifest, the first build, Dagster's own tables.
+
+`python -m orchestration.prepare`, after `python -m echolead.setup`. Safe to repeat at every start, and quick when
+nothing has changed: what was done is remembered with the fingerprint of the dbt project.
+"""
+
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import dlt_pipelines.operational.mirror as operational
+
+from dlt_pipelines.raw import ensure_raw_tables
+from echolead.settings import Settings, load_settings
+from echolead.warehouse import connect
+from orchestration import instance
+from orchestration.dbt import project
+
+BUILT_FILE = "built.json"
+
+
+def prepare(settings: Settings) -> None:
+    """Do what is not done yet. Raises what the failing part raises."""
+    instance.write_configuration(settings)
+    ensure_raw_tables(settings)
+    operational.mirror_configuration(settings)
+    wanted = {"project": project.fingerprint()}
+    remembered = _remembered(settings)
+    if project.manifest_path(settings).exists() and remembered == wanted and _is_built(settings):
+        return
+    _build(settings)
+    _create_dagster_tables(settings)
+    _file(settings).write_text(json.dumps(wanted))
+
+
+def _build(settings: Settings) -> None:
+    """Parse the project and build every seed and model once, so that no reader meets a missing table."""
+    from dlt_pipelines.lease import Lease  # noqa: PLC0415  # only the first start pays for these
+    from orchestration.dbt.runner import Dbt  # noqa: PLC0415
+
+    project.target_dir(settings).mkdir(parents=True, exist_ok=True)
+    dbt = Dbt(settings)
+    url = settings.postgres_system_url.get_secret_value()
+    with Lease(url, project.HOT_LEASE), Lease(url, project.REST_LEASE):
+        dbt.run("seed")
+        dbt.run("run")
+
+
+def _create_dagster_tables(settings: Settings) -> None:
+    """Let Dagster create or migrate its tables here, and not in three processes at once."""
+    from dagster import DagsterInstance  # noqa: PLC0415
+
+    with DagsterInstance.from_config(str(instance.home(settings))) as dagster:
+        dagster.upgrade()
+
+
+def _is_built(settings: Settings) -> bool:
+    with closing(connect(settings.clickhouse_url.get_secret_value())) as client:
+        return bool(client.command("EXISTS TABLE activation.lead_deliveries"))
+
+
+def _file(settings: Settings) -> Path:
+    return settings.data_dir / "dbt" / BUILT_FILE
+
+
+def _remembered(settings: Settings) -> dict[str, str] | None:
+    try:
+        remembered: dict[str, str] = json.loads(_file(settings).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return remembered
+
+
+if __name__ == "__main__":
+    prepare(load_settings())
+    sys.exit(0)
