@@ -1,8 +1,12 @@
 """The durable queue: NATS JetStream streams, their settings, and the connection every part uses."""
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-import nats
+import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
@@ -40,29 +44,94 @@ WEBHOOKS = Stream("WEBHOOKS", "webhooks.*.*", 2 * 1024**3)
 DEAD = Stream("DEAD", "dead.*", 2 * 1024**3)
 STREAMS = (EVENTS, WEBHOOKS, DEAD)
 
+CANARY = "CANARY"
+"""Stream of one message a subject, `canary.{part}`: what a part writes and reads back to know that the queue works."""
 
-async def connect(url: str, *, name: str, inbox_prefix: str = "_INBOX") -> Client:
+COLLECTOR_INBOX = "_INBOX_collector"
+"""Where the collector's user may hear acknowledgements; it may subscribe to nothing else."""
+
+log = logging.getLogger(__name__)
+
+
+def canary_config(replicas: int) -> StreamConfig:
+    """The last canary of each part, for a day."""
+    return StreamConfig(
+        name=CANARY,
+        subjects=["canary.*"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_msgs_per_subject=1,
+        max_age=24 * 3600,
+        max_bytes=1024**2,
+        num_replicas=replicas,
+    )
+
+
+class ConnectionLog:
+    """Logs why the connection is down once, not at each of the twenty attempts a second."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._last = ""
+
+    async def failed(self, error: Exception) -> None:
+        """Called by the client for every failed attempt and broken connection."""
+        sentence = f"{type(error).__name__}: {error}"
+        if sentence != self._last:
+            self._last = sentence
+            log.warning("%s: the queue's connection failed: %s", self.name, sentence)
+
+    async def reconnected(self) -> None:
+        """Called by the client when it is connected again."""
+        self._last = ""
+        log.warning("%s: connected to the queue again", self.name)
+
+
+async def connect(
+    url: str,
+    *,
+    name: str,
+    inbox_prefix: str = "_INBOX",
+    wait_seconds: float | None = CONNECT_TIMEOUT_SECONDS,
+    on_disconnect: Callable[[], Awaitable[None]] | None = None,
+) -> Client:
     """Connect with `user:password` in the URL, and keep reconnecting every 50 ms when the server goes away.
 
-    Raises `nats.errors.NoServersError` or `TimeoutError` when there is no server at the start.
+    Waits `wait_seconds` for the first connection, or for ever with None. Raises `nats.errors.NoServersError`, with the
+    last failure as its cause, when nothing that lets us in answers in that time. `on_disconnect` is awaited each time
+    the connection breaks.
     """
-    return await nats.connect(
-        url,
-        name=name,
-        inbox_prefix=inbox_prefix.encode(),
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        # The default of 2 s makes every restart of the server look slow.
-        reconnect_time_wait=0.05,
-        max_reconnect_attempts=-1,
-    )
+    client = Client()
+    connection_log = ConnectionLog(name)
+    try:
+        async with asyncio.timeout(wait_seconds):
+            await client.connect(
+                url,
+                name=name,
+                inbox_prefix=inbox_prefix.encode(),
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                # The default of 2 s makes every restart of the server look slow.
+                reconnect_time_wait=0.05,  # type: ignore[arg-type]  # declared int, used as seconds of any kind
+                # For ever. The client then also never gives up on the first connection, hence the time-out around it.
+                max_reconnect_attempts=-1,
+                error_cb=connection_log.failed,
+                reconnected_cb=connection_log.reconnected,
+                disconnected_cb=on_disconnect,
+            )
+    except TimeoutError as error:
+        reason = client.last_error
+        with suppress(nats.errors.Error, OSError):
+            await client.close()
+        raise nats.errors.NoServersError() from (reason or error)
+    return client
 
 
 async def ensure_streams(jetstream: JetStreamContext, *, replicas: int = 1) -> None:
     """Create the streams that are missing and bring the settings of the others up to date."""
-    for stream in STREAMS:
-        config = stream.config(replicas)
+    for config in (*(stream.config(replicas) for stream in STREAMS), canary_config(replicas)):
         try:
-            await jetstream.stream_info(stream.name)
+            await jetstream.stream_info(str(config.name))
         except NotFoundError:
             await jetstream.add_stream(config)
         else:

@@ -8,10 +8,19 @@ from pathlib import Path
 import httpx
 
 from echolead.embedded.part import Part
+from echolead.queue import COLLECTOR_INBOX
 
-# What a collector needs: publish to the three streams' subjects, hear the acknowledgements on its own inbox, and read
-# the server's and the streams' settings to refuse a lazy disk. It cannot read an event back.
-COLLECTOR_PUBLISHES = ["events.>", "webhooks.>", "dead.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.*"]
+# What a collector needs: publish to the streams' subjects, hear the acknowledgements on its own inbox, read the
+# streams' settings, and read back its own canary. It cannot read an event back.
+COLLECTOR_PUBLISHES = [
+    "events.*",
+    "webhooks.*.*",
+    "dead.*",
+    "canary.*",
+    "$JS.API.INFO",
+    "$JS.API.STREAM.INFO.*",
+    "$JS.API.STREAM.MSG.GET.CANARY",
+]
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class EmbeddedNats:
                         "password": self.collector_password,
                         "permissions": {
                             "publish": COLLECTOR_PUBLISHES,
-                            "subscribe": ["_INBOX_collector.>"],
+                            "subscribe": [f"{COLLECTOR_INBOX}.>"],
                         },
                     },
                 ]

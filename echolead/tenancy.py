@@ -1,0 +1,225 @@
+"""Who is meant: the tenants with their hosts, origins and API keys, read from Postgres and kept in memory.
+
+A process polls for changes, so a new host works within `POLL_SECONDS`; a host that is not known yet is looked up at
+once, at most `1 / MISS_SECONDS` times a second for all hosts together, so that made-up hosts cannot hammer the
+database. While Postgres is down the tenants known before are served on.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from echolead.security import read_api_key
+
+POLL_SECONDS = 2.0
+MISS_SECONDS = 0.5
+QUERY_TIMEOUT_SECONDS = 5.0
+HOST_PATTERN = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\]|[0-9a-f:]{2,45}")
+
+# One statement, one snapshot: a host never points at a tenant that this read does not have.
+LOAD = """
+select
+    t.tenant_id, t.default_region, t.ip_policy,
+    array(select h.host from tenant_hosts h where h.tenant_id = t.tenant_id order by 1),
+    array(select o.origin from tenant_origins o where o.tenant_id = t.tenant_id order by 1),
+    array(select k.key_prefix || ' ' || k.key_hash || ' ' || k.api_key_id::text from api_keys k
+          where k.tenant_id = t.tenant_id and k.revoked_at is null order by 1)
+from tenants t
+where t.is_active
+order by 1
+"""
+Row = tuple[str, str, str, list[str], list[str], list[str]]
+RECORD_USE = "update api_keys set last_used_at = %s where api_key_id = %s"
+
+log = logging.getLogger(__name__)
+
+
+class DirectoryUnavailable(Exception):
+    """The tenants could not be read and the one asked for is not among those known; asking again may help."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case."""
+
+    tenant_id: str
+    default_region: str = "BR"
+    ip_policy: str = "truncated"
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+
+    def allows(self, origin: str) -> bool:
+        """Whether pages of `origin` may read answers: it is listed, or its host is one of the tenant's own."""
+        origin = origin.lower()
+        if origin in self.origins:
+            return True
+        try:
+            parts = urlsplit(origin)
+            host = parts.hostname
+        except ValueError:
+            return False
+        return parts.scheme in ("http", "https") and host in self.hosts and not parts.path
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key that may send a tenant's events."""
+
+    api_key_id: UUID
+    key_hash: str = field(repr=False)
+    tenant: Tenant
+
+
+@dataclass(frozen=True)
+class Directory:
+    """All tenants at one moment; `keys` by their prefix."""
+
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)
+    hosts: Mapping[str, Tenant] = field(default_factory=dict)
+    keys: Mapping[str, ApiKey] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=4096)
+def host_name(header: str) -> str:
+    """The host of a `Host` header: lower-case, without port and final dot; empty when it is no host at all."""
+    host = header.strip().lower()
+    if host.startswith("["):
+        host = host.partition("]")[0] + "]"
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    host = host.rstrip(".")
+    return host if HOST_PATTERN.fullmatch(host) else ""
+
+
+class Tenants:
+    """The directory of one process, kept fresh by `run()`; look-ups never wait for the database on a hit."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._directory = Directory()
+        self._rows: list[Row] | None = None
+        self._connection: AsyncConnection | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshed_at = float("-inf")
+        self._used_keys: dict[UUID, datetime] = {}
+        self.missing: str | None = "the tenants have not been read yet"
+        """Why the last read failed, None when it worked."""
+
+    async def run(self) -> None:
+        """Refresh every `POLL_SECONDS` until cancelled, then close the connection."""
+        try:
+            while True:
+                await self._refresh_once()
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            await self._close()
+
+    @property
+    def directory(self) -> Directory:
+        """The tenants as last read. A new object after every change, so that caches can tell."""
+        return self._directory
+
+    async def by_host(self, host: str) -> Tenant | None:
+        """The tenant that `host` (from `host_name`) belongs to, None for nobody's.
+
+        Raises `DirectoryUnavailable` when the database must be asked and does not answer.
+        """
+        tenant = self._directory.hosts.get(host)
+        if tenant is None and host:
+            await self._ask_again()
+            tenant = self._directory.hosts.get(host)
+        return tenant
+
+    async def by_api_key(self, api_key: str) -> Tenant | None:
+        """The tenant of a key that is not revoked, None for any other text. Raises as `by_host`."""
+        presented = read_api_key(api_key)
+        if presented is None:
+            return None
+        if presented.prefix not in self._directory.keys:
+            await self._ask_again()
+        found = self._directory.keys.get(presented.prefix)
+        if found is None or not presented.matches(found.key_hash):
+            return None
+        self._used_keys[found.api_key_id] = datetime.now(UTC)
+        return found.tenant
+
+    async def _ask_again(self) -> None:
+        """Read the tenants now, unless that was done a moment ago; raises when the database does not answer."""
+        if asyncio.get_running_loop().time() - self._refreshed_at >= MISS_SECONDS:
+            await self._refresh_once()
+        if self.missing is not None:
+            raise DirectoryUnavailable(self.missing)
+
+    async def _refresh_once(self) -> None:
+        """Refresh, or join the refresh under way. Never raises for a database that is down: see `missing`."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh())
+        # A caller that goes away must not cancel the others' refresh.
+        await asyncio.shield(self._refreshing)
+
+    async def _refresh(self) -> None:
+        try:
+            async with asyncio.timeout(QUERY_TIMEOUT_SECONDS):
+                rows = await self._read()
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            await self._close()
+            sentence = f"the operational database does not answer: {str(error).strip() or type(error).__name__}"
+            if self.missing != sentence:
+                log.warning("%s", sentence)
+            self.missing = sentence
+        else:
+            self.missing = None
+            if rows != self._rows:
+                self._rows = rows
+                self._directory = directory_of(rows)
+        self._refreshed_at = asyncio.get_running_loop().time()
+
+    async def _read(self) -> list[Row]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection.connect(
+                self._url, autocommit=True, connect_timeout=5, application_name="echolead-tenancy"
+            )
+        used, self._used_keys = self._used_keys, {}
+        for api_key_id, at in used.items():
+            await self._connection.execute(RECORD_USE, [at, api_key_id])
+        async with self._connection.cursor(row_factory=tuple_row) as cursor:
+            rows: list[Row] = await (await cursor.execute(LOAD)).fetchall()
+        return rows
+
+    async def _close(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error, OSError):
+                await self._connection.close()
+            self._connection = None
+
+
+def directory_of(rows: list[Row]) -> Directory:
+    """The directory that rows of `LOAD` describe."""
+    tenants: dict[str, Tenant] = {}
+    hosts: dict[str, Tenant] = {}
+    keys: dict[str, ApiKey] = {}
+    for tenant_id, region, ip_policy, tenant_hosts, tenant_origins, tenant_keys in rows:
+        tenant = Tenant(
+            tenant_id,
+            region,
+            ip_policy,
+            frozenset(tenant_hosts),
+            frozenset(origin.lower().rstrip("/") for origin in tenant_origins),
+        )
+        tenants[tenant.tenant_id] = tenant
+        hosts.update(dict.fromkeys(tenant_hosts, tenant))
+        for key in tenant_keys:
+            prefix, key_hash, api_key_id = key.split(" ")
+            keys[prefix] = ApiKey(UUID(api_key_id), key_hash, tenant)
+    return Directory(tenants, hosts, keys)

@@ -1,0 +1,164 @@
+"""The application uvicorn serves: the collect route as plain ASGI, everything else FastAPI beside it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from echolead.queue import COLLECTOR_INBOX, connect
+from echolead.settings import Settings, load_settings
+from echolead.tenancy import Tenants
+from ingest_api import health, problem_pages, server_events
+from ingest_api.addresses import IpPolicy, TrustedProxies
+from ingest_api.answers import Receive, Scope, Send
+from ingest_api.bodies import Bodies
+from ingest_api.collector import Collect, Intake
+from ingest_api.contract import describe_collector
+from ingest_api.metrics import Metrics
+from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
+from ingest_api.publish import Publisher
+from ingest_api.queue_health import QueueHealth
+from ingest_api.script import Script
+
+log = logging.getLogger(__name__)
+
+
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class NotConfigured(Exception):
+    """A setting the collector cannot do without is missing; the message names it."""
+
+
+class Ingest:
+    """The ASGI application: three paths are answered directly, the rest goes to `api`."""
+
+    def __init__(self, api: FastAPI, collect: Collect, script: Script, collect_path: str) -> None:
+        self.api = api
+        self._direct: dict[str, Endpoint] = {collect_path: collect, f"{collect_path}.js": script}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the application's life."""
+        endpoint = self._direct.get(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None:
+            await self.api(scope, receive, send)
+        else:
+            await endpoint(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> Ingest:
+    """The collector and API, for `uvicorn --factory`.
+
+    It starts without its queue and database, answers 503 while they are missing, and says in `/readyz` what is.
+    Raises `NotConfigured` when it was not told where they are.
+    """
+    settings = settings or load_settings()
+    queue_url = settings.nats_collector_url.get_secret_value() or settings.nats_url.get_secret_value()
+    postgres_url = settings.postgres_system_url.get_secret_value()
+    for name, value in (("NATS_COLLECTOR_URL", queue_url), ("POSTGRES_SYSTEM_URL", postgres_url)):
+        if not value:
+            raise NotConfigured(
+                f"ECHOLEAD_{name} is not set. `echolead up` starts the whole stack; to run the collector alone beside "
+                "one, name its folder in ECHOLEAD_DATA_DIR."
+            )
+    metrics = Metrics()
+    publisher = Publisher(metrics)
+    queue_health = QueueHealth(publisher, settings.nats_monitor_url)
+    tenants = Tenants(postgres_url)
+    bodies = Bodies(settings.collector_in_flight_mb * 1024**2)
+    proxies = TrustedProxies(settings.trusted_proxies)
+    intake = Intake(publisher, metrics)
+    drain = health.Drain(settings.collector_drain_seconds)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        drain.install()
+        beside = [
+            asyncio.create_task(work)
+            for work in (tenants.run(), bodies.sweep(), open_queue(publisher, queue_url, queue_health))
+        ]
+        try:
+            yield
+        finally:
+            await publisher.close()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    api = FastAPI(
+        title="EchoLead collector and API",
+        version="1",
+        lifespan=lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    api.include_router(health.router(drain, queue_health, tenants, metrics, bodies, proxies))
+    api.include_router(server_events.router(intake, tenants, bodies))
+    api.include_router(problem_pages.router())
+    answer_with_problems(api, metrics)
+    api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
+    collect = Collect(intake, tenants, bodies, proxies, IpPolicy(settings.jwt_secret.get_secret_value()))
+    return Ingest(api, collect, Script(settings.script_file), settings.collect_path)
+
+
+async def open_queue(publisher: Publisher, url: str, queue_health: QueueHealth) -> None:
+    """Connect, however long the queue takes to come up, then check it from time to time until cancelled."""
+    client = await connect(
+        url,
+        name="collector",
+        inbox_prefix=COLLECTOR_INBOX,
+        wait_seconds=None,
+        on_disconnect=publisher.disconnected,
+    )
+    publisher.open(client)
+    for sentence in await queue_health.missing():
+        log.error("not ready: %s", sentence)
+    await queue_health.run()
+
+
+def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> dict[str, Any]:
+    """FastAPI's document with the routes it does not know."""
+    if api.openapi_schema is None:
+        document: dict[str, Any] = original()
+        describe_collector(document, collect_path)
+        api.openapi_schema = document
+    return api.openapi_schema
+
+
+def answer_with_problems(api: FastAPI, metrics: Metrics) -> None:
+    """Have the API's errors, Starlette's own included, answered as problem documents."""
+
+    def answer(problem: Problem) -> Response:
+        metrics.refused.labels(problem.kind.name).inc()
+        headers = {name.decode(): value.decode() for name, value in problem.headers()}
+        return Response(
+            problem.body(),
+            problem.kind.status,
+            {**headers, "x-content-type-options": "nosniff", "cache-control": "no-store"},
+            PROBLEM_JSON.decode(),
+        )
+
+    @api.exception_handler(Problem)
+    async def of_problem(_: Request, problem: Problem) -> Response:
+        return answer(problem)
+
+    @api.exception_handler(HTTPException)
+    async def of_http_exception(_: Request, error: HTTPException) -> Response:
+        by_status = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+        kind = by_status.get(error.status_code) or ProblemType("http-error", error.status_code, str(error.detail))
+        response = answer(Problem(kind, f"{error.detail}."))
+        response.headers.update(error.headers or {})
+        return response
+
+    @api.exception_handler(RequestValidationError)
+    async def of_validation(_: Request, error: RequestValidationError) -> Response:
+        kind = ProblemType("invalid-request", 422, "The request is not valid")
+        places = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        return answer(Problem(kind, f"{places}."))

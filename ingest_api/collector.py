@@ -1,0 +1,195 @@
+"""The collect route: events in, 202 when they are on disk."""
+
+import itertools
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+from echolead.events import DeadLetter, ReceivedRequest, encode
+from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants, host_name
+from ingest_api.addresses import IpPolicy, TrustedProxies
+from ingest_api.answers import Receive, Scope, Send, send_accepted, send_preflight, send_problem
+from ingest_api.bodies import Bodies, Disconnected
+from ingest_api.metrics import Metrics
+from ingest_api.problems import (
+    BODY_TOO_LARGE,
+    METHOD_NOT_ALLOWED,
+    QUEUE_UNAVAILABLE,
+    TENANTS_UNAVAILABLE,
+    UNKNOWN_HOST,
+    Problem,
+)
+from ingest_api.publish import MessageTooLarge, Publisher, QueueUnavailable
+from ingest_api.validation import Checked, check_batch
+
+MAX_HEADER_TEXT = 1024
+CLIENT_HINTS = tuple(
+    (name.encode(), name)
+    for name in (
+        "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-ch-ua-platform-version", "sec-ch-ua-model",
+        "sec-ch-ua-full-version-list", "sec-ch-ua-arch", "sec-gpc", "dnt", "save-data",
+    )
+)  # fmt: skip
+TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+NO_TRACE = "0" * 32
+
+
+class Intake:
+    """Everything between a request's bytes and a durable message, shared by the ways in: script, server, pixel."""
+
+    def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
+        self.publisher = publisher
+        self.metrics = metrics
+        self._trace_prefix = secrets.token_hex(10)
+        self._trace_numbers = itertools.count(1)
+
+    def trace_id(self, headers: Mapping[bytes, bytes]) -> str:
+        """The caller's W3C trace id, or one of our own."""
+        parent = headers.get(b"traceparent")
+        if parent is not None and (found := TRACE_PARENT.fullmatch(parent)) and found[1] != NO_TRACE.encode():
+            return found[1].decode()
+        return f"{self._trace_prefix}{next(self._trace_numbers):012x}"
+
+    async def store(self, request: ReceivedRequest, checked: Checked) -> None:
+        """Return when the accepted events and the dead letters are durable. Raises `Problem` when they may not be."""
+        tenant_id = request.tenant_id
+        try:
+            if checked.accepted:
+                line = encode(request)
+                if b"\n" in line or b"\r" in line:
+                    # A line break outside a JSON text is white space; inside one it would not have been decoded.
+                    line = line.replace(b"\n", b" ").replace(b"\r", b" ")
+                await self.publisher.publish(f"events.{tenant_id}", line)
+                self.metrics.count_accepted(tenant_id, len(checked.accepted))
+            if checked.rejected:
+                await self.publisher.publish(f"dead.{tenant_id}", b"\n".join(dead_letters(request, checked)))
+                for rejection in checked.rejected:
+                    self.metrics.rejected.labels(tenant_id, rejection.reason).inc()
+        except QueueUnavailable as error:
+            raise Problem(QUEUE_UNAVAILABLE, f"{error} Send the same request again.") from None
+        except MessageTooLarge:
+            raise Problem(BODY_TOO_LARGE, "The events do not fit into one message; send fewer at once.") from None
+
+
+def dead_letters(request: ReceivedRequest, checked: Checked) -> list[bytes]:
+    """One line for each refused event, with its bytes."""
+    lines = []
+    for rejection in checked.rejected:
+        payload, is_base64 = rejection.payload()
+        letter = DeadLetter(
+            dead_letter_id=UUID(bytes=secrets.token_bytes(16), version=4),
+            tenant_id=request.tenant_id,
+            received_at=request.received_at,
+            stage="collector",
+            reason=rejection.reason,
+            detail=rejection.detail,
+            index=rejection.position,
+            event_id=rejection.event_id,
+            payload=payload,
+            is_base64=is_base64,
+            host=request.host,
+            trace_id=request.trace_id,
+        )
+        lines.append(encode(letter))
+    return lines
+
+
+def now() -> datetime:
+    """The collector's clock, in the milliseconds that every store keeps."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class Collect:
+    """ASGI endpoint of the collect path: stores 1 to 500 events and answers 202 once the queue has them on disk.
+
+    Plain ASGI beside the FastAPI application: its routing would cost three quarters of the rate
+    (docs/decisions/0004-collector-hot-path.md). The body is JSON whatever the content type says: scripts send
+    text/plain to skip the CORS preflight. A bad event costs only itself: it is queued as a dead letter and named in
+    `rejected`. Errors are problem documents (docs/problems).
+    """
+
+    def __init__(
+        self, intake: Intake, tenants: Tenants, bodies: Bodies, proxies: TrustedProxies, ip_policy: IpPolicy
+    ) -> None:
+        self.intake = intake
+        self.tenants = tenants
+        self.bodies = bodies
+        self.proxies = proxies
+        self.ip_policy = ip_policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        # Of a repeated header the last one counts, as the nearest proxy's; `client_ip` reads the whole list.
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        origin = headers.get(b"origin")
+        tenant: Tenant | None = None
+        try:
+            peer = scope["client"][0] if scope["client"] else ""
+            tenant, host = await self._tenant(peer, headers)
+            method = scope["method"]
+            if method == "POST":
+                checked = await self._collect(tenant, host, peer, headers, scope, receive)
+                await send_accepted(send, tenant, origin, len(checked.accepted), checked.rejected)
+            elif method == "OPTIONS":
+                await send_preflight(send, tenant, origin)
+            else:
+                problem = Problem(METHOD_NOT_ALLOWED, "Send events with POST.")
+                await send_problem(send, problem, tenant, origin, [(b"allow", b"POST, OPTIONS")])
+        except Problem as problem:
+            self.intake.metrics.refused.labels(problem.kind.name).inc()
+            await send_problem(send, problem, tenant, origin)
+        except Disconnected:
+            pass
+
+    async def _tenant(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[Tenant, str]:
+        header = headers.get(b"host", b"")
+        if b"x-forwarded-host" in headers and self.proxies.trusts(peer):
+            header = headers[b"x-forwarded-host"].rpartition(b",")[2]
+        host = header.decode("latin-1")
+        tenant = self.tenants.directory.hosts.get(host)
+        if tenant is None:  # not spelled as we keep it, or not known yet
+            host = host_name(host)
+            try:
+                tenant = await self.tenants.by_host(host)
+            except DirectoryUnavailable as error:
+                raise Problem(TENANTS_UNAVAILABLE, f"{error}.") from None
+        if tenant is None:
+            raise Problem(UNKNOWN_HOST, "No tenant has this host. Add it with `echolead tenant`, or correct the DNS.")
+        return tenant, host
+
+    async def _collect(
+        self,
+        tenant: Tenant,
+        host: str,
+        peer: str,
+        headers: Mapping[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+    ) -> Checked:
+        body = await self.bodies.read(headers, receive)
+        try:
+            checked = check_batch(body, tenant.default_region)
+            ip = self.proxies.client_ip(peer, scope["headers"]) if b"x-forwarded-for" in headers else peer
+            request = ReceivedRequest(
+                tenant_id=tenant.tenant_id,
+                received_at=now(),
+                sent_at=checked.sent_at,
+                host=host,
+                ip=self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
+                user_agent=text_of(headers.get(b"user-agent", b"")),
+                client_hints={name: text_of(headers[raw]) for raw, name in CLIENT_HINTS if raw in headers},
+                trace_id=self.intake.trace_id(headers),
+                events=checked.accepted,
+            )
+            await self.intake.store(request, checked)
+        finally:
+            self.bodies.release(len(body))
+        return checked
+
+
+def text_of(header: bytes) -> str:
+    """A header's value, cut where no browser's is."""
+    return header[:MAX_HEADER_TEXT].decode("latin-1").replace("\0", "")

@@ -1,0 +1,108 @@
+"""Answers to requests that cannot be served: RFC 9457 problem documents, one page each under docs/problems."""
+
+from dataclasses import dataclass
+
+from echolead.events import MAX_BATCH_EVENTS, MAX_BODY_BYTES, encode
+
+PROBLEM_JSON = b"application/problem+json"
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of refusal. `name` is its page's name: the type URI is `/problems/{name}`; `advice` is the page."""
+
+    name: str
+    status: int
+    title: str
+    advice: str = ""
+    retry_after_seconds: int | None = None
+
+
+UNKNOWN_HOST = ProblemType(
+    "unknown-host", 404, "No tenant answers on this host",
+    "The Host header names no host of an active tenant. Add the host to the tenant, or correct the DNS entry or proxy "
+    "that sends requests for it here. A new host works within two seconds.",
+)  # fmt: skip
+NOT_FOUND = ProblemType("not-found", 404, "Nothing is here", "Check the address; /docs lists what there is.")
+METHOD_NOT_ALLOWED = ProblemType(
+    "method-not-allowed", 405, "This method is not served here", "The Allow header names the methods that are."
+)
+SLOW_REQUEST = ProblemType(
+    "slow-request", 408, "The body did not arrive in time",
+    "Nothing was stored. Send the same request again, smaller when the connection is slow.",
+)  # fmt: skip
+BODY_TOO_LARGE = ProblemType(
+    "body-too-large", 413, "The body is too large",
+    "A request may hold 1 MB, counted after decompression. Split the batch and send the parts.",
+)  # fmt: skip
+UNSUPPORTED_ENCODING = ProblemType(
+    "unsupported-encoding", 415, "The body's encoding is not supported",
+    "Send the body as it is, or with Content-Encoding: gzip.",
+)  # fmt: skip
+NOT_A_BATCH = ProblemType(
+    "not-a-batch", 422, "The body is not a batch of events",
+    'The body must be JSON of the form {"sent_at": "…", "events": [event, …]} with at least one event. Nothing was '
+    "stored, and sending the same body again will not help.",
+)  # fmt: skip
+TOO_MANY_EVENTS = ProblemType(
+    "too-many-events", 422, "The batch holds too many events", "Send at most 500 events in one request."
+)
+INVALID_KEY = ProblemType(
+    "invalid-key", 401, "The API key is missing or not valid",
+    "Send Authorization: Bearer elk_…; the key may have been revoked. A new key works within two seconds.",
+)  # fmt: skip
+QUEUE_UNAVAILABLE = ProblemType(
+    "queue-unavailable", 503, "Events cannot be stored at the moment",
+    "The queue is not reachable, too slow, full, or does not sync to disk. Nothing is lost as long as the sender keeps "
+    "the events: send the same request again after Retry-After seconds. Parts of it may have been stored, which event "
+    "ids make harmless. Operators see the cause at /readyz.",
+    1,
+)  # fmt: skip
+OVERLOADED = ProblemType(
+    "overloaded", 503, "The collector is busy",
+    "Too many bytes are being served at once. Send the same request again after Retry-After seconds.",
+    1,
+)  # fmt: skip
+TENANTS_UNAVAILABLE = ProblemType(
+    "tenants-unavailable", 503, "The tenants cannot be looked up at the moment",
+    "The host or key is not among those known, and the operational database does not answer, so that it may be new. "
+    "Send the same request again after Retry-After seconds.",
+    1,
+)  # fmt: skip
+
+PROBLEM_TYPES = (
+    UNKNOWN_HOST, NOT_FOUND, METHOD_NOT_ALLOWED, SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, NOT_A_BATCH,
+    TOO_MANY_EVENTS, INVALID_KEY, QUEUE_UNAVAILABLE, OVERLOADED, TENANTS_UNAVAILABLE,
+)  # fmt: skip
+
+
+class Problem(Exception):
+    """A request that is answered with a problem document; `detail` says what to do, in a sentence."""
+
+    def __init__(self, kind: ProblemType, detail: str) -> None:
+        super().__init__(f"{kind.title}: {detail}")
+        self.kind = kind
+        self.detail = detail
+
+    def body(self) -> bytes:
+        """The problem document."""
+        kind = self.kind
+        return encode(
+            {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status, "detail": self.detail},
+        )
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers that go with the document."""
+        if self.kind.retry_after_seconds is None:
+            return []
+        return [(b"retry-after", str(self.kind.retry_after_seconds).encode())]
+
+
+def body_too_large() -> Problem:
+    """The one sentence for bodies over the limit, before and after decompression."""
+    return Problem(BODY_TOO_LARGE, f"A request may hold {MAX_BODY_BYTES} bytes; send fewer events at once.")
+
+
+def too_many_events(count: int) -> Problem:
+    """A batch over the limit."""
+    return Problem(TOO_MANY_EVENTS, f"The batch holds {count} events; send at most {MAX_BATCH_EVENTS} at once.")

@@ -1,0 +1,228 @@
+"""Group commit: requests that wait while messages are on their way to disk leave together as the next message.
+
+The queue syncs every message to disk before it acknowledges it, so its rate is the disk's rate of syncs. One message
+that carries many requests buys the rate back, and there is no timer: a request that finds nothing under way is sent
+at the end of the same turn of the event loop (docs/decisions/0004-collector-hot-path.md).
+"""
+
+import asyncio
+from collections import deque
+from enum import Enum
+from functools import partial
+from time import perf_counter
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NoStreamResponseError
+
+from ingest_api.metrics import Metrics
+
+MAX_IN_FLIGHT = 2
+MAX_GROUP_REQUESTS = 200
+MAX_GROUP_BYTES = 1024 * 1024
+DEADLINE_SECONDS = 2.0
+PROBE_SECONDS = 1.0
+STREAM_FULL = {10077, 10023, 10047}  # JetStream's error codes: stream, account, disk
+
+
+class Failure(Enum):
+    """Why the queue did not take a message, as a sentence for the person who reads the answer."""
+
+    DISCONNECTED = "The queue is not reachable."
+    SLOW = "The queue did not acknowledge in time."
+    FULL = "The queue is full."
+    NO_STREAM = "The queue has no stream for this subject; `echolead up` or `echolead doctor` makes them."
+    REFUSED = "The queue refused the message."
+    LAZY_DISK = "The queue does not sync messages to disk before it acknowledges them."
+    STOPPING = "The collector is stopping."
+
+
+class QueueUnavailable(Exception):
+    """What was to be published may or may not be stored; sending it again is safe, and later may work."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.value)
+        self.failure = failure
+
+
+class MessageTooLarge(Exception):
+    """One request is more than the queue takes in a message; sending it again will not help."""
+
+
+class Group:
+    """Requests that leave as one message; `done` gives None when it is durable, else why it is not."""
+
+    __slots__ = ("deadline", "done", "expiry", "lines", "size", "started")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.lines: list[bytes] = []
+        self.size = 0
+        self.started = perf_counter()
+        self.deadline = loop.time() + DEADLINE_SECONDS
+        self.done: asyncio.Future[Failure | None] = loop.create_future()
+        self.expiry = loop.call_at(self.deadline, self.settle, Failure.SLOW)
+
+    def settle(self, failure: Failure | None) -> None:
+        """Tell every waiting request; only the first call counts."""
+        if not self.done.done():
+            self.done.set_result(failure)
+        self.expiry.cancel()
+
+
+class Lane:
+    """The groups of one subject: at most `MAX_IN_FLIGHT` on their way, the others in order behind them."""
+
+    __slots__ = ("in_flight", "publisher", "scheduled", "subject", "waiting")
+
+    def __init__(self, publisher: "Publisher", subject: str) -> None:
+        self.publisher = publisher
+        self.subject = subject
+        self.waiting: deque[Group] = deque()
+        self.in_flight = 0
+        self.scheduled = False
+
+    def join(self, line: bytes) -> Group:
+        """Add one request's line to the last waiting group, or to a new one when that is full."""
+        group = self.waiting[-1] if self.waiting else None
+        if group is None or len(group.lines) >= MAX_GROUP_REQUESTS or group.size + len(line) > MAX_GROUP_BYTES:
+            group = Group(self.publisher.loop)
+            self.waiting.append(group)
+        group.lines.append(line)
+        group.size += len(line) + 1
+        if not self.scheduled and self.in_flight < MAX_IN_FLIGHT:
+            # At the end of this turn, so that requests that arrived together leave together.
+            self.scheduled = True
+            self.publisher.loop.call_soon(self.send)
+        return group
+
+    def send(self) -> None:
+        """Send waiting groups as long as there is room."""
+        self.scheduled = False
+        while self.waiting and self.in_flight < MAX_IN_FLIGHT:
+            group = self.waiting.popleft()
+            if not group.done.done():
+                self.in_flight += 1
+                self.publisher.start(self, group)  # which calls `send` again when it is done
+
+    def fail(self, failure: Failure) -> None:
+        """Give up on the groups that have not been sent."""
+        while self.waiting:
+            self.waiting.popleft().settle(failure)
+
+
+class Publisher:
+    """Publishes lines to JetStream subjects, grouped; `publish` returns when the line is on the queue's disk."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self.loop: asyncio.AbstractEventLoop
+        self.client: Client | None = None
+        self.refusal: Failure | None = Failure.DISCONNECTED
+        """Why nothing is published at the moment; None when the queue takes messages."""
+        self._jetstream: JetStreamContext
+        self._lanes: dict[str, Lane] = {}
+        self._sending: set[asyncio.Task[Failure | None]] = set()
+        self._probe: asyncio.Task[None] | None = None
+        self._lazy_disk = False
+
+    def open(self, client: Client) -> None:
+        """Publish through `client` from now on."""
+        self.loop = asyncio.get_running_loop()
+        self.client = client
+        self._jetstream = client.jetstream()
+        self.refusal = None
+
+    def refuse_lazy_disk(self, lazy: bool) -> None:
+        """Whether the queue was found not to sync: nothing is published while it does not."""
+        self._lazy_disk = lazy
+
+    async def publish(self, subject: str, line: bytes) -> None:
+        """Return when `line` is durable on `subject`.
+
+        Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`; `MessageTooLarge`.
+        """
+        client = self.client
+        if client is None or self.refusal is not None:
+            raise QueueUnavailable(self.refusal or Failure.DISCONNECTED)
+        if not client.is_connected:
+            # The client would keep the message and send it some day, long after the answer.
+            raise QueueUnavailable(Failure.DISCONNECTED)
+        if self._lazy_disk:
+            raise QueueUnavailable(Failure.LAZY_DISK)
+        if len(line) > client.max_payload:
+            raise MessageTooLarge
+        lane = self._lanes.get(subject)
+        if lane is None:
+            lane = self._lanes[subject] = Lane(self, subject)
+        failure = await lane.join(line).done
+        if failure is not None:
+            raise QueueUnavailable(failure)
+
+    def start(self, lane: Lane, group: Group) -> None:
+        """Send a group in a task of its own."""
+        payload = b"\n".join(group.lines)
+        task = self.loop.create_task(self._store(lane.subject, payload, group.deadline - self.loop.time()))
+        self._sending.add(task)
+        task.add_done_callback(partial(self._sent, lane, group))
+
+    async def disconnected(self) -> None:
+        """Called when the connection breaks: no acknowledgement will come for what is under way."""
+        for task in self._sending:
+            task.cancel()
+        for lane in self._lanes.values():
+            lane.fail(Failure.DISCONNECTED)
+
+    async def close(self) -> None:
+        """Wait for what is under way, refuse everything new, and close the connection."""
+        waiting = [group.done for lane in self._lanes.values() for group in lane.waiting]
+        self.refusal = Failure.STOPPING
+        await asyncio.gather(*self._sending, *waiting, return_exceptions=True)  # bounded: every group has a deadline
+        if self._probe is not None:
+            self._probe.cancel()
+        if self.client is not None:
+            await self.client.close()
+
+    def _sent(self, lane: Lane, group: Group, task: asyncio.Task[Failure | None]) -> None:
+        self._sending.discard(task)
+        lane.in_flight -= 1
+        failure = Failure.DISCONNECTED if task.cancelled() else task.result()  # cancelled by `disconnected`
+        group.settle(failure)
+        if failure is None:
+            self.metrics.publish_seconds.observe(perf_counter() - group.started)
+            self.metrics.group_requests.inc(len(group.lines))
+        elif failure is Failure.SLOW and self.client is not None:
+            self._suspect(self.client)
+        lane.send()
+
+    async def _store(self, subject: str, payload: bytes, timeout_seconds: float) -> Failure | None:
+        try:
+            await self._jetstream.publish(subject, payload, timeout=timeout_seconds)
+        except (nats.errors.TimeoutError, TimeoutError):
+            return Failure.SLOW
+        except NoStreamResponseError:
+            return Failure.NO_STREAM
+        except APIError as error:
+            return Failure.FULL if error.err_code in STREAM_FULL else Failure.REFUSED
+        except (nats.errors.Error, OSError):
+            return Failure.DISCONNECTED
+        return None
+
+    def _suspect(self, client: Client) -> None:
+        """Stop publishing until the queue answers again: what is sent to a hung server piles up in our memory."""
+        self.refusal = Failure.SLOW
+        for lane in self._lanes.values():
+            lane.fail(Failure.SLOW)
+        if self._probe is None or self._probe.done():
+            self._probe = self.loop.create_task(self._wait_for_answer(client))
+
+    async def _wait_for_answer(self, client: Client) -> None:
+        while True:
+            try:
+                await client.flush(timeout=PROBE_SECONDS)  # type: ignore[arg-type]  # any number of seconds
+            except (nats.errors.Error, OSError, TimeoutError):
+                await asyncio.sleep(0.05)
+            else:
+                break
+        if self.refusal is Failure.SLOW:
+            self.refusal = None

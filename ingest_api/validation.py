@@ -1,0 +1,231 @@
+"""From a body's bytes to the events that are taken and the dead letters of those that are not.
+
+The common case costs one decode of the batch and one of each event. Everything else (pretty-printed JSON, a broken
+event among good ones, foreign encodings of bad text) is a slower path that is only taken when it must be.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from echolead.events import (
+    MAX_BATCH_EVENTS,
+    MAX_EVENT_BYTES,
+    Batch,
+    Event,
+    NormalizedUser,
+    ReceivedEvent,
+    User,
+    decode_batch,
+    decode_event,
+)
+from echolead.normalize import normalize_email, normalize_phone
+from ingest_api.problems import NOT_A_BATCH, Problem, too_many_events
+
+MAX_NESTING = 64
+# Years a clock can show and every store can hold: DateTime64(3) ends in 2299, dates before 1970 are negative numbers.
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+MAX_SPLIT_TOKENS = 100_000  # brackets, commas and strings: about 40 ms of scanning, reached by no honest batch
+
+NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:,]', re.DOTALL)
+EVENT_ID = re.compile(rb'"event_id"\s*:\s*"([0-9A-Fa-f-]{32,36})"')
+
+
+class Refused(Exception):
+    """One event that cannot be taken: a reason code and a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Rejection(NamedTuple):
+    """A refused event: its place in the batch, its id as far as it can be read, why, and its bytes."""
+
+    position: int
+    event_id: str
+    reason: str
+    detail: str
+    raw: bytes
+
+    def payload(self) -> tuple[str, bool]:
+        """The bytes as text, or as base64 (true) when they are no text."""
+        try:
+            return self.raw.decode(), False
+        except UnicodeDecodeError:
+            return b64encode(self.raw).decode(), True
+
+
+class Checked(NamedTuple):
+    """A batch sorted into what is taken and what is not."""
+
+    sent_at: datetime | None
+    accepted: list[ReceivedEvent]
+    rejected: list[Rejection]
+
+
+def check_batch(body: bytes, region: str) -> Checked:
+    """Sort the events of a request. Raises `Problem` when the body is no batch of 1 to 500 events."""
+    try:
+        batch = decode_batch(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        batch = split_batch(body, error)
+    if len(batch.events) > MAX_BATCH_EVENTS:
+        raise too_many_events(len(batch.events))
+    accepted: list[ReceivedEvent] = []
+    rejected: list[Rejection] = []
+    is_suspect = needs_a_closer_look(body)
+    for index, raw in enumerate(batch.events):
+        try:
+            event = look_closer(raw) if is_suspect else decode(raw)
+            accepted.append(ReceivedEvent(event=raw, user=normalized(event.user, region)))
+        except Refused as refused:
+            content = bytes(raw)
+            found = EVENT_ID.search(content)
+            event_id = found[1].decode() if found else ""
+            rejected.append(Rejection(index, event_id, refused.reason, refused.detail, content))
+    sent_at = batch.sent_at
+    if sent_at is not None and not FIRST_YEAR <= sent_at.year <= LAST_YEAR:
+        sent_at = None  # it only corrects the events' own clock, and this one cannot
+    return Checked(sent_at, accepted, rejected)
+
+
+def needs_a_closer_look(body: bytes) -> bool:
+    """Whether anything in the body could be what `look_closer` refuses; false for nearly all that scripts send."""
+    return (
+        len(body) > MAX_EVENT_BYTES
+        or b"\\u0000" in body
+        or body.count(b"{") + body.count(b"[") > MAX_NESTING
+        or not is_utf8(body)
+    )
+
+
+def look_closer(raw: Raw) -> Event:
+    """`decode`, after what it would let pass in fields it does not know: size, depth, NUL, bytes that are no text."""
+    content = bytes(raw)
+    if len(content) > MAX_EVENT_BYTES:
+        raise Refused("event_too_large", f"An event may hold {MAX_EVENT_BYTES} bytes, this one has {len(content)}.")
+    if not is_utf8(content):
+        raise Refused("invalid_unicode", "The event is not UTF-8.")
+    if content.count(b"{") + content.count(b"[") > MAX_NESTING and nesting(content) > MAX_NESTING:
+        raise Refused("nesting_too_deep", f"Objects and lists may be nested {MAX_NESTING} deep.")
+    if NUL_ESCAPE.search(content):
+        raise Refused("nul_character", "A text holds the character U+0000, which databases do not keep.")
+    return decode(raw)
+
+
+def decode(raw: Raw) -> Event:
+    """The event in `raw`, with times that every store can hold."""
+    try:
+        event = decode_event(raw)
+    except msgspec.ValidationError as error:
+        raise Refused("invalid_event", f"{error}.") from None
+    except msgspec.DecodeError as error:
+        is_text = "surrogate" not in str(error)
+        raise Refused("malformed_json" if is_text else "invalid_unicode", f"{error}.") from None
+    except RecursionError:
+        raise Refused("nesting_too_deep", f"Objects and lists may be nested {MAX_NESTING} deep.") from None
+    except UnicodeDecodeError:
+        raise Refused("invalid_unicode", "The event is not UTF-8.") from None
+    if not FIRST_YEAR <= event.occurred_at.year <= LAST_YEAR or not all(
+        FIRST_YEAR <= moment.year <= LAST_YEAR for moment in other_moments(event)
+    ):
+        raise Refused("time_out_of_range", f"Times must be in the years {FIRST_YEAR} to {LAST_YEAR}.")
+    return event
+
+
+def other_moments(event: Event) -> Iterator[datetime]:
+    """The times in an event beside `occurred_at`."""
+    touch = event.touch
+    for point in (touch.first, touch.last, touch.last_non_direct):
+        if point is not None:
+            yield point.at
+    if event.consent is not None and event.consent.at is not None:
+        yield event.consent.at
+
+
+def normalized(user: User | None, region: str) -> NormalizedUser | None:
+    """What of `user` can be compared, None when there is nothing."""
+    if user is None or not (user.email or user.phone):
+        return None
+    phone = normalize_phone(user.phone, region)
+    email = normalize_email(user.email)
+    if not (email or phone.number):
+        return None
+    return NormalizedUser(email=email, phone=phone.number, phone_variants=list(phone.variants))
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether the bytes are text."""
+    if content.isascii():
+        return True
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def nesting(content: bytes) -> int:
+    """How deep objects and lists are nested, by brackets outside strings; without recursion."""
+    depth = deepest = 0
+    for byte in STRING.sub(b"", content):
+        if byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+def split_batch(body: bytes, error: Exception) -> Batch:
+    """Cut a body that does not decode into its events by brackets alone, so that a broken one costs only itself.
+
+    Raises `Problem` when what is around the events is broken as well.
+    """
+    found = find_events(body)
+    if found is not None:
+        start, end, events = found
+        try:
+            envelope = decode_batch(body[:start] + b"[0]" + body[end:])
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            pass
+        else:
+            return Batch(events=[Raw(event) for event in events], sent_at=envelope.sent_at)
+    sentence = str(error) if isinstance(error, msgspec.DecodeError) else "it is nested too deep or no text"
+    raise Problem(NOT_A_BATCH, f'Send {{"sent_at": …, "events": [event, …]}} as JSON: {sentence}.')
+
+
+def find_events(body: bytes) -> tuple[int, int, list[bytes]] | None:
+    """Where the list `events` of the outermost object begins and ends, and the text of each of its elements."""
+    depth = 0
+    key = b""
+    start = element = -1
+    events: list[bytes] = []
+    for count, token in enumerate(TOKEN.finditer(body)):
+        if count > MAX_SPLIT_TOKENS:
+            return None
+        word = token[0]
+        if word in b"{[":
+            depth += 1
+            if depth == 2 and word == b"[" and key == b'"events"' and start < 0:
+                start, element = token.start(), token.end()
+        elif word in b"}]":
+            depth -= 1
+            if depth == 1 and start >= 0:
+                events.append(body[element : token.start()].strip())
+                return (start, token.end(), events) if all(events) else None
+        elif word == b"," and depth == 2 and start >= 0:
+            events.append(body[element : token.start()].strip())
+            element = token.end()
+        elif depth == 1 and word[:1] == b'"':
+            key = word
+    return None
