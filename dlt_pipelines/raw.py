@@ -155,3 +155,9 @@ def ensure_raw_tables(settings: Settings) -> None:
                 job_client.initialize_storage()
                 # By force: a table that was dropped is missing although dlt's version table knows its schema.
                 job_client.update_stored_schema(force=True)
+
+
+def forget_loaded(pipeline: dlt.Pipeline) -> None:
+    """Remove what dlt keeps of packages it has loaded: a folder each, for ever."""
+    shutil.rmtree(Path(pipeline.working_dir) / "load" / "loaded", ignore_errors=True)
+    (Path(pipeline.working_dir) / "load" / "loaded").mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,6 @@ from nats.aio.subscription import Subscription
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
-from nats.js.errors import NotFoundError
 
 # Long enough for a loop that is late, short enough that a lost loader's messages come back soon. `keep` renews it.
 ACK_WAIT_SECONDS = 60.0
@@ -72,9 +71,7 @@ class StreamReader:
         if not messages and wait_seconds > 0:
             messages = await self._collect({"batch": 1, "expires": int(wait_seconds * 1e9)}, wait_seconds)
             if messages:
-                messages += await self._collect(
-                    {"batch": max_messages, "max_bytes": max_bytes, "no_wait": True}, 0
-                )
+                messages += await self._collect({"batch": max_messages, "max_bytes": max_bytes, "no_wait": True}, 0)
         return messages
 
     async def keep(self, messages: Sequence[Message]) -> None:
@@ -147,6 +144,3 @@ def _message(received: Msg) -> Message:
         data=received.data,
         reply=received.reply,
     )
-
-
-__all__ = ["Message", "NotFoundError", "StreamReader"]
