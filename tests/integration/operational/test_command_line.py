@@ -1,0 +1,293 @@
+"""The administrative commands on a real database: what they answer, what they leave, and how they refuse."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+from typer.testing import CliRunner, Result
+
+from echolead.cli import app
+from echolead.operational.database import system_session
+from echolead.operational.users import create_user
+from echolead.security import Vault, new_secret_key, read_api_key
+from tests.fixtures.operational import SECRET_KEY, make_tenant
+
+Run = Callable[..., Result]
+Told = Callable[..., Any]
+
+CHATWOOT = ("--set", "base_url=https://chat.example.com/", "--set", "account_id=1", "--set", "inbox_id=2")
+TOKEN = "a-chatwoot-token-nobody-may-see"
+
+
+@pytest.fixture
+def slug() -> str:
+    """A tenant id no other test has."""
+    return f"acme-{uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def taken(system_engine: Engine) -> str:
+    """A tenant `taken` with a host and a user, whose names are in use."""
+    make_tenant(system_engine, "taken", hosts=["taken.test"])
+    with system_session(system_engine) as session:
+        create_user(session, "ana@taken.test", "a-long-password", actor="test")
+    return "taken"
+
+
+def test_a_tenant_is_created_with_its_host_and_origin(told: Told, slug: str) -> None:
+    created = told(
+        *("tenant", "create", slug, "--host", f"LP.{slug}.test", "--origin", f"https://lp.{slug}.test:443/"),
+        *("--timezone", "America/Sao_Paulo"),
+    )
+    shown = told("tenant", "show", slug)
+    assert created == shown
+    assert (shown["hosts"], shown["origins"]) == ([f"lp.{slug}.test"], [f"https://lp.{slug}.test"])
+    assert (shown["timezone"], shown["currency"], shown["default_region"]) == ("America/Sao_Paulo", "BRL", "BR")
+    assert slug in [tenant["tenant_id"] for tenant in told("tenant", "list")]
+
+
+def test_hosts_and_origins_are_added_once(told: Told, slug: str) -> None:
+    told("tenant", "create", slug)
+    for _ in range(2):
+        told("tenant", "add-host", slug, f"promoção.{slug}.test")
+        told("tenant", "add-origin", slug, f"http://localhost.{slug}.test:8708")
+    shown = told("tenant", "show", slug)
+    assert shown["hosts"] == [f"xn--promoo-7ta5a.{slug}.test"]
+    assert shown["origins"] == [f"http://localhost.{slug}.test:8708"]
+
+
+def test_a_destination_is_added_and_its_secret_is_stored_encrypted(
+    told: Told, slug: str, system_engine: Engine
+) -> None:
+    told("tenant", "create", slug)
+    added = told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    assert added["configuration"] == {"base_url": "https://chat.example.com", "account_id": 1, "inbox_id": 2}
+    assert (added["name"], added["is_enabled"]) == ("chatwoot", True)
+    with system_session(system_engine) as session:
+        stored = session.scalar(text("select secrets from destinations where tenant_id = :t"), {"t": slug})
+        audited = session.scalars(text("select detail::text from audit_log where tenant_id = :t"), {"t": slug}).all()
+    assert TOKEN.encode() not in bytes(stored)
+    assert Vault(SECRET_KEY).decrypt(stored) == {"api_access_token": TOKEN}
+    assert TOKEN not in "".join(audited)
+
+
+def test_a_secret_is_read_from_standard_input_and_never_shown(run: Run, told: Told, slug: str) -> None:
+    told("tenant", "create", slug)
+    arguments = ("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", "api_access_token=-")
+    added = run(*arguments, stdin=f"{TOKEN}\n")
+    assert added.exit_code == 0, added.output
+    shown = run("destination", "show", slug, "chatwoot")
+    assert "api_access_token" in shown.output
+    assert TOKEN not in added.output + shown.output + run("destination", "list", slug).output
+
+
+def test_a_destination_is_updated_disabled_and_enabled(told: Told, slug: str) -> None:
+    told("tenant", "create", slug)
+    told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    updated = told("destination", "update", slug, "chatwoot", "--set", "inbox_id=9")
+    assert updated["configuration"] == {"base_url": "https://chat.example.com", "account_id": 1, "inbox_id": 9}
+    assert told("destination", "disable", slug, "chatwoot")["is_enabled"] is False
+    assert [there["is_enabled"] for there in told("destination", "list", slug)] == [False]
+    assert told("destination", "enable", slug, "chatwoot")["is_enabled"] is True
+
+
+def test_secrets_move_to_a_new_key(told: Told, slug: str, stack_dir: Path, system_engine: Engine) -> None:
+    told("tenant", "create", slug)
+    told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    newer = new_secret_key()
+    stack_file = stack_dir / "stack.env"
+    before = stack_file.read_text()
+    stack_file.write_text(before.replace(SECRET_KEY, f"{newer},{SECRET_KEY}"))
+    assert told("destination", "rotate-secrets")["rotated"] >= 1
+    with system_session(system_engine) as session:
+        stored = session.scalar(text("select secrets from destinations where tenant_id = :t"), {"t": slug})
+    assert Vault(newer).decrypt(stored) == {"api_access_token": TOKEN}
+    # Back again: other tests read with the key of the fixtures.
+    stack_file.write_text(before.replace(SECRET_KEY, f"{SECRET_KEY},{newer}"))
+    told("destination", "rotate-secrets")
+
+
+def test_a_key_is_shown_once_rotated_and_revoked(told: Told, slug: str, system_engine: Engine) -> None:
+    told("tenant", "create", slug)
+    created = told("key", "create", slug, "site-backend")
+    presented = read_api_key(created["key"])
+    assert presented is not None
+    with system_session(system_engine) as session:
+        stored = session.execute(text("select * from api_keys where tenant_id = :t"), {"t": slug}).mappings().one()
+    assert presented.matches(stored["key_hash"])
+    assert presented.secret not in str(dict(stored))
+    assert "key" not in told("key", "list", slug)[0]
+
+    successor = told("key", "rotate", slug, created["prefix"])
+    assert [key["revoked_at"] is None for key in told("key", "list", slug)] == [False, True]
+    told("key", "revoke", slug, successor["key"])  # the whole key is understood, too
+    assert [key["revoked_at"] is None for key in told("key", "list", slug)] == [False, False]
+
+
+def test_a_user_is_created_with_roles_and_granted_others(told: Told, slug: str) -> None:
+    told("tenant", "create", slug)
+    told("tenant", "create", f"{slug}-b")
+    email = f"Ana@{slug}.test"
+    created = told("user", "create", email, "--name", "Ana", "--role", f"{slug}=viewer")
+    assert len(created["password"]) >= 16
+    told("user", "grant", email, slug, "admin")
+    told("user", "grant", email, f"{slug}-b", "operator")
+    [user] = [user for user in told("user", "list") if user["email"] == email.lower()]
+    assert user["roles"] == {slug: "admin", f"{slug}-b": "operator"}
+    assert told("user", "set-password", email, "--password-stdin", stdin="a-long-password\n") == {"email": email}
+
+
+def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_engine: Engine) -> None:
+    email = f"ana@{slug}.test"
+    told("tenant", "create", slug, "--host", f"{slug}.test", "--origin", f"https://{slug}.test")
+    prefix = told("key", "create", slug, "k")["prefix"]
+    told("key", "revoke", slug, prefix)
+    told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    told("destination", "update", slug, "chatwoot", "--secret", f"api_access_token={TOKEN}2")
+    told("destination", "disable", slug, "chatwoot")
+    told("user", "create", email, "--role", f"{slug}=viewer")
+    with system_session(system_engine) as session:
+        rows = session.execute(
+            text("select action, actor from audit_log where tenant_id = :t or subject = :e order by audit_id"),
+            {"t": slug, "e": email},
+        ).all()
+    assert [row.action for row in rows] == [
+        *("tenant.created", "tenant.host_added", "tenant.origin_added", "key.created", "key.revoked"),
+        *("destination.added", "destination.updated", "destination.disabled", "user.created", "user.role_granted"),
+    ]
+    assert all(row.actor.startswith("cli:") for row in rows)
+
+
+def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_engine: Engine) -> None:
+    refused = run("tenant", "create", slug, "--host", f"{slug}.test", "--host", "http://bad")
+    assert refused.exit_code == 2
+    with system_session(system_engine) as session:
+        assert session.scalar(text("select count(*) from tenants where tenant_id = :t"), {"t": slug}) == 0
+        assert session.scalar(text("select count(*) from audit_log where tenant_id = :t"), {"t": slug}) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param(("tenant", "show", "nobody"), "There is no tenant nobody", id="unknown tenant"),
+        pytest.param(("tenant", "create", "Acme"), "lower-case letters", id="id with a capital"),
+        pytest.param(("tenant", "create", "taken"), "is already there", id="id in use"),
+        pytest.param(("tenant", "create", "z1", "--timezone", "Sao_Paulo"), "IANA name", id="time zone"),
+        pytest.param(("tenant", "create", "z1", "--region", "br"), "two capital letters", id="region"),
+        pytest.param(("tenant", "create", "z1", "--currency", "R$"), "three capital letters", id="currency"),
+        pytest.param(("tenant", "create", "z1", "--ip-policy", "none"), "truncated, whole, hashed", id="policy"),
+        pytest.param(("tenant", "create", "z1", "--consent-default", "x"), "granted or denied", id="consent"),
+        pytest.param(("tenant", "create", "z1", "--host", "taken.test"), "belongs to tenant taken", id="host in use"),
+        pytest.param(("tenant", "add-host", "taken", "lp.test:8080"), "give the name alone", id="host with a port"),
+        pytest.param(("tenant", "add-host", "taken", "a b"), "is not a host name", id="host with a space"),
+        pytest.param(("tenant", "add-origin", "taken", "lp.test"), "scheme and host", id="origin without scheme"),
+        pytest.param(("tenant", "add-origin", "taken", "https://lp.test/p"), "scheme and host", id="origin with path"),
+        pytest.param(
+            ("tenant", "add-origin", "taken", "https://lp.test:x"), "scheme and host", id="origin with a bad port"
+        ),
+        pytest.param(("user", "create", "ana"), "is not an e-mail address", id="e-mail"),
+        pytest.param(
+            ("user", "create", "a@b.c", "--role", "taken"), "--role takes name=value", id="role without tenant"
+        ),
+        pytest.param(("user", "create", "a@b.c", "--role", "taken=boss"), "viewer, operator, admin", id="role"),
+        pytest.param(("user", "create", "ana@taken.test"), "already", id="user in use"),
+        pytest.param(("user", "grant", "b@b.c", "taken", "viewer"), "There is no user b@b.c", id="unknown user"),
+        pytest.param(("key", "revoke", "taken", "elk_abc"), "has no key abc", id="unknown key"),
+        pytest.param(("key", "create", "taken", " "), "needs a name", id="key without a name"),
+        pytest.param(("destination", "add", "taken", "hubspot"), "There is no destination 'hubspot'", id="product"),
+        pytest.param(("destination", "add", "taken", "chatwoot"), "base_url is missing (add --set", id="nothing set"),
+        pytest.param(
+            ("destination", "add", "taken", "chatwoot", "--set", "x"), "takes name=value", id="no equals sign"
+        ),
+        pytest.param(("destination", "show", "taken", "x"), "has no destination x", id="unknown destination"),
+        pytest.param(
+            ("destination", "add", "taken", "chatwoot", *CHATWOOT),
+            "api_access_token is missing (add --secret",
+            id="no secret",
+        ),
+        pytest.param(
+            ("destination", "add", "taken", "chatwoot", *CHATWOOT, "--set", "inbox=1"), "inbox is not known", id="typo"
+        ),
+        pytest.param(
+            (
+                "destination",
+                "add",
+                "taken",
+                "chatwoot",
+                *CHATWOOT,
+                "--set",
+                "account_id=x",
+                "--secret",
+                "api_access_token=12345678",
+            ),
+            "account_id is wrong",
+            id="not a number",
+        ),
+        pytest.param(
+            (
+                *("destination", "add", "taken", "chatwoot", *CHATWOOT, "--set", "base_url=http://127.0.0.1:3000"),
+                *("--secret", "api_access_token=12345678"),
+            ),
+            "ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS",
+            id="private address",
+        ),
+        pytest.param(
+            ("destination", "add", "taken", "chatwoot", *CHATWOOT, "--secret", "api_access_token=-"),
+            "Standard input holds no value",
+            id="empty standard input",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(
+    words: tuple[str, ...], sentence: str, run: Run, taken: str
+) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert result.stderr.startswith("echolead: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+def test_without_a_stack_the_command_says_how_to_start_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["tenant", "list", "--data-dir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "start one with `echolead up`" in result.stderr
+
+
+def test_a_stopped_database_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "stack.env").write_text("ECHOLEAD_POSTGRES_SYSTEM_URL=postgresql://x:y@127.0.0.1:1/echolead\n")
+    result = CliRunner().invoke(app, ["tenant", "list", "--data-dir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "PostgreSQL does not answer" in result.stderr
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    (tmp_path / "stack.env").write_text("ECHOLEAD_PORT_BASE=many\n")
+    result = CliRunner().invoke(app, ["tenant", "list", "--data-dir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "ECHOLEAD_PORT_BASE is wrong" in result.stderr
+
+
+def test_without_a_secret_key_a_destination_is_refused_with_the_way_to_make_one(
+    run: Run, told: Told, slug: str, stack_dir: Path
+) -> None:
+    told("tenant", "create", slug)
+    stack_file = stack_dir / "stack.env"
+    stack_file.write_text(stack_file.read_text().replace(SECRET_KEY, ""))
+    result = run("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", "api_access_token=12345678")
+    assert result.exit_code == 2
+    assert "ECHOLEAD_SECRET_KEYS is empty" in result.stderr
+
+
+def test_people_get_tables(run: Run, told: Told, slug: str) -> None:
+    told("tenant", "create", slug, "--name", "[bold]Acme[/bold]", "--host", f"{slug}.test")
+    told("key", "create", slug, "k")
+    listed = run("tenant", "list").output
+    assert f"{slug}.test" in listed
+    assert "[bold]Acme[/bold]" in listed
+    assert "revoked at" in run("key", "list", slug).output
+    assert f"Tenant {slug} has no destinations." in run("destination", "list", slug).output
