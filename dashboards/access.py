@@ -33,7 +33,7 @@ def require_session() -> SignedIn:
         st.title("EchoLead")
         st.write(t(problem))
         st.link_button(t("sign_in"), sign_in_url(), type="primary", icon=":material/login:")
-    st.stop()
+    return st.stop()
 
 
 def choose_tenant(session: SignedIn) -> str:

@@ -4,7 +4,7 @@ import streamlit as st
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 
-# key: (English, Portuguese)
+# Each key has its English text, then the Portuguese one.
 TEXTS: dict[str, tuple[str, str]] = {
     "overview": ("Overview", "Visão geral"),
     "leads": ("Leads", "Leads"),
@@ -28,7 +28,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "warehouse_down": (
         "The warehouse does not answer. The data is safe; try again in a moment. `echolead doctor` says what is wrong.",
-        "O warehouse não responde. Os dados estão seguros; tente de novo em instantes. `echolead doctor` diz o problema.",
+        "O warehouse não responde. Os dados estão seguros; tente de novo já. `echolead doctor` diz o problema.",
     ),
     "not_built": (
         "The first tables are still being built. This page fills itself within a minute.",

@@ -68,5 +68,5 @@ def test_the_queue_syncs_every_message() -> None:
 
 def test_no_job_of_ours_keeps_capabilities_or_a_writable_root() -> None:
     ours = [service for service in services().values() if "build" in service]
-    assert len(ours) == 6
+    assert len(ours) == 7
     assert all(service["read_only"] is True and service["cap_drop"] == ["ALL"] for service in ours)
