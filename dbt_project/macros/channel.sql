@@ -1,0 +1,32 @@
+{#-
+  Channel of an arrival with source_rule, source_key, medium_key, campaign_key (lower case), source_category, is_paid,
+  has_display_medium. The order is the rule: the first that holds names the channel.
+-#}
+{% macro channel() -%}
+    multiIf(
+        source_rule in ('direct', 'excluded_referrer')
+        or (source_key = '(direct)' and medium_key in ('(none)', '(not set)')), 'Direct',
+        position(campaign_key, 'cross-network') > 0, 'Cross-network',
+        is_paid and (source_category = 'shopping' or match(campaign_key, '(^|[^a-df-z])shop')), 'Paid Shopping',
+        is_paid and source_category = 'search', 'Paid Search',
+        is_paid and source_category = 'social', 'Paid Social',
+        is_paid and source_category = 'video', 'Paid Video',
+        has_display_medium or (is_paid and source_category = 'display'), 'Display',
+        is_paid, 'Paid Other',
+        source_category = 'shopping' or match(campaign_key, '(^|[^a-df-z])shop'), 'Organic Shopping',
+        source_category = 'ai' or medium_key = 'ai-assistant', 'AI Assistants',
+        source_category = 'email' or source_key in ('email', 'e-mail', 'e_mail', 'e mail')
+        or medium_key in ('email', 'e-mail', 'e_mail', 'e mail'), 'Email',
+        source_category = 'social'
+        or medium_key in ('social', 'social-network', 'social-media', 'sm', 'social network', 'social media'), 'Organic Social',
+        source_category = 'video' or position(medium_key, 'video') > 0, 'Organic Video',
+        source_category = 'search' or medium_key = 'organic', 'Organic Search',
+        medium_key in ('affiliate', 'affiliates') or source_category = 'affiliate', 'Affiliates',
+        medium_key in ('referral', 'app', 'link'), 'Referral',
+        medium_key = 'audio', 'Audio',
+        source_key = 'sms' or medium_key = 'sms', 'SMS',
+        endsWith(medium_key, 'push') or position(medium_key, 'mobile') > 0 or position(medium_key, 'notification') > 0
+        or source_key = 'firebase', 'Mobile Push Notifications',
+        'Unassigned'
+    )
+{%- endmacro %}

@@ -1,0 +1,107 @@
+{{ config(tags=['console'], order_by=['tenant_id', 'conversion_id', 'model', 'session_id']) }}
+
+with
+
+conversions as (
+    select * from {{ ref('conversions') }}
+),
+
+touchpoints as (
+    select * from {{ ref('touchpoints') }}
+),
+
+leads as (
+    select * from {{ ref('leads') }}
+),
+
+-- Sessions that began no later than the conversion.
+paths as (
+    select
+        conversions.tenant_id as tenant_id,
+        conversions.lead_id as lead_id,
+        conversions.conversion_id as conversion_id,
+        conversions.kind as conversion_kind,
+        conversions.occurred_at as converted_at,
+        conversions.occurred_date as converted_date,
+        conversions.revenue as conversion_revenue,
+        touchpoints.session_id as session_id,
+        touchpoints.started_at as started_at,
+        touchpoints.source as source,
+        touchpoints.medium as medium,
+        touchpoints.campaign as campaign,
+        touchpoints.channel as channel,
+        touchpoints.landing_page as landing_page
+    from conversions
+    inner join touchpoints on conversions.tenant_id = touchpoints.tenant_id and conversions.lead_id = touchpoints.lead_id
+    where touchpoints.started_at <= conversions.occurred_at
+),
+
+-- A conversion without a session (reported by a server) is credited whole to what is known of its lead.
+pathless as (
+    select
+        conversions.tenant_id as tenant_id,
+        conversions.lead_id as lead_id,
+        conversions.conversion_id as conversion_id,
+        conversions.kind as conversion_kind,
+        conversions.occurred_at as converted_at,
+        conversions.occurred_date as converted_date,
+        conversions.revenue as conversion_revenue,
+        '' as session_id,
+        conversions.occurred_at as started_at,
+        leads.source as source,
+        leads.medium as medium,
+        leads.campaign as campaign,
+        leads.channel as channel,
+        leads.first_landing_page as landing_page
+    from conversions
+    inner join leads on conversions.tenant_id = leads.tenant_id and conversions.lead_id = leads.lead_id
+    where (conversions.tenant_id, conversions.conversion_id) not in (select tenant_id, conversion_id from paths)
+),
+
+steps as (
+    select
+        *,
+        (started_at, session_id) as step_key,
+        (channel != 'Direct', started_at, session_id) as non_direct_key,
+        count() over path as step_count,
+        step_key = min(step_key) over path as is_first,
+        step_key = max(step_key) over path as is_last,
+        non_direct_key = max(non_direct_key) over path as is_last_non_direct
+    from (
+        select * from paths
+        union all
+        select * from pathless
+    )
+    window path as (partition by tenant_id, conversion_id)
+),
+
+credits as (
+    select
+        *,
+        arrayJoin([
+            ('first_touch', toFloat64(is_first)),
+            ('last_touch', toFloat64(is_last)),
+            ('last_non_direct', toFloat64(is_last_non_direct)),
+            ('linear', 1 / step_count)
+        ]) as credit
+    from steps
+)
+
+select
+    tenant_id,
+    lead_id,
+    conversion_id,
+    conversion_kind,
+    converted_at,
+    converted_date,
+    session_id,
+    credit.1 as model,
+    credit.2 as weight,
+    toDecimal64(toFloat64(conversion_revenue) * weight, 6) as revenue,
+    source,
+    medium,
+    campaign,
+    channel,
+    landing_page
+from credits
+where credit.2 > 0
