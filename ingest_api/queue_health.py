@@ -19,13 +19,13 @@ MIN_PAYLOAD_BYTES = 8 * 1024 * 1024
 MIN_REPLICAS = 3
 
 
-class JetStreamSettings(msgspec.Struct):
+class JetStreamSettings(msgspec.Struct, frozen=True):
     """The part of `/varz` that says how JetStream treats the disk; `sync_always` is absent when it is lazy."""
 
     sync_always: bool = False
 
 
-class JetStreamPage(msgspec.Struct):
+class JetStreamPage(msgspec.Struct, frozen=True):
     """`jetstream` of `/varz`."""
 
     config: JetStreamSettings = JetStreamSettings()

@@ -1,0 +1,186 @@
+"""A collector as it is deployed: its own process on uvicorn, with a queue of its own that tests may break."""
+
+import asyncio
+import itertools
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from echolead.embedded.nats import EmbeddedNats
+from echolead.embedded.part import Part, free_port, python, running
+from echolead.events import DeadLetter, ReceivedRequest, decode_dead_letter, decode_received_request
+from echolead.operational.provision import OperationalUrls
+from echolead.queue import connect, ensure_streams
+from tests.fixtures.operational import JWT_SECRET, make_tenant
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class CollectorProcess:
+    """How to start a collector beside `nats`, and how to talk to it as a page of the tenant `tenant_id` on `host`."""
+
+    nats: EmbeddedNats
+    postgres_system_url: str
+    tenant_id: str
+    host: str
+    port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Address of the process."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def part(self, *, ready_path: str = "/readyz") -> Part:
+        """The process; it counts as started when `ready_path` answers 200."""
+        return Part(
+            name=f"collector-{self.port}",
+            command=python("-m", "ingest_api", "--port", str(self.port)),
+            environment={
+                "ECHOLEAD_NATS_COLLECTOR_URL": self.nats.collector_url,
+                "ECHOLEAD_NATS_MONITOR_URL": self.nats.monitor_url,
+                "ECHOLEAD_POSTGRES_SYSTEM_URL": self.postgres_system_url,
+                "ECHOLEAD_JWT_SECRET": JWT_SECRET,
+                "ECHOLEAD_COLLECTOR_DRAIN_SECONDS": "0.3",
+                **self.environment,
+            },
+            ready=lambda: self._missing(ready_path),
+        )
+
+    @contextmanager
+    def running(self, *, ready_path: str = "/readyz") -> Iterator["subprocess.Popen[bytes]"]:
+        """The process, ready, and stopped afterwards."""
+        with tempfile.TemporaryDirectory() as logs, running(self.part(ready_path=ready_path), Path(logs)) as process:
+            yield process
+
+    def client(self, **options: object) -> httpx.AsyncClient:
+        """An HTTP client whose requests carry the tenant's host."""
+        return httpx.AsyncClient(
+            base_url=self.url, headers={"host": self.host}, timeout=10, trust_env=False, **options  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def _missing(self, path: str) -> str | None:
+        try:
+            answer = httpx.get(f"{self.url}{path}", timeout=5, trust_env=False)
+        except httpx.HTTPError as error:
+            return str(error)
+        return None if answer.status_code == 200 else answer.text
+
+
+@pytest.fixture
+def own_nats(tmp_path: Path) -> EmbeddedNats:
+    """A nats-server of the test's own, not started."""
+    nats = EmbeddedNats(tmp_path / "nats", free_port(), free_port(), "test-full", "test-collector")
+    nats.prepare()
+    return nats
+
+
+@pytest.fixture
+def collector_beside(system_engine: Engine, operational_urls: OperationalUrls) -> "MakeCollector":
+    """Makes a collector, not started, beside a given queue, with a tenant of its own."""
+    return MakeCollector(system_engine, operational_urls)
+
+
+@dataclass(frozen=True)
+class MakeCollector:
+    """The factory behind `collector_beside`."""
+
+    engine: Engine
+    urls: OperationalUrls
+
+    def __call__(self, nats: EmbeddedNats, **environment: str) -> CollectorProcess:
+        """A collector and a tenant on a new host."""
+        tenant_id = f"collector-{next(_numbers)}"
+        host = f"{tenant_id}.test"
+        make_tenant(self.engine, tenant_id, hosts=[host], origins=["https://shop.example.com"])
+        return CollectorProcess(nats, self.urls.system, tenant_id, host, environment=environment)
+
+
+@pytest.fixture(scope="session")
+def streams(nats_server: EmbeddedNats) -> EmbeddedNats:
+    """The run's queue, with its streams."""
+    make_streams(nats_server)
+    return nats_server
+
+
+@pytest.fixture(scope="module")
+def collector(
+    streams: EmbeddedNats, system_engine: Engine, operational_urls: OperationalUrls
+) -> Iterator[CollectorProcess]:
+    """A running collector for tests that break nothing."""
+    process = MakeCollector(system_engine, operational_urls)(streams)
+    with process.running():
+        yield process
+
+
+def make_streams(nats: EmbeddedNats) -> None:
+    """Create the streams, as the supervisor does."""
+
+    async def make() -> None:
+        client = await connect(nats.url, name="tests")
+        await ensure_streams(client.jetstream())
+        await client.close()
+
+    asyncio.run(make())
+
+
+def make_event(**fields: object) -> dict[str, object]:
+    """A page view that is in order."""
+    return {
+        "event_id": str(uuid4()),
+        "name": "page_view",
+        "tracking_id": str(uuid4()),
+        "session_id": str(uuid4()),
+        "occurred_at": "2025-07-01T12:00:00.000-03:00",
+        "page": {"url": "https://shop.example.com/"},
+        **fields,
+    }
+
+
+def make_body(*events: dict[str, object]) -> bytes:
+    """The body of a request."""
+    return json.dumps({"sent_at": "2025-07-01T12:00:01.000-03:00", "events": events or [make_event()]}).encode()
+
+
+async def messages(nats: EmbeddedNats, subject: str) -> list[bytes]:
+    """The lines of all messages stored on a subject."""
+    client = await connect(nats.url, name="tests")
+    try:
+        reader = await client.jetstream().pull_subscribe(subject)
+        lines: list[bytes] = []
+        pending = (await reader.consumer_info()).num_pending or 0
+        while pending > 0:
+            batch = await reader.fetch(min(pending, 500), timeout=5)
+            pending -= len(batch)
+            lines += [line for message in batch for line in message.data.split(b"\n")]
+    finally:
+        await client.close()
+    return lines
+
+
+async def stored_requests(collector: CollectorProcess) -> list[ReceivedRequest]:
+    """What the collector's tenant has in the queue."""
+    lines = await messages(collector.nats, f"events.{collector.tenant_id}")
+    return [decode_received_request(line) for line in lines]
+
+
+async def stored_event_ids(collector: CollectorProcess) -> set[str]:
+    """The ids of all events the collector's tenant has in the queue."""
+    requests = await stored_requests(collector)
+    return {json.loads(bytes(each.event))["event_id"] for request in requests for each in request.events}
+
+
+async def dead_letters(collector: CollectorProcess) -> list[DeadLetter]:
+    """The dead letters of the collector's tenant."""
+    lines = await messages(collector.nats, f"dead.{collector.tenant_id}")
+    return [decode_dead_letter(line) for line in lines]
