@@ -14,6 +14,7 @@ from typing import Any, ClassVar, cast
 from urllib.parse import unquote, urlsplit
 
 from clickhouse_connect import dbapi
+from clickhouse_connect.dbapi.connection import Connection
 from clickhouse_connect.driver import exceptions as driver
 from clickhouse_connect.driver.summary import QuerySummary
 from clickhouse_connect.driver.tools import insert_file
@@ -64,10 +65,11 @@ class HttpSqlClient(ClickHouseSqlClient):
         super().__init__(*arguments)
         self._lent_by = lent_by
 
-    def open_connection(self) -> dbapi.Connection:
+    def open_connection(self) -> Connection:
         """Borrow the destination's connection. Errors: `OperationalError` when nothing answers."""
-        self._conn = self._lent_by.connection()
-        return self._conn
+        connection = self._lent_by.connection()
+        self._conn = connection
+        return connection
 
     def close_connection(self) -> None:
         """Give the connection back; opening one costs two queries, so it stays open."""
@@ -143,21 +145,20 @@ class HttpClickHouseClient(ClickHouseClient):
             self._lent_by.is_initialized = super().is_storage_initialized()
         return self._lent_by.is_initialized
 
-    def get_stored_schema_by_hash(self, version_hash: str) -> StorageSchemaInfo | None:
-        """The version of the schema that is stored; one that was found once is not asked for again."""
+    def get_stored_schema_by_hash(self, version_hash: str) -> StorageSchemaInfo:
+        """The stored version of the schema, None (as in dlt) when there is none; what was found is remembered."""
         known = self._lent_by.stored_schemas
         if version_hash not in known:
             found = super().get_stored_schema_by_hash(version_hash)
             if found is None:
-                return None
+                return found
             known[version_hash] = found
         return known[version_hash]
 
-    def prepare_load_table(self, table_name: str) -> PreparedTableSchema | None:
+    def prepare_load_table(self, table_name: str) -> PreparedTableSchema:
         """The table with the settings that make its inserts durable, dlt's own tables included."""
-        table = super().prepare_load_table(table_name)
-        if table is not None:
-            cast(dict[str, Any], table).setdefault(SETTINGS_HINT, DURABLE)
+        table = cast(PreparedTableSchema, super().prepare_load_table(table_name))
+        cast(dict[str, Any], table).setdefault(SETTINGS_HINT, DURABLE)
         return table
 
     def _get_table_update_sql(
@@ -167,10 +168,10 @@ class HttpClickHouseClient(ClickHouseClient):
         generate_alter: bool,
     ) -> list[str]:
         statements = super()._get_table_update_sql(table_name, new_columns, generate_alter)
-        if not generate_alter and (self.prepare_load_table(table_name) or {}).get(SORT_HINT):
+        if not generate_alter and self.prepare_load_table(table_name).get(SORT_HINT):
             # dlt's default is an empty primary key: no index, and a tenant's query would read every tenant's rows.
             statements[0] = statements[0].replace("\nPRIMARY KEY tuple()", "")
-        return cast(list[str], statements)
+        return statements
 
 
 class warehouse(clickhouse):  # noqa: N801  # dlt names destinations in lower case
@@ -182,7 +183,7 @@ class warehouse(clickhouse):  # noqa: N801  # dlt names destinations in lower ca
     def __init__(self, url: str, on_insert: Callable[[Inserted], None] = forget, **options: Any) -> None:
         self._url = url
         self.on_insert = on_insert
-        self._connection: dbapi.Connection | None = None
+        self._connection: Connection | None = None
         self._configurations: dict[tuple[Any, ...], ClickHouseClientConfiguration] = {}
         self._capabilities: dict[tuple[Any, ...], DestinationCapabilitiesContext] = {}
         self.is_initialized = False
@@ -200,10 +201,10 @@ class warehouse(clickhouse):  # noqa: N801  # dlt names destinations in lower ca
         }
         super().__init__(credentials=credentials, select_sequential_consistency=0, **options)
 
-    def connection(self) -> dbapi.Connection:
+    def connection(self) -> Connection:
         """The one connection, opened on first use: it has no session, so threads may share it."""
         if self._connection is None:
-            self._connection = dbapi.Connection(
+            self._connection = Connection(
                 dsn=self._url,
                 database=DATABASE,
                 connect_timeout=5,

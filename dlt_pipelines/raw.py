@@ -20,7 +20,7 @@ from echolead.settings import Settings
 from echolead.warehouse import connect, create_databases
 
 # A column that is not in the schema is refused here, long before the warehouse: what is unknown stays in `payload`.
-FROZEN = {"tables": "freeze", "columns": "freeze", "data_type": "freeze"}
+FROZEN: Any = {"tables": "freeze", "columns": "freeze", "data_type": "freeze"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def resource(table: RawTable, read: Callable[[], pa.Table | None]) -> DltResourc
         if content is not None and content.num_rows:
             yield with_load_id(content, load_package_state()["load_id"])
 
-    columns = [{"name": field.name, **_dlt_type(field)} for field in table.columns]
+    columns: Any = [{"name": field.name, **_dlt_type(field)} for field in table.columns]
     return clickhouse_adapter(
         dlt.resource(
             rows,
@@ -98,7 +98,7 @@ def with_load_id(content: pa.Table, load_id: str) -> pa.Table:
     return content.set_column(place, content.schema.field(place), values)
 
 
-def _dlt_type(field: pa.Field) -> dict[str, Any]:
+def _dlt_type(field: "pa.Field[pa.DataType]") -> dict[str, Any]:
     if pa.types.is_timestamp(field.type):
         kind: dict[str, Any] = {"data_type": "timestamp", "precision": {"ms": 3, "us": 6}[field.type.unit]}
     elif pa.types.is_integer(field.type):
@@ -140,6 +140,12 @@ def fresh_pipeline(name: str, settings: Settings, on_insert: Callable[[Inserted]
     """
     shutil.rmtree(working_dir(settings) / name, ignore_errors=True)
     return open_pipeline(name, settings, on_insert)
+
+
+def close(pipeline: dlt.Pipeline) -> None:
+    """End the pipeline's connection to the warehouse."""
+    if isinstance(pipeline.destination, warehouse):
+        pipeline.destination.close()
 
 
 def ensure_raw_tables(settings: Settings) -> None:

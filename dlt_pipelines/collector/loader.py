@@ -172,6 +172,7 @@ class EventLoader:
             self._check_counts(tables)
         except (PipelineStepFailed, LoadFailed) as error:
             # Whatever the package is worth, its messages are still held: the next try makes a new one of them.
+            self._close_pipeline()
             self._pipeline = self._new_pipeline()
             raise LoadFailed(f"The warehouse did not take {_counts(tables)}: {error}") from error
         raw.forget_loaded(self._pipeline)
@@ -190,7 +191,7 @@ class EventLoader:
         return raw.resource(raw.TABLES[table], lambda: self._tables.get(table))
 
     def _close_pipeline(self) -> None:
-        self._pipeline.destination.close()
+        raw.close(self._pipeline)
 
     def _on_insert(self, inserted: Inserted) -> None:
         self._inserted[inserted.table] = self._inserted.get(inserted.table, 0) + inserted.rows
@@ -318,8 +319,8 @@ def _without_spoilers(messages: Sequence[Message]) -> tuple[pa.Table, list[DeadL
 
 
 def _span(events: pa.Table) -> tuple[datetime | None, datetime | None]:
-    span = pc.min_max(events["received_at"]).as_py()
-    return span["min"], span["max"]
+    received_at = events["received_at"]
+    return pc.min(received_at).as_py(), pc.max(received_at).as_py()
 
 
 def _counts(tables: dict[str, pa.Table]) -> str:

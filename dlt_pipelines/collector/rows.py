@@ -131,7 +131,7 @@ def _event_row(received: ReceivedEvent) -> Row:
         user.email if user else "",
         user.phone if user else "",
         text_of(user.phone_variants) if user and user.phone_variants else "[]",
-        str(received.event, "utf-8"),  # type: ignore[call-overload]  # Raw is a buffer
+        str(received.event, "utf-8"),
     )
 
 
@@ -295,7 +295,7 @@ def text_of(value: object) -> str:
     return encode_json(value).decode()
 
 
-def complete(columns: dict[str, pa.Array], shape: pa.Schema, rows: int) -> pa.Table:
+def complete(columns: "dict[str, pa.Array[Any]]", shape: pa.Schema, rows: int) -> pa.Table:
     """A table of `shape` from its columns, with the loader's own time added."""
     columns["loaded_at"] = pa.repeat(pa.scalar(datetime.now(UTC), schema.MOMENT), rows)
     columns["_dlt_load_id"] = pa.repeat(pa.scalar("", pa.string()), rows)

@@ -5,7 +5,7 @@ import pyarrow as pa
 MOMENT = pa.timestamp("ms", tz="UTC")
 
 
-def _column(name: str, kind: pa.DataType, *, nullable: bool = False) -> pa.Field:
+def _column(name: str, kind: pa.DataType, *, nullable: bool = False) -> "pa.Field[pa.DataType]":
     return pa.field(name, kind, nullable=nullable)
 
 

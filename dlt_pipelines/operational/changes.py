@@ -1,0 +1,181 @@
+"""What PostgreSQL has and raw has not: a whole snapshot of a small table that changed, the new rows of the ledger.
+
+The cursors are in the raw tables themselves, so that nothing is lost with a working directory.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from sqlalchemy import Select, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from dlt_pipelines import raw
+from echolead.operational.database import connect, system_session
+from echolead.operational.models import Delivery, DeliveryAttempt, Destination, Tenant, TenantHost
+from echolead.settings import Settings
+from echolead.warehouse import connect as connect_warehouse
+
+# A transaction that began before the last mirror and ended after it has rows older than the cursor.
+OVERLAP = timedelta(minutes=15)
+MAX_ROWS = 50_000
+
+SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
+    "tenants": select(
+        Tenant.tenant_id,
+        Tenant.name,
+        Tenant.timezone,
+        Tenant.default_region,
+        Tenant.currency,
+        Tenant.consent_default,
+        Tenant.is_active,
+    ).order_by(Tenant.tenant_id),
+    "tenant_hosts": select(TenantHost.tenant_id, TenantHost.host).order_by(TenantHost.tenant_id, TenantHost.host),
+    "destinations": select(
+        Destination.tenant_id,
+        Destination.destination_id,
+        Destination.kind,
+        Destination.name,
+        Destination.configuration,
+        Destination.is_enabled,
+    ).order_by(Destination.tenant_id, Destination.destination_id),
+}
+
+LEDGER: dict[str, tuple[InstrumentedAttribute[datetime], Select[*tuple[Any, ...]]]] = {
+    "deliveries": (
+        Delivery.updated_at,
+        select(
+            Delivery.tenant_id,
+            Delivery.delivery_id,
+            Delivery.destination_id,
+            Delivery.lead_id,
+            Delivery.payload_hash,
+            Delivery.state,
+            Delivery.attempts,
+            Delivery.last_error_class,
+            Delivery.last_error,
+            Delivery.created_at,
+            Delivery.updated_at,
+            Delivery.delivered_at,
+            Delivery.verified_at,
+        ),
+    ),
+    "delivery_attempts": (
+        DeliveryAttempt.started_at,
+        select(
+            DeliveryAttempt.tenant_id,
+            DeliveryAttempt.attempt_id,
+            DeliveryAttempt.delivery_id,
+            Delivery.destination_id,
+            Delivery.lead_id,
+            DeliveryAttempt.attempt,
+            DeliveryAttempt.operation,
+            DeliveryAttempt.request,
+            DeliveryAttempt.response_status,
+            DeliveryAttempt.response,
+            DeliveryAttempt.latency_ms,
+            DeliveryAttempt.outcome,
+            DeliveryAttempt.error_class,
+            DeliveryAttempt.started_at,
+        ).join(Delivery, Delivery.delivery_id == DeliveryAttempt.delivery_id),
+    ),
+}
+
+NEWEST_SNAPSHOT = """
+    SELECT _dlt_id FROM raw.{table:Identifier}
+    WHERE mirrored_at = (SELECT max(mirrored_at) FROM raw.{table:Identifier})
+"""
+REACHED = "SELECT max({cursor:Identifier}) FROM raw.{table:Identifier}"
+STATES_SINCE = """
+    SELECT DISTINCT _dlt_id FROM raw.{table:Identifier} WHERE {cursor:Identifier} >= {since:DateTime64(6, 'UTC')}
+"""
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Both sides, open: the operational database read as the system role, and the warehouse."""
+
+    session: Session
+    warehouse: Client
+
+    def change(self, table: str) -> pa.Table | None:
+        """The rows to append to raw's `table`; None when it has them all."""
+        return self._snapshot(table) if table in SNAPSHOTS else self._ledger(table)
+
+    def _snapshot(self, table: str) -> pa.Table | None:
+        """All rows of a small table, when they differ from the newest snapshot in raw."""
+        rows = [_plain(row) for row in self.session.execute(SNAPSHOTS[table]).mappings()]
+        mirrored = self._ids(NEWEST_SNAPSHOT, table=table)
+        if not rows and mirrored:
+            rows = [_none_left(raw.TABLES[table].columns)]
+        if {_row_id(row) for row in rows} == mirrored:
+            return None
+        return _arrow(table, rows)
+
+    def _ledger(self, table: str) -> pa.Table | None:
+        """The rows that raw does not have in their present state, oldest first; at most `MAX_ROWS` a call."""
+        cursor, query = LEDGER[table]
+        place = {"table": table, "cursor": cursor.key}
+        reached = self.warehouse.query(REACHED, parameters=place).result_rows[0][0]
+        since = reached.replace(tzinfo=UTC) - OVERLAP
+        mirrored = self._ids(STATES_SINCE, since=since, **place)
+        statement = query.where(cursor >= since).order_by(cursor).execution_options(yield_per=1000)
+        states = (_plain(row) for row in self.session.execute(statement).mappings())
+        rows = list(islice((row for row in states if _row_id(row) not in mirrored), MAX_ROWS))
+        return _arrow(table, rows) if rows else None
+
+    def _ids(self, query: str, **parameters: Any) -> set[str]:
+        return {row[0] for row in self.warehouse.query(query, parameters=parameters).result_rows}
+
+
+@contextmanager
+def open_mirror(settings: Settings) -> Iterator[Mirror]:
+    """Connect to both sides for the length of the block."""
+    engine = connect(settings.postgres_system_url.get_secret_value(), pool_size=1, application_name="echolead mirror")
+    try:
+        with (
+            closing(connect_warehouse(settings.clickhouse_url.get_secret_value())) as warehouse,
+            system_session(engine) as session,
+        ):
+            yield Mirror(session, warehouse)
+    finally:
+        engine.dispose()
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """A row as raw holds it: identifiers and JSON as text, keys sorted so that the same object is the same text."""
+    return {name: _text_of(value) for name, value in row.items()}
+
+
+def _text_of(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if value is None or isinstance(value, (str, int, float, bool, datetime)):
+        return value
+    return str(value)
+
+
+def _row_id(row: dict[str, Any]) -> str:
+    """`_dlt_id` of a mirrored row: made of all it says, so that the same state of a row is never mirrored twice."""
+    return md5(json.dumps(row, sort_keys=True, default=str).encode(), usedforsecurity=False).hexdigest()
+
+
+def _none_left(columns: pa.Schema) -> dict[str, Any]:
+    """The row that stands for "there are none any more", which a snapshot without rows could not say."""
+    own = {"mirrored_at", "_dlt_load_id", "_dlt_id"}
+    return {field.name: False if pa.types.is_boolean(field.type) else "" for field in columns if field.name not in own}
+
+
+def _arrow(table: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
+    now = datetime.now(UTC)
+    own = ({"mirrored_at": now, "_dlt_load_id": "", "_dlt_id": _row_id(row)} for row in rows)
+    return pa.Table.from_pylist(
+        [{**row, **extra} for row, extra in zip(rows, own, strict=True)], schema=raw.TABLES[table].columns
+    )
