@@ -1,0 +1,40 @@
+"""The server process: `python -m echolead.embedded.clickhouse CONFIGURATION_FILE`."""
+
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from echolead.embedded.clickhouse.application import Application
+from echolead.embedded.clickhouse.configuration import Configuration
+from echolead.embedded.clickhouse.engine import DirectoryHeld, Engine
+
+MAX_CONNECTIONS = 500
+DRAIN_SECONDS = 8
+
+
+def main(configuration_file: str) -> None:
+    """Serve until SIGTERM or SIGINT: no new requests, `DRAIN_SECONDS` for the running ones, then the engine closes."""
+    configuration = Configuration.load(Path(configuration_file))
+    try:
+        engine = Engine(Path(configuration.data_dir), configuration.max_memory_bytes)
+    except DirectoryHeld as held:
+        sys.exit(str(held))
+    uvicorn.run(
+        Application(engine, configuration),
+        host=configuration.host,
+        port=configuration.port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=configuration.idle_timeout_seconds,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        limit_concurrency=MAX_CONNECTIONS,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,90 @@
+"""The ASGI application: ClickHouse's HTTP interface in front of the embedded engine."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from echolead.embedded.clickhouse.answer import Answer, Send
+from echolead.embedded.clickhouse.body import Receive
+from echolead.embedded.clickhouse.configuration import Configuration
+from echolead.embedded.clickhouse.engine import Engine
+from echolead.embedded.clickhouse.exchange import Exchange
+from echolead.embedded.clickhouse.execution import Executor
+from echolead.embedded.clickhouse.guard import Guard
+from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.running import Running
+from echolead.embedded.clickhouse.sessions import Sessions
+from echolead.embedded.clickhouse.users import Users
+
+log = structlog.get_logger("echolead.embedded.clickhouse")
+
+Scope = MutableMapping[str, Any]
+EXPIRY_SECONDS = 5.0
+
+
+class Application:
+    """Tells health checks from queries, and owns what queries share."""
+
+    def __init__(self, engine: Engine, configuration: Configuration) -> None:
+        self.engine = engine
+        self.configuration = configuration
+        self.users = Users(configuration.password, configuration.readonly_password)
+        self.sessions = Sessions(engine)
+        self.executor = Executor(engine, self.sessions)
+        self.guard = Guard(engine.table_functions)
+        self.running = Running(engine, configuration.max_concurrent_queries)
+        # More threads than queries: killing one takes a thread too.
+        self.threads = ThreadPoolExecutor(configuration.max_concurrent_queries + 4, thread_name_prefix="query")
+        self._headers = {
+            "X-ClickHouse-Server-Display-Name": engine.host_name,
+            "X-ClickHouse-Timezone": engine.timezone,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        answer = Answer(send, self._headers)
+        if scope["path"] in {"/ping", "/replicas_status"}:
+            await answer.whole(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
+        elif scope["path"] != "/":
+            text = f"There is no handle {scope['path']}\n\nUse / for queries, /ping for health checks.\n"
+            await answer.whole(404, text.encode(), {"Content-Type": "text/plain; charset=UTF-8"})
+        elif scope["method"] in {"GET", "HEAD"} and not scope["query_string"]:
+            await answer.whole(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
+        elif scope["method"] not in {"GET", "HEAD", "POST"}:
+            await answer.whole(405, b"Use GET or POST\n", {"Allow": "GET, HEAD, POST"})
+        else:
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            request = Request.read(scope["method"], headers, scope["query_string"])
+            await Exchange(self, request, receive, answer).run()
+
+    async def in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Run something that blocks in one of the query threads."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work, *arguments)
+
+    async def _lifespan(self, receive: Receive, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        await receive()
+        expiry = asyncio.create_task(self._expire_sessions())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        expiry.cancel()
+        with suppress(asyncio.CancelledError):
+            await expiry
+        await asyncio.to_thread(self._close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _expire_sessions(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_SECONDS)
+            await self.in_thread(self.sessions.expire)
+
+    def _close(self) -> None:
+        self.running.kill_all()
+        self.threads.shutdown(wait=True)
+        self.sessions.close()
+        self.engine.close()

@@ -1,0 +1,41 @@
+"""What a server process is told: a JSON file of mode 0600, because it holds the passwords."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+MIB = 1024 * 1024
+
+
+def default_memory_bytes() -> int:
+    """Half of the machine's memory, at least 1 GiB: the rest of the stack lives on the same machine."""
+    return max(1024 * MIB, psutil.virtual_memory().total // 2)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Settings of one server. `max_memory_bytes` caps the engine, all queries together."""
+
+    data_dir: str
+    host: str
+    port: int
+    password: str
+    readonly_password: str
+    max_memory_bytes: int
+    max_concurrent_queries: int = 32
+    max_query_text_bytes: int = 16 * MIB
+    idle_timeout_seconds: int = 30
+    body_timeout_seconds: int = 120
+
+    def save(self, path: Path) -> None:
+        """Write the file, readable by its owner only from its first byte on."""
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def load(cls, path: Path) -> "Configuration":
+        """Read what `save` wrote."""
+        return cls(**json.loads(path.read_text()))

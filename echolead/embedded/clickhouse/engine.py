@@ -1,0 +1,161 @@
+"""The embedded engine: one per process, one process per data directory, many handles.
+
+A handle is a connection of the engine: it keeps USE and SET state, temporary tables included, and runs one query at a
+time. Opening one costs about 0.3 ms, so a request without a session gets a fresh handle and leaves nothing behind.
+"""
+
+import fcntl
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as quote_url
+
+import psutil
+
+from echolead.embedded.clickhouse import sql
+from echolead.embedded.clickhouse.errors import WarehouseError
+
+LOCK_FILE = "server.lock"
+SPOOL_DIRECTORY = "spool"
+MIB = 1024 * 1024
+
+
+class DirectoryHeld(RuntimeError):
+    """Another process serves this data directory; the message names it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished query says of itself. `data` is empty for results that left through a pipe."""
+
+    data: bytes
+    read_rows: int
+    read_bytes: int
+    written_rows: int
+    written_bytes: int
+    result_rows: int
+    elapsed_seconds: float
+
+
+class Handle:
+    """One connection of the engine. Not for two threads at once."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, statement: bytes | str, format_name: str, parameters: dict[str, str] | None = None) -> Outcome:
+        """Run one statement to its end. Raises `WarehouseError` in the engine's own words."""
+        try:
+            result = self._connection.query(statement, format_name, params=parameters or {})
+        except RuntimeError as error:
+            raise WarehouseError.from_engine(str(error)) from None
+        return Outcome(
+            data=result.bytes() if result.size() else b"",
+            read_rows=result.storage_rows_read(),
+            read_bytes=result.storage_bytes_read(),
+            written_rows=result.rows_written(),
+            written_bytes=result.bytes_written(),
+            result_rows=result.rows_read(),
+            elapsed_seconds=result.elapsed(),
+        )
+
+    def value(self, query: str) -> str:
+        """The single value a query returns, as text."""
+        return self.run(query, "TabSeparatedRaw").data.decode().removesuffix("\n")
+
+    def set(self, settings: dict[str, str]) -> None:
+        """SET all of them at once. Names have been checked to be identifiers."""
+        if settings:
+            assignments = ", ".join(f"{name} = {sql.quote(value)}" for name, value in settings.items())
+            self.run(f"SET {assignments}", "Null")
+
+    def use(self, database: str) -> None:
+        """Make `database` the one unqualified names mean."""
+        self.run(f"USE {sql.quote_name(database)}", "Null")
+
+    def close(self) -> None:
+        """Give the connection back; temporary tables go with it."""
+        self._connection.close()
+
+
+class Engine:
+    """The running engine on one data directory. `close()` ends it and lets the directory go."""
+
+    def __init__(self, data_dir: Path, max_memory_bytes: int) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = _hold(data_dir)
+        self.spool_dir = data_dir / SPOOL_DIRECTORY
+        shutil.rmtree(self.spool_dir, ignore_errors=True)  # what a killed server left
+        self.spool_dir.mkdir()
+        # The import starts the engine's library (about a second): a second server finds out before that.
+        from chdb import _chdb  # noqa: PLC0415
+
+        self._connect = _chdb.connect
+        options = {
+            "max_server_memory_usage": max_memory_bytes,
+            "mark_cache_size": max_memory_bytes // 16,
+            "tmp_path": f"{self.spool_dir}/",
+        }
+        self._address = f"{data_dir / 'store'}?" + "&".join(f"{k}={quote_url(str(v))}" for k, v in options.items())
+        self._opening = threading.Lock()
+        self._keeper = self.handle()  # the engine ends with its last connection
+        self.version = self._keeper.value("SELECT version()")
+        self.timezone = self._keeper.value("SELECT timezone()")
+        self.host_name = self._keeper.value("SELECT hostName()")
+        self.table_functions = self._keeper.value("SELECT name FROM system.table_functions").split()
+
+    def handle(self) -> Handle:
+        """A fresh handle: default database, default settings."""
+        with self._opening:
+            return Handle(self._connect(self._address))
+
+    def kill(self, tag: str) -> None:
+        """Ask the engine to stop the query whose `log_comment` begins with `tag`."""
+        with self.borrowed() as handle:
+            handle.run(f"KILL QUERY WHERE startsWith(Settings['log_comment'], {sql.quote(tag)}) ASYNC", "Null")
+
+    def query_id(self, tag: str) -> str:
+        """The engine's own id of that query, "" when it does not run."""
+        condition = f"startsWith(Settings['log_comment'], {sql.quote(tag)})"
+        with self.borrowed() as handle:
+            return handle.value(f"SELECT query_id FROM system.processes WHERE {condition}")
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Handle]:
+        """A fresh handle, closed at the end."""
+        handle = self.handle()
+        try:
+            yield handle
+        finally:
+            handle.close()
+
+    def close(self) -> None:
+        """Close the engine; all handles must be closed before."""
+        self._keeper.close()
+        os.close(self._lock)
+
+
+def _hold(data_dir: Path) -> int:
+    """Take the directory for this process. The kernel lets it go when the process ends, however it ends."""
+    path = data_dir / LOCK_FILE
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise DirectoryHeld(_held_message(data_dir, path.read_text().strip())) from None
+    os.truncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def _held_message(data_dir: Path, pid: str) -> str:
+    command = ""
+    if pid.isdigit() and psutil.pid_exists(int(pid)):
+        command = f" ({' '.join(psutil.Process(int(pid)).cmdline())})"
+    return f"{data_dir} is in use by process {pid or 'unknown'}{command}; stop it first, or choose another directory"

@@ -1,0 +1,242 @@
+"""One query over HTTP, from the request's first byte to the answer's last."""
+
+import asyncio
+import re
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import structlog
+
+from echolead.embedded.clickhouse import sql, users
+from echolead.embedded.clickhouse.answer import Answer, Pipe, encoding_for, exception_tag, pieces, summary
+from echolead.embedded.clickhouse.body import Body, ClientGone, Receive
+from echolead.embedded.clickhouse.engine import Outcome
+from echolead.embedded.clickhouse.errors import Code, WarehouseError
+from echolead.embedded.clickhouse.execution import Query
+from echolead.embedded.clickhouse.external import ExternalTable
+from echolead.embedded.clickhouse.formats import content_type
+from echolead.embedded.clickhouse.multipart import is_multipart, read_form
+from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.sql import Shape, Statement
+from echolead.embedded.clickhouse.users import User
+
+if TYPE_CHECKING:
+    from echolead.embedded.clickhouse.application import Application
+
+log = structlog.get_logger("echolead.embedded.clickhouse")
+
+HEAD_BYTES = 256 * 1024  # as ClickHouse's max_query_size: an INSERT's data must begin within it
+HELD_IN_MEMORY_BYTES = 4 * 1024 * 1024
+_FORM = re.compile(rb"\s*[A-Za-z_]\w*=")
+
+
+class Exchange:
+    """Reads the request, runs the query, sends the answer, and ends the query when the client goes away."""
+
+    def __init__(self, application: "Application", request: Request, receive: Receive, answer: Answer) -> None:
+        self._application = application
+        self._engine = application.engine
+        self._limit_bytes = application.configuration.max_query_text_bytes
+        self._request = request
+        self._receive = receive
+        self._answer = answer
+
+    async def run(self) -> None:
+        """All of it. Errors become answers; a client that went away gets none."""
+        try:
+            user = self._authenticate()
+            with ExitStack() as files:
+                query = await self._read(user, files)
+                self._application.guard.check(query.statement, is_readonly=user.is_readonly)
+                with self._application.running.slot(query):
+                    await self._execute(query)
+        except ClientGone:
+            log.info("client gone", query_id=self._request.query_id)
+        except WarehouseError as error:
+            await self._refuse(error)
+
+    def _authenticate(self) -> User:
+        return self._application.users.authenticate(self._request.headers, self._request.parameters)
+
+    async def _read(self, user: User, files: ExitStack) -> Query:
+        request = self._request
+        if request.flag("decompress"):
+            raise WarehouseError(
+                Code.NOT_IMPLEMENTED, "decompress=1 (ClickHouse's own blocks) is not supported: use Content-Encoding"
+            )
+        if request.flag("compress"):
+            raise WarehouseError(
+                Code.NOT_IMPLEMENTED, "compress=1 (ClickHouse's own blocks) is not supported: use Accept-Encoding"
+            )
+        timeout = self._application.configuration.body_timeout_seconds
+        body = Body(self._receive, request.headers.get("content-encoding", ""), timeout)
+        kind = request.headers.get("content-type", "")
+        if is_multipart(kind):
+            form = await read_form(body, kind, self._engine.spool_dir, self._limit_bytes)
+            files.callback(form.close)
+            self._request = request = request.with_form(form.fields, form.files)
+            tables = [ExternalTable(name, file, request.external[name]) for name, file in form.files.items()]
+            return Query(request, user, sql.parse(request.query), tables=tuple(tables))
+        return await self._read_text(user, body, files)
+
+    async def _read_text(self, user: User, body: Body, files: ExitStack) -> Query:
+        start = self._request.query + b"\n" if self._request.query else b""
+        if start and (statement := sql.parse(start)).shape is Shape.INSERT_DATA:
+            return await self._with_data(user, statement, body, files)
+        text = start + await body.text(HEAD_BYTES)
+        if not start and _FORM.match(text):
+            text += await body.text(self._limit_bytes)
+            fields = dict(parse_qsl(text.decode(errors="replace"), keep_blank_values=True))
+            if "query" in fields:
+                self._request = self._request.with_form(fields)
+                text = self._request.query
+        statement = sql.parse(text)
+        if statement.shape is Shape.INSERT_DATA:
+            return await self._with_data(user, statement, body, files)
+        if not body.is_complete:
+            text += await body.text(self._limit_bytes)
+            if not body.is_complete:
+                raise WarehouseError(Code.QUERY_IS_TOO_LARGE, f"The query is longer than {self._limit_bytes} bytes")
+            statement = sql.parse(text)
+        return Query(self._request, user, statement)
+
+    async def _with_data(self, user: User, statement: Statement, body: Body, files: ExitStack) -> Query:
+        if user.is_readonly:
+            # Before the data is read: a reader must not be able to fill the disk.
+            self._application.guard.check(statement, is_readonly=True)
+        data = files.enter_context(await body.spool(statement.data, self._engine.spool_dir))
+        return Query(self._request, user, statement, data=data)
+
+    async def _execute(self, query: Query) -> None:
+        if query.statement.kind == b"KILL":
+            query = await self._with_internal_ids(query)
+        work = asyncio.create_task(self._stream(query) if query.statement.shape is Shape.READ else self._command(query))
+        gone = asyncio.create_task(self._wait_for_disconnect())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientGone
+            await work
+        finally:
+            gone.cancel()
+            if not work.done():
+                await self._end(query, work)
+
+    async def _end(self, query: Query, work: "asyncio.Task[None]") -> None:
+        """Kill the query and wait until it is gone: what it holds (handle, files) is free only then."""
+        await self._application.in_thread(self._application.running.kill, query)
+        work.cancel()
+        with suppress(asyncio.CancelledError, WarehouseError):
+            await work
+
+    async def _wait_for_disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _command(self, query: Query) -> None:
+        outcome = await _shielded(self._application.in_thread(self._application.executor.run, query, None))
+        await self._send_whole(query, outcome, outcome.data)
+
+    async def _stream(self, query: Query) -> None:
+        pipe = Pipe()
+        work = asyncio.ensure_future(self._application.in_thread(self._run_into, query, pipe))
+        try:
+            await self._pass_on(query, pipe, work)
+        finally:
+            pipe.close_reading()
+            with suppress(WarehouseError):
+                await _shielded(work)
+
+    def _run_into(self, query: Query, pipe: Pipe) -> Outcome:
+        try:
+            return self._application.executor.run(query, pipe.write)
+        finally:
+            pipe.close_writing()
+
+    async def _pass_on(self, query: Query, pipe: Pipe, work: "asyncio.Future[Outcome]") -> None:
+        """Hold the first part back, then stream. An error shows either as the answer or at the stream's end."""
+        limit = query.request.buffer_bytes
+        with SpooledTemporaryFile(HELD_IN_MEMORY_BYTES, dir=self._engine.spool_dir) as held:
+            async for data in pieces(pipe):
+                held.write(data)
+                if limit is not None and held.tell() > limit:
+                    break
+            else:
+                outcome = await work
+                size = held.tell()
+                held.seek(0)
+                if size <= HELD_IN_MEMORY_BYTES:
+                    await self._send_whole(query, outcome, held.read())
+                    return
+                await self._answer.begin(self._headers(query, summary(outcome, size)), encoding_for(query.request))
+                while data := held.read(HELD_IN_MEMORY_BYTES):
+                    await self._answer.piece(data)
+                await self._answer.end()
+                return
+            tag = exception_tag()
+            headers = {**self._headers(query, summary(None)), "X-ClickHouse-Exception-Tag": tag}
+            await self._answer.begin(headers, encoding_for(query.request))
+            held.seek(0)
+            await self._answer.piece(held.read())
+        async for data in pieces(pipe):
+            await self._answer.piece(data)
+        try:
+            await work
+        except WarehouseError as error:
+            await self._answer.break_off(error, self._engine.version, tag)
+        else:
+            await self._answer.end()
+
+    async def _send_whole(self, query: Query, outcome: Outcome, data: bytes) -> None:
+        headers = self._headers(query, summary(outcome, len(data)))
+        encoding = encoding_for(query.request) if data else ""
+        await self._answer.encoded(data, headers, encoding, sends_body=query.request.method != "HEAD")
+
+    def _headers(self, query: Query, summary_text: str) -> dict[str, str]:
+        return {
+            "Content-Type": content_type(query.format),
+            "X-ClickHouse-Query-Id": query.request.query_id,
+            "X-ClickHouse-Format": query.format,
+            "X-ClickHouse-Summary": summary_text,
+        }
+
+    async def _refuse(self, error: WarehouseError) -> None:
+        if self._answer.has_begun:
+            return
+        headers = {
+            "Content-Type": "text/plain; charset=UTF-8",
+            "X-ClickHouse-Exception-Code": str(error.code),
+            "X-ClickHouse-Query-Id": self._request.query_id,
+            "X-ClickHouse-Summary": summary(None),
+        }
+        status = error.status
+        if error.code == Code.AUTHENTICATION_FAILED and not users.are_given(
+            self._request.headers, self._request.parameters
+        ):
+            status = 401
+            headers["WWW-Authenticate"] = 'Basic realm="ClickHouse server HTTP API"'
+        await self._answer.whole(status, error.text(self._engine.version).encode(), headers)
+
+    async def _with_internal_ids(self, query: Query) -> Query:
+        """KILL QUERY with the ids clients know: the engine gives its queries ids of its own."""
+        text = query.statement.head
+        for token in reversed(query.statement.tokens):
+            if token.kind == "string" and token.end <= len(text):
+                name = token.text[1:-1].decode(errors="replace")
+                internal = await self._application.in_thread(self._application.running.internal_id, name)
+                if internal:
+                    text = text[: token.start] + sql.quote(internal).encode() + text[token.end :]
+        return replace(query, statement=replace(query.statement, head=text))
+
+
+async def _shielded(work: Any) -> Any:
+    """Wait for work in a thread to its end even when cancelled: a thread cannot be, and it holds a handle."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

@@ -1,0 +1,179 @@
+"""Running one statement on a handle that is set up for it, and leaving no trace of the request behind."""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO
+
+from echolead.embedded.clickhouse import sql
+from echolead.embedded.clickhouse.engine import Engine, Handle, Outcome
+from echolead.embedded.clickhouse.errors import Code, WarehouseError
+from echolead.embedded.clickhouse.external import ExternalTable
+from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.sessions import Session, Sessions
+from echolead.embedded.clickhouse.sql import Shape, Statement
+from echolead.embedded.clickhouse.users import User
+
+READER_SETTINGS = {"max_execution_time": "300"}
+
+
+@dataclass(frozen=True)
+class Query:
+    """One statement with everything it needs. `tag` is how a running query is found again, to be killed."""
+
+    request: Request
+    user: User
+    statement: Statement
+    data: IO[bytes] | None = None
+    tables: tuple[ExternalTable, ...] = ()
+    tag: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def format(self) -> str:
+        """Name of the format of the result."""
+        return self.statement.format or self.request.default_format
+
+
+class Executor:
+    """Runs queries, each in the thread that calls it."""
+
+    def __init__(self, engine: Engine, sessions: Sessions) -> None:
+        self._engine = engine
+        self._sessions = sessions
+
+    def run(self, query: Query, output: int | None) -> Outcome:
+        """Run to the end; the rows of a READ go to the file descriptor `output`."""
+        text = _text(query, output)
+        with self._handle(query) as handle:
+            return handle.run(text, query.format, query.request.query_parameters)
+
+    @contextmanager
+    def _handle(self, query: Query) -> Iterator[Handle]:
+        request = query.request
+        if not request.session_id:
+            with self._fresh(query, request.database) as handle:
+                yield handle
+            return
+        session = self._sessions.acquire(request, query.user)
+        try:
+            with self._of_session(query, session) as handle:
+                yield handle
+        finally:
+            self._sessions.release(session, request)
+
+    @contextmanager
+    def _of_session(self, query: Query, session: Session) -> Iterator[Handle]:
+        if session.handle is None:
+            with self._fresh(query, query.request.database or session.database) as handle:
+                yield handle
+                if query.statement.kind == b"USE":
+                    session.database = handle.value("SELECT currentDatabase()")
+            return
+        if query.request.method == "GET" and query.statement.shape is not Shape.READ:
+            raise WarehouseError(Code.READONLY, "Cannot execute query in readonly mode: GET only reads.")
+        with _borrowed(session.handle, query):
+            yield session.handle
+
+    @contextmanager
+    def _fresh(self, query: Query, database: str) -> Iterator[Handle]:
+        """A handle for this request alone. `readonly` comes last: nothing can be set after it."""
+        handle = self._engine.handle()
+        try:
+            if database:
+                handle.use(database)
+            for table in query.tables:
+                table.create(handle)
+            if query.user.is_readonly:
+                settings = query.request.settings
+                for name in settings:
+                    raise WarehouseError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode.")
+                handle.set({**READER_SETTINGS, "log_comment": query.tag, "readonly": "1"})
+            else:
+                handle.set(_settings(query))
+                if query.request.method == "GET":
+                    handle.set({"readonly": "2"})
+            yield handle
+        finally:
+            handle.close()
+
+
+@contextmanager
+def _borrowed(handle: Handle, query: Query) -> Iterator[None]:
+    """Set a session's handle up for one request, and put back what the request (not the statement) changed."""
+    settings = _settings(query)
+    before = _current_settings(handle, settings)
+    database = handle.value("SELECT currentDatabase()")
+    try:
+        if query.request.database:
+            handle.use(query.request.database)
+        for table in query.tables:
+            table.create(handle)
+        handle.set(settings)
+        yield
+    finally:
+        for table in query.tables:
+            table.drop(handle)
+        if query.statement.kind == b"SET":
+            before = {name: value for name, value in before.items() if name.encode() not in _names(query.statement)}
+        _restore(handle, before)
+        if query.request.database and query.statement.kind != b"USE":
+            handle.use(database)
+
+
+def _settings(query: Query) -> dict[str, str]:
+    settings = query.request.settings
+    comment = settings.get("log_comment", "")
+    return {**settings, "log_comment": f"{query.tag} {comment}".strip()}
+
+
+def _current_settings(handle: Handle, names: Mapping[str, str]) -> dict[str, str | None]:
+    """Values of these settings; None for one that has its default."""
+    listed = ", ".join(sql.quote(name) for name in names)
+    rows = handle.run(
+        f"SELECT name, changed, value FROM system.settings WHERE name IN ({listed}) FORMAT TSVRaw", "TSVRaw"
+    ).data.decode()
+    found: dict[str, str | None] = {}
+    for row in rows.splitlines():
+        name, changed, value = row.split("\t", 2)
+        found[name] = value if changed == "1" else None
+    return found
+
+
+def _restore(handle: Handle, settings: Mapping[str, str | None]) -> None:
+    handle.set({name: value for name, value in settings.items() if value is not None})
+    defaults = [name for name, value in settings.items() if value is None]
+    if defaults:
+        handle.run("SET " + ", ".join(f"{name} = DEFAULT" for name in defaults), "Null")
+
+
+def _names(statement: Statement) -> set[bytes]:
+    return {token.name for token in statement.tokens}
+
+
+def _text(query: Query, output: int | None) -> bytes:
+    """The statement as the engine gets it: results go out, and data comes in, through a file descriptor."""
+    statement = query.statement
+    format_name = query.format.encode()
+    if statement.shape is Shape.READ and output is not None:
+        path = f"/dev/fd/{output}".encode()
+        return statement.head + b"\nINTO OUTFILE '" + path + b"' TRUNCATE FORMAT " + format_name + b" " + statement.tail
+    if statement.shape is Shape.INSERT_DATA and query.data is not None:
+        return _insert(statement, query.data)
+    if statement.format:
+        return statement.head + b"\nFORMAT " + format_name + b" " + statement.tail
+    return statement.head
+
+
+def _insert(statement: Statement, data: IO[bytes]) -> bytes:
+    data.flush()
+    os.lseek(data.fileno(), 0, os.SEEK_SET)
+    path = f"'/dev/fd/{data.fileno()}'".encode()
+    format_name = statement.format.encode()
+    call = statement.input_call
+    if call is not None:
+        head = statement.head
+        return head[: call.start] + b"file(" + path + b", " + format_name + b", " + head[call.end :]
+    source = b" FROM INFILE " + path + b" COMPRESSION 'none' "
+    return statement.head[: statement.seam] + source + statement.head[statement.seam :] + b" FORMAT " + format_name

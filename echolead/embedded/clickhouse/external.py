@@ -1,0 +1,52 @@
+"""External data: tables that come with a request, live on its handle, and are gone after it."""
+
+import os
+from collections.abc import Mapping
+from typing import IO
+
+from echolead.embedded.clickhouse import sql
+from echolead.embedded.clickhouse.engine import Handle
+from echolead.embedded.clickhouse.errors import Code, WarehouseError
+
+
+class ExternalTable:
+    """One file of a multipart request, as a temporary table."""
+
+    def __init__(self, name: str, data: IO[bytes], options: Mapping[str, str]) -> None:
+        self._name = sql.quote_name(name)
+        self._data = data
+        self._format = options.get("format", "TabSeparated")
+        if not self._format.isalnum():
+            raise WarehouseError(Code.BAD_ARGUMENTS, f"{self._format} is not the name of a format")
+        self._structure = _structure(name, options)
+
+    def create(self, handle: Handle) -> None:
+        """Make and fill the table. Raises `WarehouseError` in the engine's words when the data does not fit."""
+        handle.run(f"CREATE TEMPORARY TABLE {self._name} ({self._structure}) ENGINE = Memory", "Null")
+        self._data.flush()
+        os.lseek(self._data.fileno(), 0, os.SEEK_SET)
+        handle.run(
+            f"INSERT INTO {self._name} FROM INFILE '/dev/fd/{self._data.fileno()}' COMPRESSION 'none' "
+            f"FORMAT {self._format}",
+            "Null",
+        )
+
+    def drop(self, handle: Handle) -> None:
+        """Remove the table from a handle that lives on."""
+        handle.run(f"DROP TEMPORARY TABLE IF EXISTS {self._name}", "Null")
+
+
+def _structure(name: str, options: Mapping[str, str]) -> str:
+    """`structure` is `name Type, …`; `types` is `Type, …` for columns `_1`, `_2`, …"""
+    if "structure" in options:
+        return options["structure"]
+    if "types" not in options:
+        raise WarehouseError(Code.BAD_ARGUMENTS, f"External table {name} has neither {name}_structure nor {name}_types")
+    columns, depth, start = [], 0, 0
+    text = options["types"] + ","
+    for position, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            columns.append(f"_{len(columns) + 1} {text[start:position].strip()}")
+            start = position + 1
+    return ", ".join(columns)

@@ -1,0 +1,57 @@
+"""What the engine alone would not refuse.
+
+The embedded engine has no users, and under `readonly = 1` it still runs `file()` on any path, infers the structure of
+files and addresses for DESCRIBE and EXPLAIN, and kills queries. So the reader's statements are looked at before they
+run. `python()` reads variables of this very process, passwords among them, and is refused to everyone.
+"""
+
+from collections.abc import Iterable
+
+from echolead.embedded.clickhouse.errors import Code, WarehouseError
+from echolead.embedded.clickhouse.sql import Shape, Statement, Token
+
+# Table functions that reach nothing outside the warehouse.
+HARMLESS_TABLE_FUNCTIONS = frozenset(
+    {
+        "numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "values", "null", "view", "viewexplain", "viewifpermitted",
+        "format", "input", "generaterandom", "generateseries", "generate_series", "fuzzjson", "fuzzquery", "loop", "merge",
+        "mergetreeindex", "mergetreeprojection", "mergetreeanalyzeindexes", "mergetreetextindex", "dictionary",
+    }
+)  # fmt: skip
+# Ordinary functions that read files, connect, or look names up.
+REACHING_FUNCTIONS = frozenset({"file", "hascolumnintable", "reversednsquery", "catboostevaluate"})
+
+
+class Guard:
+    """Decides on a statement from its tokens. `table_functions` are all the engine has."""
+
+    def __init__(self, table_functions: Iterable[str]) -> None:
+        self._reaching = REACHING_FUNCTIONS | ({name.lower() for name in table_functions} - HARMLESS_TABLE_FUNCTIONS)
+
+    def check(self, statement: Statement, *, is_readonly: bool) -> None:
+        """Raise `WarehouseError` when the user may not run this."""
+        called = _called(statement.tokens)
+        if "python" in called:
+            raise WarehouseError(Code.ACCESS_DENIED, "The table function python is not available")
+        if not is_readonly:
+            return
+        if statement.shape is not Shape.READ and statement.kind not in {b"USE", b"SET"}:
+            raise WarehouseError(Code.READONLY, "reader: Cannot execute query in readonly mode.")
+        for name in sorted(called & self._reaching):
+            raise WarehouseError(Code.READONLY, f"reader: Cannot use the function {name} in readonly mode.")
+        if any(token.kind == "quoted" and b"/" in token.text for token in statement.tokens):
+            raise WarehouseError(Code.READONLY, "reader: Cannot read files in readonly mode.")
+
+
+def _called(tokens: tuple[Token, ...]) -> set[str]:
+    """Names used as functions: before a parenthesis, or handed to APPLY."""
+    called = set()
+    for index, token in enumerate(tokens):
+        name = token.name.decode(errors="replace")
+        if not name:
+            continue
+        following = tokens[index + 1].text if index + 1 < len(tokens) else b""
+        before = [earlier.upper for earlier in tokens[max(0, index - 2) : index]]
+        if following == b"(" or before[-1:] == [b"APPLY"] or before == [b"APPLY", b"("]:
+            called.add(name)
+    return called

@@ -1,0 +1,129 @@
+"""What an HTTP request asks: its parameters told apart into transport options, settings and query parameters."""
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from echolead.embedded.clickhouse.errors import Code, WarehouseError
+
+DEFAULT_SESSION_SECONDS = 60
+MAX_SESSION_SECONDS = 3600
+DEFAULT_BUFFER_BYTES = 1024 * 1024
+MAX_BUFFER_BYTES = 256 * 1024 * 1024
+
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+# Words a ClickHouse server reads from the URL and does not take for a setting.
+_TRANSPORT = frozenset(
+    {
+        "query", "query_id", "database", "default_format", "user", "password", "quota_key", "stacktrace", "role",
+        "session_id", "session_timeout", "session_check", "compress", "decompress", "buffer_size",
+        "wait_end_of_query", "client_protocol_version", "close_session",
+    }
+)  # fmt: skip
+# Settings about HTTP itself: this server heeds them (or has no use for them), the engine never sees them.
+_HTTP_SETTINGS = frozenset(
+    {
+        "enable_http_compression", "http_zlib_compression_level", "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms", "http_wait_end_of_query", "http_response_buffer_size",
+        "cancel_http_readonly_queries_on_client_close", "http_native_compression_disable_checksumming_on_decompress",
+        "http_write_exception_in_output_format", "add_http_cors_header", "http_response_headers",
+    }
+)  # fmt: skip
+_EXTERNAL = re.compile(r"(?P<table>.+)_(?P<what>format|structure|types)\Z")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One query request, apart from its body."""
+
+    method: str
+    headers: Mapping[str, str]
+    parameters: Mapping[str, str]
+    external: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @classmethod
+    def read(cls, method: str, headers: Mapping[str, str], query_string: bytes) -> "Request":
+        """From the request line and headers; form fields are added with `with_form`."""
+        pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="strict")
+        parameters = dict(pairs)
+        query_id = parameters.get("query_id") or headers.get("x-clickhouse-query-id") or str(uuid.uuid4())
+        return cls(method, headers, parameters, query_id=query_id)
+
+    def with_form(self, fields: Mapping[str, str], tables: Iterable[str] = ()) -> "Request":
+        """The same with the fields of a form, and with the parameters of the external tables set apart."""
+        merged = {**self.parameters, **fields}
+        external: dict[str, dict[str, str]] = {name: {} for name in tables}
+        for name in list(merged):
+            found = _EXTERNAL.match(name)
+            if found and found["table"] in external:
+                external[found["table"]][found["what"]] = merged.pop(name)
+        return Request(self.method, self.headers, merged, external, merged.get("query_id") or self.query_id)
+
+    @property
+    def query(self) -> bytes:
+        """The query as given in the URL or the form."""
+        return self.parameters.get("query", "").encode()
+
+    @property
+    def database(self) -> str:
+        return self.parameters.get("database") or self.headers.get("x-clickhouse-database", "")
+
+    @property
+    def default_format(self) -> str:
+        return self.parameters.get("default_format") or self.headers.get("x-clickhouse-format") or "TabSeparated"
+
+    @property
+    def query_parameters(self) -> dict[str, str]:
+        """`param_x` as `x`; the values are escaped as in TSV, and the engine reads them so."""
+        return {name[6:]: value for name, value in self.parameters.items() if name.startswith("param_")}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What is left: settings for the engine. Raises `WarehouseError` for a name that cannot be one."""
+        found = {}
+        for name, value in self.parameters.items():
+            if name in _TRANSPORT or name in _HTTP_SETTINGS or name.startswith("param_"):
+                continue
+            if not _SETTING.match(name):
+                raise WarehouseError(
+                    Code.UNKNOWN_SETTING, f"Setting {name} is neither a builtin setting nor a custom one"
+                )
+            found[name] = value
+        return found
+
+    @property
+    def wants_compression(self) -> bool:
+        """ClickHouse compresses an answer only when both the header and this setting ask for it."""
+        return self.flag("enable_http_compression")
+
+    @property
+    def buffer_bytes(self) -> int | None:
+        """How much of the answer may be held back to answer an early error with a proper status; None is all."""
+        if self.flag("wait_end_of_query") or self.flag("http_wait_end_of_query"):
+            return None
+        asked = self.parameters.get("buffer_size") or self.parameters.get("http_response_buffer_size") or ""
+        return min(int(asked), MAX_BUFFER_BYTES) if asked.isdigit() and int(asked) else DEFAULT_BUFFER_BYTES
+
+    @property
+    def session_id(self) -> str:
+        return self.parameters.get("session_id", "")
+
+    @property
+    def session_seconds(self) -> int:
+        """How long the session outlives this request. Raises `WarehouseError` as ClickHouse does."""
+        text = self.parameters.get("session_timeout", str(DEFAULT_SESSION_SECONDS))
+        if not text.isdigit():
+            raise WarehouseError(Code.INVALID_SESSION_TIMEOUT, f"Invalid session timeout: '{text}'")
+        if int(text) > MAX_SESSION_SECONDS:
+            raise WarehouseError(
+                Code.INVALID_SESSION_TIMEOUT,
+                f"Session timeout '{text}' is larger than max_session_timeout: {MAX_SESSION_SECONDS}.",
+            )
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        """Whether a boolean parameter is on."""
+        return self.parameters.get(name, "0").lower() in {"1", "true"}

@@ -1,0 +1,90 @@
+"""HTTP sessions: a handle kept under the client's `session_id` until it has been idle for its time."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from echolead.embedded.clickhouse.engine import Engine, Handle
+from echolead.embedded.clickhouse.errors import Code, WarehouseError
+from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.users import User
+
+MAX_SESSIONS = 1000
+
+
+@dataclass
+class Session:
+    """One client's state between requests.
+
+    A reader can set nothing and create nothing, so all there is to keep is the current database, and `handle` is None:
+    a handle that was made read-only can never be set up for another request.
+    """
+
+    handle: Handle | None
+    database: str = ""
+    expires_at: float = 0.0
+    in_use: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Sessions:
+    """All sessions, by user and id."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._changing = threading.Lock()
+
+    def acquire(self, request: Request, user: User) -> Session:
+        """The session of the request, locked for it. Raises `WarehouseError` when it is busy or missing."""
+        seconds = request.session_seconds
+        key = (user.name, request.session_id)
+        with self._changing:
+            self._expire()
+            session = self._sessions.get(key)
+            if session is None:
+                session = self._open(key, user, must_exist=request.flag("session_check"))
+            if not session.in_use.acquire(blocking=False):
+                raise WarehouseError(
+                    Code.SESSION_IS_LOCKED, f"Session {request.session_id} is locked by a concurrent client"
+                )
+            session.expires_at = time.monotonic() + seconds
+            return session
+
+    def release(self, session: Session, request: Request) -> None:
+        """Give the session back; its time begins anew."""
+        with self._changing:
+            session.expires_at = time.monotonic() + request.session_seconds
+            session.in_use.release()
+
+    def expire(self) -> None:
+        """Close the sessions whose time is over."""
+        with self._changing:
+            self._expire()
+
+    def close(self) -> None:
+        """Close all of them; none is in use any more."""
+        with self._changing:
+            for session in self._sessions.values():
+                _close(session)
+            self._sessions.clear()
+
+    def _open(self, key: tuple[str, str], user: User, *, must_exist: bool) -> Session:
+        if must_exist:
+            raise WarehouseError(Code.SESSION_NOT_FOUND, f"Session {key[1]} not found")
+        if len(self._sessions) >= MAX_SESSIONS:
+            raise WarehouseError(Code.TOO_MANY_SIMULTANEOUS_QUERIES, f"There are {MAX_SESSIONS} open sessions already")
+        session = Session(None if user.is_readonly else self._engine.handle())
+        self._sessions[key] = session
+        return session
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        for key, session in list(self._sessions.items()):
+            if session.expires_at <= now and not session.in_use.locked():
+                _close(session)
+                del self._sessions[key]
+
+
+def _close(session: Session) -> None:
+    if session.handle is not None:
+        session.handle.close()

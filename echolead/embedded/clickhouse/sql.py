@@ -1,0 +1,223 @@
+"""The shape of a statement: its kind, where its FORMAT is, and where the data of an INSERT begins.
+
+A lexer and nothing more: the engine parses, and its errors are the ones a client sees. What is needed here is what
+a ClickHouse server gets from its parser before it runs anything: the output format (for the answer's headers), the
+place at which an INSERT stops being text, and whether there is a second statement behind a semicolon.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from echolead.embedded.clickhouse.errors import Code, WarehouseError
+
+_TOKEN = re.compile(
+    rb"""
+      (?P<space>  (?: [\s\x00]+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/ )+ )
+    | (?P<string> '(?:[^'\\]|\\.|'')*' )
+    | (?P<quoted> "(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*` )
+    | (?P<heredoc> \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
+    | (?P<word>   [A-Za-z_\x80-\xff][\w$\x80-\xff]* )
+    | (?P<number> \d[\w.]* )
+    | (?P<mark>   . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_AFTER_FORMAT = re.compile(rb"[ \t\f]*;?[ \t\f]*\r?\n?")
+
+READS = frozenset({b"SELECT", b"WITH", b"FROM", b"(", b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS"})
+"""First words of the statements whose result can be streamed out of the engine."""
+
+
+class Shape(Enum):
+    """How a statement is run."""
+
+    READ = "read"  # returns rows
+    INSERT_DATA = "insert data"  # followed by data in a format
+    COMMAND = "command"  # anything else, INSERT … SELECT included
+
+
+@dataclass(frozen=True)
+class Token:
+    """One significant token; `upper` is empty for strings, so that a string never looks like a keyword."""
+
+    kind: str
+    text: bytes
+    start: int
+    end: int
+
+    @property
+    def upper(self) -> bytes:
+        return self.text.upper() if self.kind in {"word", "mark"} else b""
+
+    @property
+    def name(self) -> bytes:
+        """The identifier meant, quoted or not, in lower case."""
+        if self.kind == "quoted":
+            return self.text[1:-1].lower()
+        return self.text.lower() if self.kind == "word" else b""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement cut at its seams.
+
+    `head` runs to where FORMAT (or the data, or the end) begins, `format` is the name after FORMAT ("" without one),
+    `tail` a SETTINGS clause after it. For INSERT_DATA, `data` is what follows in the same text, `seam` the place in
+    `head` where FROM INFILE goes, and `input_call` the `input(` of an INSERT … SELECT … FROM input(…).
+    """
+
+    shape: Shape
+    kind: bytes
+    head: bytes
+    format: str
+    tail: bytes
+    tokens: tuple[Token, ...]
+    data: bytes = b""
+    seam: int = 0
+    input_call: Token | None = None
+
+
+def tokens(text: bytes) -> Iterator[Token]:
+    """The significant tokens of `text`, lazily: what comes after the last one asked for is never looked at."""
+    for found in _TOKEN.finditer(text):
+        kind = found.lastgroup or "mark"
+        if kind == "space":
+            continue
+        kind = "heredoc" if kind == "tag" else kind
+        yield Token(kind, found.group(), found.start(), found.end())
+
+
+def parse(text: bytes) -> Statement:
+    """Find the seams. Raises `WarehouseError` for an empty text and for what a server refuses over HTTP."""
+    first = next(tokens(text), None)
+    if first is None:
+        raise WarehouseError(Code.SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): empty query.")
+    if first.upper == b"INSERT":
+        return _insert(text)
+    return _other(text, first)
+
+
+def _other(text: bytes, first: Token) -> Statement:
+    found = _single(text)
+    depth = 0
+    for index, token in enumerate(found):
+        depth += _nesting(token)
+        if depth == 0 and token.upper == b"INTO" and _upper(found, index + 1) == b"OUTFILE":
+            raise WarehouseError(Code.INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE is not allowed")
+    end = found[-1].end
+    at = _trailing_format(found)
+    shape = Shape.READ if first.upper in READS and not _inserts(found) else Shape.COMMAND
+    if at is None:
+        return Statement(shape, first.upper, text[:end], "", b"", tuple(found))
+    name = found[at + 1]
+    return Statement(
+        shape, first.upper, text[: found[at].start], name.text.decode(), text[name.end : end], tuple(found)
+    )
+
+
+def _single(text: bytes) -> list[Token]:
+    """All tokens of one statement, without its closing semicolons."""
+    found: list[Token] = []
+    closed = False
+    for token in tokens(text):
+        if token.text == b";":
+            closed = True
+        elif closed:
+            raise WarehouseError(
+                Code.SYNTAX_ERROR,
+                f"Syntax error (Multi-statements are not allowed): failed at position {token.start + 1}",
+            )
+        else:
+            found.append(token)
+    return found
+
+
+def _trailing_format(found: list[Token]) -> int | None:
+    """Index of a closing `FORMAT name`, which a SETTINGS clause may follow."""
+    depth = 0
+    for index in range(len(found) - 2, 0, -1):
+        depth -= _nesting(found[index])
+        if depth == 0 and found[index].upper == b"FORMAT" and found[index + 1].kind == "word":
+            after = _upper(found, index + 2)
+            return (
+                index if after in {b"", b"SETTINGS"} and len(found) in {index + 2, *range(index + 4, 10**6)} else None
+            )
+    return None
+
+
+def _inserts(found: list[Token]) -> bool:
+    """Whether a statement that starts with WITH goes on to write: `WITH … INSERT INTO`, `EXPLAIN` apart."""
+    if found[0].upper != b"WITH":
+        return False
+    depth = 0
+    for index, token in enumerate(found):
+        depth += _nesting(token)
+        if depth == 0 and token.upper == b"INSERT" and _upper(found, index + 1) == b"INTO":
+            return True
+    return False
+
+
+def _insert(text: bytes) -> Statement:
+    """Read on until the data begins, and not a byte further: data is not SQL."""
+    found: list[Token] = []
+    depth = 0
+    selects = False
+    settings: Token | None = None
+    input_call: Token | None = None
+    for token in tokens(text):
+        depth += _nesting(token)
+        before = found[-1] if found else None
+        found.append(token)
+        if before is None or before.text == b".":
+            continue
+        selects = selects or token.upper in {b"SELECT", b"WITH"}
+        if token.text == b"(" and before.name == b"input":
+            input_call = Token("call", b"input(", before.start, token.end)
+        if depth != 0 or len(found) <= 3:  # a table may be called `values` or `format`
+            continue
+        if token.upper == b"INFILE" and before.upper == b"FROM":
+            raise WarehouseError(Code.SYNTAX_ERROR, "FROM INFILE is not allowed over HTTP: send the data in the body")
+        if token.upper == b"SETTINGS":
+            settings = token
+        is_format = before.upper == b"FORMAT" and token.kind == "word" and (not selects or input_call is not None)
+        if is_format or (token.upper == b"VALUES" and not selects):
+            end = before.start if is_format else token.start
+            return Statement(
+                Shape.INSERT_DATA,
+                b"INSERT",
+                head=text[:end],
+                format=token.text.decode() if is_format else "Values",
+                tail=b"",
+                tokens=tuple(found),
+                data=text[_data_start(text, token.end) :],
+                seam=settings.start if settings is not None else end,
+                input_call=input_call,
+            )
+    return _other(text, found[0])
+
+
+def _data_start(text: bytes, end: int) -> int:
+    after = _AFTER_FORMAT.match(text, end)
+    return after.end() if after else end
+
+
+def _nesting(token: Token) -> int:
+    if token.kind != "mark":
+        return 0
+    return {b"(": 1, b"[": 1, b"{": 1, b")": -1, b"]": -1, b"}": -1}.get(token.text, 0)
+
+
+def _upper(found: list[Token], index: int) -> bytes:
+    return found[index].upper if index < len(found) else b""
+
+
+def quote(value: str) -> str:
+    """A string literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def quote_name(name: str) -> str:
+    """A quoted identifier."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
