@@ -1,0 +1,215 @@
+"""Calls to a destination: paced, bounded in time and size, told apart by outcome, and recorded one by one."""
+
+import asyncio
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from time import perf_counter
+from typing import Any
+
+import httpx
+
+from echolead.outbound import UnsafeAddress
+from echolead.security import redact, redact_text
+from reverse_etl.errors import DeliveryFailed, Misconfigured, NotThere, OutcomeUnknown, Rejected, Unavailable
+from reverse_etl.pace import Breaker, Pace
+
+ANSWER_KEPT_CHARACTERS = 4096
+ANSWER_READ_BYTES = 2 * 1024 * 1024
+CALL_SECONDS = 20.0
+TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
+# A call that is safe to repeat is repeated at once, twice at most: with one call in three failing, a delivery of six
+# calls would otherwise need half a dozen rounds through the ledger.
+TRIES_OF_SAFE_CALLS = 3
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One call as it is kept in `delivery_attempts`: no secret in the request, the answer cut to 4 KB."""
+
+    operation: str
+    request: dict[str, Any]
+    outcome: str  # ok, rejected, unavailable, unknown, misconfigured, conflict, lost, mismatch
+    started_at: datetime
+    response_status: int | None = None
+    response: str | None = None
+    latency_ms: int | None = None
+    error_class: str | None = None
+
+
+@dataclass
+class Line:
+    """What all calls of one lane share: the connection pool, the pace, the breaker, and the secrets to leave out."""
+
+    client: httpx.AsyncClient
+    pace: Pace
+    breaker: Breaker
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass
+class Calls:
+    """The calls made for one delivery, in order."""
+
+    line: Line
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    async def ask(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        is_safe_to_repeat: bool = True,
+    ) -> Any:
+        """Make a call and return its JSON, None for an empty answer.
+
+        Raises a `DeliveryFailed`: `NotThere` or `Rejected` (4xx), `Unavailable` (nothing was taken), `OutcomeUnknown`
+        (it may have been), `Misconfigured` (token or address refused). Only `OutcomeUnknown` is repeated here.
+        """
+        for tries_left in reversed(range(TRIES_OF_SAFE_CALLS if is_safe_to_repeat else 1)):
+            try:
+                return await self._ask_once(operation, method, path, body, params)
+            except OutcomeUnknown:
+                if tries_left == 0:
+                    raise
+                await asyncio.sleep(random.uniform(0.02, 0.2))  # noqa: S311  # jitter
+        raise AssertionError("unreachable")
+
+    def note(self, operation: str, outcome: str, sentence: str) -> None:
+        """Record something that was decided rather than called, such as a field left to its holder."""
+        now = datetime.now(UTC)
+        self.exchanges.append(Exchange(operation, {}, outcome, now, response=sentence[:ANSWER_KEPT_CHARACTERS]))
+
+    async def _ask_once(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        params: Mapping[str, str] | None,
+    ) -> Any:
+        line = self.line
+        if line.breaker.seconds_left > 0:
+            raise Unavailable("Calls are suspended after repeated failures.", retry_after=line.breaker.seconds_left)
+        await line.pace.take()
+        started_at, started = datetime.now(UTC), perf_counter()
+        status: int | None = None
+        text = ""
+        error: DeliveryFailed | None = None
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                request = line.client.build_request(method, path, json=body, params=params)
+                status, headers, text = await _send(line.client, request)
+            answer = _read(status, headers, text)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as caught:
+            error = Unavailable(f"No connection: {caught or type(caught).__name__}")
+        except (httpx.TransportError, TimeoutError) as caught:
+            error = OutcomeUnknown(f"The connection failed after the request was sent: {caught or 'time-out'}")
+        except (UnsafeAddress, httpx.InvalidURL) as caught:
+            error = Misconfigured(str(caught))
+        except DeliveryFailed as caught:
+            error = caught
+        self._report(error)
+        self.exchanges.append(
+            Exchange(
+                operation=operation,
+                request=redact(
+                    {"method": method, "path": path, "params": dict(params or {}), "body": body}, line.secrets
+                ),
+                outcome="ok" if error is None else OUTCOMES[type(error)],
+                started_at=started_at,
+                response_status=status,
+                response=_kept(text or str(error or ""), line.secrets),
+                latency_ms=round((perf_counter() - started) * 1000),
+                error_class=None if error is None else type(error).__name__,
+            )
+        )
+        if error is not None:
+            raise error
+        return answer
+
+    def _report(self, error: DeliveryFailed | None) -> None:
+        """Tell the breaker and the pace how the destination is doing: a refusal is an answer as well."""
+        if error is None or isinstance(error, Rejected):
+            self.line.breaker.succeeded()
+            return
+        self.line.breaker.failed(at_once=isinstance(error, Misconfigured))
+        if isinstance(error, Unavailable) and error.retry_after:
+            self.line.pace.pause(error.retry_after)
+
+
+OUTCOMES: dict[type[DeliveryFailed], str] = {
+    Rejected: "rejected",
+    NotThere: "rejected",
+    Unavailable: "unavailable",
+    OutcomeUnknown: "unknown",
+    Misconfigured: "misconfigured",
+}
+
+
+async def _send(client: httpx.AsyncClient, request: httpx.Request) -> tuple[int, httpx.Headers, str]:
+    response = await client.send(request, stream=True)
+    try:
+        read = bytearray()
+        async for chunk in response.aiter_bytes():
+            read += chunk
+            if len(read) > ANSWER_READ_BYTES:
+                raise OutcomeUnknown(f"The answer is over {ANSWER_READ_BYTES} bytes.")
+    finally:
+        await response.aclose()
+    return response.status_code, response.headers, read.decode(errors="replace")
+
+
+def _read(status: int, headers: httpx.Headers, text: str) -> Any:
+    """The JSON of a successful answer. Raises what the status stands for."""
+    if status in (429, 503):
+        raise Unavailable(f"The destination answers {status}.", retry_after=retry_after(headers))
+    if status >= 500:
+        raise OutcomeUnknown(f"The destination answers {status}: {text[:200]}")
+    if status in (401, 403):
+        raise Misconfigured(f"The destination refuses the token ({status}): {text[:200]}")
+    if 300 <= status < 400:
+        raise Misconfigured(f"The destination redirects ({status}): use the address it redirects to.")
+    if status == 404:
+        raise NotThere(f"Not found: {text[:200]}", status=status)
+    if status >= 400:
+        raise Rejected(f"Refused ({status}): {text[:500]}", status=status, attributes=_attributes(text))
+    if not text.strip():
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise OutcomeUnknown(f"The answer is not JSON: {text[:200]}") from error
+
+
+def retry_after(headers: httpx.Headers) -> float | None:
+    """Seconds asked for by Retry-After, given as seconds or as a date; None when it is absent or unreadable."""
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isdigit():
+        return min(float(asked), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        moment = parsedate_to_datetime(asked)
+    except ValueError:
+        return None
+    seconds: float = (moment - datetime.now(UTC if moment.tzinfo else None)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _attributes(text: str) -> tuple[str, ...]:
+    try:
+        named = json.loads(text).get("attributes")
+    except (ValueError, AttributeError):
+        return ()
+    return tuple(str(name) for name in named) if isinstance(named, list) else ()
+
+
+def _kept(text: str, secrets: tuple[str, ...]) -> str:
+    # NUL cannot be kept in a PostgreSQL text.
+    return redact_text(text[: 4 * ANSWER_KEPT_CHARACTERS], secrets)[:ANSWER_KEPT_CHARACTERS].replace("\x00", "�")

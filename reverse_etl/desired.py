@@ -1,0 +1,106 @@
+"""The wanted state, read from `activation.lead_deliveries` in the warehouse."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from echolead import warehouse
+
+CHUNK_ROWS = 10_000
+# ClickHouse's error codes for a table or database that is not there (yet).
+NOT_THERE = ("Code: 60.", "Code: 81.", "UNKNOWN_TABLE", "UNKNOWN_DATABASE")
+
+# After the last key of the chunk before, in the order of the table's sorting key.
+KEYS = """
+select tenant_id, destination_id, lead_id, payload_hash, changed_at
+from activation.lead_deliveries
+where changed_at >= fromUnixTimestamp64Milli({since_ms:Int64})
+    and (tenant_id, lead_id, destination_id) > ({tenant_id:String}, {lead_id:String}, {destination_id:String})
+order by tenant_id, lead_id, destination_id
+limit {rows:UInt32}
+"""
+PAYLOADS = """
+select tenant_id, destination_id, lead_id, payload_hash, payload
+from activation.lead_deliveries
+where tenant_id in {tenant_ids:Array(String)} and lead_id in {lead_ids:Array(String)}
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The key of one lead's wanted state at one destination, and the hash of what it should be."""
+
+    tenant_id: str
+    destination_id: str
+    lead_id: str
+    payload_hash: str
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Whose state it is, and where."""
+        return self.tenant_id, self.destination_id, self.lead_id
+
+
+class DesiredState:
+    """Reads `activation.lead_deliveries`; a table that is not there yet wants nothing."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connected: Client | None = None
+
+    def close(self) -> None:
+        """Close the connections, if any were made."""
+        if self._connected is not None:
+            self._connected.close()
+
+    def chunks(self, since: datetime | None) -> Iterator[tuple[list[Wanted], datetime | None]]:
+        """Keys changed at or after `since` (all when None), 10,000 at a time, with the newest `changed_at` of each."""
+        last = ("", "", "")
+        since_ms = 0 if since is None else int(since.timestamp() * 1000)
+        while True:
+            tenant_id, lead_id, destination_id = last
+            rows = self._query(
+                KEYS,
+                since_ms=since_ms,
+                tenant_id=tenant_id,
+                lead_id=lead_id,
+                destination_id=destination_id,
+                rows=CHUNK_ROWS,
+            )
+            if rows:
+                yield [Wanted(*row[:4]) for row in rows], max(row[4] for row in rows)
+            if len(rows) < CHUNK_ROWS:
+                return
+            last = (rows[-1][0], rows[-1][2], rows[-1][1])
+
+    def payloads(self, wanted: list[Wanted]) -> list[tuple[Wanted, str]]:
+        """The payloads (JSON) of these leads as they are now, with the hashes they have now."""
+        places = {key.place for key in wanted}
+        rows = self._query(
+            PAYLOADS,
+            tenant_ids=sorted({key.tenant_id for key in wanted}),
+            lead_ids=sorted({key.lead_id for key in wanted}),
+        )
+        found = {key.place: (key, str(row[4])) for row in rows if (key := Wanted(*row[:4])).place in places}
+        return list(found.values())
+
+    def is_there(self) -> bool:
+        """Whether the table exists, so that a lead missing from it is one that is not wanted."""
+        query = "select 1 from system.tables where database = 'activation' and name = 'lead_deliveries'"
+        return bool(self._query(query))
+            self._query("select 1 from system.tables where database = 'activation' and name = 'lead_deliveries'")
+        )
+
+    def _query(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        if self._connected is None:
+            self._connected = warehouse.connect(self._url)
+        try:
+            return [tuple(row) for row in self._connected.query(query, parameters=parameters).result_rows]
+        except DatabaseError as error:
+            if any(sign in str(error) for sign in NOT_THERE):
+                return []
+            raise

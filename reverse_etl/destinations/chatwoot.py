@@ -1,0 +1,361 @@
+"""Chatwoot: leads as contacts of an account. The behaviour it relies on is in docs/reference/chatwoot.md."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+import httpx
+
+from reverse_etl.calls import TIMEOUT, Calls
+from reverse_etl.errors import Misconfigured, Mismatch, NotThere, Rejected
+from reverse_etl.lead import Delivered, Known, Lead
+
+Contact = dict[str, Any]
+
+# A contact that gave no name is called by two words and a number ("restless-field-123").
+GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
+UNIQUE_FIELDS = ("identifier", "email", "phone_number")
+# One condition each for identifier, e-mail and phone number, the rest tracking ids: what is found fits a page of 15.
+CONDITIONS_OF_A_LOOK_UP = 12
+CONTACT_ATTRIBUTE = 1  # attribute_model of a contact's attribute
+TEXT, LINK = 0, 4  # attribute_display_type
+LINK_KEY = "echolead_url"
+# Defined before the first delivery, so that agents see them in the contact's panel in words; others as they appear.
+TITLES = {
+    "channel": "Canal",
+    "source": "Origem",
+    "medium": "Mídia",
+    "campaign": "Campanha",
+    "term": "Termo",
+    "content": "Conteúdo",
+    "gclid": "Google click id",
+    "fbclid": "Meta click id",
+    "first_source": "Primeira origem",
+    "first_medium": "Primeira mídia",
+    "first_campaign": "Primeira campanha",
+    "first_landing_page": "Primeira página",
+    "first_seen_at": "Primeira visita",
+    "sessions_count": "Visitas",
+    "marketing_consent": "Consentimento de marketing",
+    LINK_KEY: "Lead no EchoLead",
+}
+
+
+class ChatwootContacts:
+    """Delivers leads to one Chatwoot account as contacts, matched on `identifier` = `lead_id`.
+
+    It fills what is empty and changes what it wrote itself; what an agent wrote stays. An e-mail or phone number that
+    belongs to another contact stays there, and the conflict is recorded.
+    """
+
+    def __init__(
+        self, base_url: str, account_id: int, inbox_id: int, access_token: str, lead_url: Callable[[str], str]
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._account_id = account_id
+        self._inbox_id = inbox_id
+        self._access_token = access_token
+        self._lead_url = lead_url
+        self._defined_attributes: set[str] = set()
+        self._defined_labels: set[str] = set()
+        self._may_define = True
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]) -> Self:
+        """From a destination's configuration (`base_url`, `account_id`, `inbox_id`) and secret (`api_access_token`).
+
+        Raises `Misconfigured` naming what is missing.
+        """
+        missing = [key for key in ("base_url", "account_id", "inbox_id") if not configuration.get(key)]
+        missing += [] if secrets.get("api_access_token") else ["api_access_token"]
+        if missing:
+            raise Misconfigured(f"The Chatwoot destination lacks {', '.join(missing)}.")
+        try:
+            numbers = int(configuration["account_id"]), int(configuration["inbox_id"])
+        except (TypeError, ValueError) as error:
+            raise Misconfigured("account_id and inbox_id of a Chatwoot destination are numbers.") from error
+        return cls(str(configuration["base_url"]), *numbers, secrets["api_access_token"], lead_url)
+
+    def client(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+        """A pool for this account's API."""
+        return httpx.AsyncClient(
+            base_url=f"{self._base_url}/api/v1/accounts/{self._account_id}/",
+            headers={"api_access_token": self._access_token, "User-Agent": "EchoLead"},
+            timeout=TIMEOUT,
+            transport=transport,
+        )
+
+    async def prepare(self, calls: Calls) -> None:
+        """Read which labels and contact attributes the account has, and define the attributes we always send.
+
+        Defining them takes an administrator's token; with an agent's, contacts get their attributes all the same, and
+        Chatwoot shows them once somebody has defined them. Raises `DeliveryFailed` when the account cannot be read.
+        """
+        labels = await calls.ask("list labels", "GET", "labels")
+        self._defined_labels = {str(label["title"]) for label in labels["payload"]}
+        attributes = await calls.ask(
+            "list attributes",
+            "GET",
+            "custom_attribute_definitions",
+            params={"attribute_model": str(CONTACT_ATTRIBUTE)},
+        )
+        self._defined_attributes = {str(attribute["attribute_key"]) for attribute in attributes}
+        await self._define(calls, TITLES, ())
+
+    async def deliver(self, calls: Calls, lead: Lead, known: Known) -> Delivered:
+        """Create or update the contact of `lead`; twice leaves the same as once.
+
+        Raises `Rejected` (4xx, final), `Unavailable` or `OutcomeUnknown` (worth another try, which looks up first).
+        """
+        attributes = self._attributes(lead)
+        await self._define(calls, attributes, lead.labels)
+        contact, conflicts = await self._find(calls, lead, known)
+        created: dict[str, Any] = {}
+        if contact is None:
+            contact, conflicts, created = await self._create(calls, lead, attributes)
+        changes = _changes(contact, lead, attributes, known)
+        written, more_conflicts = await self._update(calls, contact["id"], changes)
+        await self._remove_stale_attributes(calls, contact, attributes, known)
+        await self._set_labels(calls, contact["id"], lead, known)
+        conflicts = tuple(dict.fromkeys((*conflicts, *more_conflicts)))
+        for conflict in conflicts:
+            calls.note("leave to its holder", "conflict", conflict)
+        fields = {**created, **written, "custom_attributes": attributes}
+        return Delivered(str(contact["id"]), fields, conflicts)
+
+    async def verify(self, calls: Calls, lead: Lead, delivered: Delivered) -> None:
+        """Read the contact and its labels back and compare what was sent. Raises `Mismatch` naming what differs."""
+        try:
+            answer = await calls.ask("read back", "GET", f"contacts/{delivered.remote_id}")
+            labels = await calls.ask("read back labels", "GET", f"contacts/{delivered.remote_id}/labels")
+        except NotThere as error:
+            raise Mismatch(f"Contact {delivered.remote_id} is gone.") from error
+        contact, sent = answer["payload"], dict(delivered.fields)
+        wanted = sent.pop("custom_attributes", None) or self._attributes(lead)
+        held = contact.get("custom_attributes") or {}
+        different = [key for key, value in sent.items() if not _same(key, contact.get(key), value)]
+        different += [f"custom attribute {key}" for key, value in wanted.items() if held.get(key) != value]
+        different += [f"label {label}" for label in lead.labels if label not in labels["payload"]]
+        if different:
+            raise Mismatch(f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
+
+    def _attributes(self, lead: Lead) -> dict[str, Any]:
+        return {**lead.attributes, LINK_KEY: self._lead_url(lead.lead_id)}
+
+    # Finding
+
+    async def _find(self, calls: Calls, lead: Lead, known: Known) -> tuple[Contact | None, tuple[str, ...]]:
+        """The lead's contact: the remembered one, else by identifier, tracking id, e-mail, phone, in that order."""
+        if known.remote_id is not None:
+            try:
+                answer = await calls.ask("show contact", "GET", f"contacts/{known.remote_id}")
+            except NotThere:  # deleted, or merged into another contact
+                pass
+            else:
+                return answer["payload"], ()
+        candidates = _ranked(await self._holders(calls, lead), lead)
+        if not candidates:
+            return None, ()
+        chosen, others = candidates[0], candidates[1:]
+        return chosen, tuple(_conflict(chosen, other, lead) for other in others)
+
+    async def _holders(self, calls: Calls, lead: Lead) -> list[Contact]:
+        """Every contact that holds one of the lead's identifiers exactly.
+
+        `contacts/filter` compares whole values and takes many at once; `contacts/search` matches parts of words.
+        """
+        wanted = [("identifier", value) for value in dict.fromkeys((lead.lead_id, *lead.tracking_ids))]
+        wanted += [("email", lead.email)] if lead.email else []
+        # Chatwoot puts the plus sign there itself.
+        wanted += [("phone_number", lead.phone.removeprefix("+"))] if lead.phone else []
+        found: dict[int, Contact] = {}
+        for first in range(0, len(wanted), CONDITIONS_OF_A_LOOK_UP):
+            some = wanted[first : first + CONDITIONS_OF_A_LOOK_UP]
+            conditions = [
+                _condition(key, value, is_last=pair == len(some) - 1) for pair, (key, value) in enumerate(some)
+            ]
+            answer = await calls.ask("look up contacts", "POST", "contacts/filter", body={"payload": conditions})
+            found.update({contact["id"]: contact for contact in answer["payload"]})
+        return list(found.values())
+
+    # Writing
+
+    async def _create(
+        self, calls: Calls, lead: Lead, attributes: Mapping[str, Any]
+    ) -> tuple[Contact, tuple[str, ...], dict[str, Any]]:
+        """Create the contact, or find the one that holds what Chatwoot says is taken; and the fields that were set.
+
+        Raises `Rejected`.
+        """
+        identity: dict[str, Any] = _identity(lead)
+        body = {"inbox_id": self._inbox_id, **identity, "custom_attributes": dict(attributes)}
+        try:
+            answer = await calls.ask("create contact", "POST", "contacts", body=body, is_safe_to_repeat=False)
+        except Rejected as refused:
+            if not set(refused.attributes) & set(UNIQUE_FIELDS):
+                raise
+            # The sentence may be in any language, so the holder is looked for instead of read out of it.
+            candidates = _ranked(await self._holders(calls, lead), lead)
+            if not candidates:
+                raise
+            chosen, others = candidates[0], candidates[1:]
+            return chosen, tuple(_conflict(chosen, other, lead) for other in others), {}
+        return answer["payload"]["contact"], (), identity
+
+    async def _update(
+        self, calls: Calls, contact_id: int, changes: dict[str, Any]
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Write the changes without those that belong to another contact; both are returned. Raises `Rejected`."""
+        conflicts: list[str] = []
+        changes = dict(changes)
+        while changes:
+            try:
+                await calls.ask("update contact", "PUT", f"contacts/{contact_id}", body=changes)
+            except Rejected as refused:
+                taken = [field for field in refused.attributes if field in UNIQUE_FIELDS and field in changes]
+                held = [(field, await self._holder(calls, field, changes[field], contact_id)) for field in taken]
+                if not taken or any(holder is None for _, holder in held):
+                    raise
+                conflicts += [f"{field} belongs to contact {holder}, left there" for field, holder in held]
+                changes = {key: value for key, value in changes.items() if key not in taken}
+            else:
+                break
+        return changes, tuple(conflicts)
+
+    async def _holder(self, calls: Calls, field: str, value: str, except_for: int) -> int | None:
+        """The id of another contact that holds the value, None when the value is bad rather than taken."""
+        condition = _condition(field, value.removeprefix("+") if field == "phone_number" else value, is_last=True)
+        answer = await calls.ask("look up holder", "POST", "contacts/filter", body={"payload": [condition]})
+        return next((int(found["id"]) for found in answer["payload"] if found["id"] != except_for), None)
+
+    async def _remove_stale_attributes(
+        self, calls: Calls, contact: Contact, attributes: Mapping[str, Any], known: Known
+    ) -> None:
+        """Take off what we sent before and no longer want, unless somebody changed it since."""
+        held = contact.get("custom_attributes") or {}
+        stale = sorted(
+            {
+                key
+                for lead in known.sent
+                for key, value in lead.attributes.items()
+                if key not in attributes and key in held and held[key] == value
+            }
+        )
+        if stale:
+            path = f"contacts/{contact['id']}/destroy_custom_attributes"
+            await calls.ask("remove attributes", "POST", path, body={"custom_attributes": stale})
+
+    async def _set_labels(self, calls: Calls, contact_id: int, lead: Lead, known: Known) -> None:
+        """Add the lead's labels to those the contact has, and take off ours that are no longer meant.
+
+        Chatwoot replaces the whole list, so a label that an agent sets between our reading and writing would be lost;
+        nothing is written when nothing changes.
+        """
+        path = f"contacts/{contact_id}/labels"
+        present: list[str] = (await calls.ask("list contact labels", "GET", path))["payload"]
+        stale = {label for earlier in known.sent for label in earlier.labels} - set(lead.labels)
+        wanted = [label for label in present if label not in stale]
+        wanted += [label for label in lead.labels if label not in wanted]
+        if set(wanted) != set(present):
+            await calls.ask("set contact labels", "POST", path, body={"labels": wanted})
+
+    async def _define(self, calls: Calls, attributes: Iterable[str], labels: Iterable[str]) -> None:
+        """Define the attributes and labels that the account does not have yet."""
+        for key in attributes:
+            if self._may_define and key not in self._defined_attributes:
+                definition = {
+                    "attribute_display_name": TITLES.get(key, key.replace("_", " ").capitalize()),
+                    "attribute_display_type": LINK if key == LINK_KEY else TEXT,
+                    "attribute_description": "EchoLead",
+                    "attribute_key": key,
+                    "attribute_model": CONTACT_ATTRIBUTE,
+                }
+                await self._define_one(calls, "define attribute", "custom_attribute_definitions", definition)
+                self._defined_attributes.add(key)
+        for title in labels:
+            if self._may_define and title not in self._defined_labels:
+                await self._define_one(calls, "define label", "labels", {"title": title, "show_on_sidebar": True})
+                self._defined_labels.add(title)
+
+    async def _define_one(self, calls: Calls, operation: str, path: str, body: Mapping[str, Any]) -> None:
+        try:
+            await calls.ask(operation, "POST", path, body=body)
+        except Misconfigured:  # an agent's token: reading works, defining does not
+            self._may_define = False
+            calls.line.breaker.succeeded()
+        except Rejected:
+            pass  # defined meanwhile, or a key that Chatwoot keeps for itself: the contact takes the value either way
+
+
+def _identity(lead: Lead) -> dict[str, Any]:
+    """The lead's own fields by Chatwoot's names; what is unknown is left out, so that nothing is ever blanked."""
+    fields = {
+        "name": lead.name,
+        "email": lead.email.lower(),
+        "phone_number": lead.phone,
+        "identifier": lead.lead_id,
+    }
+    return {key: value for key, value in fields.items() if value}
+
+
+def _changes(contact: Contact, lead: Lead, attributes: Mapping[str, Any], known: Known) -> dict[str, Any]:
+    """What the contact lacks, or holds from an earlier delivery of ours; an agent's edit is not among it.
+
+    An identifier that is there is never changed: the widget of the browser it came from would lose its conversation.
+    """
+    changes: dict[str, Any] = {}
+    for key, value in _identity(lead).items():
+        current = contact.get(key)
+        if _same(key, current, value):
+            continue
+        is_ours = key != "identifier" and any(_same(key, current, _identity(sent).get(key)) for sent in known.sent)
+        if not current or is_ours or (key == "name" and _is_generated(contact)):
+            changes[key] = value
+    held = contact.get("custom_attributes") or {}
+    if any(held.get(key) != value for key, value in attributes.items()):
+        changes["custom_attributes"] = dict(attributes)
+    return changes
+
+
+def _is_generated(contact: Contact) -> bool:
+    """Whether the name was made up by Chatwoot or copied from the e-mail or phone number."""
+    name, email = str(contact.get("name") or ""), str(contact.get("email") or "")
+    copies = {email, email.partition("@")[0], str(contact.get("phone_number") or "")}
+    return name in copies or GENERATED_NAME.fullmatch(name) is not None
+
+
+def _ranked(contacts: list[Contact], lead: Lead) -> list[Contact]:
+    """The contacts that hold one of the lead's identifiers, the strongest claim first; the rest are not the lead's.
+
+    Rank: identifier = lead_id, then the tracking ids in their order, then the e-mail, then the phone number. A value
+    belongs to one contact of an account, so the order does not depend on the order of the answer.
+    """
+    ids = list(dict.fromkeys((lead.lead_id, *lead.tracking_ids)))
+
+    def rank(contact: Contact) -> int | None:
+        if contact.get("identifier") in ids:
+            return ids.index(contact["identifier"])
+        if lead.email and _same("email", contact.get("email"), lead.email):
+            return len(ids)
+        return len(ids) + 1 if lead.phone and contact.get("phone_number") == lead.phone else None
+
+    ranks = [(place, contact["id"], contact) for contact in contacts if (place := rank(contact)) is not None]
+    return [contact for _, _, contact in sorted(ranks, key=lambda ranked: ranked[:2])]
+
+
+def _conflict(chosen: Contact, other: Contact, lead: Lead) -> str:
+    identity = _identity(lead)
+    fields = [key for key in UNIQUE_FIELDS if key in identity and _same(key, other.get(key), identity[key])]
+    held = " and ".join(fields) or "a tracking id"
+    return f"{held} belongs to contact {other['id']}, left there; delivered to contact {chosen['id']}"
+
+
+def _same(key: str, current: Any, value: Any) -> bool:
+    if key == "email":
+        return str(current or "").lower() == str(value or "").lower()
+    return bool((current or None) == (value or None))
+
+
+def _condition(key: str, value: str, *, is_last: bool) -> dict[str, Any]:
+    condition: dict[str, Any] = {"attribute_key": key, "filter_operator": "equal_to", "values": [value]}
+    return condition if is_last else {**condition, "query_operator": "OR"}
