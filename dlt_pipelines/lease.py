@@ -87,3 +87,15 @@ class Lease:
                 log.info("waiting for the lease %s, which another process holds", self.name)
                 announced = True
             time.sleep(POLL_SECONDS)
+
+
+def is_held(url: str, name: str) -> bool:
+    """Whether some process holds the lease `name` now."""
+    first, second = Lease(url, name)._key
+    with psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="echolead lease") as connection:
+        row = connection.execute(
+            "select exists(select from pg_locks where locktype = 'advisory' and granted and"
+            " classid::bigint = %s and objid::bigint = %s)",
+            (first, second % 2**32),
+        ).fetchone()
+    return row is not None and bool(row[0])

@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import dlt_pipelines.operational.mirror as operational
-
 from dlt_pipelines.raw import ensure_raw_tables
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from dbt.artifacts.schemas.results import RunStatus, TestStatus
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.results import NodeStatus, RunExecutionResult
 
 from echolead.settings import Settings
 from orchestration.dbt.project import common_arguments, export_connection
 
-FAILED = (NodeStatus.Error, NodeStatus.Fail, NodeStatus.RuntimeErr)
+FAILED = (RunStatus.Error, TestStatus.Error, TestStatus.Fail)
 
 
 class DbtFailed(RuntimeError):
@@ -41,7 +42,7 @@ class Dbt:
         result = self._invoke([command, "--no-write-json", *(["--select", *selection] if selection else [])]).result
         if not isinstance(result, RunExecutionResult):
             return []
-        return [_node_run(each) for each in result.results if each.status == NodeStatus.Success]
+        return [_node_run(each) for each in result.results if each.status == RunStatus.Success]
 
     def _invoke(self, arguments: list[str]) -> dbtRunnerResult:
         quiet = ["--quiet", "--no-print", "--no-use-colors", "--log-level-file", "none"]

@@ -1,0 +1,82 @@
+"""Checks of the raw and the deduplicated events: nothing waits for long, nothing is there twice."""
+
+import asyncio
+import time
+
+import dagster as dg
+from nats.js.errors import NotFoundError
+
+from echolead import queue
+from echolead.settings import Settings
+from orchestration.resources import EchoLead
+
+MAX_WAIT_SECONDS = 60.0
+MAX_DUPLICATE_SHARE = 0.05
+
+
+@dg.asset_check(asset=["raw", "events"])
+def events_do_not_wait_in_the_queue(echolead: EchoLead) -> dg.AssetCheckResult:
+    """An event that waits for longer than a minute is a loader that stands still, whatever its process says."""
+    waiting, seconds = asyncio.run(_oldest_waiting(echolead.settings()))
+    return dg.AssetCheckResult(
+        passed=seconds < MAX_WAIT_SECONDS,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"messages_waiting": waiting, "oldest_seconds": round(seconds, 1)},
+    )
+
+
+@dg.asset_check(asset=["raw", "events"])
+def few_events_come_twice(echolead: EchoLead) -> dg.AssetCheckResult:
+    """Repeats are removed downstream; many of them mean scripts that hear no answer, or a loader that restarts."""
+    with echolead.warehouse() as warehouse:
+        rows, events = warehouse.query(
+            "select count(), uniqExact(tenant_id, event_id) from raw.events where received_at > now() - interval 1 day"
+        ).result_rows[0]
+    share = 1 - events / rows if rows else 0.0
+    return dg.AssetCheckResult(
+        passed=share <= MAX_DUPLICATE_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rows": rows, "events": events, "share_repeated": share},
+    )
+
+
+@dg.asset_check(asset=["enriched", "events"])
+def every_received_event_is_enriched_once(echolead: EchoLead) -> dg.AssetCheckResult:
+    """The last day in raw and in enriched, by event: none twice, and none missing that had a minute to arrive."""
+    with echolead.warehouse() as warehouse:
+        rows, events = warehouse.query(
+            "select count(), uniqExact(tenant_id, event_id) from enriched.events"
+            " where received_at > now() - interval 1 day"
+        ).result_rows[0]
+        missing = warehouse.query(
+            "select uniqExact(tenant_id, event_id) from raw.events"
+            " where received_at > now() - interval 1 day and loaded_at < now() - interval 1 minute"
+            " and (tenant_id, event_id) not in (select tenant_id, event_id from enriched.events)"
+        ).result_rows[0][0]
+    return dg.AssetCheckResult(
+        passed=rows == events and missing == 0,
+        metadata={"rows": rows, "events": events, "missing": missing},
+    )
+
+
+async def _oldest_waiting(settings: Settings) -> tuple[int, float]:
+    """How many messages the loader has not acknowledged, and for how many seconds the oldest has waited."""
+    client = await queue.connect(settings.nats_url.get_secret_value(), name="echolead checks")
+    try:
+        jetstream = client.jetstream()
+        try:
+            reader = await jetstream.consumer_info(queue.EVENTS.name, "raw-loader")
+        except NotFoundError:
+            return 0, 0.0
+        waiting = (reader.num_pending or 0) + (reader.num_ack_pending or 0)
+        if not waiting or reader.ack_floor is None:
+            return 0, 0.0
+        oldest = await jetstream.get_msg(
+            queue.EVENTS.name, seq=(reader.ack_floor.stream_seq or 0) + 1, next=True, subject=queue.EVENTS.subject
+        )
+        return waiting, max(time.time() - oldest.time.timestamp(), 0.0) if oldest.time else 0.0
+    finally:
+        await client.close()
+
+
+CHECKS = [events_do_not_wait_in_the_queue, few_events_come_twice, every_received_event_is_enriched_once]

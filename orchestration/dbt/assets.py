@@ -1,0 +1,60 @@
+"""Every model, seed and snapshot of the dbt project as an asset, its tests as asset checks."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from dlt_pipelines.lease import Lease
+from echolead.settings import Settings
+from orchestration.dbt.project import HOT, HOT_LEASE, PROJECT_DIR, REST_LEASE, manifest_path
+
+
+class ByDatabase(DagsterDbtTranslator):
+    """Asset keys name the warehouse's database and table: `enriched/events`, `raw/events`."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """(database, name) of a model, seed or source."""
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The layer: its database."""
+        return str(dbt_resource_props["schema"])
+
+
+def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
+    """Two sets, so that a full build holds up the live path only while it rebuilds the hot models."""
+    manifest = manifest_path(settings)
+    translator = ByDatabase()
+
+    @dbt_assets(manifest=manifest, select=HOT, dagster_dbt_translator=translator, name="hot_models")
+    def hot_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """Models between an event and its delivery; the live path runs them as well, never at the same time."""
+        yield from _build(context, dbt, settings, HOT_LEASE)
+
+    @dbt_assets(manifest=manifest, exclude=HOT, dagster_dbt_translator=translator, name="other_models")
+    def other_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """Seeds, and models that only readers wait for."""
+        yield from _build(context, dbt, settings, REST_LEASE)
+
+    return [hot_models, other_models]
+
+
+def dbt_command() -> DbtCliResource:
+    """The dbt command of this interpreter's environment."""
+    return DbtCliResource(
+        project_dir=str(PROJECT_DIR),
+        profiles_dir=str(PROJECT_DIR),
+        dbt_executable=str(Path(sys.executable).parent / "dbt"),
+        global_config_flags=["--no-use-colors", "--no-send-anonymous-usage-stats"],
+    )
+
+
+def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings, lease: str) -> Iterator[Any]:
+    with ExitStack() as held:
+        held.enter_context(Lease(settings.postgres_system_url.get_secret_value(), lease))
+        yield from dbt.cli(["build"], context=context).stream()

@@ -1,0 +1,47 @@
+"""Everything Dagster knows of: assets from the collector's raw tables to the deliveries, checks, jobs, sensors.
+
+Loaded by the code server and by every run. The settings come from ECHOLEAD_DATA_DIR; dbt's manifest must have been
+prepared (`python -m orchestration.prepare`).
+"""
+
+import dagster as dg
+from dagster_dlt import DagsterDltResource
+
+from echolead.settings import Settings, load_settings
+from orchestration import schedules
+from orchestration.collector import assets as collector
+from orchestration.collector import checks as collector_checks
+from orchestration.dbt.assets import dbt_command, dbt_models
+from orchestration.dbt.project import export_connection
+from orchestration.deliveries import assets as delivery
+from orchestration.live.job import live_job
+from orchestration.live.sensor import keep_live
+from orchestration.operational import assets as operational
+from orchestration.resources import EchoLead
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """The definitions of one stack."""
+    export_connection(settings)
+    return dg.Definitions(
+        assets=[
+            *collector.SPECS,
+            *operational.SPECS,
+            operational.mirror_assets(settings),
+            *dbt_models(settings),
+            delivery.deliveries,
+        ],
+        asset_checks=[*collector_checks.CHECKS, delivery.no_delivery_is_stuck],
+        jobs=[live_job, schedules.full_build, schedules.forget_old_runs],
+        schedules=[schedules.hourly_build, schedules.nightly_forgetting],
+        sensors=[keep_live],
+        resources={
+            "echolead": EchoLead(data_dir=str(settings.data_dir)),
+            "dbt": dbt_command(),
+            "dlt_resource": DagsterDltResource(),
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions(load_settings())

@@ -1,0 +1,107 @@
+"""The job of the live path: a run that loops until its time is over and a successor is there."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import dagster as dg
+
+from orchestration.resources import EchoLead
+
+JOB_NAME = "live"
+REPORT_SECONDS = 5.0
+"""While turns follow each other, their materialisations are logged together this often."""
+SUCCESSOR_CHECK_SECONDS = 5.0
+
+
+def heartbeat_name(run_id: str) -> str:
+    """The lease a live run holds while its process lives."""
+    return f"live-run-{run_id}"
+
+
+class Term:
+    """How long a live run goes on: its time, and beyond it (once more as long at most) until a successor has started.
+
+    So that a daemon that is down for a while does not stop the loading.
+    """
+
+    def __init__(self, seconds: float, has_successor: Callable[[], bool]) -> None:
+        self._started = time.monotonic()
+        self._seconds = seconds
+        self._has_successor = has_successor
+        self._asked = 0.0
+
+    def is_over(self) -> bool:
+        """Whether to end now."""
+        now = time.monotonic()
+        if now < self._started + self._seconds:
+            return False
+        if now >= self._started + 2 * self._seconds:
+            return True
+        if now - self._asked < SUCCESSOR_CHECK_SECONDS:
+            return False
+        self._asked = now
+        return self._has_successor()
+
+
+class Reporter:
+    """Collects what turns did and logs it as materialisations: at once before a pause, else every few seconds."""
+
+    def __init__(self, log_event: Callable[[dg.AssetMaterialization], None]) -> None:
+        self._log_event = log_event
+        self._rows: Counter[tuple[str, ...]] = Counter()
+        self._seconds: Counter[tuple[str, ...]] = Counter()
+        self._logged = time.monotonic()
+
+    def turn(self, turn: "Turn") -> None:  # type: ignore[name-defined]  # noqa: F821  # imported by the run only
+        """Take one turn in."""
+        if turn.load.messages:
+            self._rows[("raw", "events")] += turn.load.events
+            self._rows[("raw", "rejected_events")] += turn.load.rejected
+        for table, rows in turn.mirrored.items():
+            self._rows[("raw", table)] += rows
+        for model in turn.models:
+            self._seconds[model.key] += model.seconds
+        if turn.deliveries is not None and any(vars(turn.deliveries).values()):
+            self._rows[("operational", "deliveries")] += turn.deliveries.delivered
+        if not turn or time.monotonic() - self._logged > REPORT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Log what has been collected."""
+        for key, rows in self._rows.items():
+            self._log_event(dg.AssetMaterialization(list(key), metadata={"dagster/partition_row_count": rows}))
+        for key, seconds in self._seconds.items():
+            self._log_event(dg.AssetMaterialization(list(key), metadata={"seconds": round(seconds, 3)}))
+        self._rows.clear()
+        self._seconds.clear()
+        self._logged = time.monotonic()
+
+
+@dg.op(description="Loads, transforms and delivers in a loop, so that a lead is in Chatwoot seconds after its form.")
+def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
+    """Loop until the run's time is over."""
+    # The code server, which only describes this job, does not need what it runs with.
+    from dlt_pipelines.lease import Lease  # noqa: PLC0415
+    from orchestration.live.loop import run_loop  # noqa: PLC0415
+
+    settings = echolead.settings()
+    term = Term(settings.live_run_seconds, lambda: has_successor(context.instance, context.run_id))
+    reporter = Reporter(context.log_event)
+    with Lease(settings.postgres_system_url.get_secret_value(), heartbeat_name(context.run_id)):
+        try:
+            run_loop(settings, term.is_over, reporter.turn)
+        finally:
+            reporter.flush()
+
+
+def has_successor(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether another live run has started."""
+    started = dg.RunsFilter(job_name=JOB_NAME, statuses=[dg.DagsterRunStatus.STARTED])
+    return any(run.run_id != run_id for run in instance.get_runs(started))
+
+
+@dg.job(name=JOB_NAME, executor_def=dg.in_process_executor, description=live_loop.__doc__)
+def live_job() -> None:
+    """One run of the live path."""
+    live_loop()

@@ -1,0 +1,51 @@
+"""What has changed in the operational database since the last turn, asked in one cheap query."""
+
+from dataclasses import dataclass
+
+import psycopg
+
+from echolead.settings import Settings
+
+QUERY = """
+select
+    (select (count(*), max(updated_at))::text from tenants)
+        || (select (count(*), max(updated_at))::text from tenant_hosts)
+        || (select (count(*), max(updated_at))::text from destinations),
+    (select max(updated_at)::text from deliveries),
+    (select max(started_at)::text from delivery_attempts),
+    exists(select from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')
+           and (next_attempt_at is null or next_attempt_at <= clock_timestamp()))
+"""
+
+
+@dataclass(frozen=True)
+class Watermarks:
+    """Equal values mean: nothing has changed."""
+
+    configuration: str | None
+    ledger: tuple[str | None, str | None]
+    is_delivery_due: bool
+
+
+class WatermarkReader:
+    """One connection, as the role that sees every tenant; opened again after an error."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.postgres_system_url.get_secret_value()
+        self._connection: psycopg.Connection | None = None
+
+    def read(self) -> Watermarks:
+        """The state now. Raises `psycopg.OperationalError` when PostgreSQL does not answer."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=5, application_name="echolead live watermarks"
+            )
+        row = self._connection.execute(QUERY).fetchone()
+        if row is None:
+            raise psycopg.OperationalError("no answer")
+        return Watermarks(row[0], (row[1], row[2]), bool(row[3]))
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            self._connection.close()

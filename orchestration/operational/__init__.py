@@ -1,0 +1,1 @@
+"""The operational database as assets: its tables outside, their mirror in raw through dagster-dlt."""

@@ -1,0 +1,52 @@
+"""What runs by the clock: the hourly full build with all checks, and the clean-up of old runs."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from orchestration.live.job import JOB_NAME
+
+LIVE_RUNS_KEPT = timedelta(days=1)
+RUNS_KEPT = timedelta(days=30)
+MAX_FORGOTTEN = 500
+FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+full_build = dg.define_asset_job(
+    "full_build",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(["operational", "deliveries"]),
+    description="Mirror, every dbt model with its tests, and the checks; deliveries are the live path's.",
+    executor_def=dg.in_process_executor,
+)
+hourly_build = dg.ScheduleDefinition(
+    name="hourly_build",
+    job=full_build,
+    cron_schedule="7 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+
+@dg.op
+def forget_finished_runs(context: dg.OpExecutionContext) -> None:
+    """Delete runs nobody will look at any more: the live path alone makes about fifty a day."""
+    now = datetime.now(UTC)
+    instance = context.instance
+    of_live = dg.RunsFilter(job_name=JOB_NAME, statuses=FINISHED, created_before=now - LIVE_RUNS_KEPT)
+    of_any = dg.RunsFilter(statuses=FINISHED, created_before=now - RUNS_KEPT)
+    old = {run.run_id for each in (of_live, of_any) for run in instance.get_runs(each, limit=MAX_FORGOTTEN)}
+    for run_id in sorted(old):
+        instance.delete_run(run_id)
+    context.log.info("%d finished runs deleted", len(old))
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def forget_old_runs() -> None:
+    """Keep live runs for a day and the others for a month."""
+    forget_finished_runs()
+
+
+nightly_forgetting = dg.ScheduleDefinition(
+    name="nightly_forgetting",
+    job=forget_old_runs,
+    cron_schedule="37 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
