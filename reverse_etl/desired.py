@@ -19,14 +19,15 @@ KEYS = """
 select tenant_id, destination_id, lead_id, payload_hash, changed_at
 from activation.lead_deliveries
 where changed_at >= fromUnixTimestamp64Milli({since_ms:Int64})
-    and (tenant_id, lead_id, destination_id) > ({tenant_id:String}, {lead_id:String}, {destination_id:String})
-order by tenant_id, lead_id, destination_id
+    and (tenant_id, destination_id, lead_id) > ({tenant_id:String}, {destination_id:String}, {lead_id:String})
+order by tenant_id, destination_id, lead_id
 limit {rows:UInt32}
 """
 PAYLOADS = """
 select tenant_id, destination_id, lead_id, payload_hash, payload
 from activation.lead_deliveries
-where tenant_id in {tenant_ids:Array(String)} and lead_id in {lead_ids:Array(String)}
+where tenant_id in {tenant_ids:Array(String)} and destination_id in {destination_ids:Array(String)}
+    and lead_id in {lead_ids:Array(String)}
 """
 
 
@@ -62,7 +63,7 @@ class DesiredState:
         last = ("", "", "")
         since_ms = 0 if since is None else int(since.timestamp() * 1000)
         while True:
-            tenant_id, lead_id, destination_id = last
+            tenant_id, destination_id, lead_id = last
             rows = self._query(
                 KEYS,
                 since_ms=since_ms,
@@ -75,7 +76,7 @@ class DesiredState:
                 yield [Wanted(*row[:4]) for row in rows], max(row[4] for row in rows)
             if len(rows) < CHUNK_ROWS:
                 return
-            last = (rows[-1][0], rows[-1][2], rows[-1][1])
+            last = (rows[-1][0], rows[-1][1], rows[-1][2])
 
     def payloads(self, wanted: list[Wanted]) -> list[tuple[Wanted, str]]:
         """The payloads (JSON) of these leads as they are now, with the hashes they have now."""
@@ -83,6 +84,7 @@ class DesiredState:
         rows = self._query(
             PAYLOADS,
             tenant_ids=sorted({key.tenant_id for key in wanted}),
+            destination_ids=sorted({key.destination_id for key in wanted}),
             lead_ids=sorted({key.lead_id for key in wanted}),
         )
         found = {key.place: (key, str(row[4])) for row in rows if (key := Wanted(*row[:4])).place in places}
@@ -92,8 +94,6 @@ class DesiredState:
         """Whether the table exists, so that a lead missing from it is one that is not wanted."""
         query = "select 1 from system.tables where database = 'activation' and name = 'lead_deliveries'"
         return bool(self._query(query))
-            self._query("select 1 from system.tables where database = 'activation' and name = 'lead_deliveries'")
-        )
 
     def _query(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         if self._connected is None:
