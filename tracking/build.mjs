@@ -13,9 +13,11 @@ await build({
   bundle: true,
   minify: true,
   format: 'iife',
-  target: 'es2020',
+  target: 'es2021',
   charset: 'utf8',
   legalComments: 'none',
+  tsconfigRaw: {},
+  mangleProps: /^(isMine|until|chars)$/, // never leave the script
   define: { SCRIPT_VERSION: JSON.stringify(version) },
 });
 

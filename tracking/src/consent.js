@@ -1,58 +1,41 @@
 /** What the visitor allowed. A decision is kept; without one, the page's default holds. */
-import { escape, keep, recall, unescape } from './storage.js';
-import { cut, iso, quietly } from './text.js';
-
-const RECORD = '_elc';
-/** Sent whatever `analytics` says: the visitor asked for these themself, or they are the decision. */
-export const ALWAYS = ['form_submit', 'identify', 'consent'];
+import { consent } from './config.js';
+import { keep, pack, recall, unpack } from './storage.js';
+import { clock, cut } from './text.js';
 
 /**
  * @typedef {object} Decision
  * @property {Record<string, boolean>} purposes
- * @property {string} [basis]
+ * @property {string} basis `granted`, `wait` and `denied` are the page's default, not yet the visitor's word
  * @property {string} [policy_version]
  * @property {string} [at]
  */
 
-/** @type {'granted' | 'denied' | 'wait'} */
-let fallback = 'granted';
-/** @type {Decision | undefined} */
-let decision;
+/** @param {string} word */
+const both = (word) => ({ analytics: word === 'granted', marketing: word === 'granted' });
 
-/** @param {'granted' | 'denied' | 'wait'} byDefault */
-export function startConsent(byDefault) {
-  fallback = byDefault;
-  decision = quietly(() => JSON.parse(unescape(recall(RECORD))));
-}
+/** @type {Decision} */
+let decision = unpack(recall('_elc')) || { purposes: both(consent), basis: consent };
 
 /**
  * @param {string | Record<string, boolean>} purposes `'granted'`, `'denied'`, or purposes one by one; those not named stay
  * @param {{basis?: string, policy_version?: string}} [detail]
  */
-export function decide(purposes, detail = {}) {
-  const all = purposes === 'granted';
+export function decide(purposes, { basis = 'consent', policy_version } = {}) {
   decision = {
-    purposes:
-      typeof purposes === 'string'
-        ? { analytics: all, marketing: all }
-        : { analytics: allows('analytics'), marketing: allows('marketing'), ...purposes },
-    basis: cut(detail.basis || 'consent', 2048),
-    policy_version: cut(detail.policy_version, 2048),
-    at: iso(Date.now()),
+    purposes: { ...decision.purposes, ...(typeof purposes === 'string' ? both(purposes) : purposes) },
+    basis,
+    policy_version: cut(policy_version, 99),
+    at: clock(),
   };
-  keep(RECORD, escape(JSON.stringify(decision)), true);
+  keep('_elc', pack(decision), true);
 }
 
-/** @param {string} purpose */
-export function allows(purpose) {
-  return decision ? decision.purposes[purpose] === true : fallback === 'granted';
-}
+/** @param {string} purpose @returns {boolean} */
+export const allows = (purpose) => decision.purposes[purpose] === true;
 
 /** Whether the visitor has still to decide, and nothing may be stored or sent until then. */
-export const isWaiting = () => !decision && fallback === 'wait';
+export const isWaiting = () => decision.basis === 'wait';
 
-/** The consent an event carries: none where the page never asked, so that the tenant's default holds. */
-export function consentOfEvent() {
-  if (decision) return decision;
-  return fallback === 'granted' ? undefined : { purposes: { analytics: false, marketing: false }, basis: 'default' };
-}
+/** None where the page never asked: all is allowed, and the tenant's default holds. */
+export const consentOfEvent = () => (decision.basis === 'granted' ? undefined : decision);

@@ -1,60 +1,27 @@
 /** Who the visitor is, as a pseudonym, and which visit this is: `tracking_id` and the session, in one record. */
 import { allows } from './consent.js';
-import { forget, keep, recall } from './storage.js';
-import { isUuid, uuid7 } from './text.js';
+import { keep, recall } from './storage.js';
+import { now, uuid7 } from './text.js';
 
-const RECORD = '_el';
-const IDLE_MS = 30 * 60_000;
-const LONGEST_MS = 24 * 3_600_000;
+/** The record's two ids and two times (session start, last sign of life; ms), if it is whole. */
+const read = () => /^([\da-f-]{36})\.([\da-f-]{36})\.(\d+)\.(\d+)$/.exec(recall('_el')) || [];
 
-/**
- * @typedef {object} Visit
- * @property {string} trackingId
- * @property {string} sessionId
- * @property {number} startedAt ms
- * @property {number} activeAt ms
- */
-
-/** @returns {Visit | undefined} */
-function read() {
-  const [trackingId, sessionId, startedAt, activeAt] = recall(RECORD).split('.');
-  if (!isUuid(trackingId) || !isUuid(sessionId)) return undefined;
-  return { trackingId, sessionId, startedAt: parseInt(startedAt, 36) || 0, activeAt: parseInt(activeAt, 36) || 0 };
-}
-
-/** @param {Visit} visit */
-function write(visit) {
-  const { trackingId, sessionId, startedAt, activeAt } = visit;
-  keep(RECORD, [trackingId, sessionId, startedAt.toString(36), activeAt.toString(36)].join('.'), allows('analytics'));
-}
-
-/** Whether the session that was open when the page came has ended, or none was. */
+/** Whether the session that was open has ended, 30 min idle or 24 h long, or none was. */
 export function isSessionOver() {
-  const visit = read();
-  const now = Date.now();
-  return !visit || now - visit.activeAt > IDLE_MS || now - visit.startedAt > LONGEST_MS;
+  const [, tracking, , start, active] = read();
+  return !tracking || now() - +active > 1800000 || now() - +start > 86400000;
 }
 
 /**
  * The visit now, marked active. Read anew each time: another tab may have moved it on.
- * @param {boolean} [startSession] open a new session whatever the clock says
- * @returns {Visit}
+ * @param {boolean} [opensSession] open a new session whatever the clock says
+ * @param {boolean} [isNobody] forget who it was
  */
-export function visitNow(startSession) {
-  const now = Date.now();
-  const known = read();
-  const visit =
-    known && !startSession && !isSessionOver()
-      ? { ...known, activeAt: now }
-      : { trackingId: known ? known.trackingId : uuid7(), sessionId: uuid7(), startedAt: now, activeAt: now };
-  write(visit);
-  return visit;
+export function visitNow(opensSession, isNobody) {
+  const [, tracking, session, start] = read();
+  const isNew = opensSession || isSessionOver();
+  const tracking_id = (!isNobody && tracking) || uuid7();
+  const session_id = isNew ? uuid7() : session;
+  keep('_el', [tracking_id, session_id, isNew ? now() : start, now()].join('.'), allows('analytics'));
+  return { tracking_id, session_id };
 }
-
-/** Become somebody else: a new pseudonym and a new session. */
-export function newVisitor() {
-  write({ trackingId: uuid7(), sessionId: uuid7(), startedAt: Date.now(), activeAt: Date.now() });
-}
-
-/** Keep the pseudonym for this page only. */
-export const forgetVisitor = () => forget(RECORD);

@@ -1,55 +1,49 @@
 /** Page views, in ordinary pages and in single-page applications. */
+import { pages } from './config.js';
 import { quietly } from './text.js';
 
-const SETTLE_MS = 50; // routers change the address first and the title after, and often twice
-
-/** @type {string} the address of the last counted view */
+/** The address of the last counted view, and what the visitor saw before it. */
 let counted = '';
-/** @type {string} what the visitor saw before it */
 let previous = document.referrer;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
+/** @type {ReturnType<typeof setTimeout>} */
 let timer;
+/** @type {(name: string, properties?: object) => void} */
+let record;
 
-/** An address is another page when its path changes, or a fragment that is a route. @param {string} url */
-function routeOf(url) {
-  const [address, fragment = ''] = url.split('#');
-  return address.split('?')[0] + (/^!?\//.test(fragment) ? '#' + fragment.split('?')[0] : '');
-}
-
+/** What makes an address another page: its path, or a fragment that is a route; queries are filters and tidying. */
 /** @param {string} url */
-const queryOf = (url) => url.split('#')[0].split('?').slice(1).join('?');
+const pageOf = (url) => url.replace(/\?[^#]*/, '').replace(/#(?!!?\/).*/, '');
 
 /** The referrer of the view that is open: the page before it, also within an application. */
 export const pageReferrer = () => previous;
 
-/** Count the page that is open now. @param {(properties?: object) => void} view @param {object} [properties] */
-export function countPage(view, properties) {
+/** Count the page that is open now. @param {object} [properties] */
+export function countPage(properties) {
   clearTimeout(timer);
-  if (counted) previous = counted;
+  previous = counted || previous;
   counted = location.href;
-  view(properties);
+  record('page_view', properties);
 }
 
-/** @param {(properties?: object) => void} view called once for each page the visitor sees */
-export function watchPages(view) {
-  /** @param {boolean} byQuery whether a new query alone is a new page */
-  const changed = (byQuery) => {
+/** @param {typeof record} to */
+export function startPages(to) {
+  record = to;
+  if (pages === 'off') return;
+  const start = () => countPage();
+  const changed = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      const isNew = routeOf(location.href) !== routeOf(counted) || (byQuery && queryOf(location.href) !== queryOf(counted));
-      if (isNew) countPage(view);
-    }, SETTLE_MS);
+    // Routers change the address first and the title after, and often twice.
+    timer = setTimeout(() => pageOf(location.href) !== pageOf(counted) && countPage(), 50);
   };
   for (const name of /** @type {('pushState' | 'replaceState')[]} */ (['pushState', 'replaceState'])) {
     const original = history[name];
     history[name] = function (...args) {
-      const result = original.apply(this, args); // an error of the page's own call is the page's own
-      quietly(() => changed(name === 'pushState')); // replaceState tidies queries, and that is no new page
-      return result;
+      original.apply(this, args); // an error of the page's own call is the page's own
+      quietly(changed);
     };
   }
-  addEventListener('popstate', () => changed(true));
-  addEventListener('hashchange', () => changed(false));
-  addEventListener('pageshow', (event) => event.persisted && countPage(view)); // back, from the browser's page cache
-  countPage(view);
+  addEventListener('popstate', changed);
+  addEventListener('pageshow', (event) => event.persisted && start()); // back, from the browser's page cache
+  if (/** @type {any} */ (document).prerendering) document.addEventListener('prerenderingchange', start, { once: true });
+  else start();
 }

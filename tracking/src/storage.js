@@ -1,91 +1,59 @@
 /** Small records kept twice, as a cookie shared by the site's subdomains and in localStorage, each repairing the other. */
 import { quietly } from './text.js';
 
-const MAX_AGE_SECONDS = 34_128_000; // 395 days: browsers cut at 400
-const MAX_COOKIE_BYTES = 3_800; // browsers refuse 4096 with name and attributes
-
-/** @type {Map<string, string>} what this page knows, also when the browser keeps nothing */
-const memory = new Map();
+/** @type {Record<string, string>} what this page knows, also when the browser keeps nothing */
+const memory = {};
 /** @type {string | undefined} */
 let domain;
 
 /** @param {string} name */
-export function readCookie(name) {
-  for (const pair of (quietly(() => document.cookie) || '').split('; ')) {
-    if (pair.startsWith(name + '=')) return pair.slice(name.length + 1);
-  }
-  return '';
-}
+export const readCookie = (name) => quietly(() => ('; ' + document.cookie).split(`; ${name}=`)[1].split(';')[0]) || '';
 
-/** @param {string} name @param {string} value @param {number} maxAge @param {string} on */
-function writeCookie(name, value, maxAge, on) {
+/** @param {string} name @param {string} value @param {number} maxAge seconds @param {string} on */
+const writeCookie = (name, value, maxAge, on) =>
   quietly(() => {
-    document.cookie =
-      `${name}=${value};path=/;max-age=${maxAge};samesite=lax` +
-      (on && `;domain=${on}`) +
-      (location.protocol === 'https:' ? ';secure' : '');
+    const secure = location.protocol > 'http:' ? ';secure' : '';
+    document.cookie = `${name}=${value};path=/;max-age=${maxAge};samesite=lax${on && ';domain=' + on}${secure}`;
   });
-}
 
 /**
  * The widest domain the browser lets this page set a cookie on, found by trying, as it knows the public suffixes.
  * Empty where only the host itself works: addresses, single names, blocked cookies.
  */
 export function cookieDomain() {
-  if (domain === undefined) {
+  if (domain == null) {
     domain = '';
     const labels = location.hostname.split('.');
-    for (let from = labels.length - 2; from >= 0 && !/^[\d.:[\]]+$/.test(location.hostname); from--) {
+    for (let from = labels.length - 1; from-- && !domain; ) {
       const candidate = labels.slice(from).join('.');
       writeCookie('_el0', '1', 9, candidate);
-      if (readCookie('_el0')) {
-        writeCookie('_el0', '', 0, candidate);
-        domain = candidate;
-        break;
-      }
+      // An address as a domain is accepted, and means the host; its last numbers alone are refused.
+      if (readCookie('_el0')) domain = candidate;
+      writeCookie('_el0', '', 0, candidate);
     }
   }
   return domain;
 }
 
-/** @returns {Storage | undefined} `undefined` where the browser blocks it */
-export function localStore() {
-  return quietly(() => localStorage);
-}
+/** The record, wherever it survived. The cookie wins: other subdomains write it too. @param {string} name */
+export const recall = (name) => readCookie(name) || quietly(() => localStorage[name]) || memory[name] || '';
 
 /**
- * The record, wherever it survived. The cookie wins: other subdomains write it too.
- * @param {string} name
- */
-export function recall(name) {
-  const cookie = readCookie(name);
-  const copy = quietly(() => localStorage.getItem(name)) || '';
-  return cookie || copy || memory.get(name) || '';
-}
-
-/**
- * Keep a record in memory, and in the browser when `lasting`.
+ * Keep a record in memory, and in the browser when `lasting`; else take it out of the browser.
  * @param {string} name
  * @param {string} value only characters that a cookie may hold
  * @param {boolean} lasting
  */
 export function keep(name, value, lasting) {
-  memory.set(name, value);
-  if (!lasting) return;
-  quietly(() => localStorage.setItem(name, value));
-  // A record too large for a cookie lives in localStorage alone; an old cookie would hide it.
-  if (value.length < MAX_COOKIE_BYTES) writeCookie(name, value, MAX_AGE_SECONDS, cookieDomain());
-  else writeCookie(name, '', 0, cookieDomain());
+  memory[name] = value;
+  quietly(() => (lasting ? (localStorage[name] = value) : delete localStorage[name]));
+  // 395 days, as browsers cut at 400. They refuse 4096 bytes with name and attributes: a record too large lives in
+  // localStorage alone, and no old cookie may hide it.
+  writeCookie(name, value, lasting && value.length < 3800 ? 34128000 : 0, cookieDomain());
 }
 
-/** Take a record out of the browser; this page still knows it. @param {string} name */
-export function forget(name) {
-  quietly(() => localStorage.removeItem(name));
-  writeCookie(name, '', 0, cookieDomain());
-}
+/** @param {unknown} value as text that a cookie may hold */
+export const pack = (value) => encodeURIComponent(JSON.stringify(value));
 
-/** @param {string} text so that a cookie may hold it: no space, quote, comma, semicolon, backslash, nor our `|` `^` */
-export const escape = (text) => encodeURI(text).replace(/[;,]/g, (c) => (c === ';' ? '%3B' : '%2C'));
-
-/** @param {string} text */
-export const unescape = (text) => quietly(() => decodeURIComponent(text)) || '';
+/** @param {string} text @returns {any} `undefined` for anything that `pack` did not write */
+export const unpack = (text) => quietly(() => JSON.parse(decodeURIComponent(text)));
