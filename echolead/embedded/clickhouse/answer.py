@@ -1,11 +1,13 @@
 """Sending a result: held back until it is sure or large, then streamed, an error at its end if need be."""
 
 import asyncio
+import fcntl
 import json
 import os
 import secrets
 import string
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from echolead.embedded.clickhouse.compression import Encoder, choose, encoder
@@ -24,6 +26,9 @@ class Pipe:
     def __init__(self) -> None:
         self._read, self.write = os.pipe()
         os.set_blocking(self._read, False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(OSError):  # a user may hold only so many large pipes; a small one works too
+                fcntl.fcntl(self._read, fcntl.F_SETPIPE_SZ, READ_BYTES)
 
     async def read(self) -> bytes:
         """What is there, once something is; b"" when the writing end has been closed."""
@@ -43,10 +48,10 @@ class Pipe:
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
-        ready = loop.create_future()
-        loop.add_reader(self._read, lambda: ready.done() or ready.set_result(None))
+        ready = asyncio.Event()
+        loop.add_reader(self._read, ready.set)
         try:
-            await ready
+            await ready.wait()
         finally:
             loop.remove_reader(self._read)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,6 +11,7 @@ from echolead.embedded.clickhouse.errors import Code, WarehouseError
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 PIECE_BYTES = 1024 * 1024
+SMALL_BYTES = 64 * 1024  # below this a thread costs more than the work
 
 
 class ClientGone(Exception):
@@ -24,19 +25,27 @@ class Body:
         self._receive = receive
         self._decoder: Decoder = decoder(encoding)
         self._timeout_seconds = timeout_seconds
+        self._decoded: Iterator[bytes] = iter(())
+        self._is_large = False
+        self._has_come = False  # all encoded bytes are here; `is_complete`: all decoded ones have been read
         self.is_complete = False
 
     async def piece(self) -> bytes:
-        """The next decoded bytes, about a megabyte of encoded ones at a time; b"" at the end.
+        """The next decoded bytes, at most about a megabyte; b"" at the end.
 
         Raises `ClientGone`, and `WarehouseError` for a body that is not what its encoding says or stops coming.
         """
-        while not self.is_complete:
+        while True:
+            if piece := await self._next_decoded():
+                return piece
+            if self._has_come:
+                if not self.is_complete:
+                    self._decoder.finish()
+                self.is_complete = True
+                return b""
             encoded = await self._collect()
-            decoded = await self._decode(encoded)
-            if decoded:
-                return decoded
-        return b""
+            self._is_large = len(encoded) > SMALL_BYTES
+            self._decoded = self._decoder.feed(encoded)
 
     async def text(self, limit_bytes: int) -> bytes:
         """Bytes up to `limit_bytes` or a little more: all of them when the body is that short."""
@@ -51,11 +60,14 @@ class Body:
         try:
             piece = start
             while piece or not self.is_complete:
-                if len(piece) > 65536:
+                if len(piece) > SMALL_BYTES:
                     await asyncio.to_thread(file.write, piece)
                 else:
                     file.write(piece)
                 piece = await self.piece()
+        except OSError as error:
+            file.close()
+            raise WarehouseError(Code.NOT_ENOUGH_SPACE, f"The data cannot be kept: {error.strerror}") from None
         except BaseException:
             file.close()
             raise
@@ -63,7 +75,7 @@ class Body:
 
     async def _collect(self) -> bytes:
         collected = bytearray()
-        while len(collected) < PIECE_BYTES and not self.is_complete:
+        while len(collected) < PIECE_BYTES and not self._has_come:
             try:
                 message = await asyncio.wait_for(self._receive(), self._timeout_seconds)
             except TimeoutError:
@@ -73,14 +85,15 @@ class Body:
             if message["type"] == "http.disconnect":
                 raise ClientGone
             collected += message.get("body", b"")
-            self.is_complete = not message.get("more_body", False)
+            self._has_come = not message.get("more_body", False)
         return bytes(collected)
 
-    async def _decode(self, encoded: bytes) -> bytes:
-        if len(encoded) > 65536:
-            decoded = await asyncio.to_thread(self._decoder.feed, encoded)
-        else:
-            decoded = self._decoder.feed(encoded)
-        if self.is_complete:
-            self._decoder.finish()
-        return decoded
+    async def _next_decoded(self) -> bytes:
+        """What the decoder still has of what it was fed; b"" when it wants more."""
+        while True:
+            if self._is_large:
+                piece = await asyncio.to_thread(next, self._decoded, None)
+            else:
+                piece = next(self._decoded, None)
+            if piece or piece is None:
+                return piece or b""

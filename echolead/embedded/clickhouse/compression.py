@@ -1,23 +1,31 @@
 """Content encodings of request and answer bodies, decoded and encoded in pieces.
 
 A body may be several frames one after another (clients compress block by block); every decoder here goes on to the
-next frame, and says so when the last one is cut short.
+next frame, and says so when the last one is cut short. What comes out of a decoder comes in bounded pieces too: a few
+hundred bytes can stand for gigabytes.
 """
 
 import zlib
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import brotli
 import lz4.frame
-import zstandard
+from backports import zstd
 
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 
+PIECE_BYTES = 1024 * 1024
+
 
 class Decoder(Protocol):
-    """Bytes in, decoded bytes out; `finish` raises `WarehouseError` when the last frame has no end."""
+    """Bytes in, decoded bytes out.
 
-    def feed(self, data: bytes) -> bytes: ...
+    The iterator of one `feed` is read to its end before the next `feed`. `finish` raises `WarehouseError` when the
+    last frame has no end.
+    """
+
+    def feed(self, data: bytes) -> Iterator[bytes]: ...
     def finish(self) -> None: ...
 
 
@@ -29,46 +37,64 @@ class Encoder(Protocol):
 
 
 class _Identity:
-    def feed(self, data: bytes) -> bytes:
-        return data
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        yield data
 
     def finish(self) -> None:
         return None
 
 
+class _ZlibFrame:
+    """zlib's decompressor with the interface that those of lz4 and zstd have."""
+
+    def __init__(self, window_bits: int) -> None:
+        self._stream = zlib.decompressobj(window_bits)
+        self._waiting = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._waiting
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        decoded = self._stream.decompress(self._waiting + data, max_length)
+        self._waiting = self._stream.unconsumed_tail
+        return decoded
+
+
 class _Frames:
-    """Decoder for encodings whose library stops at the end of a frame and keeps what follows it."""
+    """Frames one after another; `new_frame` makes the decompressor of one, given the first bytes of the body."""
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, new_frame: Callable[[bytes], Any]) -> None:
         self._encoding = encoding
-        self._frame = _NEW_FRAME[encoding]()
-        self._is_empty = True
+        self._new_frame = new_frame
+        self._frame: Any = None
 
-    def feed(self, data: bytes) -> bytes:
-        decoded = []
+    def feed(self, data: bytes) -> Iterator[bytes]:
         while data:
-            if self._frame.eof:
-                self._frame = _NEW_FRAME[self._encoding]()
-            try:
-                decoded.append(self._frame.decompress(data))
-            except (zlib.error, RuntimeError, zstandard.ZstdError) as error:
-                raise WarehouseError(Code.CANNOT_DECOMPRESS, f"The body is not {self._encoding}: {error}") from None
-            self._is_empty = False
+            if self._frame is None or self._frame.eof:
+                self._frame = self._new_frame(data)
+            yield self._decompress(data)
+            while not self._frame.eof and not self._frame.needs_input:
+                yield self._decompress(b"")
             data = (self._frame.unused_data or b"") if self._frame.eof else b""
-        return b"".join(decoded)
 
     def finish(self) -> None:
-        if not self._is_empty and not self._frame.eof:
+        if self._frame is not None and not self._frame.eof:
             raise WarehouseError(Code.CANNOT_DECOMPRESS, f"The {self._encoding} body is cut short")
 
-
-class _Deflate(_Frames):
-    """`deflate` means zlib's format, yet some clients send it without its two-byte header: both are read."""
-
-    def feed(self, data: bytes) -> bytes:
-        if self._is_empty and data and (data[0] & 0x0F) != zlib.DEFLATED:
-            self._frame = zlib.decompressobj(-zlib.MAX_WBITS)
-        return super().feed(data)
+    def _decompress(self, data: bytes) -> bytes:
+        try:
+            return bytes(self._frame.decompress(data, PIECE_BYTES))
+        except (zlib.error, RuntimeError, zstd.ZstdError) as error:
+            raise WarehouseError(Code.CANNOT_DECOMPRESS, f"The body is not {self._encoding}: {error}") from None
 
 
 class _Brotli:
@@ -76,10 +102,12 @@ class _Brotli:
         self._stream = brotli.Decompressor()
         self._is_empty = True
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         self._is_empty = self._is_empty and not data
         try:
-            return bytes(self._stream.process(data)) if data else b""
+            yield bytes(self._stream.process(data, output_buffer_limit=PIECE_BYTES))
+            while not self._stream.can_accept_more_data():
+                yield bytes(self._stream.process(b"", output_buffer_limit=PIECE_BYTES))
         except brotli.error as error:
             raise WarehouseError(Code.CANNOT_DECOMPRESS, f"The body is not br: {error}") from None
 
@@ -88,26 +116,31 @@ class _Brotli:
             raise WarehouseError(Code.CANNOT_DECOMPRESS, "The br body is cut short")
 
 
-_NEW_FRAME = {
-    "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
-    "deflate": lambda: zlib.decompressobj(),
-    "lz4": lambda: lz4.frame.LZ4FrameDecompressor(),
-    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+def _deflate(start: bytes) -> _ZlibFrame:
+    """`deflate` means zlib's format, yet some clients send it without its two-byte header: both are read."""
+    has_header = (start[0] & 0x0F) == zlib.DEFLATED
+    return _ZlibFrame(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+
+
+_FRAMES: dict[str, Callable[[bytes], Any]] = {
+    "gzip": lambda _start: _ZlibFrame(zlib.MAX_WBITS | 16),
+    "deflate": _deflate,
+    "lz4": lambda _start: lz4.frame.LZ4FrameDecompressor(),
+    "zstd": lambda _start: zstd.ZstdDecompressor(),
 }
 ALIASES = {"gz": "gzip", "x-gzip": "gzip"}
 
 
 def decoder(encoding: str) -> Decoder:
     """Decoder of a Content-Encoding. Raises `WarehouseError` for one nobody here knows."""
-    encoding = ALIASES.get(encoding.strip().lower(), encoding.strip().lower())
+    encoding = encoding.strip().lower()
+    encoding = ALIASES.get(encoding, encoding)
     if encoding in {"", "identity"}:
         return _Identity()
     if encoding == "br":
         return _Brotli()
-    if encoding == "deflate":
-        return _Deflate(encoding)
-    if encoding in _NEW_FRAME:
-        return _Frames(encoding)
+    if encoding in _FRAMES:
+        return _Frames(encoding, _FRAMES[encoding])
     raise WarehouseError(
         Code.NOT_IMPLEMENTED, f"Unknown Content-Encoding {encoding}: use lz4, zstd, gzip, br or deflate"
     )
@@ -126,7 +159,7 @@ class _Zlib:
 
 class _Zstd:
     def __init__(self) -> None:
-        self._stream = zstandard.ZstdCompressor(level=1).compressobj()
+        self._stream = zstd.ZstdCompressor(level=1)
 
     def feed(self, data: bytes) -> bytes:
         return self._stream.compress(data)
@@ -160,7 +193,7 @@ class _BrotliEncoder:
         return bytes(self._stream.finish())
 
 
-_ENCODERS = {
+_ENCODERS: dict[str, Callable[[], Encoder]] = {
     "lz4": _Lz4,
     "zstd": _Zstd,
     "gzip": lambda: _Zlib(zlib.MAX_WBITS | 16),
@@ -183,5 +216,4 @@ def choose(accept_encoding: str) -> str:
 
 def encoder(encoding: str) -> Encoder:
     """Encoder of one of the names `choose` returns."""
-    made: Encoder = _ENCODERS[encoding]()
-    return made
+    return _ENCODERS[encoding]()

@@ -93,9 +93,9 @@ class Engine:
         shutil.rmtree(self.spool_dir, ignore_errors=True)  # what a killed server left
         self.spool_dir.mkdir()
         # The import starts the engine's library (about a second): a second server finds out before that.
-        from chdb import _chdb  # noqa: PLC0415
+        from chdb._chdb import connect  # type: ignore[attr-defined]  # noqa: PLC0415  # absent from its stub
 
-        self._connect = _chdb.connect
+        self._connect = connect
         options = {
             "max_server_memory_usage": max_memory_bytes,
             "mark_cache_size": max_memory_bytes // 16,
@@ -123,7 +123,7 @@ class Engine:
         """The engine's own id of that query, "" when it does not run."""
         condition = f"startsWith(Settings['log_comment'], {sql.quote(tag)})"
         with self.borrowed() as handle:
-            return handle.value(f"SELECT query_id FROM system.processes WHERE {condition}")
+            return handle.value(f"SELECT query_id FROM system.processes WHERE {condition}")  # noqa: S608
 
     @contextmanager
     def borrowed(self) -> Iterator[Handle]:

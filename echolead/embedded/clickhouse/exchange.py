@@ -159,7 +159,7 @@ class Exchange:
     async def _pass_on(self, query: Query, pipe: Pipe, work: "asyncio.Future[Outcome]") -> None:
         """Hold the first part back, then stream. An error shows either as the answer or at the stream's end."""
         limit = query.request.buffer_bytes
-        with SpooledTemporaryFile(HELD_IN_MEMORY_BYTES, dir=self._engine.spool_dir) as held:
+        with SpooledTemporaryFile(HELD_IN_MEMORY_BYTES, dir=str(self._engine.spool_dir)) as held:
             async for data in pieces(pipe):
                 held.write(data)
                 if limit is not None and held.tell() > limit:

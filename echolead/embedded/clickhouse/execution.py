@@ -131,9 +131,8 @@ def _settings(query: Query) -> dict[str, str]:
 def _current_settings(handle: Handle, names: Mapping[str, str]) -> dict[str, str | None]:
     """Values of these settings; None for one that has its default."""
     listed = ", ".join(sql.quote(name) for name in names)
-    rows = handle.run(
-        f"SELECT name, changed, value FROM system.settings WHERE name IN ({listed}) FORMAT TSVRaw", "TSVRaw"
-    ).data.decode()
+    query = f"SELECT name, changed, value FROM system.settings WHERE name IN ({listed})"  # noqa: S608
+    rows = handle.run(query, "TSVRaw").data.decode()
     found: dict[str, str | None] = {}
     for row in rows.splitlines():
         name, changed, value = row.split("\t", 2)

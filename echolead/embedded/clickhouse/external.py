@@ -42,7 +42,8 @@ def _structure(name: str, options: Mapping[str, str]) -> str:
         return options["structure"]
     if "types" not in options:
         raise WarehouseError(Code.BAD_ARGUMENTS, f"External table {name} has neither {name}_structure nor {name}_types")
-    columns, depth, start = [], 0, 0
+    columns: list[str] = []
+    depth = start = 0
     text = options["types"] + ","
     for position, character in enumerate(text):
         depth += {"(": 1, ")": -1}.get(character, 0)

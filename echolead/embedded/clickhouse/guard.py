@@ -11,13 +11,10 @@ from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.sql import Shape, Statement, Token
 
 # Table functions that reach nothing outside the warehouse.
-HARMLESS_TABLE_FUNCTIONS = frozenset(
-    {
-        "numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "values", "null", "view", "viewexplain", "viewifpermitted",
-        "format", "input", "generaterandom", "generateseries", "generate_series", "fuzzjson", "fuzzquery", "loop", "merge",
-        "mergetreeindex", "mergetreeprojection", "mergetreeanalyzeindexes", "mergetreetextindex", "dictionary",
-    }
-)  # fmt: skip
+HARMLESS_TABLE_FUNCTIONS = frozenset({
+    "numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "values", "sqlstandardvalues", "null", "view", "format",
+    "input", "generaterandom", "generateseries", "generate_series", "merge", "loop", "dictionary", "mergetreeindex",
+})  # fmt: skip
 # Ordinary functions that read files, connect, or look names up.
 REACHING_FUNCTIONS = frozenset({"file", "hascolumnintable", "reversednsquery", "catboostevaluate"})
 
@@ -31,8 +28,8 @@ class Guard:
     def check(self, statement: Statement, *, is_readonly: bool) -> None:
         """Raise `WarehouseError` when the user may not run this."""
         called = _called(statement.tokens)
-        if "python" in called:
-            raise WarehouseError(Code.ACCESS_DENIED, "The table function python is not available")
+        for name in sorted(called & {"python", "eval"}):
+            raise WarehouseError(Code.ACCESS_DENIED, f"The table function {name} is not available")
         if not is_readonly:
             return
         if statement.shape is not Shape.READ and statement.kind not in {b"USE", b"SET"}:

@@ -3,13 +3,16 @@
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from echolead.embedded.clickhouse.body import Body
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 
 @dataclass
@@ -42,9 +45,7 @@ async def read_form(body: Body, content_type: str, directory: Path, limit_bytes:
     try:
         while piece := await body.piece():
             parser.write(piece)
-        parser.finalize()
-        if not reader.is_complete:
-            raise WarehouseError(Code.BAD_ARGUMENTS, "The multipart body is cut short")
+        reader.check_complete()
     except MultipartParseError as error:
         reader.form.close()
         raise WarehouseError(Code.BAD_ARGUMENTS, f"The multipart body is malformed: {error}") from None
@@ -57,7 +58,7 @@ async def read_form(body: Body, content_type: str, directory: Path, limit_bytes:
 class _Reader:
     def __init__(self, directory: Path, limit_bytes: int) -> None:
         self.form = Form()
-        self.is_complete = False
+        self._is_complete = False
         self._directory = directory
         self._left_bytes = limit_bytes
         self._header = (bytearray(), bytearray())
@@ -66,7 +67,7 @@ class _Reader:
         self._value = bytearray()
         self._file: IO[bytes] | None = None
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> "MultipartCallbacks":
         return {
             "on_part_begin": self._begin,
             "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
@@ -108,4 +109,8 @@ class _Reader:
             self.form.fields[self._name] = self._value.decode()
 
     def _complete(self) -> None:
-        self.is_complete = True
+        self._is_complete = True
+
+    def check_complete(self) -> None:
+        if not self._is_complete:
+            raise WarehouseError(Code.BAD_ARGUMENTS, "The multipart body is cut short")
