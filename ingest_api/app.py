@@ -21,6 +21,7 @@ from ingest_api.answers import Receive, Scope, Send
 from ingest_api.bodies import Bodies
 from ingest_api.collector import Collect, Intake
 from ingest_api.contract import describe_collector
+from ingest_api.control import sessions
 from ingest_api.metrics import Metrics
 from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
 from ingest_api.publish import Publisher
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
     bodies = Bodies(settings.collector_in_flight_mb * 1024**2)
     proxies = TrustedProxies(settings.trusted_proxies)
     intake = Intake(publisher, metrics)
+    people = sessions.Sessions.of(settings, proxies)
     drain = health.Drain(settings.collector_drain_seconds)
 
     @asynccontextmanager
@@ -91,6 +93,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            people.sign_in.close()
 
     api = FastAPI(
         title="EchoLead collector and API",
@@ -101,6 +104,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
     )
     api.include_router(health.router(drain, queue_health, tenants, metrics, bodies, proxies))
     api.include_router(server_events.router(intake, tenants, bodies))
+    api.include_router(sessions.router(people))
     api.include_router(problem_pages.router())
     answer_with_problems(api, metrics)
     api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]

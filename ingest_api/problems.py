@@ -51,6 +51,18 @@ INVALID_KEY = ProblemType(
     "invalid-key", 401, "The API key is missing or not valid",
     "Send Authorization: Bearer elk_…; the key may have been revoked. A new key works within two seconds.",
 )  # fmt: skip
+WRONG_PASSWORD = ProblemType(
+    "wrong-password", 401, "E-mail or password is not right",
+    "Check both and try again. An administrator can set another password: `echolead user set-password`.",
+)  # fmt: skip
+NOT_SIGNED_IN = ProblemType(
+    "not-signed-in", 401, "Nobody is signed in",
+    "The session token is missing, over, or its user may not sign in any more. Sign in again.",
+)  # fmt: skip
+TOO_MANY_SIGN_INS = ProblemType(
+    "too-many-sign-ins", 429, "Too many attempts to sign in",
+    "The account or the address has failed too often in the last 15 minutes. Try again after Retry-After seconds.",
+)  # fmt: skip
 QUEUE_UNAVAILABLE = ProblemType(
     "queue-unavailable", 503, "Events cannot be stored at the moment",
     "The queue is not reachable, too slow, full, or does not sync to disk. Nothing is lost as long as the sender keeps "
@@ -69,10 +81,16 @@ TENANTS_UNAVAILABLE = ProblemType(
     "Send the same request again after Retry-After seconds.",
     1,
 )  # fmt: skip
+SIGN_IN_UNAVAILABLE = ProblemType(
+    "sign-in-unavailable", 503, "Nobody can sign in at the moment",
+    "The operational database does not answer. Try again after Retry-After seconds.",
+    5,
+)  # fmt: skip
 
 PROBLEM_TYPES = (
     UNKNOWN_HOST, NOT_FOUND, METHOD_NOT_ALLOWED, SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, NOT_A_BATCH,
-    TOO_MANY_EVENTS, INVALID_KEY, QUEUE_UNAVAILABLE, OVERLOADED, TENANTS_UNAVAILABLE,
+    TOO_MANY_EVENTS, INVALID_KEY, WRONG_PASSWORD, NOT_SIGNED_IN, TOO_MANY_SIGN_INS, QUEUE_UNAVAILABLE, OVERLOADED,
+    TENANTS_UNAVAILABLE, SIGN_IN_UNAVAILABLE,
 )  # fmt: skip
 
 

@@ -144,6 +144,17 @@ class User(Timed, Base):
     is_active: Mapped[bool] = mapped_column(server_default=true())
 
 
+class SignInAttempt(Base):
+    """A sign-in that has not succeeded, counted against an account or an address; `subject` is the HMAC of either."""
+
+    __tablename__ = "sign_in_attempts"
+    __table_args__ = (Index(None, "subject", "at"), Index(None, "at"))
+
+    attempt_id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    subject: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 class UserTenant(Timed, Base):
     """What a user may do in a tenant: viewer reads, operator replays and re-syncs, admin configures."""
 
