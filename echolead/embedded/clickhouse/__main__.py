@@ -1,5 +1,6 @@
 """The server process: `python -m echolead.embedded.clickhouse CONFIGURATION_FILE`."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def main(configuration_file: str) -> None:
         engine = Engine(Path(configuration.data_dir), configuration.max_memory_bytes)
     except DirectoryHeld as held:
         sys.exit(str(held))
+    # uvicorn drains, then raises the signal again: it was obeyed, so the process ends with status 0.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     uvicorn.run(
         Application(engine, configuration),
         host=configuration.host,

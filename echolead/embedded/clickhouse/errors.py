@@ -55,6 +55,9 @@ _STATUS = {
 }
 
 _CODE = re.compile(r"Code: (\d+)\.")
+_WRAPPED = re.compile(
+    r"Code: \d+\. DB::Exception: (Code: \d+\. DB::Exception: .*) \(version [^()]*\)\. \([A-Z_]+\)\Z", re.S
+)
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
 
 
@@ -65,7 +68,7 @@ class WarehouseError(Exception):
         super().__init__(sentence)
         self.code = int(code)
         self.name = code.name
-        self._text = f"Code: {self.code}. DB::Exception: {sentence} ({self.name})"
+        self._text = f"Code: {self.code}. DB::Exception: {sentence.rstrip('.')}. ({self.name})"
 
     @classmethod
     def from_engine(cls, message: str) -> "WarehouseError":
@@ -77,7 +80,7 @@ class WarehouseError(Exception):
         error.code = int(found.group(1))
         names = _NAME.findall(message)
         error.name = names[-1] if names else ""
-        error._text = message[found.start() :].strip()
+        error._text = _unwrapped(message[found.start() :].strip())
         return error
 
     @property
@@ -88,3 +91,10 @@ class WarehouseError(Exception):
     def text(self, version: str) -> str:
         """The error as a server writes it, with its version at the end."""
         return f"{self._text} (version {version})\n"
+
+
+def _unwrapped(text: str) -> str:
+    """The engine wraps the error of a bad format or setting in itself, once or twice: the innermost says it all."""
+    while found := _WRAPPED.match(text):
+        text = found.group(1)
+    return text

@@ -4,7 +4,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 from echolead.embedded.clickhouse import sql
@@ -47,7 +47,11 @@ class Executor:
         """Run to the end; the rows of a READ go to the file descriptor `output`."""
         text = _text(query, output)
         with self._handle(query) as handle:
-            return handle.run(text, query.format, query.request.query_parameters)
+            outcome = handle.run(text, query.format, query.request.query_parameters)
+        if query.statement.shape is Shape.INSERT_DATA:
+            # A server counts the rows of the request as read.
+            return replace(outcome, read_rows=outcome.written_rows, read_bytes=outcome.written_bytes)
+        return outcome
 
     @contextmanager
     def _handle(self, query: Query) -> Iterator[Handle]:
@@ -71,9 +75,8 @@ class Executor:
                 if query.statement.kind == b"USE":
                     session.database = handle.value("SELECT currentDatabase()")
             return
-        if query.request.method == "GET" and query.statement.shape is not Shape.READ:
-            raise WarehouseError(Code.READONLY, "Cannot execute query in readonly mode: GET only reads.")
-        with _borrowed(session.handle, query):
+        _check_in_session(query)
+        with _borrowed(session.handle, query, session):
             yield session.handle
 
     @contextmanager
@@ -92,40 +95,60 @@ class Executor:
                 handle.set({**READER_SETTINGS, "log_comment": query.tag, "readonly": "1"})
             else:
                 handle.set(_settings(query))
-                if query.request.method == "GET":
-                    handle.set({"readonly": "2"})
+                if _readonly(query) != "0":
+                    handle.set({"readonly": _readonly(query)})
             yield handle
         finally:
             handle.close()
 
 
 @contextmanager
-def _borrowed(handle: Handle, query: Query) -> Iterator[None]:
+def _borrowed(handle: Handle, query: Query, session: Session) -> Iterator[None]:
     """Set a session's handle up for one request, and put back what the request (not the statement) changed."""
     settings = _settings(query)
-    before = _current_settings(handle, settings)
-    database = handle.value("SELECT currentDatabase()")
+    before = _current_settings(handle, settings) if session.has_settings else dict.fromkeys(settings)
+    moves = query.request.database not in {"", session.database}
+    kind = query.statement.kind
     try:
-        if query.request.database:
+        if moves:
             handle.use(query.request.database)
         for table in query.tables:
             table.create(handle)
         handle.set(settings)
         yield
+        session.has_settings = session.has_settings or kind == b"SET"
+        if kind == b"USE":
+            session.database = handle.value("SELECT currentDatabase()")
     finally:
         for table in query.tables:
             table.drop(handle)
-        if query.statement.kind == b"SET":
+        if kind == b"SET":
             before = {name: value for name, value in before.items() if name.encode() not in _names(query.statement)}
         _restore(handle, before)
-        if query.request.database and query.statement.kind != b"USE":
-            handle.use(database)
+        if moves and kind != b"USE":
+            handle.use(session.database)
 
 
 def _settings(query: Query) -> dict[str, str]:
-    settings = query.request.settings
+    """What the URL sets, `readonly` apart: nothing can be set after it."""
+    settings = {name: value for name, value in query.request.settings.items() if name != "readonly"}
     comment = settings.get("log_comment", "")
     return {**settings, "log_comment": f"{query.tag} {comment}".strip()}
+
+
+def _readonly(query: Query) -> str:
+    """The value of `readonly` for this request: GET only reads, as in ClickHouse."""
+    asked = query.request.settings.get("readonly", "0")
+    return "2" if asked == "0" and query.request.method != "POST" else asked
+
+
+def _check_in_session(query: Query) -> None:
+    """A handle that was made read-only stays so, and a session's handle has requests to come: look, do not set."""
+    statement = query.statement
+    if statement.kind == b"SET" and b"readonly" in _names(statement):
+        raise WarehouseError(Code.NOT_IMPLEMENTED, "Give readonly with each request: it cannot be SET in a session")
+    if _readonly(query) != "0" and statement.shape is not Shape.READ and statement.kind not in {b"SET", b"USE"}:
+        raise WarehouseError(Code.READONLY, "Cannot execute query in readonly mode.")
 
 
 def _current_settings(handle: Handle, names: Mapping[str, str]) -> dict[str, str | None]:

@@ -21,7 +21,9 @@ class Session:
     """
 
     handle: Handle | None
-    database: str = ""
+    database: str = "default"
+    has_settings: bool = False
+    """Whether the client has SET anything: as long as it has not, every setting has its default."""
     expires_at: float = 0.0
     in_use: threading.Lock = field(default_factory=threading.Lock)
 
