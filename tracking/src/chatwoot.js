@@ -49,7 +49,7 @@ export function startChatwoot(record) {
 export function syncChatwoot(widgetName) {
   if (chatwoot === 'off' || !widget()?.hasLoaded) return;
   const { email, phone, name } = user;
-  if (email || phone || name || (chat && allows('analytics'))) {
+  if (allows('analytics') && (email || phone || name || chat)) {
     quietly(() => {
       const id = visitNow().tracking_id;
       const profile = { name: name || widgetName || 'Visitante ' + id.slice(-4), email, phone_number: toE164(phone) };
