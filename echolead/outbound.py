@@ -21,7 +21,7 @@ ALLOWED_PORTS = (443, 8443)
 # IPv6 ranges that carry an IPv4 address inside or are no longer in use, and relays, whatever `ipaddress` says of them.
 NEVER = tuple(
     ipaddress.ip_network(network)
-    for network in ("192.88.99.0/24", "::/96", "64:ff9b:1::/48", "100::/64", "fec0::/10", "3fff::/20")
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "::/96", "64:ff9b:1::/48", "100::/64", "fec0::/10", "3fff::/20")
 )
 # What a deployment may open with ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS. Link-local stays shut: metadata pages live there.
 PRIVATE = tuple(
@@ -38,6 +38,7 @@ PRIVATE = tuple(
 )
 METADATA = (IPv4Address("100.100.100.200"), IPv4Address("168.63.129.16"), IPv6Address("fd00:ec2::254"))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 # A last label of digits or 0x… makes an IPv4 address of the whole name in the WHATWG and inet_aton readings.
 LOOKS_NUMERIC = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 
@@ -73,6 +74,8 @@ def check_url(url: str, *, allow_private: bool) -> httpx.URL:
     literal = _literal(parsed.host)
     if literal is not None:
         check_address(literal, parsed.host, allow_private=allow_private)
+    elif not NAME.fullmatch(parsed.raw_host.decode("ascii")):
+        raise UnsafeAddress(f"{parsed.host!r} is not a host name: check the address for a slip of the pen.")
     elif _is_loopback_name(parsed.host) and not allow_private:
         raise UnsafeAddress(_not_public(parsed.host))
     return parsed

@@ -1,0 +1,193 @@
+"""Where deliveries may go: every way to write an address of our own network is refused, and names are checked too."""
+
+import socket
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from echolead.outbound import GuardedTransport, UnsafeAddress, check_url
+
+# Each is an address nobody should reach through a destination, in one of its spellings.
+NEVER = [
+    "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192",  # noqa: S104
+    "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "192.88.99.1", "224.0.0.1", "239.255.255.255",
+    "240.0.0.1", "255.255.255.255", "[::]", "[fe80::1]", "[fe80::1%25eth0]", "[fec0::1]", "[ff02::1]",
+    "[fd00:ec2::254]", "[2001:db8::1]", "[3fff::1]", "[100::1]", "[64:ff9b:1::1]",
+    # IPv4 inside IPv6
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:169.254.169.254]", "[::ffff:8.8.8.8]", "[::127.0.0.1]",
+    "[2002:7f00:1::]", "[2002:a9fe:a9fe::]", "[2001:0:53aa:64c:0:fbff:80ff:fffe]", "[64:ff9b::a9fe:a9fe]",
+    # numbers in disguise
+    "2130706433", "017700000001", "0x7f000001", "0x7f.1", "127.1", "127.0.1", "0177.0.0.1", "0x7f.0.0.1",
+    "127.0.0.0x1", "1", "0", "127.0.0.01", "2852039166", "127.0.0.1.",
+]  # fmt: skip
+# Shut unless the deployment says otherwise.
+PRIVATE = [
+    "127.0.0.1", "127.1.2.3", "127.255.255.255", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255",
+    "192.168.0.1", "192.168.255.255", "100.64.0.1", "100.127.255.255", "[::1]", "[0:0:0:0:0:0:0:1]", "[fc00::1]",
+    "[fdff::1]", "[64:ff9b::7f00:1]", "localhost", "LOCALHOST", "localhost.", "app.localhost",
+]  # fmt: skip
+PUBLIC = ["8.8.8.8", "172.32.0.1", "100.128.0.1", "11.0.0.1", "[2606:4700::1111]", "[64:ff9b::808:808]", "1.1.1.1"]
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len({*NEVER, *PRIVATE}) >= 60
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+@pytest.mark.parametrize("host", NEVER)
+def test_what_is_no_server_is_never_called(host: str, allow_private: bool) -> None:
+    with pytest.raises(UnsafeAddress):
+        check_url(f"https://{host}/", allow_private=allow_private)
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_private_addresses_are_called_only_where_the_deployment_allows_it(host: str) -> None:
+    with pytest.raises(UnsafeAddress, match="ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS"):
+        check_url(f"https://{host}/", allow_private=False)
+    check_url(f"http://{host}:3000/", allow_private=True)
+
+
+@pytest.mark.parametrize("host", [*PUBLIC, "chat.example.com", "xn--caf-dma.example", "127.0.0.1.nip.example"])
+def test_public_addresses_and_names_pass(host: str) -> None:
+    check_url(f"https://{host}/", allow_private=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("http://chat.example.com", "not encrypted"),
+        ("https://chat.example.com:22", "443 or 8443"),
+        ("https://user:pass@chat.example.com", "user name"),
+        ("https://chat.example.com\\@127.0.0.1/", "."),
+        ("ftp://chat.example.com", "not an address"),
+        ("file:///etc/passwd", "not an address"),
+        ("chat.example.com", "not an address"),
+        ("https://", "not an address"),
+        ("", "not an address"),
+        ("https://chat.example.com:99999", "."),
+        ("https://exa mple.com", "."),
+    ],
+)
+def test_other_shapes_are_refused_with_a_sentence(url: str, sentence: str) -> None:
+    with pytest.raises(UnsafeAddress, match=sentence):
+        check_url(url, allow_private=False)
+
+
+def test_full_width_digits_are_read_as_the_address_they_spell() -> None:
+    with pytest.raises(UnsafeAddress):
+        check_url("https://１２７.０.０.１/", allow_private=False)
+
+
+# At the moment of the call
+
+
+def resolving(*addresses: str) -> Callable[[str, int], object]:
+    async def resolve(host: str, port: int) -> list[str]:
+        if not addresses:
+            raise socket.gaierror("unknown name")
+        return list(addresses)
+
+    return resolve
+
+
+def client(
+    resolve: object, seen: list[httpx.Request], *, allow_private: bool = False, failing: int = 0
+) -> httpx.AsyncClient:
+    """A client whose calls end in `seen`; the first `failing` of them find nobody at the address."""
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if len(seen) <= failing:
+            raise httpx.ConnectError("refused", request=request)
+        if request.url.path == "/redirect":
+            return httpx.Response(302, headers={"location": "https://169.254.169.254/latest"})
+        return httpx.Response(200, text=(await request.aread()).decode())
+
+    transport = GuardedTransport(allow_private=allow_private, inner=httpx.MockTransport(answer), resolve=resolve)  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=transport)
+
+
+async def test_the_checked_address_is_called_under_the_name_it_had() -> None:
+    seen: list[httpx.Request] = []
+    async with client(resolving("8.8.8.8"), seen) as http:
+        answer = await http.post("https://chat.example.com:8443/x?y=1", content=b"body")
+    [request] = seen
+    assert str(request.url) == "https://8.8.8.8:8443/x?y=1"
+    assert request.headers["host"] == "chat.example.com:8443"
+    assert request.extensions["sni_hostname"] == "chat.example.com"
+    assert (answer.text, str(answer.request.url)) == ("body", "https://chat.example.com:8443/x?y=1")
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        pytest.param(("127.0.0.1",), id="loopback"),
+        pytest.param(("169.254.169.254",), id="metadata"),
+        pytest.param(("8.8.8.8", "10.0.0.1"), id="one of two private"),
+        pytest.param(("::ffff:10.0.0.1",), id="IPv4 in IPv6"),
+        pytest.param(("fe80::1%eth0",), id="link-local with interface"),
+        pytest.param(("64:ff9b::a00:1",), id="private behind NAT64"),
+    ],
+)
+async def test_a_name_that_leads_inside_is_not_called(addresses: tuple[str, ...]) -> None:
+    seen: list[httpx.Request] = []
+    async with client(resolving(*addresses), seen) as http:
+        with pytest.raises(UnsafeAddress):
+            await http.get("https://innocent.example.com/")
+    assert seen == []
+
+
+async def test_a_name_is_resolved_once_for_each_call() -> None:
+    asked: list[str] = []
+
+    async def changing(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["8.8.8.8"] if len(asked) == 1 else ["127.0.0.1"]
+
+    seen: list[httpx.Request] = []
+    async with client(changing, seen) as http:
+        await http.get("https://rebinding.example.com/")
+        with pytest.raises(UnsafeAddress):
+            await http.get("https://rebinding.example.com/")
+    assert (len(asked), len(seen)) == (2, 1)
+
+
+async def test_a_redirect_is_checked_like_any_call() -> None:
+    seen: list[httpx.Request] = []
+    async with client(resolving("8.8.8.8"), seen) as http:
+        with pytest.raises(UnsafeAddress):
+            await http.get("https://chat.example.com/redirect", follow_redirects=True)
+    assert len(seen) == 1
+
+
+async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+    seen: list[httpx.Request] = []
+    async with client(resolving("2606:4700::1111", "8.8.8.8"), seen, failing=1) as http:
+        answer = await http.post("https://chat.example.com/", content=b"body")
+    assert [request.url.host for request in seen] == ["2606:4700::1111", "8.8.8.8"]
+    assert answer.text == "body"
+
+
+async def test_a_name_that_does_not_resolve_can_be_tried_again_later() -> None:
+    async with client(resolving(), []) as http:
+        with pytest.raises(httpx.ConnectError, match="does not resolve"):
+            await http.get("https://chat.example.com/")
+
+
+async def test_a_demo_on_this_machine_can_be_allowed() -> None:
+    seen: list[httpx.Request] = []
+    async with client(resolving("127.0.0.1", "::1"), seen, allow_private=True) as http:
+        await http.get("http://localhost:8707/api")
+    assert str(seen[0].url) == "http://127.0.0.1:8707/api"
+
+
+async def test_tls_is_checked_against_the_name(unused_tcp_port: int) -> None:
+    """The real transport: nobody listens there, and the error is one that a retry may mend."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async with httpx.AsyncClient(transport=GuardedTransport(allow_private=True, resolve=resolve)) as http:
+        with pytest.raises(httpx.ConnectError):
+            await http.get(f"https://chat.example.com:{unused_tcp_port}/")
