@@ -105,9 +105,10 @@ class _Brotli:
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._is_empty = self._is_empty and not data
         try:
-            yield bytes(self._stream.process(data, output_buffer_limit=PIECE_BYTES))
-            while not self._stream.can_accept_more_data():
-                yield bytes(self._stream.process(b"", output_buffer_limit=PIECE_BYTES))
+            # `can_accept_more_data` is true while there still is output to come: only an empty piece means none is left.
+            while piece := bytes(self._stream.process(data, output_buffer_limit=PIECE_BYTES)):
+                yield piece
+                data = b""
         except brotli.error as error:
             raise WarehouseError(Code.CANNOT_DECOMPRESS, f"The body is not br: {error}") from None
 

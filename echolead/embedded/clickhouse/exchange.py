@@ -51,6 +51,8 @@ class Exchange:
             with ExitStack() as files:
                 query = await self._read(user, files)
                 self._application.guard.check(query.statement, is_readonly=user.is_readonly)
+                if user.is_readonly:
+                    self._application.guard.check_settings(query.request.settings)
                 with self._application.running.slot(query):
                     await self._execute(query)
         except ClientGone:

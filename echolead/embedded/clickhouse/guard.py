@@ -5,10 +5,10 @@ files and addresses for DESCRIBE and EXPLAIN, and kills queries. So the reader's
 run. `python()` reads variables of this very process, passwords among them, and is refused to everyone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
-from echolead.embedded.clickhouse.sql import Shape, Statement, Token
+from echolead.embedded.clickhouse.sql import Shape, Statement, Token, tokens
 
 # Table functions that reach nothing outside the warehouse.
 HARMLESS_TABLE_FUNCTIONS = frozenset({
@@ -18,12 +18,34 @@ HARMLESS_TABLE_FUNCTIONS = frozenset({
 # Ordinary functions that read files, connect, or look names up.
 REACHING_FUNCTIONS = frozenset({"file", "hascolumnintable", "reversednsquery", "catboostevaluate"})
 
+# Settings that a reader's query may bring: how the answer is written, and which rows it may hold at most.
+READER_MAY_SET = (
+    "additional_table_filters", "additional_result_filter", "output_format_", "date_time_", "extremes", "join_use_nulls",
+    "max_block_size", "max_execution_time", "max_result_rows", "max_rows_to_read", "result_overflow_mode",
+    "session_timezone", "send_progress_in_http_headers", "wait_end_of_query", "log_comment", "max_threads",
+    "default_format", "buffer_size", "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close",
+)  # fmt: skip
+
 
 class Guard:
     """Decides on a statement from its tokens. `table_functions` are all the engine has."""
 
     def __init__(self, table_functions: Iterable[str]) -> None:
         self._reaching = REACHING_FUNCTIONS | ({name.lower() for name in table_functions} - HARMLESS_TABLE_FUNCTIONS)
+
+    def check_settings(self, settings: Mapping[str, str]) -> None:
+        """Raise `WarehouseError` when the reader's query brings a setting that could open what its statement may not.
+
+        Some settings are expressions (`additional_table_filters`), some name files (`format_schema`), and the limits
+        are the reader's own.
+        """
+        for name, value in settings.items():
+            if name == "readonly" or not name.startswith(READER_MAY_SET):
+                raise WarehouseError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode.")
+            # Filters are text within text: the quotes of each level are taken off to see what is called inside.
+            inner = value.replace("\\", "").replace("'", " ").replace('"', " ").replace("`", " ").encode()
+            for function in sorted(_called(tuple(tokens(inner))) & self._reaching):
+                raise WarehouseError(Code.READONLY, f"reader: Cannot use the function {function} in readonly mode.")
 
     def check(self, statement: Statement, *, is_readonly: bool) -> None:
         """Raise `WarehouseError` when the user may not run this."""
@@ -36,6 +58,8 @@ class Guard:
             raise WarehouseError(Code.READONLY, "reader: Cannot execute query in readonly mode.")
         for name in sorted(called & self._reaching):
             raise WarehouseError(Code.READONLY, f"reader: Cannot use the function {name} in readonly mode.")
+        if any(token.name.startswith(b"additional_") for token in statement.tokens):
+            raise WarehouseError(Code.READONLY, "reader: Filters come with the request, not in the statement.")
         if any(token.kind == "quoted" and b"/" in token.text for token in statement.tokens):
             raise WarehouseError(Code.READONLY, "reader: Cannot read files in readonly mode.")
 

@@ -175,13 +175,13 @@ def _insert(text: bytes) -> Statement:
         selects = selects or token.upper in {b"SELECT", b"WITH"}
         if token.text == b"(" and before.name == b"input":
             input_call = Token("call", b"input(", before.start, token.end)
-        if depth != 0 or len(found) <= 3:  # a table may be called `values` or `format`
+        if depth != 0 or len(found) - 1 <= _target(found):  # a table may be called `values` or `format`
             continue
         if token.upper == b"INFILE" and before.upper == b"FROM":
             raise WarehouseError(Code.SYNTAX_ERROR, "FROM INFILE is not allowed over HTTP: send the data in the body")
         if token.upper == b"SETTINGS":
             settings = token
-        is_format = before.upper == b"FORMAT" and token.kind == "word" and (not selects or input_call is not None)
+        is_format = _names_format(found) and (not selects or input_call is not None)
         if is_format or (token.upper == b"VALUES" and not selects):
             end = before.start if is_format else token.start
             return Statement(
@@ -196,6 +196,23 @@ def _insert(text: bytes) -> Statement:
                 input_call=input_call,
             )
     return _other(text, found[0])
+
+
+def _target(found: list[Token]) -> int:
+    """Index of the table's name: after INSERT, INTO and TABLE or FUNCTION, of which only the first must be there."""
+    index = 2 if _upper(found, 1) == b"INTO" else 1
+    return index + 1 if _upper(found, index) in {b"TABLE", b"FUNCTION"} else index
+
+
+def _names_format(found: list[Token]) -> bool:
+    """Whether the last token is the name after the keyword FORMAT, which is not the name of the table."""
+    keyword = len(found) - 2
+    return (
+        found[keyword].upper == b"FORMAT"
+        and found[-1].kind == "word"
+        and keyword > _target(found)
+        and found[keyword - 1].text != b"."
+    )
 
 
 def _data_start(text: bytes, end: int) -> int:
