@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openSite } from './site.js';
+
+let site;
+before(async () => { site = await openSite(); });
+after(() => site.close());
+
+const UUID7 = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
+
+test('a paid visit keeps every parameter byte for byte, case and all', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  const query = 'utm_source=Google&utm_medium=cpc&utm_campaign=Lan%C3%A7amento+2026&gclid=Abc_123-XyZ&GAD_Source=1&fbclid=IwAR0%2Bx&utm_term=promo%E7%E3o&outro=1';
+  await page.goto(site.url(`/plain?${query}#topo`), { referer: 'https://www.google.com/' });
+  const [view] = await site.received(1);
+
+  assert.equal(view.name, 'page_view');
+  for (const id of ['event_id', 'tracking_id', 'session_id']) assert.match(view[id], UUID7);
+  assert.match(view.occurred_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  assert.deepEqual(view.page, {
+    url: site.url(`/plain?${query}#topo`), title: 'Página simples', referrer: 'https://www.google.com/', query,
+  });
+  const { at, ...first } = view.touch.first;
+  assert.equal(typeof at, 'string');
+  assert.deepEqual(first, {
+    landing_url: site.url(`/plain?${query}#topo`),
+    referrer: 'https://www.google.com/',
+    params: {
+      utm_source: 'Google', utm_medium: 'cpc', utm_campaign: 'Lançamento 2026', gclid: 'Abc_123-XyZ', gad_source: '1',
+      fbclid: 'IwAR0+x', utm_term: 'promo%E7%E3o',
+    },
+    cookies: {},
+  });
+  assert.deepEqual(view.touch.last, view.touch.first);
+  assert.deepEqual(view.touch.last_non_direct, view.touch.first);
+  assert.equal(view.context.language, 'pt-BR');
+  assert.equal(view.context.time_zone, 'America/Sao_Paulo');
+  assert.match(view.context.screen, /^\d+x\d+$/);
+  assert.equal(view.consent, undefined);
+  assert.ok(site.requests[0].body.sent_at >= view.occurred_at);
+  assert.match(site.requests[0].type, /^text\/plain/);
+  await visitor.close();
+});
+
+test('a direct visit after an organic one changes the last touch and nothing else', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.clock.install({ time: '2026-03-01T10:00:00Z' });
+  await page.goto(site.url('/plain'), { referer: 'https://www.google.com/' });
+  await site.received(1);
+  await page.clock.setSystemTime('2026-03-01T12:00:00Z');
+  await page.goto(site.url('/other'));
+  const [organic, direct] = await site.received(2);
+
+  assert.notEqual(direct.session_id, organic.session_id);
+  assert.equal(direct.tracking_id, organic.tracking_id);
+  assert.deepEqual(direct.touch.first, organic.touch.first);
+  assert.equal(direct.touch.last.referrer, '');
+  assert.deepEqual(direct.touch.last.params, {});
+  assert.equal(direct.touch.last.landing_url, site.url('/other'));
+  assert.deepEqual(direct.touch.last_non_direct, organic.touch.first);
+  await visitor.close();
+});
+
+test('a direct first touch is never filled in later', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await page.goto(site.url('/plain?utm_source=meta&fbclid=X'));
+  const [direct, paid] = await site.received(2);
+
+  assert.equal(direct.touch.last_non_direct, undefined);
+  assert.deepEqual(paid.touch.first, direct.touch.first);
+  assert.equal(paid.touch.last.params.fbclid, 'X');
+  assert.notEqual(paid.session_id, direct.session_id, 'a new campaign opens a session');
+  await visitor.close();
+});
+
+test('a reload and a walk through the site are no new touch and no new session', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain?utm_source=a&gclid=G'), { referer: 'https://www.google.com/' });
+  await page.reload();
+  await page.click('#next');
+  await page.waitForURL('**/other');
+  const views = await site.received(3);
+
+  for (const view of views) {
+    assert.deepEqual(view.touch, views[0].touch);
+    assert.equal(view.session_id, views[0].session_id);
+  }
+  assert.equal(views[2].page.referrer, site.url('/plain?utm_source=a&gclid=G'));
+  await visitor.close();
+});
+
+test('a session ends after 30 minutes of silence, and after 24 hours of none', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  const times = ['10:00:00', '10:29:00', '11:00:01'];
+  await page.clock.install({ time: `2026-03-01T${times[0]}Z` });
+  for (const time of times) {
+    await page.clock.setSystemTime(`2026-03-01T${time}Z`);
+    await page.goto(site.url('/plain'));
+  }
+  const [first, second, third] = await site.received(3);
+  assert.equal(second.session_id, first.session_id);
+  assert.notEqual(third.session_id, second.session_id);
+
+  let last = third;
+  for (let minutes = 25; minutes <= 25 * 60; minutes += 25) {
+    await page.clock.setSystemTime(new Date(Date.parse('2026-03-01T11:00:01Z') + minutes * 60_000));
+    await page.evaluate(() => window.echolead('event', 'still_here'));
+  }
+  const events = await site.received(60, 'still_here');
+  last = events[59];
+  assert.notEqual(last.session_id, third.session_id);
+  assert.equal(events[56].session_id, third.session_id, '23:45 hours in');
+  await visitor.close();
+});
+
+test('subdomains share the visitor and the touches', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain?utm_source=news&mc_cid=M1'));
+  await page.goto(site.url('/other', 'www.acme.test'), { referer: site.url('/plain') });
+  const [landing, next] = await site.received(2);
+
+  assert.equal(next.tracking_id, landing.tracking_id);
+  assert.equal(next.session_id, landing.session_id);
+  assert.deepEqual(next.touch, landing.touch);
+  const cookies = await visitor.cookies();
+  assert.deepEqual([...new Set(cookies.map((cookie) => cookie.domain))], ['.acme.test']);
+  assert.ok(cookies.every((cookie) => cookie.sameSite === 'Lax' && cookie.name.startsWith('_el')));
+  assert.ok(!cookies.some((cookie) => cookie.name === '_el0'), 'the trial cookie is gone');
+  await visitor.close();
+});
+
+test('a public suffix is never the domain of a cookie', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain', 'clinica.acme.test'));
+  await page.goto(`http://127.0.0.1:${site.port}/plain`);
+  await site.quiet();
+  const domains = (await visitor.cookies()).map((cookie) => cookie.domain);
+  assert.deepEqual([...new Set(domains)].sort(), ['.acme.test', '127.0.0.1']);
+  await visitor.close();
+});
+
+test('ad cookies join the touch when their scripts have set them', async () => {
+  const visitor = await site.visitor();
+  await visitor.addCookies([{ name: '_ga', value: 'GA1.1.1', url: site.url('/') }, { name: 'other', value: 'x', url: site.url('/') }]);
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain?fbclid=F1'));
+  await page.evaluate(() => {
+    document.cookie = '_fbc=fb.1.170.AbC;path=/';
+    window.echolead('event', 'later');
+  });
+  const [view, later] = await site.received(2);
+  assert.deepEqual(view.touch.first.cookies, { _ga: 'GA1.1.1' });
+  assert.deepEqual(later.touch.first.cookies, { _ga: 'GA1.1.1', _fbc: 'fb.1.170.AbC' });
+  await visitor.close();
+});
+
+test('a lost cookie is repaired from localStorage, and the other way round', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain?utm_source=x'));
+  await visitor.clearCookies();
+  await page.goto(site.url('/other'));
+  await page.evaluate(() => localStorage.clear());
+  await page.goto(site.url('/plain'));
+  const views = await site.received(3);
+  assert.equal(new Set(views.map((view) => view.tracking_id)).size, 1);
+  assert.equal(views[2].touch.first.params.utm_source, 'x');
+  await visitor.close();
+});
+
+test('a tampered record starts anew instead of spoiling every event', async () => {
+  const visitor = await site.visitor();
+  await visitor.addCookies(
+    ['_el', '_elt', '_elc'].map((name) => ({ name, value: '%E0%A4%A{"not":ours', domain: '.acme.test', path: '/' })),
+  );
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  const [view] = await site.received(1);
+  assert.match(view.tracking_id, UUID7);
+  await visitor.close();
+});
+
+test('with cookies and storage blocked the page still has one visitor', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  const devtools = await visitor.newCDPSession(page);
+  await devtools.send('Emulation.setDocumentCookieDisabled', { disabled: true });
+  await page.addInitScript(() => {
+    for (const name of ['localStorage', 'sessionStorage']) {
+      Object.defineProperty(window, name, { get() { throw new DOMException('blocked', 'SecurityError'); } });
+    }
+  });
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.goto(site.url('/plain?gclid=G9'));
+  await page.evaluate(() => window.echolead('event', 'second'));
+  const [view, second] = await site.received(2);
+  assert.equal(second.tracking_id, view.tracking_id);
+  assert.equal(second.session_id, view.session_id);
+  assert.equal(second.touch.first.params.gclid, 'G9');
+  assert.deepEqual(await visitor.cookies(), []);
+  assert.deepEqual(problems, []);
+  await visitor.close();
+});
+
+test('reset makes the next visitor somebody else', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain?utm_source=a'));
+  await page.evaluate(() => {
+    window.echolead('identify', { email: 'a@b.test' });
+    window.echolead('reset');
+    window.echolead('event', 'after');
+  });
+  const [view, identify, next] = await site.received(3);
+  assert.equal(identify.tracking_id, view.tracking_id);
+  assert.notEqual(next.tracking_id, view.tracking_id);
+  assert.notEqual(next.session_id, view.session_id);
+  assert.notEqual(next.touch.first.at, undefined);
+  assert.equal(next.user, undefined);
+  await visitor.close();
+});

@@ -1,0 +1,110 @@
+/**
+ * A site under test: pages of test/pages on any host ending in `.test`, the script, and a collector that writes down what it
+ * gets, all one local server; and the Chromium that visits it.
+ */
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { chromium } from 'playwright-core';
+
+const here = (path) => new URL(path, import.meta.url);
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export async function openSite() {
+  const site = new Site();
+  await site.open();
+  return site;
+}
+
+class Site {
+  /** Attributes of the script tag on the pages served next. */
+  attributes = '';
+  headers = {};
+  /** What the collector answers: a status and headers, or `cut` to break the connection. */
+  answer = { status: 202 };
+  /** Every POST, with its parsed body. */
+  requests = [];
+
+  async open() {
+    this.server = createServer((request, response) => this.#serve(request, response));
+    await new Promise((listening) => this.server.listen(0, '127.0.0.1', listening));
+    this.port = this.server.address().port;
+    this.browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
+      args: ['--no-sandbox', '--host-resolver-rules=MAP *.test 127.0.0.1'],
+    });
+  }
+
+  async close() {
+    await this.browser.close();
+    this.server.closeAllConnections();
+    await new Promise((closed) => this.server.close(closed));
+  }
+
+  /** A new browser profile, and a site that knows nothing yet. */
+  async visitor(options = {}) {
+    this.attributes = '';
+    this.headers = {};
+    this.answer = { status: 202 };
+    this.requests = [];
+    return this.browser.newContext({ locale: 'pt-BR', timezoneId: 'America/Sao_Paulo', ...options });
+  }
+
+  url(path, host = 'lp.acme.test') {
+    return `http://${host}:${this.port}${path}`;
+  }
+
+  /** Every event the collector accepted, in order of arrival; repetitions included. */
+  events(name) {
+    const all = this.requests.filter((request) => request.status < 300).flatMap((request) => request.body.events);
+    return name ? all.filter((event) => event.name === name) : all;
+  }
+
+  names() {
+    return this.events().map((event) => event.name);
+  }
+
+  /** Wait until the collector has accepted this many events (of a name), and answer with them. */
+  async received(count, name, timeoutMs = 8000) {
+    for (const end = Date.now() + timeoutMs; Date.now() < end; await wait(20)) {
+      if (this.events(name).length >= count) return this.events(name);
+    }
+    throw new Error(`waited for ${count} ${name ?? 'events'}, got ${JSON.stringify(this.names())}`);
+  }
+
+  /** Give what must not come the time to come. */
+  async quiet(ms = 400) {
+    await wait(ms);
+  }
+
+  async #serve(request, response) {
+    const { pathname } = new URL(request.url, 'http://any');
+    if (request.method === 'POST' && pathname === '/t') return this.#collect(request, response);
+    if (pathname === '/t.js') {
+      response.setHeader('Content-Type', 'text/javascript; charset=utf-8');
+      return response.end(await readFile(here('../dist/t.js')));
+    }
+    if (request.method === 'POST') return response.writeHead(303, { Location: '/plain' }).end();
+    const name = pathname === '/' ? 'plain' : pathname.slice(1).split('/')[0];
+    const page = await readFile(here(`pages/${name}.html`), 'utf8').catch(() => undefined);
+    if (!page) return response.writeHead(404).end();
+    const script = `<script src="http://c.acme.test:${this.port}/t.js" ${this.attributes}></script>`;
+    response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', ...this.headers });
+    response.end(page.replace('<!-- script -->', script));
+  }
+
+  async #collect(request, response) {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const answer = typeof this.answer === 'function' ? await this.answer(this.requests.length) : this.answer;
+    if (answer === 'cut') return request.socket.destroy();
+    const text = Buffer.concat(chunks).toString();
+    this.requests.push({ status: answer.status, type: request.headers['content-type'], size: text.length, at: Date.now(), body: JSON.parse(text) });
+    response.writeHead(answer.status, {
+      'Access-Control-Allow-Origin': request.headers.origin || '*',
+      'Access-Control-Allow-Credentials': 'true',
+      'Access-Control-Expose-Headers': 'Retry-After',
+      ...answer.headers,
+    });
+    return response.end('{}');
+  }
+}
