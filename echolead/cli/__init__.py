@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "user": ("echolead.cli.user", "People who sign in to the console, and their roles."),
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
-    "dead-letter": ("echolead.cli.dead_letter", "Events that were refused: read, correct, replay."),
+    "dead-letter": ("echolead.cli.dead_letter", "Events that were refused: list and read them."),
 }
 
 

@@ -1,0 +1,97 @@
+"""`echolead dead-letter`: events that could not be accepted or loaded, with the reason and what was sent."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+from echolead.cli.context import AsJson, DataDir, show_json, show_record, show_table
+from echolead.cli.errors import CommandFailed
+from echolead.settings import load_settings
+from echolead.warehouse import connect
+
+is_group = True
+app = typer.Typer(help="Events that were refused: list and read them.", no_args_is_help=True)
+
+# A redelivered message is loaded twice; its dead letters have the same id.
+RECENT = """
+select dead_letter_id, any(tenant_id) as tenant, any(received_at) as at, any(stage) as stage, any(reason) as reason,
+       any(detail) as detail
+from raw.rejected_events
+where {tenant_id:String} in ('', tenant_id) and {reason:String} in ('', rejected_events.reason)
+group by dead_letter_id order by at desc, dead_letter_id limit {limit:UInt32}
+"""
+ONE = "select * from raw.rejected_events where dead_letter_id = {dead_letter_id:String} order by loaded_at limit 1"
+UNKNOWN_TABLE = ("UNKNOWN_TABLE", "UNKNOWN_DATABASE")
+
+
+@app.command("list")
+def list_(
+    tenant_id: Annotated[str, typer.Argument(help="One tenant's only. Default: all.", show_default=False)] = "",
+    reason: Annotated[str, typer.Option(help="One reason's only.", show_default=False)] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters, newest first."""
+    parameters = {"tenant_id": tenant_id, "reason": reason, "limit": limit}
+    names = ("dead_letter_id", "tenant_id", "received_at", "stage", "reason", "detail")
+    rows = [dict(zip(names, row, strict=True)) for row in _rows(data_dir, RECENT, parameters)[1]]
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(rows, names, nothing="There are no dead letters.")
+
+
+@app.command()
+def show(
+    dead_letter_id: Annotated[str, typer.Argument(help="Its id, as `dead-letter list` shows it.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one dead letter with what was sent."""
+    names, rows = _rows(data_dir, ONE, {"dead_letter_id": dead_letter_id})
+    if not rows:
+        raise CommandFailed(f"There is no dead letter {dead_letter_id}: see `echolead dead-letter list`.")
+    record = {name: value for name, value in zip(names, rows[0], strict=True) if not name.startswith("_dlt")}
+    if as_json:
+        show_json(record)
+        return
+    if record.pop("is_base64"):
+        record["payload"] = repr(base64.b64decode(record["payload"]))
+    show_record(record)
+
+
+def _rows(data_dir: Path | None, query: str, parameters: dict[str, Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    with _warehouse(data_dir) as client:
+        result = client.query(query, parameters=parameters)
+        return list(result.column_names), [tuple(row) for row in result.result_rows]
+
+
+@contextmanager
+def _warehouse(data_dir: Path | None) -> Iterator[Client]:
+    """The warehouse. Raises `CommandFailed` when there is none, or nothing was loaded yet."""
+    settings = load_settings(data_dir)
+    url = settings.clickhouse_url.get_secret_value()
+    if not url:
+        raise CommandFailed(
+            f"There is no stack in {settings.data_dir}: start one with `echolead up`, name its folder with --data-dir, "
+            "or set ECHOLEAD_CLICKHOUSE_URL."
+        )
+    try:
+        client = connect(url)
+    except OperationalError as error:
+        raise CommandFailed("The warehouse does not answer: `echolead doctor` says what is wrong.") from error
+    try:
+        yield client
+    except DatabaseError as error:
+        if not any(code in str(error) for code in UNKNOWN_TABLE):
+            raise
+        raise CommandFailed("Nothing was loaded into the warehouse yet, so there are no dead letters.") from error
+    finally:
+        client.close()

@@ -1,0 +1,100 @@
+"""`echolead dead-letter` on a real warehouse."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner, Result
+
+from dlt_pipelines.collector.schema import REJECTED_EVENTS
+from echolead.cli import app
+from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.warehouse import connect, create_databases
+
+COLUMNS = {"string": "String", "int32": "Int32", "int64": "Int64", "bool": "Bool"}
+MOMENT = "DateTime64(3, 'UTC')"
+
+
+def run(data_dir: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["dead-letter", *words, "--data-dir", str(data_dir)])
+
+
+@pytest.fixture
+def stack(tmp_path: Path, warehouse_server: EmbeddedWarehouse) -> Path:
+    """A stack's folder that points to the warehouse of the tests."""
+    (tmp_path / "stack.env").write_text(f"ECHOLEAD_CLICKHOUSE_URL={warehouse_server.url}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def tenant_id(warehouse_server: EmbeddedWarehouse) -> Iterator[str]:
+    """A tenant with two dead letters, the first of them loaded twice."""
+    tenant = f"dead-{uuid4().hex[:8]}"
+    client = connect(warehouse_server.url)
+    create_databases(client)
+    columns = ", ".join(f"`{column.name}` {COLUMNS.get(str(column.type), MOMENT)}" for column in REJECTED_EVENTS)
+    client.command(f"create table if not exists raw.rejected_events ({columns}) engine = MergeTree order by tenant_id")
+    text = row(tenant, "invalid", payload='{"name": "Page View"}', minute=1)
+    rows = [
+        text,
+        text,
+        row(tenant, "undecodable", payload=base64.b64encode(b"\xff").decode(), is_base64=True, minute=2),
+    ]
+    client.insert_arrow("raw.rejected_events", pa.Table.from_pylist(rows, schema=REJECTED_EVENTS))
+    yield tenant
+    client.command("alter table raw.rejected_events delete where tenant_id = {t:String}", parameters={"t": tenant})
+    client.close()
+
+
+def row(tenant_id: str, reason: str, *, minute: int, **values: object) -> dict[str, object]:
+    at = datetime(2026, 3, 1, 12, minute, tzinfo=UTC)
+    empty = {"string": "", "int32": 0, "int64": 0, "bool": False}
+    row = {column.name: empty.get(str(column.type), at) for column in REJECTED_EVENTS}
+    return {
+        **row,
+        "tenant_id": tenant_id,
+        "dead_letter_id": str(uuid4()),
+        "reason": reason,
+        "stage": "collector",
+        **values,
+    }
+
+
+def test_dead_letters_are_listed_once_each_newest_first(stack: Path, tenant_id: str) -> None:
+    listed = json.loads(run(stack, "list", tenant_id, "--json").stdout)
+    assert [letter["reason"] for letter in listed] == ["undecodable", "invalid"]
+    only = json.loads(run(stack, "list", tenant_id, "--reason", "invalid", "--json").stdout)
+    assert [letter["reason"] for letter in only] == ["invalid"]
+    assert "undecodable" in run(stack, "list", tenant_id).output
+
+
+def test_a_dead_letter_shows_what_was_sent(stack: Path, tenant_id: str) -> None:
+    undecodable, invalid = json.loads(run(stack, "list", tenant_id, "--json").stdout)
+    shown = json.loads(run(stack, "show", invalid["dead_letter_id"], "--json").stdout)
+    assert shown["payload"] == '{"name": "Page View"}'
+    assert "b'\\xff'" in run(stack, "show", undecodable["dead_letter_id"]).output
+
+
+def test_an_unknown_dead_letter_is_one_sentence(stack: Path, tenant_id: str) -> None:
+    result = run(stack, "show", "nothing")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "There is no dead letter nothing" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        pytest.param("", "There is no stack", id="no stack"),
+        pytest.param("ECHOLEAD_CLICKHOUSE_URL=http://a:b@127.0.0.1:1\n", "does not answer", id="stopped"),
+    ],
+)
+def test_without_a_warehouse_it_says_so(tmp_path: Path, environment: str, sentence: str) -> None:
+    (tmp_path / "stack.env").write_text(environment)
+    result = run(tmp_path, "list")
+    assert result.exit_code == 2
+    assert sentence in result.stderr
