@@ -62,7 +62,7 @@ class Stack:
         """Run `echolead WORDS` against this stack; its JSON answer."""
         extra = ["--json"] if json_output else []
         done = subprocess.run(
-            [sys.executable, "-m", "echolead.cli", *words, "--data-dir", str(self.data_dir), *extra],
+            [sys.executable, "-m", "echolead", *words, "--data-dir", str(self.data_dir), *extra],
             capture_output=True, text=True, timeout=120, check=False, input=given,
         )  # fmt: skip
         assert done.returncode == 0, f"echolead {' '.join(words)}: {done.stderr}{done.stdout}"
@@ -120,7 +120,7 @@ def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ECHOLEAD_")}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "echolead.cli", "up", "--no-demo",
+            [sys.executable, "-m", "echolead", "up", "--no-demo",
              "--data-dir", str(data_dir), "--port-base", str(base)],
             stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, start_new_session=True,
         )  # fmt: skip
@@ -135,7 +135,7 @@ def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":
     return process
 
 
-def _part(name: str, port: int, command: list[str], path: str) -> Part:
+def part(name: str, port: int, command: list[str], path: str) -> Part:
     def missing() -> str | None:
         try:
             status = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=2).status_code
@@ -172,11 +172,11 @@ def running_stack(folder: Path) -> Iterator[Stack]:
     chatwoot_url = f"http://127.0.0.1:{chatwoot_port}"
     with ExitStack() as cleanup:
         chatwoot = ["-m", "echolead.demo.chatwoot", "--data-dir", str(folder / "chatwoot")]
-        cleanup.enter_context(running(_part("chatwoot", chatwoot_port, chatwoot, "/healthz"), folder / "logs"))
+        cleanup.enter_context(running(part("chatwoot", chatwoot_port, chatwoot, "/healthz"), folder / "logs"))
         for tenant, port in pages.items():
             site = ["-m", "echolead.demo.pages", "--collector-port", str(Port.COLLECTOR.of(base)),
                     "--chatwoot-url", chatwoot_url, "--website-token", f"demo-website-token-{ACCOUNTS[tenant]}"]  # fmt: skip
-            cleanup.enter_context(running(_part(f"pages-{tenant}", port, site, "/"), folder / "logs"))
+            cleanup.enter_context(running(part(f"pages-{tenant}", port, site, "/"), folder / "logs"))
         process = _up(data_dir, base)
         stack = Stack(data_dir, base, process, chatwoot_url, pages, {t: f"long-enough-{t}-password" for t in ACCOUNTS})
         try:

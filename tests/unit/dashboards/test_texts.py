@@ -1,0 +1,27 @@
+"""Every text of the console is there in both languages, and every text asked for exists."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from dashboards.texts import TEXTS
+
+DASHBOARDS = Path(__file__).parents[3] / "dashboards"
+ASKED = re.compile(r"""\bt\(\s*"(\w+)\"""")
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_both_languages_say_the_same_with_the_same_values(key: str) -> None:
+    english, portuguese = TEXTS[key]
+    assert english
+    assert portuguese
+    names = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (english, portuguese)]
+    assert names[0] == names[1]
+
+
+def test_every_text_a_page_asks_for_exists() -> None:
+    asked = {key for file in DASHBOARDS.rglob("*.py") for key in ASKED.findall(file.read_text())}
+    assert len(asked) > 30
+    assert asked <= TEXTS.keys()
