@@ -18,13 +18,8 @@ HARMLESS_TABLE_FUNCTIONS = frozenset({
 # Ordinary functions that read files, connect, or look names up.
 REACHING_FUNCTIONS = frozenset({"file", "hascolumnintable", "reversednsquery", "catboostevaluate"})
 
-# Settings that a reader's query may bring: how the answer is written, and which rows it may hold at most.
-READER_MAY_SET = (
-    "additional_table_filters", "additional_result_filter", "output_format_", "date_time_", "extremes", "join_use_nulls",
-    "max_block_size", "max_execution_time", "max_result_rows", "max_rows_to_read", "result_overflow_mode",
-    "session_timezone", "send_progress_in_http_headers", "wait_end_of_query", "log_comment", "max_threads",
-    "default_format", "buffer_size", "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close",
-)  # fmt: skip
+# Settings that no reader's query may bring: the mode itself, files, memory.
+READER_MAY_NOT_SET = ("readonly", "allow_ddl", "format_schema", "max_memory_usage", "user_files", "custom_")
 
 
 class Guard:
@@ -36,11 +31,10 @@ class Guard:
     def check_settings(self, settings: Mapping[str, str]) -> None:
         """Raise `WarehouseError` when the reader's query brings a setting that could open what its statement may not.
 
-        Some settings are expressions (`additional_table_filters`), some name files (`format_schema`), and the limits
-        are the reader's own.
+        Some settings are expressions (`additional_table_filters`), some name files (`format_schema`).
         """
         for name, value in settings.items():
-            if name == "readonly" or not name.startswith(READER_MAY_SET):
+            if name.startswith(READER_MAY_NOT_SET):
                 raise WarehouseError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode.")
             # Filters are text within text: the quotes of each level are taken off to see what is called inside.
             inner = value.replace("\\", "").replace("'", " ").replace('"', " ").replace("`", " ").encode()
