@@ -17,6 +17,8 @@ import { user } from './user.js';
 /** The conversation whose start is recorded, and the origin the widget has been told: once a browser, not once a page. */
 let [chat, toldOrigin] = quietly(() => JSON.parse(localStorage._elw)) || ['', ''];
 let toldUser = '';
+/** What to call a visitor who talks and has not said their name: as the widget does. */
+let callName = '';
 
 const widget = () => /** @type {any} */ (window).$chatwoot;
 const remember = () => quietly(() => (localStorage._elw = JSON.stringify([chat, toldOrigin])));
@@ -26,7 +28,7 @@ export function startChatwoot(record) {
   /** @param {string} name @param {(detail: any) => void} handle */
   const on = (name, handle) => addEventListener('chatwoot:' + name, (event) => handle(/** @type {any} */ (event).detail || {}));
 
-  on('ready', () => syncChatwoot());
+  on('ready', syncChatwoot);
   on('opened', () => record('chat_open'));
   // The visitor's own message; the first of a conversation is its start. `on-start-conversation` says less than its name:
   // the button before the first message was pressed, and many who press it write nothing.
@@ -37,22 +39,20 @@ export function startChatwoot(record) {
     const { name, email, phone_number: phone } = sender || {};
     // A name alone is one that the widget made up.
     record('chat_start', { conversation_id: chat }, { email, phone, name: (email || phone) && name });
-    syncChatwoot(name);
+    callName = name || 'Visitante';
+    syncChatwoot();
   });
   syncChatwoot();
 }
 
-/**
- * Tell the widget who the visitor is, once they said so or talk, and where they came from, once they allowed it.
- * @param {string} [widgetName] the name the widget has given the visitor, kept unless they said their own
- */
-export function syncChatwoot(widgetName) {
+/** Tell the widget who the visitor is, once they said so or talk, and where they came from, once they allowed it. */
+export function syncChatwoot() {
   if (chatwoot === 'off' || !widget()?.hasLoaded) return;
   const { email, phone, name } = user;
-  if (allows('analytics') && (email || phone || name || chat)) {
+  if (allows('analytics') && (email || phone || name || callName)) {
     quietly(() => {
       const id = visitNow().tracking_id;
-      const profile = { name: name || widgetName || 'Visitante ' + id.slice(-4), email, phone_number: toE164(phone) };
+      const profile = { name: name || callName || (email ? undefined : 'Visitante'), email, phone_number: toE164(phone) };
       const text = id + JSON.stringify(profile);
       if (text !== toldUser) widget().setUser(id, profile);
       toldUser = text;
@@ -99,7 +99,7 @@ function toE164(phone = '') {
 
 /** The visitor is somebody else now: the widget forgets the conversation too. */
 export function resetChatwoot() {
-  toldUser = toldOrigin = chat = '';
+  toldUser = toldOrigin = chat = callName = '';
   remember();
   quietly(() => widget().reset());
 }

@@ -80,7 +80,7 @@ async function post(body) {
     signal: AbortSignal.timeout?.(12000),
   });
   if (status !== 429 && status < 500) return undefined;
-  return Number(headers.get('Retry-After')) * 1000 || 0; // a date, which no collector of ours sends, is left to the back-off
+  return /** @type {any} */ (headers.get('Retry-After')) * 1000 || 0; // a date, which no collector of ours sends, is left to the back-off
 }
 
 /**

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openSite } from './site.js';
+
+let site;
+before(async () => { site = await openSite(); });
+after(() => site.close());
+
+const waiting = (page) =>
+  page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).map((key) => JSON.parse(localStorage[key])[2].name));
+const track = (page, ...call) => page.evaluate((args) => window.echolead(...args), call);
+const unique = (events) => new Set(events.map((event) => event.event_id)).size;
+
+test('what happened offline is sent once the connection is back, and nothing twice', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await visitor.setOffline(true);
+  await track(page, 'event', 'offline_one');
+  await track(page, 'event', 'offline_two');
+  await site.quiet(200);
+  assert.deepEqual(site.names(), ['page_view']);
+  assert.deepEqual(await waiting(page), ['offline_one', 'offline_two']);
+  await visitor.setOffline(false);
+  await site.received(3);
+  await site.quiet();
+  assert.deepEqual(site.names(), ['page_view', 'offline_one', 'offline_two']);
+  assert.deepEqual(await waiting(page), []);
+  await visitor.close();
+});
+
+test('a busy collector is left alone for as long as it asks', async () => {
+  const visitor = await site.visitor();
+  site.answer = (count) => (count === 0 ? { status: 503, headers: { 'Retry-After': '2' } } : { status: 202 });
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await track(page, 'event', 'meanwhile');
+  await site.received(2);
+  const [refused, accepted] = site.requests;
+  assert.equal(refused.status, 503);
+  assert.ok(accepted.at - refused.at >= 1900, `waited ${accepted.at - refused.at} ms`);
+  assert.equal(site.requests.length, 2);
+  assert.deepEqual(await waiting(page), []);
+  await visitor.close();
+});
+
+for (const [status, outcome] of [[429, 'tried again'], [500, 'tried again'], [400, 'given up'], [413, 'given up'], [422, 'given up']]) {
+  test(`an answer of ${status} is ${outcome}`, async () => {
+    const visitor = await site.visitor();
+    site.answer = (count) => ({ status: count === 0 ? status : 202 });
+    const page = await visitor.newPage();
+    await page.goto(site.url('/plain'));
+    if (outcome === 'tried again') await site.received(1, 'page_view');
+    else await site.quiet(1300);
+    assert.equal(site.requests.length, outcome === 'tried again' ? 2 : 1);
+    assert.deepEqual(await waiting(page), []);
+    await visitor.close();
+  });
+}
+
+test('a connection cut in the middle is tried again with the same event', async () => {
+  const visitor = await site.visitor();
+  let cuts = 0;
+  site.answer = () => (cuts++ === 0 ? 'cut' : { status: 202 });
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await site.quiet();
+  assert.equal(site.events().length, 1);
+  await visitor.close();
+});
+
+test('an event of the moment of leaving arrives, and what was refused goes from the next page', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  site.answer = { status: 503 };
+  await track(page, 'identify', { email: 'ana@exemplo.com.br' });
+  await page.waitForTimeout(100);
+  site.answer = { status: 202 };
+  await page.click('#next');
+  await page.waitForURL('**/other');
+  await site.received(1, 'identify', 20_000);
+  assert.equal(unique(site.events('identify')), 1);
+  await visitor.close();
+});
+
+test('an event recorded while the page unloads arrives by beacon', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await page.evaluate(() => {
+    addEventListener('click', () => {
+      location.href = '/other';
+    });
+    addEventListener('beforeunload', () => window.echolead('event', 'last_word'));
+  });
+  await page.click('h1');
+  await page.waitForURL('**/other');
+  await site.received(1, 'last_word');
+  await site.quiet();
+  assert.equal(site.events('last_word').length, 1);
+  await visitor.close();
+});
+
+test('two tabs lose nothing and send nothing twice', async () => {
+  const visitor = await site.visitor();
+  const [one, two] = [await visitor.newPage(), await visitor.newPage()];
+  await Promise.all([one.goto(site.url('/plain')), two.goto(site.url('/other'))]);
+  await site.received(2);
+  await visitor.setOffline(true);
+  for (let i = 0; i < 5; i++) {
+    await track(one, 'event', 'from_one', { i });
+    await track(two, 'event', 'from_two', { i });
+  }
+  assert.equal((await waiting(one)).length, 10);
+  await visitor.setOffline(false);
+  await site.received(12);
+  await site.quiet(800);
+  assert.equal(site.events().length, 12);
+  assert.equal(unique(site.events()), 12);
+  assert.deepEqual(await waiting(two), []);
+  await visitor.close();
+});
+
+test('events that a closed tab left behind are taken over by one of two others', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await visitor.setOffline(true);
+  await track(page, 'event', 'orphan');
+  await page.evaluate(() => {
+    const key = Object.keys(localStorage).find((name) => name.startsWith('_elq.'));
+    const [, , event] = JSON.parse(localStorage[key]);
+    localStorage[key] = JSON.stringify(['a tab that died', Date.now() - 1, event]);
+  });
+  await visitor.setOffline(false);
+  await page.close();
+  const [one, two] = [await visitor.newPage(), await visitor.newPage()];
+  await Promise.all([one.goto(site.url('/plain')), two.goto(site.url('/other'))]);
+  await site.received(1, 'orphan');
+  await site.quiet();
+  assert.equal(site.events('orphan').length, 1);
+  await visitor.close();
+});
+
+test('the queue keeps 100 events, the oldest go first and leads last', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await visitor.setOffline(true);
+  await page.evaluate(async () => {
+    window.echolead('identify', { email: 'ana@exemplo.com.br' });
+    for (let i = 0; i < 120; i++) {
+      window.echolead('event', 'step', { i });
+      if (i % 20 === 0) await new Promise((done) => setTimeout(done, 5));
+    }
+  });
+  const kept = await page.evaluate(() =>
+    Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).map((key) => JSON.parse(localStorage[key])[2]),
+  );
+  assert.equal(kept.length, 100);
+  assert.equal(kept.filter((event) => event.name === 'identify').length, 1);
+  const steps = kept.filter((event) => event.name === 'step').map((event) => event.properties.i);
+  assert.equal(Math.max(...steps), 119);
+  assert.equal(Math.min(...steps) >= 15, true, `the oldest kept is ${Math.min(...steps)}`);
+  await visitor.setOffline(false);
+  await site.received(101, undefined, 15_000);
+  for (const request of site.requests) assert.ok(request.size < 64 * 1024);
+  await visitor.close();
+});
+
+test('the queue keeps 256 KB, and a page that fills the storage loses no lead', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await visitor.setOffline(true);
+  await page.evaluate(() => {
+    for (let i = 0; i < 12; i++) window.echolead('event', 'large', { i, text: 'x'.repeat(30_000) });
+  });
+  const bytes = await page.evaluate(() =>
+    Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).reduce((sum, key) => sum + 2 * localStorage[key].length, 0),
+  );
+  assert.ok(bytes <= 256 * 1024, `${bytes} bytes`);
+  await page.evaluate(() => {
+    for (const key of Object.keys(localStorage)) if (key.startsWith('_elq.')) localStorage.removeItem(key);
+    for (let size = 5_000_000; size >= 1; size = Math.floor(size / 2)) {
+      try {
+        localStorage['full' + size] = 'x'.repeat(size);
+      } catch {
+        // smaller, then
+      }
+    }
+    window.echolead('identify', { email: 'ana@exemplo.com.br' });
+  });
+  await visitor.setOffline(false);
+  await site.received(1, 'identify');
+  await visitor.close();
+});
