@@ -12,12 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dlt_pipelines.collector.schema import REJECTED_EVENTS
+from dlt_pipelines.raw import ensure_raw_tables
 from echolead.cli import app
 from echolead.embedded.clickhouse import EmbeddedWarehouse
-from echolead.warehouse import connect, create_databases
-
-COLUMNS = {"string": "String", "int32": "Int32", "int64": "Int64", "bool": "Bool"}
-MOMENT = "DateTime64(3, 'UTC')"
+from echolead.settings import Settings
+from echolead.warehouse import connect
 
 
 def run(data_dir: Path, *words: str) -> Result:
@@ -32,13 +31,11 @@ def stack(tmp_path: Path, warehouse_server: EmbeddedWarehouse) -> Path:
 
 
 @pytest.fixture
-def tenant_id(warehouse_server: EmbeddedWarehouse) -> Iterator[str]:
+def tenant_id(warehouse_server: EmbeddedWarehouse, tmp_path: Path) -> Iterator[str]:
     """A tenant with two dead letters, the first of them loaded twice."""
     tenant = f"dead-{uuid4().hex[:8]}"
     client = connect(warehouse_server.url)
-    create_databases(client)
-    columns = ", ".join(f"`{column.name}` {COLUMNS.get(str(column.type), MOMENT)}" for column in REJECTED_EVENTS)
-    client.command(f"create table if not exists raw.rejected_events ({columns}) engine = MergeTree order by tenant_id")
+    ensure_raw_tables(Settings(clickhouse_url=warehouse_server.url, data_dir=tmp_path))
     text = row(tenant, "invalid", payload='{"name": "Page View"}', minute=1)
     rows = [
         text,
