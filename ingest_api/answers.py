@@ -26,7 +26,8 @@ def cors_headers(tenant: Tenant | None, origin: bytes | None) -> tuple[tuple[byt
     """`Vary` always, the origin only when the tenant allows it; credentials never."""
     if tenant is None or origin is None or not tenant.allows(origin.decode("latin-1")):
         return (VARY_ORIGIN,)
-    return (VARY_ORIGIN, (b"access-control-allow-origin", origin))
+    # The script reads Retry-After, which a page of another origin sees only when it is named here.
+    return (VARY_ORIGIN, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", b"retry-after"))
 
 
 @lru_cache(maxsize=4096)

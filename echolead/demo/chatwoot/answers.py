@@ -55,8 +55,12 @@ def conversation(store: Store, row: Row) -> dict[str, Any]:
     }
 
 
-def message(of: Row, row: Row) -> dict[str, Any]:
-    """A message of the conversation `of`; `message_type` 0 is incoming, 1 outgoing."""
+def message(of: Row, row: Row, contact: Row | None = None) -> dict[str, Any]:
+    """A message of the conversation `of`; `message_type` 0 is incoming, 1 outgoing.
+
+    The widget gives the page the whole `contact` as the sender of an incoming message.
+    """
+    known = {} if contact is None else {key: contact[key] for key in ("name", "email", "phone_number", "identifier")}
     return {
         "id": row["id"],
         "content": row["content"],
@@ -69,7 +73,7 @@ def message(of: Row, row: Row) -> dict[str, Any]:
         "private": bool(row["private"]),
         "status": "sent",
         "created_at": row["created_at"],
-        "sender": {"id": of["contact_id"], "type": "contact"} if row["message_type"] == 0 else {"type": "user"},
+        "sender": {"id": of["contact_id"], "type": "contact"} | known if row["message_type"] == 0 else {"type": "user"},
     }
 
 

@@ -122,7 +122,7 @@ async def create_conversation(visit: Visit) -> Response:
          "additional_attributes": {"referer": message.get("referer_url")}},
     )  # fmt: skip
     sent = visit.store.add_message(row, str(message.get("content") or ""), is_incoming=True)
-    return JSONResponse({"id": row["id"], "status": row["status"], "messages": [answers.message(row, sent)]})
+    return JSONResponse({"id": row["id"], "status": row["status"], "messages": [answers.message(row, sent, contact)]})
 
 
 async def show_conversation(visit: Visit) -> Response:
@@ -136,13 +136,16 @@ async def messages(visit: Visit) -> Response:
     row = visit.conversation()
     if visit.request.method == "GET":
         found = [] if row is None else [m for m in visit.store.messages(row["id"]) if not m["private"]]
-        return JSONResponse({"payload": [answers.message(row, m) for m in found if row is not None], "meta": {}})
+        return JSONResponse(
+            {"payload": [answers.message(row, m, visit.contact) for m in found if row is not None], "meta": {}}
+        )
     content = str(((await body_of(visit.request)).get("message") or {}).get("content") or "")
     if row is None:
         row = visit.store.create_conversation(
             visit.account_id, visit.account["inbox_id"], visit.contact["id"], visit.source_id, {}
         )
-    return JSONResponse(answers.message(row, visit.store.add_message(row, content, is_incoming=True)))
+    sent = visit.store.add_message(row, content, is_incoming=True)
+    return JSONResponse(answers.message(row, sent, visit.contact))
 
 
 async def set_conversation_attributes(visit: Visit) -> Response:
