@@ -42,6 +42,8 @@ def main() -> None:
             proxy_headers=False,  # we read them ourselves, and only from proxies we trust
             timeout_keep_alive=75,  # longer than the proxies in front keep theirs
             timeout_graceful_shutdown=GRACE_SECONDS,
+            # A worker on a busy machine is slow to answer long before it hangs, most of all while it starts.
+            timeout_worker_healthcheck=60,
         )
 
 

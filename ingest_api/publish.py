@@ -22,7 +22,9 @@ MAX_IN_FLIGHT = 2
 MAX_GROUP_REQUESTS = 200
 MAX_GROUP_BYTES = 1024 * 1024
 DEADLINE_SECONDS = 2.0
+PROBE_SUBJECT = "$JS.API.INFO"
 PROBE_SECONDS = 1.0
+PROBES_BEFORE_RECONNECT = 10
 STREAM_FULL = {10077, 10023, 10047}  # JetStream's error codes: stream, account, disk
 
 
@@ -217,12 +219,15 @@ class Publisher:
             self._probe = self.loop.create_task(self._wait_for_answer(client))
 
     async def _wait_for_answer(self, client: Client) -> None:
-        while True:
+        """Ask until the queue answers. Not with `client.flush`: a PONG after its time-out ends the client's reading."""
+        unanswered = 0
+        while self.refusal is Failure.SLOW:
             try:
-                await client.flush(timeout=PROBE_SECONDS)  # type: ignore[arg-type]  # any number of seconds
+                await client.request(PROBE_SUBJECT, timeout=PROBE_SECONDS)
             except (nats.errors.Error, OSError, TimeoutError):
+                unanswered += 1
+                if unanswered % PROBES_BEFORE_RECONNECT == 0:
+                    await client.force_reconnect()
                 await asyncio.sleep(0.05)
             else:
-                break
-        if self.refusal is Failure.SLOW:
-            self.refusal = None
+                self.refusal = None

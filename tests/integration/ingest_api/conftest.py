@@ -3,11 +3,12 @@
 import asyncio
 import itertools
 import json
-import subprocess
-import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,11 +17,16 @@ import pytest
 from sqlalchemy import Engine
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, free_port, python, running
+from echolead.embedded.part import Part, PartFailed, free_port, python
 from echolead.events import DeadLetter, ReceivedRequest, decode_dead_letter, decode_received_request
 from echolead.operational.provision import OperationalUrls
 from echolead.queue import connect, ensure_streams
 from tests.fixtures.operational import JWT_SECRET, make_tenant
+from tests.integration.ingest_api.process import serve
+
+# Collectors are forked from a process that has imported the application already.
+FORKSERVER = get_context("forkserver")
+FORKSERVER.set_forkserver_preload(["__main__", "ingest_api.app", "tests.integration.ingest_api.process"])
 
 _numbers = itertools.count(1)
 
@@ -41,27 +47,52 @@ class CollectorProcess:
         """Address of the process."""
         return f"http://127.0.0.1:{self.port}"
 
-    def part(self, *, ready_path: str = "/readyz") -> Part:
-        """The process; it counts as started when `ready_path` answers 200."""
+    def part(self) -> Part:
+        """The process from its command line."""
         return Part(
             name=f"collector-{self.port}",
             command=python("-m", "ingest_api", "--port", str(self.port)),
-            environment={
-                "ECHOLEAD_NATS_COLLECTOR_URL": self.nats.collector_url,
-                "ECHOLEAD_NATS_MONITOR_URL": self.nats.monitor_url,
-                "ECHOLEAD_POSTGRES_SYSTEM_URL": self.postgres_system_url,
-                "ECHOLEAD_JWT_SECRET": JWT_SECRET,
-                "ECHOLEAD_COLLECTOR_DRAIN_SECONDS": "0.3",
-                **self.environment,
-            },
-            ready=lambda: self._missing(ready_path),
+            environment=self.environment_of_process,
+            ready=lambda: self._missing("/readyz"),
         )
 
+    @property
+    def environment_of_process(self) -> dict[str, str]:
+        """What it reads its settings from."""
+        return {
+            "ECHOLEAD_NATS_COLLECTOR_URL": self.nats.collector_url,
+            "ECHOLEAD_NATS_MONITOR_URL": self.nats.monitor_url,
+            "ECHOLEAD_POSTGRES_SYSTEM_URL": self.postgres_system_url,
+            "ECHOLEAD_JWT_SECRET": JWT_SECRET,
+            "ECHOLEAD_COLLECTOR_DRAIN_SECONDS": "0.3",
+            **self.environment,
+        }
+
     @contextmanager
-    def running(self, *, ready_path: str = "/readyz") -> Iterator["subprocess.Popen[bytes]"]:
-        """The process, ready, and stopped afterwards."""
-        with tempfile.TemporaryDirectory() as logs, running(self.part(ready_path=ready_path), Path(logs)) as process:
+    def running(self, *, ready_path: str = "/readyz") -> Iterator[ForkServerProcess]:
+        """The process, ready, and stopped afterwards. Its output is pytest's."""
+        process = self.start()
+        try:
+            self.wait_until_ready(process, ready_path)
             yield process
+        finally:
+            process.terminate()
+            process.join(20)
+            process.kill()
+
+    def start(self) -> ForkServerProcess:
+        """Start a process that serves what `python -m ingest_api` serves, without the seconds its imports take."""
+        process = FORKSERVER.Process(target=serve, args=(self.environment_of_process, ["--port", str(self.port)]))
+        process.start()
+        return process
+
+    def wait_until_ready(self, process: ForkServerProcess, path: str = "/readyz") -> None:
+        """Return when `path` answers 200. Raises `PartFailed` when it does not in a minute."""
+        deadline = time.monotonic() + 60
+        while (missing := self._missing(path)) is not None:
+            if process.exitcode is not None or time.monotonic() > deadline:
+                raise PartFailed(f"the collector is not ready (exit code {process.exitcode}): {missing}")
+            time.sleep(0.02)
 
     def client(self, **options: object) -> httpx.AsyncClient:
         """An HTTP client whose requests carry the tenant's host."""
@@ -109,7 +140,7 @@ class MakeCollector:
 @pytest.fixture(scope="session")
 def streams(nats_server: EmbeddedNats) -> EmbeddedNats:
     """The run's queue, with its streams."""
-    make_streams(nats_server)
+    asyncio.run(make_streams(nats_server))
     return nats_server
 
 
@@ -123,15 +154,11 @@ def collector(
         yield process
 
 
-def make_streams(nats: EmbeddedNats) -> None:
+async def make_streams(nats: EmbeddedNats) -> None:
     """Create the streams, as the supervisor does."""
-
-    async def make() -> None:
-        client = await connect(nats.url, name="tests")
-        await ensure_streams(client.jetstream())
-        await client.close()
-
-    asyncio.run(make())
+    client = await connect(nats.url, name="tests")
+    await ensure_streams(client.jetstream())
+    await client.close()
 
 
 def make_event(**fields: object) -> dict[str, object]:

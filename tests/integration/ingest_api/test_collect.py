@@ -67,9 +67,7 @@ async def test_pretty_printed_and_compressed_events_are_one_line_each(collector:
         pytest.param("null", False, id="a sandboxed frame"),
     ],
 )
-async def test_only_the_tenants_pages_may_read_answers(
-    collector: CollectorProcess, origin: str, allowed: bool
-) -> None:
+async def test_only_the_tenants_pages_may_read_answers(collector: CollectorProcess, origin: str, allowed: bool) -> None:
     origin = origin.format(host=collector.host)
     async with collector.client() as client:
         answer = await client.post("/t", content=make_body(), headers={"origin": origin})

@@ -1,0 +1,212 @@
+"""What was answered with 202 is there, whatever is killed, stopped or full."""
+
+import asyncio
+import dataclasses
+import random
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import psutil
+
+from echolead.embedded.nats import EmbeddedNats
+from echolead.embedded.part import running
+from echolead.queue import EVENTS, connect
+from ingest_api.publish import DEADLINE_SECONDS
+from tests.integration.ingest_api.conftest import (
+    MakeCollector,
+    make_body,
+    make_event,
+    make_streams,
+    stored_event_ids,
+)
+from tests.integration.ingest_api.load import Load, until
+
+KILL_ROUNDS = 20
+# A request waits for its group at most this long; the rest is the machine's business.
+ANSWERED_WITHIN_SECONDS = DEADLINE_SECONDS + 3
+
+
+async def test_no_acknowledged_event_is_lost_when_the_collector_is_killed(
+    streams: EmbeddedNats, collector_beside: MakeCollector
+) -> None:
+    collector = collector_beside(streams)
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # noqa: T201  # pytest shows it when the test fails
+    chance = random.Random(seed)
+    async with Load(collector) as ledger:
+        for _ in range(KILL_ROUNDS):
+            process = collector.start()
+            acked = len(ledger.acked)
+            await until(lambda seen=acked: len(ledger.acked) > seen)  # type: ignore[misc]
+            await asyncio.sleep(chance.uniform(0, 0.1))
+            process.kill()
+            process.join()
+    stored = await stored_event_ids(collector)
+    assert ledger.statuses[0] > 0, "no request was cut by a kill, so nothing was tested"
+    assert len(ledger.acked) >= KILL_ROUNDS
+    assert ledger.acked <= stored <= ledger.sent
+
+
+async def test_a_killed_queue_is_answered_503_and_loses_nothing_acknowledged(
+    own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    collector = collector_beside(own_nats)
+    with ExitStack() as stack:
+        nats = stack.enter_context(running(own_nats.part(), tmp_path))
+        await make_streams(own_nats)
+        stack.enter_context(collector.running())
+        async with Load(collector) as ledger, collector.client() as client:
+            await until(lambda: len(ledger.acked) > 50)
+            nats.kill()
+            nats.wait()
+            await until(lambda: ledger.statuses[503] > 20)
+            acked_before = len(ledger.acked)
+            assert (await client.get("/readyz")).status_code == 503
+            refused = await client.post("/t", content=make_body())
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json()["type"] == "/problems/queue-unavailable"
+            assert len(ledger.acked) == acked_before
+            stack.enter_context(running(own_nats.part(), tmp_path))
+            await until(lambda: len(ledger.acked) > acked_before + 50)
+        assert ledger.acked <= await stored_event_ids(collector)
+        assert set(ledger.statuses) == {202, 503}
+
+
+async def test_a_hung_queue_is_answered_503_within_the_deadline_and_in_bounded_memory(
+    own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    collector = collector_beside(own_nats)
+    with ExitStack() as stack:
+        nats = stack.enter_context(running(own_nats.part(), tmp_path))
+        await make_streams(own_nats)
+        process = psutil.Process(stack.enter_context(collector.running()).pid)
+        async with Load(collector) as ledger:
+            await until(lambda: len(ledger.acked) > 100)
+            memory_before = process.memory_info().rss
+            nats.send_signal(signal.SIGSTOP)
+            try:
+                await asyncio.sleep(DEADLINE_SECONDS + 2)
+                refused = ledger.statuses[503]
+                memory_hung = process.memory_info().rss
+            finally:
+                nats.send_signal(signal.SIGCONT)
+            acked_before = len(ledger.acked)
+            await until(lambda: len(ledger.acked) > acked_before + 50)
+        assert refused > 20
+        assert ledger.slowest_seconds < ANSWERED_WITHIN_SECONDS
+        assert memory_hung < 1.5 * memory_before
+        assert ledger.acked <= await stored_event_ids(collector)
+        assert set(ledger.statuses) == {202, 503}
+
+
+async def test_a_full_queue_is_answered_503_and_forgets_nothing(
+    own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    collector = collector_beside(own_nats)
+    with running(own_nats.part(), tmp_path):
+        await make_streams(own_nats)
+        client = await connect(own_nats.url, name="tests")
+        small = dataclasses.replace(EVENTS, max_bytes=64 * 1024).config(1)
+        await client.jetstream().update_stream(small)
+        await client.close()
+        acked = set()
+        with collector.running():
+            async with collector.client() as http:
+                for _ in range(200):
+                    event = make_event(properties={"text": "x" * 1000})
+                    answer = await http.post("/t", content=make_body(event))
+                    if answer.status_code != 202:
+                        break
+                    acked.add(event["event_id"])
+            assert answer.status_code == 503
+            assert "full" in answer.json()["detail"]
+            assert acked
+            assert acked <= await stored_event_ids(collector)
+
+
+async def test_a_queue_that_does_not_sync_is_not_ready_and_takes_no_event(
+    own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    make_lazy(own_nats)
+    collector = collector_beside(own_nats)
+    with running(own_nats.part(), tmp_path):
+        await make_streams(own_nats)
+        with collector.running(ready_path="/healthz"):
+            async with collector.client() as client:
+                ready = await client.get("/readyz")
+                answer = await client.post("/t", content=make_body())
+    assert ready.status_code == 503
+    assert any("sync_interval" in sentence for sentence in ready.json()["missing"])
+    assert answer.status_code == 503
+
+
+def make_lazy(nats: EmbeddedNats) -> None:
+    """Give the queue the default way of syncing, which is every two minutes."""
+    configuration = nats.data_dir / "nats.json"
+    configuration.write_text(configuration.read_text().replace('"sync_interval": "always"', '"sync_interval": "2m"'))
+
+
+async def test_missing_streams_are_named(
+    own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    collector = collector_beside(own_nats)
+    with running(own_nats.part(), tmp_path), collector.running(ready_path="/healthz"):
+        async with collector.client() as client:
+            ready = await client.get("/readyz")
+            answer = await client.post("/t", content=make_body())
+    assert ready.status_code == 503
+    assert any("EVENTS, WEBHOOKS, DEAD, CANARY" in sentence for sentence in ready.json()["missing"])
+    assert (answer.status_code, "no stream" in answer.json()["detail"]) == (503, True)
+
+
+async def test_sigterm_turns_readiness_off_first_and_drops_no_request(
+    streams: EmbeddedNats, collector_beside: MakeCollector
+) -> None:
+    collector = collector_beside(streams, ECHOLEAD_COLLECTOR_DRAIN_SECONDS="5")
+    with collector.running() as process:
+        async with collector.client() as client:
+            async with Load(collector) as ledger:
+                await until(lambda: len(ledger.acked) > 50)
+                process.terminate()
+                await until_not_ready(client)
+                acked_before = len(ledger.acked)
+                await until(lambda: len(ledger.acked) > acked_before + 10)  # it serves on while it says so
+        await asyncio.to_thread(process.join, 10)
+        assert process.exitcode == 0
+    assert ledger.acked <= await stored_event_ids(collector)
+    assert set(ledger.statuses) == {202}
+
+
+async def test_several_workers_share_the_port_and_end_with_status_0(
+    streams: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    collector = collector_beside(streams, ECHOLEAD_COLLECTOR_WORKERS="2")
+    with running(collector.part(), tmp_path) as process:
+        async with collector.client() as client:
+            for _ in range(10):
+                assert (await client.post("/t", content=make_body())).status_code == 202
+            metrics = await client.get("/metrics")
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 20) == 0
+    [accepted] = [line for line in metrics.text.splitlines() if line.startswith("echolead_collector_events_accepted")]
+    assert accepted == f'echolead_collector_events_accepted_total{{tenant_id="{collector.tenant_id}"}} 10.0'
+
+
+async def until_not_ready(client: httpx.AsyncClient) -> None:
+    """Ask until the answer is 503."""
+    async with asyncio.timeout(5):
+        while (await client.get("/readyz")).status_code != 503:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_second_sigterm_does_not_wait(streams: EmbeddedNats, collector_beside: MakeCollector) -> None:
+    collector = collector_beside(streams, ECHOLEAD_COLLECTOR_DRAIN_SECONDS="3600")
+    with collector.running() as process:
+        process.terminate()
+        async with collector.client() as client:
+            await until_not_ready(client)
+        process.terminate()
+        await asyncio.to_thread(process.join, 10)
+        assert process.exitcode == 0
