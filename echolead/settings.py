@@ -17,9 +17,15 @@ STACK_ENV = "stack.env"
 class Settings(BaseSettings):
     """One typed view of the environment, read once at the start of a process and passed inwards."""
 
-    model_config = SettingsConfigDict(env_prefix="ECHOLEAD_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ECHOLEAD_",
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,  # docs/reference/settings.md is made of them
+    )
 
     data_dir: Path = DEFAULT_DATA_DIR
+    """Folder of the embedded stack: its servers' data, its secrets, its logs."""
     port_base: int = 8700
     """First port of the embedded stack; the parts listen on offsets from it (see `echolead.embedded.ports`)."""
     listen_host: str = "127.0.0.1"
@@ -52,16 +58,19 @@ class Settings(BaseSettings):
     secret_keys: SecretStr = SecretStr("")
     """Comma-separated Fernet keys that encrypt destinations' secrets at rest; the first encrypts, all decrypt."""
     jwt_secret: SecretStr = SecretStr("")
-    """Key of the console's session tokens (HS256), 32 bytes or more."""
+    """Key of the console's session tokens (HS256), 32 bytes or more. While it is changed: the new one, a comma, the old
+    one; the first signs, all are accepted."""
 
     collector_url: str = "http://localhost:8700"
     """Public address of the collector and API, as browsers and the console reach it."""
     console_url: str = "http://localhost:8701"
     """Public address of the console, used for links to a lead."""
     dagster_url: str = "http://localhost:8702"
+    """Address of Dagster's pages, for links to a run."""
     dagster_code_address: str = "127.0.0.1:8710"
     """`host:port` of Dagster's code server, as its web server and daemon reach it."""
     collector_workers: int = 1
+    """Processes of the collector."""
     collect_path: str = "/t"
     """Path events are posted to; the script is served at the same name with `.js`, the pixel with `.gif`."""
     script_file: Path = Path(__file__).parents[1] / "tracking" / "dist" / "t.js"
