@@ -90,7 +90,7 @@ class Exchange:
             return await self._with_data(user, statement, body, files)
         text = start + await body.text(HEAD_BYTES)
         if not start and _FORM.match(text):
-            text += await body.text(self._limit_bytes)
+            text += await body.text(self._limit_bytes - len(text))
             fields = dict(parse_qsl(text.decode(errors="replace"), keep_blank_values=True))
             if "query" in fields:
                 self._request = self._request.with_form(fields)
@@ -99,7 +99,7 @@ class Exchange:
         if statement.shape is Shape.INSERT_DATA:
             return await self._with_data(user, statement, body, files)
         if not body.is_complete:
-            text += await body.text(self._limit_bytes)
+            text += await body.text(self._limit_bytes - len(text))
             if not body.is_complete:
                 raise WarehouseError(Code.QUERY_IS_TOO_LARGE, f"The query is longer than {self._limit_bytes} bytes")
             statement = sql.parse(text)

@@ -11,12 +11,13 @@ from echolead.embedded.clickhouse import sql
 from echolead.embedded.clickhouse.engine import Engine, Handle, Outcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.external import ExternalTable
+from echolead.embedded.clickhouse.guard import READER_MAX_SECONDS
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.sessions import Session, Sessions
 from echolead.embedded.clickhouse.sql import Shape, Statement
 from echolead.embedded.clickhouse.users import User
 
-READER_SETTINGS = {"max_execution_time": "300"}
+READER_SETTINGS = {"max_execution_time": str(READER_MAX_SECONDS)}
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ class Executor:
             for table in query.tables:
                 table.create(handle)
             if query.user.is_readonly:
-                # As ClickHouse's `readonly = 2`: a reader's query may bring its own settings, looked at by the guard.
+                # The settings come first, let through by the guard; under `readonly = 1` the statement sets none.
                 handle.set({**READER_SETTINGS, **_settings(query)})
-                handle.set({"readonly": "2"})
+                handle.set({"readonly": "2" if _lists_settings(query.statement) else "1"})
             else:
                 handle.set(_settings(query))
                 if _readonly(query) != "0":
@@ -139,6 +140,22 @@ def _readonly(query: Query) -> str:
     """The value of `readonly` for this request: GET only reads, as in ClickHouse."""
     asked = query.request.settings.get("readonly", "0")
     return "2" if asked == "0" and query.request.method != "POST" else asked
+
+
+def _lists_settings(statement: Statement) -> bool:
+    """Whether this is `SELECT … FROM system.settings` and nothing more.
+
+    Clients ask it when they connect, to learn which settings they may send; under `readonly = 1` they would be told
+    none. Without a parenthesis there is no function in it that the lesser mode could let through.
+    """
+    words = [token.upper for token in statement.tokens]
+    if b"(" in words or words.count(b"FROM") != 1 or any(token.kind == "quoted" for token in statement.tokens):
+        return False
+    start = words.index(b"FROM") + 1
+    return words[start : start + 3] == [b"SYSTEM", b".", b"SETTINGS"] and words[start + 3 : start + 4] in (
+        [],
+        [b"LIMIT"],
+    )
 
 
 def _check_in_session(query: Query) -> None:

@@ -2,7 +2,8 @@
 
 The embedded engine has no users, and under `readonly = 1` it still runs `file()` on any path, infers the structure of
 files and addresses for DESCRIBE and EXPLAIN, and kills queries. So the reader's statements are looked at before they
-run. `python()` reads variables of this very process, passwords among them, and is refused to everyone.
+run. `python()` reads variables of this very process, passwords among them, and `eval()` runs text that nobody has
+looked at: both are refused to everyone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,9 +18,18 @@ HARMLESS_TABLE_FUNCTIONS = frozenset({
 })  # fmt: skip
 # Ordinary functions that read files, connect, or look names up.
 REACHING_FUNCTIONS = frozenset({"file", "hascolumnintable", "reversednsquery", "catboostevaluate"})
+EVERYONES_TABOO = frozenset({"python", "eval"})
 
-# Settings that no reader's query may bring: the mode itself, files, memory.
-READER_MAY_NOT_SET = ("readonly", "allow_ddl", "format_schema", "max_memory_usage", "user_files", "custom_")
+# Settings a reader's request may bring: how an answer is written, what it may cost, which rows it holds. A list of what
+# may, not of what may not: `dialect` alone would make every look at a statement worthless.
+READER_MAY_SET = frozenset({
+    "additional_result_filter", "additional_table_filters", "aggregate_functions_null_for_empty", "extremes", "final",
+    "join_use_nulls", "limit", "log_comment", "max_block_size", "max_execution_time", "max_result_bytes",
+    "max_result_rows", "max_rows_to_read", "max_bytes_to_read", "max_threads", "offset", "read_overflow_mode",
+    "result_overflow_mode", "session_timezone", "timeout_overflow_mode", "totals_mode", "use_client_time_zone",
+})  # fmt: skip
+READER_MAY_SET_PREFIXES = ("output_format_", "input_format_", "date_time_")
+READER_MAX_SECONDS = 300
 
 
 class Guard:
@@ -29,22 +39,26 @@ class Guard:
         self._reaching = REACHING_FUNCTIONS | ({name.lower() for name in table_functions} - HARMLESS_TABLE_FUNCTIONS)
 
     def check_settings(self, settings: Mapping[str, str]) -> None:
-        """Raise `WarehouseError` when the reader's query brings a setting that could open what its statement may not.
+        """Raise `WarehouseError` when the reader's request brings a setting that it may not.
 
-        Some settings are expressions (`additional_table_filters`), some name files (`format_schema`).
+        `additional_table_filters` and `additional_result_filter` are expressions: they are looked at like statements.
         """
         for name, value in settings.items():
-            if name.startswith(READER_MAY_NOT_SET):
+            if name not in READER_MAY_SET and not name.startswith(READER_MAY_SET_PREFIXES):
                 raise WarehouseError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode.")
+            if name == "max_execution_time" and not _is_between(value, 0, READER_MAX_SECONDS):
+                raise WarehouseError(
+                    Code.READONLY, f"Setting max_execution_time shouldn't be greater than {READER_MAX_SECONDS}."
+                )
             # Filters are text within text: the quotes of each level are taken off to see what is called inside.
-            inner = value.replace("\\", "").replace("'", " ").replace('"', " ").replace("`", " ").encode()
-            for function in sorted(_called(tuple(tokens(inner))) & self._reaching):
+            inner = value.translate({ord(mark): " " for mark in "'\"`\\"}).encode()
+            for function in sorted(_called(tuple(tokens(inner))) & (self._reaching | EVERYONES_TABOO)):
                 raise WarehouseError(Code.READONLY, f"reader: Cannot use the function {function} in readonly mode.")
 
     def check(self, statement: Statement, *, is_readonly: bool) -> None:
         """Raise `WarehouseError` when the user may not run this."""
         called = _called(statement.tokens)
-        for name in sorted(called & {"python", "eval"}):
+        for name in sorted(called & EVERYONES_TABOO):
             raise WarehouseError(Code.ACCESS_DENIED, f"The table function {name} is not available")
         if not is_readonly:
             return
@@ -58,15 +72,22 @@ class Guard:
             raise WarehouseError(Code.READONLY, "reader: Cannot read files in readonly mode.")
 
 
-def _called(tokens: tuple[Token, ...]) -> set[str]:
+def _is_between(value: str, above: float, most: float) -> bool:
+    try:
+        return above < float(value) <= most
+    except ValueError:
+        return False
+
+
+def _called(found: tuple[Token, ...]) -> set[str]:
     """Names used as functions: before a parenthesis, or handed to APPLY."""
     called = set()
-    for index, token in enumerate(tokens):
+    for index, token in enumerate(found):
         name = token.name.decode(errors="replace")
         if not name:
             continue
-        following = tokens[index + 1].text if index + 1 < len(tokens) else b""
-        before = [earlier.upper for earlier in tokens[max(0, index - 2) : index]]
+        following = found[index + 1].text if index + 1 < len(found) else b""
+        before = [earlier.upper for earlier in found[max(0, index - 2) : index]]
         if following == b"(" or before[-1:] == [b"APPLY"] or before == [b"APPLY", b"("]:
             called.add(name)
     return called

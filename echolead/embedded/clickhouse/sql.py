@@ -15,8 +15,8 @@ from echolead.embedded.clickhouse.errors import Code, WarehouseError
 _TOKEN = re.compile(
     rb"""
       (?P<space>  (?: [\s\x00]+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/ )+ )
-    | (?P<string> '(?:[^'\\]|\\.|'')*' )
-    | (?P<quoted> "(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*` )
+    | (?P<string> '[^'\\]*(?:(?:\\.|'')[^'\\]*)*' )
+    | (?P<quoted> "[^"\\]*(?:(?:\\.|"")[^"\\]*)*" | `[^`\\]*(?:(?:\\.|``)[^`\\]*)*` )
     | (?P<heredoc> \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
     | (?P<word>   [A-Za-z_\x80-\xff][\w$\x80-\xff]* )
     | (?P<number> \d[\w.]* )

@@ -20,9 +20,13 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "br": brotli.compress,
 }
 
+FAILS_LATE = (
+    "SELECT throwIf(number = 900000), number FROM numbers(1000000) SETTINGS max_threads = 1, max_block_size = 10000"
+)
 
-def ask(client: httpx.Client, query: str | bytes, **parameters: str) -> str:
-    answer = client.post("/", params=parameters, content=query)
+
+def ask(client: httpx.Client, body: str | bytes, /, **parameters: str) -> str:
+    answer = client.post("/", params=parameters, content=body)
     assert answer.status_code == 200, answer.text
     return answer.text
 
@@ -207,7 +211,7 @@ def test_an_error_after_the_first_megabyte_ends_the_stream_with_its_text(http: h
         "SELECT throwIf(number = 900000), number FROM numbers(1000000) SETTINGS max_threads = 1, max_block_size = 10000"
     )
     body = b""
-    with http.stream("POST", "/", content=query) as answer:
+    with http.stream("POST", "/", content=FAILS_LATE) as answer:
         assert answer.status_code == 200
         tag = answer.headers["x-clickhouse-exception-tag"].encode()
         with pytest.raises(
@@ -223,7 +227,7 @@ def test_the_whole_result_can_be_waited_for_so_that_a_late_error_has_its_status(
     query = (
         "SELECT throwIf(number = 900000), number FROM numbers(1000000) SETTINGS max_threads = 1, max_block_size = 10000"
     )
-    answer = http.post("/", params={"wait_end_of_query": "1"}, content=query)
+    answer = http.post("/", params={"wait_end_of_query": "1"}, content=FAILS_LATE)
     assert (answer.status_code, answer.headers["x-clickhouse-exception-code"]) == (500, "395")
     whole = http.post("/", params={"wait_end_of_query": "1"}, content="SELECT number FROM numbers(2000000)")
     assert json.loads(whole.headers["x-clickhouse-summary"])["result_rows"] == "2000000"

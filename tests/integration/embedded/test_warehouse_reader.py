@@ -72,10 +72,26 @@ def test_the_reader_changes_nothing_and_sees_no_file(reader_http: httpx.Client, 
     assert list(tmp_path.iterdir()) == [secret]
 
 
-def test_the_reader_sets_nothing_in_the_url(reader_http: httpx.Client) -> None:
-    for name in ("readonly", "max_execution_time", "max_threads"):
-        answer = reader_http.post("/", params={name: "0"}, content="SELECT 1")
-        assert answer.headers["x-clickhouse-exception-code"] == "164"
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("readonly", "0", id="the mode itself"),
+        pytest.param("max_execution_time", "0", id="no end"),
+        pytest.param("max_execution_time", "301", id="too late an end"),
+        pytest.param("dialect", "prql", id="a language nobody looks at"),
+        pytest.param("format_schema", "/etc/passwd", id="a file"),
+        pytest.param("max_memory_usage", "0", id="the memory of the others"),
+    ],
+)
+def test_the_reader_does_not_widen_its_rights_in_the_url(reader_http: httpx.Client, name: str, value: str) -> None:
+    answer = reader_http.post("/", params={name: value}, content="SELECT 1")
+    assert answer.headers["x-clickhouse-exception-code"] == "164"
+
+
+def test_the_reader_says_how_an_answer_is_written_and_what_it_may_cost(reader_http: httpx.Client) -> None:
+    parameters = {"output_format_json_quote_64bit_integers": "1", "max_execution_time": "30", "max_threads": "1"}
+    answer = reader_http.post("/", params=parameters, content="SELECT toUInt64(1) AS a FORMAT JSONEachRow")
+    assert answer.text == '{"a":"1"}\n'
 
 
 def test_the_variables_of_the_server_are_nobodys(http: httpx.Client) -> None:
