@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -11,12 +11,16 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from echolead import warehouse
 
 CHUNK_ROWS = 10_000
+NEVER_MS = 4_102_444_800_000  # the year 2100
 # ClickHouse's error codes for a table or database that is not there (yet).
 NOT_THERE = ("Code: 60.", "Code: 81.", "UNKNOWN_TABLE", "UNKNOWN_DATABASE")
 
-# After the last key of the chunk before, in the order of the table's sorting key.
+# After the last key of the chunk before, in the order of the table's sorting key. What is new since the turn before
+# comes with its payload, so that a fresh lead costs one query; the overlap and a full comparison read keys only.
 KEYS = """
-select tenant_id, destination_id, lead_id, payload_hash, changed_at
+select
+    tenant_id, destination_id, lead_id, payload_hash, changed_at,
+    if(changed_at > fromUnixTimestamp64Milli({new_since_ms:Int64}), payload, '') as new_payload
 from activation.lead_deliveries
 where changed_at >= fromUnixTimestamp64Milli({since_ms:Int64})
     and (tenant_id, destination_id, lead_id) > ({tenant_id:String}, {destination_id:String}, {lead_id:String})
@@ -46,6 +50,15 @@ class Wanted:
         return self.tenant_id, self.destination_id, self.lead_id
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """Up to 10,000 wanted states, the payloads (JSON) of those that are new, and the newest `changed_at`."""
+
+    wanted: list[Wanted]
+    payloads: dict[Wanted, str]
+    newest: datetime
+
+
 class DesiredState:
     """Reads `activation.lead_deliveries`; a table that is not there yet wants nothing."""
 
@@ -58,22 +71,26 @@ class DesiredState:
         if self._connected is not None:
             self._connected.close()
 
-    def chunks(self, since: datetime | None) -> Iterator[tuple[list[Wanted], datetime | None]]:
-        """Keys changed at or after `since` (all when None), 10,000 at a time, with the newest `changed_at` of each."""
+    def chunks(self, seen_until: datetime | None, overlap: timedelta) -> Iterator["Chunk"]:
+        """What changed after `seen_until` or in the `overlap` before it, or everything when that is None."""
         last = ("", "", "")
-        since_ms = 0 if since is None else int(since.timestamp() * 1000)
+        since_ms = 0 if seen_until is None else _milliseconds(seen_until - overlap)
+        new_since_ms = NEVER_MS if seen_until is None else _milliseconds(seen_until)
         while True:
             tenant_id, destination_id, lead_id = last
             rows = self._query(
                 KEYS,
                 since_ms=since_ms,
+                new_since_ms=new_since_ms,
                 tenant_id=tenant_id,
-                lead_id=lead_id,
                 destination_id=destination_id,
+                lead_id=lead_id,
                 rows=CHUNK_ROWS,
             )
             if rows:
-                yield [Wanted(*row[:4]) for row in rows], max(row[4] for row in rows)
+                keys = [Wanted(*row[:4]) for row in rows]
+                payloads = {key: str(row[5]) for key, row in zip(keys, rows, strict=True) if row[5]}
+                yield Chunk(keys, payloads, max(_utc(row[4]) for row in rows))
             if len(rows) < CHUNK_ROWS:
                 return
             last = (rows[-1][0], rows[-1][1], rows[-1][2])
@@ -104,3 +121,12 @@ class DesiredState:
             if any(sign in str(error) for sign in NOT_THERE):
                 return []
             raise
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _utc(moment: datetime) -> datetime:
+    # clickhouse-connect returns UTC moments without a zone.
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from types import TracebackType
@@ -155,19 +155,20 @@ class Engine:
 
     def _plan(self) -> int:
         is_due = self._reconciled_at is None or monotonic() - self._reconciled_at > self._policy.reconcile_seconds
-        since = None if is_due or self._seen_until is None else self._seen_until - self._policy.overlap
+        chunks = self._desired.chunks(None if is_due else self._seen_until, self._policy.overlap)
         planned = 0
-        chunks = self._desired.chunks(since)
         while True:
             # The lock is held before the warehouse is read, so that an older reading never replaces a newer one.
             with system_session(self._system) as session:
                 plan = Plan(session)
-                wanted, newest = next(chunks, ([], None))
-                changed = plan.changed(wanted) if wanted else []
-                planned += plan.take_over(self._desired.payloads(changed)) if changed else 0
-            if not wanted:
-                break
-            self._seen_until = max(filter(None, (self._seen_until, _utc(newest))))
+                chunk = next(chunks, None)
+                if chunk is None:
+                    break
+                changed = plan.changed(chunk.wanted)
+                planned += plan.take_over([(key, chunk.payloads[key]) for key in changed if key in chunk.payloads])
+                rest = [key for key in changed if key not in chunk.payloads]
+                planned += plan.take_over(self._desired.payloads(rest)) if rest else 0
+            self._seen_until = max(chunk.newest, self._seen_until or chunk.newest)
         if is_due:
             self._withdraw()
             self._reconciled_at = monotonic()
@@ -302,8 +303,3 @@ def _number(configuration: dict[str, Any], key: str, default: float) -> float:
     if not 0.1 <= number <= 1000:
         raise Misconfigured(f"{key} is between 0.1 and 1000, not {number}.")
     return number
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    # clickhouse-connect returns UTC moments without a zone.
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

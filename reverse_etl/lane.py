@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Policy:
-    """How long and how often. The lease outlasts the longest attempt, so that nobody takes over what is under way."""
+    """How long and how often. The lease outlasts sending and reading back, so that nobody takes over what is under way."""
 
     lease_seconds: float = 150.0
-    attempt_seconds: float = 100.0
+    attempt_seconds: float = 60.0
     retry_base_seconds: float = 2.0
     retry_cap_seconds: float = 900.0
     max_attempts: int = 15

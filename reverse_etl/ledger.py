@@ -212,7 +212,7 @@ class Plan:
 
     def changed(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """Those that are not the current state of their lead."""
-        return [Wanted(*row.tuple()) for row in self._session.execute(CHANGED, {"rows": _rows(wanted)})]
+        return [Wanted(*map(str, row)) for row in self._session.execute(CHANGED, {"rows": _rows(wanted)})]
 
     def take_over(self, wanted: Sequence[tuple[Wanted, str]]) -> int:
         """Make these states current, and set aside what is older and not under way; returns how many."""
@@ -225,7 +225,7 @@ class Plan:
 
     def waiting(self) -> list[Wanted]:
         """What waits to be sent, of all tenants."""
-        return [Wanted(*row.tuple()) for row in self._session.execute(WAITING)]
+        return [Wanted(*map(str, row)) for row in self._session.execute(WAITING)]
 
     def withdraw(self, unwanted: Sequence[Wanted]) -> None:
         """Set aside what waits for leads that the warehouse no longer wants delivered."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,32 +12,20 @@ from uuid import UUID
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from pydantic import SecretStr
 from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
 from echolead import warehouse
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import connect, system_session
+from echolead.operational.models import Destination
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
 from reverse_etl.engine import Deliveries, Engine
-from reverse_etl.lane import Policy
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
-from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
+from tests.fixtures.operational import make_destination, make_tenant
+from tests.integration.reverse_etl.settings import QUICK, settings_of
 
-# Fast enough for tests; a destination's limits are tested by themselves.
-QUICK = Policy(
-    lease_seconds=3.0,
-    attempt_seconds=2.0,
-    retry_base_seconds=0.02,
-    retry_cap_seconds=0.1,
-    breaker_seconds=0.1,
-    breaker_longest_seconds=0.3,
-    requests_per_second=1000,
-    concurrency=8,
-    patience_seconds=5.0,
-)
 LEAD_DELIVERIES = """
 create or replace table activation.lead_deliveries (
     tenant_id String, lead_id String, destination_id String, destination_kind String, payload String,
@@ -66,30 +54,40 @@ def payload_of(lead_id: str, **fields: Any) -> dict[str, Any]:
 class Activation:
     """One tenant with a Chatwoot, from the wanted state in the warehouse to the contacts."""
 
-    settings: Settings
+    urls: dict[str, str]
     client: Client
     database: Database
     chatwoot: ServedChatwoot
     tenant_id: str
     destination_id: UUID
+    wanted: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
 
-    def want(self, *payloads: dict[str, Any], tenant_id: str = "", destination_id: UUID | None = None) -> None:
+    @property
+    def settings(self) -> Settings:
+        """What an engine needs to know."""
+        return settings_of(self.urls)
+
+    def want(self, *payloads: dict[str, Any], destination: Destination | None = None) -> None:
         """The warehouse wants these states from now on, in place of the leads' earlier ones."""
-        tenant, destination = tenant_id or self.tenant_id, str(destination_id or self.destination_id)
-        self.unwant(*(payload["lead_id"] for payload in payloads), destination_id=destination_id)
-        rows = []
+        tenant_id = self.tenant_id if destination is None else destination.tenant_id
+        place = str(self.destination_id if destination is None else destination.destination_id)
         for payload in payloads:
             written = json.dumps(payload, sort_keys=True)
             digest = hashlib.sha256(written.encode()).hexdigest()
-            rows.append([tenant, payload["lead_id"], destination, "chatwoot", written, digest, [], datetime.now(UTC)])
-        self.client.insert("activation.lead_deliveries", rows)
+            row = [tenant_id, payload["lead_id"], place, "chatwoot", written, digest, [], datetime.now(UTC)]
+            self.wanted[place, payload["lead_id"]] = row
+        self._write()
 
-    def unwant(self, *lead_ids: str, destination_id: UUID | None = None) -> None:
+    def unwant(self, *lead_ids: str) -> None:
         """The warehouse has nothing to say of these leads any more."""
-        self.client.command(
-            "delete from activation.lead_deliveries where lead_id in {leads:Array(String)} and destination_id = {at:String}",
-            parameters={"leads": list(lead_ids), "at": str(destination_id or self.destination_id)},
-        )
+        for lead_id in lead_ids:
+            del self.wanted[str(self.destination_id), lead_id]
+        self._write()
+
+    def _write(self) -> None:
+        self.client.command("truncate table activation.lead_deliveries")
+        if self.wanted:
+            self.client.insert("activation.lead_deliveries", list(self.wanted.values()))
 
     def rows(self, query: str = "select * from deliveries order by created_at", **parameters: Any) -> list[Any]:
         """Rows of the operational database, across tenants."""
@@ -104,6 +102,13 @@ class Activation:
         """The recorded calls, in order, with these column values."""
         found = self.rows("select * from delivery_attempts order by started_at, created_at")
         return [row for row in found if all(row[key] == value for key, value in wanted.items())]
+
+    def wait_until_held(self, seconds: float = 30.0) -> None:
+        """Return once an engine has taken a delivery and not finished it."""
+        deadline = time.monotonic() + seconds
+        while not self.rows("select from deliveries where state = 'in_flight' and lease_until > clock_timestamp()"):
+            assert time.monotonic() < deadline, "No engine took a delivery."
+            time.sleep(0.01)
 
     def settle(self, engine: Engine, seconds: float = 40.0) -> Deliveries:
         """Turn until nothing waits any more; returns the sum of the turns."""
@@ -140,15 +145,12 @@ def activation(
         configuration=chatwoot.configuration(),
         secrets={"api_access_token": ACCOUNT.api_access_token},
     )
-    settings = Settings(
-        clickhouse_url=SecretStr(warehouse_server.url),
-        postgres_system_url=SecretStr(empty_operational_urls.system),
-        postgres_app_url=SecretStr(empty_operational_urls.app),
-        secret_keys=SecretStr(SECRET_KEY),
-        allow_private_destinations=True,
-        console_url="https://console.test",
-    )
-    yield Activation(settings, client, database, chatwoot, tenant.tenant_id, destination.destination_id)
+    urls = {
+        "clickhouse_url": warehouse_server.url,
+        "postgres_system_url": empty_operational_urls.system,
+        "postgres_app_url": empty_operational_urls.app,
+    }
+    yield Activation(urls, client, database, chatwoot, tenant.tenant_id, destination.destination_id)
     client.close()
     database.dispose()
 

@@ -1,0 +1,32 @@
+"""The engine's settings in these tests, also for engines in other processes: no pytest in here."""
+
+from pydantic import SecretStr
+
+from echolead.settings import Settings
+from reverse_etl.lane import Policy
+
+# As tests.fixtures.operational.SECRET_KEY, which cannot be imported without pytest's fixtures.
+SECRET_KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
+# Fast enough for tests; a destination's limits are tested by themselves.
+QUICK = Policy(
+    lease_seconds=3.0,
+    attempt_seconds=2.0,
+    retry_base_seconds=0.02,
+    retry_cap_seconds=0.1,
+    max_attempts=60,
+    breaker_seconds=0.1,
+    breaker_longest_seconds=0.3,
+    requests_per_second=1000,
+    concurrency=8,
+    patience_seconds=5.0,
+)
+
+
+def settings_of(urls: dict[str, str]) -> Settings:
+    """Settings with these addresses: `clickhouse_url`, `postgres_system_url`, `postgres_app_url`."""
+    return Settings(
+        **{name: SecretStr(url) for name, url in urls.items()},  # type: ignore[arg-type]  # three addresses
+        secret_keys=SecretStr(SECRET_KEY),
+        allow_private_destinations=True,
+        console_url="https://console.test",
+    )
