@@ -157,8 +157,10 @@ def collector(
 async def make_streams(nats: EmbeddedNats) -> None:
     """Create the streams, as the supervisor does."""
     client = await connect(nats.url, name="tests")
-    await ensure_streams(client.jetstream())
-    await client.close()
+    try:
+        await ensure_streams(client.jetstream())
+    finally:
+        await client.close()
 
 
 def make_event(**fields: object) -> dict[str, object]:
