@@ -23,7 +23,7 @@ const isOwed = ({ name }) => /^(form_submit|identify|consent)$/.test(name);
 /** @param {string} name @param {object} [properties] @param {User} [said] what the visitor said of themself */
 const record = (name, properties, said) =>
   quietly(() => {
-    // The page's own properties may be too many, or a circle: the event goes without them.
+    // The page's own properties may be too many, a circle, or no object: the event goes without them.
     const text = quietly(() => JSON.stringify(properties)) || '';
     admit({
       event_id: uuid7(),
@@ -45,7 +45,7 @@ const record = (name, properties, said) =>
         script_version: SCRIPT_VERSION,
       },
       user: said && know(said),
-      properties: text && text.length < 40000 ? JSON.parse(text) : {},
+      properties: text[0] === '{' && text.length < 40000 ? JSON.parse(text) : {},
     });
     queueMicrotask(syncChatwoot);
   });
