@@ -149,11 +149,14 @@ def close(pipeline: dlt.Pipeline) -> None:
 
 
 def ensure_raw_tables(settings: Settings) -> None:
-    """Create the databases and every raw table that is missing, empty. Safe to call at every start."""
-    configure()
+    """Create the databases and every raw table or column that is missing. Safe to call at every start."""
     url = settings.clickhouse_url.get_secret_value()
     with closing(connect(url)) as client:
         create_databases(client)
+        found = client.query("SELECT table, name FROM system.columns WHERE database = 'raw'").result_rows
+    if {(table.name, name) for table in TABLES.values() for name in table.columns.names} <= {*map(tuple, found)}:
+        return
+    configure()
     destination = warehouse(url)
     with closing(destination):
         for pipeline in ("collector", "operational"):
