@@ -11,7 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echolead.security import (
@@ -41,6 +41,7 @@ TOKENS = SessionTokens(KEY)
 # Secrets at rest
 
 
+@settings(deadline=None)  # the machine's load is not what is tested
 @given(st.dictionaries(st.text(), st.text()))
 def test_what_the_vault_encrypts_it_decrypts(values: dict[str, str]) -> None:
     vault = Vault(NEW)
@@ -60,7 +61,7 @@ def test_a_new_key_reads_what_the_old_one_wrote_while_both_are_there() -> None:
 @pytest.mark.parametrize("act", ["decrypt", "rotate"])
 def test_a_secret_of_a_lost_or_changed_key_is_told_as_such(act: str) -> None:
     stored = Vault(OLD).encrypt({"token": "abc"})
-    changed = stored[:-2] + b"A" + stored[-1:]
+    changed = stored[:40] + (b"A" if stored[40:41] != b"A" else b"B") + stored[41:]
     for vault, token in ((Vault(NEW), stored), (Vault(OLD), changed)):
         with pytest.raises(Undecryptable, match="ECHOLEAD_SECRET_KEYS"):
             getattr(vault, act)(token)
@@ -308,6 +309,7 @@ def test_bytes_become_text() -> None:
     assert redact(b"caf\xc3\xa9 \xff token=abc") == f"café \ufffd token={REDACTED}"
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
