@@ -105,7 +105,7 @@ class _Brotli:
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._is_empty = self._is_empty and not data
         try:
-            # `can_accept_more_data` is true while there still is output to come: only an empty piece means none is left.
+            # `can_accept_more_data` is true with output still to come: only an empty piece means none is left.
             while piece := bytes(self._stream.process(data, output_buffer_limit=PIECE_BYTES)):
                 yield piece
                 data = b""

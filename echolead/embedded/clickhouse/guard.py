@@ -23,7 +23,8 @@ EVERYONES_TABOO = frozenset({"python", "eval"})
 # Settings a reader's request may bring: how an answer is written, what it may cost, which rows it holds. A list of what
 # may, not of what may not: `dialect` alone would make every look at a statement worthless.
 READER_MAY_SET = frozenset({
-    "additional_result_filter", "additional_table_filters", "aggregate_functions_null_for_empty", "extremes", "final",
+    "additional_result_filter", "additional_table_filters", "aggregate_functions_null_for_empty",
+    "cast_string_to_dynamic_use_inference", "cast_string_to_variant_use_inference", "extremes", "final",
     "join_use_nulls", "limit", "log_comment", "max_block_size", "max_execution_time", "max_result_bytes",
     "max_result_rows", "max_rows_to_read", "max_bytes_to_read", "max_threads", "offset", "read_overflow_mode",
     "result_overflow_mode", "session_timezone", "timeout_overflow_mode", "totals_mode", "use_client_time_zone",

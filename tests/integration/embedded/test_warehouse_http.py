@@ -1,6 +1,7 @@
 """ClickHouse's HTTP interface, request by request."""
 
 import gzip
+import itertools
 import json
 import zlib
 from collections.abc import Callable
@@ -136,7 +137,9 @@ def test_a_get_changes_nothing(http: httpx.Client, database: str) -> None:
         pytest.param("INSERT INTO t (a, b) SETTINGS max_threads = 1 FORMAT CSV", "1,a;b\n2,b\n", id="with settings"),
         pytest.param("INSERT INTO t VALUES ({x:UInt64}, concat('a', ';b')), (2, 'b')", None, id="values"),
         pytest.param("INSERT INTO t VALUES", "(1, 'a;b'), (2, 'b')", id="values in the body"),
-        pytest.param("INSERT INTO t SELECT a, b FROM input('a UInt64, b String') FORMAT CSV", "1,a;b\n2,b\n", id="input"),
+        pytest.param(
+            "INSERT INTO t SELECT a, b FROM input('a UInt64, b String') FORMAT CSV", "1,a;b\n2,b\n", id="input()"
+        ),
     ],
 )  # fmt: skip
 def test_rows_are_inserted_from_any_place(http: httpx.Client, database: str, statement: str, body: str | None) -> None:
@@ -207,9 +210,6 @@ def test_answers_are_not_compressed_without_the_setting(http: httpx.Client) -> N
 
 
 def test_an_error_after_the_first_megabyte_ends_the_stream_with_its_text(http: httpx.Client) -> None:
-    query = (
-        "SELECT throwIf(number = 900000), number FROM numbers(1000000) SETTINGS max_threads = 1, max_block_size = 10000"
-    )
     body = b""
     with http.stream("POST", "/", content=FAILS_LATE) as answer:
         assert answer.status_code == 200
@@ -224,9 +224,6 @@ def test_an_error_after_the_first_megabyte_ends_the_stream_with_its_text(http: h
 
 
 def test_the_whole_result_can_be_waited_for_so_that_a_late_error_has_its_status(http: httpx.Client) -> None:
-    query = (
-        "SELECT throwIf(number = 900000), number FROM numbers(1000000) SETTINGS max_threads = 1, max_block_size = 10000"
-    )
     answer = http.post("/", params={"wait_end_of_query": "1"}, content=FAILS_LATE)
     assert (answer.status_code, answer.headers["x-clickhouse-exception-code"]) == (500, "395")
     whole = http.post("/", params={"wait_end_of_query": "1"}, content="SELECT number FROM numbers(2000000)")
