@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Policy:
-    """How long and how often. The lease outlasts sending and reading back, so that nobody takes over what is under way."""
+    """How long and how often. The lease outlasts sending and reading back, so nobody takes over what is under way."""
 
     lease_seconds: float = 150.0
     attempt_seconds: float = 60.0

@@ -1,0 +1,341 @@
+"""The Chatwoot destination against the demo Chatwoot in process, each behaviour as an agent would see it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from echolead.demo.chatwoot import ACCOUNTS, create_app
+from echolead.demo.chatwoot.store import Store
+from reverse_etl.calls import Calls, Line
+from reverse_etl.destinations.chatwoot import ChatwootContacts
+from reverse_etl.errors import Misconfigured, Mismatch, Rejected
+from reverse_etl.lead import Delivered, Known, Lead
+from reverse_etl.pace import Breaker, Pace
+from tests.fixtures.chatwoot_description import Described, Description
+
+ACCOUNT = ACCOUNTS[0]
+LEAD = Lead(
+    lead_id="lead-1",
+    name="Ana Souza",
+    email="ana@lead.test",
+    phone="+5511999990000",
+    tracking_ids=("lead-1", "browser-2"),
+    labels=("canal-paid-search",),
+    attributes={"channel": "Paid Search", "sessions_count": 2},
+)
+
+
+class InProcess:
+    """The demo Chatwoot without a socket, and a destination that delivers to it."""
+
+    def __init__(self, app: Starlette, transport: httpx.AsyncBaseTransport) -> None:
+        self.store: Store = app.state.store
+        self.destination = ChatwootContacts.of(
+            {"base_url": "http://chatwoot.test", "account_id": ACCOUNT.account_id, "inbox_id": ACCOUNT.inbox_id},
+            {"api_access_token": ACCOUNT.api_access_token},
+            lambda lead_id: f"https://console.test/{lead_id}",
+        )
+        breaker = Breaker(threshold=100, cooldown_seconds=1, longest_seconds=1)
+        self.line = Line(self.destination.client(transport), Pace(1e6, 1000), breaker)
+        self.calls = Calls(self.line)
+
+    async def deliver(self, lead: Lead = LEAD, **known: Any) -> Delivered:
+        """Deliver, with a record of its own."""
+        self.calls = Calls(self.line)
+        return await self.destination.deliver(self.calls, lead, Known(**known))
+
+    def add(self, **fields: Any) -> int:
+        """A contact that is there already."""
+        return int(self.store.create_contact(ACCOUNT.account_id, fields, inbox_id=None)["id"])
+
+    def contact(self, contact_id: int | str) -> dict[str, Any]:
+        """What the account holds of a contact, its labels included."""
+        found = self.store.contact(ACCOUNT.account_id, int(contact_id))
+        return {**found, "labels": self.store.labels_of("contact", int(contact_id))}
+
+    def count(self) -> int:
+        """How many contacts there are."""
+        return self.store.search(ACCOUNT.account_id, "%", 1)[1]
+
+    def operations(self) -> list[str]:
+        """The calls of the last delivery, definitions left out."""
+        return [x.operation for x in self.calls.exchanges if not x.operation.startswith("define")]
+
+
+@pytest.fixture
+async def chatwoot(tmp_path: Path) -> AsyncIterator[InProcess]:
+    """An empty account."""
+    app = create_app(tmp_path / "chatwoot.sqlite")
+    async with app.router.lifespan_context(app):
+        yield InProcess(app, httpx.ASGITransport(app))
+
+
+async def test_an_unknown_lead_is_created(chatwoot: InProcess) -> None:
+    delivered = await chatwoot.deliver()
+
+    contact = chatwoot.contact(delivered.remote_id)
+    assert {key: contact[key] for key in ("name", "email", "phone_number", "identifier", "labels")} == {
+        "name": "Ana Souza",
+        "email": "ana@lead.test",
+        "phone_number": "+5511999990000",
+        "identifier": "lead-1",
+        "labels": ["canal-paid-search"],
+    }
+    assert contact["custom_attributes"]["echolead_url"] == "https://console.test/lead-1"
+
+
+async def test_twice_leaves_the_same_as_once_and_writes_nothing(chatwoot: InProcess) -> None:
+    first = await chatwoot.deliver()
+    second = await chatwoot.deliver()
+
+    assert first.remote_id == second.remote_id
+    assert chatwoot.operations() == ["look up contacts", "list contact labels"]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param({"identifier": "lead-1"}, id="the identifier"),
+        pytest.param({"identifier": "browser-2"}, id="a tracking id of the lead"),
+        pytest.param({"email": "ANA@lead.test"}, id="the e-mail in another case"),
+        pytest.param({"phone_number": "+5511999990000"}, id="the phone number"),
+    ],
+)
+async def test_a_contact_that_holds_something_of_the_lead_is_updated(chatwoot: InProcess, held: dict[str, str]) -> None:
+    present = chatwoot.add(**held)
+
+    delivered = await chatwoot.deliver()
+
+    assert delivered.remote_id == str(present)
+    assert chatwoot.count() == 1
+    assert chatwoot.contact(present)["custom_attributes"]["channel"] == "Paid Search"
+
+
+async def test_a_contact_that_only_looks_alike_is_left_alone(chatwoot: InProcess) -> None:
+    chatwoot.add(email="joana@lead.test", name="ana@lead.test")
+    chatwoot.add(phone_number="+55119999900001")
+
+    await chatwoot.deliver()
+
+    assert chatwoot.count() == 3
+
+
+async def test_the_remembered_contact_comes_before_any_look_up(chatwoot: InProcess) -> None:
+    remembered = chatwoot.add(name="Ana Souza")
+
+    delivered = await chatwoot.deliver(remote_id=str(remembered))
+
+    assert delivered.remote_id == str(remembered)
+    assert "look up contacts" not in chatwoot.operations()
+
+
+async def test_a_remembered_contact_that_is_gone_is_looked_up(chatwoot: InProcess) -> None:
+    merged_into = chatwoot.add(identifier="lead-1")
+
+    delivered = await chatwoot.deliver(remote_id="4711")
+
+    assert delivered.remote_id == str(merged_into)
+
+
+async def test_an_identifier_that_is_there_is_never_changed(chatwoot: InProcess) -> None:
+    present = chatwoot.add(identifier="crm-77", email="ana@lead.test")
+
+    await chatwoot.deliver()
+
+    assert chatwoot.contact(present)["identifier"] == "crm-77"
+
+
+@pytest.mark.parametrize(
+    ("present", "kept"),
+    [
+        pytest.param("Ana S. (cliente antiga)", True, id="an agent's name is kept"),
+        pytest.param("restless-field-123", False, id="a name that Chatwoot made up is replaced"),
+        pytest.param("ana@lead.test", False, id="an e-mail in place of a name is replaced"),
+        pytest.param("", False, id="an empty name is filled"),
+    ],
+)
+async def test_names(chatwoot: InProcess, present: str, kept: bool) -> None:
+    contact = chatwoot.add(name=present, email="ana@lead.test")
+
+    await chatwoot.deliver()
+
+    assert chatwoot.contact(contact)["name"] == (present if kept else "Ana Souza")
+
+
+async def test_nothing_an_agent_filled_is_blanked_or_replaced(chatwoot: InProcess) -> None:
+    contact = chatwoot.add(identifier="lead-1", email="certo@lead.test", phone_number="+5511888880000")
+
+    await chatwoot.deliver(replace(LEAD, name="", phone=""))
+
+    assert chatwoot.contact(contact)["email"] == "certo@lead.test"
+    assert chatwoot.contact(contact)["phone_number"] == "+5511888880000"
+
+
+async def test_what_we_wrote_ourselves_follows_the_lead(chatwoot: InProcess) -> None:
+    delivered = await chatwoot.deliver()
+
+    changed = replace(LEAD, name="Ana Lima", email="nova@lead.test")
+    await chatwoot.deliver(changed, remote_id=delivered.remote_id, sent=(LEAD,))
+
+    contact = chatwoot.contact(delivered.remote_id)
+    assert (contact["name"], contact["email"]) == ("Ana Lima", "nova@lead.test")
+
+
+async def test_an_agents_labels_stay_and_ours_follow_the_lead(chatwoot: InProcess) -> None:
+    delivered = await chatwoot.deliver()
+    chatwoot.store.set_labels("contact", int(delivered.remote_id), ["canal-paid-search", "vip"])
+
+    changed = replace(LEAD, labels=("canal-email",))
+    await chatwoot.deliver(changed, remote_id=delivered.remote_id, sent=(LEAD,))
+
+    assert chatwoot.contact(delivered.remote_id)["labels"] == ["canal-email", "vip"]
+
+
+async def test_withdrawn_consent_takes_the_origin_off_the_contact_again(chatwoot: InProcess) -> None:
+    delivered = await chatwoot.deliver()
+
+    denied = replace(LEAD, attributes={"marketing_consent": "denied"}, labels=("sem-consentimento-marketing",))
+    await chatwoot.deliver(denied, remote_id=delivered.remote_id, sent=(LEAD,))
+
+    contact = chatwoot.contact(delivered.remote_id)
+    assert contact["custom_attributes"].keys() == {"marketing_consent", "echolead_url"}
+    assert contact["labels"] == ["sem-consentimento-marketing"]
+
+
+async def test_email_and_phone_of_two_contacts_go_to_the_email_and_steal_nothing(chatwoot: InProcess) -> None:
+    by_phone = chatwoot.add(phone_number="+5511999990000", name="Carlos")
+    by_email = chatwoot.add(email="ana@lead.test")
+
+    delivered = await chatwoot.deliver()
+
+    assert delivered.remote_id == str(by_email)
+    assert chatwoot.contact(by_phone)["phone_number"] == "+5511999990000"
+    assert chatwoot.contact(by_phone)["custom_attributes"] == {}
+    assert chatwoot.contact(by_email)["phone_number"] is None
+    assert any(f"phone_number belongs to contact {by_phone}" in conflict for conflict in delivered.conflicts)
+    assert "conflict" in {exchange.outcome for exchange in chatwoot.calls.exchanges}
+    await chatwoot.destination.verify(chatwoot.calls, LEAD, delivered)
+
+
+async def test_a_taken_email_that_appears_between_look_up_and_create_is_its_holders(tmp_path: Path) -> None:
+    app = create_app(tmp_path / "chatwoot.sqlite")
+    inner = httpx.ASGITransport(app)
+
+    async def somebody_is_quicker(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and request.url.path.endswith("/contacts"):
+            chatwoot.add(email="ana@lead.test")
+        return await inner.handle_async_request(request)
+
+    async with app.router.lifespan_context(app):
+        chatwoot = InProcess(app, httpx.MockTransport(somebody_is_quicker))
+        delivered = await chatwoot.deliver()
+
+        assert chatwoot.count() == 1
+        assert chatwoot.contact(delivered.remote_id)["identifier"] == "lead-1"
+
+
+async def test_a_bad_phone_number_is_rejected_with_its_reason(chatwoot: InProcess) -> None:
+    with pytest.raises(Rejected, match="e164") as refused:
+        await chatwoot.deliver(replace(LEAD, phone="11 99999"))
+
+    assert refused.value.attributes == ("phone_number",)
+
+
+async def test_a_lead_of_many_browsers_is_found_by_any_of_them(chatwoot: InProcess) -> None:
+    browsers = tuple(f"browser-{number}" for number in range(40))
+    present = chatwoot.add(identifier="browser-39")
+
+    delivered = await chatwoot.deliver(replace(LEAD, tracking_ids=browsers))
+
+    assert delivered.remote_id == str(present)
+
+
+async def test_reading_back_something_else_is_a_mismatch_that_names_the_fields(chatwoot: InProcess) -> None:
+    delivered = await chatwoot.deliver()
+    chatwoot.store.update_contact(
+        ACCOUNT.account_id, int(delivered.remote_id), {"custom_attributes": {"channel": "Direct"}, "name": "Outra"}
+    )
+    chatwoot.store.set_labels("contact", int(delivered.remote_id), [])
+
+    with pytest.raises(Mismatch, match="name, custom attribute channel, label canal-paid-search"):
+        await chatwoot.destination.verify(chatwoot.calls, LEAD, delivered)
+
+
+async def test_preparing_twice_defines_nothing_twice(chatwoot: InProcess) -> None:
+    await chatwoot.destination.prepare(Calls(chatwoot.line))
+    again = Calls(chatwoot.line)
+    await chatwoot.destination.prepare(again)
+
+    assert [exchange.operation for exchange in again.exchanges] == ["list labels", "list attributes"]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "secrets", "missing"),
+    [
+        pytest.param({"account_id": 1, "inbox_id": 1}, {"api_access_token": "x"}, "base_url", id="no address"),
+        pytest.param(
+            {"base_url": "https://x.test", "account_id": 1, "inbox_id": 1}, {}, "api_access_token", id="no token"
+        ),
+        pytest.param(
+            {"base_url": "https://x.test", "account_id": "a", "inbox_id": 1}, {"api_access_token": "x"}, "numbers",
+            id="a word for an account",
+        ),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_cannot_work_says_what_it_lacks(
+    configuration: dict[str, Any], secrets: dict[str, str], missing: str
+) -> None:
+    with pytest.raises(Misconfigured, match=missing):
+        ChatwootContacts.of(configuration, secrets, str)
+
+
+async def test_every_call_and_answer_is_as_chatwoot_describes_it(tmp_path: Path, description: Description) -> None:
+    app = create_app(tmp_path / "chatwoot.sqlite")
+    async with app.router.lifespan_context(app):
+        transport = Described(httpx.ASGITransport(app), description)
+        chatwoot = InProcess(app, transport)
+        await chatwoot.destination.prepare(chatwoot.calls)
+        delivered = await chatwoot.deliver()
+        await chatwoot.destination.verify(chatwoot.calls, LEAD, delivered)
+        chatwoot.add(phone_number="+5511777770000")
+        changed = replace(LEAD, phone="+5511777770000", attributes={"channel": "Email"})
+        await chatwoot.deliver(changed, remote_id=delivered.remote_id, sent=(LEAD,))
+        await chatwoot.deliver(changed)
+
+    assert transport.faults == []
+    assert transport.seen == {
+        ("get", "/labels", 200),
+        ("post", "/labels", 200),
+        ("get", "/custom_attribute_definitions", 200),
+        ("post", "/custom_attribute_definitions", 200),
+        ("post", "/contacts/filter", 200),
+        ("post", "/contacts", 200),
+        ("get", "/contacts/{id}", 200),
+        ("put", "/contacts/{id}", 200),
+        ("put", "/contacts/{id}", 422),
+        ("get", "/contacts/{id}/labels", 200),
+        ("post", "/contacts/{id}/labels", 200),
+        ("post", "/contacts/{id}/destroy_custom_attributes", 200),
+    }
+
+
+async def test_a_call_that_the_description_does_not_allow_is_noticed(description: Description) -> None:
+    transport = Described(
+        httpx.MockTransport(lambda _: httpx.Response(200, json={"payload": [{"id": "x"}]})), description
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://x.test/api/v1/accounts/1/") as client:
+        await client.post("contacts", json={"name": 5})
+        await client.get("contacts/search")
+        await client.get("contact")
+
+    assert transport.faults == [
+        "POST /api/v1/accounts/1/contacts request: : 'inbox_id' is a required property",
+        "POST /api/v1/accounts/1/contacts request: name: 5 is not of type 'string'",
+        "GET /api/v1/accounts/1/contacts/search answer: payload/0/id: 'x' is not of type 'integer'",
+        "GET /api/v1/accounts/1/contact is not described",
+    ]
