@@ -279,7 +279,7 @@ SECRETS_IN_TEXT = (
     (re.compile(r"elk_[a-z0-9]{10}_[A-Za-z0-9_-]{43}"), REDACTED),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
     (re.compile(r"\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
-    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s/:@?#]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{REDACTED}@"),
+    (re.compile(r"([a-z][a-z0-9+.-]{0,31}://[^\s/:@?#]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{REDACTED}@"),
 )
 NAMED_IN_TEXT = re.compile(r"([?&;]|\b)([A-Za-z0-9_.-]{1,64})=([^&#\s;\"']+)")
 
