@@ -28,7 +28,7 @@ def write_configuration(settings: Settings) -> None:
 def instance_configuration(settings: Settings) -> dict[str, Any]:
     """Storage in PostgreSQL, runs started at once (a queue costs seconds), dead runs noticed, old ticks dropped."""
     return {
-        "storage": {"postgres": {"postgres_url": settings.dagster_postgres_url.get_secret_value()}},
+        "storage": {"postgres": {"postgres_url": storage_url(settings)}},
         "run_coordinator": {
             "module": "dagster._core.run_coordinator",
             "class": "DefaultRunCoordinator",
@@ -57,6 +57,15 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},
     }
+
+
+def storage_url(settings: Settings) -> str:
+    """The database's address for SQLAlchemy, with the driver Dagster is written for.
+
+    The default of SQLAlchemy 2.1, psycopg 3, binds parameters on the server, and NOTIFY takes none.
+    """
+    _, _, address = settings.dagster_postgres_url.get_secret_value().partition("://")
+    return f"postgresql+psycopg2://{address}"
 
 
 def workspace(settings: Settings) -> dict[str, Any]:

@@ -5,6 +5,7 @@ nothing has changed: what was done is remembered with the fingerprint of the dbt
 """
 
 import json
+import logging
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -18,17 +19,22 @@ from orchestration.dbt import project
 
 BUILT_FILE = "built.json"
 
+log = logging.getLogger("prepare")
+
 
 def prepare(settings: Settings) -> None:
     """Do what is not done yet. Raises what the failing part raises."""
     instance.write_configuration(settings)
+    log.info("raw tables")
     ensure_raw_tables(settings)
+    log.info("mirror of the configuration")
     operational.mirror_configuration(settings)
     wanted = {"project": project.fingerprint()}
     remembered = _remembered(settings)
     if project.manifest_path(settings).exists() and remembered == wanted and _is_built(settings):
         return
     _build(settings)
+    log.info("Dagster's tables")
     _create_dagster_tables(settings)
     _file(settings).write_text(json.dumps(wanted))
 
@@ -39,10 +45,13 @@ def _build(settings: Settings) -> None:
     from orchestration.dbt.runner import Dbt  # noqa: PLC0415
 
     project.target_dir(settings).mkdir(parents=True, exist_ok=True)
+    log.info("parsing the dbt project")
     dbt = Dbt(settings)
     url = settings.postgres_system_url.get_secret_value()
     with Lease(url, project.HOT_LEASE), Lease(url, project.REST_LEASE):
+        log.info("seeds")
         dbt.run("seed")
+        log.info("models")
         dbt.run("run")
 
 
@@ -72,5 +81,6 @@ def _remembered(settings: Settings) -> dict[str, str] | None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     prepare(load_settings())
     sys.exit(0)

@@ -48,7 +48,7 @@ class Screen(Listener):
         self.console = console
         self.shows_lines = shows_lines
         self.supervisor: Supervisor | None = None
-        self.addresses = Table()
+        self.addresses = Text()
         self.failures = 0
         self._started = time.monotonic()
         self._is_announced = False
@@ -84,7 +84,7 @@ class Screen(Listener):
     def _announce(self) -> None:
         self._is_announced = True
         self.console.print(f"\nEchoLead is up after {time.monotonic() - self._started:.1f} s.", style="bold green")
-        self.console.print(self.addresses)
+        self.console.print(self.addresses, soft_wrap=True)
         self.console.print("Ctrl-C stops everything. Logs: [bold]logs/[/bold] in the data directory.", style="dim")
 
     def _show_progress(self, supervisor: Supervisor) -> None:
@@ -138,20 +138,21 @@ def up(
             "port_base": stack.settings.port_base,
             "addresses": [asdict(address) for address in stack.addresses()],
         }
-        screen.addresses = _address_table(supervisor.record.facts["addresses"])
+        screen.addresses = _address_lines(supervisor.record.facts["addresses"])
         screen.supervisor = supervisor
         supervisor.run(every=screen.refresh)
     screen.console.print("Stopped.")
 
 
-def _address_table(addresses: list[dict[str, str]]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(style="cyan", overflow="fold")
-    table.add_column(style="dim", no_wrap=True)
+def _address_lines(addresses: list[dict[str, str]]) -> Text:
+    """The addresses below each other; never cut, whatever the width, so that they can be copied."""
+    width = max(len(address["title"]) for address in addresses)
+    lines = Text()
     for address in addresses:
-        table.add_row(address["title"], address["url"], address["note"])
-    return table
+        lines.append(f"  {address['title']:<{width}}  ", style="bold")
+        lines.append(address["url"], style="cyan")
+        lines.append(f"   {address['note']}\n" if address["note"] else "\n", style="dim")
+    return lines
 
 
 @app.command()

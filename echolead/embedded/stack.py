@@ -155,6 +155,7 @@ class Stack:
                 ready=lambda: None if port_is_open("127.0.0.1", code) else f"nothing listens on port {code}",
                 after=("prepare",),
                 port=code,
+                ready_timeout_seconds=180,  # it reads the whole project first
                 stop_group=True,  # the runs are its children
             ),
             Part(

@@ -120,7 +120,9 @@ class Keeper(threading.Thread):
     def _keep_up(self) -> None:
         while not self.supervisor.stopping.is_set():
             served_seconds = self._run_once()
-            if self.record.state in ("done", "failed") or self.supervisor.stopping.is_set():
+            if self.record.state == "done":  # its place in the order of stopping stays
+                self.supervisor.stopping.wait()
+            if self.record.state == "failed" or self.supervisor.stopping.is_set():
                 return
             self._delay_seconds = self.supervisor.backoff.next(self._delay_seconds, served_seconds)
             self.record.state = "restarting"

@@ -307,3 +307,27 @@ def test_the_first_signal_stops_in_order_and_the_second_ends_at_once(tmp_path: P
         supervisor.terminate()
         assert supervisor.wait(PATIENCE_SECONDS) == 0
         assert states(tmp_path) == ["stopped", "stopped"]
+
+
+def test_a_server_stops_after_the_parts_behind_its_set_up_step(tmp_path: Path) -> None:
+    note = tmp_path / "order"
+    slow_to_stop = f"""
+        import pathlib, signal, sys, time
+        def leave(*_):
+            time.sleep(0.7)
+            pathlib.Path({str(note)!r}).write_text("api left")
+            sys.exit(0)
+        signal.signal(signal.SIGTERM, leave)
+        pathlib.Path(sys.argv[1]).touch()
+        time.sleep(600)
+    """
+    parts = [
+        server(tmp_path, "database"),
+        step("migrate", "pass", after=("database",)),
+        server(tmp_path, "api", after=("migrate",), script=textwrap.dedent(slow_to_stop)),
+    ]
+    with supervised(Supervisor(parts, tmp_path)) as supervisor:
+        database = psutil.Process(pid_of(supervisor, "database"))
+        supervisor.stop()
+        until(lambda: not database.is_running() or database.status() == psutil.STATUS_ZOMBIE, "the database is gone")
+        assert note.read_text() == "api left"

@@ -1,0 +1,249 @@
+"""What is wrong with a stack, and what to do about it: the checks behind `echolead doctor`."""
+
+import asyncio
+import http.client
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import clickhouse_connect.driver.exceptions
+import nats
+import nats.errors
+import nats.js
+import psycopg
+from nats.js.errors import APIError, NotFoundError
+from sqlalchemy import NullPool, create_engine, make_url
+
+from echolead import queue, warehouse
+from echolead.embedded import registry
+from echolead.embedded.condition import condition
+from echolead.embedded.part import port_is_open
+from echolead.embedded.ports import Port
+from echolead.operational.migrate import is_current
+from echolead.settings import Settings
+
+LOADER = "raw-loader"
+LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * 1024**3, 1024**3
+MAX_LAG_MESSAGES = 1000
+STUCK_MINUTES = 15
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+DELIVERIES = """
+select
+    count(*) filter (where state in ('pending', 'in_flight', 'retry')
+                     and created_at < clock_timestamp() - make_interval(mins => %s)),
+    count(*) filter (where state = 'dead')
+from deliveries
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `level`: ok, note (works, but), wrong."""
+
+    level: str
+    subject: str
+    sentence: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything, whether the stack runs or not."""
+    findings = [*_stack(settings), *_disk(settings), *_programs(settings)]
+    if settings.postgres_system_url.get_secret_value():
+        findings += _asked(
+            "PostgreSQL", lambda: _postgres(settings), "migrations and deliveries could not be looked at"
+        )
+        findings += _asked("Queue", lambda: _queue(settings), "streams and lag could not be looked at")
+        findings += _asked("Warehouse", lambda: _warehouse(settings), "tables could not be looked at")
+    return findings
+
+
+def _stack(settings: Settings) -> Iterator[Finding]:
+    record = registry.read(settings.data_dir)
+    if record is not None and record.is_running():
+        found = condition(settings.data_dir)
+        yield Finding("ok" if found.is_up else "note", "Stack", found.summary)
+        for part in found.parts:
+            if part.state not in ("ready", "done"):
+                log = settings.data_dir / "logs" / f"{part.name}.log"
+                yield Finding("wrong", part.name, f"{part.state}: {part.readiness or 'no reason given'}", f"Read {log}")
+            elif part.restarts:
+                log = settings.data_dir / "logs" / f"{part.name}.log"
+                yield Finding("note", part.name, f"serves, but was restarted {part.restarts} times", f"Read {log}")
+        return
+    if record is not None and (left := registry.leftovers(record, settings.data_dir)):
+        names = ", ".join(sorted({part.name for part, _ in left}))
+        yield Finding(
+            "wrong",
+            "Stack",
+            f"its supervisor (process {record.supervisor_pid}) is gone and left these running: {names}",
+            "Run `echolead up`: it ends them and starts anew.",
+        )
+        return
+    yield Finding("note", "Stack", f"nothing runs in {settings.data_dir}", "Start it with `echolead up`.")
+    yield from _ports(settings)
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    taken = [port for port in Port if port_is_open("127.0.0.1", port.of(settings.port_base))]
+    for port in taken:
+        yield Finding(
+            "wrong",
+            "Ports",
+            f"something listens on {port.of(settings.port_base)}, where {port.name.lower()} belongs",
+            "Stop it, or choose other ports with `echolead up --port-base`.",
+        )
+    if not taken:
+        yield Finding("ok", "Ports", f"free from {settings.port_base} to {settings.port_base + max(Port)}")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    directory = settings.data_dir if settings.data_dir.exists() else settings.data_dir.parent
+    free = shutil.disk_usage(directory).free
+    sentence = f"{free / 1024**3:.1f} GiB free where {settings.data_dir} is"
+    if free < FULL_DISK_BYTES:
+        yield Finding(
+            "wrong", "Disk", sentence, "Make room: a full disk stops the queue, and the collector answers 503."
+        )
+    elif free < LOW_DISK_BYTES:
+        yield Finding("note", "Disk", sentence, "Make room soon.")
+    else:
+        yield Finding("ok", "Disk", sentence)
+
+
+def _programs(settings: Settings) -> Iterator[Finding]:
+    if settings.script_file.exists():
+        yield Finding("ok", "Script", f"built, {settings.script_file.stat().st_size} bytes")
+    else:
+        yield Finding("wrong", "Script", f"{settings.script_file} is not there", "Build it: `make up` does.")
+    node = Path(sys.executable).parent / "node"
+    if node.exists() or shutil.which("node"):
+        yield Finding("ok", "Node.js", "there, for building the script")
+    else:
+        yield Finding("note", "Node.js", "not there; only building the script needs it", "`make up` installs it.")
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if chromium:
+        yield Finding("ok", "Chromium", f"{chromium}, for the browser tests")
+    else:
+        yield Finding("note", "Chromium", "not there; only `make test` needs it", "On Debian: apt install chromium")
+
+
+def _asked(subject: str, ask: Callable[[], Iterator[Finding]], otherwise: str) -> list[Finding]:
+    """The findings of one server; one that does not answer is a finding itself."""
+    try:
+        return list(ask())
+    except (
+        OSError,
+        http.client.HTTPException,
+        psycopg.Error,
+        nats.errors.Error,
+        APIError,
+        clickhouse_connect.driver.exceptions.Error,
+    ) as error:
+        said = str(error).strip().splitlines()
+        sentence = f"does not answer ({said[0] if said else type(error).__name__}); {otherwise}"
+        return [Finding("wrong", subject, sentence, "Start the stack with `echolead up`, or check its address.")]
+
+
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    with psycopg.connect(settings.postgres_system_url.get_secret_value(), connect_timeout=3) as connection:
+        if connection.execute("select to_regclass('public.deliveries')").fetchone() == (None,):
+            yield Finding("wrong", "Migrations", "the operational database is empty", "Run `echolead up` (or `setup`).")
+            return
+        stuck, dead = connection.execute(DELIVERIES, [STUCK_MINUTES]).fetchone() or (0, 0)
+    if settings.postgres_url.get_secret_value():
+        yield _migrations(settings)
+    if stuck:
+        yield Finding(
+            "wrong",
+            "Deliveries",
+            f"{stuck} wait for more than {STUCK_MINUTES} minutes",
+            "Look at the delivery attempts in the console: the destination's answer is there.",
+        )
+    if dead:
+        yield Finding("note", "Deliveries", f"{dead} were given up", "Correct the cause, then re-sync the destination.")
+    if not stuck and not dead:
+        yield Finding("ok", "Deliveries", "none is stuck or given up")
+
+
+def _migrations(settings: Settings) -> Finding:
+    url = make_url(settings.postgres_url.get_secret_value()).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 3})
+    with engine.connect() as connection:
+        if is_current(connection):
+            return Finding("ok", "Migrations", "the operational database is at this version")
+    return Finding("wrong", "Migrations", "the operational database is behind", "Run `echolead up` (or `setup`).")
+
+
+def _queue(settings: Settings) -> Iterator[Finding]:
+    if settings.nats_monitor_url:
+        yield _sync(settings.nats_monitor_url)
+    yield from asyncio.run(_streams(settings))
+
+
+def _sync(monitor_url: str) -> Finding:
+    parts = urlsplit(monitor_url)
+    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=3)) as connection:
+        connection.request("GET", "/varz")
+        server = json.loads(connection.getresponse().read())
+    if server.get("jetstream", {}).get("config", {}).get("sync_always"):
+        return Finding("ok", "Queue", "syncs every message to disk before it is acknowledged")
+    return Finding(
+        "wrong",
+        "Queue",
+        "does not sync every message: a power cut loses what was acknowledged",
+        "Set `sync_interval: always` in the server's configuration.",
+    )
+
+
+async def _streams(settings: Settings) -> list[Finding]:
+    client = await nats.connect(
+        settings.nats_url.get_secret_value(), connect_timeout=3, allow_reconnect=False, error_cb=_silent
+    )
+    found = []
+    try:
+        jetstream = client.jetstream()
+        for stream in queue.STREAMS:
+            try:
+                state = (await jetstream.stream_info(stream.name)).state
+                found.append(Finding("ok", f"Stream {stream.name}", f"{state.messages} messages, {state.bytes} bytes"))
+            except NotFoundError:
+                found.append(Finding("wrong", f"Stream {stream.name}", "is missing", "Run `echolead up` (or `setup`)."))
+        found.append(await _lag(jetstream))
+    finally:
+        await client.close()
+    return found
+
+
+async def _lag(jetstream: nats.js.JetStreamContext) -> Finding:
+    try:
+        reader = await jetstream.consumer_info(queue.EVENTS.name, LOADER)
+    except NotFoundError:
+        return Finding("note", "Loading", "no loader has read the queue yet", "Look at the runs of `live` in Dagster.")
+    waiting = (reader.num_pending or 0) + (reader.num_ack_pending or 0)
+    if waiting > MAX_LAG_MESSAGES:
+        return Finding("wrong", "Loading", f"{waiting} messages wait", "Look at the runs of `live` in Dagster.")
+    return Finding("ok", "Loading", f"{waiting} messages wait for the loader")
+
+
+async def _silent(_: Exception) -> None:
+    """The caller hears of the error as well."""
+
+
+def _warehouse(settings: Settings) -> Iterator[Finding]:
+    with closing(warehouse.connect(settings.clickhouse_url.get_secret_value(), query_timeout_seconds=10)) as client:
+        missing = [name for name in warehouse.DATABASES if not client.command(f"EXISTS DATABASE {name}")]
+        if missing:
+            names = ", ".join(missing)
+            yield Finding("wrong", "Warehouse", f"databases are missing: {names}", "Run `echolead up` (or `setup`).")
+        elif not client.command("EXISTS TABLE activation.lead_deliveries"):
+            yield Finding("wrong", "Warehouse", "the models were never built", "Run `echolead up` (or `setup`).")
+        else:
+            events = client.command("SELECT count() FROM raw.events")
+            yield Finding("ok", "Warehouse", f"answers; {events} rows in raw.events")
