@@ -64,12 +64,15 @@ class Answer:
         self._headers = dict(headers)
         self._encoder: Encoder | None = None
         self.has_begun = False
+        self.is_complete = False
+        """Whether the last byte has been handed over: from then on a closed connection means nothing."""
 
     async def whole(self, status: int, body: bytes, headers: Mapping[str, str], *, sends_body: bool = True) -> None:
         """All of it at once, with its length."""
         self.has_begun = True
         length = {"Content-Length": str(len(body))}
         await self._send(_start(status, {**self._headers, **headers, **length}))
+        self.is_complete = True
         await self._send({"type": "http.response.body", "body": body if sends_body else b""})
 
     async def encoded(self, body: bytes, headers: Mapping[str, str], encoding: str, *, sends_body: bool = True) -> None:
@@ -98,6 +101,7 @@ class Answer:
     async def end(self) -> None:
         """The end of the body."""
         rest = self._encoder.finish() if self._encoder is not None else b""
+        self.is_complete = True
         await self._send({"type": "http.response.body", "body": rest})
 
     async def break_off(self, error: WarehouseError, version: str, tag: str) -> None:

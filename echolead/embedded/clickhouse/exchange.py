@@ -119,7 +119,7 @@ class Exchange:
         gone = asyncio.create_task(self._wait_for_disconnect())
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
+            if not work.done() and not self._answer.is_complete:
                 raise ClientGone
             await work
         finally:
