@@ -9,6 +9,10 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import ConfigProvider, CustomLoaderDocProvider
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.runtime.run_context import RunContext
 from dlt.common.storages.load_package import load_package_state
 from dlt.destinations.adapters import clickhouse_adapter
 from dlt.extract import DltResource
@@ -58,6 +62,7 @@ TABLES = {
 
 def schema(pipeline: str) -> dlt.Schema:
     """dlt's schema of all tables of one pipeline, complete before the first row."""
+    configure()
     found = dlt.Schema(pipeline)
     for table in TABLES.values():
         if table.pipeline == pipeline:
@@ -76,6 +81,7 @@ def resource(table: RawTable, read: Callable[[], pa.Table | None]) -> DltResourc
         if content is not None and content.num_rows:
             yield with_load_id(content, load_package_state()["load_id"])
 
+    configure()
     columns: Any = [{"name": field.name, **_dlt_type(field)} for field in table.columns]
     return clickhouse_adapter(
         dlt.resource(
@@ -108,13 +114,32 @@ def _dlt_type(field: "pa.Field[pa.DataType]") -> dict[str, Any]:
     return {**kind, "nullable": field.nullable}
 
 
+CONFIGURATION = {
+    "runtime": {"dlthub_telemetry": False},
+    "restore_from_destination": False,  # our cursors are the stream's and the tables' own
+    "enable_runtime_trace": False,
+    "load": {"workers": 1, "delete_completed_jobs": True},
+}
+
+
+class OwnContext(RunContext):
+    """dlt's surroundings without its own look-ups: what it is told comes from `CONFIGURATION` and our settings.
+
+    By itself it would read the environment, two TOML files and the secrets of Streamlit, which it imports for that
+    whenever it is installed; those look-ups are half of the fixed cost of a load.
+    """
+
+    def initial_providers(self) -> list[ConfigProvider]:
+        """The one place where dlt finds its configuration."""
+        return [CustomLoaderDocProvider("echolead", lambda: CONFIGURATION)]
+
+
 def configure() -> None:
-    """Settle what dlt would otherwise look for in its own files and variables, telemetry first."""
-    dlt.config["runtime.dlthub_telemetry"] = False
-    dlt.config["restore_from_destination"] = False  # our cursors are the stream's and the tables' own
-    dlt.config["enable_runtime_trace"] = False
-    dlt.config["load.workers"] = 1
-    dlt.config["load.delete_completed_jobs"] = True
+    """Put dlt into our context, once a process, before its first use."""
+    container = Container()
+    if PluggableRunContext in container and isinstance(container[PluggableRunContext].context, OwnContext):
+        return
+    container[PluggableRunContext] = PluggableRunContext(OwnContext(None))
 
 
 def working_dir(settings: Settings) -> Path:
