@@ -40,7 +40,6 @@ def accepted_start(tenant: Tenant, origin: bytes | None, length: int) -> Message
             (b"content-type", b"application/json"),
             (b"content-length", str(length).encode()),
             NOSNIFF,
-            NO_STORE,
             *cors_headers(tenant, origin),
         ],
     }

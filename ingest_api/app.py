@@ -1,6 +1,7 @@
 """The application uvicorn serves: the collect route as plain ASGI, everything else FastAPI beside it."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -82,6 +83,8 @@ def create_app(settings: Settings | None = None) -> Ingest:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         drain.install()
+        gc.collect()
+        gc.freeze()  # what was loaded to start stays, and need not be looked at by every collection
         beside = [
             asyncio.create_task(work)
             for work in (tenants.run(), bodies.sweep(), open_queue(publisher, queue_url, queue_health))

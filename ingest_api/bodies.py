@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 
 from echolead.events import MAX_BODY_BYTES
-from ingest_api.answers import Receive
+from ingest_api.answers import Message, Receive
 from ingest_api.problems import NOT_A_BATCH, OVERLOADED, SLOW_REQUEST, UNSUPPORTED_ENCODING, Problem, body_too_large
 
 READ_TIMEOUT_SECONDS = 10.0
@@ -68,22 +68,31 @@ class Bodies:
                     task.cancel()
 
     async def _receive(self, receive: Receive) -> bytes:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False) or message["type"] != "http.request":
+            return await self._receive_rest(message, receive)
+        self._hold(len(body))
+        return body
+
+    async def _receive_rest(self, message: Message, receive: Receive) -> bytes:
         chunks: list[bytes] = []
         size = 0
         more = True
         try:
             while more:
-                message = await receive()
                 chunk: bytes = message.get("body", b"")
                 more = message.get("more_body", False)
                 self._hold(len(chunk))
                 size += len(chunk)
                 self._check(message["type"], size)
                 chunks.append(chunk)
+                if more:
+                    message = await receive()
         except BaseException:
             self.in_flight -= size
             raise
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return b"".join(chunks)
 
     def _hold(self, size: int) -> None:
         if self.in_flight + size > self.in_flight_limit:

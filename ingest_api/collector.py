@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from time import time_ns
 from uuid import UUID
 
 from echolead.events import DeadLetter, ReceivedRequest, encode
@@ -32,6 +33,7 @@ CLIENT_HINTS = tuple(
         "sec-ch-ua-full-version-list", "sec-ch-ua-arch", "sec-gpc", "dnt", "save-data",
     )
 )  # fmt: skip
+FIRST_HINTS = frozenset((b"sec-ch-ua", b"sec-gpc", b"dnt", b"save-data"))  # the others never come without these
 TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 NO_TRACE = "0" * 32
 
@@ -61,8 +63,7 @@ class Intake:
                 if b"\n" in line or b"\r" in line:
                     # A line break outside a JSON text is white space; inside one it would not have been decoded.
                     line = line.replace(b"\n", b" ").replace(b"\r", b" ")
-                await self.publisher.publish(f"events.{tenant_id}", line)
-                self.metrics.count_accepted(tenant_id, len(checked.accepted))
+                await self.publisher.publish(f"events.{tenant_id}", line, len(checked.accepted))
             if checked.rejected:
                 await self.publisher.publish(f"dead.{tenant_id}", b"\n".join(dead_letters(request, checked)))
                 for rejection in checked.rejected:
@@ -98,8 +99,7 @@ def dead_letters(request: ReceivedRequest, checked: Checked) -> list[bytes]:
 
 def now() -> datetime:
     """The collector's clock, in the milliseconds that every store keeps."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
 
 
 class Collect:
@@ -180,7 +180,7 @@ class Collect:
                 host=host,
                 ip=self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
                 user_agent=text_of(headers.get(b"user-agent", b"")),
-                client_hints={name: text_of(headers[raw]) for raw, name in CLIENT_HINTS if raw in headers},
+                client_hints=client_hints(headers),
                 trace_id=self.intake.trace_id(headers),
                 events=checked.accepted,
             )
@@ -188,6 +188,13 @@ class Collect:
         finally:
             self.bodies.release(len(body))
         return checked
+
+
+def client_hints(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """What the browser says of itself beside its user agent, and whether it asks not to be tracked."""
+    if FIRST_HINTS.isdisjoint(headers):
+        return {}
+    return {name: text_of(headers[raw]) for raw, name in CLIENT_HINTS if raw in headers}
 
 
 def text_of(header: bytes) -> str:

@@ -55,11 +55,12 @@ class MessageTooLarge(Exception):
 class Group:
     """Requests that leave as one message; `done` gives None when it is durable, else why it is not."""
 
-    __slots__ = ("deadline", "done", "expiry", "lines", "size", "started")
+    __slots__ = ("deadline", "done", "events", "expiry", "lines", "size", "started")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.lines: list[bytes] = []
         self.size = 0
+        self.events = 0
         self.started = perf_counter()
         self.deadline = loop.time() + DEADLINE_SECONDS
         self.done: asyncio.Future[Failure | None] = loop.create_future()
@@ -75,16 +76,17 @@ class Group:
 class Lane:
     """The groups of one subject: at most `MAX_IN_FLIGHT` on their way, the others in order behind them."""
 
-    __slots__ = ("in_flight", "publisher", "scheduled", "subject", "waiting")
+    __slots__ = ("in_flight", "publisher", "scheduled", "subject", "tenant_id", "waiting")
 
     def __init__(self, publisher: "Publisher", subject: str) -> None:
         self.publisher = publisher
         self.subject = subject
+        self.tenant_id = subject.partition(".")[2]
         self.waiting: deque[Group] = deque()
         self.in_flight = 0
         self.scheduled = False
 
-    def join(self, line: bytes) -> Group:
+    def join(self, line: bytes, events: int) -> Group:
         """Add one request's line to the last waiting group, or to a new one when that is full."""
         group = self.waiting[-1] if self.waiting else None
         if group is None or len(group.lines) >= MAX_GROUP_REQUESTS or group.size + len(line) > MAX_GROUP_BYTES:
@@ -92,6 +94,7 @@ class Lane:
             self.waiting.append(group)
         group.lines.append(line)
         group.size += len(line) + 1
+        group.events += events
         if not self.scheduled and self.in_flight < MAX_IN_FLIGHT:
             # At the end of this turn, so that requests that arrived together leave together.
             self.scheduled = True
@@ -139,8 +142,8 @@ class Publisher:
         """Whether the queue was found not to sync: nothing is published while it does not."""
         self._lazy_disk = lazy
 
-    async def publish(self, subject: str, line: bytes) -> None:
-        """Return when `line` is durable on `subject`.
+    async def publish(self, subject: str, line: bytes, events: int = 0) -> None:
+        """Return when `line` is durable on `subject`; it holds `events` accepted events.
 
         Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`; `MessageTooLarge`.
         """
@@ -157,7 +160,7 @@ class Publisher:
         lane = self._lanes.get(subject)
         if lane is None:
             lane = self._lanes[subject] = Lane(self, subject)
-        failure = await lane.join(line).done
+        failure = await lane.join(line, events).done
         if failure is not None:
             raise QueueUnavailable(failure)
 
@@ -193,6 +196,8 @@ class Publisher:
         if failure is None:
             self.metrics.publish_seconds.observe(perf_counter() - group.started)
             self.metrics.group_requests.inc(len(group.lines))
+            if group.events:
+                self.metrics.count_accepted(lane.tenant_id, group.events)
         elif failure is Failure.SLOW and self.client is not None:
             self._suspect(self.client)
         lane.send()

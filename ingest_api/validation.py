@@ -6,7 +6,6 @@ event among good ones, foreign encodings of bad text) is a slower path that is o
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -92,9 +91,8 @@ def check_batch(body: bytes, region: str) -> Checked:
             found = EVENT_ID.search(content)
             event_id = found[1].decode() if found else ""
             rejected.append(Rejection(index, event_id, refused.reason, refused.detail, content))
-    sent_at = batch.sent_at
-    if sent_at is not None and not FIRST_YEAR <= sent_at.year <= LAST_YEAR:
-        sent_at = None  # it only corrects the events' own clock, and this one cannot
+    # It only corrects the events' own clock, and one that is out of range cannot.
+    sent_at = batch.sent_at if is_storable(batch.sent_at) else None
     return Checked(sent_at, accepted, rejected)
 
 
@@ -135,21 +133,21 @@ def decode(raw: Raw) -> Event:
         raise Refused("nesting_too_deep", f"Objects and lists may be nested {MAX_NESTING} deep.") from None
     except UnicodeDecodeError:
         raise Refused("invalid_unicode", "The event is not UTF-8.") from None
-    if not FIRST_YEAR <= event.occurred_at.year <= LAST_YEAR or not all(
-        FIRST_YEAR <= moment.year <= LAST_YEAR for moment in other_moments(event)
+    touch, consent = event.touch, event.consent
+    if not (
+        is_storable(event.occurred_at)
+        and (touch.first is None or is_storable(touch.first.at))
+        and (touch.last is None or is_storable(touch.last.at))
+        and (touch.last_non_direct is None or is_storable(touch.last_non_direct.at))
+        and (consent is None or is_storable(consent.at))
     ):
         raise Refused("time_out_of_range", f"Times must be in the years {FIRST_YEAR} to {LAST_YEAR}.")
     return event
 
 
-def other_moments(event: Event) -> Iterator[datetime]:
-    """The times in an event beside `occurred_at`."""
-    touch = event.touch
-    for point in (touch.first, touch.last, touch.last_non_direct):
-        if point is not None:
-            yield point.at
-    if event.consent is not None and event.consent.at is not None:
-        yield event.consent.at
+def is_storable(moment: datetime | None) -> bool:
+    """Whether every store can hold this time."""
+    return moment is None or FIRST_YEAR <= moment.year <= LAST_YEAR
 
 
 def normalized(user: User | None, region: str) -> NormalizedUser | None:

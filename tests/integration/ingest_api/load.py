@@ -63,5 +63,5 @@ class Load:
 async def until(condition, timeout_seconds: float = 60) -> None:  # type: ignore[no-untyped-def]
     """Wait for something to come true. Raises `TimeoutError` when it does not."""
     async with asyncio.timeout(timeout_seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # any condition, in whatever process
             await asyncio.sleep(0.01)

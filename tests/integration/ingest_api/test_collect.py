@@ -100,7 +100,7 @@ async def test_only_the_tenants_pages_may_read_answers(collector: CollectorProce
         pytest.param("POST", None, b'{"events":[' + b"1," * 500 + b"1]}", {}, 422, "too-many-events", id="501 events"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_served_is_answered_with_a_problem_document(  # noqa: PLR0917
+async def test_what_cannot_be_served_is_answered_with_a_problem_document(
     collector: CollectorProcess,
     method: str,
     host: str | None,

@@ -166,13 +166,12 @@ async def test_sigterm_turns_readiness_off_first_and_drops_no_request(
 ) -> None:
     collector = collector_beside(streams, ECHOLEAD_COLLECTOR_DRAIN_SECONDS="5")
     with collector.running() as process:
-        async with collector.client() as client:
-            async with Load(collector) as ledger:
-                await until(lambda: len(ledger.acked) > 50)
-                process.terminate()
-                await until_not_ready(client)
-                acked_before = len(ledger.acked)
-                await until(lambda: len(ledger.acked) > acked_before + 10)  # it serves on while it says so
+        async with collector.client() as client, Load(collector) as ledger:
+            await until(lambda: len(ledger.acked) > 50)
+            process.terminate()
+            await until_not_ready(client)
+            acked_before = len(ledger.acked)
+            await until(lambda: len(ledger.acked) > acked_before + 10)  # it serves on while it says so
         await asyncio.to_thread(process.join, 10)
         assert process.exitcode == 0
     assert ledger.acked <= await stored_event_ids(collector)
@@ -197,7 +196,7 @@ async def test_several_workers_share_the_port_and_end_with_status_0(
 async def until_not_ready(client: httpx.AsyncClient) -> None:
     """Ask until the answer is 503."""
     async with asyncio.timeout(5):
-        while (await client.get("/readyz")).status_code != 503:
+        while (await client.get("/readyz")).status_code != 503:  # noqa: ASYNC110  # another process, nothing to wait on
             await asyncio.sleep(0.02)
 
 

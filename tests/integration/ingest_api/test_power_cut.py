@@ -112,7 +112,7 @@ async def cut_power(image: Path, tmp_path: Path, sync_interval: str) -> tuple[se
             await asyncio.gather(*(publish_until(deadline, publisher, acked) for _ in range(PUBLISHERS)))
             process.kill()
             # Sparse and without syncing: the copy must not give the kernel time to write its pages back.
-            subprocess.run(["cp", "--sparse=always", str(image), str(crashed)], check=True)
+            subprocess.run(["cp", "--sparse=always", str(image), str(crashed)], check=True)  # noqa: ASYNC221
             process.wait()
             await client.close()
     return acked, crashed

@@ -1,0 +1,25 @@
+"""What a benchmark reports."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value. `ceiling` is what the same machine gives in the same run without our part, where one exists.
+
+    `reached` is None where there is no target.
+    """
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    ceiling: float | None = None
+    lower_is_better: bool = False
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the value meets the target."""
+        if self.target is None:
+            return None
+        return self.value <= self.target if self.lower_is_better else self.value >= self.target
