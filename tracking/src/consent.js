@@ -25,7 +25,7 @@ export function decide(purposes, { basis = 'consent', policy_version } = {}) {
   decision = {
     purposes: { ...decision.purposes, ...(typeof purposes === 'string' ? both(purposes) : purposes) },
     basis,
-    policy_version: cut(policy_version, 99),
+    policy_version: cut(policy_version),
     at: clock(),
   };
   keep('_elc', pack(decision), true);

@@ -41,7 +41,7 @@ export function watchForms(submitted) {
     quietly(() => {
       if (form.closest('[data-el-ignore]')) return;
       const { user, fields } = readForm(form);
-      const properties = { form_id: cut(form.getAttribute('id') || form.getAttribute('name'), 200), fields };
+      const properties = { form_id: cut(form.getAttribute('id')), fields };
       const signature = JSON.stringify([user, properties]);
       if (signature === recent && now() - recentAt < 10000) return; // a double click, or submit() in a handler
       recent = signature;

@@ -43,28 +43,29 @@ export async function flush() {
   isSending = true;
   clearTimeout(timer);
   while (now() >= notBefore) {
-    batch = fitting(entries().filter((entry) => entry.isMine || entry.until < now()));
-    if (!batch.length) break;
+    const mine = entries().filter((entry) => entry.isMine);
+    batch = fitting(mine[0] ? mine : entries().filter((entry) => entry.until < now()));
+    if (!batch[0]) break;
     batch.forEach((entry) => claim(entry.event));
-    if (batch.some((entry) => !entry.isMine)) {
-      // What another tab claims at the same moment shows after a few ms; only one of the two still owns it then.
-      await new Promise((settled) => setTimeout(settled, 40 + Math.random() * 40));
+    if (!mine[0]) {
+      // What another tab claims at the same moment shows here a little later; only one of the two still owns it then.
+      await new Promise((settled) => setTimeout(settled, 200 + Math.random() * 800));
       batch = entries().filter((entry) => entry.isMine && isUnderWay(entry));
-      if (!batch.length) continue;
+      if (!batch[0]) continue;
     }
     const wait = await post(bodyOf(batch)).catch(() => 0); // offline, blocked by an extension, or too slow
     if (wait == null) {
       failures = 0;
       batch.forEach((entry) => remove(entry.event));
     } else {
-      const pause = Math.min(Math.max(wait, 1000 * 2 ** failures++ * (0.5 + Math.random() / 2)), 300000);
+      const pause = Math.min(Math.max(wait, 2 ** failures++ * (500 + Math.random() * 500)), 300000);
       notBefore = now() + pause;
       batch.forEach((entry) => claim(entry.event, pause + 15000));
     }
     batch = [];
   }
   isSending = false;
-  if (entries().length) timer = setTimeout(flush, Math.max(notBefore - now(), 999)); // ours later, or another tab's
+  if (entries()[0]) timer = setTimeout(flush, Math.max(notBefore - now(), 999)); // ours later, or another tab's
 }
 
 /**
@@ -91,7 +92,7 @@ function leave() {
   quietly(() => {
     if (now() < notBefore) return;
     const untried = fitting(entries().filter((entry) => entry.isMine && !isUnderWay(entry)));
-    if (!untried.length || !navigator.sendBeacon(collector, bodyOf(untried))) return;
+    if (!untried[0] || !navigator.sendBeacon(collector, bodyOf(untried))) return;
     for (const { event } of untried) if (!isLead(event)) remove(event);
   });
 }

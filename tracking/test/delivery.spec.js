@@ -7,7 +7,7 @@ before(async () => { site = await openSite(); });
 after(() => site.close());
 
 const waiting = (page) =>
-  page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).map((key) => JSON.parse(localStorage[key])[2].name));
+  page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).sort().map((key) => JSON.parse(localStorage[key])[2].name));
 const track = (page, ...call) => page.evaluate((args) => window.echolead(...args), call);
 const unique = (events) => new Set(events.map((event) => event.event_id)).size;
 
@@ -138,12 +138,12 @@ test('events that a closed tab left behind are taken over by one of two others',
     const [, , event] = JSON.parse(localStorage[key]);
     localStorage[key] = JSON.stringify(['a tab that died', Date.now() - 1, event]);
   });
-  await visitor.setOffline(false);
   await page.close();
+  await visitor.setOffline(false);
   const [one, two] = [await visitor.newPage(), await visitor.newPage()];
   await Promise.all([one.goto(site.url('/plain')), two.goto(site.url('/other'))]);
   await site.received(1, 'orphan');
-  await site.quiet();
+  await site.quiet(1200);
   assert.equal(site.events('orphan').length, 1);
   await visitor.close();
 });

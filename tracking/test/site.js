@@ -9,6 +9,10 @@ import { chromium } from 'playwright-core';
 const here = (path) => new URL(path, import.meta.url);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** One browser for every file of tests in this process: starting it costs more than most tests. */
+let browser;
+let users = 0;
+
 export async function openSite() {
   const site = new Site();
   await site.open();
@@ -28,14 +32,16 @@ class Site {
     this.server = createServer((request, response) => this.#serve(request, response));
     await new Promise((listening) => this.server.listen(0, '127.0.0.1', listening));
     this.port = this.server.address().port;
-    this.browser = await chromium.launch({
+    users++;
+    browser ??= chromium.launch({
       executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
-      args: ['--no-sandbox', '--host-resolver-rules=MAP *.test 127.0.0.1'],
+      args: [...(process.getuid() === 0 ? ['--no-sandbox'] : []), '--host-resolver-rules=MAP *.test 127.0.0.1'],
     });
+    this.browser = await browser;
   }
 
   async close() {
-    await this.browser.close();
+    if (--users === 0) await this.browser.close();
     this.server.closeAllConnections();
     await new Promise((closed) => this.server.close(closed));
   }
