@@ -133,13 +133,16 @@ test('events that a closed tab left behind are taken over by one of two others',
   await site.received(1);
   await visitor.setOffline(true);
   await track(page, 'event', 'orphan');
-  await page.evaluate(() => {
+  await page.close();
+  await visitor.setOffline(false);
+  const clock = await visitor.newPage(); // without the script, to let the dead page's time run out
+  await clock.goto(site.url('/blank'));
+  await clock.evaluate(() => {
     const key = Object.keys(localStorage).find((name) => name.startsWith('_elq.'));
     const [, , event] = JSON.parse(localStorage[key]);
     localStorage[key] = JSON.stringify(['a tab that died', Date.now() - 1, event]);
   });
-  await page.close();
-  await visitor.setOffline(false);
+  await clock.close();
   const [one, two] = [await visitor.newPage(), await visitor.newPage()];
   await Promise.all([one.goto(site.url('/plain')), two.goto(site.url('/other'))]);
   await site.received(1, 'orphan');
