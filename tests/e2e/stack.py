@@ -131,8 +131,23 @@ def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":
         web = httpx.get(f"http://127.0.0.1:{Port.DAGSTER.of(base)}/server_info", timeout=2)
         return True if answer.status_code == web.status_code == 200 else None
 
-    eventually("the stack is up", ready, 240)
+    try:
+        eventually("the stack is up", ready, 600)
+    except AssertionError:
+        _stop(process)
+        raise
     return process
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """Ctrl-C, as a person would. Raises `TimeoutExpired` when that is not enough."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(90)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+        raise
 
 
 def part(name: str, port: int, command: list[str], path: str) -> Part:
@@ -184,10 +199,5 @@ def running_stack(folder: Path) -> Iterator[Stack]:
                 _create_tenant(stack, tenant)
             yield stack
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
+            _stop(process)
             shutil.copytree(data_dir / "logs", folder / "logs" / "stack", dirs_exist_ok=True)
