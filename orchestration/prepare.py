@@ -42,7 +42,7 @@ def prepare(settings: Settings) -> None:
 def _build(settings: Settings) -> None:
     """Parse the project and build every seed and model once, so that no reader meets a missing table."""
     from dlt_pipelines.lease import Lease  # noqa: PLC0415  # only the first start pays for these
-    from orchestration.dbt.runner import Dbt  # noqa: PLC0415
+    from orchestration.dbt.runner import Dbt, DbtFailed  # noqa: PLC0415
 
     project.target_dir(settings).mkdir(parents=True, exist_ok=True)
     log.info("parsing the dbt project")
@@ -52,7 +52,12 @@ def _build(settings: Settings) -> None:
         log.info("seeds")
         dbt.run("seed")
         log.info("models")
-        dbt.run("run")
+        try:
+            dbt.run("run")
+        except DbtFailed as error:
+            # A new version may give an incremental table other columns; everything here can be made again from raw.
+            log.warning("building the models anew from raw, because: %s", error)
+            dbt.run("run", full_refresh=True)
 
 
 def _create_dagster_tables(settings: Settings) -> None:

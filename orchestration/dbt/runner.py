@@ -37,9 +37,10 @@ class Dbt:
             raise DbtFailed("dbt parse gave no manifest.")
         self._manifest = parsed
 
-    def run(self, command: str, *selection: str) -> list[NodeRun]:
+    def run(self, command: str, *selection: str, full_refresh: bool = False) -> list[NodeRun]:
         """`build`, `run`, `seed` or `test` a selection (nothing selected: everything). Raises `DbtFailed`."""
-        result = self._invoke([command, "--no-write-json", *(["--select", *selection] if selection else [])]).result
+        options = [*(["--select", *selection] if selection else []), *(["--full-refresh"] if full_refresh else [])]
+        result = self._invoke([command, "--no-write-json", *options]).result
         if not isinstance(result, RunExecutionResult):
             return []
         return [_node_run(each) for each in result.results if each.status == RunStatus.Success]
