@@ -1,8 +1,8 @@
 """Who is meant: the tenants with their hosts, origins and API keys, read from Postgres and kept in memory.
 
-A process polls for changes, so a new host works within `POLL_SECONDS`; a host that is not known yet is looked up at
-once, at most `1 / MISS_SECONDS` times a second for all hosts together, so that made-up hosts cannot hammer the
-database. While Postgres is down the tenants known before are served on.
+A process polls for changes, so a new host works within `POLL_SECONDS`. A host that was never asked for is looked up
+before it is refused, all such hosts together and at most `1 / MISS_SECONDS` times a second, so that made-up hosts
+cannot hammer the database. While Postgres is down the tenants known before are served on.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from echolead.security import read_api_key
 
 POLL_SECONDS = 2.0
 MISS_SECONDS = 0.5
+MAX_UNKNOWN = 10_000
 QUERY_TIMEOUT_SECONDS = 5.0
 HOST_PATTERN = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\]|[0-9a-f:]{2,45}")
 
@@ -111,7 +112,8 @@ class Tenants:
         self._rows: list[Row] | None = None
         self._connection: AsyncConnection | None = None
         self._refreshing: asyncio.Task[None] | None = None
-        self._refreshed_at = float("-inf")
+        self._started_at = self._refreshed_at = float("-inf")
+        self._unknown: set[str] = set()
         self._used_keys: dict[UUID, datetime] = {}
         self.missing: str | None = "the tenants have not been read yet"
         """Why the last read failed, None when it worked."""
@@ -137,7 +139,7 @@ class Tenants:
         """
         tenant = self._directory.hosts.get(host)
         if tenant is None and host:
-            await self._ask_again()
+            await self._ask_about(host)
             tenant = self._directory.hosts.get(host)
         return tenant
 
@@ -147,19 +149,29 @@ class Tenants:
         if presented is None:
             return None
         if presented.prefix not in self._directory.keys:
-            await self._ask_again()
+            await self._ask_about(presented.prefix)
         found = self._directory.keys.get(presented.prefix)
         if found is None or not presented.matches(found.key_hash):
             return None
         self._used_keys[found.api_key_id] = datetime.now(UTC)
         return found.tenant
 
-    async def _ask_again(self) -> None:
-        """Read the tenants now, unless that was done a moment ago; raises when the database does not answer."""
-        if asyncio.get_running_loop().time() - self._refreshed_at >= MISS_SECONDS:
-            await self._refresh_once()
+    async def _ask_about(self, name: str) -> None:
+        """Read the tenants again before `name` is refused for the first time; raises when the database is down.
+
+        Names refused before wait for the next poll.
+        """
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        if name not in self._unknown:
+            await asyncio.sleep(self._refreshed_at + MISS_SECONDS - asked_at)
+            while self._started_at < asked_at:
+                await self._refresh_once()
         if self.missing is not None:
             raise DirectoryUnavailable(self.missing)
+        if len(self._unknown) >= MAX_UNKNOWN:
+            self._unknown.clear()
+        self._unknown.add(name)
 
     async def _refresh_once(self) -> None:
         """Refresh, or join the refresh under way. Never raises for a database that is down: see `missing`."""
@@ -169,6 +181,7 @@ class Tenants:
         await asyncio.shield(self._refreshing)
 
     async def _refresh(self) -> None:
+        self._started_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(QUERY_TIMEOUT_SECONDS):
                 rows = await self._read()

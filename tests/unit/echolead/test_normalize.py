@@ -1,0 +1,75 @@
+"""E-mail addresses and phone numbers as people type them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from echolead.normalize import normalize_email, normalize_phone
+
+MOBILE = "+5511987654321"
+
+
+@pytest.mark.parametrize(
+    ("typed", "normalized"),
+    [
+        pytest.param(" Ana.Silva@Example.COM.br ", "ana.silva@example.com.br", id="case and spaces"),
+        pytest.param("josé@açaí.com.br", "josé@açaí.com.br", id="accents"),
+        pytest.param("ana+lp@example.com", "ana+lp@example.com", id="a tag is kept"),
+        pytest.param("ana@example", "", id="no dot"),
+        pytest.param("ana@exam ple.com", "", id="a space"),
+        pytest.param("ana@example..com", "", id="two dots"),
+        pytest.param("ana@b.com, bia@b.com", "", id="two addresses"),
+        pytest.param("a" * 250 + "@b.com", "", id="too long"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_an_email_is_trimmed_and_lower_cased_or_empty(typed: str, normalized: str) -> None:
+    assert normalize_email(typed) == normalized
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "(11) 98765-4321", "11987654321", "011 98765 4321", "0 15 11 98765-4321", "+55 11 98765-4321", "5511987654321",
+        "0055 11 98765-4321", "55 (11) 9 8765-4321", "11 8765-4321", "+55 11 8765-4321", "11 98765-4321 ramal 12",
+    ],
+)  # fmt: skip
+def test_a_brazilian_mobile_is_one_number_however_it_is_written_with_both_variants(typed: str) -> None:
+    phone = normalize_phone(typed, "BR")
+    assert (phone.number, phone.variants) == (MOBILE, (MOBILE, "+551187654321"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "region", "number"),
+    [
+        pytest.param("(11) 3456-7890", "BR", "+551134567890", id="a fixed line"),
+        pytest.param("0800 123 4567", "BR", "+558001234567", id="a free number"),
+        pytest.param("+351 912 345 678", "BR", "+351912345678", id="abroad"),
+        pytest.param("912 345 678", "PT", "+351912345678", id="another region"),
+        pytest.param("00351 912 345 678", "BR", "+351912345678", id="00 for +"),
+        pytest.param("98765-4321", "BR", "", id="no area code"),
+        pytest.param("123", "BR", "", id="too short"),
+        pytest.param("+55 11 98765 43210 00", "BR", "", id="too long"),
+        pytest.param("call me", "BR", "", id="no number"),
+        pytest.param("9" * 5000, "BR", "", id="5,000 digits"),
+        pytest.param("", "BR", "", id="nothing"),
+    ],
+)
+def test_other_numbers_have_no_variants(typed: str, region: str, number: str) -> None:
+    assert normalize_phone(typed, region) == (number, ())
+
+
+def test_the_form_without_the_nine_is_not_built_where_it_is_a_fixed_line() -> None:
+    phone = normalize_phone("11 93456-7890", "BR")
+    assert "+551134567890" not in phone.variants
+
+
+@given(st.text(max_size=80))
+def test_any_text_gives_a_number_or_nothing(text: str) -> None:
+    number = normalize_phone(text, "BR").number
+    assert number == "" or (number[0] == "+" and number[1:].isdigit())
+
+
+@given(st.text(max_size=300))
+def test_normalising_an_email_twice_changes_nothing(text: str) -> None:
+    assert normalize_email(normalize_email(text)) == normalize_email(text)

@@ -1,0 +1,39 @@
+"""Every problem type has a page here and in the documentation, and says when to come again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ingest_api.problems import PROBLEM_TYPES, Problem, ProblemType
+
+PAGES = Path(__file__).parents[3] / "docs" / "problems"
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in PROBLEM_TYPES])
+def test_a_problem_type_is_documented(kind: ProblemType) -> None:
+    page = (PAGES / f"{kind.name}.md").read_text()
+    assert page.startswith(f"# {kind.title} ({kind.status})\n")
+    assert kind.advice
+
+
+def test_every_page_is_of_a_problem_type() -> None:
+    assert {page.stem for page in PAGES.glob("*.md")} == {kind.name for kind in PROBLEM_TYPES}
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in PROBLEM_TYPES])
+def test_a_problem_document_has_the_members_of_rfc_9457(kind: ProblemType) -> None:
+    problem = Problem(kind, "What to do.")
+    assert json.loads(problem.body()) == {
+        "type": f"/problems/{kind.name}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": "What to do.",
+    }
+    assert (b"retry-after" in dict(problem.headers())) is (kind.retry_after_seconds is not None)
+
+
+def test_what_is_worth_a_retry_says_so() -> None:
+    assert {kind.name for kind in PROBLEM_TYPES if kind.status == 503} <= {
+        kind.name for kind in PROBLEM_TYPES if kind.retry_after_seconds
+    }
