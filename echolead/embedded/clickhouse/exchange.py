@@ -13,6 +13,7 @@ import structlog
 from echolead.embedded.clickhouse import sql, users
 from echolead.embedded.clickhouse.answer import Answer, Pipe, encoding_for, exception_tag, pieces, summary
 from echolead.embedded.clickhouse.body import Body, ClientGone, Receive
+from echolead.embedded.clickhouse.dictionaries import without_own_credentials
 from echolead.embedded.clickhouse.engine import Outcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.execution import Query
@@ -115,6 +116,8 @@ class Exchange:
     async def _execute(self, query: Query) -> None:
         if query.statement.kind == b"KILL":
             query = await self._with_internal_ids(query)
+        password = self._application.configuration.password
+        query = replace(query, statement=without_own_credentials(query.statement, users.WRITER, password))
         work = asyncio.create_task(self._stream(query) if query.statement.shape is Shape.READ else self._command(query))
         gone = asyncio.create_task(self._wait_for_disconnect())
         try:

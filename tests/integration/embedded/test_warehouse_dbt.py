@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FILES = {
     "dbt_project.yml": """
         name: probe
-        version: "1"
+        version: "1.0"
         profile: probe
         flags: {send_anonymous_usage_stats: false}
         """,

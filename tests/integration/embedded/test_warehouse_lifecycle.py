@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
 
 
-def ask(warehouse: "EmbeddedWarehouse", query: str | bytes, **parameters: str) -> httpx.Response:
+def ask(warehouse: "EmbeddedWarehouse", body: str | bytes, /, **parameters: str) -> httpx.Response:
     address = f"http://127.0.0.1:{warehouse.port}/"
-    return httpx.post(address, params=parameters, content=query, auth=("echolead", warehouse.password), timeout=60)
+    return httpx.post(address, params=parameters, content=body, auth=("echolead", warehouse.password), timeout=60)
 
 
 def test_a_second_process_on_the_directory_says_who_holds_it(warehouse_server: "EmbeddedWarehouse") -> None:

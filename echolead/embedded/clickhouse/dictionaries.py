@@ -1,0 +1,27 @@
+"""Dictionaries that read from this very warehouse, as dbt-clickhouse writes them: with the client's user and password.
+
+A server checks them against its users. The engine has none, and reads its own tables as itself once they are left out.
+"""
+
+import secrets
+from dataclasses import replace
+
+from echolead.embedded.clickhouse.sql import Statement, Token
+
+
+def without_own_credentials(statement: Statement, name: str, password: str) -> Statement:
+    """The statement without `user 'name' password '…'` in the CLICKHOUSE source of a dictionary on no other host."""
+    tokens = statement.tokens
+    words = [token.upper for token in tokens]
+    if statement.kind not in {b"CREATE", b"REPLACE"} or b"DICTIONARY" not in words[:4] or b"HOST" in words:
+        return statement
+    text = statement.head
+    for keyword, value in reversed(list(zip(tokens, tokens[1:], strict=False))):
+        expected = {b"USER": name, b"PASSWORD": password}.get(keyword.upper)
+        if expected is not None and _is(value, expected):
+            text = text[: keyword.start] + text[value.end :]
+    return replace(statement, head=text)
+
+
+def _is(token: Token, expected: str) -> bool:
+    return token.kind == "string" and secrets.compare_digest(token.text[1:-1], expected.encode())
