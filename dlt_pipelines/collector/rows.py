@@ -62,9 +62,6 @@ class EventRows:
         for message in messages:
             self._add_message(message)
 
-    def __len__(self) -> int:
-        return len(self._events)
-
     def _add_message(self, message: Message) -> None:
         try:
             requests = decode_requests(message.data)
@@ -107,7 +104,7 @@ class EventRows:
             columns[name] = pa.array(values, schema.EVENTS.field(name).type).take(spread)
         sequences = columns["stream_sequence"].to_pylist()
         columns["_dlt_id"] = pa.array([f"{sequence}-{n}" for sequence, n in numbered(sequences)])
-        return complete(columns, schema.EVENTS, len(self))
+        return complete(columns, schema.EVENTS, len(self._events))
 
 
 EVENT_FIELDS = (
@@ -174,9 +171,6 @@ class RejectedRows:
             for line_number, line in lines(message.data):
                 self._add_line(message, line_number, line)
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def _add_line(self, message: Message, line_number: int, line: bytes) -> None:
         try:
             self._rows.append(_rejected_row(decode_dead_letter(line), message.sequence))
@@ -186,11 +180,13 @@ class RejectedRows:
 
     def table(self) -> pa.Table:
         """One Arrow table of `schema.REJECTED_EVENTS`; `_dlt_load_id` is left for the extraction to fill."""
+        if not self._rows:
+            return schema.REJECTED_EVENTS.empty_table()
         values = zip(REJECTED_FIELDS, zip(*self._rows, strict=True), strict=True)
         columns = {name: pa.array(column, schema.REJECTED_EVENTS.field(name).type) for name, column in values}
         sequences = columns["stream_sequence"].to_pylist()
         columns["_dlt_id"] = pa.array([f"{sequence}-{n}" for sequence, n in numbered(sequences)])
-        return complete(columns, schema.REJECTED_EVENTS, len(self))
+        return complete(columns, schema.REJECTED_EVENTS, len(self._rows))
 
 
 REJECTED_FIELDS = tuple(

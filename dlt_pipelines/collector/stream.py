@@ -19,6 +19,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 # Long enough for a loop that is late, short enough that a lost loader's messages come back soon. `keep` renews it.
 ACK_WAIT_SECONDS = 60.0
+# How often `keep` is due.
 KEEP_SECONDS = 20.0
 MAX_ACK_PENDING = 50_000
 # What a predecessor pulled and did not acknowledge comes back after this on taking over, not after ACK_WAIT_SECONDS.
@@ -75,11 +76,9 @@ class StreamReader:
         return messages
 
     async def keep(self, messages: Sequence[Message]) -> None:
-        """Tell the server, until cancelled, that these are being worked on."""
-        while True:
-            await asyncio.sleep(KEEP_SECONDS)
-            for message in messages:
-                await self._client.publish(message.reply, b"+WPI")
+        """Tell the server that these are being worked on: the wait for their acknowledgement starts anew."""
+        for message in messages:
+            await self._client.publish(message.reply, b"+WPI")
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge all; returns when the server has heard of the last. Raises `nats.errors.TimeoutError`."""

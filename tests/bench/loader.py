@@ -91,7 +91,7 @@ def _message() -> bytes:
 
 def _event() -> dict[str, object]:
     """About 1 KB, with as little repetition as real addresses and click ids have."""
-    word = "".join(random.choices(string.ascii_letters + string.digits, k=90))  # noqa: S311  # not a secret
+    word = "".join(random.choices(string.ascii_letters + string.digits, k=90))
     url = f"https://lp.acme.test/oferta?utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid={word}"
     arrival = {"at": "2025-03-01T11:59:58.123Z", "landing_url": url, "params": {"utm_source": "google", "gclid": word}}
     return make_event(

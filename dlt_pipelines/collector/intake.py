@@ -1,0 +1,197 @@
+"""The queue's side of the loader: batches of messages, read into rows while the batch before them is loaded."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import nats.errors
+import pyarrow as pa
+from nats.aio.client import Client
+
+from dlt_pipelines.collector.rows import UNREADABLE, EventRows, RejectedRows, dead_letters
+from dlt_pipelines.collector.stream import KEEP_SECONDS, Message, StreamReader
+from echolead import queue
+from echolead.events import DeadLetter, encode
+
+MAX_MESSAGES = 10_000
+# About 20,000 events of 1 KB: enough to make dlt's fixed cost small, little enough to hold in memory several times.
+MAX_BYTES = 24 * 1024 * 1024
+# A message that was pulled this often and never acknowledged may be what kills the loader: it is loaded alone.
+MAX_DELIVERIES_TOGETHER = 3
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages that are loaded and acknowledged together, as rows; `letters` is what has no row."""
+
+    event_messages: Sequence[Message]
+    dead_messages: Sequence[Message]
+    events: pa.Table
+    rejected: pa.Table
+    letters: Sequence[DeadLetter]
+
+    @property
+    def messages(self) -> int:
+        """How many messages it is made of."""
+        return len(self.event_messages) + len(self.dead_messages)
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """The raw tables that get rows of it."""
+        both = {"events": self.events, "rejected_events": self.rejected}
+        return {name: content for name, content in both.items() if content.num_rows}
+
+    @property
+    def deliveries(self) -> int:
+        """How often the message that was tried most has been pulled."""
+        return max((message.deliveries for message in self.event_messages), default=0)
+
+
+def read(events: Sequence[Message], dead: Sequence[Message]) -> Batch:
+    """The rows of the messages. Should one message spoil the whole table, it alone becomes a dead letter."""
+    rejected = RejectedRows(dead).table()
+    try:
+        rows = EventRows(events)
+        return Batch(events, dead, rows.table(), rejected, rows.dead)
+    except UNREADABLE:
+        good, letters = _spoilers_apart(events)
+        rows = EventRows(good)
+        return Batch(events, dead, rows.table(), rejected, [*letters, *rows.dead])
+
+
+def _spoilers_apart(messages: Sequence[Message]) -> tuple[list[Message], list[DeadLetter]]:
+    good: list[Message] = []
+    letters: list[DeadLetter] = []
+    for message in messages:
+        try:
+            EventRows([message]).table()
+        except UNREADABLE as error:
+            letters += dead_letters(message, message.data, "not_a_row", error)
+        else:
+            good.append(message)
+    return good, letters
+
+
+class Intake:
+    """Takes batches from the streams EVENTS and DEAD, and keeps them until they are acknowledged or it is left.
+
+    The connection lives in an event loop of its own thread, so that it answers the server while dlt works.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._held: list[Batch] = []
+        self._ahead: Future[list[Batch]] | None = None
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="raw-loader-queue", daemon=True)
+        self._thread.start()
+        try:
+            self._run(self._connect())
+        except BaseException:
+            self._stop_loop()
+            raise
+        self._reader = ThreadPoolExecutor(1, "raw-loader-reader")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reader.shutdown()
+        self._run(self._disconnect())
+        self._stop_loop()
+
+    def take(self, wait_seconds: float) -> list[Batch]:
+        """What is there, up to one batch's size; when nothing is, what comes first within the wait.
+
+        A message that may have killed a loader is a batch of its own, after the others. While a full batch is loaded,
+        the next is read in the background.
+        """
+        ahead, self._ahead = self._ahead, None
+        batches = ahead.result() if ahead else []
+        batches = batches or self._pull(wait_seconds)
+        if sum(len(message.data) for batch in batches for message in batch.event_messages) > MAX_BYTES // 2:
+            self._ahead = self._reader.submit(self._pull, 0)
+        return batches
+
+    def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Put dead letters on the queue; returns when they are on its disk."""
+        if letters:
+            self._run(self._bury(letters))
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Tell the queue that the batch is loaded."""
+        self._run(self._acknowledge(batch))
+
+    def _pull(self, wait_seconds: float) -> list[Batch]:
+        events, dead = self._run(self._messages(wait_seconds))
+        together = [message for message in events if message.deliveries <= MAX_DELIVERIES_TOGETHER]
+        suspects = [message for message in events if message.deliveries > MAX_DELIVERIES_TOGETHER]
+        batches = [read(together, dead)] if together or dead else []
+        batches += [read([suspect], []) for suspect in suspects]
+        self._held += batches
+        return batches
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _stop_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    # What follows runs in the event loop's thread.
+
+    async def _connect(self) -> None:
+        self._client: Client = await queue.connect(self._url, name="raw-loader")
+        self._jetstream = self._client.jetstream()
+        await queue.ensure_streams(self._jetstream)
+        self._events = StreamReader(self._client, self._jetstream, queue.EVENTS.name, "raw-loader")
+        self._dead = StreamReader(self._client, self._jetstream, queue.DEAD.name, "rejected-loader")
+        await self._events.open()
+        await self._dead.open()
+        self._keeping = asyncio.ensure_future(self._keep())
+
+    async def _disconnect(self) -> None:
+        self._keeping.cancel()
+        with suppress(nats.errors.Error):
+            for batch in self._held:
+                await self._events.give_back(batch.event_messages)
+                await self._dead.give_back(batch.dead_messages)
+        await self._client.close()
+
+    async def _messages(self, wait_seconds: float) -> tuple[list[Message], list[Message]]:
+        dead = await self._dead.pull(MAX_MESSAGES, MAX_BYTES, 0)
+        events = await self._events.pull(MAX_MESSAGES, MAX_BYTES, 0 if dead else wait_seconds)
+        return events, dead
+
+    async def _keep(self) -> None:
+        """Tell the server again and again that what is held is being worked on."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            with suppress(nats.errors.Error):
+                for batch in list(self._held):
+                    await self._events.keep(batch.event_messages)
+                    await self._dead.keep(batch.dead_messages)
+
+    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            log.warning("%s: %s %s", letter.reason, letter.event_id, letter.detail)
+            await self._jetstream.publish(
+                f"dead.{letter.tenant_id}", encode(letter), headers={"Nats-Msg-Id": str(letter.dead_letter_id)}
+            )
+
+    async def _acknowledge(self, batch: Batch) -> None:
+        await self._events.acknowledge(batch.event_messages)
+        await self._dead.acknowledge(batch.dead_messages)
+        self._held.remove(batch)
