@@ -27,7 +27,10 @@ class TrustedProxies:
 
         What stands left of it was written by the client, who may write anything there.
         """
-        chain = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
+        values = [value for name, value in headers if name == b"x-forwarded-for"]
+        if not values:
+            return peer
+        chain = b",".join(values).decode("latin-1")
         client = peer
         for hop in reversed([hop.strip() for hop in chain.split(",") if hop.strip()][-MAX_FORWARDED:]):
             if not self.trusts(client):

@@ -24,6 +24,7 @@ from ingest_api.collector import Collect, Intake
 from ingest_api.contract import describe_collector
 from ingest_api.control import sessions
 from ingest_api.metrics import Metrics
+from ingest_api.pixel import Pixel
 from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
 from ingest_api.publish import Publisher
 from ingest_api.queue_health import QueueHealth
@@ -44,7 +45,11 @@ class Ingest:
 
     def __init__(self, api: FastAPI, collect: Collect, script: Script, collect_path: str) -> None:
         self.api = api
-        self._direct: dict[str, Endpoint] = {collect_path: collect, f"{collect_path}.js": script}
+        self._direct: dict[str, Endpoint] = {
+            collect_path: collect,
+            f"{collect_path}.js": script,
+            f"{collect_path}.gif": Pixel(collect),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's life."""
@@ -55,6 +60,61 @@ class Ingest:
             await endpoint(scope, receive, send)
 
 
+class Parts:
+    """What one process is made of, from its settings: opened by `serving`, shared by its routes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._queue_url = settings.nats_collector_url.get_secret_value() or settings.nats_url.get_secret_value()
+        postgres_url = settings.postgres_system_url.get_secret_value()
+        for name, value in (("NATS_COLLECTOR_URL", self._queue_url), ("POSTGRES_SYSTEM_URL", postgres_url)):
+            if not value:
+                raise NotConfigured(
+                    f"ECHOLEAD_{name} is not set. `echolead up` starts the whole stack; to run the collector alone "
+                    "beside one, name its folder in ECHOLEAD_DATA_DIR."
+                )
+        self.metrics = Metrics()
+        self.publisher = Publisher(self.metrics)
+        self.queue_health = QueueHealth(self.publisher, settings.nats_monitor_url)
+        self.tenants = Tenants(postgres_url)
+        self.bodies = Bodies(settings.collector_in_flight_mb * 1024**2)
+        self.proxies = TrustedProxies(settings.trusted_proxies)
+        self.ip_policy = IpPolicy(settings.jwt_secret.get_secret_value())
+        self.intake = Intake(self.publisher, self.metrics)
+        self.people = sessions.Sessions.of(settings, self.proxies)
+        self.drain = health.Drain(settings.collector_drain_seconds)
+
+    @asynccontextmanager
+    async def serving(self, _: FastAPI) -> AsyncIterator[None]:
+        """The application's life: what runs beside it, and the flush at its end."""
+        self.drain.install()
+        gc.collect()
+        gc.freeze()  # what was loaded to start stays, and need not be looked at by every collection
+        work = (self.tenants.run(), self.bodies.sweep(), self._watch_queue())
+        beside = [asyncio.create_task(each) for each in work]
+        try:
+            yield
+        finally:
+            await self.publisher.close()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            self.people.sign_in.close()
+
+    async def _watch_queue(self) -> None:
+        """Connect, however long the queue takes to come up, then check it from time to time until cancelled."""
+        client = await connect(
+            self._queue_url,
+            name="collector",
+            inbox_prefix=COLLECTOR_INBOX,
+            wait_seconds=None,
+            on_disconnect=self.publisher.disconnected,
+        )
+        self.publisher.open(client)
+        for sentence in await self.queue_health.missing():
+            log.error("not ready: %s", sentence)
+        await self.queue_health.run()
+
+
 def create_app(settings: Settings | None = None) -> Ingest:
     """The collector and API, for `uvicorn --factory`.
 
@@ -62,72 +122,20 @@ def create_app(settings: Settings | None = None) -> Ingest:
     Raises `NotConfigured` when it was not told where they are.
     """
     settings = settings or load_settings()
-    queue_url = settings.nats_collector_url.get_secret_value() or settings.nats_url.get_secret_value()
-    postgres_url = settings.postgres_system_url.get_secret_value()
-    for name, value in (("NATS_COLLECTOR_URL", queue_url), ("POSTGRES_SYSTEM_URL", postgres_url)):
-        if not value:
-            raise NotConfigured(
-                f"ECHOLEAD_{name} is not set. `echolead up` starts the whole stack; to run the collector alone beside "
-                "one, name its folder in ECHOLEAD_DATA_DIR."
-            )
-    metrics = Metrics()
-    publisher = Publisher(metrics)
-    queue_health = QueueHealth(publisher, settings.nats_monitor_url)
-    tenants = Tenants(postgres_url)
-    bodies = Bodies(settings.collector_in_flight_mb * 1024**2)
-    proxies = TrustedProxies(settings.trusted_proxies)
-    intake = Intake(publisher, metrics)
-    people = sessions.Sessions.of(settings, proxies)
-    drain = health.Drain(settings.collector_drain_seconds)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        drain.install()
-        gc.collect()
-        gc.freeze()  # what was loaded to start stays, and need not be looked at by every collection
-        beside = [
-            asyncio.create_task(work)
-            for work in (tenants.run(), bodies.sweep(), open_queue(publisher, queue_url, queue_health))
-        ]
-        try:
-            yield
-        finally:
-            await publisher.close()
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
-            people.sign_in.close()
-
-    api = FastAPI(
-        title="EchoLead collector and API",
-        version="1",
-        lifespan=lifespan,
-        docs_url="/docs",
-        redoc_url=None,
-    )
-    api.include_router(health.router(drain, queue_health, tenants, metrics, bodies, proxies))
-    api.include_router(server_events.router(intake, tenants, bodies))
-    api.include_router(sessions.router(people))
+    parts = Parts(settings)
+    api = FastAPI(title="EchoLead collector and API", version="1", lifespan=parts.serving, redoc_url=None)
+    api.include_router(
+        health.router(
+            parts.drain, parts.queue_health, parts.tenants, parts.metrics, parts.bodies, parts.proxies
+        )
+    )  # fmt: skip
+    api.include_router(server_events.router(parts.intake, parts.tenants, parts.bodies))
+    api.include_router(sessions.router(parts.people))
     api.include_router(problem_pages.router())
-    answer_with_problems(api, metrics)
+    answer_with_problems(api, parts.metrics)
     api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
-    collect = Collect(intake, tenants, bodies, proxies, IpPolicy(settings.jwt_secret.get_secret_value()))
+    collect = Collect(parts.intake, parts.tenants, parts.bodies, parts.proxies, parts.ip_policy)
     return Ingest(api, collect, Script(settings.script_file), settings.collect_path)
-
-
-async def open_queue(publisher: Publisher, url: str, queue_health: QueueHealth) -> None:
-    """Connect, however long the queue takes to come up, then check it from time to time until cancelled."""
-    client = await connect(
-        url,
-        name="collector",
-        inbox_prefix=COLLECTOR_INBOX,
-        wait_seconds=None,
-        on_disconnect=publisher.disconnected,
-    )
-    publisher.open(client)
-    for sentence in await queue_health.missing():
-        log.error("not ready: %s", sentence)
-    await queue_health.run()
 
 
 def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class Collect:
         tenant: Tenant | None = None
         try:
             peer = scope["client"][0] if scope["client"] else ""
-            tenant, host = await self._tenant(peer, headers)
+            tenant, host = await self.find_tenant(peer, headers)
             method = scope["method"]
             if method == "POST":
                 checked = await self._collect(tenant, host, peer, headers, scope, receive)
@@ -144,7 +144,8 @@ class Collect:
         except Disconnected:
             pass
 
-    async def _tenant(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[Tenant, str]:
+    async def find_tenant(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[Tenant, str]:
+        """The tenant of the host a request names, and that host. Raises `Problem` for 404 and 503."""
         header = headers.get(b"host", b"")
         if b"x-forwarded-host" in headers and self.proxies.trusts(peer):
             header = headers[b"x-forwarded-host"].rpartition(b",")[2]
@@ -160,6 +161,11 @@ class Collect:
             raise Problem(UNKNOWN_HOST, "No tenant has this host. Add it with `echolead tenant`, or correct the DNS.")
         return tenant, host
 
+    def kept_ip(self, peer: str, scope: Scope, tenant: Tenant) -> str:
+        """What the tenant keeps of the client's address."""
+        ip = self.proxies.client_ip(peer, scope["headers"]) if self.proxies.trusts(peer) else peer
+        return self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id)
+
     async def _collect(
         self,
         tenant: Tenant,
@@ -172,13 +178,12 @@ class Collect:
         body = await self.bodies.read(headers, receive)
         try:
             checked = check_batch(body, tenant.default_region)
-            ip = self.proxies.client_ip(peer, scope["headers"]) if b"x-forwarded-for" in headers else peer
             request = ReceivedRequest(
                 tenant_id=tenant.tenant_id,
                 received_at=now(),
                 sent_at=checked.sent_at,
                 host=host,
-                ip=self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
+                ip=self.kept_ip(peer, scope, tenant),
                 user_agent=text_of(headers.get(b"user-agent", b"")),
                 client_hints=client_hints(headers),
                 trace_id=self.intake.trace_id(headers),

@@ -194,6 +194,23 @@ def describe_collector(document: dict[str, Any], collect_path: str) -> None:
             },
         }
     }
+    document["paths"][f"{collect_path}.gif"] = {
+        "get": {
+            "tags": ["events"],
+            "summary": "Store a page view of a browser without scripts",
+            "description": "The page is read from Referer or `url`. Every hit is a visitor of its own.",
+            "operationId": "pixel",
+            "parameters": [
+                {"name": name, "in": "query", "schema": {"type": "string"}, "description": description}
+                for name, description in (("url", "The page's address"), ("referrer", "The page's own referrer"))
+            ],
+            "responses": {
+                "200": {"description": "A transparent GIF; the page view is on disk", "content": {"image/gif": {}}},
+                "404": problem_response(UNKNOWN_HOST),
+                "503": problem_response(QUEUE_UNAVAILABLE, TENANTS_UNAVAILABLE),
+            },
+        }
+    }
     document["paths"][f"{collect_path}.js"] = {
         "get": {
             "tags": ["script"],

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from echolead.events import decode_event
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     dead_letters,
@@ -131,6 +132,20 @@ async def test_a_body_without_a_declared_length_is_cut_at_the_limit(collector: C
     async with collector.client() as client:
         answer = await client.post("/t", content=endless())
     assert answer.status_code == 413
+
+
+async def test_the_pixel_stores_a_page_view(collector: CollectorProcess) -> None:
+    page = f"https://{collector.host}/oferta?utm_source=news&x=%00"
+    async with collector.client() as client:
+        answer = await client.get("/t.gif", headers={"referer": page})
+        elsewhere = await client.get("/t.gif", headers={"host": "nobody.test"})
+        strange = await client.get("/t.gif?url=%00%ff%ed%a0%80&url[=" + "&a" * 2000, headers={"referer": "http://["})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/gif")
+    assert (elsewhere.status_code, strange.status_code) == (404, 200)
+    request, _ = [each for each in await stored_requests(collector) if each.source == "pixel"]
+    event = decode_event(request.events[0].event)
+    assert (event.name, event.page.url, event.page.query) == ("page_view", page, "utm_source=news&x=%00")
+    assert (event.event_id.version, len({event.event_id, event.tracking_id, event.session_id})) == (7, 3)
 
 
 async def test_a_host_is_found_with_port_case_and_final_dot(collector: CollectorProcess) -> None:

@@ -1,0 +1,96 @@
+"""A page view from a browser without scripts: `<noscript><img src="https://{host}/t.gif" alt=""></noscript>`."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+from msgspec import Raw
+
+from echolead.events import Event, Page, ReceivedEvent, ReceivedRequest, encode
+from ingest_api.answers import Receive, Scope, Send, send_bytes, send_problem
+from ingest_api.collector import Collect, client_hints, now, text_of
+from ingest_api.problems import METHOD_NOT_ALLOWED, Problem
+from ingest_api.validation import Checked
+
+GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
+MAX_ADDRESS = 4096
+
+
+class Pixel:
+    """ASGI endpoint of the pixel: `GET`, with the page in `Referer` or `?url=`, and its referrer in `?referrer=`.
+
+    Nothing can be remembered without a script, so that every hit is a visitor of its own.
+    """
+
+    def __init__(self, collect: Collect) -> None:
+        self._collect = collect
+
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            await self._store(scope, headers)
+        except Problem as problem:
+            self._collect.intake.metrics.refused.labels(problem.kind.name).inc()
+            await send_problem(send, problem, None, None)
+        else:
+            await send_bytes(send, 200, GIF, b"image/gif", [(b"cache-control", b"no-store")])
+
+    async def _store(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        if scope["method"] != "GET":
+            raise Problem(METHOD_NOT_ALLOWED, "The pixel is read with GET.")
+        peer = scope["client"][0] if scope["client"] else ""
+        tenant, host = await self._collect.find_tenant(peer, headers)
+        received_at = now()
+        event = ReceivedEvent(event=Raw(encode(page_view(scope["query_string"], headers, received_at))))
+        request = ReceivedRequest(
+            tenant_id=tenant.tenant_id,
+            received_at=received_at,
+            host=host,
+            ip=self._collect.kept_ip(peer, scope, tenant),
+            user_agent=text_of(headers.get(b"user-agent", b"")),
+            client_hints=client_hints(headers),
+            trace_id=self._collect.intake.trace_id(headers),
+            source="pixel",
+            events=[event],
+        )
+        await self._collect.intake.store(request, Checked(None, [event], []))
+
+
+def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:
+    """The event of one hit."""
+    parameters = parse_qs(query.decode(errors="replace"))
+    said = parameters.get("url", [""])[0] or headers.get(b"referer", b"").decode(errors="replace")
+    url = storable(said)
+    referrer = storable(parameters.get("referrer", [""])[0])
+    return Event(
+        event_id=uuid7(),
+        name="page_view",
+        tracking_id=uuid7(),
+        session_id=uuid7(),
+        occurred_at=at.astimezone(UTC),
+        page=Page(url=url, referrer=referrer, query=query_of(url)),
+    )
+
+
+def storable(text: str) -> str:
+    """An address as the databases keep it: cut, without NUL and without bytes that are no text."""
+    return text[:MAX_ADDRESS].replace("\0", "").encode(errors="replace").decode()
+
+
+def query_of(url: str) -> str:
+    """The raw query string of an address."""
+    try:
+        return urlsplit(url).query
+    except ValueError:
+        return ""
+
+
+def uuid7() -> UUID:
+    """RFC 9562 version 7: milliseconds, then random bits."""
+    milliseconds = (time.time_ns() // 1_000_000) & (2**48 - 1)
+    random = int.from_bytes(secrets.token_bytes(10))
+    value = milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (2**62 - 1)
+    return UUID(int=value)
