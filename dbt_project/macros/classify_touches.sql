@@ -5,75 +5,66 @@
   its columns are kept. Names come from utm_*, then from a click id, then from the referrer; values keep their case.
   A click id that only ads carry makes the arrival paid whatever utm_medium says, and the disagreement is flagged.
   Channels are the GA4 default channel groups and `AI Assistants` (support.google.com/analytics/answer/9756891).
+
+  The warehouse takes longer to plan these queries than to run them on a few events, and planning grows with columns
+  times CTEs and with constants, which become part of expressions' names: so few CTEs, parameters left in their Map, and
+  seeds joined instead of looked up in constant arrays.
 -#}
 {% macro classify_touches(relation) -%}
+-- Of an excluded host only that matters.
+known_hosts as (
+    select host, source, category from {{ ref('referrer_hosts') }}
+    union all
+    select host, '' as source, 'excluded' as category from {{ ref('excluded_referrers') }}
+),
+
+known_sources as (
+    select alias, source, category from {{ ref('source_aliases') }}
+    union all
+    select host as alias, source, category from {{ ref('referrer_hosts') }}
+    where host not in (select alias from {{ ref('source_aliases') }})
+),
+
 named_touches as (
     select
         *,
-        mapFilter((name, value) -> value != '', touch_params) as known_params,
-        {% for name in utm_names() + click_id_names() %}
-        touch_params['{{ name }}'] as {{ name }},
-        {% endfor %}
+        touch_params['utm_source'] as utm_source,
+        touch_params['utm_medium'] as utm_medium,
+        touch_params['utm_campaign'] as utm_campaign,
+        touch_params['utm_id'] as utm_id,
         {{ bare_host('touch_referrer') }} as touch_referrer_host,
-        {{ bare_host('touch_landing_url') }} as landing_host
-    from {{ relation }}
-),
-
-located_touches as (
-    select
-        *,
-        -- The known click id of highest priority; 0 when there is none.
-        arrayMin(arrayMap(
-            name -> transform(name, {{ column_as_array(ref('click_ids'), 'click_id', 'priority') }}, {{ column_as_array(ref('click_ids'), 'priority', 'priority') }}, toUInt16(999)),
-            arrayPushBack(mapKeys(known_params), '')
-        )) as click_priority,
         cutToFirstSignificantSubdomain(touch_referrer_host) as referrer_domain,
-        touch_referrer_host = ''
-        or touch_referrer_host = landing_host
-        or has(own_hosts, touch_referrer_host)
-        or has({{ column_as_array(ref('excluded_referrers'), 'host', 'host') }}, touch_referrer_host)
-        or has({{ column_as_array(ref('excluded_referrers'), 'host', 'host') }}, referrer_domain) as is_referrer_excluded
-    from named_touches
-),
-
-looked_up_touches as (
-    select
-        *,
-        {% for result in ['source', 'medium', 'category', 'is_paid'] %}
-        transform(
-            click_priority,
-            {{ column_as_array(ref('click_ids'), 'priority', 'priority') }},
-            {{ column_as_array(ref('click_ids'), result, 'priority') }},
-            {{ "toUInt8(0)" if result == 'is_paid' else "''" }}
-        ) as click_{{ result }},
-        {% endfor %}
-        {% for result in ['source', 'category'] %}
-        coalesce(
-            nullIf({{ lookup('touch_referrer_host', ref('referrer_hosts'), 'host', result) }}, ''),
-            {{ lookup('referrer_domain', ref('referrer_hosts'), 'host', result) }}
-        ) as referrer_{{ result }},
-        {% endfor %}
-        multiIf(
-            concat(utm_source, utm_medium, utm_campaign, utm_id) != '', 'utm',
-            click_source != '', 'click_id',
-            not is_referrer_excluded, 'referrer',
-            touch_referrer_host = '' or touch_referrer_host = landing_host or has(own_hosts, touch_referrer_host), 'direct',
-            'excluded_referrer'
-        ) as source_rule
-    from located_touches
+        touch_referrer_host in ('', {{ bare_host('touch_landing_url') }}) or has(own_hosts, touch_referrer_host) as is_from_inside,
+        -- The place of the touch's click id among the known ones in order of priority, 0 when it has none.
+        arrayMin(arrayFilter(place -> place > 0, arrayMap(
+            (name, value) -> if(value = '', 0, indexOf({{ column_as_array(ref('click_ids'), 'click_id', 'priority') }}, name)),
+            mapKeys(touch_params), mapValues(touch_params)
+        ))) as click_place
+    from {{ relation }}
 ),
 
 sourced_touches as (
     select
-        *,
+        * except (host_source, host_category, domain_source, domain_category),
+        -- The whole host says more than its domain.
+        if(host_category != '', host_category, domain_category) as referrer_category,
         multiIf(
-            source_rule = 'utm', coalesce(nullIf(utm_source, ''), nullIf(click_source, ''), '(not set)'),
+            concat(utm_source, utm_medium, utm_campaign, utm_id) != '', 'utm',
+            click_source != '', 'click_id',
+            is_from_inside, 'direct',
+            referrer_category = 'excluded', 'excluded_referrer',
+            'referrer'
+        ) as source_rule,
+        multiIf(
+            source_rule = 'utm', multiIf(utm_source != '', utm_source, click_source != '', click_source, '(not set)'),
             source_rule = 'click_id', click_source,
-            source_rule = 'referrer', coalesce(nullIf(referrer_source, ''), touch_referrer_host),
+            source_rule = 'referrer', multiIf(
+                host_category != '', host_source, domain_source != '', domain_source, touch_referrer_host
+            ),
             '(direct)'
         ) as source,
         multiIf(
-            source_rule = 'utm', coalesce(nullIf(utm_medium, ''), nullIf(click_medium, ''), '(not set)'),
+            source_rule = 'utm', multiIf(utm_medium != '', utm_medium, click_medium != '', click_medium, '(not set)'),
             source_rule = 'click_id', click_medium,
             source_rule = 'referrer', transform(
                 referrer_category,
@@ -83,38 +74,55 @@ sourced_touches as (
             ),
             '(none)'
         ) as medium,
-        coalesce(nullIf(utm_campaign, ''), nullIf(utm_id, ''), gad_campaignid) as campaign
-    from looked_up_touches
+        multiIf(utm_campaign != '', utm_campaign, utm_id != '', utm_id, touch_params['gad_campaignid']) as campaign,
+        replaceRegexpOne(lower(source), '^www\\.', '') as source_key
+    from named_touches
+    left join (
+        select host as touch_referrer_host, source as host_source, category as host_category from known_hosts
+    ) as hosts using (touch_referrer_host)
+    left join (
+        select host as referrer_domain, source as domain_source, category as domain_category from known_hosts
+    ) as domains using (referrer_domain)
+    left join (
+        select
+            row_number() over (order by priority) as click_place,
+            source as click_source,
+            medium as click_medium,
+            category as click_category,
+            is_paid as click_is_paid
+        from {{ ref('click_ids') }}
+    ) as clicks using (click_place)
 ),
 
 categorised_touches as (
     select
-        *,
-        lower(source) as source_key,
+        * except (alias_source, alias_category, click_category),
         lower(medium) as medium_key,
         lower(campaign) as campaign_key,
         multiIf(
-            source_rule = 'click_id' or utm_source = '' and click_source != '', click_category,
+            source_rule = 'click_id' or (utm_source = '' and click_source != ''), click_category,
             source_rule = 'referrer', referrer_category,
-            coalesce(
-                nullIf({{ lookup('source_key', ref('source_aliases'), 'alias', 'category') }}, ''),
-                nullIf({{ lookup("replaceRegexpOne(source_key, '^www\\\\.', '')", ref('referrer_hosts'), 'host', 'category') }}, ''),
-                ''
-            )
+            alias_category
         ) as source_category,
-        match(medium_key, '^(.*cp.*|ppc|retargeting|paid.*)$') as has_paid_medium,
         medium_key in ('display', 'banner', 'expandable', 'interstitial', 'cpm') as has_display_medium,
-        click_is_paid or has_paid_medium or has_display_medium as is_paid,
+        has_display_medium or match(medium_key, '^(.*cp.*|ppc|retargeting|paid.*)$') as has_paid_medium,
+        click_is_paid or has_paid_medium as is_paid,
         source_rule = 'utm' and click_source != '' and (
-            (utm_source != '' and source_key != click_source and {{ lookup('source_key', ref('source_aliases'), 'alias', 'source') }} != click_source)
-            or (utm_medium != '' and click_is_paid and not has_paid_medium and not has_display_medium)
+            (utm_source != '' and source_key != click_source and alias_source != click_source)
+            or (utm_medium != '' and click_is_paid and not has_paid_medium)
         ) as has_source_conflict
     from sourced_touches
+    left join (
+        select alias as source_key, source as alias_source, category as alias_category from known_sources
+    ) as aliases using (source_key)
 ),
 
 classified as (
     select
-        *,
+        * except (
+            utm_source, utm_medium, utm_campaign, utm_id, referrer_domain, is_from_inside, click_place, click_source, click_medium,
+            click_is_paid, referrer_category, medium_key, campaign_key, has_display_medium, has_paid_medium, source_key
+        ),
         {{ channel() }} as channel
     from categorised_touches
 )

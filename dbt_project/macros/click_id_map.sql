@@ -1,8 +1,4 @@
-{#- The click ids that are there, as a Map from name to value; `prefix` comes before the columns' names. -#}
-{% macro click_id_map(prefix='') -%}
-    mapFilter((name, value) -> value != '', map(
-        {%- for name in click_id_names() %}
-        '{{ name }}', {{ prefix }}{{ name }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    ))
+{#- The click ids among some parameters, as a Map from name to value without the empty ones. -#}
+{% macro click_id_map(params) -%}
+    mapFilter((name, value) -> value != '' and name in ('{{ click_id_names() | join("', '") }}'), {{ params }})
 {%- endmacro %}

@@ -4,12 +4,17 @@
 -#}
 {% macro rules_version(own_hosts, time_zone) -%}
     {%- set seeds = ['referrer_hosts', 'source_aliases', 'click_ids', 'excluded_referrers', 'user_agent_rules', 'time_zones'] -%}
-    lower(hex(cityHash64(
+    assumeNotNull(lower(hex(cityHash64(
         '{{ var("enrichment_version") }}',
-        {%- for seed in seeds %}
-        (select groupBitXor(cityHash64(*)) from {{ ref(seed) }}),
-        {%- endfor %}
+        (
+            select groupBitXor(seed_row) from (
+                {%- for seed in seeds %}
+                select cityHash64('{{ seed }}', *) as seed_row from {{ ref(seed) }}
+                {{ 'union all' if not loop.last }}
+                {%- endfor %}
+            )
+        ),
         arraySort({{ own_hosts }}),
         {{ time_zone }}
-    )))
+    ))))
 {%- endmacro %}

@@ -35,10 +35,10 @@ measures as (
         campaign,
         landing_page,
         tracking_id,
-        1 as sessions,
+        toUInt64(1) as sessions,
         toUInt64(chats > 0) as chats,
-        0 as leads,
-        0 as reported_conversions,
+        toUInt64(0) as leads,
+        toUInt64(0) as reported_conversions,
         toDecimal64(0, 6) as reported_revenue
     from counted_sessions
 
@@ -51,8 +51,8 @@ measures as (
         campaign,
         landing_page,
         '' as tracking_id,
-        0 as sessions,
-        0 as chats,
+        toUInt64(0) as sessions,
+        toUInt64(0) as chats,
         toUInt64(conversion_kind = 'lead') as leads,
         toUInt64(conversion_kind = 'event') as reported_conversions,
         if(conversion_kind = 'event', revenue, toDecimal64(0, 6)) as reported_revenue

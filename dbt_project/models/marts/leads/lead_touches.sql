@@ -26,7 +26,10 @@ visitor_events as (
 
 -- A visitor known only from a server's events came from where the first of them says.
 first_server_events as (
-    select * from visitor_events
+    select
+        *,
+        {{ click_ids_of_event() }} as click_ids
+    from visitor_events
     where (tenant_id, tracking_id) not in (select tenant_id, tracking_id from sessions)
     order by occurred_at, event_id
     limit 1 by tenant_id, tracking_id
@@ -118,7 +121,7 @@ select
     events.utm_source,
     events.utm_medium,
     events.utm_campaign,
-    {{ click_id_map('events.') }} as click_ids
+    click_ids
 from first_server_events as events
 inner join visitors on events.tenant_id = visitors.tenant_id and events.tracking_id = visitors.tracking_id
 
@@ -136,13 +139,13 @@ select
     source,
     medium,
     campaign,
-    utm_term as term,
-    utm_content as content,
+    touch_params['utm_term'] as term,
+    touch_params['utm_content'] as content,
     channel,
     toBool(is_paid) as is_paid,
     source_rule,
-    utm_source,
-    utm_medium,
-    utm_campaign,
-    {{ click_id_map() }} as click_ids
+    touch_params['utm_source'] as utm_source,
+    touch_params['utm_medium'] as utm_medium,
+    touch_params['utm_campaign'] as utm_campaign,
+    {{ click_id_map('touch_params') }} as click_ids
 from classified

@@ -1,8 +1,7 @@
 {{ config(tags=['hot'], order_by=['tenant_id', 'lead_id']) }}
 
 {%- set touch_columns = [
-    'touch_at', 'origin', 'landing_page', 'referrer', 'source', 'medium', 'campaign', 'term', 'content', 'channel', 'is_paid',
-    'source_rule', 'utm_source', 'utm_medium', 'utm_campaign', 'click_ids',
+    'touch_at', 'origin', 'landing_page', 'referrer', 'source', 'medium', 'campaign', 'term', 'content', 'channel', 'is_paid', 'source_rule', 'utm_source', 'utm_medium', 'utm_campaign', 'click_ids',
 ] %}
 
 with
@@ -33,7 +32,9 @@ people as (
         lead_id,
         argMaxIf(name, event_key, name != '') as latest_name,
         argMaxIf(email, event_key, email != '') as latest_email,
-        argMaxIf(phone, event_key, phone != '') as latest_phone,
+        -- Of a Brazilian mobile the form with the ninth digit, however it was typed.
+        argMaxIf(arraySort(variant -> -length(variant), arrayPushBack(phone_variants, phone))[1], event_key, phone != '')
+            as latest_phone,
         argMaxIf(external_id, event_key, external_id != '') as latest_external_id,
         argMaxIf(
             JSONExtractString(properties, 'company'), event_key, JSONExtractString(properties, 'company') != ''

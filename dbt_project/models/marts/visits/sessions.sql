@@ -6,12 +6,9 @@ with
 events as (
     select
         *,
-        concat(utm_source, utm_medium, utm_campaign, utm_term, utm_content, utm_id) as utm_key,
+        {{ click_ids_of_event() }} as click_ids,
         concat(
-            utm_key,
-            {%- for name in click_id_names() %}
-            {{ name }}{{ ',' if not loop.last }}
-            {%- endfor %}
+            utm_source, utm_medium, utm_campaign, utm_term, utm_content, utm_id, arrayStringConcat(mapValues(click_ids))
         ) as campaign_key
     from {{ ref('events') }}
     where sent_by != 'server'
@@ -77,8 +74,8 @@ sessions as (
         argMaxIf(page_url, (occurred_at, event_id), page_url != '') as last_page_url,
         {% for column in [
             'occurred_date', 'source', 'medium', 'campaign', 'channel', 'source_category', 'source_rule', 'is_paid', 'has_source_conflict',
-            'utm_source', 'utm_medium', 'utm_campaign', 'utm_term', 'utm_content', 'utm_id', 'touch_referrer', 'device_type', 'browser', 'os', 'country'
-        ] + click_id_names() -%}
+            'utm_source', 'utm_medium', 'utm_campaign', 'utm_term', 'utm_content', 'utm_id', 'touch_referrer', 'device_type', 'browser', 'os', 'country', 'click_ids'
+        ] -%}
         argMin({{ column }}, (occurred_at, event_id)) as entry_{{ column }},
         {% endfor -%}
         max(is_bot) as is_bot
@@ -115,12 +112,12 @@ select
     entry_utm_content as utm_content,
     entry_utm_id as utm_id,
     entry_touch_referrer as referrer,
-    {{ click_id_map('entry_') }} as click_ids,
+    entry_click_ids as click_ids,
     entry_device_type as device_type,
     entry_browser as browser,
     entry_os as os,
     entry_country as country,
     toBool(is_bot) as is_bot,
-    page_views <= 1 and duration_s < 10 and chats = 0 and form_submits = 0 as is_bounce,
+    toBool(page_views <= 1 and duration_s < 10 and chats = 0 and form_submits = 0) as is_bounce,
     last_received_at
 from sessions

@@ -1,0 +1,8 @@
+{#- The click ids of a row of enriched.events, as a Map from name to value without the empty ones. -#}
+{% macro click_ids_of_event() -%}
+    mapFilter((name, value) -> value != '', map(
+        {%- for name in click_id_names() %}
+        '{{ name }}', {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    ))
+{%- endmacro %}
