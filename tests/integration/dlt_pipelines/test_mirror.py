@@ -1,0 +1,218 @@
+"""The operational tables in raw: snapshots of the configuration when it changed, each state of the ledger once."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from sqlalchemy import Engine, delete, update
+
+from dlt_pipelines.lease import Lease
+from dlt_pipelines.operational import pipeline, source
+from dlt_pipelines.operational.mirror import LEASE, mirror_configuration, mirror_ledger
+from dlt_pipelines.raw import close
+from echolead.operational.database import system_session
+from echolead.operational.models import Delivery, DeliveryAttempt, Destination, Tenant
+from echolead.operational.provision import OperationalUrls
+from echolead.settings import Settings
+from tests.fixtures.operational import make_destination, make_tenant
+
+if TYPE_CHECKING:
+    from echolead.embedded.clickhouse import EmbeddedWarehouse
+
+UNCHANGED = {"tenants": 0, "tenant_hosts": 0, "destinations": 0}
+
+
+@pytest.fixture
+def settings(
+    warehouse: Client,
+    warehouse_server: "EmbeddedWarehouse",
+    empty_operational_urls: OperationalUrls,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Settings:
+    """Settings of a mirror with both sides empty."""
+    return Settings(
+        data_dir=tmp_path_factory.mktemp("data"),
+        clickhouse_url=warehouse_server.url,
+        postgres_system_url=empty_operational_urls.system,
+    )
+
+
+def newest(warehouse: Client, table: str, columns: str) -> list[tuple[Any, ...]]:
+    rows = warehouse.query(
+        f"SELECT {columns} FROM raw.{table} WHERE mirrored_at = (SELECT max(mirrored_at) FROM raw.{table}) ORDER BY ALL"
+    ).result_rows
+    return [tuple(row) for row in rows]
+
+
+def make_delivery(engine: Engine, destination: Destination, lead_id: str, **columns: Any) -> UUID:
+    delivery = Delivery(
+        tenant_id=destination.tenant_id,
+        destination_id=destination.destination_id,
+        lead_id=lead_id,
+        payload_hash="0" * 64,
+        payload={"lead_id": lead_id},
+        **columns,
+    )
+    with system_session(engine) as session:
+        session.add(delivery)
+        session.flush()
+        return delivery.delivery_id
+
+
+def test_a_snapshot_is_appended_when_something_changed_and_only_then(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    assert mirror_configuration(settings) == UNCHANGED
+    make_tenant(system_engine, "acme", hosts=["lp.acme.test", "acme.test"], name="Acme", consent_default="denied")
+
+    assert mirror_configuration(settings) == {"tenants": 1, "tenant_hosts": 2, "destinations": 0}
+    assert mirror_configuration(settings) == UNCHANGED
+    make_tenant(system_engine, "bravo")
+    assert mirror_configuration(settings) == {"tenants": 2, "tenant_hosts": 0, "destinations": 0}
+
+    assert newest(
+        warehouse, "tenants", "tenant_id, name, timezone, default_region, currency, consent_default, is_active"
+    ) == [
+        ("acme", "Acme", "America/Sao_Paulo", "BR", "BRL", "denied", True),
+        ("bravo", "bravo", "America/Sao_Paulo", "BR", "BRL", "granted", True),
+    ]
+    assert newest(warehouse, "tenant_hosts", "tenant_id, host") == [("acme", "acme.test"), ("acme", "lp.acme.test")]
+    assert warehouse.query("SELECT count() FROM raw.tenants").result_rows == [(3,)]
+
+
+def test_a_destination_is_mirrored_without_its_secrets(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    destination = make_destination(
+        system_engine,
+        "acme",
+        name="sales",
+        configuration={"inbox_id": 1, "base_url": "https://chat.test"},
+        secrets={"api_access_token": "do-not-leak"},
+    )
+
+    mirror_configuration(settings)
+
+    assert newest(warehouse, "destinations", "* EXCEPT (mirrored_at, _dlt_load_id, _dlt_id)") == [
+        (
+            "acme",
+            str(destination.destination_id),
+            "chatwoot",
+            "sales",
+            '{"base_url": "https://chat.test", "inbox_id": 1}',
+            True,
+        )
+    ]
+
+
+def test_removing_the_last_destination_is_a_snapshot_that_names_no_tenant(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    make_destination(system_engine, "acme")
+    mirror_configuration(settings)
+    with system_session(system_engine) as session:
+        session.execute(delete(Destination))
+
+    assert mirror_configuration(settings)["destinations"] == 1
+    assert mirror_configuration(settings) == UNCHANGED
+
+    assert newest(warehouse, "destinations", "tenant_id, destination_id, is_enabled") == [("", "", False)]
+
+
+def test_each_state_of_a_delivery_is_mirrored_once(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    destination = make_destination(system_engine, "acme")
+    delivery_id = make_delivery(system_engine, destination, "lead-1")
+
+    assert mirror_ledger(settings) == {"deliveries": 1, "delivery_attempts": 0}
+    assert mirror_ledger(settings) == {"deliveries": 0, "delivery_attempts": 0}
+    with system_session(system_engine) as session:
+        session.execute(update(Delivery).values(state="retry", attempts=1, last_error="503", last_error_class="Busy"))
+        session.add(
+            DeliveryAttempt(
+                tenant_id="acme",
+                delivery_id=delivery_id,
+                attempt=1,
+                operation="create_contact",
+                request={"b": 1, "a": "…"},
+                response_status=503,
+                latency_ms=12,
+                outcome="retry",
+            )
+        )
+    assert mirror_ledger(settings) == {"deliveries": 1, "delivery_attempts": 1}
+    assert mirror_ledger(settings) == {"deliveries": 0, "delivery_attempts": 0}
+
+    states = warehouse.query(
+        "SELECT state, attempts, last_error, last_error_class, delivered_at FROM raw.deliveries ORDER BY updated_at"
+    )
+    assert states.result_rows == [("pending", 0, None, None, None), ("retry", 1, "503", "Busy", None)]
+    attempts = warehouse.query(
+        "SELECT * EXCEPT (attempt_id, started_at, mirrored_at, _dlt_load_id, _dlt_id) FROM raw.delivery_attempts"
+    )
+    assert attempts.result_rows == [
+        (
+            "acme", str(delivery_id), str(destination.destination_id), "lead-1", 1, "create_contact",
+            '{"a": "…", "b": 1}', 503, None, 12, "retry", None,
+        )
+    ]  # fmt: skip
+
+
+def test_a_delivery_whose_transaction_ended_late_is_not_skipped(
+    settings: Settings, warehouse: Client, system_engine: Engine, operational_urls: OperationalUrls
+) -> None:
+    make_tenant(system_engine, "acme")
+    destination = make_destination(system_engine, "acme")
+    make_delivery(system_engine, destination, "first")
+    mirror_ledger(settings)
+    five_minutes_ago = datetime.now(UTC) - timedelta(minutes=5)
+    make_delivery(system_engine, destination, "late", updated_at=five_minutes_ago)
+    assert mirror_ledger(settings)["deliveries"] == 1
+
+    assert warehouse.query("SELECT lead_id FROM raw.deliveries ORDER BY updated_at").result_rows == [
+        ("late",),
+        ("first",),
+    ]
+
+
+def test_the_source_runs_in_a_pipeline_as_the_orchestrator_runs_it(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme", hosts=["lp.acme.test"])
+    runs = pipeline(settings)
+    try:
+        runs.run(source(settings).with_resources("tenants", "tenant_hosts"), loader_file_format="parquet")
+        runs.run(source(settings), loader_file_format="parquet")
+    finally:
+        close(runs)
+
+    assert warehouse.query("SELECT count() FROM raw.tenants").result_rows == [(1,)]
+    assert warehouse.query("SELECT count() FROM raw.tenant_hosts").result_rows == [(1,)]
+
+
+def test_a_mirror_waits_for_the_one_that_is_running(settings: Settings, system_engine: Engine) -> None:
+    done = threading.Event()
+    with Lease(settings.postgres_system_url.get_secret_value(), LEASE):
+        threading.Thread(target=lambda: (mirror_configuration(settings), done.set())).start()
+        assert not done.wait(1)
+    assert done.wait(60)
+
+
+def test_a_tenant_is_never_removed_only_switched_off(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    mirror_configuration(settings)
+    with system_session(system_engine) as session:
+        session.execute(update(Tenant).values(is_active=False))
+
+    assert mirror_configuration(settings)["tenants"] == 1
+
+    assert newest(warehouse, "tenants", "tenant_id, is_active") == [("acme", False)]
