@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from echolead.embedded.clickhouse.body import ClientGone
 from echolead.embedded.clickhouse.compression import Encoder, choose, encoder
 from echolead.embedded.clickhouse.engine import Outcome
 from echolead.embedded.clickhouse.errors import WarehouseError
@@ -18,6 +19,8 @@ from echolead.embedded.clickhouse.request import Request
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 READ_BYTES = 1024 * 1024
 SMALL_BYTES = 65536
+STALLED_SECONDS = 600
+"""How long a client may take over one piece before it counts as gone: its query holds one of the places."""
 
 
 class Pipe:
@@ -96,7 +99,11 @@ class Answer:
             work = self._encoder.feed
             data = await asyncio.to_thread(work, data) if len(data) > SMALL_BYTES else work(data)
         if data:
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            try:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            except TimeoutError:
+                raise ClientGone from None
 
     async def end(self) -> None:
         """The end of the body."""

@@ -5,6 +5,7 @@ A server checks them against its users. The engine has none, and reads its own t
 
 import secrets
 from dataclasses import replace
+from itertools import pairwise
 
 from echolead.embedded.clickhouse.sql import Statement, Token
 
@@ -16,7 +17,7 @@ def without_own_credentials(statement: Statement, name: str, password: str) -> S
     if statement.kind not in {b"CREATE", b"REPLACE"} or b"DICTIONARY" not in words[:4] or b"HOST" in words:
         return statement
     text = statement.head
-    for keyword, value in reversed(list(zip(tokens, tokens[1:], strict=False))):
+    for keyword, value in reversed(list(pairwise(tokens))):
         expected = {b"USER": name, b"PASSWORD": password}.get(keyword.upper)
         if expected is not None and _is(value, expected):
             text = text[: keyword.start] + text[value.end :]
