@@ -19,21 +19,24 @@ def sign_in_url() -> str:
     return f"{settings().collector_url}/login?{urlencode({'next': back})}"
 
 
-def require_session() -> SignedIn:
-    """The signed-in user, from the HttpOnly cookie the API set; without one the page offers to sign in and stops."""
+def current_session() -> tuple[SignedIn | None, str]:
+    """The signed-in user, from the HttpOnly cookie the API set, or None and the key of the text that says why."""
     token = st.context.cookies.get(SESSION_COOKIE)
-    problem = "sign_in_first"
-    if token:
-        try:
-            return SessionTokens.of(settings()).read(token)
-        except BadToken:
-            problem = "session_ended"
+    if not token:
+        return None, "sign_in_first"
+    try:
+        return SessionTokens.of(settings()).read(token), ""
+    except BadToken:
+        return None, "session_ended"
+
+
+def offer_sign_in(problem: str) -> None:
+    """Say why nothing is shown, and where to sign in."""
     _, middle, _ = st.columns([1, 2, 1])
     with middle:
         st.title("EchoLead")
         st.write(t(problem))
         st.link_button(t("sign_in"), sign_in_url(), type="primary", icon=":material/login:")
-    return st.stop()
 
 
 def choose_tenant(session: SignedIn) -> str:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboards.access import choose_tenant, require_session
+from dashboards.access import choose_tenant, current_session, offer_sign_in
 from dashboards.texts import LANGUAGES, language, t
 from dashboards.warehouse import settings
 
@@ -10,16 +10,20 @@ st.set_page_config(page_title="EchoLead", page_icon=":material/graphic_eq:", lay
 
 if "language" not in st.session_state:
     st.session_state.language = language()
-session = require_session()
+session, problem = current_session()
 pages = st.navigation(
     [
         st.Page(
-            "pages/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="overview", default=True
+            "views/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="overview", default=True
         ),
-        st.Page("pages/leads.py", title=t("leads"), icon=":material/group:", url_path="leads"),
-        st.Page("pages/health.py", title=t("health"), icon=":material/ecg_heart:", url_path="health"),
-    ]
+        st.Page("views/leads.py", title=t("leads"), icon=":material/group:", url_path="leads"),
+        st.Page("views/health.py", title=t("health"), icon=":material/ecg_heart:", url_path="health"),
+    ],
+    position="hidden" if session is None else "sidebar",
 )
+if session is None:
+    offer_sign_in(problem)
+    st.stop()
 choose_tenant(session)
 with st.sidebar:
     st.segmented_control(

@@ -13,7 +13,7 @@ h1{font-size:1.5rem;margin:0 0 1rem}
 label{display:block;margin:.75rem 0 .25rem}
 input,button{box-sizing:border-box;width:100%;font:inherit;padding:.55rem .7rem}
 input,button{border:1px solid #8888;border-radius:.5rem}
-button{margin-top:1.25rem;background:#1f5eff;color:#fff;border-color:#1f5eff;cursor:pointer}
+button{margin-top:1.25rem;background:#0f766e;color:#fff;border-color:#0f766e;cursor:pointer}
 [role=alert]{color:#b00020;background:#b0002014;padding:.55rem .7rem;border-radius:.5rem}
 """
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

@@ -7,7 +7,7 @@ import pytest
 
 from dashboards.warehouse import TABLES, tenant_filters
 
-PAGES = sorted((Path(__file__).parents[3] / "dashboards" / "pages").glob("*.py"))
+PAGES = sorted((Path(__file__).parents[3] / "dashboards" / "views").glob("*.py"))
 READ = re.compile(r"(?:from|join)\s+([a-z]+\.[a-z_]+)")
 
 
