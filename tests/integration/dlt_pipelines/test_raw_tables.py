@@ -57,3 +57,14 @@ def test_a_table_that_was_dropped_is_made_again(
     ensure_raw_tables(Settings(data_dir=tmp_path, clickhouse_url=warehouse_server.url))
 
     assert raw_warehouse.query("SELECT count() FROM raw.rejected_events").result_rows == [(0,)]
+
+
+def test_a_column_that_a_newer_version_has_is_added(
+    raw_warehouse: Client, warehouse_server: "EmbeddedWarehouse", tmp_path: Path
+) -> None:
+    raw_warehouse.command("ALTER TABLE raw.tenants DROP COLUMN _dlt_id")
+
+    ensure_raw_tables(Settings(data_dir=tmp_path, clickhouse_url=warehouse_server.url))
+
+    columns = raw_warehouse.query("SELECT name FROM system.columns WHERE database = 'raw' AND table = 'tenants'")
+    assert {row[0] for row in columns.result_rows} == set(TABLES["tenants"].columns.names)
