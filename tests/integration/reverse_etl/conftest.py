@@ -103,14 +103,14 @@ class Activation:
         found = self.rows("select * from delivery_attempts order by started_at, created_at")
         return [row for row in found if all(row[key] == value for key, value in wanted.items())]
 
-    def wait_until_held(self, seconds: float = 30.0) -> None:
-        """Return once an engine has taken a delivery and not finished it."""
+    def wait_until(self, query: str, seconds: float = 60.0) -> None:
+        """Return once the ledger has rows for this query."""
         deadline = time.monotonic() + seconds
-        while not self.rows("select from deliveries where state = 'in_flight' and lease_until > clock_timestamp()"):
-            assert time.monotonic() < deadline, "No engine took a delivery."
+        while not self.rows(query):
+            assert time.monotonic() < deadline, f"Nothing came of {query}"
             time.sleep(0.01)
 
-    def settle(self, engine: Engine, seconds: float = 40.0) -> Deliveries:
+    def settle(self, engine: Engine, seconds: float = 90.0) -> Deliveries:
         """Turn until nothing waits any more; returns the sum of the turns."""
         total = engine.run_once()
         deadline = time.monotonic() + seconds

@@ -11,6 +11,8 @@ import pytest
 from echolead.demo.chatwoot import Fault
 from echolead.operational.database import connect
 from reverse_etl.engine import Deliveries, Engine, resync
+from reverse_etl.errors import Rejected
+from reverse_etl.ledger import LaneLedger
 from tests.fixtures.demo_chatwoot import ACCOUNT, OTHER_ACCOUNT
 from tests.fixtures.operational import make_destination, make_tenant
 from tests.integration.reverse_etl.conftest import Activation, payload_of
@@ -27,6 +29,8 @@ BAD_DAY = [
     Fault("hang_after", chance=0.005, seconds=3),
     Fault("latency", seconds=0.05),
 ]
+
+HELD = "select from deliveries where state = 'in_flight' and lease_until > clock_timestamp()"
 
 
 def leads(count: int) -> list[dict[str, object]]:
@@ -182,15 +186,15 @@ def test_retry_after_is_waited_for(activation: Activation, engine: Engine) -> No
     assert (accepted["started_at"] - refused["started_at"]).total_seconds() >= 1
 
 
-def test_one_bad_record_in_a_hundred_is_recorded_with_its_reason_and_the_others_arrive(
+def test_one_bad_record_is_recorded_with_its_reason_and_the_others_arrive(
     activation: Activation, engine: Engine
 ) -> None:
     bad = payload_of("lead-bad", phone="not a number")
-    activation.want(*leads(99), bad)
+    activation.want(*leads(30), bad)
 
-    turn = activation.settle(engine, seconds=60)
+    turn = activation.settle(engine)
 
-    assert (turn.verified, turn.dead) == (99, 1)
+    assert (turn.verified, turn.dead) == (30, 1)
     (dead,) = activation.rows("select * from deliveries where state = 'dead'")
     assert dead["lead_id"] == "lead-bad"
     assert dead["last_error_class"] == "Rejected"
@@ -201,7 +205,7 @@ def test_one_bad_record_in_a_hundred_is_recorded_with_its_reason_and_the_others_
 
 
 def test_a_lost_ledger_makes_no_second_contact(activation: Activation) -> None:
-    activation.want(*leads(20))
+    activation.want(*leads(8))
     with Engine(activation.settings, QUICK) as engine:
         activation.settle(engine)
     for table in ("delivery_attempts", "deliveries", "destination_records"):
@@ -210,8 +214,8 @@ def test_a_lost_ledger_makes_no_second_contact(activation: Activation) -> None:
     with Engine(activation.settings, QUICK) as engine:
         turn = activation.settle(engine)
 
-    assert turn.verified == 20
-    assert len(activation.chatwoot.contacts()) == 20
+    assert turn.verified == 8
+    assert len(activation.chatwoot.contacts()) == 8
 
 
 def test_a_contact_that_disappears_is_made_again(activation: Activation, engine: Engine) -> None:
@@ -274,19 +278,19 @@ def test_a_dead_destination_slows_nobody_else(activation: Activation) -> None:
         secrets={"api_access_token": OTHER_ACCOUNT.api_access_token},
     )
     activation.chatwoot.faults.replace([Fault("hang_before", where="accounts/2/", seconds=60)])
-    activation.want(*leads(10), destination=hanging)
-    activation.want(*leads(10))
+    activation.want(*leads(5), destination=hanging)
+    activation.want(*leads(5))
 
     policy = replace(QUICK, patience_seconds=0.2, attempt_seconds=5.0)
     with Engine(activation.settings, policy) as engine:
         of_the_other = "select count(*) from deliveries where tenant_id = :tenant and state = 'verified'"
-        deadline = time.monotonic() + 30
-        while activation.rows(of_the_other, tenant=activation.tenant_id)[0]["count"] < 10:
+        deadline = time.monotonic() + 60
+        while activation.rows(of_the_other, tenant=activation.tenant_id)[0]["count"] < 5:
             assert time.monotonic() < deadline
             engine.run_once()
         activation.chatwoot.faults.replace([])
 
-    assert len(activation.chatwoot.contacts()) == 10
+    assert len(activation.chatwoot.contacts()) == 5
     assert activation.chatwoot.contacts(OTHER_ACCOUNT) == []
 
 
@@ -307,7 +311,7 @@ def test_tenants_get_their_own_leads_only(activation: Activation, engine: Engine
 
 
 def test_two_engines_at_once_send_each_lead_once(activation: Activation) -> None:
-    activation.want(*leads(60))
+    activation.want(*leads(30))
     with (
         Engine(activation.settings, QUICK) as one,
         Engine(activation.settings, QUICK) as other,
@@ -315,10 +319,10 @@ def test_two_engines_at_once_send_each_lead_once(activation: Activation) -> None
     ):
         turns = list(both.map(activation.settle, (one, other)))
 
-    assert sum(turn.planned for turn in turns) == 60
-    assert len(activation.chatwoot.contacts()) == 60
+    assert sum(turn.planned for turn in turns) == 30
+    assert len(activation.chatwoot.contacts()) == 30
     creations = activation.attempts(operation="create contact")
-    assert len(creations) == 60
+    assert len(creations) == 30
     assert {row["attempts"] for row in activation.rows()} == {1}
 
 
@@ -327,23 +331,23 @@ def test_killed_at_any_moment_on_a_bad_day_every_lead_is_there_once(activation: 
     print(f"seed {seed}")  # noqa: T201  # to replay a failure
     moments = random.Random(seed)
     activation.chatwoot.faults.replace(BAD_DAY, seed)
-    activation.want(*leads(50))
+    activation.want(*leads(40))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.integration.reverse_etl.engine_process"])
 
-    for _ in range(4):
+    for _ in range(3):
         process = context.Process(target=run_until_killed, args=(activation.urls,))
         process.start()
-        activation.wait_until_held()
+        activation.wait_until(HELD)
         process.join(moments.uniform(0, 0.4))
         assert process.is_alive(), "The engine ended by itself."
         process.kill()
         process.join()
     with Engine(activation.settings, QUICK) as engine:
-        activation.settle(engine, seconds=90)
+        activation.settle(engine, seconds=120)
 
     contacts = activation.chatwoot.contacts()
-    assert sorted(contact["identifier"] for contact in contacts) == sorted(lead["lead_id"] for lead in leads(50))
+    assert sorted(contact["identifier"] for contact in contacts) == sorted(lead["lead_id"] for lead in leads(40))
     assert {tuple(contact["labels"]) for contact in contacts} == {("canal-paid-search", "origem-google")}
     assert set(activation.states()) == {"verified"}
     assert activation.attempts(outcome="lost"), "No kill hit a delivery under way: the test is blind."
@@ -351,17 +355,25 @@ def test_killed_at_any_moment_on_a_bad_day_every_lead_is_there_once(activation: 
 
 
 def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(activation: Activation) -> None:
+    activation.rows("update destinations set is_enabled = false returning 1")
     activation.want(payload_of("lead-1"))
-    activation.chatwoot.faults.replace([Fault("latency", where="POST .*/contacts$", seconds=1.5)])
-    with Engine(activation.settings, replace(QUICK, lease_seconds=0.3, patience_seconds=0.5)) as slow:
-        slow.run_once()
-        activation.wait_until_held()
-        with Engine(activation.settings, QUICK) as taking_over:
-            activation.settle(taking_over)
+    with Engine(activation.settings, QUICK) as planner:
+        planner.run_once()
+    app = connect(activation.urls["postgres_app_url"])
+    ledger = LaneLedger(app, activation.tenant_id, activation.destination_id)
 
-    assert activation.states() == ["verified"]
-    assert len(activation.chatwoot.contacts()) == 1
-    assert activation.attempts(outcome="lost")
+    (slow,) = ledger.claim(5, lease_seconds=0.01)
+    assert slow.was == "pending"
+    activation.wait_until("select from deliveries where lease_until < clock_timestamp()")
+    (taking_over,) = ledger.claim(5, lease_seconds=60)
+    assert taking_over.was == "in_flight"
+    assert ledger.claim(5, lease_seconds=60) == []
+
+    ledger.give_up(slow, Rejected("too late to say", status=422), [], state="dead")
+    assert activation.states() == ["in_flight"]
+    ledger.give_up(taking_over, Rejected("no", status=422), [], state="dead")
+    assert activation.states() == ["dead"]
+    app.dispose()
 
 
 def test_the_ledger_is_written_as_the_tenant(activation: Activation, engine: Engine) -> None:

@@ -19,7 +19,7 @@ HOSTILE = "<img src=x onerror=\"document.title='taken over'\">"
 LANDING_PAGE = """<!doctype html><title>Landing page</title><script>
   window.heard = [];
   for (const name of ['ready', 'opened', 'closed', 'on-message', 'on-start-conversation', 'error'])
-    addEventListener('chatwoot:' + name, 
+    addEventListener('chatwoot:' + name,
       ({ detail }) => heard.push([name, detail?.content ?? detail?.hasConversation]));
   addEventListener('chatwoot:ready', () => {
     $chatwoot.setUser('lead-1', { name: 'Visitante' });
