@@ -1,4 +1,4 @@
-{{ config(tags=['hot'], materialized='view') }}
+{{ config(materialized='view') }}
 
 with
 

@@ -11,7 +11,7 @@ select
     lead_id,
     payload_hash,
     state,
-    toUInt32(attempts) as attempt_count,
+    toUInt32(attempts) as attempts,
     coalesce(last_error_class, '') as last_error_class,
     coalesce(last_error, '') as last_error,
     toDateTime64(created_at, 3, 'UTC') as created_at,
