@@ -37,7 +37,7 @@ def definitions(settings: Settings) -> dg.Definitions:
         sensors=[keep_live],
         resources={
             "echolead": EchoLead(data_dir=str(settings.data_dir)),
-            "dbt": dbt_command(),
+            "dbt": dbt_command(settings),
             "dlt_resource": DagsterDltResource(),
         },
         executor=dg.in_process_executor,

@@ -46,6 +46,7 @@ def _build(settings: Settings) -> None:
 
     project.target_dir(settings).mkdir(parents=True, exist_ok=True)
     log.info("parsing the dbt project")
+    project.deploy(settings)
     dbt = Dbt(settings)
     url = settings.postgres_system_url.get_secret_value()
     with Lease(url, project.HOT_LEASE), Lease(url, project.REST_LEASE):

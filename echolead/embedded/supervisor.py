@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -29,6 +29,7 @@ START_ATTEMPTS = 3
 """How often a part may end before it has ever served; then the start of the whole stack is given up."""
 READY_POLL_SECONDS = 0.1
 HEALTH_INTERVAL_SECONDS = 10.0
+WATCH_SECONDS = 0.25
 LOG_BYTES = 5 * 1024 * 1024
 LOGS_KEPT = 3
 STATE_INTERVAL_SECONDS = 0.25
@@ -203,9 +204,7 @@ class Keeper(threading.Thread):
         A part that runs but does not answer is shown, not ended: a busy warehouse is worth more than a restarted one.
         """
         next_check = time.monotonic() + HEALTH_INTERVAL_SECONDS
-        while not self.supervisor.stopping.is_set():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.5)
+        while not self.supervisor.stopping.wait(WATCH_SECONDS):  # Popen.wait would wake up twenty times a second
             if process.poll() is not None:
                 return
             if time.monotonic() > next_check:

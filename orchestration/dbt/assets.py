@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from dlt_pipelines.lease import Lease
 from echolead.settings import Settings
-from orchestration.dbt.project import HOT, HOT_LEASE, PROJECT_DIR, REST_LEASE, manifest_path
+from orchestration.dbt.project import HOT, HOT_LEASE, REST_LEASE, manifest_path, project_dir
 
 
 class ByDatabase(DagsterDbtTranslator):
@@ -44,11 +44,11 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
     return [hot_models, other_models]
 
 
-def dbt_command() -> DbtCliResource:
+def dbt_command(settings: Settings) -> DbtCliResource:
     """The dbt command of this interpreter's environment."""
     return DbtCliResource(
-        project_dir=str(PROJECT_DIR),
-        profiles_dir=str(PROJECT_DIR),
+        project_dir=str(project_dir(settings)),
+        profiles_dir=str(project_dir(settings)),
         dbt_executable=str(Path(sys.executable).parent / "dbt"),
         global_config_flags=["--no-use-colors", "--no-send-anonymous-usage-stats"],
     )

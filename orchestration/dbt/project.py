@@ -1,8 +1,13 @@
-"""Where the dbt project is, how it reaches the warehouse, and its prepared manifest."""
+"""Where the dbt project is, how it reaches the warehouse, and its prepared manifest.
+
+Everything runs a copy that `prepare` makes in the data directory: a file edited under a running stack must not meet
+tables that were built by another version. An edit takes effect with the next `prepare`, which builds it.
+"""
 
 import hashlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from echolead.settings import Settings
 
-PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
+SOURCE_DIR = Path(__file__).parents[2] / "dbt_project"
 HASHED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
 # Full builds and the live path never write the same models at once: whoever holds this lease does.
 HOT_LEASE = "dbt hot models"
@@ -54,13 +59,28 @@ def export_connection(settings: Settings) -> None:
 def fingerprint() -> str:
     """Changes with any file of the project and with the interpreter: what was parsed or built before is then old."""
     digest = hashlib.sha256(sys.version.encode())
-    for file in sorted(PROJECT_DIR.rglob("*")):
-        inside = file.relative_to(PROJECT_DIR)
+    for file in sorted(SOURCE_DIR.rglob("*")):
+        inside = file.relative_to(SOURCE_DIR)
         if file.suffix in HASHED_SUFFIXES and file.is_file() and inside.parts[0] not in ("target", "logs"):
             digest.update(str(inside).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def common_arguments() -> list[str]:
+def common_arguments(settings: Settings) -> list[str]:
     """Arguments of every dbt command."""
-    return ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
+    directory = str(project_dir(settings))
+    return ["--project-dir", directory, "--profiles-dir", directory]
+
+
+def project_dir(settings: Settings) -> Path:
+    """The copy that this stack runs."""
+    return settings.data_dir / "dbt" / "project"
+
+
+def deploy(settings: Settings) -> None:
+    """Replace the copy with the project as it is now."""
+    new = project_dir(settings).with_name("project.new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(SOURCE_DIR, new, ignore=shutil.ignore_patterns("target", "logs", ".*"))
+    shutil.rmtree(project_dir(settings), ignore_errors=True)
+    new.rename(project_dir(settings))

@@ -31,6 +31,7 @@ class Dbt:
 
     def __init__(self, settings: Settings) -> None:
         export_connection(settings)
+        self._where = common_arguments(settings)
         self._manifest: Manifest | None = None
         parsed = self._invoke(["parse"]).result
         if not isinstance(parsed, Manifest):
@@ -47,7 +48,7 @@ class Dbt:
 
     def _invoke(self, arguments: list[str]) -> dbtRunnerResult:
         quiet = ["--quiet", "--no-print", "--no-use-colors", "--log-level-file", "none"]
-        result = dbtRunner(manifest=self._manifest).invoke([*quiet, *arguments, *common_arguments()])
+        result = dbtRunner(manifest=self._manifest).invoke([*quiet, *arguments, *self._where])
         if result.exception is not None and not isinstance(result.exception, Exception):
             raise result.exception  # dbt catches the interrupt that ends a run as well
         if not result.success:

@@ -1,5 +1,7 @@
 """The ledger of deliveries: what the engine sent, and what became of it."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from orchestration.resources import EchoLead
@@ -23,7 +25,7 @@ STUCK_MINUTES = 15
         )
     ],
 )
-def deliveries(echolead: EchoLead) -> dg.MaterializeResult:
+def deliveries(echolead: EchoLead) -> Iterator[dg.MaterializeResult[None]]:
     """Bring the destinations to the desired state, as the live path does after each of its turns."""
     from reverse_etl.engine import Engine  # noqa: PLC0415  # the code server only describes this
 
