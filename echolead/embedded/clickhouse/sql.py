@@ -92,7 +92,7 @@ def tokens(text: bytes) -> Iterator[Token]:
 def parse(text: bytes) -> Statement:
     """Find the seams. Raises `WarehouseError` for an empty text and for what a server refuses over HTTP."""
     first = next(tokens(text), None)
-    if first is None:
+    if first is None or first.text == b";":
         raise WarehouseError(Code.SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): empty query.")
     if first.upper == b"INSERT":
         return _insert(text)
