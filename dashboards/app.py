@@ -29,6 +29,6 @@ with st.sidebar:
     st.segmented_control(
         t("language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", label_visibility="collapsed"
     )
-    st.caption(session.email)
+    st.text(session.email)
     st.link_button(t("sign_out"), f"{settings().collector_url}/logout", icon=":material/logout:")
 pages.run()

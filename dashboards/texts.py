@@ -34,7 +34,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The first tables are still being built. This page fills itself within a minute.",
         "As primeiras tabelas ainda estão sendo criadas. Esta página se preenche em até um minuto.",
     ),
-    "refresh": ("Refresh", "Atualizar"),
+    "refresh": ("Reload", "Recarregar"),
     "period": ("Period", "Período"),
     "days_7": ("7 days", "7 dias"),
     "days_30": ("30 days", "30 dias"),
@@ -87,6 +87,26 @@ TEXTS: dict[str, tuple[str, str]] = {
     "created": ("Since", "Desde"),
     "unnamed": ("Lead without a name", "Lead sem nome"),
     "why": ("Why this source", "Por que esta origem"),
+    "rule_utm": (
+        "The address they arrived by named its source in utm parameters. The last visit that was not direct counts.",
+        "O endereço de chegada trazia a origem em parâmetros utm. Vale a última visita que não foi direta.",
+    ),
+    "rule_click_id": (
+        "The address they arrived by carried an ad platform's click id, which tells the platform and that it was paid.",
+        "O endereço de chegada trazia o id de clique de uma plataforma de anúncios: diz qual é e que foi pago.",
+    ),
+    "rule_referrer": (
+        "They followed a link on another site, which tells the source. The last visit that was not direct counts.",
+        "Vieram por um link em outro site, que diz a origem. Vale a última visita que não foi direta.",
+    ),
+    "rule_excluded_referrer": (
+        "They came back from a payment page or a sign-in provider, which is no source of its own.",
+        "Voltaram de uma página de pagamento ou de login, que não é uma origem.",
+    ),
+    "rule_direct": (
+        "No visit told where they came from: no campaign, no click id, no link from another site.",
+        "Nenhuma visita disse de onde vieram: sem campanha, sem id de clique, sem link de outro site.",
+    ),
     "first_touch": ("First touch", "Primeiro toque"),
     "last_touch": ("Last touch", "Último toque"),
     "last_non_direct": ("Last non-direct touch", "Último toque não direto"),

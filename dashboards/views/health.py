@@ -31,7 +31,7 @@ group by state
 order by deliveries desc
 """
 STUCK = """
-select destination_name, state, lead_id, attempts, last_error_class, last_error, waiting_seconds
+select destination_name, state, lead_id, attempt_count, last_error_class, last_error, waiting_seconds
 from ops.stuck_deliveries
 where tenant_id = {tenant_id:String}
 order by waiting_seconds desc
@@ -78,7 +78,7 @@ def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
 
 
 tenant: str = st.session_state.tenant_id
-title, refresh = st.columns([8, 1], vertical_alignment="bottom")
+title, refresh = st.columns([6, 2], vertical_alignment="bottom")
 title.title(t("health"))
 refresh.button(t("refresh"), icon=":material/refresh:", width="stretch")
 show_figures(tenant)
@@ -116,7 +116,7 @@ if len(waiting):
             "destination_name": t("destination"),
             "state": t("state"),
             "lead_id": "Lead",
-            "attempts": t("attempts"),
+            "attempt_count": t("attempts"),
             "last_error_class": t("reason"),
             "last_error": t("detail"),
             "waiting_seconds": st.column_config.NumberColumn(t("waiting"), format="%d s"),

@@ -43,7 +43,7 @@ order by occurred_at
 limit 1000
 """
 DELIVERIES = """
-select delivery_id, destination_name, destination_kind, state, attempts, created_at, delivered_at, verified_at,
+select delivery_id, destination_name, destination_kind, state, attempt_count, created_at, delivered_at, verified_at,
     last_error_class, last_error
 from marts.deliveries
 where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
@@ -133,14 +133,16 @@ def show_header(lead: pd.Series) -> None:
     st.title(lead["name"] or lead["email"] or lead["phone"] or t("unnamed"))
     consent = {"granted": t("granted"), "denied": t("denied")}.get(lead["marketing_consent"], t("unknown"))
     badges = [lead["email"], lead["phone"], lead["company"], lead["external_id"]]
-    st.markdown(" · ".join(plain(badge) for badge in badges if badge) or plain(lead["lead_id"]))
+    st.text(" · ".join(badge for badge in badges if badge) or lead["lead_id"])
     columns = st.columns(4)
     columns[0].metric(t("channel"), lead["channel"] or "·", border=True)
     columns[1].metric(t("sessions"), int(lead["sessions_count"]), border=True)
     columns[2].metric(t("devices"), len(lead["tracking_ids"]), border=True)
     columns[3].metric(t("consent"), consent, border=True)
     st.subheader(t("why"))
-    st.info(plain(lead["source_reason"]), icon=":material/lightbulb:")
+    rule = lead["last_non_direct_source_rule"] or "direct"
+    st.info(t(f"rule_{rule}"), icon=":material/lightbulb:")
+    st.caption(plain(lead["source_reason"]))
     touches = ("first_", "first_touch"), ("last_", "last_touch"), ("last_non_direct_", "last_non_direct")
     for column, (prefix, title) in zip(st.columns(3), touches, strict=True):
         with column:

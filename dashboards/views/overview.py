@@ -13,7 +13,7 @@ STAGES = ("visitors", "sessions", "chats", "leads", "qualified", "won")
 FUNNEL = """
 select date, channel, campaign, landing_page, visitors, sessions, chats, leads, qualified, won
 from marts.funnel_daily
-where tenant_id = {tenant_id:String} and date > today({timezone:String}) - 2 * {days:UInt16}
+where tenant_id = {tenant_id:String} and date > toDate(now({timezone:String})) - 2 * {days:UInt16}
 order by date
 """
 TIMEZONE = "select any(time_zone) as time_zone from enriched.tenant_rules where tenant_id = {tenant_id:String}"
@@ -80,7 +80,7 @@ def breakdown(current: pd.DataFrame, column: str) -> None:
 tenant_id: str = st.session_state.tenant_id
 timezones = query(TIMEZONE, tenant_id)
 timezone = str(timezones["time_zone"].iloc[0]) or "America/Sao_Paulo"
-title, period, refresh = st.columns([5, 3, 1], vertical_alignment="bottom")
+title, period, refresh = st.columns([4, 3, 2], vertical_alignment="bottom")
 title.title(t("overview"))
 days = period.segmented_control(
     t("period"),

@@ -214,7 +214,7 @@ def test_the_console_shows_the_lead_why_and_each_attempt(visited: Stack, browser
     expect(page.get_by_role("heading", name="Ana Souza")).to_be_visible(timeout=60_000)
     for text in ("Why this source", "Paid Search", "lancamento", "gclid = Abc_123", "verified"):
         expect(page.get_by_text(text).first).to_be_visible()
-    page.goto(f"{visited.settings.console_url}/overview?tenant_id=acme")
+    page.goto(f"{visited.settings.console_url}/?tenant_id=acme")
     expect(page.get_by_role("heading", name="Funnel")).to_be_visible()
     expect(page.get_by_test_id("stMetricValue").nth(3)).to_have_text("2")
     page.goto(f"{visited.settings.console_url}/health?tenant_id=acme")
