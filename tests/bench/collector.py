@@ -122,7 +122,9 @@ def body_of(events: int) -> str:
         "properties": {},
     }
     batch = [{"event_id": str(uuid4()), **event} for _ in range(events)]
-    return json.dumps({"sent_at": "2025-07-01T12:00:03.300-03:00", "events": batch}, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(
+        {"sent_at": "2025-07-01T12:00:03.300-03:00", "events": batch}, separators=(",", ":"), ensure_ascii=False
+    )
 
 
 @contextmanager
