@@ -55,9 +55,9 @@ class Reporter:
 
     def turn(self, turn: "Turn") -> None:  # type: ignore[name-defined]  # noqa: F821  # imported by the run only
         """Take one turn in."""
-        if turn.load.messages:
-            self._rows[("raw", "events")] += turn.load.events
-            self._rows[("raw", "rejected_events")] += turn.load.rejected
+        for table, rows in (("events", turn.load.events), ("rejected_events", turn.load.rejected)):
+            if rows:
+                self._rows[("raw", table)] += rows
         for table, rows in turn.mirrored.items():
             self._rows[("raw", table)] += rows
         for model in turn.models:

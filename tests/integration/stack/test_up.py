@@ -1,0 +1,229 @@
+"""`echolead up` for real: everything serves, comes back when killed, and stops without leaving anything."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psutil
+import pytest
+
+from dlt_pipelines.lease import is_held
+from echolead.embedded import registry
+from echolead.embedded.ports import Port
+from echolead.settings import Settings, load_settings
+from orchestration.live.job import heartbeat_name
+from tests.integration.stack.conftest import Running, eventually, folder, free_base
+
+PATIENCE_SECONDS = 300
+CHATWOOT = {"api_access_token": "demo-access-token-1"}
+
+
+def test_every_part_serves_and_status_says_on_which_port(stack: Running) -> None:
+    status = stack.status()
+    states = {part["name"]: part["state"] for part in status["parts"]}
+    assert set(states.values()) == {"ready", "done"}
+    assert {"postgres", "nats", "warehouse", "collector", "console", "dagster-code", "dagster-web",
+            "dagster-daemon", "chatwoot", "pages"} <= states.keys()  # fmt: skip
+    ports = {part["name"]: part["port"] for part in status["parts"]}
+    assert ports["collector"] == Port.COLLECTOR.of(stack.port_base)
+    assert {address["title"] for address in status["addresses"]} >= {"Demo landing page", "Demo Chatwoot", "Console"}
+
+
+def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(stack: Running) -> None:
+    for name in ("secrets.json", "stack.env", "dagster/dagster.yaml"):
+        assert stat.S_IMODE((stack.data_dir / name).stat().st_mode) == 0o600
+    record = registry.read(stack.data_dir)
+    assert record is not None
+    words = " ".join(word for part in record.parts if part.pid and psutil.pid_exists(part.pid)
+                     for word in psutil.Process(part.pid).cmdline())  # fmt: skip
+    secrets = re.findall(r'": "([^"]{12,})"', (stack.data_dir / "secrets.json").read_text())
+    assert len(secrets) >= 10
+    assert [secret for secret in secrets if secret in words] == []
+
+
+def test_doctor_finds_nothing_wrong(stack: Running) -> None:
+    done = stack.run("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "syncs every message to disk" in done.stdout
+
+
+def test_sql_reads_the_warehouse_and_can_change_nothing(stack: Running) -> None:
+    assert stack.run("sql", "select 40 + 2 as answer", "--format", "JSONEachRow").stdout == '{"answer":42}\n'
+    refused = stack.run("sql", "drop table raw.events")
+    assert refused.returncode == 2
+    assert "The warehouse refuses" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_second_up_on_the_same_data_is_refused_and_told_which_process_has_it(stack: Running) -> None:
+    assert stack.process is not None
+    refused = stack.run("up")
+    assert refused.returncode == 2
+    assert f"process {stack.process.pid}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_form_becomes_a_contact_in_the_demo_chatwoot(stack: Running) -> None:
+    email = send_form(stack)
+    contact = eventually("the contact is there", lambda: contact_of(stack, email), PATIENCE_SECONDS)
+    assert contact["custom_attributes"]["channel"] == "Paid Search"
+    assert contact["custom_attributes"]["gclid"] == "Abc_123"
+
+
+def test_a_collector_that_is_killed_comes_back(stack: Running) -> None:
+    before = stack.part("collector")
+    os.kill(before["pid"], signal.SIGKILL)
+    after = eventually("it serves again", lambda: replaced(stack, before), PATIENCE_SECONDS)
+    assert after["restarts"] == before["restarts"] + 1
+    assert httpx.get(stack.url(Port.COLLECTOR, "/readyz")).status_code == 200
+
+
+def test_a_live_run_that_is_killed_is_replaced_and_goes_on(stack: Running) -> None:
+    eventually("a live run is at work", lambda: live_processes(stack), PATIENCE_SECONDS)
+    [killed] = live_processes(stack)
+    killed.kill()
+    email = send_form(stack)
+    eventually("the contact is there", lambda: contact_of(stack, email), PATIENCE_SECONDS)
+    assert [process.pid for process in live_processes(stack)] != [killed.pid]
+
+
+def test_after_kill_9_of_everything_the_next_start_goes_on_where_it_was(stack: Running) -> None:
+    email = send_form(stack)  # answered 202: it must not be lost
+    assert stack.process is not None
+    kill_everything(stack)
+    stack.start()
+    eventually("the contact is there", lambda: contact_of(stack, email), PATIENCE_SECONDS)
+    assert len(contacts(stack, email)) == 1
+
+
+def test_a_signal_stops_everything_and_leaves_no_process(stack: Running) -> None:
+    assert stack.process is not None
+    record = registry.read(stack.data_dir)
+    assert record is not None
+    stack.process.send_signal(signal.SIGINT)
+    assert stack.process.wait(120) == 0
+    assert registry.leftovers(record, stack.data_dir) == []
+    assert stack.run("status").returncode == 1
+
+
+def test_a_port_that_is_taken_is_named_with_the_option_that_helps() -> None:
+    with folder() as path, socket.socket() as taken:
+        base = free_base()
+        taken.bind(("127.0.0.1", Port.DAGSTER.of(base)))
+        taken.listen()
+        refused = Running(path / "var", base, path / "up.log").run("up")
+        assert refused.returncode == 2
+        assert f"{Port.DAGSTER.of(base)} (dagster-web)" in refused.stderr
+        assert "--port-base" in refused.stderr
+
+
+def test_half_of_an_outside_postgresql_is_refused_naming_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    from echolead.embedded.stack import BadSettings, plan  # noqa: PLC0415
+
+    monkeypatch.setenv("ECHOLEAD_POSTGRES_URL", "postgresql://owner@db.example/echolead")
+    with folder() as path, pytest.raises(BadSettings, match="ECHOLEAD_POSTGRES_SYSTEM_URL"):
+        plan(path, 8700, is_demo=False)
+
+
+def test_what_is_named_outside_is_not_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from echolead.embedded.stack import plan  # noqa: PLC0415
+
+    for name in ("POSTGRES_URL", "POSTGRES_SYSTEM_URL", "POSTGRES_APP_URL", "DAGSTER_POSTGRES_URL"):
+        monkeypatch.setenv(f"ECHOLEAD_{name}", "postgresql://someone@db.example/echolead")
+    monkeypatch.setenv("ECHOLEAD_CLICKHOUSE_URL", "http://echolead@warehouse.example:8123")
+    monkeypatch.setenv("ECHOLEAD_NATS_URL", "nats://echolead@queue.example:4222")
+    with folder() as path:
+        stack = plan(path, 8700, is_demo=False)
+        names = {part.name for part in stack.parts()}
+        stack.prepare()
+        assert load_settings_of_file(path).clickhouse_url.get_secret_value() == "http://echolead@warehouse.example:8123"
+    assert names == {"set-up", "prepare", "collector", "console", "dagster-code", "dagster-web", "dagster-daemon"}
+
+
+def load_settings_of_file(data_dir: Path) -> Settings:
+    return load_settings(data_dir)
+
+
+def send_form(stack: Running) -> str:
+    """A paid visit that sends a form; its e-mail address."""
+    email, visitor, session = f"{uuid4().hex}@example.com", uuid7(), uuid7()
+    query = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
+    page = {"url": f"{stack.url(Port.DEMO_PAGES)}?{query}", "title": "Demo", "referrer": "", "query": query}
+    common = {"tracking_id": visitor, "session_id": session, "page": page}
+    events = [
+        {"event_id": uuid7(), "name": "page_view", "occurred_at": now(), "sent_at": now(), **common},
+        {"event_id": uuid7(), "name": "form_submit", "occurred_at": now(), "sent_at": now(), **common,
+         "user": {"email": email, "name": "Ana"}},
+    ]  # fmt: skip
+    answer = httpx.post(stack.url(Port.COLLECTOR, "/t"), json={"sent_at": now(), "events": events}, timeout=30)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["accepted"] == 2
+    return email
+
+
+def contacts(stack: Running, email: str) -> list[dict[str, Any]]:
+    try:
+        answer = httpx.get(
+            stack.url(Port.DEMO_CHATWOOT, "/api/v1/accounts/1/contacts/search"),
+            params={"q": email}, headers=CHATWOOT, timeout=30,
+        )  # fmt: skip
+    except httpx.HTTPError:
+        return []
+    return list(answer.json()["payload"]) if answer.status_code == 200 else []
+
+
+def contact_of(stack: Running, email: str) -> dict[str, Any] | None:
+    return next(iter(contacts(stack, email)), None)
+
+
+def replaced(stack: Running, before: dict[str, Any]) -> dict[str, Any] | None:
+    part = stack.part(before["name"])
+    return part if part["state"] == "ready" and part["pid"] != before["pid"] else None
+
+
+def live_processes(stack: Running) -> list[psutil.Process]:
+    """The processes of live runs: children of the code server whose run holds its heartbeat."""
+    url = load_settings(stack.data_dir).postgres_system_url.get_secret_value()
+    runs = httpx.post(
+        stack.url(Port.DAGSTER, "/graphql"),
+        json={"query": '{runsOrError(filter: {pipelineName: "live", statuses: [STARTED]}) '
+              "{... on Runs {results {runId}}}}"},
+        timeout=60,
+    ).json()["data"]["runsOrError"]["results"]  # fmt: skip
+    if not any(is_held(url, heartbeat_name(run["runId"])) for run in runs):
+        return []
+    children = psutil.Process(stack.part("dagster-code")["pid"]).children()
+    return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
+
+
+def kill_everything(stack: Running) -> None:
+    """SIGKILL to the supervisor, its guard and every part, as when the machine's memory runs out."""
+    assert stack.process is not None
+    record = registry.read(stack.data_dir)
+    assert record is not None
+    everything = psutil.Process(stack.process.pid).children(recursive=True)
+    stack.process.kill()
+    for process in everything:
+        if process.is_running():
+            process.kill()
+    stack.process.wait(30)
+    eventually("all are gone", lambda: not registry.leftovers(record, stack.data_dir), 60)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def uuid7() -> str:
+    random = bytearray(int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10))
+    random[6] = random[6] & 0x0F | 0x70
+    random[8] = random[8] & 0x3F | 0x80
+    return str(UUID(bytes=bytes(random)))

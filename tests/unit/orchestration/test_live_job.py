@@ -1,0 +1,91 @@
+"""How long a live run goes on, and what it logs of its turns."""
+
+from dataclasses import dataclass, field
+
+import dagster as dg
+import pytest
+
+from dlt_pipelines.collector.loader import Load
+from orchestration.live import job
+from orchestration.live.job import Reporter, Term
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(job, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("seconds", "has_successor", "is_over"),
+    [
+        pytest.param(99, True, False, id="its time is not over"),
+        pytest.param(101, True, True, id="its time is over and a successor has started"),
+        pytest.param(101, False, False, id="nobody would go on"),
+        pytest.param(201, False, True, id="twice its time is the end"),
+    ],
+)
+def test_a_run_ends_when_its_time_is_over_and_somebody_goes_on(
+    clock: Clock, seconds: float, has_successor: bool, is_over: bool
+) -> None:
+    term = Term(100, lambda: has_successor)
+    clock.now += seconds
+    assert term.is_over() is is_over
+
+
+@dataclass
+class Model:
+    key: tuple[str, str]
+    seconds: float
+
+
+@dataclass
+class Done:
+    """A turn, as the reporter sees it."""
+
+    load: Load = field(default_factory=Load)
+    mirrored: dict[str, int] = field(default_factory=dict)
+    models: list[Model] = field(default_factory=list)
+    deliveries: None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.load.messages or self.models)
+
+
+def test_turns_that_follow_each_other_are_logged_together_and_before_a_pause(clock: Clock) -> None:
+    logged: list[dg.AssetMaterialization] = []
+    reporter = Reporter(logged.append)
+    busy = Done(Load(events=2, messages=1), models=[Model(("marts", "leads"), 0.25)])
+
+    reporter.turn(busy)
+    reporter.turn(busy)
+    assert logged == []
+    reporter.turn(Done())
+
+    rows = {each.asset_key.to_user_string(): {name: value.value for name, value in each.metadata.items()}
+            for each in logged}  # fmt: skip
+    assert rows == {
+        "raw/events": {"dagster/partition_row_count": 4},
+        "marts/leads": {"seconds": 0.5},
+    }
+    reporter.turn(Done())
+    assert len(logged) == 2
+
+
+def test_a_steady_stream_of_turns_is_logged_every_few_seconds(clock: Clock) -> None:
+    logged: list[dg.AssetMaterialization] = []
+    reporter = Reporter(logged.append)
+    for _ in range(12):
+        clock.now += 1
+        reporter.turn(Done(Load(events=1, messages=1)))
+    events = [each for each in logged if each.asset_key == dg.AssetKey(["raw", "events"])]
+    assert len(events) == 2
