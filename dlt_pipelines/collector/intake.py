@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Messages that are loaded and acknowledged together, as rows; `letters` is what has no row."""
 

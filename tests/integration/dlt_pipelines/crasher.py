@@ -58,8 +58,14 @@ class Crasher:
 
 def serve() -> None:
     """Fork a loader for each line read, and say how it ended."""
-    from dlt_pipelines.collector import loader  # noqa: PLC0415  # imported once, before the forks
+    import pyarrow as pa  # noqa: PLC0415  # imported once, before the forks
 
+    from dlt_pipelines import raw  # noqa: PLC0415
+    from dlt_pipelines.collector import loader  # noqa: PLC0415
+
+    # Each imports much more at its first use.
+    pa.array(["a"])
+    raw.schema("collector")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for line in sys.stdin:
         order = json.loads(line)

@@ -14,6 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from clickhouse_connect.driver.client import Client
+from pydantic import SecretStr
 
 from dlt_pipelines.collector.loader import MAX_DELIVERIES, EventLoader, Load, LoadFailed
 from dlt_pipelines.collector.stream import StreamReader
@@ -26,6 +27,7 @@ from echolead.settings import Settings
 from echolead.warehouse import connect
 from tests.fixtures.queue_messages import RECEIVED_AT, make_event, make_line, publish
 from tests.integration.dlt_pipelines.crasher import Crasher
+from tests.integration.dlt_pipelines.forgetful_proxy import forgetful_proxy
 
 BEFORE_THE_INSERT = ["pulled", "extracted", "normalized"]
 AFTER_THE_INSERT = ["inserted", "loaded"]
@@ -317,7 +319,7 @@ def test_a_warehouse_that_is_down_costs_nothing_but_time(settings: Settings, tmp
 
     server = EmbeddedWarehouse(tmp_path / "warehouse", free_port(), "writer", "reader")
     server.prepare()
-    settings = settings.model_copy(update={"clickhouse_url": type(settings.clickhouse_url)(server.url)})
+    settings = settings.model_copy(update={"clickhouse_url": SecretStr(server.url)})
     send(settings, make_line([make_event()]))
     with running(server.part(), tmp_path / "logs"):
         loader = EventLoader(settings).__enter__()
@@ -330,6 +332,18 @@ def test_a_warehouse_that_is_down_costs_nothing_but_time(settings: Settings, tmp
         loader.__exit__(None, None, None)
         with closing(connect(server.url)) as client:
             assert client.query("SELECT count() FROM raw.events").result_rows == [(1,)]
+
+
+def test_rows_that_the_server_says_it_did_not_write_are_not_acknowledged(settings: Settings, warehouse: Client) -> None:
+    send(settings, make_line([make_event(), make_event()]))
+
+    with forgetful_proxy(settings.clickhouse_url.get_secret_value()) as address:
+        behind_it = settings.model_copy(update={"clickhouse_url": SecretStr(address)})
+        with EventLoader(behind_it) as loader, pytest.raises(LoadFailed, match=r"'events': 0"):
+            loader.load_once(0)
+
+    assert load_all(settings).events == 2
+    assert warehouse.query("SELECT count() FROM raw.events").result_rows == [(2,)]
 
 
 def test_a_message_delivered_again_and_again_is_given_up_while_others_are_loaded(
