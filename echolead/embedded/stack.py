@@ -143,13 +143,13 @@ class Stack:
         )
 
     def _dagster(self) -> list[Part]:
-        base, host = self.settings.port_base, self.settings.listen_host
+        base = self.settings.port_base
         code, web = Port.DAGSTER_CODE.of(base), Port.DAGSTER.of(base)
         workspace = str(self.data_dir / "dagster" / "workspace.yaml")
         return [
             Part(
                 name="dagster-code",
-                # Always on loopback: whoever reaches this port runs code here.
+                # Both always on loopback: neither has a login, and whoever reaches them runs code here.
                 command=python("-m", "dagster", "api", "grpc", "--module-name", "orchestration.definitions",
                                "--host", "127.0.0.1", "--port", str(code), "--location-name", "echolead"),
                 ready=lambda: None if port_is_open("127.0.0.1", code) else f"nothing listens on port {code}",
@@ -160,9 +160,9 @@ class Stack:
             ),
             Part(
                 name="dagster-web",
-                command=python("-m", "dagster_webserver", "--workspace", workspace, "--host", host,
+                command=python("-m", "dagster_webserver", "--workspace", workspace, "--host", "127.0.0.1",
                                "--port", str(web), "--code-server-log-level", "warning"),
-                ready=answers(self._local(web, "/server_info")),
+                ready=answers(f"http://127.0.0.1:{web}/server_info"),
                 after=("dagster-code",),
                 port=web,
             ),
