@@ -53,6 +53,17 @@ def measure(job: Job) -> Measurement:
     return Measurement(**json.loads(done.stdout))
 
 
+ACCEPTED = b"HTTP/1.1 202"
+
+
+def answer_length(answer: bytes) -> int:
+    """Bytes of head and body together, 0 while the head is not complete."""
+    head, end, _ = answer.partition(b"\r\n\r\n")
+    if not end:
+        return 0
+    return len(head) + len(end) + int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+
+
 class Connection(asyncio.Protocol):
     """One request at a time; `due` is when the one under way should have been sent."""
 
@@ -61,6 +72,8 @@ class Connection(asyncio.Protocol):
         self.latencies = latencies
         self.failed = 0
         self.due = 0.0
+        self.buffer = b""
+        self.length = 0  # of a whole answer; the same for every 202 of a job, so read once
         self.backlog: list[float] | None = None  # due times that wait for a free connection; None without a rate
         self.idle: list[Connection] = []
         self.transport: asyncio.Transport
@@ -75,13 +88,18 @@ class Connection(asyncio.Protocol):
         self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
-        """An answer; those here are small enough to come in one piece or with their body right behind."""
-        if not data.startswith(b"HTTP/1.1 "):
+        """A piece of an answer; head and body often come apart."""
+        self.buffer += data
+        if not self.length or not self.buffer.startswith(ACCEPTED):
+            self.length = answer_length(self.buffer)
+        if not self.length or len(self.buffer) < self.length:
             return
         now = perf_counter()
         self.latencies.append(now - self.due)
-        if not data.startswith(b"HTTP/1.1 202"):
+        if not self.buffer.startswith(ACCEPTED):
             self.failed += 1
+            self.length = 0
+        self.buffer = b""
         if self.backlog is None:
             self.send(now)
         elif self.backlog:
