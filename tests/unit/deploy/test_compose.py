@@ -1,14 +1,18 @@
 """The compose file against the Compose specification's schema and against the project's own settings."""
 
+import json
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from echolead.embedded.nats import COLLECTOR_PUBLISHES
+from echolead.queue import COLLECTOR_INBOX
 from echolead.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -62,8 +66,23 @@ def test_only_the_proxy_is_published_to_other_machines() -> None:
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-def test_the_queue_syncs_every_message() -> None:
-    assert "sync_interval: always" in (ROOT / "deploy/nats/nats.conf").read_text()
+def test_the_queue_syncs_every_message_and_its_server_reads_the_file() -> None:
+    configuration = ROOT / "deploy/nats/nats.conf"
+    assert "sync_interval: always" in configuration.read_text()
+    done = subprocess.run(
+        [str(Path(sysconfig.get_path("scripts")) / "nats-server"), "-t", "--config", str(configuration)],
+        env={"NATS_PASSWORD": "a-password", "NATS_COLLECTOR_PASSWORD": "another"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_collector_has_the_same_rights_on_the_queue_as_embedded() -> None:
+    configuration = (ROOT / "deploy/nats/nats.conf").read_text()
+    assert json.dumps(COLLECTOR_PUBLISHES) in configuration
+    assert f'["{COLLECTOR_INBOX}.>"]' in configuration
 
 
 def test_no_job_of_ours_keeps_capabilities_or_a_writable_root() -> None:
