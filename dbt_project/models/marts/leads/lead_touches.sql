@@ -35,27 +35,36 @@ first_server_events as (
     limit 1 by tenant_id, tracking_id
 ),
 
--- What the script remembers from before it was allowed to send anything.
+-- What the script remembers from before it was allowed to send anything. Every event repeats it, with the error of its
+-- own clock correction: the first event that says it counts, so that its time never moves.
+memories as (
+    select
+        tenant_id,
+        tracking_id,
+        memory.1 as origin,
+        memory.2 as touch,
+        argMin(assumeNotNull(memory.3), (occurred_at, event_id)) as remembered_at
+    from visitor_events
+    array join [
+        ('remembered_first', first_touch, first_touch_at),
+        ('remembered_last_non_direct', last_non_direct_touch, last_non_direct_touch_at)
+    ] as memory
+    where memory.3 is not null
+    group by tenant_id, tracking_id, origin, touch
+),
+
 remembered as (
     select
         tenant_id,
         tracking_id,
-        'remembered_first' as origin,
-        argMin((first_touch, first_touch_at), (first_touch_at, event_id)) as memory
-    from visitor_events
-    where first_touch_at is not null
-    group by tenant_id, tracking_id
-
-    union all
-
-    select
-        tenant_id,
-        tracking_id,
-        'remembered_last_non_direct' as origin,
-        argMax((last_non_direct_touch, last_non_direct_touch_at), (last_non_direct_touch_at, event_id)) as memory
-    from visitor_events
-    where last_non_direct_touch_at is not null
-    group by tenant_id, tracking_id
+        origin,
+        if(
+            origin = 'remembered_first',
+            argMin((touch, remembered_at), (remembered_at, touch)),
+            argMax((touch, remembered_at), (remembered_at, touch))
+        ) as memory
+    from memories
+    group by tenant_id, tracking_id, origin
 ),
 
 remembered_touches as (
@@ -65,7 +74,7 @@ remembered_touches as (
         remembered.origin as origin,
         visitors.lead_id as lead_id,
         tenant_rules.own_hosts as own_hosts,
-        assumeNotNull(remembered.memory.2) as touch_at,
+        remembered.memory.2 as touch_at,
         JSONExtractString(remembered.memory.1, 'landing_url') as touch_landing_url,
         JSONExtractString(remembered.memory.1, 'referrer') as touch_referrer,
         JSONExtract(remembered.memory.1, 'params', 'Map(String, String)') as touch_params

@@ -56,22 +56,23 @@ people as (
 ),
 
 touches as (
-    select
-        *,
-        -- A session and the script's memory of its start are a moment apart: the session comes first among equals.
-        (touch_at, origin != 'session', tracking_id, origin) as touch_key
-    from {{ ref('lead_touches') }}
+    select * from {{ ref('lead_touches') }}
 ),
 
+-- The script's memory of an arrival and the session it began are one moment: of the two the session is shown.
 touched as (
     select
         tenant_id,
         lead_id,
         uniqExactIf(session_id, origin = 'session') as session_count,
-        argMin(({{ touch_columns | join(', ') }}), touch_key) as first_touch,
-        -- The script's memory of the last non-direct arrival is no later than the session it was made in.
-        argMax(({{ touch_columns | join(', ') }}), (origin = 'session', touch_key)) as last_touch,
-        argMax(({{ touch_columns | join(', ') }}), (channel != 'Direct', touch_key)) as last_non_direct_touch
+        argMin(({{ touch_columns | join(', ') }}), (touch_at, origin != 'session', tracking_id, origin)) as first_touch,
+        argMax(
+            ({{ touch_columns | join(', ') }}), (origin = 'session', touch_at, tracking_id, origin)
+        ) as last_touch,
+        argMax(
+            ({{ touch_columns | join(', ') }}),
+            (channel != 'Direct', touch_at, origin = 'session', tracking_id, origin)
+        ) as last_non_direct_touch
     from touches
     group by tenant_id, lead_id
 ),
