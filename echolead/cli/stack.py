@@ -55,6 +55,7 @@ class Screen(Listener):
         self._says_stopping = False
         self._live: Live | None = None
         self._colours: dict[str, str] = {}
+        self._told: set[str] = set()
 
     def line(self, part: str, text: str) -> None:
         """Show a part's line behind its name, when asked to."""
@@ -80,6 +81,8 @@ class Screen(Listener):
             self._announce()
         elif not self._is_announced and self.console.is_terminal and not self.shows_lines:
             self._show_progress(supervisor)
+        elif not self._is_announced:
+            self._tell_progress(supervisor)
 
     def _announce(self) -> None:
         self._is_announced = True
@@ -98,6 +101,13 @@ class Screen(Listener):
             state = keeper.record.state
             table.add_row(keeper.part.name, Text(state, STATE_STYLES.get(state, "dim")), keeper.record.missing or "")
         self._live.update(table, refresh=True)
+
+    def _tell_progress(self, supervisor: Supervisor) -> None:
+        """A line for each part that is there, where a table cannot be drawn again and again."""
+        for name, keeper in supervisor.keepers.items():
+            if keeper.is_ready.is_set() and name not in self._told:
+                self._told.add(name)
+                self.console.print(self._prefix(name), Text(keeper.record.state), soft_wrap=True)
 
     def _end_live(self) -> None:
         if self._live is not None:
