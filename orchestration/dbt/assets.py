@@ -27,21 +27,28 @@ class ByDatabase(DagsterDbtTranslator):
 
 
 def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
-    """Two sets, so that a full build holds up the live path only while it rebuilds the hot models."""
+    """Three sets behind each other, so that each is one dbt command and only the hot one holds up the live path."""
     manifest = manifest_path(settings)
     translator = ByDatabase()
+
+    @dbt_assets(
+        manifest=manifest, select=f"+{HOT}", exclude=HOT, dagster_dbt_translator=translator, name="models_before"
+    )
+    def models_before(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """Seeds and views that the hot models read."""
+        yield from _build(context, dbt, settings, REST_LEASE)
 
     @dbt_assets(manifest=manifest, select=HOT, dagster_dbt_translator=translator, name="hot_models")
     def hot_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         """Models between an event and its delivery; the live path runs them as well, never at the same time."""
         yield from _build(context, dbt, settings, HOT_LEASE)
 
-    @dbt_assets(manifest=manifest, exclude=HOT, dagster_dbt_translator=translator, name="other_models")
-    def other_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """Seeds, and models that only readers wait for."""
+    @dbt_assets(manifest=manifest, exclude=f"+{HOT}", dagster_dbt_translator=translator, name="models_behind")
+    def models_behind(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """Models that only readers wait for."""
         yield from _build(context, dbt, settings, REST_LEASE)
 
-    return [hot_models, other_models]
+    return [models_before, hot_models, models_behind]
 
 
 def dbt_command(settings: Settings) -> DbtCliResource:

@@ -91,6 +91,11 @@ def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
     with Lease(settings.postgres_system_url.get_secret_value(), heartbeat_name(context.run_id)):
         try:
             run_loop(settings, term.is_over, reporter.turn)
+        except dg.DagsterExecutionInterruptedError:
+            run = context.instance.get_run_by_id(context.run_id)
+            if run is not None and run.status == dg.DagsterRunStatus.CANCELING:
+                raise
+            context.log.info("The stack stops: what is not done yet is the next run's.")
         finally:
             reporter.flush()
 

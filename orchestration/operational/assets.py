@@ -63,6 +63,7 @@ def mirror_assets(settings: Settings) -> dg.AssetsDefinition:
             with open_mirror(settings) as mirror:
                 changes = {table: mirror.change(table) for table in TABLES}
             pipeline = raw.fresh_pipeline("operational", settings)
+            pipeline.config.enable_runtime_trace = True  # dagster-dlt reads the counts there
             try:
                 yield from dlt_resource.run(
                     context=context,

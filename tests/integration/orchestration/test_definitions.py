@@ -11,6 +11,7 @@ import pytest
 
 SHOW = """
 import json
+from dagster._core.execution.api import create_execution_plan
 from echolead.settings import load_settings
 from orchestration.dbt import project
 from orchestration.dbt.runner import Dbt
@@ -36,6 +37,8 @@ print(json.dumps({
     "jobs": sorted(job.name for job in defs.resolve_all_job_defs()),
     "sensors": [sensor.name for sensor in defs.sensors],
     "schedules": [schedule.name for schedule in defs.schedules],
+    "steps": [step.key for step
+              in create_execution_plan(defs.resolve_job_def("full_build")).get_all_steps_in_topo_order()],
     "full_build": sorted(key.to_user_string()
                          for key in defs.resolve_job_def("full_build").asset_layer.selected_asset_keys),
 }))
@@ -102,6 +105,11 @@ def test_the_full_build_holds_everything_but_the_deliveries(loaded: dict[str, An
     outside = {"operational/deliveries", "operational/delivery_attempts"}
     assert set(loaded["models"]) <= set(loaded["full_build"])
     assert outside & set(loaded["full_build"]) == set()
+
+
+def test_the_full_build_calls_dbt_three_times_and_the_mirror_once(loaded: dict[str, Any]) -> None:
+    builds = [step for step in loaded["steps"] if step.startswith(("models_", "hot_", "operational_mirror"))]
+    assert builds == ["operational_mirror", "models_before", "hot_models", "models_behind"]
 
 
 def upstream(key: str, parents: dict[str, list[str]]) -> set[str]:
