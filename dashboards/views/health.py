@@ -31,7 +31,7 @@ group by state
 order by deliveries desc
 """
 STUCK = """
-select destination_name, state, lead_id, attempt_count, last_error_class, last_error, waiting_seconds
+select destination_name, state, lead_id, attempts, last_error_class, last_error, waiting_seconds
 from ops.stuck_deliveries
 where tenant_id = {tenant_id:String}
 order by waiting_seconds desc
@@ -116,7 +116,7 @@ if len(waiting):
             "destination_name": t("destination"),
             "state": t("state"),
             "lead_id": "Lead",
-            "attempt_count": t("attempts"),
+            "attempts": t("attempts"),
             "last_error_class": t("reason"),
             "last_error": t("detail"),
             "waiting_seconds": st.column_config.NumberColumn(t("waiting"), format="%d s"),

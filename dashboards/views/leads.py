@@ -43,7 +43,7 @@ order by occurred_at
 limit 1000
 """
 DELIVERIES = """
-select delivery_id, destination_name, destination_kind, state, attempt_count, created_at, delivered_at, verified_at,
+select delivery_id, destination_name, destination_kind, state, attempts, created_at, delivered_at, verified_at,
     last_error_class, last_error
 from marts.deliveries
 where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -39,10 +40,11 @@ def eventually(what: str, probe: Callable[[], Value | None], seconds: float = 12
 
 
 def free_base(count: int = 12) -> int:
-    """A base with `count` free ports in a row."""
-    for _ in range(200):
-        base = free_port() // 20 * 20
-        if base > 2000 and not any(port_is_open("127.0.0.1", base + offset, 0.05) for offset in range(count)):
+    """A base with `count` free ports in a row, below those the kernel gives to outgoing connections."""
+    bases = list(range(12_000, 30_000, 20))
+    random.shuffle(bases)
+    for base in bases:
+        if not any(port_is_open("127.0.0.1", base + offset, 0.05) for offset in range(count)):
             return base
     raise RuntimeError("no run of free ports on this machine")
 
@@ -118,6 +120,7 @@ class Stack:
 def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":
     log = data_dir.parent / "up.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ECHOLEAD_")}
+    environment["ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS"] = "true"  # their Chatwoot is on this machine
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "echolead", "up", "--no-demo",
@@ -179,18 +182,16 @@ def _create_tenant(stack: Stack, tenant: str) -> None:
 def running_stack(folder: Path) -> Iterator[Stack]:
     """`echolead up` in `folder`, a demo Chatwoot and a landing site for each tenant; all of it stopped at the end."""
     base, chatwoot_port = free_base(), free_port()
-    os.environ.pop("ECHOLEAD_DATA_DIR", None)
     data_dir = folder / "data"
     data_dir.mkdir(mode=0o755)
-    os.environ["ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS"] = "true"
     pages = {tenant: free_port() for tenant in ACCOUNTS}
     chatwoot_url = f"http://127.0.0.1:{chatwoot_port}"
     with ExitStack() as cleanup:
         chatwoot = ["-m", "echolead.demo.chatwoot", "--data-dir", str(folder / "chatwoot")]
         cleanup.enter_context(running(part("chatwoot", chatwoot_port, chatwoot, "/healthz"), folder / "logs"))
         for tenant, port in pages.items():
-            site = ["-m", "echolead.demo.pages", "--collector-port", str(Port.COLLECTOR.of(base)),
-                    "--chatwoot-url", chatwoot_url, "--website-token", f"demo-website-token-{ACCOUNTS[tenant]}"]  # fmt: skip
+            site = ["-m", "echolead.demo.pages", "--collector-port", str(Port.COLLECTOR.of(base))]
+            site += ["--chatwoot-url", chatwoot_url, "--website-token", f"demo-website-token-{ACCOUNTS[tenant]}"]
             cleanup.enter_context(running(part(f"pages-{tenant}", port, site, "/"), folder / "logs"))
         process = _up(data_dir, base)
         stack = Stack(data_dir, base, process, chatwoot_url, pages, {t: f"long-enough-{t}-password" for t in ACCOUNTS})

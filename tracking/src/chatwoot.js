@@ -45,11 +45,12 @@ export function startChatwoot(record) {
   syncChatwoot();
 }
 
-/** Tell the widget who the visitor is, once they said so or talk, and where they came from, once they allowed it. */
+/** Tell the widget who the visitor is, once they talk, and where they came from, once they allowed it. */
 export function syncChatwoot() {
   if (chatwoot === 'off' || !widget()?.hasLoaded) return;
   const { email, phone, name } = user;
-  if (allows('analytics') && (email || phone || name || callName)) {
+  // Not before they talk: `setUser` makes a contact, and one who only sent a form from a second browser would be there twice.
+  if (allows('analytics') && chat) {
     quietly(() => {
       const id = visitNow().tracking_id;
       const profile = { name: name || callName || (email ? undefined : 'Visitante'), email, phone_number: toE164(phone) };

@@ -41,11 +41,14 @@ test('an organic visitor is labelled by the site that sent them', async () => {
   await visitor.close();
 });
 
-test('whoever identifies themself is the widget\'s contact, with the phone as Chatwoot takes it', async () => {
+test('whoever identified themself and talks is the widget\'s contact, with the phone as Chatwoot takes it', async () => {
   const { visitor, page } = await chatPage();
   await page.evaluate(() => window.echolead('identify', { email: 'ana@exemplo.com.br', name: 'Ana', phone: '(11) 98765-4321' }));
   const [view] = await site.received(2);
   await page.evaluate(() => window.widgetReady());
+  assert.deepEqual(await calls(page, 'setUser'), [], 'a form alone makes no contact of the widget\'s');
+  await page.evaluate(() => window.say(1));
+  await site.received(1, 'chat_start');
   assert.deepEqual(await calls(page, 'setUser'), [
     ['setUser', view.tracking_id, { name: 'Ana', email: 'ana@exemplo.com.br', phone_number: '+5511987654321' }],
   ]);
@@ -64,7 +67,8 @@ test('a form of another page identifies the visitor where the widget is', async 
   await page.locator('#contato button').click();
   await page.waitForURL('**/plain');
   await page.goto(site.url('/chat'));
-  await page.evaluate(() => { window.startWidget(); window.widgetReady(); });
+  await page.evaluate(() => { window.startWidget(); window.widgetReady(); window.say(2); });
+  await site.received(1, 'chat_start');
   const [, , user] = (await calls(page, 'setUser'))[0];
   assert.deepEqual(user, { name: 'Ana', email: 'ana@exemplo.com.br' });
   await visitor.close();
@@ -72,8 +76,8 @@ test('a form of another page identifies the visitor where the widget is', async 
 
 test('a visitor known by their phone alone is the widget\'s contact too', async () => {
   const { visitor, page } = await chatPage();
-  await page.evaluate(() => { window.widgetReady(); window.echolead('identify', { phone: '011 3333-4444' }); });
-  await site.received(1, 'identify');
+  await page.evaluate(() => { window.widgetReady(); window.echolead('identify', { phone: '011 3333-4444' }); window.say(9, {}); });
+  await site.received(1, 'chat_start');
   assert.deepEqual((await calls(page, 'setUser'))[0][2], { name: 'Visitante', phone_number: '+551133334444' });
   await visitor.close();
 });
