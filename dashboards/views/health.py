@@ -65,7 +65,7 @@ def show_figures(tenant_id: str) -> None:
 
 def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
     """Events received in each hour of the last day."""
-    return (
+    chart: alt.Chart = (
         alt.Chart(lag)
         .mark_bar(color="#0f766e", cornerRadius=2)
         .encode(
@@ -75,6 +75,7 @@ def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
         )
         .properties(height=220)
     )
+    return chart
 
 
 tenant: str = st.session_state.tenant_id

@@ -77,7 +77,7 @@ def moment(value: Any) -> str:
     zone = st.context.timezone or "UTC"
     stamp = pd.Timestamp(value)
     stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp
-    return stamp.tz_convert(zone).strftime("%d/%m/%Y %H:%M:%S")
+    return str(stamp.tz_convert(zone).strftime("%d/%m/%Y %H:%M:%S"))
 
 
 def show_list(tenant_id: str) -> None:

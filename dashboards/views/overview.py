@@ -37,13 +37,14 @@ def funnel_chart(current: pd.DataFrame) -> alt.LayerChart:
     )
     bars = base.mark_bar(cornerRadius=5, height=24, color="#0f766e")
     labels = base.mark_text(align="left", dx=6, fontSize=13).encode(text="label:N")
-    return (bars + labels).properties(height=230)
+    chart: alt.LayerChart = (bars + labels).properties(height=230)
+    return chart
 
 
 def leads_by_day(current: pd.DataFrame) -> alt.Chart:
     """Leads of each day, stacked by channel."""
     daily = current.groupby(["date", "channel"], as_index=False)["leads"].sum()
-    return (
+    chart: alt.Chart = (
         alt.Chart(daily[daily["leads"] > 0])
         .mark_bar(cornerRadius=2)
         .encode(
@@ -58,6 +59,7 @@ def leads_by_day(current: pd.DataFrame) -> alt.Chart:
         )
         .properties(height=230)
     )
+    return chart
 
 
 def breakdown(current: pd.DataFrame, column: str) -> None:

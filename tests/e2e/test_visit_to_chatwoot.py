@@ -184,7 +184,9 @@ def test_the_funnel_counts_each_visitor_and_lead(visited: Stack) -> None:
             "select tenant_id, sum(visitors) as visitors, sum(leads) as leads, sum(chats) as chats"
             " from marts.funnel_daily where tenant_id in ('acme', 'beta') group by tenant_id order by tenant_id"
         )
-        assert [(row["tenant_id"], row["leads"], row["chats"]) for row in rows] == [("acme", 2, 0), ("beta", 1, 1)], rows
+        assert [(row["tenant_id"], row["leads"], row["chats"]) for row in rows] == [("acme", 2, 0), ("beta", 1, 1)], (
+            rows
+        )
         return rows
 
     assert all(row["visitors"] >= row["leads"] for row in eventually("the funnel has them", probe, 60))
