@@ -180,13 +180,12 @@ def show_deliveries(tenant_id: str, lead_id: str) -> None:
         return
     attempts = query(ATTEMPTS, tenant_id, lead_id=lead_id)
     for number, row in enumerate(deliveries.itertuples()):
-        color, icon = STATE_COLORS.get(row.state, "blue"), STATE_ICONS.get(row.state, "sync")
-        label = (
-            f"{moment(row.created_at)} · {plain(row.destination_name)} · :{color}-badge[:material/{icon}: {row.state}]"
-        )
+        state = str(row.state)
+        color, icon = STATE_COLORS.get(state, "blue"), STATE_ICONS.get(state, "sync")
+        label = f"{moment(row.created_at)} · {plain(row.destination_name)} · :{color}-badge[:material/{icon}: {state}]"
         with st.expander(label, expanded=number == 0, icon=":material/outbox:"):
-            if row.last_error and row.state in ("retry", "dead"):
-                st.error(plain(f"{row.last_error_class}: {row.last_error}"))
+            if row.last_error and state in ("retry", "dead"):
+                st.error(f"{plain(row.last_error_class)}: {plain(row.last_error)}")
             show_attempts(attempts[attempts["delivery_id"] == row.delivery_id])
 
 
