@@ -141,9 +141,8 @@ def _trailing_format(found: list[Token]) -> int | None:
         depth -= _nesting(found[index])
         if depth == 0 and found[index].upper == b"FORMAT" and found[index + 1].kind == "word":
             after = _upper(found, index + 2)
-            return (
-                index if after in {b"", b"SETTINGS"} and len(found) in {index + 2, *range(index + 4, 10**6)} else None
-            )
+            is_closing = len(found) == index + 2 or len(found) >= index + 4
+            return index if after in {b"", b"SETTINGS"} and is_closing else None
     return None
 
 
