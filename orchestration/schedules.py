@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from orchestration.deliveries.assets import deliveries, no_delivery_is_stuck
+from orchestration.deliveries.assets import deliveries
 from orchestration.live.job import JOB_NAME
 
 LIVE_RUNS_KEPT = timedelta(days=1)
@@ -14,8 +14,7 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 full_build = dg.define_asset_job(
     "full_build",
-    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries))
-    | dg.AssetSelection.checks(no_delivery_is_stuck),
+    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries)) | dg.AssetSelection.all_asset_checks(),
     description="Mirror, every dbt model with its tests, and the checks; deliveries are the live path's.",
     executor_def=dg.in_process_executor,
 )

@@ -107,6 +107,13 @@ def test_the_full_build_holds_everything_but_the_deliveries(loaded: dict[str, An
     assert outside & set(loaded["full_build"]) == set()
 
 
+def test_the_full_build_checks_the_queue_and_the_ledger_as_well(loaded: dict[str, Any]) -> None:
+    ours = {"raw__events_events_do_not_wait_in_the_queue", "raw__events_few_events_come_twice",
+            "enriched__events_every_received_event_is_enriched_once",
+            "operational__deliveries_no_delivery_is_stuck"}  # fmt: skip
+    assert ours <= set(loaded["steps"])
+
+
 def test_the_full_build_calls_dbt_three_times_and_the_mirror_once(loaded: dict[str, Any]) -> None:
     builds = [step for step in loaded["steps"] if step.startswith(("models_", "hot_", "operational_mirror"))]
     assert builds == ["operational_mirror", "models_before", "hot_models", "models_behind"]
