@@ -10,7 +10,7 @@ FROM python:3.11-slim-bookworm
 WORKDIR /app
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 ECHOLEAD_DATA_DIR=/data
 COPY requirements/ requirements/
-RUN pip install --no-cache-dir --require-hashes -r requirements/base.txt
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements/base.txt
 COPY . .
 COPY --from=script /build/dist tracking/dist
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
