@@ -1,13 +1,12 @@
 """How a stack is right now: the supervisor's own record, checked against the processes that live."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from echolead.embedded import registry
-from echolead.embedded.registry import PartRecord, StackRecord
+from echolead.embedded.registry import PartRecord
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,8 @@ def condition(data_dir: Path) -> Condition:
     if record is None:
         return Condition(False, f"No stack was ever started in {data_dir}.", None, 0, [], [])
     is_running = record.is_running()
-    memory = _memory_by_session(record)
-    parts = [_part(each, is_running, memory.get(each.pid or 0, 0.0)) for each in record.parts]
-    own = psutil.Process(record.supervisor_pid).memory_info().rss / 1e6 if is_running else 0.0
-    total = own + sum(part.memory_mb for part in parts)
+    parts = [_part(each, is_running) for each in record.parts]
+    total = _memory_mb(record.supervisor_pid) if is_running else 0.0  # the parts are its children
     waiting = [part.name for part in parts if part.state not in ("ready", "done")]
     if not is_running:
         summary = f"The stack in {data_dir} is not running."
@@ -57,7 +54,7 @@ def condition(data_dir: Path) -> Condition:
     return Condition(is_running and not waiting, summary, pid, round(total, 1), parts, addresses)
 
 
-def _part(record: PartRecord, is_running: bool, memory_mb: float) -> PartCondition:
+def _part(record: PartRecord, is_running: bool) -> PartCondition:
     """A state is only as true as the supervisor that wrote it is alive."""
     state = record.state if is_running or record.state in ("stopped", "done", "failed") else "gone"
     if state == "ready":
@@ -68,18 +65,21 @@ def _part(record: PartRecord, is_running: bool, memory_mb: float) -> PartConditi
     else:
         readiness = record.missing or ""
     pid = record.pid if state not in ("stopped", "done", "failed", "gone") else None
-    return PartCondition(record.name, state, record.port, pid, record.restarts, round(memory_mb, 1), readiness)
+    return PartCondition(record.name, state, record.port, pid, record.restarts, round(_memory_mb(pid), 1), readiness)
 
 
-def _memory_by_session(record: StackRecord) -> dict[int, float]:
-    """Memory by session, in MB, so that a part counts with its children."""
-    sessions = {part.pid for part in record.parts if part.pid is not None}
-    found: dict[int, float] = {}
-    for process in psutil.process_iter():
+def _memory_mb(pid: int | None) -> float:
+    """Memory of a process and all its children in MB; what they share counts once, where the system can tell."""
+    if pid is None:
+        return 0.0
+    total = 0
+    try:
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return 0.0
+    for process in family:
         try:
-            session = os.getsid(process.pid)
-            if session in sessions:
-                found[session] = found.get(session, 0.0) + process.memory_info().rss / 1e6
-        except (ProcessLookupError, PermissionError, psutil.Error):
+            total += getattr(process.memory_full_info(), "pss", 0) or process.memory_info().rss
+        except psutil.Error:  # it ended just now
             continue
-    return found
+    return total / 1e6
