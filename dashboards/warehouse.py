@@ -61,11 +61,13 @@ def tenant_filters(tenant_id: str) -> str:
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=500, show_spinner=False)
 def _rows(sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
-    return _client().query_df(
-        sql,
-        parameters={"tenant_id": tenant_id, **parameters},
-        settings={"additional_table_filters": tenant_filters(tenant_id), "max_execution_time": 30},
-    )
+    asked = {
+        "parameters": {"tenant_id": tenant_id, **parameters},
+        "settings": {"additional_table_filters": tenant_filters(tenant_id), "max_execution_time": 30},
+    }
+    frame = _client().query_df(sql, **asked)
+    # The client gives an answer without rows no columns either; pages name theirs.
+    return frame if len(frame.columns) else pd.DataFrame(columns=list(_client().query(sql, **asked).column_names))
 
 
 def query(sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:

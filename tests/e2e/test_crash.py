@@ -89,11 +89,13 @@ def send_all(url: str, events: list[dict[str, Any]], acknowledged: set[str]) -> 
 
 def pids(stack: Stack, victim: str) -> list[int]:
     """The processes to kill: a supervised part's own, or the live run that Dagster's code server started."""
-    parts = {row["name"]: row for row in stack.command("status")["parts"]}
+    parts = {row["name"]: row for row in stack.command("status", may_fail=True)["parts"]}
     if victim != "live run":
         return [parts[victim]["pid"]] if parts[victim]["pid"] else []
+    if not parts["dagster-code"]["pid"]:
+        return []
     code_server = psutil.Process(parts["dagster-code"]["pid"])
-    return [child.pid for child in code_server.children(recursive=True) if "run" in " ".join(child.cmdline())]
+    return [child.pid for child in code_server.children(recursive=True)]
 
 
 @pytest.fixture
