@@ -61,7 +61,7 @@ def tenant_filters(tenant_id: str) -> str:
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=500, show_spinner=False)
 def _rows(sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
-    asked = {
+    asked: dict[str, Any] = {
         "parameters": {"tenant_id": tenant_id, **parameters},
         "settings": {"additional_table_filters": tenant_filters(tenant_id), "max_execution_time": 30},
     }
