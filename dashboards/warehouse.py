@@ -1,5 +1,6 @@
 """Read the warehouse for one tenant: a cached query, filtered by the engine and not by the page's SQL alone."""
 
+import json
 import re
 from typing import Any
 
@@ -59,15 +60,23 @@ def tenant_filters(tenant_id: str) -> str:
     return "{" + ", ".join(f"'{table}': 'tenant_id = \\'{tenant_id}\\''" for table in TABLES) + "}"
 
 
-@st.cache_data(ttl=CACHE_SECONDS, max_entries=500, show_spinner=False)
-def _rows(sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
+def read(client: Client, sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    """The answer to `sql` within one tenant; an answer without rows has its columns too."""
     asked: dict[str, Any] = {
         "parameters": {"tenant_id": tenant_id, **parameters},
         "settings": {"additional_table_filters": tenant_filters(tenant_id), "max_execution_time": 30},
     }
-    frame = _client().query_df(sql, **asked)
-    # The client gives an answer without rows no columns either; pages name theirs.
-    return frame if len(frame.columns) else pd.DataFrame(columns=list(_client().query(sql, **asked).column_names))
+    frame = client.query_df(sql, **asked)
+    if len(frame.columns):
+        return frame
+    # The native format names no columns when there are no rows.
+    described = json.loads(client.raw_query(sql, fmt="JSONCompact", **asked))
+    return pd.DataFrame(columns=[column["name"] for column in described["meta"]])
+
+
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=500, show_spinner=False)
+def _rows(sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    return read(_client(), sql, tenant_id, parameters)
 
 
 def query(sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:

@@ -17,12 +17,12 @@ where tenant_id = {tenant_id:String} and hour > now() - interval 24 hour
 order by hour
 """
 REJECTED = """
-select reason, stage, sum(rejected) as rejected, max(last_received_at) as newest,
+select reason, stage, sum(rejected) as rejected_count, max(last_received_at) as newest,
     argMax(last_detail, last_received_at) as detail
 from ops.rejected_by_reason
 where tenant_id = {tenant_id:String} and date >= today() - 1
 group by reason, stage
-order by rejected desc
+order by rejected_count desc
 """
 STATES = """
 select state, count() as deliveries, max(updated_at) as newest from marts.deliveries
@@ -59,7 +59,7 @@ def show_figures(tenant_id: str) -> None:
     columns[0].metric(t("freshness"), age(newest), border=True)
     columns[1].metric(t("lag"), f"{lag['p95_seconds'].max():.1f} s" if len(lag) else "·", border=True)
     columns[2].metric(t("events_24h"), f"{int(lag['events'].sum()):,}", border=True)
-    columns[3].metric(t("rejected_24h"), f"{int(rejected['rejected'].sum()):,}", border=True)
+    columns[3].metric(t("rejected_24h"), f"{int(rejected['rejected_count'].sum()):,}", border=True)
     columns[4].metric(t("stuck"), len(stuck), border=True)
 
 
@@ -134,7 +134,7 @@ else:
         column_config={
             "reason": t("reason"),
             "stage": t("stage"),
-            "rejected": t("number"),
+            "rejected_count": t("number"),
             "newest": st.column_config.DatetimeColumn(
                 t("newest"), format="DD/MM/YYYY HH:mm:ss", timezone=st.context.timezone
             ),

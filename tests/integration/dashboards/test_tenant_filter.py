@@ -6,7 +6,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from dashboards.warehouse import tenant_filters
+from dashboards.warehouse import read, tenant_filters
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.warehouse import connect
 
@@ -64,3 +64,9 @@ def test_a_filter_opens_no_file_and_no_address(warehouse: Client, function: str)
 def test_a_statement_brings_no_filter_of_its_own(warehouse: Client) -> None:
     with pytest.raises(DatabaseError, match="Filters come with the request"):
         warehouse.query("select * from marts.leads settings additional_table_filters = {'marts.leads': '1'}")
+
+
+def test_an_answer_without_rows_has_its_columns(warehouse: Client) -> None:
+    frame = read(warehouse, "select name, tenant_id from marts.leads where name = {name:String}", "acme", {"name": "x"})
+    assert list(frame.columns) == ["name", "tenant_id"]
+    assert frame.empty
