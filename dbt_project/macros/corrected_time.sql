@@ -6,7 +6,7 @@
 {% macro corrected_time(client_at, sent_at, received_at) -%}
     {{ received_at }} - toIntervalMillisecond(
         greatest(0, least(
-            {{ var('late_event_days') * 86400000 }},
+            {{ (var('late_event_days') | int) * 86400000 }},
             toUnixTimestamp64Milli(coalesce({{ sent_at }}, {{ received_at }})) - toUnixTimestamp64Milli({{ client_at }})
         ))
     )

@@ -8,7 +8,7 @@
 {% macro propagate_min_label(edges, rounds) -%}
     {%- set columns = 'tenant_id, tracking_id, kind, value' -%}
     {%- set steps = namespace(sql=edges) -%}
-    {%- for _ in range(rounds) -%}
+    {%- for _ in range(rounds | int) -%}
         {%- set steps.sql = '(select ' ~ columns
             ~ ', min(label) over (partition by tenant_id, kind, value) as label from ' ~ steps.sql ~ ')' -%}
         {%- set steps.sql = '(select ' ~ columns

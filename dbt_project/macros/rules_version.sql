@@ -9,7 +9,7 @@
         (
             select groupBitXor(seed_row) from (
                 {%- for seed in seeds %}
-                select cityHash64('{{ seed }}', *) as seed_row from {{ ref(seed) }}
+                select bitXor(cityHash64(*), cityHash64('{{ seed }}')) as seed_row from {{ ref(seed) }}
                 {{ 'union all' if not loop.last }}
                 {%- endfor %}
             )

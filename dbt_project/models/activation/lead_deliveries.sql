@@ -52,10 +52,13 @@ payloads as (
         mapFromArrays(
             mapKeys(attribute_texts), arrayMap(text -> toJSONString(text), mapValues(attribute_texts))
         ) as attribute_json,
+        if(
+            is_stripped, attribute_json, mapUpdate(attribute_json, map('sessions_count', toString(sessions_count)))
+        ) as all_attribute_json,
         mapFromArrays(
             ['attributes', 'email', 'external_id', 'labels', 'lead_id', 'name', 'phone', 'tracking_ids'],
             [
-                {{ json_object("if(is_stripped, attribute_json, mapUpdate(attribute_json, map('sessions_count', toString(sessions_count))))") }},
+                {{ json_object('all_attribute_json') }},
                 toJSONString(email),
                 toJSONString(if(is_stripped, '', external_id)),
                 toJSONString(arraySort(arrayDistinct(if(is_stripped, ['sem-consentimento-marketing'], shared_labels)))),
@@ -69,11 +72,16 @@ payloads as (
     from deliverable_leads
 ),
 
+inactive_tenants as (
+    select tenant_id from {{ ref('tenant_rules') }}
+    where not is_active
+),
+
 destinations as (
     select * from {{ ref('stg_operational__destinations') }}
     where
         is_enabled
-        and tenant_id not in (select tenant_id from {{ ref('tenant_rules') }} where not is_active)
+        and tenant_id not in (select tenant_id from inactive_tenants)
 )
 
 select

@@ -13,9 +13,9 @@ select
     tenant_id,
     hour,
     count() as events,
-    quantileExact(0.5)(lag_seconds) as p50_seconds,
-    quantileExact(0.95)(lag_seconds) as p95_seconds,
-    quantileExact(0.99)(lag_seconds) as p99_seconds,
+    quantileExact(0.5)(lag_seconds) as p50_seconds,  -- noqa: LT01
+    quantileExact(0.95)(lag_seconds) as p95_seconds,  -- noqa: LT01
+    quantileExact(0.99)(lag_seconds) as p99_seconds,  -- noqa: LT01
     max(lag_seconds) as max_seconds
 from events
 group by tenant_id, hour

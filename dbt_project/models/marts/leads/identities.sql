@@ -63,9 +63,9 @@ select
     components.lead_id as lead_id,
     components.kind as kind,
     components.value as value,
-    min(identifiers.first_statement).3 as source,
+    tupleElement(min(identifiers.first_statement), 3) as source,
     max(identifiers.confidence) as confidence,
-    min(identifiers.first_statement).1 as first_seen_at,
+    tupleElement(min(identifiers.first_statement), 1) as first_seen_at,
     max(identifiers.last_stated_at) as last_seen_at,
     arraySort(groupUniqArray(identifiers.tracking_id)) as tracking_ids
 from components

@@ -37,6 +37,19 @@ first_server_events as (
 
 -- What the script remembers from before it was allowed to send anything. Every event repeats it, with the error of its
 -- own clock correction: the first event that says it counts, so that its time never moves.
+said as (
+    select
+        tenant_id,
+        tracking_id,
+        event_id,
+        occurred_at,
+        arrayJoin([
+            ('remembered_first', first_touch, first_touch_at),
+            ('remembered_last_non_direct', last_non_direct_touch, last_non_direct_touch_at)
+        ]) as memory
+    from visitor_events
+),
+
 memories as (
     select
         tenant_id,
@@ -44,11 +57,7 @@ memories as (
         memory.1 as origin,
         memory.2 as touch,
         argMin(assumeNotNull(memory.3), (occurred_at, event_id)) as remembered_at
-    from visitor_events
-    array join [
-        ('remembered_first', first_touch, first_touch_at),
-        ('remembered_last_non_direct', last_non_direct_touch, last_non_direct_touch_at)
-    ] as memory
+    from said
     where memory.3 is not null
     group by tenant_id, tracking_id, origin, touch
 ),

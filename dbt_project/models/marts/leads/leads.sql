@@ -89,7 +89,8 @@ described as (
         touched.session_count as session_count,
         {%- for touch in ['first', 'last', 'last_non_direct'] -%}
         {%- for column in touch_columns %}
-        touched.{{ touch }}_touch.{{ loop.index }} as {{ touch }}_{{ 'touch_' if column == 'origin' }}{{ column }},
+        {%- set name = 'touch_origin' if column == 'origin' else column %}
+        touched.{{ touch }}_touch.{{ loop.index }} as {{ touch }}_{{ name }},
         {%- endfor -%}
         {%- endfor %}
         coalesce(nullIf(tenant_rules.consent_default, ''), '{{ var("default_consent") }}') as consent_default

@@ -32,7 +32,7 @@ opened as (
     select
         *,
         previous_at is null
-        or dateDiff('millisecond', previous_at, occurred_at) > {{ var('session_gap_seconds') * 1000 }}
+        or dateDiff('millisecond', previous_at, occurred_at) > {{ (var('session_gap_seconds') | int) * 1000 }}
         or (campaign_key != '' and campaign_key != coalesce(previous_campaign_key, '')) as opens_run
     from compared
 ),
@@ -52,7 +52,7 @@ capped as (
         *,
         intDiv(
             dateDiff('millisecond', min(occurred_at) over (partition by tenant_id, tracking_id, run_number), occurred_at),
-            {{ var('session_cap_seconds') * 1000 }}
+            {{ (var('session_cap_seconds') | int) * 1000 }}
         ) as part_number
     from runs
 ),

@@ -1,0 +1,103 @@
+"""The dbt project on the embedded warehouse: rows go into the raw tables, models run, tests read the marts."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+
+from dlt_pipelines.raw import TABLES, ensure_raw_tables
+from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.settings import Settings
+from echolead.warehouse import connect
+
+Rows = list[dict[str, Any]]
+HOT = "tag:hot"
+PROJECT_DIR = Path(__file__).parents[3] / "dbt_project"
+
+
+class Project:
+    """The dbt project, parsed once, and its warehouse. Tables are asked for as `marts.leads`."""
+
+    def __init__(self, client: Client, work_dir: Path) -> None:
+        self._client = client
+        self._work_dir = work_dir
+        self._manifest: Manifest | None = None
+        self._manifest = self._dbt("parse")
+
+    def _dbt(self, *arguments: str) -> Any:
+        directories = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
+        written = ["--target-path", str(self._work_dir), "--log-path", str(self._work_dir), "--no-write-json"]
+        answer = dbtRunner(manifest=self._manifest).invoke(
+            ["--quiet", "--log-level-file", "none", *arguments, *directories, *written]
+        )
+        results = getattr(answer.result, "results", [])
+        said = [f"{each.node.name}: {each.message}" for each in results if each.status in ("error", "fail", "warn")]
+        assert answer.success, "\n".join(said) or answer.exception
+        return answer.result
+
+    def run(self, command: str = "run", *selection: str, full_refresh: bool = False) -> None:
+        """Run dbt; a model or test that fails is an assertion that fails."""
+        chosen = ["--select", *selection] if selection else []
+        self._dbt(command, *chosen, *(["--full-refresh"] if full_refresh else []))
+
+    def write(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
+        """Append rows (tests/factories.py) to the raw table `table`."""
+        content = pa.Table.from_pylist(list(rows), schema=TABLES[table].columns)
+        self._client.insert_arrow(f"raw.{table}", content)
+
+    def query(self, sql: str, **parameters: Any) -> Rows:
+        """The rows of a query, each a dict. Times are UTC, as all in the warehouse."""
+        rows = self._client.query(sql, parameters=parameters).named_results()
+        return [{name: _aware(value) for name, value in row.items()} for row in rows]
+
+    def table(self, name: str, *, without: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+        """All of a table as sorted rows of text, without some columns."""
+        left_out = f" except ({', '.join(without)})" if without else ""
+        result = self._client.query(f"select toString(tuple(*)) from (select *{left_out} from {name}) order by 1")
+        return [tuple(row) for row in result.result_rows]
+
+    def forget(self) -> None:
+        """Empty the raw tables and drop what is built from them incrementally."""
+        for table in TABLES:
+            self._client.command(f"truncate table raw.{table}")
+        self.forget_events()
+
+    def forget_events(self) -> None:
+        """The same for events alone."""
+        self._client.command("truncate table raw.events")
+        for table in ("events", "fresh_events"):
+            self._client.command(f"drop table if exists enriched.{table} sync")
+
+
+def _aware(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+@pytest.fixture(scope="package")
+def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The project with its seeds loaded and its views made, over empty raw tables."""
+    data_dir = tmp_path_factory.mktemp("data")
+    ensure_raw_tables(Settings(data_dir=data_dir, clickhouse_url=warehouse_server.url))  # type: ignore[arg-type]
+    url = urlsplit(warehouse_server.url)
+    with pytest.MonkeyPatch.context() as environment, closing(connect(warehouse_server.url)) as client:
+        for name, value in (
+            ("HOST", url.hostname),
+            ("PORT", url.port),
+            ("USER", url.username),
+            ("PASSWORD", url.password),
+        ):
+            environment.setenv(f"ECHOLEAD_DBT_{name}", str(value))
+        project = Project(client, tmp_path_factory.mktemp("dbt"))
+        project.forget()
+        project.run("seed")
+        project.run("run", "config.materialized:view,+tag:hot")
+        yield project
+        project.forget()

@@ -1,0 +1,153 @@
+"""Whatever order events are loaded in, however often and however late, the marts are those of a full refresh."""
+
+import random
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.factories import arrival, moment, raw_destination, raw_event, raw_tenant, raw_tenant_host
+from tests.integration.dbt.conftest import HOT, Project, Rows
+
+MARTS = (
+    "enriched.events",
+    "marts.sessions",
+    "marts.identities",
+    "marts.lead_touches",
+    "marts.leads",
+    "activation.lead_deliveries",
+)
+DAY = 1440
+PAGES = ("https://lp.acme.test/?utm_source=google&utm_campaign=blue", "https://lp.acme.test/precos")
+PEOPLE = ("ana", "bia", "caio", "davi", "eva")
+
+
+@pytest.fixture
+def empty(project: Project) -> Iterator[Project]:
+    """Nothing received, two tenants."""
+    project.forget()
+    project.write("tenants", [raw_tenant("acme"), raw_tenant("beta", time_zone="America/Manaus")])
+    project.write("tenant_hosts", [raw_tenant_host("acme", "lp.acme.test")])
+    project.write("destinations", [raw_destination("acme"), raw_destination("beta")])
+    yield project
+    project.forget()
+
+
+def random_event(chance: random.Random, number: int) -> dict[str, Any]:
+    """An event of the last week or so, sent at once or up to 40 days later, by a clock that can be hours off."""
+    at = moment(chance.uniform(0, 9 * DAY))
+    clock = timedelta(minutes=chance.choice([0, 0, 0, -200, 200]))
+    waited = timedelta(minutes=chance.choice([0, 0, 0, 30, 2 * DAY, 40 * DAY]))
+    person = chance.choice(PEOPLE)
+    name = chance.choice(["page_view", "page_view", "page_ping", "form_submit", "chat_start", "consent"])
+    user = {"email": f"{chance.choice([person, 'shared'])}@x.test", "name": person} if name == "form_submit" else None
+    arrived = arrival(at + clock, PAGES[0], utm_source="google", utm_campaign=chance.choice(["blue", "green"]))
+    return raw_event(
+        name,
+        tenant_id=chance.choice(["acme", "acme", "beta"]),
+        visitor=f"{person} {chance.randrange(3)}",
+        event=f"random {number}",
+        at=at + clock,
+        sent_at=at + clock + waited,
+        received_at=at + waited,
+        url=chance.choice(PAGES),
+        arrived=chance.choice([None, arrived]),
+        first=chance.choice([None, arrived]),
+        user=user,
+        purposes={"marketing": chance.random() < 0.5} if name == "consent" else None,
+    )
+
+
+def again(chance: random.Random, row: dict[str, Any]) -> dict[str, Any]:
+    """The same event received once more: the very row, a little later, or, on another way in, some time before."""
+    shift = timedelta(minutes=chance.choice([0, 3, 2 * DAY, -3, -2 * DAY]))
+    return {**row, "received_at": row["received_at"] + shift}
+
+
+def history(seed: int, size: int) -> list[Rows]:
+    """Three loads of one random history, in random order, a quarter of it received more than once."""
+    chance = random.Random(seed)
+    rows = [random_event(chance, number) for number in range(size)]
+    rows += [again(chance, chance.choice(rows)) for _ in range(size // 4)]
+    chance.shuffle(rows)
+    return [rows[start::3] for start in range(3)]
+
+
+def loaded(rows: Rows, at: datetime) -> Rows:
+    return [{**row, "loaded_at": at} for row in rows]
+
+
+def test_loads_one_by_one_equal_a_full_refresh(empty: Project) -> None:
+    for number, rows in enumerate(history(20250310, 160)):
+        empty.write("events", loaded(rows, moment(60 * DAY + number * 90)))
+        empty.run("run", HOT)
+    incremental = {table: empty.table(table) for table in MARTS}
+    empty.run("run", HOT, full_refresh=True)
+    assert {table: empty.table(table) for table in MARTS} == incremental
+    assert len(incremental["enriched.events"]) == 160
+
+
+def test_the_order_of_loads_does_not_matter(empty: Project) -> None:
+    results = []
+    for loads in (history(11, 120), history(11, 120)[::-1]):
+        empty.forget_events()
+        for number, rows in enumerate(loads):
+            empty.write("events", loaded(rows, moment(60 * DAY + number * 90)))
+        empty.run("run", HOT)
+        results.append({table: empty.table(table, without=("loaded_at",)) for table in MARTS[:1]})
+        results[-1] |= {table: empty.table(table) for table in MARTS[1:]}
+    assert results[0] == results[1]
+
+
+def test_a_run_without_news_changes_nothing(empty: Project) -> None:
+    empty.write("events", loaded([row for rows in history(3, 80) for row in rows], moment(60 * DAY)))
+    empty.run("run", HOT)
+    before = {table: empty.table(table) for table in MARTS}
+    empty.run("run", HOT)
+    assert {table: empty.table(table) for table in MARTS} == before
+
+
+def test_a_better_copy_of_another_day_leaves_no_row_behind(empty: Project) -> None:
+    """The day of the worse copy holds nothing else, so that no row of it would be written again."""
+    row = raw_event(at=moment(0), event="moved", received_at=moment(2 * DAY), sent_at=moment(0))
+    empty.write("events", loaded([row], moment(3 * DAY)))
+    empty.run("run", HOT)
+    empty.write("events", loaded([{**row, "received_at": moment(0)}], moment(3 * DAY + 1)))
+    empty.run("run", HOT)
+    assert [each["received_at"] for each in empty.query("select received_at from enriched.events")] == [moment(0)]
+
+
+def test_another_host_of_the_tenant_renames_the_past(empty: Project) -> None:
+    empty.write("events", [raw_event(arrived=arrival(moment(0), "https://lp.acme.test/", "https://loja.acme.test/"))])
+    empty.run("run", HOT)
+    assert empty.query("select source from enriched.events") == [{"source": "loja.acme.test"}]
+    hosts = ("lp.acme.test", "loja.acme.test")
+    empty.write("tenant_hosts", [raw_tenant_host("acme", host, mirrored_at=moment(1)) for host in hosts])
+    empty.run("run", HOT)
+    assert empty.query("select source from enriched.events") == [{"source": "(direct)"}]
+
+
+def test_no_reader_meets_a_hole_while_the_models_run(empty: Project) -> None:
+    empty.write("events", loaded([row for rows in history(5, 80) for row in rows], moment(60 * DAY)))
+    empty.run("run", HOT)
+    counts = ", ".join(f"(select count() from {table})" for table in MARTS)
+    least = tuple(empty.query(f"select tuple({counts}) as n")[0]["n"])
+    seen: list[tuple[int, ...]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(tuple(empty.query(f"select tuple({counts}) as n")[0]["n"]))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        empty.run("run", HOT, full_refresh=True)
+        empty.run("run", HOT)
+    finally:
+        done.set()
+        reader.join()
+    assert seen
+    assert set(seen) == {least}

@@ -1,0 +1,285 @@
+"""What visitors did, and what the marts make of it: a tenant for each story, all built together and tested by dbt."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.factories import (
+    arrival,
+    moment,
+    raw_delivery,
+    raw_delivery_attempt,
+    raw_destination,
+    raw_event,
+    raw_rejected_event,
+    raw_tenant,
+    raw_tenant_host,
+    uid,
+)
+from tests.integration.dbt.conftest import Project, Rows
+
+AD = arrival(
+    moment(0),
+    "https://lp.acme.test/oferta?utm_source=google&gclid=Abc_123",
+    "https://www.google.com/",
+    utm_source="google",
+    utm_medium="cpc",
+    utm_campaign="Lançamento",
+    gclid="Abc_123",
+)
+SEARCH = arrival(moment(0), "https://lp.acme.test/", "https://www.google.com.br/")
+ANA = {"email": "Ana@Example.test", "name": "Ana", "phone": "+5511987654321"}
+NINE_AND_EIGHT = ("+5511987654321", "+551187654321")
+BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+IPAD = (
+    "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/604.1"
+)
+
+ARRIVALS = {
+    "https://l.instagram.com/": ("instagram", "Organic Social"),
+    "https://wa.me/": ("whatsapp", "Organic Social"),
+    "https://m.youtube.com/watch": ("youtube", "Organic Video"),
+    "https://chatgpt.com/": ("chatgpt", "AI Assistants"),
+    "https://gemini.google.com/app": ("gemini", "AI Assistants"),
+    "https://lista.mercadolivre.com.br/x": ("mercadolivre", "Organic Shopping"),
+    "https://mail.google.com/mail/u/0/": ("gmail", "Email"),
+    "android-app://com.google.android.gm/": ("gmail", "Email"),
+    "https://br.search.yahoo.com/": ("yahoo", "Organic Search"),
+    "https://pagseguro.uol.com.br/pagamento": ("(direct)", "Direct"),
+    "https://accounts.google.com/": ("(direct)", "Direct"),
+    "https://www.blog.test/artigo": ("blog.test", "Referral"),
+}
+
+
+def a_paid_visit_and_a_form() -> Rows:
+    memory = {"arrived": AD, "first": AD, "last_non_direct": AD}
+    visit = raw_event(at=moment(0), event="ana sees", referrer="https://www.google.com/", **memory)
+    form = raw_event("form_submit", at=moment(3), user=ANA, phone_variants=NINE_AND_EIGHT, **memory)
+    bought = {"name": "compra", "value": "99.90", "currency": "brl"}
+    return [
+        visit,
+        {**visit, "received_at": moment(5), "loaded_at": moment(6)},  # the script had not seen the first answer
+        form,
+        raw_event(
+            "form_submit",
+            visitor="ana at work",
+            at=moment(90),
+            user={"phone": "+551187654321"},
+            phone_variants=NINE_AND_EIGHT,
+        ),
+        raw_event("conversion", at=moment(600), sent_by="server", properties=bought),
+    ]
+
+
+def an_organic_visit_then_direct_then_chat() -> Rows:
+    def bia(name: str, minute: float, **fields: Any) -> dict[str, Any]:
+        at = moment(minute)
+        return raw_event(name, tenant_id="bistro", visitor="bia", at=at, first=SEARCH, last_non_direct=SEARCH, **fields)
+
+    return [bia("page_view", 0, arrived=SEARCH), bia("page_view", 60), bia("chat_start", 62)]
+
+
+def marketing_denied() -> Rows:
+    def caio(name: str, minute: float, **fields: Any) -> dict[str, Any]:
+        return raw_event(name, tenant_id="clinica", visitor=fields.pop("visitor", "caio"), at=moment(minute), **fields)
+
+    no = {"analytics": True, "marketing": False}
+    return [
+        caio("consent", 0, purposes=no),
+        caio("page_view", 1, arrived=AD),
+        caio("form_submit", 2, user={"email": "caio@x.test", "name": "Caio"}),
+        caio("consent", 3, visitor="davi", purposes=no),
+        caio("chat_start", 4, visitor="davi"),
+        caio("form_submit", 5, visitor="ana", user=ANA),
+    ]
+
+
+def analytics_denied_until_the_form() -> Rows:
+    """Nothing was sent on the day of the ad; the form, days later, carries what the script remembers."""
+    form = {"user": {"email": "eva@x.test"}, "first": AD, "last_non_direct": AD, "purposes": {"analytics": False}}
+    return [raw_event("form_submit", tenant_id="dentista", visitor="eva", at=moment(3 * 1440), **form)]
+
+
+def arrivals_and_devices() -> Rows:
+    seen = [
+        raw_event(
+            tenant_id="escola", visitor=f"visitor {place}", arrived=arrival(moment(0), "https://e.test/", referrer)
+        )
+        for place, referrer in enumerate(ARRIVALS)
+    ]
+    agents = {"bot": BOT, "tablet": IPAD, "nobody": ""}
+    odd = [raw_event(tenant_id="frota", visitor=visitor, user_agent=agent) for visitor, agent in agents.items()]
+    return seen + odd
+
+
+@pytest.fixture(scope="module")
+def told(project: Project) -> Project:
+    """Every story, built by `dbt build`: models, unit tests, data tests."""
+    project.forget()
+    tenants = ["acme", "bistro", "clinica", "dentista", "escola", "frota"]
+    project.write("tenants", [raw_tenant(each) for each in tenants])
+    project.write("tenant_hosts", [raw_tenant_host("acme", "lp.acme.test")])
+    project.write(
+        "destinations",
+        [raw_destination(each) for each in tenants] + [raw_destination("acme", "switched off", is_enabled=False)],
+    )
+    stories = [
+        a_paid_visit_and_a_form,
+        an_organic_visit_then_direct_then_chat,
+        marketing_denied,
+        analytics_denied_until_the_form,
+        arrivals_and_devices,
+    ]
+    project.write("events", [row for story in stories for row in story()])
+    project.write("rejected_events", [raw_rejected_event("invalid_event"), raw_rejected_event("invalid_event")])
+    project.write(
+        "deliveries",
+        [
+            raw_delivery("first"),
+            raw_delivery("first", state="verified", attempts=1, updated_at=moment(1)),
+            raw_delivery("second", state="retry", attempts=3),
+        ],
+    )
+    project.write("delivery_attempts", [raw_delivery_attempt("first"), raw_delivery_attempt("first")])
+    project.run("build")
+    return project
+
+
+def payload_of(project: Project, tenant_id: str, lead: str) -> dict[str, Any]:
+    (row,) = project.query(
+        "select payload from activation.lead_deliveries where tenant_id = {t:String} and lead_id = {lead:String}",
+        t=tenant_id,
+        lead=uid(lead),
+    )
+    payload: dict[str, Any] = json.loads(row["payload"])
+    return payload
+
+
+def test_an_event_received_twice_is_one_event(told: Project) -> None:
+    (seen,) = told.query("select received_at from enriched.events where event_id = {e:String}", e=uid("ana sees"))
+    assert seen["received_at"] < moment(5)
+
+
+def test_a_paid_visit_arrives_in_chatwoot_with_its_origin(told: Project) -> None:
+    payload = payload_of(told, "acme", "ana")
+    assert (payload["name"], payload["email"], payload["phone"]) == ("Ana", "ana@example.test", "+5511987654321")
+    assert payload["labels"] == ["campanha-lancamento", "canal-paid-search", "origem-google"]
+    assert payload["tracking_ids"] == sorted([uid("ana"), uid("ana at work")])
+    expected = {
+        "channel": "Paid Search",
+        "source": "google",
+        "medium": "cpc",
+        "campaign": "Lançamento",
+        "gclid": "Abc_123",
+        "first_source": "google",
+        "first_landing_page": "https://lp.acme.test/oferta",
+        "first_seen_at": "2025-03-10T15:00:00.100Z",
+        "last_source": "(direct)",
+        "sessions_count": 2,
+        "marketing_consent": "granted",
+    }
+    assert expected.items() <= payload["attributes"].items()
+
+
+def test_a_lead_says_why_it_has_its_source(told: Project) -> None:
+    (lead,) = told.query("select source_reason from marts.leads where tenant_id = 'acme'")
+    assert lead["source_reason"] == (
+        "last_non_direct session / utm / Paid Search: "
+        "utm_source=google utm_medium=cpc utm_campaign=Lançamento gclid=Abc_123"
+    )
+
+
+def test_a_phone_with_and_without_its_ninth_digit_is_one_lead(told: Project) -> None:
+    assert told.query("select lead_id from marts.leads where tenant_id = 'acme'") == [{"lead_id": uid("ana")}]
+
+
+def test_the_same_person_at_two_tenants_is_two_leads(told: Project) -> None:
+    leads = told.query("select tenant_id from marts.leads where email = 'ana@example.test' order by tenant_id")
+    assert [each["tenant_id"] for each in leads] == ["acme", "clinica"]
+
+
+def test_a_direct_return_does_not_take_the_source_from_the_organic_visit(told: Project) -> None:
+    attributes = payload_of(told, "bistro", "bia")["attributes"]
+    assert (attributes["channel"], attributes["first_source"], attributes["last_source"]) == (
+        "Organic Search",
+        "google",
+        "(direct)",
+    )
+
+
+def test_marketing_denied_lets_nothing_but_the_contact_leave(told: Project) -> None:
+    assert payload_of(told, "clinica", "caio") == {
+        "lead_id": uid("caio"),
+        "name": "Caio",
+        "email": "caio@x.test",
+        "phone": "",
+        "external_id": "",
+        "tracking_ids": [],
+        "labels": ["sem-consentimento-marketing"],
+        "attributes": {"marketing_consent": "denied"},
+    }
+
+
+def test_marketing_denied_without_a_form_delivers_nothing(told: Project) -> None:
+    delivered = told.query("select lead_id from activation.lead_deliveries where tenant_id = 'clinica'")
+    assert {each["lead_id"] for each in delivered} == {uid("caio"), uid("ana")}
+
+
+def test_a_form_brings_the_first_touch_from_before_consent(told: Project) -> None:
+    (lead,) = told.query(
+        "select first_source, first_channel, first_touch_at, last_source, source, sessions_count from marts.leads"
+        " where tenant_id = 'dentista'"
+    )
+    assert (lead["first_source"], lead["first_channel"], lead["last_source"]) == ("google", "Paid Search", "(direct)")
+    assert lead["source"] == "google"
+    assert lead["first_touch_at"] < moment(1)
+    assert lead["sessions_count"] == 1
+
+
+@pytest.mark.parametrize(("referrer", "expected"), ARRIVALS.items(), ids=[each.split("/")[2] for each in ARRIVALS])
+def test_a_referrer_names_source_and_channel(told: Project, referrer: str, expected: tuple[str, str]) -> None:
+    (row,) = told.query(
+        "select source, channel from enriched.events where tenant_id = 'escola' and touch_referrer = {r:String}",
+        r=referrer,
+    )
+    assert (row["source"], row["channel"]) == expected
+
+
+def test_a_bot_is_flagged_and_kept_out_of_the_funnel(told: Project) -> None:
+    rows = told.query(
+        "select tracking_id, is_bot, bot_reason, device_type, os from enriched.events where tenant_id = 'frota'"
+    )
+    found = {each["tracking_id"]: each for each in rows}
+    assert found[uid("bot")]["bot_reason"] == "crawler"
+    assert found[uid("nobody")]["bot_reason"] == "no_user_agent"
+    assert (found[uid("tablet")]["is_bot"], found[uid("tablet")]["device_type"]) == (False, "tablet")
+    assert found[uid("tablet")]["os"] == "iOS"
+    assert told.query("select sum(visitors) as n from marts.funnel_daily where tenant_id = 'frota'") == [{"n": 1}]
+
+
+def test_the_funnel_counts_visits_leads_and_revenue(told: Project) -> None:
+    rows = told.query(
+        "select channel, visitors, sessions, chats, leads, toString(revenue) as revenue from marts.funnel_daily"
+        " where tenant_id in ('acme', 'bistro') order by tenant_id, channel"
+    )
+    assert [tuple(each.values()) for each in rows] == [
+        ("Direct", 1, 1, 0, 0, "99.9"),
+        ("Paid Search", 1, 1, 0, 1, None),
+        ("Direct", 1, 1, 1, 1, None),
+        ("Organic Search", 1, 1, 0, 0, None),
+    ]
+
+
+def test_a_delivery_is_what_the_ledger_said_last(told: Project) -> None:
+    rows = told.query("select state, attempts, destination_name from marts.deliveries order by state")
+    assert [tuple(each.values()) for each in rows] == [("retry", 3, "chatwoot"), ("verified", 1, "chatwoot")]
+    assert len(told.query("select * from marts.delivery_attempts")) == 1
+
+
+def test_operators_see_what_is_stuck_refused_and_how_fresh_the_layers_are(told: Project) -> None:
+    assert told.query("select delivery_id from ops.stuck_deliveries") == [{"delivery_id": uid("second")}]
+    (refused,) = told.query("select stage, reason, rejected from ops.rejected_by_reason")
+    assert tuple(refused.values()) == ("collector", "invalid_event", 2)
+    layers = told.query("select layer from ops.freshness where tenant_id = 'acme' order by layer")
+    assert [each["layer"] for each in layers] == ["deliveries", "enriched", "leads", "raw"]
