@@ -1,7 +1,11 @@
-"""Where the system's Chromium is."""
+"""The system's Chromium, for the tests that need a real browser."""
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -16,3 +20,24 @@ def chromium_path() -> str:
         if found:
             return found
     raise RuntimeError("No Chromium here. Install it (Debian: apt install chromium), or set CHROMIUM_PATH.")
+
+
+@contextmanager
+def headless_chromium() -> Iterator[Browser]:
+    """Headless Chromium in which every `.test` host is this machine.
+
+    While Playwright's synchronous API is open, no other event loop runs in this thread: end it soon.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(),
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--host-resolver-rules=MAP *.test 127.0.0.1",
+            ],
+        )
+        yield browser
+        browser.close()

@@ -27,11 +27,17 @@ class NodeRun:
 
 
 class Dbt:
-    """dbt commands in this process. The project is parsed once, at the start (seconds; less from its partial parse)."""
+    """dbt commands in this process. The project is parsed once, at the start (seconds; less from its partial parse).
 
-    def __init__(self, settings: Settings) -> None:
+    With `structure_is_prepared` the columns of tables are taken as they are: for whoever runs, again and again, what
+    `prepare` has built from the same files (dbt_project/macros/structure.sql).
+    """
+
+    def __init__(self, settings: Settings, *, structure_is_prepared: bool = False) -> None:
         export_connection(settings)
         self._where = common_arguments(settings)
+        if structure_is_prepared:
+            self._where += ["--vars", "{structure_is_prepared: true}"]
         self._manifest: Manifest | None = None
         parsed = self._invoke(["parse"]).result
         if not isinstance(parsed, Manifest):

@@ -62,7 +62,8 @@ class LiveLoop:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._dbt = Dbt(settings)  # before the lease: a successor parses while the run before it still loads
+        # Before the lease: a successor parses while the run before it still loads.
+        self._dbt = Dbt(settings, structure_is_prepared=True)
         self._is_hot_due = self._is_console_due = True  # for whatever came while nobody looped
         self._console_ran = float("-inf")
         self._configuration: str | None = None

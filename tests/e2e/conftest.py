@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browser import chromium_path
+from tests.browser import headless_chromium
 from tests.e2e.stack import Stack, running_stack
 
 
@@ -22,19 +22,8 @@ def stack() -> Iterator[Stack]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium in which every `.test` host is this machine."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=chromium_path(),
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--host-resolver-rules=MAP *.test 127.0.0.1",
-            ],
-        )
+    """A browser for one module: the next may need an event loop of its own."""
+    with headless_chromium() as chromium:
         yield chromium
-        chromium.close()

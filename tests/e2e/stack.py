@@ -178,6 +178,14 @@ def _create_tenant(stack: Stack, tenant: str) -> None:
                   given=stack.passwords[tenant] + "\n")  # fmt: skip
 
 
+def restart(stack: Stack) -> float:
+    """Ctrl-C and `echolead up` again; seconds from the command to the pages of console and Dagster."""
+    _stop(stack.process)
+    start = time.monotonic()
+    stack.process = _up(stack.data_dir, stack.base)
+    return time.monotonic() - start
+
+
 @contextmanager
 def running_stack(folder: Path) -> Iterator[Stack]:
     """`echolead up` in `folder`, a demo Chatwoot and a landing site for each tenant; all of it stopped at the end."""
@@ -200,5 +208,5 @@ def running_stack(folder: Path) -> Iterator[Stack]:
                 _create_tenant(stack, tenant)
             yield stack
         finally:
-            _stop(process)
+            _stop(stack.process)
             shutil.copytree(data_dir / "logs", folder / "logs" / "stack", dirs_exist_ok=True)

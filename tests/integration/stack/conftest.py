@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from echolead.embedded.part import free_port, port_is_open
 from echolead.embedded.ports import Port
+from tests.e2e.stack import free_base
 
 START_SECONDS = 900  # on a busy machine; a quiet one needs a small part of it
 Value = TypeVar("Value")
@@ -93,14 +93,6 @@ def folder() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def free_base() -> int:
-    """A base whose ports are all free."""
-    while True:
-        base = free_port() // 20 * 20
-        if base > 2000 and not any(port_is_open("127.0.0.1", port.of(base), 0.05) for port in Port):
-            return base
 
 
 @pytest.fixture(scope="module")
