@@ -1,6 +1,9 @@
 select * from {{ ref('lead_deliveries') }}
 where
-    (tenant_id, lead_id) in (select tenant_id, lead_id from {{ ref('leads') }} where marketing_consent = 'denied')
+    (tenant_id, lead_id) in (
+        select tenant_id, lead_id from {{ ref('leads') }}
+        where marketing_consent = 'denied'
+    )
     and (
         JSONExtractRaw(payload, 'attributes') != '{"marketing_consent":"denied"}'
         or JSONExtract(payload, 'labels', 'Array(String)') != ['sem-consentimento-marketing']

@@ -48,6 +48,14 @@ class Project:
         chosen = ["--select", *selection] if selection else []
         self._dbt(command, *chosen, *(["--full-refresh"] if full_refresh else []))
 
+    def live(self) -> None:
+        """Run the hot models as the live path does."""
+        self._dbt("run", "--select", HOT, "--vars", "{structure_is_prepared: true}")
+
+    def rebuild(self) -> None:
+        """Build the hot models whole."""
+        self.run("run", HOT, full_refresh=True)
+
     def write(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
         """Append rows (tests/factories.py) to the raw table `table`."""
         content = pa.Table.from_pylist(list(rows), schema=TABLES[table].columns)

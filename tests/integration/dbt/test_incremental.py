@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.factories import arrival, moment, raw_destination, raw_event, raw_tenant, raw_tenant_host
-from tests.integration.dbt.conftest import HOT, Project, Rows
+from tests.integration.dbt.conftest import Project, Rows
 
 MARTS = (
     "enriched.events",
@@ -22,6 +22,15 @@ MARTS = (
 DAY = 1440
 PAGES = ("https://lp.acme.test/?utm_source=google&utm_campaign=blue", "https://lp.acme.test/precos")
 PEOPLE = ("ana", "bia", "caio", "davi", "eva")
+
+
+def structures(project: Project) -> Rows:
+    """How the tables of the hot models are made."""
+    return project.query(
+        "select database, name, create_table_query from system.tables where concat(database, '.', name) in {tables:Array(String)}"
+        " order by all",
+        tables=list(MARTS),
+    )
 
 
 @pytest.fixture
@@ -82,9 +91,9 @@ def loaded(rows: Rows, at: datetime) -> Rows:
 def test_loads_one_by_one_equal_a_full_refresh(empty: Project) -> None:
     for number, rows in enumerate(history(20250310, 160)):
         empty.write("events", loaded(rows, moment(60 * DAY + number * 90)))
-        empty.run("run", HOT)
+        empty.live()
     incremental = {table: empty.table(table) for table in MARTS}
-    empty.run("run", HOT, full_refresh=True)
+    empty.rebuild()
     assert {table: empty.table(table) for table in MARTS} == incremental
     assert len(incremental["enriched.events"]) == 160
 
@@ -95,17 +104,27 @@ def test_the_order_of_loads_does_not_matter(empty: Project) -> None:
         empty.forget_events()
         for number, rows in enumerate(loads):
             empty.write("events", loaded(rows, moment(60 * DAY + number * 90)))
-        empty.run("run", HOT)
+        empty.live()
         results.append({table: empty.table(table, without=("loaded_at",)) for table in MARTS[:1]})
         results[-1] |= {table: empty.table(table) for table in MARTS[1:]}
     assert results[0] == results[1]
 
 
+def test_live_runs_keep_the_structure_that_a_build_made(empty: Project) -> None:
+    empty.rebuild()
+    built = structures(empty)
+    assert len(built) == len(MARTS)
+    for number in range(2):
+        empty.write("events", [random_event(random.Random(number), number)])
+        empty.live()
+    assert structures(empty) == built
+
+
 def test_a_run_without_news_changes_nothing(empty: Project) -> None:
     empty.write("events", loaded([row for rows in history(3, 80) for row in rows], moment(60 * DAY)))
-    empty.run("run", HOT)
+    empty.live()
     before = {table: empty.table(table) for table in MARTS}
-    empty.run("run", HOT)
+    empty.live()
     assert {table: empty.table(table) for table in MARTS} == before
 
 
@@ -113,25 +132,25 @@ def test_a_better_copy_of_another_day_leaves_no_row_behind(empty: Project) -> No
     """The day of the worse copy holds nothing else, so that no row of it would be written again."""
     row = raw_event(at=moment(0), event="moved", received_at=moment(2 * DAY), sent_at=moment(0))
     empty.write("events", loaded([row], moment(3 * DAY)))
-    empty.run("run", HOT)
+    empty.live()
     empty.write("events", loaded([{**row, "received_at": moment(0)}], moment(3 * DAY + 1)))
-    empty.run("run", HOT)
+    empty.live()
     assert [each["received_at"] for each in empty.query("select received_at from enriched.events")] == [moment(0)]
 
 
 def test_another_host_of_the_tenant_renames_the_past(empty: Project) -> None:
     empty.write("events", [raw_event(arrived=arrival(moment(0), "https://lp.acme.test/", "https://loja.acme.test/"))])
-    empty.run("run", HOT)
+    empty.live()
     assert empty.query("select source from enriched.events") == [{"source": "loja.acme.test"}]
     hosts = ("lp.acme.test", "loja.acme.test")
     empty.write("tenant_hosts", [raw_tenant_host("acme", host, mirrored_at=moment(1)) for host in hosts])
-    empty.run("run", HOT)
+    empty.live()
     assert empty.query("select source from enriched.events") == [{"source": "(direct)"}]
 
 
 def test_no_reader_meets_a_hole_while_the_models_run(empty: Project) -> None:
     empty.write("events", loaded([row for rows in history(5, 80) for row in rows], moment(60 * DAY)))
-    empty.run("run", HOT)
+    empty.live()
     counts = ", ".join(f"(select count() from {table})" for table in MARTS)
     least = tuple(empty.query(f"select tuple({counts}) as n")[0]["n"])
     seen: list[tuple[int, ...]] = []
@@ -144,8 +163,8 @@ def test_no_reader_meets_a_hole_while_the_models_run(empty: Project) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        empty.run("run", HOT, full_refresh=True)
-        empty.run("run", HOT)
+        empty.rebuild()
+        empty.live()
     finally:
         done.set()
         reader.join()
