@@ -12,6 +12,8 @@ from dlt_pipelines.lease import Lease
 from echolead.settings import Settings
 from orchestration.dbt.project import HOT, HOT_LEASE, REST_LEASE, manifest_path, project_dir
 
+SEEDS = "resource_type:seed"
+
 
 class ByDatabase(DagsterDbtTranslator):
     """Asset keys name the warehouse's database and table: `enriched/events`, `raw/events`."""
@@ -26,15 +28,24 @@ class ByDatabase(DagsterDbtTranslator):
 
 
 def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
-    """Three sets behind each other, so that each is one dbt command and only the hot one holds up the live path."""
+    """Seeds and three sets of models, behind each other: each is one dbt command, and few hold up the live path."""
     manifest = manifest_path(settings)
     translator = ByDatabase()
 
+    @dbt_assets(manifest=manifest, select=SEEDS, dagster_dbt_translator=translator, name="seeds")
+    def seeds(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """Lists that the models read. dbt empties a seed before it fills it: no hot model may look meanwhile."""
+        yield from _build(context, dbt, settings, HOT_LEASE)
+
     @dbt_assets(
-        manifest=manifest, select=f"+{HOT}", exclude=HOT, dagster_dbt_translator=translator, name="models_before"
+        manifest=manifest,
+        select=f"+{HOT}",
+        exclude=f"{HOT} {SEEDS}",
+        dagster_dbt_translator=translator,
+        name="models_before",
     )
     def models_before(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """Seeds and views that the hot models read."""
+        """Views and small tables that the hot models read."""
         yield from _build(context, dbt, settings, REST_LEASE)
 
     @dbt_assets(manifest=manifest, select=HOT, dagster_dbt_translator=translator, name="hot_models")
@@ -42,12 +53,12 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """Models between an event and its delivery; the live path runs them as well, never at the same time."""
         yield from _build(context, dbt, settings, HOT_LEASE)
 
-    @dbt_assets(manifest=manifest, exclude=f"+{HOT}", dagster_dbt_translator=translator, name="models_behind")
+    @dbt_assets(manifest=manifest, exclude=f"+{HOT} {SEEDS}", dagster_dbt_translator=translator, name="models_behind")
     def models_behind(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         """Models that only readers wait for."""
         yield from _build(context, dbt, settings, REST_LEASE)
 
-    return [models_before, hot_models, models_behind]
+    return [seeds, models_before, hot_models, models_behind]
 
 
 def dbt_command(settings: Settings) -> DbtCliResource:

@@ -27,8 +27,8 @@ PEOPLE = ("ana", "bia", "caio", "davi", "eva")
 def structures(project: Project) -> Rows:
     """How the tables of the hot models are made."""
     return project.query(
-        "select database, name, create_table_query from system.tables where concat(database, '.', name) in {tables:Array(String)}"
-        " order by all",
+        "select database, name, create_table_query from system.tables"
+        " where concat(database, '.', name) in {tables:Array(String)} order by all",
         tables=list(MARTS),
     )
 
