@@ -31,7 +31,8 @@ HOST_PATTERN = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]
 # One statement, one snapshot: a host never points at a tenant that this read does not have.
 LOAD = """
 select
-    t.tenant_id, t.default_region, t.ip_policy,
+    t.tenant_id, t.default_region, t.ip_policy, t.consent_default, t.collect_path, t.events_per_minute,
+    t.events_per_month,
     array(select h.host from tenant_hosts h where h.tenant_id = t.tenant_id order by 1),
     array(select o.origin from tenant_origins o where o.tenant_id = t.tenant_id order by 1),
     array(select k.key_prefix || ' ' || k.key_hash || ' ' || k.api_key_id::text from api_keys k
@@ -40,7 +41,7 @@ from tenants t
 where t.is_active
 order by 1
 """
-Row = tuple[str, str, str, list[str], list[str], list[str]]
+Row = tuple[str, str, str, str, str | None, int | None, int | None, list[str], list[str], list[str]]
 RECORD_USE = "update api_keys set last_used_at = %s where api_key_id = %s"
 
 log = logging.getLogger(__name__)
@@ -52,13 +53,17 @@ class DirectoryUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Tenant:
-    """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case."""
+    """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case, limits are events."""
 
     tenant_id: str
     default_region: str = "BR"
     ip_policy: str = "truncated"
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
+    consent_default: str = "granted"
+    collect_path: str | None = None
+    events_per_minute: int | None = None
+    events_per_month: int | None = None
 
     def allows(self, origin: str) -> bool:
         """Whether pages of `origin` may read answers: it is listed, or its host is one of the tenant's own."""
@@ -84,11 +89,12 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Directory:
-    """All tenants at one moment; `keys` by their prefix."""
+    """All tenants at one moment; `keys` by their prefix, `paths` those that tenants chose."""
 
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     hosts: Mapping[str, Tenant] = field(default_factory=dict)
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
+    paths: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=4096)
@@ -222,17 +228,24 @@ def directory_of(rows: list[Row]) -> Directory:
     tenants: dict[str, Tenant] = {}
     hosts: dict[str, Tenant] = {}
     keys: dict[str, ApiKey] = {}
-    for tenant_id, region, ip_policy, tenant_hosts, tenant_origins, tenant_keys in rows:
+    for row in rows:
+        tenant_id, region, ip_policy, consent, path, per_minute, per_month, tenant_hosts, origins, tenant_keys = row
         tenant = Tenant(
             tenant_id,
             region,
             ip_policy,
             frozenset(tenant_hosts),
-            frozenset(origin.lower().rstrip("/") for origin in tenant_origins),
+            frozenset(origin.lower().rstrip("/") for origin in origins),
+            consent,
+            path,
+            per_minute,
+            per_month,
         )
         tenants[tenant.tenant_id] = tenant
         hosts.update(dict.fromkeys(tenant_hosts, tenant))
         for key in tenant_keys:
             prefix, key_hash, api_key_id = key.split(" ")
             keys[prefix] = ApiKey(UUID(api_key_id), key_hash, tenant)
-    return Directory(tenants, hosts, keys)
+    return Directory(
+        tenants, hosts, keys, frozenset(each.collect_path for each in tenants.values() if each.collect_path)
+    )

@@ -30,6 +30,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 TENANT_ID_PATTERN = "^[a-z][a-z0-9-]{1,40}$"
+COLLECT_PATH_PATTERN = "^/[a-z0-9_-]{1,32}$"
+MIN_LIMIT = 500  # events; one request may hold as many
 IP_POLICIES = ("truncated", "whole", "hashed")
 CONSENT_DEFAULTS = ("granted", "denied")
 ROLES = ("viewer", "operator", "admin")
@@ -81,6 +83,9 @@ class Tenant(Timed, Base):
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso"),
         _one_of("ip_policy", IP_POLICIES),
         _one_of("consent_default", CONSENT_DEFAULTS),
+        CheckConstraint(f"collect_path ~ '{COLLECT_PATH_PATTERN}'", name="collect_path_name"),
+        CheckConstraint(f"events_per_minute >= {MIN_LIMIT}", name="events_per_minute_fits"),
+        CheckConstraint(f"events_per_month >= {MIN_LIMIT}", name="events_per_month_fits"),
     )
 
     tenant_id: Mapped[str] = mapped_column(primary_key=True)
@@ -90,6 +95,9 @@ class Tenant(Timed, Base):
     currency: Mapped[str] = mapped_column(server_default="BRL")  # ISO 4217
     ip_policy: Mapped[str] = mapped_column(server_default="truncated")  # how visitors' addresses are kept
     consent_default: Mapped[str] = mapped_column(server_default="granted")  # what no consent event at all means
+    collect_path: Mapped[str | None]  # where its script and events live beside ECHOLEAD_COLLECT_PATH
+    events_per_minute: Mapped[int | None] = mapped_column(BigInteger)  # NULL: ECHOLEAD_EVENTS_PER_MINUTE
+    events_per_month: Mapped[int | None] = mapped_column(BigInteger)  # its quota; NULL: none
     is_active: Mapped[bool] = mapped_column(server_default=true())
 
 
@@ -153,6 +161,17 @@ class SignInAttempt(Base):
     attempt_id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     subject: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class CollectorCount(Base):
+    """Events of one subject (a tenant, its quota, the HMAC of an address) in the window that ends at `ends_at`."""
+
+    __tablename__ = "collector_counts"
+    __table_args__ = (Index(None, "ends_at"),)
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime] = mapped_column(primary_key=True)
+    events: Mapped[int] = mapped_column(BigInteger)
 
 
 class UserTenant(Timed, Base):
