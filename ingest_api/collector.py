@@ -197,10 +197,11 @@ class Collect:
         scope: Scope,
         receive: Receive,
     ) -> Checked:
+        ip = self.client_ip(peer, scope)
+        self.rates.check(ip)
         body = await self.bodies.read(headers, receive)
         try:
-            checked = check_batch(body, tenant.default_region)
-            ip = self.client_ip(peer, scope)
+            checked = self._checked(body, tenant, ip)
             self.rates.take(tenant, ip, len(checked.accepted) + len(checked.rejected))
             request = ReceivedRequest(
                 tenant_id=tenant.tenant_id,
@@ -217,6 +218,13 @@ class Collect:
         finally:
             self.bodies.release(len(body))
         return checked
+
+    def _checked(self, body: bytes, tenant: Tenant, ip: str) -> Checked:
+        try:
+            return check_batch(body, tenant.default_region)
+        except Problem:
+            self.rates.charge(ip)
+            raise
 
 
 def client_hints(headers: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -27,6 +27,7 @@ MINUTE = 60.0
 SHARE_SECONDS = 1.0
 SHARED_FROM = 0.05
 """Addresses are shared once they have used this part of their limit: most never do, and there are millions."""
+UNREADABLE_COST = 100
 MAX_SUBJECTS = 200_000
 QUERY_TIMEOUT_SECONDS = 5.0
 
@@ -66,19 +67,33 @@ class RateLimits:
         self._counts: dict[str, Count] = {}
         self._connection: AsyncConnection | None = None
 
+    def check(self, ip: str) -> None:
+        """Raises `Problem` for an address that has used its minute up, before anything of its request is read."""
+        count = self._counts.get(f"address {prefix(ip)}") if ip and self._per_address else None
+        if count is not None and count.known + count.untold >= self._per_address and count.ends_at > self._clock():
+            raise self._refusal("address", self._per_address, count.ends_at)
+
+    def charge(self, ip: str) -> None:
+        """Count a body that could not be read against its address: finding out costs as much as a hundred events."""
+        if not (ip and self._per_address):
+            return
+        now = self._clock()
+        minute = (now // MINUTE + 1) * MINUTE
+        self._count(f"address {prefix(ip)}", minute, self._per_address * SHARED_FROM).untold += UNREADABLE_COST
+
     def take(self, tenant: Tenant, ip: str, events: int) -> None:
         """Count `events` from `ip` (empty: a server with a key). Raises `Problem` when they are too many."""
         now = self._clock()
         minute = (now // MINUTE + 1) * MINUTE
         wanted: list[Count] = []
         if ip and self._per_address:
-            self._want(wanted, f"address {prefix(ip)}", minute, self._per_address, SHARED_FROM, events, now)
+            self._want(wanted, f"address {prefix(ip)}", minute, self._per_address, SHARED_FROM, events)
         per_tenant = self._per_tenant if tenant.events_per_minute is None else tenant.events_per_minute
         if per_tenant:
-            self._want(wanted, f"tenant {tenant.tenant_id}", minute, per_tenant, 0.0, events, now)
+            self._want(wanted, f"tenant {tenant.tenant_id}", minute, per_tenant, 0.0, events)
         if tenant.events_per_month:
             subject = f"quota {tenant.tenant_id}"
-            self._want(wanted, subject, end_of_month(now), tenant.events_per_month, 0.0, events, now)
+            self._want(wanted, subject, end_of_month(now), tenant.events_per_month, 0.0, events)
         for count in wanted:  # only when nothing refuses
             count.untold += events
 
@@ -93,18 +108,25 @@ class RateLimits:
             await self._close()
 
     def _want(
-        self, wanted: list[Count], subject: str, ends_at: float, limit: int, shared_from: float, events: int, now: float
+        self, wanted: list[Count], subject: str, ends_at: float, limit: int, shared_from: float, events: int
     ) -> None:
+        count = self._count(subject, ends_at, limit * shared_from)
+        if count.known + count.untold + events > limit:
+            raise self._refusal(subject, limit, ends_at)
+        wanted.append(count)
+
+    def _count(self, subject: str, ends_at: float, share_from: float) -> Count:
         count = self._counts.get(subject)
         if count is None or count.ends_at != ends_at:
             if len(self._counts) >= MAX_SUBJECTS:
                 self._counts.clear()  # a crowd of addresses: better too much is let in than memory runs out
-            count = self._counts[subject] = Count(ends_at, limit * shared_from)
-        if count.known + count.untold + events > limit:
-            kind = QUOTA_REACHED if subject.startswith("quota") else TOO_MANY_EVENTS_A_MINUTE
-            whose = "This address" if subject.startswith("address") else "The tenant"
-            raise Problem(kind, f"{whose} may send {limit} events until then.", math.ceil(ends_at - now))
-        wanted.append(count)
+            count = self._counts[subject] = Count(ends_at, share_from)
+        return count
+
+    def _refusal(self, subject: str, limit: int, ends_at: float) -> Problem:
+        kind = QUOTA_REACHED if subject.startswith("quota") else TOO_MANY_EVENTS_A_MINUTE
+        whose = "This address" if subject.startswith("address") else "The tenant"
+        return Problem(kind, f"{whose} may send {limit} events until then.", math.ceil(ends_at - self._clock()))
 
     def _forget_windows(self) -> None:
         now = self._clock()

@@ -76,6 +76,19 @@ def test_a_quota_is_over_until_the_next_month(clock: Clock) -> None:
     of.take(tenant, "", 1000)
 
 
+def test_unreadable_bodies_are_charged_to_their_address_before_the_next_is_read(clock: Clock) -> None:
+    of = limits(clock, per_address=1000)
+    for _ in range(10):
+        of.check("203.0.113.7")
+        of.charge("203.0.113.7")
+    with pytest.raises(Problem) as refused:
+        of.check("203.0.113.7")
+    assert refused.value.kind.name == "too-many-events-a-minute"
+    of.check("203.0.113.8")
+    clock.now += 60
+    of.check("203.0.113.7")
+
+
 def test_without_limits_everything_is_taken(clock: Clock) -> None:
     of = limits(clock)
     for _ in range(1000):
