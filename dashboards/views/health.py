@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboards.texts import t
+from dashboards.texts import named, t
 from dashboards.warehouse import query
 
 FRESHNESS = """
@@ -95,8 +95,9 @@ with left:
         st.altair_chart(events_by_hour(hours), width="stretch")
 with right:
     st.subheader(t("deliveries_by_state"))
+    states = query(STATES, tenant)
     st.dataframe(
-        query(STATES, tenant),
+        states.assign(state=[named("state", state) for state in states["state"]]),
         hide_index=True,
         column_config={
             "state": t("state"),
@@ -108,6 +109,7 @@ with right:
     )
 
 waiting = query(STUCK, tenant)
+waiting = waiting.assign(state=[named("state", state) for state in waiting["state"]])
 if len(waiting):
     st.subheader(t("stuck"))
     st.dataframe(

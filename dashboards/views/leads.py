@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards.texts import t
+from dashboards.texts import named, t
 from dashboards.warehouse import query
 
 SHOWN = 200
@@ -164,7 +164,7 @@ def show_timeline(tenant_id: str, tracking_ids: list[str]) -> None:
             st.dataframe(
                 pd.DataFrame({
                     t("when"): [moment(at) for at in own["occurred_at"]],
-                    t("event"): own["event_name"].to_list(),
+                    t("event"): [named("event", name) for name in own["event_name"]],
                     t("page"): [title or path for title, path in zip(own["page_title"], own["page_path"], strict=True)],
                 }),
                 hide_index=True,
@@ -182,7 +182,8 @@ def show_deliveries(tenant_id: str, lead_id: str) -> None:
     for number, row in enumerate(deliveries.itertuples()):
         state = str(row.state)
         color, icon = STATE_COLORS.get(state, "blue"), STATE_ICONS.get(state, "sync")
-        label = f"{moment(row.created_at)} · {plain(row.destination_name)} · :{color}-badge[:material/{icon}: {state}]"
+        badge = f":{color}-badge[:material/{icon}: {named('state', state)}]"
+        label = f"{moment(row.created_at)} · {plain(row.destination_name)} · {badge}"
         with st.expander(label, expanded=number == 0, icon=":material/outbox:"):
             if row.last_error and state in ("retry", "dead"):
                 st.error(f"{plain(row.last_error_class)}: {plain(row.last_error)}")
