@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from echolead.queue import COLLECTOR_INBOX, connect
+from echolead.security import Vault
 from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
 from ingest_api import health, problem_pages, server_events
@@ -29,6 +30,8 @@ from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Pro
 from ingest_api.publish import Publisher
 from ingest_api.queue_health import QueueHealth
 from ingest_api.script import Script
+from ingest_api.webhooks import route as webhooks
+from ingest_api.webhooks.contract import describe_webhooks
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +83,14 @@ class Parts:
         self.proxies = TrustedProxies(settings.trusted_proxies)
         self.ip_policy = IpPolicy(settings.jwt_secret.get_secret_value())
         self.intake = Intake(self.publisher, self.metrics)
+        self.webhooks = webhooks.Webhooks(
+            self.intake,
+            self.tenants,
+            self.bodies,
+            self.proxies,
+            Vault.of(settings) if settings.secret_keys.get_secret_value() else None,
+            settings.collector_url.rstrip("/"),
+        )
         self.people = sessions.Sessions.of(settings, self.proxies)
         self.drain = health.Drain(settings.collector_drain_seconds)
 
@@ -130,6 +141,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
         )
     )  # fmt: skip
     api.include_router(server_events.router(parts.intake, parts.tenants, parts.bodies))
+    api.include_router(webhooks.router(parts.webhooks))
     api.include_router(sessions.router(parts.people))
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
@@ -143,6 +155,7 @@ def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> di
     if api.openapi_schema is None:
         document: dict[str, Any] = original()
         describe_collector(document, collect_path)
+        describe_webhooks(document)
         api.openapi_schema = document
     return api.openapi_schema
 
