@@ -93,8 +93,8 @@ OVERLOADED = ProblemType(
 )  # fmt: skip
 TENANTS_UNAVAILABLE = ProblemType(
     "tenants-unavailable", 503, "The tenants cannot be looked up at the moment",
-    "The host, key or webhook is not among those known, and the operational database does not answer, so that it may be "
-    "new. Send the same request again after Retry-After seconds.",
+    "The host, key or webhook is not among those known, and the operational database does not answer, so that it may "
+    "be new. Send the same request again after Retry-After seconds.",
     1,
 )  # fmt: skip
 WEBHOOKS_UNAVAILABLE = ProblemType(
