@@ -3,11 +3,12 @@
 import base64
 import binascii
 import re
-from datetime import datetime, timedelta
-from typing import Annotated
+from datetime import timedelta
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
+
+from echolead.events import Moment
 
 SCHEMA_VERSION = 1
 SOURCES = ("chatwoot", "hubspot", "pipedrive", "rdstation", "standard")
@@ -21,7 +22,6 @@ STANDARD_PREFIX = "whsec_"
 MIN_SECRET_LENGTH = 8
 
 ENDPOINT = re.compile(ENDPOINT_PATTERN)
-Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class ReceivedWebhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
