@@ -56,7 +56,8 @@ class Settings(BaseSettings):
     message to disk, and is not ready until it knows."""
 
     secret_keys: SecretStr = SecretStr("")
-    """Comma-separated Fernet keys that encrypt destinations' secrets at rest; the first encrypts, all decrypt."""
+    """Comma-separated Fernet keys that encrypt the secrets of destinations and webhooks at rest; the first encrypts,
+    all decrypt. The collector needs them to check who sends a webhook."""
     jwt_secret: SecretStr = SecretStr("")
     """Key of the console's session tokens (HS256), 32 bytes or more. While it is changed: the new one, a comma, the old
     one; the first signs, all are accepted."""

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from echolead.queue import COLLECTOR_INBOX, connect
+from echolead.security import Vault
 from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
 from ingest_api import health, problem_pages, server_events
@@ -31,6 +32,8 @@ from ingest_api.publish import Publisher
 from ingest_api.queue_health import QueueHealth
 from ingest_api.rates import RateLimits
 from ingest_api.script import Script
+from ingest_api.webhooks import route as webhooks
+from ingest_api.webhooks.contract import describe_webhooks
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +100,14 @@ class Parts:
             settings.events_per_minute_of_address,
             settings.events_per_minute,
         )
+        self.webhooks = webhooks.Webhooks(
+            self.intake,
+            self.tenants,
+            self.bodies,
+            self.proxies,
+            Vault.of(settings) if settings.secret_keys.get_secret_value() else None,
+            settings.collector_url.rstrip("/"),
+        )
         self.people = sessions.Sessions.of(settings, self.proxies)
         self.drain = health.Drain(settings.collector_drain_seconds)
 
@@ -147,6 +158,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
         )
     )  # fmt: skip
     api.include_router(server_events.router(parts.intake, parts.rates, parts.tenants, parts.bodies))
+    api.include_router(webhooks.router(parts.webhooks))
     api.include_router(sessions.router(parts.people))
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
@@ -166,6 +178,7 @@ def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> di
     if api.openapi_schema is None:
         document: dict[str, Any] = original()
         describe_collector(document, collect_path)
+        describe_webhooks(document)
         api.openapi_schema = document
     return api.openapi_schema
 

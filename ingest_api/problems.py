@@ -84,6 +84,22 @@ QUOTA_REACHED = ProblemType(
     "Nothing of the request was stored. Retry-After says when the next month begins (UTC); the quota can be raised at "
     "any time: `echolead tenant set --events-per-month`.",
 )  # fmt: skip
+UNKNOWN_WEBHOOK = ProblemType(
+    "unknown-webhook", 404, "No webhook is expected at this address",
+    "The address was removed, belongs to another product, or was not copied whole: `echolead webhook list` shows it. A "
+    "new address works within two seconds.",
+)  # fmt: skip
+INVALID_SIGNATURE = ProblemType(
+    "invalid-signature", 401, "The webhook's sender cannot be told",
+    "The signature, password or token is missing, made with another secret, or of another body or address than came "
+    "here. Compare the secret in the product with `echolead webhook`; after a rotation the one before works for 24 "
+    "hours. HubSpot signs the address it posts to: ECHOLEAD_COLLECTOR_URL must be what it was told.",
+)  # fmt: skip
+STALE_WEBHOOK = ProblemType(
+    "stale-webhook", 401, "The webhook was not sent just now",
+    "The signature is right, and its time is more than five minutes away from ours. An old request that is sent again "
+    "is refused; when new ones are, set one of the two clocks.",
+)  # fmt: skip
 QUEUE_UNAVAILABLE = ProblemType(
     "queue-unavailable", 503, "Events cannot be stored at the moment",
     "The queue is not reachable, too slow, full, or does not sync to disk. Nothing is lost as long as the sender keeps "
@@ -98,9 +114,15 @@ OVERLOADED = ProblemType(
 )  # fmt: skip
 TENANTS_UNAVAILABLE = ProblemType(
     "tenants-unavailable", 503, "The tenants cannot be looked up at the moment",
-    "The host or key is not among those known, and the operational database does not answer, so that it may be new. "
-    "Send the same request again after Retry-After seconds.",
+    "The host, key or webhook is not among those known, and the operational database does not answer, so that it may "
+    "be new. Send the same request again after Retry-After seconds.",
     1,
+)  # fmt: skip
+WEBHOOKS_UNAVAILABLE = ProblemType(
+    "webhooks-unavailable", 503, "Webhooks cannot be checked at the moment",
+    "The webhook's secret cannot be decrypted here: ECHOLEAD_SECRET_KEYS of the collector lacks its key. Nothing was "
+    "stored; send the same request again after Retry-After seconds.",
+    60,
 )  # fmt: skip
 SIGN_IN_UNAVAILABLE = ProblemType(
     "sign-in-unavailable", 503, "Nobody can sign in at the moment",
@@ -111,8 +133,8 @@ SIGN_IN_UNAVAILABLE = ProblemType(
 PROBLEM_TYPES = (
     UNKNOWN_HOST, NOT_FOUND, ORIGIN_NOT_ALLOWED, NOT_AN_IDENTITY, METHOD_NOT_ALLOWED, SLOW_REQUEST, BODY_TOO_LARGE,
     UNSUPPORTED_ENCODING, NOT_A_BATCH, TOO_MANY_EVENTS, INVALID_KEY, WRONG_PASSWORD, NOT_SIGNED_IN,
-    TOO_MANY_SIGN_INS, TOO_MANY_EVENTS_A_MINUTE, QUOTA_REACHED, QUEUE_UNAVAILABLE, OVERLOADED, TENANTS_UNAVAILABLE,
-    SIGN_IN_UNAVAILABLE,
+    TOO_MANY_SIGN_INS, TOO_MANY_EVENTS_A_MINUTE, QUOTA_REACHED, UNKNOWN_WEBHOOK, INVALID_SIGNATURE, STALE_WEBHOOK,
+    QUEUE_UNAVAILABLE, OVERLOADED, TENANTS_UNAVAILABLE, WEBHOOKS_UNAVAILABLE, SIGN_IN_UNAVAILABLE,
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """How many events an address and a tenant may send: fixed windows, counted here and shared by all collectors.
 
 Each process counts in memory, so that a request pays two dictionary look-ups, and adds what it counted to the
-operational database once a second, which answers with everybody's sum (docs/decisions/0011-rate-limits.md).
+operational database once a second, which answers with everybody's sum (docs/decisions/0012-rate-limits.md).
 """
 
 import asyncio

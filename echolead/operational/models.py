@@ -29,6 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from echolead.webhooks import ENDPOINT_PATTERN, SOURCES
+
 TENANT_ID_PATTERN = "^[a-z][a-z0-9-]{1,40}$"
 COLLECT_PATH_PATTERN = "^/[a-z0-9_-]{1,32}$"
 MIN_LIMIT = 500  # events; one request may hold as many
@@ -201,6 +203,32 @@ class Destination(Timed, Base):
     configuration: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     secrets: Mapped[bytes]
     is_enabled: Mapped[bool] = mapped_column(server_default=true())
+
+
+class WebhookEndpoint(Timed, Base):
+    """An address at which one outside product posts a tenant's webhooks; `endpoint` is its unguessable word.
+
+    `secrets` is Fernet over a JSON object (`security.Vault`) with `current` and, after a rotation, `previous`, which
+    is accepted until `webhooks.ROTATION_OVERLAP` after `rotated_at`. RD Station sends its token in `token_header`.
+    """
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "name"),
+        CheckConstraint(f"endpoint ~ '{ENDPOINT_PATTERN}'", name="endpoint_unguessable"),
+        _one_of("source", SOURCES),
+    )
+
+    webhook_endpoint_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+    source: Mapped[str]
+    name: Mapped[str]
+    endpoint: Mapped[str] = mapped_column(unique=True)
+    secrets: Mapped[bytes]
+    token_header: Mapped[str] = mapped_column(server_default="")
+    allow_unsigned: Mapped[bool] = mapped_column(server_default=false())
+    is_active: Mapped[bool] = mapped_column(server_default=true())
+    rotated_at: Mapped[datetime | None]
 
 
 class DestinationRecord(Timed, Base):
