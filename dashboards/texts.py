@@ -19,8 +19,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "session_ended": ("Your session has ended. Sign in again.", "Sua sessão terminou. Entre de novo."),
     "no_tenant": (
-        "Your user has no client yet. An administrator can add one: echolead user grant EMAIL TENANT",
-        "Seu usuário ainda não tem cliente. Um administrador pode incluir: echolead user grant EMAIL CLIENTE",
+        "Your user has no client yet. An administrator can add one: echolead user grant EMAIL TENANT ROLE",
+        "Seu usuário ainda não tem cliente. Um administrador pode incluir: echolead user grant EMAIL CLIENTE PAPEL",
     ),
     "foreign_tenant": (
         "This link belongs to a client your user may not see.",
@@ -142,8 +142,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "freshness": ("Newest event", "Último evento"),
     "lag": ("Lag, p95", "Atraso, p95"),
     "lag_caption": (
-        "Lag: from the collector's receipt to the row in `raw.events`, over the last 24 hours.",
-        "Atraso: do recebimento no coletor até a linha em `raw.events`, nas últimas 24 horas.",
+        "Lag: from the collector's receipt to the row in `raw.events`, of 95 % of the events of the newest hour.",
+        "Atraso: do recebimento no coletor até a linha em `raw.events`, de 95 % dos eventos da hora mais recente.",
     ),
     "events_24h": ("Events, 24 h", "Eventos, 24 h"),
     "rejected_24h": ("Rejected, 24 h", "Rejeitados, 24 h"),

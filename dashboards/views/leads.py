@@ -130,7 +130,7 @@ def show_touch(lead: pd.Series, prefix: str, title: str) -> None:
 
 def show_header(lead: pd.Series) -> None:
     """Name, ways to reach the person, consent, and the reason for the source."""
-    st.title(lead["name"] or lead["email"] or lead["phone"] or t("unnamed"))
+    st.title(plain(lead["name"] or lead["email"] or lead["phone"] or t("unnamed")))
     consent = {"granted": t("granted"), "denied": t("denied")}.get(lead["marketing_consent"], t("unknown"))
     badges = [lead["email"], lead["phone"], lead["company"], lead["external_id"]]
     st.text(" · ".join(badge for badge in badges if badge) or lead["lead_id"])
@@ -191,7 +191,12 @@ def show_deliveries(tenant_id: str, lead_id: str) -> None:
 
 
 def show_attempts(own: pd.DataFrame) -> None:
-    """The attempts of one delivery as a table, and one chosen attempt whole."""
+    """The attempts of one delivery as a table, and one chosen attempt whole.
+
+    Calls that only made sure that the account knows an attribute or a label, and did, would hide the others.
+    """
+    is_preparation = own["operation"].str.startswith("define ") & (own["outcome"] == "ok")
+    own = own[~is_preparation]
     chosen = st.dataframe(
         own[["started_at", "attempt", "operation", "response_status", "outcome", "error_class", "latency_ms"]],
         hide_index=True,

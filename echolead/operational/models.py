@@ -177,7 +177,7 @@ class CollectorCount(Base):
 
 
 class UserTenant(Timed, Base):
-    """What a user may do in a tenant: viewer reads, operator replays and re-syncs, admin configures."""
+    """What a user may do in a tenant: viewer, operator or admin; today all of them read."""
 
     __tablename__ = "user_tenants"
     __table_args__ = (_one_of("role", ROLES), Index(None, "tenant_id"))
