@@ -65,6 +65,7 @@ class CollectorProcess:
             "ECHOLEAD_POSTGRES_SYSTEM_URL": self.postgres_system_url,
             "ECHOLEAD_JWT_SECRET": JWT_SECRET,
             "ECHOLEAD_COLLECTOR_DRAIN_SECONDS": "0.3",
+            "ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS": "0",  # all of a test's events come from one
             **self.environment,
         }
 
