@@ -40,7 +40,7 @@ export async function flush() {
   await introduced;
   while (now() >= notBefore) {
     const events = entries()
-      .filter(([busyUntil]) => busyUntil < now())
+      .filter(([busyUntil]) => busyUntil < now() - random() * 9000) // not all pages take over what one left at the same moment
       .slice(0, MAX_EVENTS)
       .map(([, event]) => event);
     if (!events[0]) break;
@@ -59,5 +59,5 @@ export async function flush() {
     }
   }
   isSending = false;
-  if (entries()[0]) later(Math.max(notBefore - now(), 500)); // ours later, or another page's
+  if (entries()[0]) later(500); // to look whether it is time: for ours, or for what another page left
 }

@@ -29,9 +29,9 @@ test('a form in Portuguese that leaves the page', async () => {
   assert.deepEqual(submit.properties, {
     form_id: 'contato', fields: { empresa: 'Clínica Bem-te-vi', cargo: 'ceo', mensagem: 'Quero saber o preço 🙂' },
   });
-  await site.received(3);
+  await site.received(4);
   await site.quiet();
-  assert.deepEqual(site.names(), ['page_view', 'form_submit', 'page_view']);
+  assert.deepEqual(site.names(), ['page_view', 'form_start', 'form_submit', 'page_view']);
   await visitor.close();
 });
 
