@@ -21,7 +21,7 @@ export function startTransport() {
   // The page may go: a second request takes what waits for the first. Phones may fire the second alone.
   on('pagehide visibilitychange', () => {
     isSending = false;
-    flush();
+    flush(true);
   });
   on('online', () => later((notBefore = 0)));
   later(500); // what earlier pages left behind
@@ -32,12 +32,13 @@ export function startTransport() {
  *
  * An event stays in the queue until it is answered. The answer to a request that the page did not survive is never known:
  * the next page sends again, and behind the collector the repetition is dropped by event_id.
+ * @param {boolean} [isLeaving]
  */
-export async function flush() {
+export async function flush(isLeaving) {
   if (isSending) return;
   isSending = true;
   clearTimeout(timer);
-  await introduced;
+  if (!isLeaving) await introduced; // a page that goes has no more turns to wait for
   while (now() >= notBefore) {
     const events = entries()
       .filter(([busyUntil]) => busyUntil < now() - random() * 9000) // not all pages take over what one left at the same moment
