@@ -20,4 +20,4 @@ export function attendSecond() {
   }
 }
 
-export const watchAttention = () => on('pointerdown pointermove keydown scroll', () => (activeAt = now()));
+export const watchAttention = () => on('pointermove keydown scroll', () => (activeAt = now()));

@@ -35,7 +35,7 @@ export const record = (name, properties, said) =>
         url: cut(location.href, 4096),
         title: cut(document.title),
         referrer: cut(pageReferrer()),
-        query: cut(location.search.slice(1)),
+        query: cut(location.search).slice(1),
       },
       touch: currentTouch(),
       context: {

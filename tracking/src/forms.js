@@ -35,7 +35,7 @@ function readForm(form) {
     else if (says(/sobrenome|last.?name|family|surname/)) user.name = `${user.name || ''} ${value}`.trim();
     else if (says(/nome|name/) && !NOT_A_NAME.test(words)) user.name ||= value;
     // What could be a card number stays here, whatever its field is called.
-    else if (!/^(\d[ .-]?){13,19}$/.test(value)) fields[cut(name || words.trim(), 100)] = value;
+    else if (!/^(\d[ .-]?){13,19}$/.test(value)) fields[cut(name || words, 100)] = value;
   }
   return { user, fields };
 }

@@ -15,7 +15,7 @@ import { now, uuid7 } from './text.js';
 const read = () => unpack('_el') || {};
 
 /** Whether the visitor has been idle for 30 min. @param {Visit} [visit] */
-export const isSessionOver = (visit = read()) => !(now() - visit.active < 1800001);
+export const isSessionOver = (visit = read()) => !(now() - visit.active < 18e5);
 
 /** Whether the collector is to be asked who the visitor is. */
 export const isDue = () => !(now() < /** @type {number} */ (read().due));

@@ -1,7 +1,8 @@
 /** EchoLead's browser script. The page talks to it through `window.echolead(command, …)`; it never throws into the page. */
-import { watchAttention } from './attention.js';
+import { arrive, arriveAsNew, store } from './touch.js';
 import { resetChatwoot, startChatwoot } from './chatwoot.js';
 import { chatwoot } from './config.js';
+import { watchAttention } from './attention.js';
 import { decide } from './consent.js';
 import { record, review } from './events.js';
 import { watchForms } from './forms.js';
@@ -10,7 +11,6 @@ import { introduce } from './introduction.js';
 import { watchLinks } from './links.js';
 import { countPage, look, watchPages } from './pages.js';
 import { json, quietly } from './text.js';
-import { arrive, arriveAsNew, store } from './touch.js';
 import { startTransport } from './transport.js';
 import { forgetUser, know, user } from './user.js';
 

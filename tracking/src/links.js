@@ -9,8 +9,8 @@ import { isOwn } from './touch.js';
 const whatsappCode = () =>
   parseInt(visitNow().session_id.slice(-10), 16)
     .toString(32)
-    .padStart(8, '0')
     .toUpperCase()
+    .padStart(8, '0')
     .replace(/[ILOU]/g, (letter) => 'WXYZ'['ILOU'.indexOf(letter)]);
 
 export const watchLinks = () =>
@@ -21,7 +21,7 @@ export const watchLinks = () =>
     let whatsapp_code;
     let kind = /^(tel|mailto|whatsapp):/.exec(href)?.[1];
     if (/^wa\.me$|whatsapp\.com$/.test(host)) kind = 'whatsapp';
-    else if (/\.(pdf|docx?|xlsx?|pptx?|zip)$/i.test(pathname)) kind = 'download';
+    else if (/\.(pdf|docx?|xlsx?|zip)$/i.test(pathname)) kind = 'download';
     else if (!kind && host && !isOwn(link)) kind = 'outbound';
     if (kind === 'whatsapp' && allows('analytics')) {
       whatsapp_code = whatsappCode();

@@ -27,6 +27,11 @@ export function startTransport() {
   later(500); // what earlier pages left behind
 }
 
+/** Let anybody have what is still taken until then. @param {number} until */
+function release(until) {
+  for (const [busyUntil, event] of entries()) if (busyUntil === until) save(event);
+}
+
 /**
  * Send everything that is due, one request after the other. Never rejects.
  *
@@ -45,7 +50,8 @@ export async function flush(isLeaving) {
       .slice(0, MAX_EVENTS)
       .map(([, event]) => event);
     if (!events[0]) break;
-    events.forEach((event) => save(event, now() + 15000)); // longer than a request may take
+    const busyUntil = now() + 15000; // longer than a request may take
+    events.forEach((event) => save(event, busyUntil));
     let retryAfter = 0;
     try {
       const { status, headers } = await post('', json({ sent_at: clock(), events }));
@@ -55,8 +61,11 @@ export async function flush(isLeaving) {
       failures = 0;
       events.forEach(remove);
     } else {
-      notBefore = now() + 1000 * Math.min(retryAfter || 2 ** failures++ * (0.5 + random() / 2), 300);
-      events.forEach((event) => save(event));
+      // Up to 1, 2, 4 … 256 s, and from the start again.
+      const pause = 1000 * (retryAfter || 2 ** (failures++ % 9) * random());
+      notBefore = now() + pause;
+      // Not yet: a request fails when its page goes, too, and may have arrived. Then the next page has 15 s to wait.
+      setTimeout(release, pause, busyUntil);
     }
   }
   isSending = false;

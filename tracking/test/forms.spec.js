@@ -67,7 +67,7 @@ test('passwords, cards, documents, codes, hidden and ignored fields are never se
   const { visitor, page } = await formsPage();
   const form = page.locator('#secret');
   const secrets = {
-    senha: 'minha-senha-1', password: 'minha-senha-2', numero: '4111111111111111', cvv: '737', cpf: '529.982.247-25',
+    senha: 'minha-senha-1', password: 'minha-senha-2', numero: '4111111111111111', cvv: 'cvv 737', cpf: '529.982.247-25',
     observacao: '4111 1111 1111 1111', codigo: '884422', reservado: 'nao-enviar',
   };
   await form.locator('[name=email]').fill('ana@exemplo.com.br');
