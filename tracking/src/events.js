@@ -23,7 +23,6 @@ const isOwed = ({ name }) => /^(form_submit|identify|consent)$/.test(name);
 /** @param {string} name @param {object} [properties] @param {User} [said] what the visitor said of themself */
 export const record = (name, properties, said) =>
   quietly(() => {
-    fillFields();
     // The page's own properties may be too many, a circle, or no object: the event goes without them.
     const text = quietly(() => json(properties)) || '';
     admit({
@@ -49,6 +48,7 @@ export const record = (name, properties, said) =>
       properties: text[0] === '{' && text.length < 40000 ? parse(text) : {},
     });
     introduced.then(syncChatwoot);
+    fillFields();
   });
 
 /** Queue an event as far as the visitor allows; hold it while they have not said. @param {Event} event */

@@ -44,7 +44,7 @@ const commands = {
 
   /** `echolead('reset')`: the next visitor at this browser is somebody else. */
   reset() {
-    visitNow({ tracking_id: '', active: 0 });
+    visitNow({ tracking_id: '', active: 0, due: 9e15 }); // the collector's cookie is the old visitor's
     forgetUser();
     arriveAsNew();
     resetChatwoot();

@@ -11,7 +11,7 @@ export function know(said) {
   /** @type {User} */
   const clean = {};
   for (const key of /** @type {(keyof User)[]} */ (['email', 'phone', 'name', 'external_id'])) {
-    if (said[key]) user[key] = clean[key] = cut(said[key], 320);
+    if (said[key]) user[key] = clean[key] = cut(said[key]);
   }
   quietly(() => (sessionStorage._elu = json(user)));
   return clean;

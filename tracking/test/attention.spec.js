@@ -7,7 +7,11 @@ let site;
 before(async () => { site = await openSite(); });
 after(() => site.close());
 
-const pinged = () => site.events('page_ping').map(({ properties }) => properties.engaged_seconds);
+/** Each event once: for the page's clock a request may take minutes, and is then repeated. */
+const pinged = () => {
+  const pings = new Map(site.events('page_ping').map((event) => [event.event_id, event.properties.engaged_seconds]));
+  return [...pings.values()];
+};
 
 async function readingPage() {
   const visitor = await site.visitor();
@@ -52,8 +56,7 @@ test('a hidden page is not read', async () => {
 test('10 min of pings are the most a page sends, and the next page view starts anew', async () => {
   const { visitor, page, read } = await readingPage();
   await read(700);
-  await site.received(40, 'page_ping');
-  await site.quiet();
+  await site.quiet(1000);
   assert.equal(pinged().length, 40);
   assert.equal(Math.max(...pinged()), 600);
   await page.evaluate(() => window.echolead('page'));

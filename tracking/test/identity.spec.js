@@ -84,3 +84,18 @@ test('the collector is where the script comes from, whatever the path is called'
   assert.equal(site.identityRequests.length, 1);
   await visitor.close();
 });
+
+test('after a reset the collector\'s cookie, which is the old visitor\'s, is not asked any more', async () => {
+  const { visitor, page } = await firstParty();
+  site.identity = () => ({ tracking_id: KNOWN });
+  await page.clock.install({ time: '2026-03-01T10:00:00Z' });
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await page.evaluate(() => window.echolead('reset'));
+  await page.clock.setSystemTime('2026-04-01T10:00:00Z');
+  await page.goto(site.url('/plain'));
+  const [, view] = await site.received(2, 'page_view');
+  assert.notEqual(view.tracking_id, KNOWN);
+  assert.equal(site.identityRequests.length, 1);
+  await visitor.close();
+});
