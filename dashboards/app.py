@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboards.access import choose_tenant, current_session, offer_sign_in
+from dashboards.access import choose_tenant, current_session, go_to, offer_sign_in
 from dashboards.texts import LANGUAGES, language, t
 from dashboards.warehouse import settings
 
@@ -30,5 +30,5 @@ with st.sidebar:
         t("language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", label_visibility="collapsed"
     )
     st.text(session.email)
-    st.link_button(t("sign_out"), f"{settings().collector_url}/logout", icon=":material/logout:")
+    go_to(t("sign_out"), f"{settings().collector_url}/logout")
 pages.run()

@@ -19,8 +19,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "session_ended": ("Your session has ended. Sign in again.", "Sua sessão terminou. Entre de novo."),
     "no_tenant": (
-        "Your user has no client yet. An administrator can add one: echolead user grant EMAIL TENANT",
-        "Seu usuário ainda não tem cliente. Um administrador pode incluir: echolead user grant EMAIL CLIENTE",
+        "Your user has no client yet. An administrator can add one: echolead user grant EMAIL TENANT ROLE",
+        "Seu usuário ainda não tem cliente. Um administrador pode incluir: echolead user grant EMAIL CLIENTE PAPEL",
     ),
     "foreign_tenant": (
         "This link belongs to a client your user may not see.",
@@ -132,18 +132,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     "latency": ("Latency (ms)", "Latência (ms)"),
     "outcome": ("Outcome", "Resultado"),
     "attempt_detail": ("Request and answer", "Requisição e resposta"),
-    "consent": ("Marketing consent", "Consentimento de marketing"),
+    "consent": ("Marketing", "Marketing"),
     "granted": ("granted", "concedido"),
     "denied": ("denied", "negado"),
     "unknown": ("not asked", "não perguntado"),
     "score": ("Score", "Pontuação"),
     "devices": ("Devices", "Dispositivos"),
     "sent_payload": ("What was sent", "O que foi enviado"),
-    "freshness": ("Newest event received", "Último evento recebido"),
-    "lag": ("Collector to warehouse, p95", "Do coletor ao warehouse, p95"),
+    "freshness": ("Newest event", "Último evento"),
+    "lag": ("Lag, p95", "Atraso, p95"),
     "lag_caption": (
-        "Lag: from the collector's receipt to the row in `raw.events`, over the last 24 hours.",
-        "Atraso: do recebimento no coletor até a linha em `raw.events`, nas últimas 24 horas.",
+        "Lag: from the collector's receipt to the row in `raw.events`, of 95 % of the events of the newest hour.",
+        "Atraso: do recebimento no coletor até a linha em `raw.events`, de 95 % dos eventos da hora mais recente.",
     ),
     "events_24h": ("Events, 24 h", "Eventos, 24 h"),
     "rejected_24h": ("Rejected, 24 h", "Rejeitados, 24 h"),
@@ -162,6 +162,23 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ago_days": ("{n} days ago", "há {n} dias"),
     "waiting": ("Waiting", "Esperando"),
     "never": ("never", "nunca"),
+    "state_pending": ("pending", "pendente"),
+    "state_in_flight": ("on its way", "a caminho"),
+    "state_delivered": ("delivered", "entregue"),
+    "state_verified": ("verified", "verificado"),
+    "state_retry": ("waiting to retry", "esperando nova tentativa"),
+    "state_dead": ("given up", "desistida"),
+    "state_superseded": ("replaced by a newer one", "substituída por outra mais nova"),
+    "event_page_view": ("Page view", "Página vista"),
+    "event_page_ping": ("Reading", "Leitura"),
+    "event_click": ("Click", "Clique"),
+    "event_form_start": ("Form begun", "Formulário iniciado"),
+    "event_form_submit": ("Form sent", "Formulário enviado"),
+    "event_identify": ("Identified", "Identificado"),
+    "event_chat_open": ("Chat opened", "Chat aberto"),
+    "event_chat_start": ("Conversation begun", "Conversa iniciada"),
+    "event_consent": ("Consent", "Consentimento"),
+    "event_conversion": ("Conversion", "Conversão"),
 }
 
 
@@ -171,6 +188,12 @@ def language() -> str:
     if chosen in LANGUAGES:
         return str(chosen)
     return "pt-BR" if (st.context.locale or "").lower().startswith("pt") else "en"
+
+
+def named(kind: str, name: str) -> str:
+    """The text of a state or event by its name in the data; a tenant's own event keeps its name."""
+    key = f"{kind}_{name}"
+    return t(key) if key in TEXTS else name
 
 
 def t(key: str, **values: object) -> str:

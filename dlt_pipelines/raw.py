@@ -46,6 +46,12 @@ TABLES = {
         RawTable(
             "rejected_events", "collector", collector.REJECTED_EVENTS, ("tenant_id", "received_at"), BY_DAY_RECEIVED
         ),
+        RawTable(
+            "chatwoot_events", "collector", collector.WEBHOOKS, ("tenant_id", "source", "delivery_id"), BY_DAY_RECEIVED
+        ),
+        RawTable(
+            "crm_events", "collector", collector.WEBHOOKS, ("tenant_id", "source", "delivery_id"), BY_DAY_RECEIVED
+        ),
         RawTable("tenants", "operational", operational.TENANTS, ("tenant_id", "mirrored_at")),
         RawTable("tenant_hosts", "operational", operational.TENANT_HOSTS, ("tenant_id", "mirrored_at")),
         RawTable("destinations", "operational", operational.DESTINATIONS, ("tenant_id", "mirrored_at")),

@@ -18,11 +18,15 @@ CONNECT_TIMEOUT_SECONDS = 5
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream and the subjects it keeps: `subject` is a pattern, its second word the tenant."""
+    """A stream and the subjects it keeps: `subject` is a pattern, its second word the tenant.
+
+    A message whose `Nats-Msg-Id` was there within `duplicate_window_seconds` is acknowledged and not stored again.
+    """
 
     name: str
     subject: str
     max_bytes: int
+    duplicate_window_seconds: int = 120
 
     def config(self, replicas: int) -> StreamConfig:
         """Limits retention (a reader never deletes), and `discard=new`: a full stream refuses, it does not forget."""
@@ -35,12 +39,13 @@ class Stream:
             max_age=RETENTION_SECONDS,
             max_bytes=self.max_bytes,
             num_replicas=replicas,
-            duplicate_window=120,
+            duplicate_window=self.duplicate_window_seconds,
         )
 
 
 EVENTS = Stream("EVENTS", "events.*", 12 * 1024**3)
-WEBHOOKS = Stream("WEBHOOKS", "webhooks.*.*", 2 * 1024**3)
+# A webhook is believed five minutes before and after the time it was signed with: in between it could be sent again.
+WEBHOOKS = Stream("WEBHOOKS", "webhooks.*.*", 2 * 1024**3, duplicate_window_seconds=660)
 DEAD = Stream("DEAD", "dead.*", 2 * 1024**3)
 STREAMS = (EVENTS, WEBHOOKS, DEAD)
 

@@ -56,7 +56,8 @@ class Settings(BaseSettings):
     message to disk, and is not ready until it knows."""
 
     secret_keys: SecretStr = SecretStr("")
-    """Comma-separated Fernet keys that encrypt destinations' secrets at rest; the first encrypts, all decrypt."""
+    """Comma-separated Fernet keys that encrypt the secrets of destinations and webhooks at rest; the first encrypts,
+    all decrypt. The collector needs them to check who sends a webhook."""
     jwt_secret: SecretStr = SecretStr("")
     """Key of the console's session tokens (HS256), 32 bytes or more. While it is changed: the new one, a comma, the old
     one; the first signs, all are accepted."""
@@ -77,6 +78,10 @@ class Settings(BaseSettings):
     """The built tracking script."""
     collector_in_flight_mb: int = 64
     """Request bodies a worker holds at once, in MB; beyond it requests are answered 503 and come again."""
+    events_per_minute_of_address: int = 12_000
+    """Events a minute from one address (IPv6: one /64), which a phone network may share among many; 0: no limit."""
+    events_per_minute: int = 600_000
+    """Events a minute of a tenant that has no limit of its own; 0: no limit."""
     collector_drain_seconds: float = 1.0
     """How long a stopping collector serves on while it already says it is not ready, so that proxies look away."""
     trusted_proxies: str = "127.0.0.1"

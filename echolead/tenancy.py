@@ -1,4 +1,4 @@
-"""Who is meant: the tenants with their hosts, origins and API keys, read from Postgres and kept in memory.
+"""Who is meant: the tenants with their hosts, origins, API keys and webhooks, read from Postgres, kept in memory.
 
 A process polls for changes, so a new host works within `POLL_SECONDS`. A host that was never asked for is looked up
 before it is refused, all such hosts together and at most `1 / MISS_SECONDS` times a second, so that made-up hosts
@@ -13,14 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import tuple_row
+from psycopg.rows import args_row
 
 from echolead.security import read_api_key
+from echolead.webhooks import ENDPOINT, ROTATION_OVERLAP
 
 POLL_SECONDS = 2.0
 MISS_SECONDS = 0.5
@@ -31,16 +33,37 @@ HOST_PATTERN = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]
 # One statement, one snapshot: a host never points at a tenant that this read does not have.
 LOAD = """
 select
-    t.tenant_id, t.default_region, t.ip_policy,
+    t.tenant_id, t.default_region, t.ip_policy, t.consent_default, t.collect_path, t.events_per_minute,
+    t.events_per_month,
     array(select h.host from tenant_hosts h where h.tenant_id = t.tenant_id order by 1),
     array(select o.origin from tenant_origins o where o.tenant_id = t.tenant_id order by 1),
     array(select k.key_prefix || ' ' || k.key_hash || ' ' || k.api_key_id::text from api_keys k
-          where k.tenant_id = t.tenant_id and k.revoked_at is null order by 1)
+          where k.tenant_id = t.tenant_id and k.revoked_at is null order by 1),
+    array(select array[w.endpoint, w.source, w.webhook_endpoint_id::text, convert_from(w.secrets, 'UTF8'),
+                       w.token_header, w.allow_unsigned::text, coalesce(extract(epoch from w.rotated_at)::text, '')]
+          from webhook_endpoints w where w.tenant_id = t.tenant_id and w.is_active order by 1)
 from tenants t
 where t.is_active
 order by 1
 """
-Row = tuple[str, str, str, list[str], list[str], list[str]]
+
+
+class Row(NamedTuple):
+    """A row of `LOAD`."""
+
+    tenant_id: str
+    default_region: str
+    ip_policy: str
+    consent_default: str
+    collect_path: str | None
+    events_per_minute: int | None
+    events_per_month: int | None
+    hosts: list[str]
+    origins: list[str]
+    keys: list[str]
+    webhooks: list[list[str]]
+
+
 RECORD_USE = "update api_keys set last_used_at = %s where api_key_id = %s"
 
 log = logging.getLogger(__name__)
@@ -52,13 +75,17 @@ class DirectoryUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Tenant:
-    """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case."""
+    """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case, limits are events."""
 
     tenant_id: str
     default_region: str = "BR"
     ip_policy: str = "truncated"
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
+    consent_default: str = "granted"
+    collect_path: str | None = None
+    events_per_minute: int | None = None
+    events_per_month: int | None = None
 
     def allows(self, origin: str) -> bool:
         """Whether pages of `origin` may read answers: it is listed, or its host is one of the tenant's own."""
@@ -83,12 +110,30 @@ class ApiKey:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """An address at which a product posts a tenant's webhooks; `secrets` is encrypted (`security.Vault`)."""
+
+    endpoint_id: str
+    source: str
+    tenant: Tenant
+    secrets: bytes = field(repr=False)
+    token_header: str = ""
+    allow_unsigned: bool = False
+    previous_until: datetime | None = None
+    """Until when the secret before the last rotation is accepted."""
+
+
+@dataclass(frozen=True)
 class Directory:
-    """All tenants at one moment; `keys` by their prefix."""
+    """All tenants at one moment; `keys` by their prefix, `paths` those that tenants chose, `webhooks` by the
+    unguessable word of their address.
+    """
 
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     hosts: Mapping[str, Tenant] = field(default_factory=dict)
     keys: Mapping[str, ApiKey] = field(default_factory=dict)
+    paths: frozenset[str] = frozenset()
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=4096)
@@ -156,6 +201,15 @@ class Tenants:
         self._used_keys[found.api_key_id] = datetime.now(UTC)
         return found.tenant
 
+    async def by_webhook(self, source: str, endpoint: str) -> Webhook | None:
+        """The webhook of `source` at this address, None for any other. Raises as `by_host`."""
+        if ENDPOINT.fullmatch(endpoint) is None:
+            return None
+        if endpoint not in self._directory.webhooks:
+            await self._ask_about(endpoint)
+        found = self._directory.webhooks.get(endpoint)
+        return found if found is not None and found.source == source else None
+
     async def _ask_about(self, name: str) -> None:
         """Read the tenants again before `name` is refused for the first time; raises when the database is down.
 
@@ -206,7 +260,7 @@ class Tenants:
         used, self._used_keys = self._used_keys, {}
         for api_key_id, at in used.items():
             await self._connection.execute(RECORD_USE, [at, api_key_id])
-        async with self._connection.cursor(row_factory=tuple_row) as cursor:
+        async with self._connection.cursor(row_factory=args_row(Row)) as cursor:
             rows: list[Row] = await (await cursor.execute(LOAD)).fetchall()
         return rows
 
@@ -222,17 +276,32 @@ def directory_of(rows: list[Row]) -> Directory:
     tenants: dict[str, Tenant] = {}
     hosts: dict[str, Tenant] = {}
     keys: dict[str, ApiKey] = {}
-    for tenant_id, region, ip_policy, tenant_hosts, tenant_origins, tenant_keys in rows:
+    webhooks: dict[str, Webhook] = {}
+    for row in rows:
         tenant = Tenant(
-            tenant_id,
-            region,
-            ip_policy,
-            frozenset(tenant_hosts),
-            frozenset(origin.lower().rstrip("/") for origin in tenant_origins),
+            row.tenant_id,
+            row.default_region,
+            row.ip_policy,
+            frozenset(row.hosts),
+            frozenset(origin.lower().rstrip("/") for origin in row.origins),
+            row.consent_default,
+            row.collect_path,
+            row.events_per_minute,
+            row.events_per_month,
         )
         tenants[tenant.tenant_id] = tenant
-        hosts.update(dict.fromkeys(tenant_hosts, tenant))
-        for key in tenant_keys:
+        hosts.update(dict.fromkeys(row.hosts, tenant))
+        for key in row.keys:
             prefix, key_hash, api_key_id = key.split(" ")
             keys[prefix] = ApiKey(UUID(api_key_id), key_hash, tenant)
-    return Directory(tenants, hosts, keys)
+        for endpoint, *columns in row.webhooks:
+            webhooks[endpoint] = _webhook(tenant, *columns)
+    paths = frozenset(tenant.collect_path for tenant in tenants.values() if tenant.collect_path)
+    return Directory(tenants, hosts, keys, paths, webhooks)
+
+
+def _webhook(
+    tenant: Tenant, source: str, endpoint_id: str, secrets: str, token_header: str, allow_unsigned: str, rotated: str
+) -> Webhook:
+    until = datetime.fromtimestamp(float(rotated), UTC) + ROTATION_OVERLAP if rotated else None
+    return Webhook(endpoint_id, source, tenant, secrets.encode(), token_header, allow_unsigned == "true", until)

@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -40,6 +40,13 @@ class TrustedProxies:
                 break
             client = str(address)
         return client
+
+    def is_https(self, peer: str, scheme: str, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether the client's own connection is encrypted, as the nearest trusted proxy says."""
+        said = headers.get(b"x-forwarded-proto")
+        if said is None or not self.trusts(peer):
+            return scheme == "https"
+        return said.rpartition(b",")[2].strip().lower() == b"https"
 
     def _trusts(self, peer: str) -> bool:
         address = parse_ip(peer)

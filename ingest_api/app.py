@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from echolead.queue import COLLECTOR_INBOX, connect
+from echolead.security import Vault
 from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
 from ingest_api import health, problem_pages, server_events
@@ -23,12 +24,16 @@ from ingest_api.bodies import Bodies
 from ingest_api.collector import Collect, Intake
 from ingest_api.contract import describe_collector
 from ingest_api.control import sessions
+from ingest_api.identity import Identity, VisitorTokens
 from ingest_api.metrics import Metrics
 from ingest_api.pixel import Pixel
 from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
 from ingest_api.publish import Publisher
 from ingest_api.queue_health import QueueHealth
+from ingest_api.rates import RateLimits
 from ingest_api.script import Script
+from ingest_api.webhooks import route as webhooks
+from ingest_api.webhooks.contract import describe_webhooks
 
 log = logging.getLogger(__name__)
 
@@ -41,23 +46,32 @@ class NotConfigured(Exception):
 
 
 class Ingest:
-    """The ASGI application: three paths are answered directly, the rest goes to `api`."""
+    """The ASGI application: what hangs on a collect path is answered directly, the rest goes to `api`."""
 
-    def __init__(self, api: FastAPI, collect: Collect, script: Script, collect_path: str) -> None:
+    def __init__(self, api: FastAPI, tenants: Tenants, endpoints: Mapping[str, Endpoint], collect_path: str) -> None:
+        """`endpoints` by what follows the collect path: nothing, `.js`, `.gif`, `/i`."""
         self.api = api
-        self._direct: dict[str, Endpoint] = {
-            collect_path: collect,
-            f"{collect_path}.js": script,
-            f"{collect_path}.gif": Pixel(collect),
-        }
+        self._tenants = tenants
+        self._endpoints = endpoints
+        self._direct = {collect_path + ending: endpoint for ending, endpoint in endpoints.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's life."""
-        endpoint = self._direct.get(scope["path"]) if scope["type"] == "http" else None
+        if scope["type"] != "http":
+            await self.api(scope, receive, send)
+            return
+        endpoint = self._direct.get(scope["path"]) or self._of_a_tenant(scope["path"])
         if endpoint is None:
             await self.api(scope, receive, send)
         else:
             await endpoint(scope, receive, send)
+
+    def _of_a_tenant(self, path: str) -> Endpoint | None:
+        """The endpoint under a path that a tenant chose for itself."""
+        base, dot, ending = path.partition(".")
+        if not dot and path.endswith("/i"):
+            base, ending = path[:-2], "/i"
+        return self._endpoints.get(dot + ending) if base in self._tenants.directory.paths else None
 
 
 class Parts:
@@ -80,6 +94,20 @@ class Parts:
         self.proxies = TrustedProxies(settings.trusted_proxies)
         self.ip_policy = IpPolicy(settings.jwt_secret.get_secret_value())
         self.intake = Intake(self.publisher, self.metrics)
+        self.rates = RateLimits(
+            postgres_url,
+            settings.jwt_secret.get_secret_value(),
+            settings.events_per_minute_of_address,
+            settings.events_per_minute,
+        )
+        self.webhooks = webhooks.Webhooks(
+            self.intake,
+            self.tenants,
+            self.bodies,
+            self.proxies,
+            Vault.of(settings) if settings.secret_keys.get_secret_value() else None,
+            settings.collector_url.rstrip("/"),
+        )
         self.people = sessions.Sessions.of(settings, self.proxies)
         self.drain = health.Drain(settings.collector_drain_seconds)
 
@@ -89,7 +117,7 @@ class Parts:
         self.drain.install()
         gc.collect()
         gc.freeze()  # what was loaded to start stays, and need not be looked at by every collection
-        work = (self.tenants.run(), self.bodies.sweep(), self._watch_queue())
+        work = (self.tenants.run(), self.rates.run(), self.bodies.sweep(), self._watch_queue())
         beside = [asyncio.create_task(each) for each in work]
         try:
             yield
@@ -129,13 +157,20 @@ def create_app(settings: Settings | None = None) -> Ingest:
             parts.drain, parts.queue_health, parts.tenants, parts.metrics, parts.bodies, parts.proxies
         )
     )  # fmt: skip
-    api.include_router(server_events.router(parts.intake, parts.tenants, parts.bodies))
+    api.include_router(server_events.router(parts.intake, parts.rates, parts.tenants, parts.bodies))
+    api.include_router(webhooks.router(parts.webhooks))
     api.include_router(sessions.router(parts.people))
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
     api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
-    collect = Collect(parts.intake, parts.tenants, parts.bodies, parts.proxies, parts.ip_policy)
-    return Ingest(api, collect, Script(settings.script_file), settings.collect_path)
+    collect = Collect(parts.intake, parts.rates, parts.tenants, parts.bodies, parts.proxies, parts.ip_policy)
+    endpoints: dict[str, Endpoint] = {
+        "": collect,
+        ".js": Script(settings.script_file, collect),
+        ".gif": Pixel(collect),
+        "/i": Identity(collect, VisitorTokens(settings.jwt_secret.get_secret_value())),
+    }
+    return Ingest(api, parts.tenants, endpoints, settings.collect_path)
 
 
 def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> dict[str, Any]:
@@ -143,6 +178,7 @@ def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> di
     if api.openapi_schema is None:
         document: dict[str, Any] = original()
         describe_collector(document, collect_path)
+        describe_webhooks(document)
         api.openapi_schema = document
     return api.openapi_schema
 

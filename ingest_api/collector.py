@@ -11,18 +11,20 @@ from uuid import UUID
 from echolead.events import DeadLetter, ReceivedRequest, encode
 from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants, host_name
 from ingest_api.addresses import IpPolicy, TrustedProxies
-from ingest_api.answers import Receive, Scope, Send, send_accepted, send_preflight, send_problem
+from ingest_api.answers import Receive, Scope, Send, cors_headers, send_accepted, send_preflight, send_problem
 from ingest_api.bodies import Bodies, Disconnected
 from ingest_api.metrics import Metrics
 from ingest_api.problems import (
     BODY_TOO_LARGE,
     METHOD_NOT_ALLOWED,
+    ORIGIN_NOT_ALLOWED,
     QUEUE_UNAVAILABLE,
     TENANTS_UNAVAILABLE,
     UNKNOWN_HOST,
     Problem,
 )
 from ingest_api.publish import MessageTooLarge, Publisher, QueueUnavailable
+from ingest_api.rates import RateLimits
 from ingest_api.validation import Checked, check_batch
 
 MAX_HEADER_TEXT = 1024
@@ -112,9 +114,16 @@ class Collect:
     """
 
     def __init__(
-        self, intake: Intake, tenants: Tenants, bodies: Bodies, proxies: TrustedProxies, ip_policy: IpPolicy
+        self,
+        intake: Intake,
+        rates: RateLimits,
+        tenants: Tenants,
+        bodies: Bodies,
+        proxies: TrustedProxies,
+        ip_policy: IpPolicy,
     ) -> None:
         self.intake = intake
+        self.rates = rates
         self.tenants = tenants
         self.bodies = bodies
         self.proxies = proxies
@@ -131,6 +140,7 @@ class Collect:
             tenant, host = await self.find_tenant(peer, headers)
             method = scope["method"]
             if method == "POST":
+                self.check_origin(tenant, origin)
                 checked = await self._collect(tenant, host, peer, headers, scope, receive)
                 await send_accepted(send, tenant, origin, len(checked.accepted), checked.rejected)
             elif method == "OPTIONS":
@@ -161,10 +171,22 @@ class Collect:
             raise Problem(UNKNOWN_HOST, "No tenant has this host. Add it with `echolead tenant`, or correct the DNS.")
         return tenant, host
 
-    def kept_ip(self, peer: str, scope: Scope, tenant: Tenant) -> str:
-        """What the tenant keeps of the client's address."""
-        ip = self.proxies.client_ip(peer, scope["headers"]) if self.proxies.trusts(peer) else peer
-        return self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id)
+    def check_origin(self, tenant: Tenant, origin: bytes | None) -> None:
+        """Raises `Problem` for a page that names itself and is not the tenant's.
+
+        `null` is what a page says whose policy hides its address: nobody in particular.
+        """
+        if origin is not None and origin != b"null" and len(cors_headers(tenant, origin)) == 1:
+            self_said = origin.decode("latin-1")[:200]
+            raise Problem(
+                ORIGIN_NOT_ALLOWED,
+                f"{self_said} is no origin of this tenant. Add it: `echolead tenant add-origin {tenant.tenant_id} "
+                f"{self_said}`.",
+            )
+
+    def client_ip(self, peer: str, scope: Scope) -> str:
+        """The client's address, behind the proxies we trust."""
+        return self.proxies.client_ip(peer, scope["headers"]) if self.proxies.trusts(peer) else peer
 
     async def _collect(
         self,
@@ -175,15 +197,18 @@ class Collect:
         scope: Scope,
         receive: Receive,
     ) -> Checked:
+        ip = self.client_ip(peer, scope)
+        self.rates.check(ip)
         body = await self.bodies.read(headers, receive)
         try:
-            checked = check_batch(body, tenant.default_region)
+            checked = self._checked(body, tenant, ip)
+            self.rates.take(tenant, ip, len(checked.accepted) + len(checked.rejected))
             request = ReceivedRequest(
                 tenant_id=tenant.tenant_id,
                 received_at=now(),
                 sent_at=checked.sent_at,
                 host=host,
-                ip=self.kept_ip(peer, scope, tenant),
+                ip=self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
                 user_agent=text_of(headers.get(b"user-agent", b"")),
                 client_hints=client_hints(headers),
                 trace_id=self.intake.trace_id(headers),
@@ -193,6 +218,13 @@ class Collect:
         finally:
             self.bodies.release(len(body))
         return checked
+
+    def _checked(self, body: bytes, tenant: Tenant, ip: str) -> Checked:
+        try:
+            return check_batch(body, tenant.default_region)
+        except Problem:
+            self.rates.charge(ip)
+            raise
 
 
 def client_hints(headers: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -25,6 +25,12 @@ class Metrics:
             ["tenant_id", "reason"],
             registry=self.registry,
         )
+        self.webhooks = Counter(
+            "echolead_collector_webhooks_accepted",
+            "Webhooks answered with 200: their sender was told, and they are durable in the queue.",
+            ["tenant_id", "source"],
+            registry=self.registry,
+        )
         self.refused = Counter(
             "echolead_collector_requests_refused",
             "Requests answered with a problem document, by its type; nothing of them is stored for certain.",

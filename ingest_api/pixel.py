@@ -43,13 +43,15 @@ class Pixel:
             raise Problem(METHOD_NOT_ALLOWED, "The pixel is read with GET.")
         peer = scope["client"][0] if scope["client"] else ""
         tenant, host = await self._collect.find_tenant(peer, headers)
+        ip = self._collect.client_ip(peer, scope)
+        self._collect.rates.take(tenant, ip, 1)
         received_at = now()
         event = ReceivedEvent(event=Raw(encode(page_view(scope["query_string"], headers, received_at))))
         request = ReceivedRequest(
             tenant_id=tenant.tenant_id,
             received_at=received_at,
             host=host,
-            ip=self._collect.kept_ip(peer, scope, tenant),
+            ip=self._collect.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
             user_agent=text_of(headers.get(b"user-agent", b"")),
             client_hints=client_hints(headers),
             trace_id=self._collect.intake.trace_id(headers),

@@ -24,6 +24,16 @@ UNKNOWN_HOST = ProblemType(
     "that sends requests for it here. A new host works within two seconds.",
 )  # fmt: skip
 NOT_FOUND = ProblemType("not-found", 404, "Nothing is here", "Check the address; /docs lists what there is.")
+ORIGIN_NOT_ALLOWED = ProblemType(
+    "origin-not-allowed", 403, "Pages of this origin may not send events here",
+    "The Origin header names a page that is neither on one of the tenant's hosts nor on its list of origins. Nothing "
+    "was stored. Add the origin: `echolead tenant add-origin`; it works within two seconds.",
+)  # fmt: skip
+NOT_AN_IDENTITY = ProblemType(
+    "not-an-identity", 422, "The body names no visitor",
+    'The body must be JSON of the form {"tracking_id": "…"}, with "link" when a link was followed. The tracking script '
+    "sends it; the page goes on without an answer.",
+)  # fmt: skip
 METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed", 405, "This method is not served here", "The Allow header names the methods that are."
 )
@@ -63,6 +73,33 @@ TOO_MANY_SIGN_INS = ProblemType(
     "too-many-sign-ins", 429, "Too many attempts to sign in",
     "The account or the address has failed too often in the last 15 minutes. Try again after Retry-After seconds.",
 )  # fmt: skip
+TOO_MANY_EVENTS_A_MINUTE = ProblemType(
+    "too-many-events-a-minute", 429, "Too many events in a minute",
+    "The address or the tenant has sent more events than it may in this minute. Nothing of the request was stored: "
+    "send it again after Retry-After seconds. The limits are ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS and "
+    "ECHOLEAD_EVENTS_PER_MINUTE; a tenant can have its own: `echolead tenant set --events-per-minute`.",
+)  # fmt: skip
+QUOTA_REACHED = ProblemType(
+    "quota-reached", 429, "The tenant's quota of the month is used up",
+    "Nothing of the request was stored. Retry-After says when the next month begins (UTC); the quota can be raised at "
+    "any time: `echolead tenant set --events-per-month`.",
+)  # fmt: skip
+UNKNOWN_WEBHOOK = ProblemType(
+    "unknown-webhook", 404, "No webhook is expected at this address",
+    "The address was removed, belongs to another product, or was not copied whole: `echolead webhook list` shows it. A "
+    "new address works within two seconds.",
+)  # fmt: skip
+INVALID_SIGNATURE = ProblemType(
+    "invalid-signature", 401, "The webhook's sender cannot be told",
+    "The signature, password or token is missing, made with another secret, or of another body or address than came "
+    "here. Compare the secret in the product with `echolead webhook`; after a rotation the one before works for 24 "
+    "hours. HubSpot signs the address it posts to: ECHOLEAD_COLLECTOR_URL must be what it was told.",
+)  # fmt: skip
+STALE_WEBHOOK = ProblemType(
+    "stale-webhook", 401, "The webhook was not sent just now",
+    "The signature is right, and its time is more than five minutes away from ours. An old request that is sent again "
+    "is refused; when new ones are, set one of the two clocks.",
+)  # fmt: skip
 QUEUE_UNAVAILABLE = ProblemType(
     "queue-unavailable", 503, "Events cannot be stored at the moment",
     "The queue is not reachable, too slow, full, or does not sync to disk. Nothing is lost as long as the sender keeps "
@@ -77,9 +114,15 @@ OVERLOADED = ProblemType(
 )  # fmt: skip
 TENANTS_UNAVAILABLE = ProblemType(
     "tenants-unavailable", 503, "The tenants cannot be looked up at the moment",
-    "The host or key is not among those known, and the operational database does not answer, so that it may be new. "
-    "Send the same request again after Retry-After seconds.",
+    "The host, key or webhook is not among those known, and the operational database does not answer, so that it may "
+    "be new. Send the same request again after Retry-After seconds.",
     1,
+)  # fmt: skip
+WEBHOOKS_UNAVAILABLE = ProblemType(
+    "webhooks-unavailable", 503, "Webhooks cannot be checked at the moment",
+    "The webhook's secret cannot be decrypted here: ECHOLEAD_SECRET_KEYS of the collector lacks its key. Nothing was "
+    "stored; send the same request again after Retry-After seconds.",
+    60,
 )  # fmt: skip
 SIGN_IN_UNAVAILABLE = ProblemType(
     "sign-in-unavailable", 503, "Nobody can sign in at the moment",
@@ -88,19 +131,24 @@ SIGN_IN_UNAVAILABLE = ProblemType(
 )  # fmt: skip
 
 PROBLEM_TYPES = (
-    UNKNOWN_HOST, NOT_FOUND, METHOD_NOT_ALLOWED, SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, NOT_A_BATCH,
-    TOO_MANY_EVENTS, INVALID_KEY, WRONG_PASSWORD, NOT_SIGNED_IN, TOO_MANY_SIGN_INS, QUEUE_UNAVAILABLE, OVERLOADED,
-    TENANTS_UNAVAILABLE, SIGN_IN_UNAVAILABLE,
+    UNKNOWN_HOST, NOT_FOUND, ORIGIN_NOT_ALLOWED, NOT_AN_IDENTITY, METHOD_NOT_ALLOWED, SLOW_REQUEST, BODY_TOO_LARGE,
+    UNSUPPORTED_ENCODING, NOT_A_BATCH, TOO_MANY_EVENTS, INVALID_KEY, WRONG_PASSWORD, NOT_SIGNED_IN,
+    TOO_MANY_SIGN_INS, TOO_MANY_EVENTS_A_MINUTE, QUOTA_REACHED, UNKNOWN_WEBHOOK, INVALID_SIGNATURE, STALE_WEBHOOK,
+    QUEUE_UNAVAILABLE, OVERLOADED, TENANTS_UNAVAILABLE, WEBHOOKS_UNAVAILABLE, SIGN_IN_UNAVAILABLE,
 )  # fmt: skip
 
 
 class Problem(Exception):
-    """A request that is answered with a problem document; `detail` says what to do, in a sentence."""
+    """A request that is answered with a problem document; `detail` says what to do, in a sentence.
 
-    def __init__(self, kind: ProblemType, detail: str) -> None:
+    `retry_after_seconds` takes the place of the kind's own.
+    """
+
+    def __init__(self, kind: ProblemType, detail: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(f"{kind.title}: {detail}")
         self.kind = kind
         self.detail = detail
+        self.retry_after_seconds = retry_after_seconds or kind.retry_after_seconds
 
     def body(self) -> bytes:
         """The problem document."""
@@ -111,9 +159,9 @@ class Problem(Exception):
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Headers that go with the document."""
-        if self.kind.retry_after_seconds is None:
+        if self.retry_after_seconds is None:
             return []
-        return [(b"retry-after", str(self.kind.retry_after_seconds).encode())]
+        return [(b"retry-after", str(self.retry_after_seconds).encode())]
 
 
 def body_too_large() -> Problem:

@@ -55,9 +55,10 @@ class MessageTooLarge(Exception):
 class Group:
     """Requests that leave as one message; `done` gives None when it is durable, else why it is not."""
 
-    __slots__ = ("deadline", "done", "events", "expiry", "lines", "size", "started")
+    __slots__ = ("deadline", "done", "events", "expiry", "lines", "message_id", "size", "started")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, message_id: str) -> None:
+        self.message_id = message_id
         self.lines: list[bytes] = []
         self.size = 0
         self.events = 0
@@ -86,11 +87,19 @@ class Lane:
         self.in_flight = 0
         self.scheduled = False
 
-    def join(self, line: bytes, events: int) -> Group:
-        """Add one request's line to the last waiting group, or to a new one when that is full."""
-        group = self.waiting[-1] if self.waiting else None
-        if group is None or len(group.lines) >= MAX_GROUP_REQUESTS or group.size + len(line) > MAX_GROUP_BYTES:
-            group = Group(self.publisher.loop)
+    def join(self, line: bytes, events: int, message_id: str) -> Group:
+        """Add one request's line to the last waiting group, or to a new one when that is full.
+
+        A line with an id is a group of its own: the queue knows messages by their id, not what is in them.
+        """
+        group = self.waiting[-1] if self.waiting and not message_id else None
+        if (
+            group is None
+            or group.message_id
+            or len(group.lines) >= MAX_GROUP_REQUESTS
+            or group.size + len(line) > MAX_GROUP_BYTES
+        ):
+            group = Group(self.publisher.loop, message_id)
             self.waiting.append(group)
         group.lines.append(line)
         group.size += len(line) + 1
@@ -142,10 +151,12 @@ class Publisher:
         """Whether the queue was found not to sync: nothing is published while it does not."""
         self._lazy_disk = lazy
 
-    async def publish(self, subject: str, line: bytes, events: int = 0) -> None:
+    async def publish(self, subject: str, line: bytes, events: int = 0, *, message_id: str = "") -> None:
         """Return when `line` is durable on `subject`; it holds `events` accepted events.
 
-        Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`; `MessageTooLarge`.
+        With a `message_id` that the stream has seen within its duplicate window nothing more is stored, which counts
+        as durable. Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`;
+        `MessageTooLarge`.
         """
         client = self.client
         if client is None or self.refusal is not None:
@@ -160,14 +171,15 @@ class Publisher:
         lane = self._lanes.get(subject)
         if lane is None:
             lane = self._lanes[subject] = Lane(self, subject)
-        failure = await lane.join(line, events).done
+        failure = await lane.join(line, events, message_id).done
         if failure is not None:
             raise QueueUnavailable(failure)
 
     def start(self, lane: Lane, group: Group) -> None:
         """Send a group in a task of its own."""
         payload = b"\n".join(group.lines)
-        task = self.loop.create_task(self._store(lane.subject, payload, group.deadline - self.loop.time()))
+        timeout_seconds = group.deadline - self.loop.time()
+        task = self.loop.create_task(self._store(lane.subject, payload, group.message_id, timeout_seconds))
         self._sending.add(task)
         task.add_done_callback(partial(self._sent, lane, group))
 
@@ -202,9 +214,10 @@ class Publisher:
             self._suspect(self.client)
         lane.send()
 
-    async def _store(self, subject: str, payload: bytes, timeout_seconds: float) -> Failure | None:
+    async def _store(self, subject: str, payload: bytes, message_id: str, timeout_seconds: float) -> Failure | None:
+        headers = {"Nats-Msg-Id": message_id} if message_id else None
         try:
-            await self._jetstream.publish(subject, payload, timeout=timeout_seconds)
+            await self._jetstream.publish(subject, payload, timeout=timeout_seconds, headers=headers)
         except (nats.errors.TimeoutError, TimeoutError):
             return Failure.SLOW
         except NoStreamResponseError:

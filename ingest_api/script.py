@@ -1,28 +1,46 @@
-"""The tracking script, compressed once at start and served from memory."""
+"""The tracking script with what the tenant chose, compressed once and served from memory."""
 
 import gzip
 import hashlib
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import brotli
 
+from echolead.events import encode
+from echolead.tenancy import Tenant
 from ingest_api.answers import Receive, Scope, Send, send_bytes, send_problem
+from ingest_api.collector import Collect
 from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 
 CACHE_SECONDS = 3600  # how long a page may run the previous script after an upgrade
 
 
+CONFIGURATION = b'"__CONFIG__"'
+"""What the built script holds in the place of the tenant's choices, and goes on with where no tenant is known."""
+
+
+class Variants(NamedTuple):
+    """One script in every encoding, and its tag."""
+
+    etag: bytes
+    by_encoding: dict[bytes, bytes]
+
+
 class Script:
-    """ASGI endpoint of the script: `GET` and `HEAD`, any host, readable by any page (it holds nothing of a tenant).
+    """ASGI endpoint of the script: `GET` and `HEAD`, readable by any page: what it says of a tenant is no secret.
 
     A file that is built or replaced later is picked up at the next request.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, collect: Collect) -> None:
         self._file = file
+        self._collect = collect
         self._modified = -1
-        self._variants: dict[bytes, bytes] = {}
-        self._etag = b""
+        self._content = b""
+        self._variants = lru_cache(maxsize=1024)(self._made)
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Serve one request."""
@@ -35,38 +53,59 @@ class Script:
             await send_problem(send, Problem(NOT_FOUND, detail), None, None)
             return
         headers = dict(scope["headers"])
+        configured = await self._configuration(scope, headers)
+        variants = self._variants(self._modified, configured)
+        is_final = configured is not CONFIGURATION
         encoding = chosen_encoding(headers.get(b"accept-encoding", b""))
         shared = [
-            (b"etag", self._etag),
-            (b"cache-control", f"public, max-age={CACHE_SECONDS}".encode()),
+            (b"etag", variants.etag),
+            (b"cache-control", f"public, max-age={CACHE_SECONDS}".encode() if is_final else b"no-cache"),
             (b"vary", b"Accept-Encoding"),
             (b"access-control-allow-origin", b"*"),
             (b"cross-origin-resource-policy", b"cross-origin"),
         ]
-        if any(tag.strip() in (self._etag, b"*") for tag in headers.get(b"if-none-match", b"").split(b",")):
+        if any(tag.strip() in (variants.etag, b"*") for tag in headers.get(b"if-none-match", b"").split(b",")):
             await send({"type": "http.response.start", "status": 304, "headers": shared})
             await send({"type": "http.response.body", "body": b""})
             return
         if encoding:
             shared.append((b"content-encoding", encoding))
-        await send_bytes(send, 200, self._variants[encoding], b"text/javascript; charset=utf-8", shared)
+        await send_bytes(send, 200, variants.by_encoding[encoding], b"text/javascript; charset=utf-8", shared)
+
+    async def _configuration(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
+        peer = scope["client"][0] if scope["client"] else ""
+        try:
+            tenant, host = await self._collect.find_tenant(peer, headers)
+        except Problem:  # no such tenant, or none known yet: the script keeps what it collects and sends it later
+            return CONFIGURATION
+        return configuration(tenant, host)
 
     def _load(self) -> bool:
         try:
             modified = self._file.stat().st_mtime_ns
             if modified != self._modified:
-                content = self._file.read_bytes()
-                self._variants = {
-                    b"": content,
-                    b"gzip": gzip.compress(content, 9, mtime=0),
-                    b"br": brotli.compress(content, quality=11),
-                }
-                # Weak: the same script in another encoding has other bytes.
-                self._etag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'.encode()
+                self._content = self._file.read_bytes()
                 self._modified = modified
         except OSError:
             return False
         return True
+
+    def _made(self, _: int, configured: bytes) -> Variants:
+        content = self._content.replace(CONFIGURATION, configured)
+        encoded = {
+            b"": content,
+            b"gzip": gzip.compress(content, 9, mtime=0),
+            b"br": brotli.compress(content, quality=11),
+        }
+        # Weak: the same script in another encoding has other bytes.
+        return Variants(f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'.encode(), encoded)
+
+
+@lru_cache(maxsize=4096)
+def configuration(tenant: Tenant, host: str) -> bytes:
+    """What the script is told: the tenant's consent default, and the hosts that links may take a visitor to."""
+    sites = {urlsplit(origin).hostname or "" for origin in tenant.origins} | tenant.hosts
+    return encode({"consent": tenant.consent_default, "link": sorted(sites - {host, ""})})
 
 
 def chosen_encoding(accepted: bytes) -> bytes:

@@ -10,10 +10,11 @@ from ingest_api.bodies import Bodies, Disconnected
 from ingest_api.collector import Intake, now
 from ingest_api.contract import BATCH_DOCUMENTATION
 from ingest_api.problems import INVALID_KEY, TENANTS_UNAVAILABLE, Problem
+from ingest_api.rates import RateLimits
 from ingest_api.validation import check_batch
 
 
-def router(intake: Intake, tenants: Tenants, bodies: Bodies) -> APIRouter:
+def router(intake: Intake, rates: RateLimits, tenants: Tenants, bodies: Bodies) -> APIRouter:
     """`POST /v1/events`."""
     routes = APIRouter()
 
@@ -38,6 +39,7 @@ def router(intake: Intake, tenants: Tenants, bodies: Bodies) -> APIRouter:
             return Response(status_code=499)
         try:
             checked = check_batch(body, tenant.default_region)
+            rates.take(tenant, "", len(checked.accepted) + len(checked.rejected))
             received = ReceivedRequest(
                 tenant_id=tenant.tenant_id,
                 received_at=now(),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from echolead.embedded.nats import EmbeddedNats
@@ -14,6 +15,12 @@ from echolead.embedded.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
+
+# A busy machine makes an example slow; that is no finding.
+hypothesis.settings.register_profile(
+    "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("here")
 
 pytest_plugins = ["tests.fixtures.operational"]
 

@@ -139,6 +139,38 @@ def raw_rejected_event(reason: str = "invalid_event", *, tenant_id: str = "acme"
     }
 
 
+def raw_webhook(
+    delivery_id: str = "delivery",
+    *,
+    tenant_id: str = "acme",
+    source: str = "chatwoot",
+    event_kind: str = "conversation_created",
+    payload: str = "{}",
+    received_at: datetime = START,
+    loaded_at: datetime | None = None,
+) -> Row:
+    """One row of `raw.chatwoot_events` or `raw.crm_events`."""
+    number = next(_numbers)
+    return {
+        "tenant_id": tenant_id,
+        "source": source,
+        "endpoint_id": uid(f"{tenant_id} {source} endpoint"),
+        "delivery_id": delivery_id,
+        "event_kind": event_kind,
+        "received_at": received_at,
+        "proof": "signature",
+        "headers": "{}",
+        "payload": payload,
+        "is_base64": False,
+        "schema_version": 1,
+        "trace_id": "",
+        "stream_sequence": number,
+        "loaded_at": loaded_at or received_at + timedelta(seconds=1),
+        "_dlt_load_id": "1",
+        "_dlt_id": f"{number}-0",
+    }
+
+
 def _mirrored(row: Row, at: datetime) -> Row:
     return {**row, "mirrored_at": at, "_dlt_load_id": "1", "_dlt_id": f"1-{next(_numbers)}"}
 

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboards.texts import t
+from dashboards.texts import named, t
 from dashboards.warehouse import query
 
 FRESHNESS = """
@@ -57,19 +57,20 @@ def show_figures(tenant_id: str) -> None:
     columns = st.columns(5)
     newest = freshness["age_seconds"].get("raw")
     columns[0].metric(t("freshness"), age(newest), border=True)
-    columns[1].metric(t("lag"), f"{lag['p95_seconds'].max():.1f} s" if len(lag) else "·", border=True)
+    columns[1].metric(t("lag"), f"{lag['p95_seconds'].iloc[-1]:.1f} s" if len(lag) else "·", border=True)
     columns[2].metric(t("events_24h"), f"{int(lag['events'].sum()):,}", border=True)
     columns[3].metric(t("rejected_24h"), f"{int(rejected['rejected_count'].sum()):,}", border=True)
     columns[4].metric(t("stuck"), len(stuck), border=True)
 
 
 def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
-    """Events received in each hour of the last day."""
+    """Events received in each hour of the last day, in the reader's time zone as the tables beside it."""
+    hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(st.context.timezone or "UTC").dt.tz_localize(None)
     chart: alt.Chart = (
-        alt.Chart(lag)
+        alt.Chart(lag.assign(hour=hours))
         .mark_bar(color="#0f766e", cornerRadius=2)
         .encode(
-            x=alt.X("hour:T", title=None, axis=alt.Axis(format="%H:%M")),
+            x=alt.X("hour:T", title=None, axis=alt.Axis(format="%H:%M", tickMinStep=3_600_000)),
             y=alt.Y("events:Q", title=None, axis=alt.Axis(tickMinStep=1)),
             tooltip=[alt.Tooltip("hour:T", format="%d/%m %H:%M"), "events:Q", "p50_seconds:Q", "p95_seconds:Q"],
         )
@@ -95,8 +96,9 @@ with left:
         st.altair_chart(events_by_hour(hours), width="stretch")
 with right:
     st.subheader(t("deliveries_by_state"))
+    states = query(STATES, tenant)
     st.dataframe(
-        query(STATES, tenant),
+        states.assign(state=[named("state", state) for state in states["state"]]),
         hide_index=True,
         column_config={
             "state": t("state"),
@@ -108,6 +110,7 @@ with right:
     )
 
 waiting = query(STUCK, tenant)
+waiting = waiting.assign(state=[named("state", state) for state in waiting["state"]])
 if len(waiting):
     st.subheader(t("stuck"))
     st.dataframe(

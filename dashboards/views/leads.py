@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards.texts import t
+from dashboards.texts import named, t
 from dashboards.warehouse import query
 
 SHOWN = 200
@@ -130,7 +130,7 @@ def show_touch(lead: pd.Series, prefix: str, title: str) -> None:
 
 def show_header(lead: pd.Series) -> None:
     """Name, ways to reach the person, consent, and the reason for the source."""
-    st.title(lead["name"] or lead["email"] or lead["phone"] or t("unnamed"))
+    st.title(plain(lead["name"] or lead["email"] or lead["phone"] or t("unnamed")))
     consent = {"granted": t("granted"), "denied": t("denied")}.get(lead["marketing_consent"], t("unknown"))
     badges = [lead["email"], lead["phone"], lead["company"], lead["external_id"]]
     st.text(" · ".join(badge for badge in badges if badge) or lead["lead_id"])
@@ -164,7 +164,7 @@ def show_timeline(tenant_id: str, tracking_ids: list[str]) -> None:
             st.dataframe(
                 pd.DataFrame({
                     t("when"): [moment(at) for at in own["occurred_at"]],
-                    t("event"): own["event_name"].to_list(),
+                    t("event"): [named("event", name) for name in own["event_name"]],
                     t("page"): [title or path for title, path in zip(own["page_title"], own["page_path"], strict=True)],
                 }),
                 hide_index=True,
@@ -182,7 +182,8 @@ def show_deliveries(tenant_id: str, lead_id: str) -> None:
     for number, row in enumerate(deliveries.itertuples()):
         state = str(row.state)
         color, icon = STATE_COLORS.get(state, "blue"), STATE_ICONS.get(state, "sync")
-        label = f"{moment(row.created_at)} · {plain(row.destination_name)} · :{color}-badge[:material/{icon}: {state}]"
+        badge = f":{color}-badge[:material/{icon}: {named('state', state)}]"
+        label = f"{moment(row.created_at)} · {plain(row.destination_name)} · {badge}"
         with st.expander(label, expanded=number == 0, icon=":material/outbox:"):
             if row.last_error and state in ("retry", "dead"):
                 st.error(f"{plain(row.last_error_class)}: {plain(row.last_error)}")
@@ -190,7 +191,12 @@ def show_deliveries(tenant_id: str, lead_id: str) -> None:
 
 
 def show_attempts(own: pd.DataFrame) -> None:
-    """The attempts of one delivery as a table, and one chosen attempt whole."""
+    """The attempts of one delivery as a table, and one chosen attempt whole.
+
+    Calls that only made sure that the account knows an attribute or a label, and did, would hide the others.
+    """
+    is_preparation = own["operation"].str.startswith("define ") & (own["outcome"] == "ok")
+    own = own[~is_preparation]
     chosen = st.dataframe(
         own[["started_at", "attempt", "operation", "response_status", "outcome", "error_class", "latency_ms"]],
         hide_index=True,

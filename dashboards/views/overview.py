@@ -41,14 +41,20 @@ def funnel_chart(current: pd.DataFrame) -> alt.LayerChart:
     return chart
 
 
-def leads_by_day(current: pd.DataFrame) -> alt.Chart:
-    """Leads of each day, stacked by channel."""
+def leads_by_day(current: pd.DataFrame, first_day: pd.Timestamp, days: int) -> alt.Chart:
+    """Leads of each day of the period, days without any included, stacked by channel."""
     daily = current.groupby(["date", "channel"], as_index=False)["leads"].sum()
+    daily["day"] = [f"{pd.Timestamp(date):%d/%m}" for date in daily["date"]]
     chart: alt.Chart = (
         alt.Chart(daily[daily["leads"] > 0])
         .mark_bar(cornerRadius=2)
         .encode(
-            x=alt.X("date:T", title=None, axis=alt.Axis(format="%d/%m", labelOverlap=True), timeUnit="yearmonthdate"),
+            x=alt.X(
+                "day:O",
+                title=None,
+                axis=alt.Axis(labelOverlap=True, labelAngle=0),
+                scale=alt.Scale(domain=[f"{first_day + pd.Timedelta(days=day):%d/%m}" for day in range(days)]),
+            ),
             y=alt.Y("leads:Q", title=t("leads"), axis=alt.Axis(tickMinStep=1)),
             color=alt.Color("channel:N", title=None, legend=alt.Legend(orient="bottom")),
             tooltip=[
@@ -113,7 +119,7 @@ with left:
     st.altair_chart(funnel_chart(current), width="stretch")
 with right:
     st.subheader(t("leads_by_day"))
-    st.altair_chart(leads_by_day(current), width="stretch")
+    st.altair_chart(leads_by_day(current, first_day, days), width="stretch")
 by_campaign, by_landing_page, by_channel = st.tabs([t("by_campaign"), t("by_landing_page"), t("channel")])
 with by_campaign:
     breakdown(current, "campaign")

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import nats.errors
 import pyarrow as pa
@@ -16,6 +16,7 @@ from nats.aio.client import Client
 
 from dlt_pipelines.collector.rows import UNREADABLE, EventRows, RejectedRows, dead_letters
 from dlt_pipelines.collector.stream import KEEP_SECONDS, Message, StreamReader
+from dlt_pipelines.collector.webhooks import WebhookRows
 from echolead import queue
 from echolead.events import DeadLetter, encode
 
@@ -34,46 +35,72 @@ class Batch:
     """Messages that are loaded and acknowledged together, as rows; `letters` is what has no row."""
 
     event_messages: Sequence[Message]
+    webhook_messages: Sequence[Message]
     dead_messages: Sequence[Message]
-    events: pa.Table
-    rejected: pa.Table
+    rows: Mapping[str, pa.Table]
     letters: Sequence[DeadLetter]
 
     @property
     def messages(self) -> int:
         """How many messages it is made of."""
-        return len(self.event_messages) + len(self.dead_messages)
+        return len(self.event_messages) + len(self.webhook_messages) + len(self.dead_messages)
+
+    @property
+    def sent_messages(self) -> Sequence[Message]:
+        """Those that somebody sent us, and that may turn out to be poison."""
+        return [*self.event_messages, *self.webhook_messages]
 
     @property
     def tables(self) -> dict[str, pa.Table]:
         """The raw tables that get rows of it."""
-        both = {"events": self.events, "rejected_events": self.rejected}
-        return {name: content for name, content in both.items() if content.num_rows}
+        return {name: content for name, content in self.rows.items() if content.num_rows}
 
     @property
     def deliveries(self) -> int:
         """How often the message that was tried most has been pulled."""
-        return max((message.deliveries for message in self.event_messages), default=0)
+        return max((message.deliveries for message in self.sent_messages), default=0)
 
 
-def read(events: Sequence[Message], dead: Sequence[Message]) -> Batch:
+class Rows(Protocol):
+    """Messages of one stream as rows of raw tables, and dead letters for what cannot be one."""
+
+    dead: list[DeadLetter]
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The rows by table."""
+
+
+def read(events: Sequence[Message], webhooks: Sequence[Message], dead: Sequence[Message]) -> Batch:
     """The rows of the messages. Should one message spoil the whole table, it alone becomes a dead letter."""
-    rejected = RejectedRows(dead).table()
+    rows = {"rejected_events": RejectedRows(dead).table()}
+    letters: list[DeadLetter] = []
+    for messages, rows_of in ((events, EventRows), (webhooks, WebhookRows)):
+        tables, buried = _readable(messages, rows_of)
+        rows |= tables
+        letters += buried
+    return Batch(events, webhooks, dead, rows, letters)
+
+
+def _readable(
+    messages: Sequence[Message], rows_of: Callable[[Sequence[Message]], Rows]
+) -> tuple[dict[str, pa.Table], list[DeadLetter]]:
     try:
-        rows = EventRows(events)
-        return Batch(events, dead, rows.table(), rejected, rows.dead)
+        rows = rows_of(messages)
+        return rows.tables(), rows.dead
     except UNREADABLE:
-        good, letters = _spoilers_apart(events)
-        rows = EventRows(good)
-        return Batch(events, dead, rows.table(), rejected, [*letters, *rows.dead])
+        good, letters = _spoilers_apart(messages, rows_of)
+        rows = rows_of(good)
+        return rows.tables(), [*letters, *rows.dead]
 
 
-def _spoilers_apart(messages: Sequence[Message]) -> tuple[list[Message], list[DeadLetter]]:
+def _spoilers_apart(
+    messages: Sequence[Message], rows_of: Callable[[Sequence[Message]], Rows]
+) -> tuple[list[Message], list[DeadLetter]]:
     good: list[Message] = []
     letters: list[DeadLetter] = []
     for message in messages:
         try:
-            EventRows([message]).table()
+            rows_of([message]).tables()
         except UNREADABLE as error:
             letters += dead_letters(message, message.data, "not_a_row", error)
         else:
@@ -81,8 +108,14 @@ def _spoilers_apart(messages: Sequence[Message]) -> tuple[list[Message], list[De
     return good, letters
 
 
+def _suspects_apart(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+    """The messages that may be loaded together, and those that may be what kills the loader."""
+    together = [message for message in messages if message.deliveries <= MAX_DELIVERIES_TOGETHER]
+    return together, [message for message in messages if message.deliveries > MAX_DELIVERIES_TOGETHER]
+
+
 class Intake:
-    """Takes batches from the streams EVENTS and DEAD, and keeps them until they are acknowledged or it is left.
+    """Takes batches from EVENTS, WEBHOOKS and DEAD, and keeps them until they are acknowledged or it is left.
 
     The connection lives in an event loop of its own thread, so that it answers the server while dlt works.
     """
@@ -120,7 +153,7 @@ class Intake:
         ahead, self._ahead = self._ahead, None
         batches = ahead.result() if ahead else []
         batches = batches or self._pull(wait_seconds)
-        if sum(len(message.data) for batch in batches for message in batch.event_messages) > MAX_BYTES // 2:
+        if sum(len(message.data) for batch in batches for message in batch.sent_messages) > MAX_BYTES // 2:
             self._ahead = self._reader.submit(self._pull, 0)
         return batches
 
@@ -134,11 +167,12 @@ class Intake:
         self._run(self._acknowledge(batch))
 
     def _pull(self, wait_seconds: float) -> list[Batch]:
-        events, dead = self._run(self._messages(wait_seconds))
-        together = [message for message in events if message.deliveries <= MAX_DELIVERIES_TOGETHER]
-        suspects = [message for message in events if message.deliveries > MAX_DELIVERIES_TOGETHER]
-        batches = [read(together, dead)] if together or dead else []
-        batches += [read([suspect], []) for suspect in suspects]
+        events, webhooks, dead = self._run(self._messages(wait_seconds))
+        events, suspect_events = _suspects_apart(events)
+        webhooks, suspect_webhooks = _suspects_apart(webhooks)
+        batches = [read(events, webhooks, dead)] if events or webhooks or dead else []
+        batches += [read([suspect], [], []) for suspect in suspect_events]
+        batches += [read([], [suspect], []) for suspect in suspect_webhooks]
         self._held += batches
         return batches
 
@@ -157,8 +191,10 @@ class Intake:
         self._jetstream = self._client.jetstream()
         await queue.ensure_streams(self._jetstream)
         self._events = StreamReader(self._client, self._jetstream, queue.EVENTS.name, "raw-loader")
+        self._webhooks = StreamReader(self._client, self._jetstream, queue.WEBHOOKS.name, "webhook-loader")
         self._dead = StreamReader(self._client, self._jetstream, queue.DEAD.name, "rejected-loader")
         await self._events.open()
+        await self._webhooks.open()
         await self._dead.open()
         self._keeping = asyncio.ensure_future(self._keep())
 
@@ -167,13 +203,15 @@ class Intake:
         with suppress(nats.errors.Error):
             for batch in self._held:
                 await self._events.give_back(batch.event_messages)
+                await self._webhooks.give_back(batch.webhook_messages)
                 await self._dead.give_back(batch.dead_messages)
         await self._client.close()
 
-    async def _messages(self, wait_seconds: float) -> tuple[list[Message], list[Message]]:
+    async def _messages(self, wait_seconds: float) -> tuple[list[Message], list[Message], list[Message]]:
         dead = await self._dead.pull(MAX_MESSAGES, MAX_BYTES, 0)
-        events = await self._events.pull(MAX_MESSAGES, MAX_BYTES, 0 if dead else wait_seconds)
-        return events, dead
+        webhooks = await self._webhooks.pull(MAX_MESSAGES, MAX_BYTES, 0)
+        events = await self._events.pull(MAX_MESSAGES, MAX_BYTES, 0 if dead or webhooks else wait_seconds)
+        return events, webhooks, dead
 
     async def _keep(self) -> None:
         """Tell the server again and again that what is held is being worked on."""
@@ -182,6 +220,7 @@ class Intake:
             with suppress(nats.errors.Error):
                 for batch in list(self._held):
                     await self._events.keep(batch.event_messages)
+                    await self._webhooks.keep(batch.webhook_messages)
                     await self._dead.keep(batch.dead_messages)
 
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
@@ -193,5 +232,6 @@ class Intake:
 
     async def _acknowledge(self, batch: Batch) -> None:
         await self._events.acknowledge(batch.event_messages)
+        await self._webhooks.acknowledge(batch.webhook_messages)
         await self._dead.acknowledge(batch.dead_messages)
         self._held.remove(batch)

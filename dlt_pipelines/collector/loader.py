@@ -1,4 +1,4 @@
-"""The loader: from the queue to `raw.events` and `raw.rejected_events`, acknowledged once the rows are committed."""
+"""The loader: from the queue to raw, acknowledged once the rows are committed."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -23,6 +23,7 @@ from echolead.events import DeadLetter
 from echolead.settings import Settings
 from echolead.warehouse import connect
 
+TABLES = ("events", "rejected_events", "chatwoot_events", "crm_events")
 # A message pulled this often and never acknowledged is given up, provided that others are being loaded.
 MAX_DELIVERIES = 8
 
@@ -33,10 +34,12 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What one turn has put into raw: rows by table, the messages they came in, and the span of `received_at`."""
+    """What one turn has put into raw: rows by table, their messages, and the span of the events' `received_at`."""
 
     events: int = 0
     rejected: int = 0
+    chatwoot_events: int = 0
+    crm_events: int = 0
     messages: int = 0
     oldest_received_at: datetime | None = None
     newest_received_at: datetime | None = None
@@ -47,6 +50,8 @@ class Load:
         return Load(
             events=self.events + other.events,
             rejected=self.rejected + other.rejected,
+            chatwoot_events=self.chatwoot_events + other.chatwoot_events,
+            crm_events=self.crm_events + other.crm_events,
             messages=self.messages + other.messages,
             oldest_received_at=min(oldest, default=None),
             newest_received_at=max(newest, default=None),
@@ -58,7 +63,7 @@ def unwatched(_: str) -> None:
 
 
 class EventLoader:
-    """Loads the streams EVENTS and DEAD into raw, for one process at a time.
+    """Loads the streams EVENTS, WEBHOOKS and DEAD into raw, for one process at a time.
 
     Entering waits for the lease of the single loader. `on_step` hears the name of each step as it is done (pulled,
     extracted, normalized, inserted, loaded, acknowledged).
@@ -80,7 +85,7 @@ class EventLoader:
             raw.ensure_raw_tables(self._settings)
             self._schema = raw.schema("collector")
             # Made once: dlt reads them anew for every package, and making them costs as much as a small load.
-            self._resources = [self._resource("events"), self._resource("rejected_events")]
+            self._resources = {table: self._resource(table) for table in TABLES}
             self._pipeline = self._new_pipeline()
             opening.callback(self._close_pipeline)
             self._warehouse = opening.enter_context(closing(connect(self._settings.clickhouse_url.get_secret_value())))
@@ -120,10 +125,12 @@ class EventLoader:
         self._lease.check()
         self._intake.acknowledge(batch)
         self._on_step("acknowledged")
-        received_at = batch.events["received_at"]
+        received_at = batch.rows["events"]["received_at"]
         return Load(
-            events=batch.events.num_rows,
-            rejected=batch.rejected.num_rows,
+            events=batch.rows["events"].num_rows,
+            rejected=batch.rows["rejected_events"].num_rows,
+            chatwoot_events=batch.rows["chatwoot_events"].num_rows,
+            crm_events=batch.rows["crm_events"].num_rows,
             messages=batch.messages,
             oldest_received_at=pc.min(received_at).as_py(),
             newest_received_at=pc.max(received_at).as_py(),
@@ -134,7 +141,9 @@ class EventLoader:
         self._inserted.clear()
         self._tables = tables
         try:
-            self._pipeline.extract(self._resources, schema=self._schema, loader_file_format="parquet")
+            self._pipeline.extract(
+                [self._resources[table] for table in tables], schema=self._schema, loader_file_format="parquet"
+            )
             self._on_step("extracted")
             self._pipeline.normalize()
             self._on_step("normalized")
@@ -166,7 +175,7 @@ class EventLoader:
     def _give_up(self, batch: Batch) -> Load:
         """Bury messages that were pulled again and again while others are loaded."""
         letters: list[DeadLetter] = []
-        for message in batch.event_messages:
+        for message in batch.sent_messages:
             error = RuntimeError(f"given up after {message.deliveries} deliveries")
             letters += dead_letters(message, message.data, "delivered_too_often", error)
         self._intake.bury(letters)

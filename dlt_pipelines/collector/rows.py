@@ -92,6 +92,10 @@ class EventRows:
             else:
                 self._request_of.append(number)
 
+    def tables(self) -> dict[str, pa.Table]:
+        """The rows by table."""
+        return {"events": self.table()}
+
     def table(self) -> pa.Table:
         """One Arrow table of `schema.EVENTS`; `_dlt_load_id` is left for the extraction to fill."""
         if not self._events:

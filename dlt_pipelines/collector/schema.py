@@ -1,4 +1,4 @@
-"""The fixed Arrow schemas of what the loader writes: one row of `raw.events` and of `raw.rejected_events`."""
+"""The fixed Arrow schemas of what the loader writes: a row of `raw.events`, of `raw.rejected_events`, of a webhook."""
 
 import pyarrow as pa
 
@@ -53,6 +53,28 @@ REJECTED_EVENTS = pa.schema(
         _column("trace_id", pa.string()),
         _column("stream_sequence", pa.int64()),
         _column("loaded_at", MOMENT),
+        _column("_dlt_load_id", pa.string()),
+        _column("_dlt_id", pa.string()),
+    ]
+)
+
+# One row of `raw.chatwoot_events` or of `raw.crm_events`: a webhook as it came.
+WEBHOOKS = pa.schema(
+    [
+        _column("tenant_id", pa.string()),
+        _column("source", pa.string()),  # chatwoot; hubspot, pipedrive, rdstation, standard
+        _column("endpoint_id", pa.string()),
+        _column("delivery_id", pa.string()),  # the product's, or a digest of the body
+        _column("event_kind", pa.string()),  # in the product's words, '' where it cannot be read
+        _column("received_at", MOMENT),  # the collector's clock
+        _column("proof", pa.string()),  # signature, password, token, address
+        _column("headers", pa.string()),  # JSON object, none that proves who sends
+        _column("payload", pa.string()),
+        _column("is_base64", pa.bool_()),
+        _column("schema_version", pa.int32()),
+        _column("trace_id", pa.string()),
+        _column("stream_sequence", pa.int64()),  # position of its message in the WEBHOOKS stream
+        _column("loaded_at", MOMENT),  # the loader's clock
         _column("_dlt_load_id", pa.string()),
         _column("_dlt_id", pa.string()),
     ]

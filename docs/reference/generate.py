@@ -49,12 +49,14 @@ echolead sql "select count() from enriched.events" --format JSONEachRow
 
 Changing keys without a gap:
 
-- of destinations' secrets: put a new key before the old one in `ECHOLEAD_SECRET_KEYS`, restart, run
-  `echolead destination rotate-secrets`, take the old one away;
+- of destinations' and webhooks' secrets at rest: put a new key before the old one in `ECHOLEAD_SECRET_KEYS`, restart,
+  run `echolead destination rotate-secrets`, take the old one away;
 - of session tokens: put a new key before the old one in `ECHOLEAD_JWT_SECRET`, restart, take the old one away 8 hours
   later;
 - of a tenant's server: `echolead key create`, deploy the key, `echolead key revoke` the old one. `echolead key rotate`
-  does both at once, when there is no time.
+  does both at once, when there is no time;
+- of a webhook: `echolead webhook rotate`, enter the new secret in the product within 24 hours; until then both are
+  accepted.
 
 Made by `python docs/reference/generate.py` from the commands.
 """

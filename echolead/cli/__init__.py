@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "user": ("echolead.cli.user", "People who sign in to the console, and their roles."),
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
+    "webhook": ("echolead.cli.webhook", "Addresses at which products post what happens there."),
     "dead-letter": ("echolead.cli.dead_letter", "Events that were refused: list and read them."),
 }
 

@@ -83,16 +83,16 @@ def show_record(record: Mapping[str, Any]) -> None:
 def cell(value: Any) -> str:
     """A value as people read it."""
     match value:
-        case None | "" | [] | {}:
+        case None | "":
             return "-"
         case bool():
             return "yes" if value else "no"
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         case Mapping():
-            return "\n".join(f"{key}={entry}" for key, entry in value.items())
+            return "\n".join(f"{key}={entry}" for key, entry in value.items()) or "-"
         case list() | tuple():
-            return "\n".join(str(entry) for entry in value)
+            return "\n".join(str(entry) for entry in value) or "-"
         case _:
             return str(value)
 

@@ -27,6 +27,7 @@ from echolead.operational.destinations import (
 )
 from echolead.operational.models import Destination
 from echolead.operational.tenants import get_tenant
+from echolead.operational.webhooks import encrypt_again
 from echolead.security import Vault
 
 is_group = True
@@ -121,9 +122,10 @@ def disable(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: 
 
 @app.command("rotate-secrets")
 def rotate_secrets_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Encrypt all secrets with the first of ECHOLEAD_SECRET_KEYS, so that the others can be taken away."""
+    """Encrypt all secrets, also of webhooks, with the first of ECHOLEAD_SECRET_KEYS: the others can be taken away."""
     with administering(data_dir) as (settings, session):
-        count = rotate_secrets(session, Vault.of(settings), actor=actor())
+        vault = Vault.of(settings)
+        count = rotate_secrets(session, vault, actor=actor()) + encrypt_again(session, vault, actor=actor())
     (show_json if as_json else show_record)({"rotated": count})
 
 

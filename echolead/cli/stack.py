@@ -131,7 +131,10 @@ def up(
 
     chosen = Settings(_env_file=None)  # type: ignore[call-arg]  # the file of the last start must not decide
     directory = (data_dir or chosen.data_dir).resolve()
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandFailed(f"{directory} cannot be made: {error.strerror}. Choose another with --data-dir.") from None
     with registry.exclusive(directory):
         registry.end_leftovers(directory)
         stack = plans.plan(directory, port_base or chosen.port_base, is_demo=demo)
@@ -169,6 +172,12 @@ def _address_lines(addresses: list[dict[str, str]]) -> Text:
 def setup(data_dir: DataDir = None) -> None:
     """Prepare outside servers: roles, databases, migrations, streams, raw tables, the first build of the models."""
     settings = load_settings(data_dir)
+    for name, url in (("POSTGRES", settings.postgres_url), ("NATS", settings.nats_url)):
+        if not url.get_secret_value():
+            raise CommandFailed(
+                f"ECHOLEAD_{name}_URL is not set: `setup` prepares servers of your own and must be told where they are "
+                "(docs/guides/production.md). `echolead up` starts everything embedded."
+            )
     set_up_servers.set_up(settings)
     prepared = subprocess.run(python("-m", "orchestration.prepare"), check=False)
     if prepared.returncode != 0:

@@ -10,6 +10,7 @@ from echolead.operational.tenants import (
     TenantView,
     add_host,
     add_origin,
+    change_tenant,
     create_tenant,
     list_tenants,
     show_tenant,
@@ -75,6 +76,40 @@ def show(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False)
     _show(view, as_json)
 
 
+@app.command("set")
+def set_(  # noqa: PLR0913, PLR0917  # the options of the command
+    tenant_id: TenantId,
+    name: Annotated[str | None, typer.Option(help="Name people read.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region of phone numbers without +.")] = None,
+    ip_policy: Annotated[str | None, typer.Option(help="How addresses are kept: truncated, whole, hashed.")] = None,
+    consent_default: Annotated[str | None, typer.Option(help="What no consent event means: granted, denied.")] = None,
+    collect_path: Annotated[
+        str | None, typer.Option(help="Path of its script and events, as in /k7; / for none.")
+    ] = None,
+    events_per_minute: Annotated[int | None, typer.Option(help="Its limit; 0 for the installation's.")] = None,
+    events_per_month: Annotated[int | None, typer.Option(help="Its quota; 0 for none.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what a tenant chose; options that are not given stay as they are. Works within two seconds."""
+    given = {
+        "name": name,
+        "timezone": timezone,
+        "default_region": region,
+        "ip_policy": ip_policy,
+        "consent_default": consent_default,
+        "collect_path": collect_path,
+        "events_per_minute": events_per_minute,
+        "events_per_month": events_per_month,
+    }
+    changes = {key: None if value in (0, "/") else value for key, value in given.items() if value is not None}
+    with administering(data_dir) as (_, session):
+        change_tenant(session, tenant_id, actor=actor(), **changes)
+        view = show_tenant(session, tenant_id)
+    _show(view, as_json)
+
+
 @app.command("add-host")
 def add_host_(
     tenant_id: TenantId,
@@ -119,6 +154,9 @@ def _record(view: TenantView) -> dict[str, Any]:
         "currency": tenant.currency,
         "ip_policy": tenant.ip_policy,
         "consent_default": tenant.consent_default,
+        "collect_path": tenant.collect_path,
+        "events_per_minute": tenant.events_per_minute,
+        "events_per_month": tenant.events_per_month,
         "is_active": tenant.is_active,
         "created_at": tenant.created_at,
     }

@@ -86,7 +86,7 @@ def _stack(settings: Settings) -> Iterator[Finding]:
             "Run `echolead up`: it ends them and starts anew.",
         )
         return
-    yield Finding("note", "Stack", f"nothing runs in {settings.data_dir}", "Start it with `echolead up`.")
+    yield Finding("wrong", "Stack", f"nothing runs in {settings.data_dir}", "Start it with `echolead up`.")
     yield from _ports(settings)
 
 
@@ -167,7 +167,12 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
             "Look at the delivery attempts in the console: the destination's answer is there.",
         )
     if dead:
-        yield Finding("note", "Deliveries", f"{dead} were given up", "Correct the cause, then re-sync the destination.")
+        yield Finding(
+            "note",
+            "Deliveries",
+            f"{dead} were given up",
+            "The console says why. Correct the cause; a lead that changes is sent again.",
+        )
     if not stuck and not dead:
         yield Finding("ok", "Deliveries", "none is stuck or given up")
 

@@ -62,8 +62,13 @@ class StackRecord:
 
 
 def write(data_dir: Path, record: StackRecord) -> None:
-    """Replace the state file in one step: a reader sees the old or the new one."""
+    """Replace the state file in one step: a reader sees the old or the new one.
+
+    Only its owner may read it: the addresses hold the demo user's password.
+    """
     temporary = data_dir / f"{STATE_FILE}.new"
+    temporary.touch(0o600)
+    temporary.chmod(0o600)
     temporary.write_text(json.dumps(asdict(record), indent=1))
     temporary.replace(data_dir / STATE_FILE)
 

@@ -29,7 +29,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from echolead.webhooks import ENDPOINT_PATTERN, SOURCES
+
 TENANT_ID_PATTERN = "^[a-z][a-z0-9-]{1,40}$"
+COLLECT_PATH_PATTERN = "^/[a-z0-9_-]{1,32}$"
+MIN_LIMIT = 500  # events; one request may hold as many
 IP_POLICIES = ("truncated", "whole", "hashed")
 CONSENT_DEFAULTS = ("granted", "denied")
 ROLES = ("viewer", "operator", "admin")
@@ -81,6 +85,9 @@ class Tenant(Timed, Base):
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso"),
         _one_of("ip_policy", IP_POLICIES),
         _one_of("consent_default", CONSENT_DEFAULTS),
+        CheckConstraint(f"collect_path ~ '{COLLECT_PATH_PATTERN}'", name="collect_path_name"),
+        CheckConstraint(f"events_per_minute >= {MIN_LIMIT}", name="events_per_minute_fits"),
+        CheckConstraint(f"events_per_month >= {MIN_LIMIT}", name="events_per_month_fits"),
     )
 
     tenant_id: Mapped[str] = mapped_column(primary_key=True)
@@ -90,6 +97,9 @@ class Tenant(Timed, Base):
     currency: Mapped[str] = mapped_column(server_default="BRL")  # ISO 4217
     ip_policy: Mapped[str] = mapped_column(server_default="truncated")  # how visitors' addresses are kept
     consent_default: Mapped[str] = mapped_column(server_default="granted")  # what no consent event at all means
+    collect_path: Mapped[str | None]  # where its script and events live beside ECHOLEAD_COLLECT_PATH
+    events_per_minute: Mapped[int | None] = mapped_column(BigInteger)  # NULL: ECHOLEAD_EVENTS_PER_MINUTE
+    events_per_month: Mapped[int | None] = mapped_column(BigInteger)  # its quota; NULL: none
     is_active: Mapped[bool] = mapped_column(server_default=true())
 
 
@@ -155,8 +165,19 @@ class SignInAttempt(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
+class CollectorCount(Base):
+    """Events of one subject (a tenant, its quota, the HMAC of an address) in the window that ends at `ends_at`."""
+
+    __tablename__ = "collector_counts"
+    __table_args__ = (Index(None, "ends_at"),)
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime] = mapped_column(primary_key=True)
+    events: Mapped[int] = mapped_column(BigInteger)
+
+
 class UserTenant(Timed, Base):
-    """What a user may do in a tenant: viewer reads, operator replays and re-syncs, admin configures."""
+    """What a user may do in a tenant: viewer, operator or admin; today all of them read."""
 
     __tablename__ = "user_tenants"
     __table_args__ = (_one_of("role", ROLES), Index(None, "tenant_id"))
@@ -182,6 +203,32 @@ class Destination(Timed, Base):
     configuration: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     secrets: Mapped[bytes]
     is_enabled: Mapped[bool] = mapped_column(server_default=true())
+
+
+class WebhookEndpoint(Timed, Base):
+    """An address at which one outside product posts a tenant's webhooks; `endpoint` is its unguessable word.
+
+    `secrets` is Fernet over a JSON object (`security.Vault`) with `current` and, after a rotation, `previous`, which
+    is accepted until `webhooks.ROTATION_OVERLAP` after `rotated_at`. RD Station sends its token in `token_header`.
+    """
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "name"),
+        CheckConstraint(f"endpoint ~ '{ENDPOINT_PATTERN}'", name="endpoint_unguessable"),
+        _one_of("source", SOURCES),
+    )
+
+    webhook_endpoint_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+    source: Mapped[str]
+    name: Mapped[str]
+    endpoint: Mapped[str] = mapped_column(unique=True)
+    secrets: Mapped[bytes]
+    token_header: Mapped[str] = mapped_column(server_default="")
+    allow_unsigned: Mapped[bool] = mapped_column(server_default=false())
+    is_active: Mapped[bool] = mapped_column(server_default=true())
+    rotated_at: Mapped[datetime | None]
 
 
 class DestinationRecord(Timed, Base):

@@ -3,7 +3,8 @@
 import re
 import zoneinfo
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 from urllib.parse import urlsplit
 
 import idna
@@ -14,8 +15,10 @@ from sqlalchemy.orm import Session
 from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, NotFound, Refused
 from echolead.operational.models import (
+    COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
     IP_POLICIES,
+    MIN_LIMIT,
     TENANT_ID_PATTERN,
     Tenant,
     TenantHost,
@@ -23,12 +26,15 @@ from echolead.operational.models import (
 )
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+RESERVED_PATHS = ("/docs", "/healthz", "/login", "/metrics", "/openapi", "/problems", "/readyz", "/v1")
 HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TenantSettings:
-    """What a tenant chooses: IANA time zone, ISO 3166 region of phones, ISO 4217 currency, and two policies."""
+    """What a tenant chooses: IANA time zone, ISO 3166 region of phones, ISO 4217 currency, two policies, the name of
+    its path, and limits in events (None: the installation's).
+    """
 
     name: str = ""  # the id, when empty
     timezone: str = "America/Sao_Paulo"
@@ -36,6 +42,9 @@ class TenantSettings:
     currency: str = "BRL"
     ip_policy: str = "truncated"
     consent_default: str = "granted"
+    collect_path: str | None = None
+    events_per_minute: int | None = None
+    events_per_month: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,9 @@ def create_tenant(
         currency=chosen.currency,
         ip_policy=chosen.ip_policy,
         consent_default=chosen.consent_default,
+        collect_path=chosen.collect_path,
+        events_per_minute=chosen.events_per_minute,
+        events_per_month=chosen.events_per_month,
     )
     session.add(tenant)
     session.flush()
@@ -86,6 +98,19 @@ def create_tenant(
         add_host(session, tenant_id, host, actor=actor)
     for origin in origins:
         add_origin(session, tenant_id, origin, actor=actor)
+    session.refresh(tenant)
+    return tenant
+
+
+def change_tenant(session: Session, tenant_id: str, *, actor: str, **changes: Any) -> Tenant:
+    """Change some of a tenant's `TenantSettings`, by name. Raises `NotFound`, or `Refused` for what cannot be."""
+    tenant = get_tenant(session, tenant_id)
+    current = {each.name: getattr(tenant, each.name) for each in fields(TenantSettings)}
+    _check(TenantSettings(**(current | changes)))
+    for name, value in changes.items():
+        setattr(tenant, name, value)
+    session.flush()
+    audit.record(session, actor=actor, action="tenant.changed", subject=tenant_id, tenant_id=tenant_id, **changes)
     session.refresh(tenant)
     return tenant
 
@@ -197,3 +222,12 @@ def _check(settings: TenantSettings) -> None:
         raise Refused(
             f"{settings.consent_default!r} is not a default for consent: use {' or '.join(CONSENT_DEFAULTS)}."
         )
+    path = settings.collect_path
+    if path is not None and (not re.fullmatch(COLLECT_PATH_PATTERN.strip("^$"), path) or path in RESERVED_PATHS):
+        raise Refused(
+            f"{path!r} cannot be a tenant's path: use / and up to 32 lower-case letters, digits, hyphens and "
+            f"underscores, as in /k7, and none of {', '.join(RESERVED_PATHS)}."
+        )
+    for limit in (settings.events_per_minute, settings.events_per_month):
+        if limit is not None and limit < MIN_LIMIT:
+            raise Refused(f"A limit of {limit} events would refuse a single full request: use {MIN_LIMIT} or more.")

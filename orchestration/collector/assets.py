@@ -16,4 +16,16 @@ rejected_events = dg.AssetSpec(
     group_name=GROUP,
     kinds={"dlt", "clickhouse"},
 )
-SPECS = [raw_events, rejected_events]
+chatwoot_events = dg.AssetSpec(
+    ["raw", "chatwoot_events"],
+    description="One row per webhook of Chatwoot, as it came. Loaded by the live path; a repeat is a row as well.",
+    group_name=GROUP,
+    kinds={"dlt", "clickhouse"},
+)
+crm_events = dg.AssetSpec(
+    ["raw", "crm_events"],
+    description="One row per webhook of a CRM, as it came. Loaded by the live path; a repeat is a row as well.",
+    group_name=GROUP,
+    kinds={"dlt", "clickhouse"},
+)
+SPECS = [raw_events, rejected_events, chatwoot_events, crm_events]

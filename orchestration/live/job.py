@@ -55,7 +55,10 @@ class Reporter:
 
     def turn(self, turn: "Turn") -> None:  # type: ignore[name-defined]  # noqa: F821  # imported by the run only
         """Take one turn in."""
-        for table, rows in (("events", turn.load.events), ("rejected_events", turn.load.rejected)):
+        load = turn.load
+        loaded = {"events": load.events, "rejected_events": load.rejected}
+        webhooks = {"chatwoot_events": load.chatwoot_events, "crm_events": load.crm_events}
+        for table, rows in {**loaded, **webhooks}.items():
             if rows:
                 self._rows[("raw", table)] += rows
         for table, rows in turn.mirrored.items():

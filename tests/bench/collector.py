@@ -151,6 +151,9 @@ def servers() -> Iterator[tuple[Server, Server]]:
             "ECHOLEAD_NATS_MONITOR_URL": nats.monitor_url,
             "ECHOLEAD_POSTGRES_SYSTEM_URL": urls.system,
             "ECHOLEAD_JWT_SECRET": "bench-only-bench-only-bench-only-bench-only",
+            # Counted like any other, but never refused.
+            "ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS": "1000000000",
+            "ECHOLEAD_EVENTS_PER_MINUTE": "1000000000",
         }
         noop_port, port = free_port(), free_port()
         options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header", "--ws", "none"]

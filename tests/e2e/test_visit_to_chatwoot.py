@@ -16,7 +16,8 @@ from tests.e2e.stack import Stack, eventually
 
 CAMPAIGN = "?utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
 ANA = {"name": "Ana Souza", "email": "Ana.Souza@Example.com", "phone": "(11) 98765-4321"}
-CARLA = {"name": "Carla Lima", "email": "carla@example.com", "phone": "(21) 99876-5432"}
+# What visitors type is never markup, in the console or in Chatwoot.
+CARLA = {"name": "Carla [Lima](https://evil.test)", "email": "carla@example.com", "phone": "(21) 99876-5432"}
 BRUNO = {"name": "Bruno Dias", "email": "bruno@example.com"}
 
 
@@ -227,6 +228,19 @@ def test_the_console_shows_the_lead_why_and_each_attempt(visited: Stack, browser
     expect(page.get_by_test_id("stMetricValue").nth(3)).to_have_text("2", timeout=30_000)
     page.goto(f"{visited.settings.console_url}/health?tenant_id=acme")
     expect(page.get_by_text("Nothing was rejected.")).to_be_visible(timeout=30_000)
+
+
+def test_what_a_visitor_typed_is_no_markup_and_who_signs_out_is_out(visited: Stack, browser: Browser) -> None:
+    carla = contact(visited, "acme", CARLA["email"])
+    path = str(carla["custom_attributes"]["echolead_url"]).removeprefix(visited.settings.console_url)
+    page = sign_in(browser, visited, "acme", path)
+    expect(page.get_by_role("heading", name=CARLA["name"])).to_be_visible(timeout=60_000)
+    assert page.get_by_role("link", name="Lima").count() == 0
+    page.get_by_role("link", name="Sign out").click()
+    page.locator("[name=password]").wait_for()
+    page.goto(f"{visited.settings.console_url}/leads?tenant_id=acme")
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible(timeout=60_000)
+    assert len(page.context.pages) == 1
 
 
 def test_the_console_asks_who_you_are(visited: Stack, browser: Browser) -> None:

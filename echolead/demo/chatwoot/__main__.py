@@ -1,6 +1,7 @@
 """`python -m echolead.demo.chatwoot --port 8707 --data-dir var/demo`: serve the demo Chatwoot."""
 
 import argparse
+import os
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +16,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True, help="holds chatwoot.sqlite")
     arguments = parser.parse_args()
+    os.umask(0o077)  # names, addresses and phone numbers of whoever tries the demo
     app = create_app(arguments.data_dir / "chatwoot.sqlite")
     uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 

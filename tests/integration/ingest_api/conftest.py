@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from nats.js.api import ConsumerConfig
 from sqlalchemy import Engine
 
 from echolead.embedded.nats import EmbeddedNats
@@ -65,6 +66,7 @@ class CollectorProcess:
             "ECHOLEAD_POSTGRES_SYSTEM_URL": self.postgres_system_url,
             "ECHOLEAD_JWT_SECRET": JWT_SECRET,
             "ECHOLEAD_COLLECTOR_DRAIN_SECONDS": "0.3",
+            "ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS": "0",  # all of a test's events come from one
             **self.environment,
         }
 
@@ -185,7 +187,9 @@ async def messages(nats: EmbeddedNats, subject: str) -> list[bytes]:
     """The lines of all messages stored on a subject."""
     client = await connect(nats.url, name="tests")
     try:
-        reader = await client.jetstream().pull_subscribe(subject)
+        # Nothing is acknowledged, and by default a consumer stops at 1,000 messages that are not.
+        everything = ConsumerConfig(max_ack_pending=-1)
+        reader = await client.jetstream().pull_subscribe(subject, config=everything)
         lines: list[bytes] = []
         pending = (await reader.consumer_info()).num_pending or 0
         while pending > 0:

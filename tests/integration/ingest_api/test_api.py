@@ -102,7 +102,7 @@ async def test_a_revoked_key_stops_working(collector: CollectorProcess, api_key:
 @pytest.mark.parametrize("encoding", ["br", "gzip", "identity"])
 async def test_the_script_is_served_compressed_and_cached(collector: CollectorProcess, encoding: str) -> None:
     async with collector.client() as client:
-        request = client.build_request("GET", "/t.js", headers={"accept-encoding": encoding, "host": "any.test"})
+        request = client.build_request("GET", "/t.js", headers={"accept-encoding": encoding})
         answer = await client.send(request, stream=True)
         raw = b"".join([chunk async for chunk in answer.aiter_raw()])
         again = await client.get("/t.js", headers={"if-none-match": answer.headers["etag"]})

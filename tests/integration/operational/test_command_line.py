@@ -1,5 +1,6 @@
 """The administrative commands on a real database: what they answer, what they leave, and how they refuse."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from echolead.cli import app
 from echolead.operational.database import system_session
+from echolead.operational.models import WebhookEndpoint
 from echolead.operational.users import create_user
 from echolead.security import Vault, new_secret_key, read_api_key
 from tests.fixtures.operational import SECRET_KEY, make_tenant
@@ -97,6 +99,7 @@ def test_a_destination_is_updated_disabled_and_enabled(told: Told, slug: str) ->
 def test_secrets_move_to_a_new_key(told: Told, slug: str, stack_dir: Path, system_engine: Engine) -> None:
     told("tenant", "create", slug)
     told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    told("webhook", "add", slug, "chatwoot", "--secret", TOKEN)
     newer = new_secret_key()
     stack_file = stack_dir / "stack.env"
     before = stack_file.read_text()
@@ -104,7 +107,9 @@ def test_secrets_move_to_a_new_key(told: Told, slug: str, stack_dir: Path, syste
     assert told("destination", "rotate-secrets")["rotated"] >= 1
     with system_session(system_engine) as session:
         stored = session.scalar(text("select secrets from destinations where tenant_id = :t"), {"t": slug})
+        of_webhook = session.scalar(text("select secrets from webhook_endpoints where tenant_id = :t"), {"t": slug})
     assert Vault(newer).decrypt(stored) == {"api_access_token": TOKEN}
+    assert Vault(newer).decrypt(of_webhook) == {"current": TOKEN}
     # Back again: other tests read with the key of the fixtures.
     stack_file.write_text(before.replace(SECRET_KEY, f"{SECRET_KEY},{newer}"))
     told("destination", "rotate-secrets")
@@ -138,6 +143,63 @@ def test_a_user_is_created_with_roles_and_granted_others(told: Told, slug: str) 
     [user] = [user for user in told("user", "list") if user["email"] == email.lower()]
     assert user["roles"] == {slug: "admin", f"{slug}-b": "operator"}
     assert told("user", "set-password", email, "--password-stdin", stdin="a-long-password\n") == {"email": email}
+
+
+@pytest.mark.parametrize(
+    ("source", "form"),
+    [
+        pytest.param("pipedrive", r"echolead:[\w-]{43}", id="pipedrive"),
+        pytest.param("rdstation", r"[\w-]{43}", id="rdstation"),
+        pytest.param("standard", r"whsec_[\w+/]{43}=", id="standard"),
+    ],
+)
+def test_a_webhook_is_added_with_a_secret_that_is_shown_once(
+    run: Run, told: Told, slug: str, system_engine: Engine, source: str, form: str
+) -> None:
+    told("tenant", "create", slug)
+    added = told("webhook", "add", slug, source)
+    assert re.fullmatch(form, added["secret"])
+    with system_session(system_engine) as session:
+        [row] = session.query(WebhookEndpoint).filter_by(tenant_id=slug).all()
+        audited = session.scalars(text("select detail::text from audit_log where tenant_id = :t"), {"t": slug}).all()
+    assert added["url"] == f"http://localhost:8700/v1/webhooks/{source}/{row.endpoint}"
+    assert added["secret"].encode() not in row.secrets
+    assert Vault(SECRET_KEY).decrypt(row.secrets) == {"current": added["secret"]}
+    [listed] = told("webhook", "list", slug)
+    assert listed == {name: value for name, value in added.items() if name != "secret"}
+    assert added["secret"] not in "".join(audited) + run("webhook", "list", slug).output
+
+
+def test_a_webhook_is_rotated_and_removed(run: Run, told: Told, slug: str, system_engine: Engine) -> None:
+    told("tenant", "create", slug)
+    waiting = run("webhook", "add", slug, "chatwoot")
+    assert "Nothing is taken yet" in waiting.output
+    for secret, options, expected in (
+        ("the-first-secret", (), {"current": "the-first-secret"}),
+        ("the-second-secret", (), {"current": "the-second-secret", "previous": "the-first-secret"}),
+        ("the-third-secret", ("--now", "--allow-unsigned"), {"current": "the-third-secret"}),
+    ):
+        rotated = told("webhook", "rotate", slug, "chatwoot", "--secret", "-", *options, stdin=f"{secret}\n")
+        assert rotated["secret"] == secret
+        assert rotated["rotated_at"] is not None
+        assert rotated["allow_unsigned"] is bool(options)
+        with system_session(system_engine) as session:
+            stored = session.scalar(text("select secrets from webhook_endpoints where tenant_id = :t"), {"t": slug})
+        assert Vault(SECRET_KEY).decrypt(stored) == expected
+    told("webhook", "remove", slug, "chatwoot")
+    assert told("webhook", "list", slug) == []
+    with system_session(system_engine) as session:
+        actions = session.scalars(
+            text("select action from audit_log where tenant_id = :t order by audit_id"), {"t": slug}
+        ).all()
+    assert actions == ["tenant.created", "webhook.added", *["webhook.rotated"] * 3, "webhook.removed"]
+
+
+def test_a_webhook_that_waits_for_its_secret_says_how_to_enter_it(run: Run, told: Told, slug: str) -> None:
+    told("tenant", "create", slug)
+    assert f"`echolead webhook rotate {slug} chatwoot --secret -`" in run("webhook", "add", slug, "chatwoot").output
+    assert "cannot be shown again" in run("webhook", "add", slug, "standard").output
+    assert "cannot be shown again" in run("webhook", "rotate", slug, "standard").output
 
 
 def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_engine: Engine) -> None:
@@ -202,6 +264,23 @@ def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_en
         pytest.param(
             ("destination", "add", "taken", "chatwoot", "--set", "x"), "takes name=value", id="no equals sign"
         ),
+        pytest.param(("webhook", "add", "taken", "salesforce"), "no webhooks of 'salesforce'", id="webhooks of nobody"),
+        pytest.param(("webhook", "add", "taken", "hubspot", "--allow-unsigned"), "only for chatwoot", id="unsigned"),
+        pytest.param(("webhook", "add", "taken", "standard", "--secret", "whsec_x"), "8 characters", id="short secret"),
+        pytest.param(
+            ("webhook", "add", "taken", "standard", "--secret", "whsec_not base64"), "cannot be a secret", id="base64"
+        ),
+        pytest.param(
+            ("webhook", "add", "taken", "standard", "--secret", "whsec_c2hvcnQ="), "16 bytes or more", id="weak secret"
+        ),
+        pytest.param(("webhook", "add", "taken", "pipedrive", "--secret", "password"), "user:password", id="no user"),
+        pytest.param(
+            ("webhook", "add", "taken", "rdstation", "--token-header", "X RD"), "not a header's name", id="header"
+        ),
+        pytest.param(
+            ("webhook", "add", "taken", "chatwoot", "--token-header", "X-RD"), "is for rdstation", id="needless header"
+        ),
+        pytest.param(("webhook", "rotate", "taken", "x"), "has no webhook x", id="unknown webhook"),
         pytest.param(("destination", "show", "taken", "x"), "has no destination x", id="unknown destination"),
         pytest.param(
             ("destination", "add", "taken", "chatwoot", *CHATWOOT),

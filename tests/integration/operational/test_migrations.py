@@ -139,6 +139,10 @@ async def test_what_the_collector_remembers_is_announced_when_it_changes(
             "insert into tenant_origins (tenant_id, origin) values (:t, 'https://a.test')",
             "insert into api_keys (tenant_id, name, key_prefix, key_hash) values (:t, 'k', :t, 'h')",
             "update api_keys set revoked_at = now() where tenant_id = :t",
+            "insert into webhook_endpoints (tenant_id, source, name, endpoint, secrets) "
+            "values (:t, 'standard', 'w', md5(:t), 'x')",
+            "update webhook_endpoints set secrets = 'y' where tenant_id = :t",
+            "delete from webhook_endpoints where tenant_id = :t",
             "delete from tenant_hosts where tenant_id = :t",
             "update tenants set is_active = false where tenant_id = :t",
         ]

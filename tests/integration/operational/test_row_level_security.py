@@ -13,6 +13,7 @@ from echolead.operational.isolation import POLICY
 from echolead.operational.models import Base
 from echolead.operational.provision import OperationalUrls
 from tests.fixtures.operational import make_destination, make_tenant
+from tests.fixtures.webhooks import make_webhook
 
 TENANT_TABLES = sorted(table.name for table in Base.metadata.sorted_tables if "tenant_id" in table.columns)
 NO_RIGHT = psycopg.errors.InsufficientPrivilege
@@ -23,6 +24,7 @@ def _fill(engine: Engine, tenant_id: str) -> None:
     unique = uuid4().hex[:10]
     make_tenant(engine, tenant_id, hosts=[f"{tenant_id}.test"], origins=[f"https://{tenant_id}.test"])
     destination = make_destination(engine, tenant_id)
+    make_webhook(engine, tenant_id, "standard")  # which leaves the row of the audit log
     with system_session(engine) as session:
         for statement in (
             f"insert into api_keys (tenant_id, name, key_prefix, key_hash) values (:t, 'k', '{unique}', 'h')",
@@ -36,7 +38,6 @@ def _fill(engine: Engine, tenant_id: str) -> None:
             "insert into delivery_attempts (tenant_id, delivery_id, attempt, operation, outcome) "
             "select :t, delivery_id, 1, 'create', 'delivered' from deliveries where tenant_id = :t",
             "insert into rules (tenant_id, name, definition) values (:t, 'r', '{}')",
-            "insert into audit_log (tenant_id, actor, action, subject) values (:t, 'test', 'made', 'x')",
         ):
             session.execute(text(statement), {"t": tenant_id, "d": destination.destination_id})
 

@@ -49,6 +49,12 @@ def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(s
     assert [secret for secret in secrets if secret in words] == []
 
 
+def test_only_the_owner_reads_what_holds_a_password_or_a_person(stack: Running) -> None:
+    demo = stack.data_dir / "demo"
+    for file in (stack.data_dir / "stack.json", *demo.glob("chatwoot.sqlite*")):
+        assert file.stat().st_mode & 0o077 == 0, file
+
+
 def test_doctor_finds_nothing_wrong(stack: Running) -> None:
     done = stack.run("doctor")
     assert done.returncode == 0, done.stdout

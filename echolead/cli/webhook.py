@@ -1,0 +1,156 @@
+"""`echolead webhook`: addresses at which products post what happens there."""
+
+from typing import Annotated, Any
+
+import typer
+
+from echolead.cli.context import (
+    AsJson,
+    DataDir,
+    actor,
+    administering,
+    assignments,
+    show_json,
+    show_record,
+    show_table,
+)
+from echolead.operational.models import WebhookEndpoint
+from echolead.operational.webhooks import (
+    KnownOnce,
+    Wanted,
+    add_webhook,
+    list_webhooks,
+    remove_webhook,
+    rotate_webhook,
+)
+from echolead.security import Vault
+from echolead.settings import Settings
+from echolead.webhooks import ROTATION_OVERLAP, SOURCES
+
+is_group = True
+app = typer.Typer(help="Addresses at which products post what happens there.", no_args_is_help=True)
+
+TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
+Name = Annotated[str, typer.Argument(help="The webhook's name, as `webhook list` shows it.", show_default=False)]
+Secret = Annotated[
+    str | None,
+    typer.Option(
+        help="The secret the product shows, or - to read it from standard input. Default: one is made, for products "
+        "that take ours.",
+        show_default=False,
+    ),
+]
+HOURS = int(ROTATION_OVERLAP.total_seconds() // 3600)
+
+
+@app.command()
+def add(
+    tenant_id: TenantId,
+    source: Annotated[str, typer.Argument(help=f"The product: {', '.join(SOURCES)}.", show_default=False)],
+    name: Annotated[
+        str | None, typer.Option(help="A name of its own. Default: the source.", show_default=False)
+    ] = None,
+    secret: Secret = None,
+    token_header: Annotated[
+        str, typer.Option(help="Header that RD Station sends its token in. Default: Authorization.", show_default=False)
+    ] = "",
+    allow_unsigned: Annotated[
+        bool, typer.Option("--allow-unsigned", help="Let the address alone be the credential (chatwoot, rdstation).")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an address for a product's webhooks, and show its secret, this once."""
+    wanted = Wanted(source, name, _read(secret), allow_unsigned, token_header)
+    with administering(data_dir) as (settings, session):
+        known = add_webhook(session, Vault.of(settings), tenant_id, wanted, actor=actor())
+    _show_once(known, settings, as_json)
+
+
+@app.command("list")
+def list_(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List a tenant's webhooks and their addresses."""
+    with administering(data_dir) as (settings, session):
+        rows = [_record(row, settings) for row in list_webhooks(session, tenant_id)]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = ("name", "source", "url", "allow_unsigned", "is_active", "rotated_at")
+        show_table(rows, columns, nothing=f"Tenant {tenant_id} has no webhooks.")
+
+
+@app.command()
+def rotate(
+    tenant_id: TenantId,
+    name: Name,
+    secret: Secret = None,
+    allow_unsigned: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-unsigned/--require-signature",
+            help="Change whether the address alone is enough.",
+            show_default=False,
+        ),
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Do not accept the secret before any more: it leaked.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a webhook another secret; the one before is accepted for 24 hours more."""
+    given = _read(secret)
+    with administering(data_dir) as (settings, session):
+        known = rotate_webhook(
+            session,
+            Vault.of(settings),
+            tenant_id,
+            name,
+            actor=actor(),
+            secret=given,
+            allow_unsigned=allow_unsigned,
+            keep_previous=not now,
+        )
+    _show_once(known, settings, as_json)
+    if not as_json:
+        typer.echo("The secret before is refused from now on." if now else f"The one before works for {HOURS} hours.")
+
+
+@app.command()
+def remove(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Take a webhook's address away, for good."""
+    with administering(data_dir) as (settings, session):
+        record = _record(remove_webhook(session, tenant_id, name, actor=actor()), settings)
+    (show_json if as_json else show_record)(record)
+
+
+def _read(secret: str | None) -> str | None:
+    return secret if secret is None else assignments([f"secret={secret}"], option="--secret", hidden=True)["secret"]
+
+
+def _show_once(known: KnownOnce, settings: Settings, as_json: bool) -> None:
+    record = _record(known.row, settings)
+    if as_json:
+        show_json({**record, "secret": known.secret})
+        return
+    show_record({"url": record["url"], "secret": known.secret, "name": known.row.name, "source": known.row.source})
+    if known.secret:
+        typer.echo("The secret is kept encrypted and cannot be shown again.")
+    elif not known.row.allow_unsigned:
+        typer.echo(
+            f"Nothing is taken yet: enter the secret that {known.row.source} shows with "
+            f"`echolead webhook rotate {known.row.tenant_id} {known.row.name} --secret -`."
+        )
+
+
+def _record(row: WebhookEndpoint, settings: Settings) -> dict[str, Any]:
+    return {
+        "endpoint_id": row.webhook_endpoint_id,
+        "tenant_id": row.tenant_id,
+        "name": row.name,
+        "source": row.source,
+        "url": f"{settings.collector_url.rstrip('/')}/v1/webhooks/{row.source}/{row.endpoint}",
+        "token_header": row.token_header,
+        "allow_unsigned": row.allow_unsigned,
+        "is_active": row.is_active,
+        "created_at": row.created_at,
+        "rotated_at": row.rotated_at,
+    }

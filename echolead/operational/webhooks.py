@@ -1,0 +1,216 @@
+"""Webhook endpoints: where a tenant's products post, made, listed, rotated, removed.
+
+A secret is told by the product that makes it (Chatwoot, HubSpot) or made here; it is shown in what `add_webhook` and
+`rotate_webhook` return and nowhere else.
+"""
+
+import base64
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from echolead.operational import audit
+from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.models import WebhookEndpoint
+from echolead.operational.tenants import get_tenant
+from echolead.security import Vault
+from echolead.webhooks import (
+    HEADER_PATTERN,
+    MIN_SECRET_LENGTH,
+    SOURCES,
+    STANDARD_PREFIX,
+    UNSIGNED_SOURCES,
+    standard_key,
+)
+
+MIN_STANDARD_KEY_BYTES = 16
+DEFAULT_TOKEN_HEADER = "authorization"  # noqa: S105  # a header's name
+
+MAKE_SECRET: Mapping[str, Callable[[], str]] = {
+    "pipedrive": lambda: f"echolead:{secrets.token_urlsafe(32)}",
+    "rdstation": lambda: secrets.token_urlsafe(32),
+    "standard": lambda: STANDARD_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode(),
+}
+"""How the secret of a product that takes ours is made. The others make their own, which is entered here."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An endpoint to be made: named after its source unless told otherwise; `secret` None: make one, or wait for it."""
+
+    source: str
+    name: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    allow_unsigned: bool = False
+    token_header: str = ""
+
+
+@dataclass(frozen=True)
+class KnownOnce:
+    """The stored row, and its secret to show once; empty when there is none yet."""
+
+    row: WebhookEndpoint
+    secret: str = field(repr=False)
+
+
+def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: Wanted, *, actor: str) -> KnownOnce:
+    """A new endpoint of the tenant.
+
+    Chatwoot and HubSpot make their own secret: until it is entered with `rotate_webhook`, the endpoint takes nothing,
+    or whatever knows its address when that is allowed. Raises `NotFound`, `AlreadyThere`, `Refused`.
+    """
+    get_tenant(session, tenant_id)
+    chosen = wanted.name or wanted.source
+    header = _checked(wanted.source, wanted.allow_unsigned, wanted.token_header)
+    if session.scalar(_named(tenant_id, chosen)) is not None:
+        raise AlreadyThere(f"Tenant {tenant_id} has a webhook {chosen} already: give another --name, or rotate it.")
+    known = _secret(wanted.source, wanted.secret, needs_one=not wanted.allow_unsigned)
+    row = WebhookEndpoint(
+        tenant_id=tenant_id,
+        source=wanted.source,
+        name=chosen,
+        endpoint=secrets.token_hex(16),
+        secrets=vault.encrypt({"current": known} if known else {}),
+        token_header=header,
+        allow_unsigned=wanted.allow_unsigned,
+    )
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    _record(session, row, "webhook.added", actor, allow_unsigned=row.allow_unsigned)
+    return KnownOnce(row, known)
+
+
+def rotate_webhook(
+    session: Session,
+    vault: Vault,
+    tenant_id: str,
+    name: str,
+    *,
+    actor: str,
+    secret: str | None = None,
+    allow_unsigned: bool | None = None,
+    keep_previous: bool = True,
+) -> KnownOnce:
+    """Give the endpoint another secret; the one before is accepted for `ROTATION_OVERLAP`, or not at all.
+
+    Without `secret` one is made, where the product takes ours. `allow_unsigned` is changed unless None. Raises
+    `NotFound`, `Refused`, `Undecryptable`.
+    """
+    row = get_webhook(session, tenant_id, name)
+    if allow_unsigned is not None:
+        _checked(row.source, allow_unsigned, row.token_header)
+        row.allow_unsigned = allow_unsigned
+    known = _secret(row.source, secret, needs_one=True)
+    if not known:
+        raise Refused(f"The secret of a {row.source} webhook is made by {row.source}: enter it with --secret -.")
+    replaced = vault.decrypt(row.secrets).get("current")
+    previous = {"previous": replaced} if replaced and keep_previous else {}
+    row.secrets = vault.encrypt({"current": known, **previous})
+    row.rotated_at = session.scalar(select(func.clock_timestamp()))
+    session.flush()
+    _record(session, row, "webhook.rotated", actor, keeps_previous=bool(previous), allow_unsigned=row.allow_unsigned)
+    return KnownOnce(row, known)
+
+
+def remove_webhook(session: Session, tenant_id: str, name: str, *, actor: str) -> WebhookEndpoint:
+    """Take the endpoint away, for good: what is posted there is answered 404. Raises `NotFound`."""
+    row = get_webhook(session, tenant_id, name)
+    session.delete(row)
+    session.flush()
+    _record(session, row, "webhook.removed", actor)
+    return row
+
+
+def get_webhook(session: Session, tenant_id: str, name: str) -> WebhookEndpoint:
+    """The tenant's endpoint of this name, locked. Raises `NotFound` naming those there are."""
+    get_tenant(session, tenant_id)
+    row = session.scalar(_named(tenant_id, name).with_for_update())
+    if row is None:
+        known = [there.name for there in list_webhooks(session, tenant_id)]
+        there_are = f"there are {', '.join(known)}" if known else "add one with `echolead webhook add`"
+        raise NotFound(f"Tenant {tenant_id} has no webhook {name}: {there_are}.")
+    return row
+
+
+def list_webhooks(session: Session, tenant_id: str) -> Sequence[WebhookEndpoint]:
+    """The tenant's endpoints by name. Raises `NotFound`."""
+    get_tenant(session, tenant_id)
+    return session.scalars(
+        select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant_id).order_by(WebhookEndpoint.name)
+    ).all()
+
+
+def encrypt_again(session: Session, vault: Vault, *, actor: str) -> int:
+    """Encrypt every endpoint's secrets with the vault's first key, so that the others can be taken away; says how many.
+
+    Raises `Undecryptable`, and changes nothing, when one of them opens with no key.
+    """
+    rows = session.scalars(select(WebhookEndpoint).with_for_update()).all()
+    for row in rows:
+        row.secrets = vault.rotate(row.secrets)
+    session.flush()
+    audit.record(session, actor=actor, action="webhook.secrets_rotated", subject="all webhooks", count=len(rows))
+    return len(rows)
+
+
+def _checked(source: str, allow_unsigned: bool, token_header: str) -> str:
+    """The header the endpoint's token comes in, '' for products that send none. Raises `Refused`."""
+    if source not in SOURCES:
+        raise Refused(f"There are no webhooks of {source!r}: use {', '.join(SOURCES)}.")
+    if allow_unsigned and source not in UNSIGNED_SOURCES:
+        raise Refused(f"{source} always tells who it is, so --allow-unsigned is only for {_unsigned()}.")
+    if source != "rdstation":
+        if token_header:
+            raise Refused("--token-header is for rdstation: the other products have a header of their own.")
+        return ""
+    header = (token_header or DEFAULT_TOKEN_HEADER).lower()
+    if not re.fullmatch(HEADER_PATTERN, header):
+        raise Refused(f"{token_header!r} is not a header's name: use letters, digits and hyphens.")
+    return header
+
+
+def _secret(source: str, given: str | None, *, needs_one: bool) -> str:
+    """The secret given, or one made here, or '' when the product has to make it. Raises `Refused`, never repeats it."""
+    if given is None:
+        make = MAKE_SECRET.get(source)
+        return make() if make is not None and needs_one else ""
+    secret = given.strip()
+    if len(secret) < MIN_SECRET_LENGTH:
+        raise Refused(f"The secret is shorter than {MIN_SECRET_LENGTH} characters.")
+    if source == "pipedrive" and not re.fullmatch(r"[^:]+:.+", secret):
+        raise Refused("The secret of a pipedrive webhook is user:password, as entered there.")
+    if source == "standard":
+        try:
+            key = standard_key(secret)
+        except ValueError as error:
+            raise Refused(f"This cannot be a secret of Standard Webhooks: {error}.") from None
+        if len(key) < MIN_STANDARD_KEY_BYTES:
+            raise Refused(f"A secret of Standard Webhooks holds {MIN_STANDARD_KEY_BYTES} bytes or more.")
+    return secret
+
+
+def _unsigned() -> str:
+    return " and ".join(sorted(UNSIGNED_SOURCES))
+
+
+def _named(tenant_id: str, name: str) -> Select[WebhookEndpoint]:
+    return select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant_id, WebhookEndpoint.name == name)
+
+
+def _record(session: Session, row: WebhookEndpoint, action: str, actor: str, **detail: Any) -> None:
+    audit.record(
+        session,
+        actor=actor,
+        action=action,
+        subject=row.name,
+        tenant_id=row.tenant_id,
+        source=row.source,
+        endpoint_id=str(row.webhook_endpoint_id),
+        **detail,
+    )

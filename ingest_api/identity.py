@@ -1,0 +1,172 @@
+"""Who a visitor is, kept where scripts of the page cannot lose it: `POST {collect path}/i`.
+
+Browsers forget cookies that scripts write after days; one that the visitor's own host sets lives on. The same route
+hands a visitor over to another site of the tenant by a token in the link.
+"""
+
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from http.cookies import CookieError, SimpleCookie
+from uuid import UUID
+
+import msgspec
+
+from echolead.events import encode
+from echolead.tenancy import Tenant
+from ingest_api.answers import (
+    NO_STORE,
+    RawHeaders,
+    Receive,
+    Scope,
+    Send,
+    cors_headers,
+    send_bytes,
+    send_preflight,
+    send_problem,
+)
+from ingest_api.bodies import Disconnected
+from ingest_api.collector import Collect
+from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_AN_IDENTITY, Problem
+
+LINK_SECONDS = 120
+"""A link is followed within seconds; a token that was shared or indexed must not hand over a visitor later."""
+COOKIE_SECONDS = 400 * 24 * 3600  # the longest browsers keep a cookie
+COOKIE, SECURE_COOKIE = "_eli", "__Host-eli"
+MAC_BYTES = 16
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What the script asks: the id it has, and the token of the link that was followed, if any."""
+
+    tracking_id: UUID
+    link: str = ""
+
+
+read_question = msgspec.json.Decoder(Question).decode
+
+
+class VisitorTokens:
+    """Signs tracking ids for cookies and for links; a token of one tenant or purpose is worth nothing elsewhere."""
+
+    def __init__(self, comma_separated_keys: str) -> None:
+        """The first key signs, all are accepted; without one each process makes its own."""
+        keys = [key.strip().encode() for key in comma_separated_keys.split(",") if key.strip()]
+        self._keys = [sha256(b"visitor:" + key).digest() for key in keys] or [secrets.token_bytes(32)]
+
+    def cookie(self, tenant_id: str, tracking_id: UUID) -> str:
+        """The value of the visitor's cookie."""
+        return _text(tracking_id.bytes + self._mac(self._keys[0], "cookie", tenant_id, tracking_id.bytes))
+
+    def of_cookie(self, tenant_id: str, value: str) -> UUID | None:
+        """The tracking id of a cookie's value, None when it is not ours."""
+        content = self._checked("cookie", tenant_id, value, 16)
+        return None if content is None else UUID(bytes=content)
+
+    def link(self, tenant_id: str, tracking_id: UUID, now: float) -> str:
+        """A token for one link, valid for `LINK_SECONDS`."""
+        content = tracking_id.bytes + int(now + LINK_SECONDS).to_bytes(5)
+        return _text(content + self._mac(self._keys[0], "link", tenant_id, content))
+
+    def of_link(self, tenant_id: str, token: str, now: float) -> UUID | None:
+        """The tracking id of a link's token, None when it is not ours or too old."""
+        content = self._checked("link", tenant_id, token, 21)
+        if content is None or int.from_bytes(content[16:]) < now:
+            return None
+        return UUID(bytes=content[:16])
+
+    def _checked(self, purpose: str, tenant_id: str, text: str, size: int) -> bytes | None:
+        try:
+            token = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        except ValueError:  # binascii's and Unicode's errors are ones
+            return None
+        content, mac = token[:size], token[size:]
+        macs = [self._mac(key, purpose, tenant_id, content) for key in self._keys]
+        return content if any(hmac.compare_digest(mac, each) for each in macs) else None
+
+    @staticmethod
+    def _mac(key: bytes, purpose: str, tenant_id: str, content: bytes) -> bytes:
+        return hmac.digest(key, f"{purpose}:{tenant_id}:".encode() + content, "sha256")[:MAC_BYTES]
+
+
+def _text(token: bytes) -> str:
+    return urlsafe_b64encode(token).rstrip(b"=").decode()
+
+
+class Identity:
+    """ASGI endpoint: the visitor's id by the link that was followed, else by the cookie, else as the script says."""
+
+    def __init__(self, collect: Collect, tokens: VisitorTokens) -> None:
+        self._collect = collect
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        origin = headers.get(b"origin")
+        tenant: Tenant | None = None
+        try:
+            peer = scope["client"][0] if scope["client"] else ""
+            tenant, _ = await self._collect.find_tenant(peer, headers)
+            if scope["method"] == "OPTIONS":
+                await send_preflight(send, tenant, origin)
+            elif scope["method"] != "POST":
+                problem = Problem(METHOD_NOT_ALLOWED, "Ask with POST.")
+                await send_problem(send, problem, tenant, origin, [(b"allow", b"POST, OPTIONS")])
+            else:
+                self._collect.check_origin(tenant, origin)
+                question = await self._question(headers, receive)
+                is_secure = self._collect.proxies.is_https(peer, scope["scheme"], headers)
+                await self._answer(send, tenant, origin, question, headers, is_secure)
+        except Problem as problem:
+            self._collect.intake.metrics.refused.labels(problem.kind.name).inc()
+            await send_problem(send, problem, tenant, origin)
+        except Disconnected:
+            pass
+
+    async def _question(self, headers: Mapping[bytes, bytes], receive: Receive) -> Question:
+        body = await self._collect.bodies.read(headers, receive)
+        try:
+            return read_question(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Problem(NOT_AN_IDENTITY, f'Send {{"tracking_id": uuid}} as JSON: {error}.') from None
+        finally:
+            self._collect.bodies.release(len(body))
+
+    async def _answer(
+        self,
+        send: Send,
+        tenant: Tenant,
+        origin: bytes | None,
+        question: Question,
+        headers: Mapping[bytes, bytes],
+        is_secure: bool,
+    ) -> None:
+        now = time.time()
+        name = SECURE_COOKIE if is_secure else COOKIE
+        known = (
+            self._tokens.of_link(tenant.tenant_id, question.link, now)
+            or self._tokens.of_cookie(tenant.tenant_id, cookie_value(headers, name))
+            or question.tracking_id
+        )
+        answer = {
+            "tracking_id": known,
+            "link": self._tokens.link(tenant.tenant_id, known, now),
+            "expires_in": LINK_SECONDS,
+        }
+        cookie = f"{name}={self._tokens.cookie(tenant.tenant_id, known)}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; "
+        cookie += "SameSite=Lax" + ("; Secure" if is_secure else "")
+        extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(tenant, origin)]
+        await send_bytes(send, 200, encode(answer), b"application/json", extra)
+
+
+def cookie_value(headers: Mapping[bytes, bytes], name: str) -> str:
+    """A cookie of the request, empty when it is not there."""
+    try:
+        found = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(name)
+    except CookieError:
+        return ""
+    return found.value if found else ""

@@ -1,0 +1,38 @@
+"""HubSpot: signature version 3, HMAC-SHA256 over method, address, body and time with the app's client secret."""
+
+import base64
+import hmac
+
+from ingest_api.webhooks.proof import Accepted, Posted, Proof, check_time, digest_of, matching, not_signed
+
+# The escapes that HubSpot undoes in the address before it signs it ("Validate the v3 request signature").
+DECODED = {
+    "%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$", "%27": "'", "%28": "(", "%29": ")",
+    "%2A": "*", "%2C": ",", "%3B": ";",
+}  # fmt: skip
+
+
+def check(posted: Posted, accepted: Accepted) -> Proof:
+    """Tell the sender by `X-HubSpot-Signature-v3`; the timestamp is in milliseconds.
+
+    HubSpot signs the address it was given, which behind a proxy is not the one we see: each of `posted.urls` may be
+    it. Nobody gains by that, as the word in the path is our endpoint's alone. Raises `Problem`.
+    """
+    time = posted.headers.get("x-hubspot-request-timestamp", "")
+    expected = []
+    for secret in accepted.secrets:
+        for url in posted.urls:
+            content = f"{posted.method}{decoded(url)}".encode() + posted.body + time.encode()
+            expected.append(base64.b64encode(hmac.digest(secret.encode(), content, "sha256")))
+    found = matching(expected, posted.headers.get("x-hubspot-signature-v3", "").encode())
+    if found is None:
+        raise not_signed("X-HubSpot-Signature-v3")
+    check_time(time, posted.now, units_a_second=1000)
+    return Proof("signature", digest_of(posted.body), found.decode())
+
+
+def decoded(url: str) -> str:
+    """The address as HubSpot signs it; escapes other than its twelve stay."""
+    for escape, character in DECODED.items():
+        url = url.replace(escape, character).replace(escape.lower(), character)
+    return url

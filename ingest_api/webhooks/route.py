@@ -1,0 +1,158 @@
+"""`POST /v1/webhooks/{source}/{endpoint}`: check who sends, queue the request as it came, then answer."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from echolead.security import Undecryptable, Vault, is_secret_name
+from echolead.tenancy import DirectoryUnavailable, Tenants, Webhook
+from echolead.webhooks import ReceivedWebhook, encode_webhook
+from ingest_api.addresses import TrustedProxies
+from ingest_api.bodies import Bodies, Disconnected
+from ingest_api.collector import Intake, now, text_of
+from ingest_api.problems import (
+    BODY_TOO_LARGE,
+    QUEUE_UNAVAILABLE,
+    TENANTS_UNAVAILABLE,
+    UNKNOWN_WEBHOOK,
+    WEBHOOKS_UNAVAILABLE,
+    Problem,
+)
+from ingest_api.publish import MessageTooLarge, QueueUnavailable
+from ingest_api.webhooks import chatwoot, hubspot, pipedrive, rdstation, standard
+from ingest_api.webhooks.contract import WEBHOOK_DOCUMENTATION
+from ingest_api.webhooks.proof import Accepted, Posted, Proof
+
+CHECKS: Mapping[str, Callable[[Posted, Accepted], Proof]] = {
+    "chatwoot": chatwoot.check,
+    "hubspot": hubspot.check,
+    "pipedrive": pipedrive.check,
+    "rdstation": rdstation.check,
+    "standard": standard.check,
+}
+QUEUED = b'{"status":"queued"}'
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """What the route works with. `vault` is None where no key is set: then no secret can be read."""
+
+    intake: Intake
+    tenants: Tenants
+    bodies: Bodies
+    proxies: TrustedProxies
+    vault: Vault | None
+    public_url: str
+
+    async def find(self, source: str, endpoint: str) -> Webhook:
+        """The webhook of an address. Raises `Problem` for 404 and 503."""
+        try:
+            webhook = await self.tenants.by_webhook(source, endpoint)
+        except DirectoryUnavailable as error:
+            raise Problem(TENANTS_UNAVAILABLE, f"{error}.") from None
+        if webhook is None:
+            raise Problem(UNKNOWN_WEBHOOK, "`echolead webhook list` shows the addresses there are.")
+        return webhook
+
+    def accepted(self, webhook: Webhook, at: float) -> Accepted:
+        """What the webhook takes at Unix time `at`. Raises `Problem` when its secrets cannot be read."""
+        try:
+            known = self.vault.decrypt(webhook.secrets) if self.vault else None
+        except Undecryptable as error:
+            log.warning("webhook %s: %s", webhook.endpoint_id, error)
+            known = None
+        if known is None:
+            raise Problem(WEBHOOKS_UNAVAILABLE, "The collector lacks the key that the secret is encrypted with.")
+        names = ["current"]
+        if webhook.previous_until is not None and at < webhook.previous_until.timestamp():
+            names.append("previous")
+        secrets = [known[name] for name in names if known.get(name)]
+        return Accepted(secrets, webhook.allow_unsigned, webhook.token_header)
+
+    def urls(self, request: Request, headers: Mapping[str, str]) -> Sequence[str]:
+        """The addresses the request may have been sent to: our public one, and the host it names."""
+        scope = request.scope
+        query = scope["query_string"].decode("latin-1")
+        path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+        host = headers.get("host", "")
+        if "x-forwarded-host" in headers and self.proxies.trusts(request.client.host if request.client else ""):
+            host = headers["x-forwarded-host"].rpartition(",")[2].strip()
+        return [f"{self.public_url}{path}", f"https://{host}{path}"]
+
+    async def store(self, webhook: Webhook, proof: Proof, headers: Mapping[str, str], body: bytes) -> None:
+        """Return when the webhook is durable. Raises `Problem` when it may not be."""
+        tenant_id = webhook.tenant.tenant_id
+        received = ReceivedWebhook(
+            tenant_id=tenant_id,
+            source=webhook.source,
+            endpoint_id=webhook.endpoint_id,
+            delivery_id=proof.delivery_id,
+            received_at=now(),
+            proof=proof.kind,
+            trace_id=self.intake.trace_id({name.encode(): value.encode() for name, value in headers.items()}),
+            headers=kept_headers(headers, webhook.token_header),
+            body=body,
+        )
+        same = sha256(f"{webhook.endpoint_id} {proof.kind} {proof.same_as}".encode()).hexdigest()
+        subject = f"webhooks.{tenant_id}.{webhook.source}"
+        try:
+            await self.intake.publisher.publish(subject, encode_webhook(received), message_id=same)
+        except QueueUnavailable as error:
+            raise Problem(QUEUE_UNAVAILABLE, f"{error} Send the same request again.") from None
+        except MessageTooLarge:
+            raise Problem(BODY_TOO_LARGE, "The webhook does not fit into one message.") from None
+        self.intake.metrics.webhooks.labels(tenant_id, webhook.source).inc()
+
+
+def router(webhooks: Webhooks) -> APIRouter:
+    """The one route of all products."""
+    routes = APIRouter()
+
+    @routes.post(
+        "/v1/webhooks/{source}/{endpoint}",
+        tags=["webhooks"],
+        summary="Take a webhook of Chatwoot, a CRM, or any sender of Standard Webhooks",
+        openapi_extra=WEBHOOK_DOCUMENTATION,
+        response_class=Response,
+    )
+    async def take_webhook(request: Request) -> Response:
+        """Answers 200 once the request is on the queue's disk; what it says is read later.
+
+        `endpoint` is the unguessable word that `echolead webhook add` makes; it tells the tenant, the product and the
+        secret. A request that is sent again is answered as the first was and stored once.
+        """
+        webhook = await webhooks.find(request.path_params["source"], request.path_params["endpoint"])
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+        # Not decompressed, whatever it says: the signature is over the bytes that came, and they are what is kept.
+        limits = {name: value for name, value in request.scope["headers"] if name != b"content-encoding"}
+        try:
+            body = await webhooks.bodies.read(limits, request.receive)
+        except Disconnected:
+            return Response(status_code=499)
+        try:
+            at = time.time()
+            posted = Posted(request.method, webhooks.urls(request, headers), headers, body, at)
+            proof = CHECKS[webhook.source](posted, webhooks.accepted(webhook, at))
+            await webhooks.store(webhook, proof, headers, body)
+        finally:
+            webhooks.bodies.release(len(body))
+        # 200 and not 202: some senders take nothing else for an answer.
+        return Response(QUEUED, status_code=200, media_type="application/json")
+
+    return routes
+
+
+def kept_headers(headers: Mapping[str, str], token_header: str) -> dict[str, str]:
+    """The headers that are stored: none that proves who sends, as whoever reads it could send as they do."""
+    return {
+        name: text_of(value.encode("latin-1"))
+        for name, value in headers.items()
+        if name != token_header and "signature" not in name and not is_secret_name(name)
+    }

@@ -1,0 +1,69 @@
+"""Who a visitor is, through a real process: the cookie the collector sets, and the hand-over to another site."""
+
+import json
+from uuid import uuid4
+
+import httpx
+
+from tests.integration.ingest_api.conftest import CollectorProcess
+
+HTTPS = {"x-forwarded-proto": "https"}
+
+
+async def ask(client: httpx.AsyncClient, tracking_id: str, link: str = "", **headers: str) -> httpx.Response:
+    content = json.dumps({"tracking_id": tracking_id, "link": link})
+    return await client.post("/t/i", content=content, headers={"content-type": "text/plain", **headers})
+
+
+async def test_the_cookie_brings_back_an_id_that_the_page_has_lost(collector: CollectorProcess) -> None:
+    first, second = str(uuid4()), str(uuid4())
+    async with collector.client() as client:
+        answer = await ask(client, first, **HTTPS)
+        assert answer.status_code == 200
+        cookie = answer.headers["set-cookie"]
+        again = await ask(client, second, **HTTPS, cookie=cookie.partition(";")[0])
+    assert {part.strip() for part in cookie.split(";")[1:]} == {
+        "Max-Age=34560000", "Path=/", "HttpOnly", "SameSite=Lax", "Secure",
+    }  # fmt: skip
+    assert cookie.startswith("__Host-")
+    assert (answer.json()["tracking_id"], again.json()["tracking_id"]) == (first, first)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_without_encryption_the_cookie_is_not_called_secure(collector: CollectorProcess) -> None:
+    async with collector.client() as client:
+        cookie = (await ask(client, str(uuid4()))).headers["set-cookie"]
+    assert "Secure" not in cookie
+    assert not cookie.startswith("__Host-")
+
+
+async def test_a_cookie_that_is_not_ours_is_ignored(collector: CollectorProcess) -> None:
+    mine = str(uuid4())
+    async with collector.client() as client:
+        for value in ("", "x", "A" * 43, uuid4().hex, '"', "a b c"):
+            answer = await ask(client, mine, **HTTPS, cookie=f"__Host-eli={value}")
+            assert answer.json()["tracking_id"] == mine
+
+
+async def test_a_link_hands_the_visitor_over_to_the_next_site(collector: CollectorProcess) -> None:
+    here, there = str(uuid4()), str(uuid4())
+    async with collector.client() as client:
+        link = (await ask(client, here)).json()
+        assert link["expires_in"] == 120
+        client.cookies.clear()
+        answer = await ask(client, there, link["link"])
+        client.cookies.clear()
+        forged = await ask(client, there, link["link"][:-2] + "AA")
+    assert answer.json()["tracking_id"] == here
+    assert forged.json()["tracking_id"] == there
+
+
+async def test_what_names_no_visitor_is_refused(collector: CollectorProcess) -> None:
+    async with collector.client() as client:
+        for content in (b"", b"{}", b'{"tracking_id": 1}', b"\xff", b'{"tracking_id": "x"}', b"[" * 100_000):
+            answer = await client.post("/t/i", content=content)
+            assert (answer.status_code, answer.json()["type"]) == (422, "/problems/not-an-identity")
+        wrong = await client.get("/t/i")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST, OPTIONS")
+        foreign = await ask(client, str(uuid4()), origin="https://evil.example.com")
+        assert (foreign.status_code, "set-cookie" in foreign.headers) == (403, False)

@@ -1,0 +1,101 @@
+"""Limits through real processes that share a database, and what tenants choose of their paths and script."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from echolead.embedded.nats import EmbeddedNats
+from echolead.operational.tenants import change_tenant
+from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_body, make_event
+from tests.integration.ingest_api.conftest import stored_event_ids as stored
+
+
+def batch(events: int) -> bytes:
+    return make_body(*(make_event() for _ in range(events)))
+
+
+async def test_an_address_that_sends_too_much_is_told_when_to_come_again(
+    streams: EmbeddedNats, collector_beside: MakeCollector
+) -> None:
+    collector = collector_beside(streams, ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS="600")
+    with collector.running():
+        async with collector.client() as client:
+            answers = [await client.post("/t", content=batch(250)) for _ in range(6)]
+            metrics = (await client.get("/metrics")).text
+    assert {answer.status_code for answer in answers} == {202, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["type"] == "/problems/too-many-events-a-minute"
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert 'echolead_collector_requests_refused_total{problem="too-many-events-a-minute"}' in metrics
+    taken = sum(answer.status_code == 202 for answer in answers)
+    assert len(await stored(collector)) == taken * 250
+
+
+async def test_collectors_share_a_quota_and_it_outlives_them(
+    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
+) -> None:
+    one = collector_beside(streams)
+    two = CollectorProcess(one.nats, one.postgres_system_url, one.tenant_id, one.host)
+    with Session(system_engine) as session:
+        change_tenant(session, one.tenant_id, actor="test", events_per_month=1000)
+        session.commit()
+    with one.running():
+        async with one.client() as client:
+            for _ in range(3):
+                assert (await client.post("/t", content=batch(300))).status_code == 202
+            await asyncio.sleep(2.5)  # the count is told to the others once a second
+    with two.running():
+        async with two.client() as client:
+            assert (await client.post("/t", content=batch(50))).status_code == 202
+            answer = await until_status(client, 429)
+    assert answer.json()["type"] == "/problems/quota-reached"
+
+
+async def until_status(client: httpx.AsyncClient, status: int) -> httpx.Response:
+    """Post until the answer has the status, for ten seconds."""
+    for _ in range(100):
+        answer = await client.post("/t", content=batch(51))
+        if answer.status_code == status:
+            return answer
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"never answered {status}")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "https://shop.example.com.evil.test", "file://"])
+async def test_a_page_of_somebody_else_is_refused_and_told_what_to_do(collector: CollectorProcess, origin: str) -> None:
+    event = make_event()
+    async with collector.client() as client:
+        answer = await client.post("/t", content=make_body(event), headers={"origin": origin})
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/origin-not-allowed")
+    assert f"add-origin {collector.tenant_id} {origin}" in answer.json()["detail"]
+    assert "access-control-allow-origin" not in answer.headers
+    assert event["event_id"] not in await stored(collector)
+
+
+async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
+    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: object
+) -> None:
+    file = tmp_path / "t.js"  # type: ignore[operator]
+    file.write_text('f("__CONFIG__")')
+    collector = collector_beside(streams, ECHOLEAD_SCRIPT_FILE=str(file))
+    with Session(system_engine) as session:
+        change_tenant(session, collector.tenant_id, actor="test", collect_path="/k7", consent_default="denied")
+        session.commit()
+    event = make_event()
+    with collector.running():
+        async with collector.client() as client:
+            assert (await client.post("/k7", content=make_body(event))).status_code == 202
+            assert (await client.get("/k7.gif", headers={"referer": "https://shop.example.com/"})).status_code == 200
+            assert (await client.post("/k7/i", content=b"{}")).status_code == 422
+            assert (await client.post("/k8", content=make_body(event))).status_code == 404
+            script = await client.get("/k7.js")
+            elsewhere = await client.get("/t.js", headers={"host": "nobody.test"})
+    chosen = json.loads(script.text.removeprefix("f(").removesuffix(")"))
+    assert chosen == {"consent": "denied", "link": ["shop.example.com"]}
+    assert elsewhere.text == 'f("__CONFIG__")'
+    assert elsewhere.headers["cache-control"] == "no-cache"
+    assert event["event_id"] in await stored(collector)

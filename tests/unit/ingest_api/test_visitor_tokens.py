@@ -1,0 +1,50 @@
+"""Tokens of cookies and links: good for one tenant and purpose, and links for two minutes."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest_api.identity import LINK_SECONDS, VisitorTokens
+
+ANA = UUID("0197c1ae-0d11-7c55-9b0e-5f7d0a3c2b10")
+NOW = 1_741_564_800.0
+TOKENS = VisitorTokens("a key")
+
+
+def test_a_cookie_names_its_visitor_and_a_link_as_well() -> None:
+    assert TOKENS.of_cookie("acme", TOKENS.cookie("acme", ANA)) == ANA
+    assert TOKENS.of_link("acme", TOKENS.link("acme", ANA, NOW), NOW + LINK_SECONDS) == ANA
+
+
+def test_a_link_is_over_after_two_minutes() -> None:
+    assert TOKENS.of_link("acme", TOKENS.link("acme", ANA, NOW), NOW + LINK_SECONDS + 1) is None
+
+
+def test_a_token_is_worth_nothing_for_another_tenant_purpose_or_key() -> None:
+    cookie, link = TOKENS.cookie("acme", ANA), TOKENS.link("acme", ANA, NOW)
+    assert TOKENS.of_cookie("beta", cookie) is None
+    assert TOKENS.of_link("beta", link, NOW) is None
+    assert TOKENS.of_cookie("acme", link) is None
+    assert TOKENS.of_link("acme", cookie, NOW) is None
+    assert VisitorTokens("another key").of_cookie("acme", cookie) is None
+
+
+def test_while_the_key_is_changed_the_old_one_is_accepted() -> None:
+    both = VisitorTokens("a new key, a key")
+    assert both.of_cookie("acme", TOKENS.cookie("acme", ANA)) == ANA
+    assert VisitorTokens("a new key").of_cookie("acme", both.cookie("acme", ANA)) == ANA
+
+
+@pytest.mark.parametrize("position", range(len(TOKENS.cookie("acme", ANA)) - 1))
+def test_a_changed_letter_spoils_a_token(position: int) -> None:
+    token = TOKENS.cookie("acme", ANA)
+    changed = token[:position] + ("B" if token[position] == "A" else "A") + token[position + 1 :]
+    assert TOKENS.of_cookie("acme", changed) is None
+
+
+@given(st.text())
+def test_whatever_is_sent_is_no_token_and_no_error(text: str) -> None:
+    assert TOKENS.of_cookie("acme", text) is None
+    assert TOKENS.of_link("acme", text, NOW) is None
