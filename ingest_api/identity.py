@@ -40,10 +40,15 @@ MAC_BYTES = 16
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What the script asks: the id it has, and the token of the link that was followed, if any."""
+    """What the script asks: the id it has, and the token of the link that was followed, if any.
 
-    tracking_id: UUID
+    `reset`: the id is a new visitor's, whatever the cookie says. `forget`: no id, the cookie goes; the visitor refused.
+    """
+
+    tracking_id: UUID | None = None
     link: str = ""
+    reset: bool = False
+    forget: bool = False
 
 
 read_question = msgspec.json.Decoder(Question).decode
@@ -132,7 +137,7 @@ class Identity:
         try:
             return read_question(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Problem(NOT_AN_IDENTITY, f'Send {{"tracking_id": uuid}} as JSON: {error}.') from None
+            raise not_an_identity(error) from None
         finally:
             self._collect.bodies.release(len(body))
 
@@ -147,20 +152,33 @@ class Identity:
     ) -> None:
         now = time.time()
         name = SECURE_COOKIE if is_secure else COOKIE
-        known = (
-            self._tokens.of_link(tenant.tenant_id, question.link, now)
-            or self._tokens.of_cookie(tenant.tenant_id, cookie_value(headers, name))
-            or question.tracking_id
-        )
-        answer = {
-            "tracking_id": known,
-            "link": self._tokens.link(tenant.tenant_id, known, now),
-            "expires_in": LINK_SECONDS,
-        }
-        cookie = f"{name}={self._tokens.cookie(tenant.tenant_id, known)}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; "
-        cookie += "SameSite=Lax" + ("; Secure" if is_secure else "")
+        answer: dict[str, object] = {}
+        value, seconds = "", 0
+        if not question.forget:
+            known = self._known(tenant.tenant_id, question, cookie_value(headers, name), now)
+            answer["tracking_id"] = known
+            answer["link"] = self._tokens.link(tenant.tenant_id, known, now)
+            answer["expires_in"] = LINK_SECONDS
+            value, seconds = self._tokens.cookie(tenant.tenant_id, known), COOKIE_SECONDS
+        cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax"
+        cookie += "; Secure" if is_secure else ""
         extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(tenant, origin)]
         await send_bytes(send, 200, encode(answer), b"application/json", extra)
+
+    def _known(self, tenant_id: str, question: Question, cookie: str, now: float) -> UUID:
+        handed_over = None
+        if not question.reset:
+            handed_over = self._tokens.of_link(tenant_id, question.link, now)
+            handed_over = handed_over or self._tokens.of_cookie(tenant_id, cookie)
+        known = handed_over or question.tracking_id
+        if known is None:
+            raise not_an_identity("`tracking_id` is missing")
+        return known
+
+
+def not_an_identity(reason: object) -> Problem:
+    """The refusal of a body that asks nothing."""
+    return Problem(NOT_AN_IDENTITY, f'Send {{"tracking_id": uuid}} as JSON: {reason}.')
 
 
 def cookie_value(headers: Mapping[bytes, bytes], name: str) -> str:
