@@ -32,7 +32,7 @@ HOST_PATTERN = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]
 LOAD = """
 select
     t.tenant_id, t.default_region, t.ip_policy, t.consent_default, t.collect_path, t.events_per_minute,
-    t.events_per_month,
+    t.events_per_month, convert_from(t.secrets, 'UTF8'),
     array(select h.host from tenant_hosts h where h.tenant_id = t.tenant_id order by 1),
     array(select o.origin from tenant_origins o where o.tenant_id = t.tenant_id order by 1),
     array(select k.key_prefix || ' ' || k.key_hash || ' ' || k.api_key_id::text from api_keys k
@@ -56,6 +56,7 @@ class Row(NamedTuple):
     collect_path: str | None
     events_per_minute: int | None
     events_per_month: int | None
+    secrets: str | None
     hosts: list[str]
     origins: list[str]
     keys: list[str]
@@ -87,6 +88,8 @@ class Tenant:
     collect_path: str | None = None
     events_per_minute: int | None = None
     events_per_month: int | None = None
+    secrets: bytes = field(default=b"", repr=False)
+    """Encrypted (`security.Vault`); empty when there are none."""
 
     def allows(self, origin: str) -> bool:
         """Whether pages of `origin` may read answers: it is listed, or its host is one of the tenant's own."""
@@ -276,6 +279,7 @@ def directory_of(rows: list[Row]) -> Directory:
             row.collect_path,
             row.events_per_minute,
             row.events_per_month,
+            (row.secrets or "").encode(),
         )
         tenants[tenant.tenant_id] = tenant
         hosts.update(dict.fromkeys(row.hosts, tenant))

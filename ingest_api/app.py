@@ -102,12 +102,13 @@ class Parts:
             settings.events_per_minute_of_address,
             settings.events_per_minute,
         )
+        self.vault = Vault.of(settings) if settings.secret_keys.get_secret_value() else None
         self.webhooks = webhooks.Webhooks(
             self.intake,
             self.tenants,
             self.bodies,
             self.proxies,
-            Vault.of(settings) if settings.secret_keys.get_secret_value() else None,
+            self.vault,
             settings.collector_url.rstrip("/"),
         )
         self.people = sessions.Sessions.of(settings, self.proxies)
@@ -171,7 +172,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
         "": collect,
         ".js": Script(settings.script_file, collect),
         ".gif": Pixel(collect),
-        "/i": Identity(collect, VisitorTokens(settings.jwt_secret.get_secret_value())),
+        "/i": Identity(collect, VisitorTokens(settings.jwt_secret.get_secret_value()), parts.vault),
     }
     return Ingest(api, parts.tenants, endpoints, settings.collect_path)
 

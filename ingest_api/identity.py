@@ -5,6 +5,7 @@ hands a visitor over to another site of the tenant by a token in the link.
 """
 
 import hmac
+import logging
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -16,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from echolead.events import encode
+from echolead.security import Undecryptable, Vault
 from echolead.tenancy import Tenant
 from ingest_api.answers import NO_STORE, RawHeaders, Receive, Scope, Send, cors_headers, send_bytes
 from ingest_api.collector import Collect, Posted
@@ -26,6 +28,8 @@ LINK_SECONDS = 120
 COOKIE_SECONDS = 400 * 24 * 3600  # the longest browsers keep a cookie
 COOKIE, SECURE_COOKIE = "_eli", "__Host-eli"
 MAC_BYTES = 16
+
+log = logging.getLogger(__name__)
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -93,9 +97,11 @@ def _text(token: bytes) -> str:
 class Identity:
     """ASGI endpoint: the visitor's id by the link that was followed, else by the cookie, else as the script says."""
 
-    def __init__(self, collect: Collect, tokens: VisitorTokens) -> None:
+    def __init__(self, collect: Collect, tokens: VisitorTokens, vault: Vault | None) -> None:
+        """`vault` None: no key is set, and no visitor is proven to a chat widget."""
         self._collect = collect
         self._tokens = tokens
+        self._vault = vault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -108,31 +114,39 @@ class Identity:
         if question.forget:
             answer, value, seconds = {}, "", 0
         else:
-            known = self._known(posted.tenant.tenant_id, question, cookie_value(posted.headers, name))
-            answer = self._of_visitor(posted.tenant, known)
-            value, seconds = self._tokens.cookie(posted.tenant.tenant_id, known), COOKIE_SECONDS
+            tenant = posted.tenant
+            proven = None if question.reset else self._proven(tenant, question, cookie_value(posted.headers, name))
+            known = proven or question.tracking_id
+            if known is None:
+                raise not_an_identity("`tracking_id` is missing")
+            answer = self._of_visitor(tenant, known, is_proven=known == proven)
+            value, seconds = self._tokens.cookie(tenant.tenant_id, known), COOKIE_SECONDS
         cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax" + (
             "; Secure" if is_secure else ""
         )
         extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(posted.tenant, posted.origin)]
         await send_bytes(posted.send, 200, encode(answer), b"application/json", extra)
 
-    def _known(self, tenant_id: str, question: Question, cookie: str) -> UUID:
-        proven = None
-        if not question.reset:
-            proven = self._tokens.of_link(tenant_id, question.link, time.time())
-            proven = proven or self._tokens.of_cookie(tenant_id, cookie)
-        known = proven or question.tracking_id
-        if known is None:
-            raise not_an_identity("`tracking_id` is missing")
-        return known
+    def _proven(self, tenant: Tenant, question: Question, cookie: str) -> UUID | None:
+        of_link = self._tokens.of_link(tenant.tenant_id, question.link, time.time())
+        return of_link or self._tokens.of_cookie(tenant.tenant_id, cookie)
 
-    def _of_visitor(self, tenant: Tenant, tracking_id: UUID) -> dict[str, object]:
-        return {
-            "tracking_id": tracking_id,
-            "link": self._tokens.link(tenant.tenant_id, tracking_id, time.time()),
-            "expires_in": LINK_SECONDS,
-        }
+    def _of_visitor(self, tenant: Tenant, tracking_id: UUID, *, is_proven: bool) -> dict[str, object]:
+        link = self._tokens.link(tenant.tenant_id, tracking_id, time.time())
+        answer: dict[str, object] = {"tracking_id": tracking_id, "link": link, "expires_in": LINK_SECONDS}
+        # An id that was only said may be somebody else's: with its hash their conversations could be read.
+        if is_proven and (token := self._chatwoot_hmac_token(tenant)):
+            answer["identifier_hash"] = hmac.digest(token.encode(), str(tracking_id).encode(), "sha256").hex()
+        return answer
+
+    def _chatwoot_hmac_token(self, tenant: Tenant) -> str:
+        if not tenant.secrets or self._vault is None:
+            return ""
+        try:
+            return self._vault.decrypt(tenant.secrets).get("chatwoot_hmac_token", "")
+        except Undecryptable as error:
+            log.warning("tenant %s: %s", tenant.tenant_id, error)
+            return ""
 
     async def _question(self, posted: Posted) -> Question:
         body = await self._collect.bodies.read(posted.headers, posted.receive)

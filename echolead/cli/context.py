@@ -110,11 +110,18 @@ def assignments(
         if not sign or not name.strip():
             shown = "a value without a name" if hidden else repr(pair)
             raise CommandFailed(f"{option} takes name=value, and was given {shown}.")
-        values[name.strip()] = _read_hidden(name, stdin or sys.stdin) if hidden and value == "-" else value
+        values[name.strip()] = hidden_value(name, value, stdin) if hidden else value
     return values
 
 
-def _read_hidden(name: str, stdin: TextIO) -> str:
+def hidden_value(name: str, value: str, stdin: TextIO | None = None) -> str:
+    """A secret given on the command line; `-` is read from standard input, or asked for at a terminal.
+
+    Raises `CommandFailed` when standard input is at its end.
+    """
+    if value != "-":
+        return value
+    stdin = stdin or sys.stdin
     if stdin.isatty():
         return getpass.getpass(f"{name}: ")
     line = stdin.readline().rstrip("\r\n")

@@ -22,7 +22,7 @@ from echolead.operational.destinations import (
     set_enabled,
     update_destination,
 )
-from echolead.operational.models import Destination, WebhookEndpoint
+from echolead.operational.models import Destination, Tenant, WebhookEndpoint
 from echolead.operational.named import encrypt_again, get_named, list_named
 from echolead.operational.tenants import get_tenant
 from echolead.security import Vault
@@ -119,11 +119,12 @@ def disable(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: 
 
 @app.command("rotate-secrets")
 def rotate_secrets_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Encrypt all secrets, also of webhooks, with the first of ECHOLEAD_SECRET_KEYS: the others can be taken away."""
+    """Encrypt all secrets, of webhooks and tenants too, with the first of ECHOLEAD_SECRET_KEYS: the others may go."""
     with administering(data_dir) as (settings, session):
         vault = Vault.of(settings)
         count = encrypt_again(session, Destination, vault, actor=actor())
         count += encrypt_again(session, WebhookEndpoint, vault, actor=actor())
+        count += encrypt_again(session, Tenant, vault, actor=actor())
     (show_json if as_json else show_record)({"rotated": count})
 
 

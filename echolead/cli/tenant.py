@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from echolead.cli.context import AsJson, DataDir, actor, administering, show_json, show_record, show_table
+from echolead.cli.context import AsJson, DataDir, actor, administering, hidden_value, show_json, show_record, show_table
 from echolead.operational.tenants import (
     TenantSettings,
     TenantView,
@@ -13,8 +13,10 @@ from echolead.operational.tenants import (
     change_tenant,
     create_tenant,
     list_tenants,
+    set_chatwoot_hmac_token,
     show_tenant,
 )
+from echolead.security import Vault
 
 is_group = True
 app = typer.Typer(help="Tenants, their hosts and their pages' origins.", no_args_is_help=True)
@@ -89,6 +91,10 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
     ] = None,
     events_per_minute: Annotated[int | None, typer.Option(help="Its limit; 0 for the installation's.")] = None,
     events_per_month: Annotated[int | None, typer.Option(help="Its quota; 0 for none.")] = None,
+    chatwoot_hmac_token: Annotated[
+        str | None,
+        typer.Option(help="Token that proves visitors to its chat widget; - reads it from standard input, '' forgets."),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,8 +110,12 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
         "events_per_month": events_per_month,
     }
     changes = {key: None if value in (0, "/") else value for key, value in given.items() if value is not None}
-    with administering(data_dir) as (_, session):
-        change_tenant(session, tenant_id, actor=actor(), **changes)
+    token = None if chatwoot_hmac_token is None else hidden_value("token", chatwoot_hmac_token)
+    with administering(data_dir) as (settings, session):
+        if changes:
+            change_tenant(session, tenant_id, actor=actor(), **changes)
+        if token is not None:
+            set_chatwoot_hmac_token(session, Vault.of(settings), tenant_id, token, actor=actor())
         view = show_tenant(session, tenant_id)
     _show(view, as_json)
 
@@ -157,6 +167,7 @@ def _record(view: TenantView) -> dict[str, Any]:
         "collect_path": tenant.collect_path,
         "events_per_minute": tenant.events_per_minute,
         "events_per_month": tenant.events_per_month,
+        "proves_visitors": tenant.secrets is not None,
         "is_active": tenant.is_active,
         "created_at": tenant.created_at,
     }

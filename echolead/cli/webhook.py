@@ -9,7 +9,7 @@ from echolead.cli.context import (
     DataDir,
     actor,
     administering,
-    assignments,
+    hidden_value,
     show_json,
     show_record,
     show_table,
@@ -123,7 +123,7 @@ def remove(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: A
 
 
 def _read(secret: str | None) -> str | None:
-    return secret if secret is None else assignments([f"secret={secret}"], option="--secret", hidden=True)["secret"]
+    return None if secret is None else hidden_value("secret", secret)
 
 
 def _show_once(known: KnownOnce, settings: Settings, as_json: bool) -> None:

@@ -100,6 +100,7 @@ class Tenant(Timed, Base):
     collect_path: Mapped[str | None]  # where its script and events live beside ECHOLEAD_COLLECT_PATH
     events_per_minute: Mapped[int | None] = mapped_column(BigInteger)  # NULL: ECHOLEAD_EVENTS_PER_MINUTE
     events_per_month: Mapped[int | None] = mapped_column(BigInteger)  # its quota; NULL: none
+    secrets: Mapped[bytes | None]  # encrypted (`security.Vault`): chatwoot_hmac_token
     is_active: Mapped[bool] = mapped_column(server_default=true())
 
 

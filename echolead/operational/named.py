@@ -8,13 +8,15 @@ from sqlalchemy.orm import Session
 
 from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, NotFound
-from echolead.operational.models import Destination, WebhookEndpoint
+from echolead.operational.models import Destination, Tenant, WebhookEndpoint
 from echolead.operational.tenants import get_tenant
 from echolead.security import Vault
 
 Named = TypeVar("Named", Destination, WebhookEndpoint)
 
-WORDS = {Destination: "destination", WebhookEndpoint: "webhook"}
+WithSecrets = TypeVar("WithSecrets", Destination, WebhookEndpoint, Tenant)
+
+WORDS = {Destination: "destination", WebhookEndpoint: "webhook", Tenant: "tenant"}
 """What people and the audit log call them; also the command that adds one."""
 
 
@@ -42,14 +44,15 @@ def list_named(session: Session, model: type[Named], tenant_id: str) -> Sequence
     return session.scalars(select(model).where(model.tenant_id == tenant_id).order_by(model.name)).all()
 
 
-def encrypt_again(session: Session, model: type[Named], vault: Vault, *, actor: str) -> int:
+def encrypt_again(session: Session, model: type[WithSecrets], vault: Vault, *, actor: str) -> int:
     """Encrypt all secrets with the vault's first key, so that the others can be taken away; says of how many rows.
 
     Raises `Undecryptable`, and changes nothing, when one of them opens with no key.
     """
-    rows = session.scalars(select(model).with_for_update()).all()
+    rows = session.scalars(select(model).where(model.secrets.is_not(None)).with_for_update()).all()
     for row in rows:
-        row.secrets = vault.rotate(row.secrets)
+        if row.secrets is not None:
+            row.secrets = vault.rotate(row.secrets)
     session.flush()
     word = WORDS[model]
     audit.record(session, actor=actor, action=f"{word}.secrets_rotated", subject=f"all {word}s", count=len(rows))

@@ -24,6 +24,8 @@ from echolead.operational.models import (
     TenantHost,
     TenantOrigin,
 )
+from echolead.security import Vault
+from echolead.webhooks import MIN_SECRET_LENGTH
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 RESERVED_PATHS = ("/docs", "/healthz", "/login", "/metrics", "/openapi", "/problems", "/readyz", "/v1")
@@ -112,6 +114,21 @@ def change_tenant(session: Session, tenant_id: str, *, actor: str, **changes: An
     session.flush()
     audit.record(session, actor=actor, action="tenant.changed", subject=tenant_id, tenant_id=tenant_id, **changes)
     session.refresh(tenant)
+    return tenant
+
+
+def set_chatwoot_hmac_token(session: Session, vault: Vault, tenant_id: str, token: str, *, actor: str) -> Tenant:
+    """Keep the token that proves visitors to the tenant's chat widget; empty: forget it. Raises `NotFound`, `Refused`.
+
+    Chatwoot shows it in the settings of the website inbox, under identity validation.
+    """
+    tenant = get_tenant(session, tenant_id)
+    if token and len(token) < MIN_SECRET_LENGTH:
+        raise Refused(f"The token is shorter than {MIN_SECRET_LENGTH} characters: copy it whole.")
+    tenant.secrets = vault.encrypt({"chatwoot_hmac_token": token}) if token else None
+    session.flush()
+    action = "tenant.chatwoot_hmac_token_set" if token else "tenant.chatwoot_hmac_token_removed"
+    audit.record(session, actor=actor, action=action, subject=tenant_id, tenant_id=tenant_id)
     return tenant
 
 

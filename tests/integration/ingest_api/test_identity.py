@@ -1,11 +1,18 @@
 """Who a visitor is, through a real process: the cookie the collector sets, and the hand-over to another site."""
 
+import hmac
 import json
 from uuid import uuid4
 
 import httpx
+from sqlalchemy import Engine
 
-from tests.integration.ingest_api.conftest import CollectorProcess
+from echolead.embedded.nats import EmbeddedNats
+from echolead.operational.database import system_session
+from echolead.operational.tenants import set_chatwoot_hmac_token
+from echolead.security import Vault
+from tests.fixtures.operational import SECRET_KEY
+from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector
 
 HTTPS = {"x-forwarded-proto": "https"}
 
@@ -56,6 +63,29 @@ async def test_a_link_hands_the_visitor_over_to_the_next_site(collector: Collect
         forged = await ask(client, there, link["link"][:-2] + "AA")
     assert answer.json()["tracking_id"] == here
     assert forged.json()["tracking_id"] == there
+
+
+async def test_only_who_proves_an_id_gets_its_hash_for_the_chat_widget(
+    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
+) -> None:
+    collector = collector_beside(streams, ECHOLEAD_SECRET_KEYS=SECRET_KEY)
+    with system_session(system_engine) as session:
+        set_chatwoot_hmac_token(session, Vault(SECRET_KEY), collector.tenant_id, "widget-token", actor="test")
+    victim = str(uuid4())
+    with collector.running():
+        async with collector.client() as client:
+            said = await ask(client, victim)
+            of_cookie = await ask(client, str(uuid4()))
+            client.cookies.clear()
+            of_link = await ask(client, str(uuid4()), said.json()["link"])
+            client.cookies.clear()
+            somebody_else = await ask(client, victim)
+            reset = await client.post("/t/i", content=json.dumps({"tracking_id": victim, "reset": True}))
+    expected = hmac.new(b"widget-token", victim.encode(), "sha256").hexdigest()
+    assert of_cookie.json()["identifier_hash"] == of_link.json()["identifier_hash"] == expected
+    for answer in (said, somebody_else, reset):
+        assert answer.json()["tracking_id"] == victim
+        assert "identifier_hash" not in answer.json()
 
 
 async def test_after_a_reset_the_cookie_is_the_next_visitors(collector: CollectorProcess) -> None:

@@ -100,6 +100,7 @@ def test_secrets_move_to_a_new_key(told: Told, slug: str, stack_dir: Path, syste
     told("tenant", "create", slug)
     told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
     told("webhook", "add", slug, "chatwoot", "--secret", TOKEN)
+    assert told("tenant", "set", slug, "--chatwoot-hmac-token", "-", stdin=f"{TOKEN}\n")["proves_visitors"] is True
     newer = new_secret_key()
     stack_file = stack_dir / "stack.env"
     before = stack_file.read_text()
@@ -108,11 +109,14 @@ def test_secrets_move_to_a_new_key(told: Told, slug: str, stack_dir: Path, syste
     with system_session(system_engine) as session:
         stored = session.scalar(text("select secrets from destinations where tenant_id = :t"), {"t": slug})
         of_webhook = session.scalar(text("select secrets from webhook_endpoints where tenant_id = :t"), {"t": slug})
+        of_tenant = session.scalar(text("select secrets from tenants where tenant_id = :t"), {"t": slug})
     assert Vault(newer).decrypt(stored) == {"api_access_token": TOKEN}
     assert Vault(newer).decrypt(of_webhook) == {"current": TOKEN}
+    assert Vault(newer).decrypt(of_tenant) == {"chatwoot_hmac_token": TOKEN}
     # Back again: other tests read with the key of the fixtures.
     stack_file.write_text(before.replace(SECRET_KEY, f"{SECRET_KEY},{newer}"))
     told("destination", "rotate-secrets")
+    assert told("tenant", "set", slug, "--chatwoot-hmac-token", "")["proves_visitors"] is False
 
 
 def test_a_key_is_shown_once_rotated_and_revoked(told: Told, slug: str, system_engine: Engine) -> None:
