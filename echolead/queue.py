@@ -18,13 +18,14 @@ CONNECT_TIMEOUT_SECONDS = 5
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream and the subjects it keeps: `subject` is a pattern, its second word the tenant.
+    """A stream and the subjects it keeps: `subject` is a pattern, its second word the tenant; `reader` loads it.
 
     A message whose `Nats-Msg-Id` was there within `duplicate_window_seconds` is acknowledged and not stored again.
     """
 
     name: str
     subject: str
+    reader: str
     max_bytes: int
     duplicate_window_seconds: int = 120
 
@@ -43,10 +44,10 @@ class Stream:
         )
 
 
-EVENTS = Stream("EVENTS", "events.*", 12 * 1024**3)
+EVENTS = Stream("EVENTS", "events.*", "raw-loader", 12 * 1024**3)
 # A webhook is believed five minutes before and after the time it was signed with: in between it could be sent again.
-WEBHOOKS = Stream("WEBHOOKS", "webhooks.*.*", 2 * 1024**3, duplicate_window_seconds=660)
-DEAD = Stream("DEAD", "dead.*", 2 * 1024**3)
+WEBHOOKS = Stream("WEBHOOKS", "webhooks.*.*", "webhook-loader", 2 * 1024**3, duplicate_window_seconds=660)
+DEAD = Stream("DEAD", "dead.*", "rejected-loader", 2 * 1024**3)
 STREAMS = (EVENTS, WEBHOOKS, DEAD)
 
 CANARY = "CANARY"

@@ -27,7 +27,6 @@ from echolead.embedded.ports import Port
 from echolead.operational.migrate import is_current
 from echolead.settings import Settings
 
-LOADER = "raw-loader"
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * 1024**3, 1024**3
 MAX_LAG_MESSAGES = 1000
 STUCK_MINUTES = 15
@@ -220,21 +219,22 @@ async def _streams(settings: Settings) -> list[Finding]:
                 found.append(Finding("ok", f"Stream {stream.name}", f"{state.messages} messages, {state.bytes} bytes"))
             except NotFoundError:
                 found.append(Finding("wrong", f"Stream {stream.name}", "is missing", "Run `echolead up` (or `setup`)."))
-        found.append(await _lag(jetstream))
+        found += [await _lag(jetstream, stream) for stream in queue.STREAMS]
     finally:
         await client.close()
     return found
 
 
-async def _lag(jetstream: nats.js.JetStreamContext) -> Finding:
+async def _lag(jetstream: nats.js.JetStreamContext, stream: queue.Stream) -> Finding:
+    subject = f"Loading {stream.name.lower()}"
     try:
-        reader = await jetstream.consumer_info(queue.EVENTS.name, LOADER)
+        reader = await jetstream.consumer_info(stream.name, stream.reader)
     except NotFoundError:
-        return Finding("note", "Loading", "no loader has read the queue yet", "Look at the runs of `live` in Dagster.")
+        return Finding("note", subject, "no loader has read the queue yet", "Look at the runs of `live` in Dagster.")
     waiting = (reader.num_pending or 0) + (reader.num_ack_pending or 0)
     if waiting > MAX_LAG_MESSAGES:
-        return Finding("wrong", "Loading", f"{waiting} messages wait", "Look at the runs of `live` in Dagster.")
-    return Finding("ok", "Loading", f"{waiting} messages wait for the loader")
+        return Finding("wrong", subject, f"{waiting} messages wait", "Look at the runs of `live` in Dagster.")
+    return Finding("ok", subject, f"{waiting} messages wait for the loader")
 
 
 async def _silent(_: Exception) -> None:

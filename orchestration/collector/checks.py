@@ -1,4 +1,4 @@
-"""Checks of the raw and the deduplicated events: nothing waits for long, nothing is there twice."""
+"""Checks of the raw tables and the deduplicated events: nothing waits for long, nothing is there twice."""
 
 import asyncio
 import time
@@ -14,15 +14,19 @@ MAX_WAIT_SECONDS = 60.0
 MAX_DUPLICATE_SHARE = 0.05
 
 
-@dg.asset_check(asset=["raw", "events"])
-def events_do_not_wait_in_the_queue(echolead: EchoLead) -> dg.AssetCheckResult:
-    """An event that waits for longer than a minute is a loader that stands still, whatever its process says."""
-    waiting, seconds = asyncio.run(_oldest_waiting(echolead.settings()))
-    return dg.AssetCheckResult(
-        passed=seconds < MAX_WAIT_SECONDS,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"messages_waiting": waiting, "oldest_seconds": round(seconds, 1)},
-    )
+def nothing_waits(stream: queue.Stream, table: str, name: str) -> dg.AssetChecksDefinition:
+    """A message that waits for longer than a minute is a loader that stands still, whatever its process says."""
+
+    @dg.asset_check(asset=["raw", table], name=name, description=nothing_waits.__doc__)
+    def check(echolead: EchoLead) -> dg.AssetCheckResult:
+        waiting, seconds = asyncio.run(_oldest_waiting(echolead.settings(), stream))
+        return dg.AssetCheckResult(
+            passed=seconds < MAX_WAIT_SECONDS,
+            severity=dg.AssetCheckSeverity.ERROR,
+            metadata={"messages_waiting": waiting, "oldest_seconds": round(seconds, 1)},
+        )
+
+    return check
 
 
 @dg.asset_check(asset=["raw", "events"])
@@ -59,24 +63,31 @@ def every_received_event_is_enriched_once(echolead: EchoLead) -> dg.AssetCheckRe
     )
 
 
-async def _oldest_waiting(settings: Settings) -> tuple[int, float]:
+async def _oldest_waiting(settings: Settings, stream: queue.Stream) -> tuple[int, float]:
     """How many messages the loader has not acknowledged, and for how many seconds the oldest has waited."""
     client = await queue.connect(settings.nats_url.get_secret_value(), name="echolead checks")
     try:
         jetstream = client.jetstream()
         try:
-            reader = await jetstream.consumer_info(queue.EVENTS.name, "raw-loader")
+            reader = await jetstream.consumer_info(stream.name, stream.reader)
         except NotFoundError:
             return 0, 0.0
         waiting = (reader.num_pending or 0) + (reader.num_ack_pending or 0)
         if not waiting or reader.ack_floor is None:
             return 0, 0.0
         oldest = await jetstream.get_msg(
-            queue.EVENTS.name, seq=(reader.ack_floor.stream_seq or 0) + 1, next=True, subject=queue.EVENTS.subject
+            stream.name, seq=(reader.ack_floor.stream_seq or 0) + 1, next=True, subject=stream.subject
         )
         return waiting, max(time.time() - oldest.time.timestamp(), 0.0) if oldest.time else 0.0
     finally:
         await client.close()
 
 
-CHECKS = [events_do_not_wait_in_the_queue, few_events_come_twice, every_received_event_is_enriched_once]
+CHECKS = [
+    nothing_waits(queue.EVENTS, "events", "events_do_not_wait_in_the_queue"),
+    # One reader for both tables of webhooks.
+    nothing_waits(queue.WEBHOOKS, "chatwoot_events", "webhooks_do_not_wait_in_the_queue"),
+    nothing_waits(queue.DEAD, "rejected_events", "dead_letters_do_not_wait_in_the_queue"),
+    few_events_come_twice,
+    every_received_event_is_enriched_once,
+]

@@ -109,6 +109,8 @@ def test_the_full_build_holds_everything_but_the_deliveries(loaded: dict[str, An
 
 def test_the_full_build_checks_the_queue_and_the_ledger_as_well(loaded: dict[str, Any]) -> None:
     ours = {"raw__events_events_do_not_wait_in_the_queue", "raw__events_few_events_come_twice",
+            "raw__chatwoot_events_webhooks_do_not_wait_in_the_queue",
+            "raw__rejected_events_dead_letters_do_not_wait_in_the_queue",
             "enriched__events_every_received_event_is_enriched_once",
             "operational__deliveries_no_delivery_is_stuck"}  # fmt: skip
     assert ours <= set(loaded["steps"])

@@ -1,0 +1,61 @@
+"""The checks of the queue's readers: what waits is seen, each stream by its own reader."""
+
+import asyncio
+
+import pytest
+from nats.js.api import ConsumerConfig
+from pydantic import SecretStr
+
+from echolead import queue
+from echolead.embedded.nats import EmbeddedNats
+from echolead.settings import Settings
+from orchestration.collector import checks
+from tests.fixtures.queue_messages import make_webhook_line, publish
+
+
+async def make_readers(url: str) -> None:
+    """The loader's consumers, from here on."""
+    client = await queue.connect(url, name="test")
+    jetstream = client.jetstream()
+    await queue.ensure_streams(jetstream)
+    for stream in queue.STREAMS:
+        await jetstream.add_consumer(stream.name, ConsumerConfig(durable_name=stream.reader, ack_policy="explicit"))
+    await client.close()
+
+
+async def acknowledge(url: str, stream: queue.Stream) -> None:
+    """Read what is there, as the loader does."""
+    client = await queue.connect(url, name="test")
+    reader = await client.jetstream().pull_subscribe_bind(stream.reader, stream.name)
+    for message in await reader.fetch(10, timeout=5):
+        await message.ack_sync(timeout=5)
+    await client.close()
+
+
+def test_a_webhook_that_no_loader_takes_is_seen(nats_server: EmbeddedNats) -> None:
+    url = nats_server.url
+    settings = Settings(nats_url=SecretStr(url))
+    asyncio.run(make_readers(url))
+    before = {stream.name: asyncio.run(checks._oldest_waiting(settings, stream)) for stream in queue.STREAMS}
+    publish(url, "webhooks.acme.chatwoot", make_webhook_line())
+    waiting, seconds = asyncio.run(checks._oldest_waiting(settings, queue.WEBHOOKS))
+    assert waiting == before["WEBHOOKS"][0] + 1
+    assert seconds > 0
+    assert asyncio.run(checks._oldest_waiting(settings, queue.EVENTS))[0] == before["EVENTS"][0]
+    asyncio.run(acknowledge(url, queue.WEBHOOKS))
+    assert asyncio.run(checks._oldest_waiting(settings, queue.WEBHOOKS)) == (0, 0.0)
+
+
+@pytest.mark.parametrize(("seconds", "passed"), [(59.0, True), (61.0, False)])
+def test_a_minute_is_too_long(monkeypatch: pytest.MonkeyPatch, seconds: float, passed: bool) -> None:
+    async def waiting(*_: object) -> tuple[int, float]:
+        return 3, seconds
+
+    class Stack:
+        def settings(self) -> Settings:
+            return Settings()
+
+    monkeypatch.setattr(checks, "_oldest_waiting", waiting)
+    check = checks.nothing_waits(queue.DEAD, "rejected_events", "dead_letters_do_not_wait")
+    result = check(echolead=Stack())
+    assert (result.passed, result.metadata["messages_waiting"].value) == (passed, 3)
