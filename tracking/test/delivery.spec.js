@@ -87,7 +87,7 @@ test('an event of the moment of leaving arrives, and what was refused goes from 
   await visitor.close();
 });
 
-test('an event recorded while the page unloads arrives by beacon', async () => {
+test('an event recorded while the page unloads arrives', async () => {
   const visitor = await site.visitor();
   const page = await visitor.newPage();
   await page.goto(site.url('/plain'));
@@ -255,3 +255,32 @@ test('with the storage full and cookies blocked, events still go', async () => {
   assert.equal(identify.touch.first.params.gclid, 'Z');
   await visitor.close();
 });
+
+for (const [how, breakIt] of [
+  ['is not there', () => { delete window.fetch; }],
+  ['throws', () => { window.fetch = () => { throw new Error('no more'); }; }],
+  ['refuses', () => { window.fetch = () => Promise.reject(new TypeError('Failed to fetch')); }],
+]) {
+  test(`where fetch ${how}, a page that goes sends by beacon, and only then`, async () => {
+    const visitor = await site.visitor();
+    const page = await visitor.newPage();
+    const problems = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    await page.goto(site.url('/plain'));
+    await site.received(1);
+    await page.evaluate(breakIt);
+    await track(page, 'identify', { email: 'ana@exemplo.com.br' });
+    await site.quiet();
+    assert.equal(site.events('identify').length, 0);
+    await page.evaluate(() => { navigator.sendBeacon = ((send) => (...args) => ((window.beacons ??= []).push(args), send.apply(navigator, args)))(navigator.sendBeacon); });
+    await page.evaluate(() => window.echolead('event', 'last_word'));
+    await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide')));
+    const [event] = await site.received(1, 'last_word');
+    assert.equal(event.name, 'last_word');
+    const beacons = await page.evaluate(() => window.beacons.map(([url, body]) => [url, body.length]));
+    for (const [url, size] of beacons) assert.ok(url.endsWith('/t') && size < 65536);
+    assert.match(site.requests.at(-1).type, /^text\/plain/);
+    assert.deepEqual(problems, []);
+    await visitor.close();
+  });
+}
