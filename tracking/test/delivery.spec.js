@@ -268,16 +268,28 @@ for (const [how, breakIt] of [
     page.on('pageerror', (error) => problems.push(error.message));
     await page.goto(site.url('/plain'));
     await site.received(1);
+    const spy = () => {
+      const send = navigator.sendBeacon;
+      window.beacons = [];
+      navigator.sendBeacon = (...args) => (window.beacons.push(args), send.apply(navigator, args));
+    };
+    await page.evaluate(spy);
     await page.evaluate(breakIt);
-    await track(page, 'identify', { email: 'ana@exemplo.com.br' });
+    await track(page, 'event', 'stays');
     await site.quiet();
-    assert.equal(site.events('identify').length, 0);
-    await page.evaluate(() => { navigator.sendBeacon = ((send) => (...args) => ((window.beacons ??= []).push(args), send.apply(navigator, args)))(navigator.sendBeacon); });
-    await page.evaluate(() => window.echolead('event', 'last_word'));
-    await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide')));
-    const [event] = await site.received(1, 'last_word');
-    assert.equal(event.name, 'last_word');
+    assert.deepEqual(await page.evaluate(() => window.beacons), [], 'the page is still there');
+
+    await page.goto(site.url('/other'));
+    await site.received(2, 'page_view');
+    await page.evaluate(spy);
+    await page.evaluate(breakIt);
+    await page.evaluate(() => {
+      window.echolead('event', 'last_word');
+      dispatchEvent(new PageTransitionEvent('pagehide'));
+    });
+    await site.received(1, 'last_word');
     const beacons = await page.evaluate(() => window.beacons.map(([url, body]) => [url, body.length]));
+    assert.ok(beacons.length > 0);
     for (const [url, size] of beacons) assert.ok(url.endsWith('/t') && size < 65536);
     assert.match(site.requests.at(-1).type, /^text\/plain/);
     assert.deepEqual(problems, []);
