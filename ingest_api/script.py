@@ -1,5 +1,6 @@
 """The tracking script with what the tenant chose, compressed once and served from memory."""
 
+import asyncio
 import gzip
 import hashlib
 from functools import lru_cache
@@ -16,8 +17,7 @@ from ingest_api.collector import Collect
 from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 
 CACHE_SECONDS = 3600  # how long a page may run the previous script after an upgrade
-
-
+MAX_VARIANTS = 1024
 CONFIGURATION = b'"__CONFIG__"'
 """What the built script holds in the place of the tenant's choices, and goes on with where no tenant is known."""
 
@@ -40,7 +40,7 @@ class Script:
         self._file = file
         self._file_of_several = file.with_suffix(".domains.js")
         self._collect = collect
-        self._variants = lru_cache(maxsize=1024)(made)
+        self._variants: dict[tuple[bytes, bytes], Variants] = {}
         self._contents: dict[Path, tuple[int, bytes]] = {}
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
@@ -57,7 +57,7 @@ class Script:
             detail = "The tracking script has not been built; run `npm --prefix tracking run build`."
             await send_problem(send, Problem(NOT_FOUND, detail), None, None)
             return
-        variants = self._variants(content, configured)
+        variants = await self._encoded(content, configured)
         is_final = configured is not CONFIGURATION
         encoding = chosen_encoding(headers.get(b"accept-encoding", b""))
         shared = [
@@ -93,10 +93,18 @@ class Script:
             return b""
         return self._contents[file][1]
 
+    async def _encoded(self, content: bytes, configured: bytes) -> Variants:
+        variants = self._variants.get((content, configured))
+        if variants is None:
+            variants = await asyncio.to_thread(variants_of, content.replace(CONFIGURATION, configured))  # some 35 ms
+            if len(self._variants) >= MAX_VARIANTS:
+                self._variants.clear()
+            self._variants[content, configured] = variants
+        return variants
 
-def made(content: bytes, configured: bytes) -> Variants:
-    """The script with what the tenant chose, in every encoding."""
-    content = content.replace(CONFIGURATION, configured)
+
+def variants_of(content: bytes) -> Variants:
+    """The script in every encoding."""
     encoded = {
         b"": content,
         b"gzip": gzip.compress(content, 9, mtime=0),

@@ -105,9 +105,9 @@ async def test_only_a_tenant_of_several_hosts_is_served_the_build_for_several(
 
 
 async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
-    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: object
+    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: Path
 ) -> None:
-    file = tmp_path / "t.js"  # type: ignore[operator]
+    file = tmp_path / "t.js"
     file.write_text('f("__CONFIG__")')
     collector = collector_beside(streams, ECHOLEAD_SCRIPT_FILE=str(file))
     with Session(system_engine) as session:
