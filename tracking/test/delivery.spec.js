@@ -25,7 +25,7 @@ test('what happened offline is sent once the connection is back, and nothing twi
   await visitor.setOffline(false);
   await site.received(3);
   await site.quiet();
-  assert.deepEqual(site.names(), ['page_view', 'offline_one', 'offline_two']);
+  assert.deepEqual(site.names().sort(), ['offline_one', 'offline_two', 'page_view'], 'the one whose pause ends first goes first');
   assert.deepEqual(await waiting(page), []);
   await visitor.close();
 });
@@ -50,7 +50,9 @@ for (const [status, outcome] of [[429, 'tried again'], [500, 'tried again'], [40
     const visitor = await site.visitor();
     site.answer = (count) => ({ status: count === 0 ? status : 202 });
     const page = await visitor.newPage();
+    const answered = page.waitForResponse('**/t');
     await page.goto(site.url('/plain'));
+    await answered;
     if (outcome === 'tried again') await site.received(1, 'page_view');
     else await site.quiet(1300);
     assert.equal(site.requests.length, outcome === 'tried again' ? 2 : 1);
