@@ -32,15 +32,16 @@ class Variants(NamedTuple):
 class Script:
     """ASGI endpoint of the script: `GET` and `HEAD`, readable by any page: what it says of a tenant is no secret.
 
-    A file that is built or replaced later is picked up at the next request.
+    A tenant with several hosts gets the larger build beside it, `t.domains.js`, where there is one: it carries the
+    visitor to the others. A file that is built or replaced later is picked up at the next request.
     """
 
     def __init__(self, file: Path, collect: Collect) -> None:
         self._file = file
+        self._file_of_several = file.with_suffix(".domains.js")
         self._collect = collect
-        self._modified = -1
-        self._content = b""
-        self._variants: dict[tuple[int, bytes], Variants] = {}
+        self._variants: dict[tuple[bytes, bytes], Variants] = {}
+        self._contents: dict[Path, tuple[int, bytes]] = {}
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Serve one request."""
@@ -48,13 +49,15 @@ class Script:
             problem = Problem(METHOD_NOT_ALLOWED, "The script is read with GET.")
             await send_problem(send, problem, None, None, [(b"allow", b"GET, HEAD")])
             return
-        if not self._load():
+        headers = dict(scope["headers"])
+        configured = await self._configuration(scope, headers)
+        content = self._content(self._file_of_several) if has_siblings(configured) else b""
+        content = content or self._content(self._file)
+        if not content:
             detail = "The tracking script has not been built; run `npm --prefix tracking run build`."
             await send_problem(send, Problem(NOT_FOUND, detail), None, None)
             return
-        headers = dict(scope["headers"])
-        configured = await self._configuration(scope, headers)
-        variants = await self._encoded(self._modified, configured)
+        variants = await self._encoded(content, configured)
         is_final = configured is not CONFIGURATION
         encoding = chosen_encoding(headers.get(b"accept-encoding", b""))
         shared = [
@@ -80,24 +83,23 @@ class Script:
             return CONFIGURATION
         return configuration(tenant, host)
 
-    def _load(self) -> bool:
+    def _content(self, file: Path) -> bytes:
+        """The file as it is now, empty when it is not there."""
         try:
-            modified = self._file.stat().st_mtime_ns
-            if modified != self._modified:
-                self._content = self._file.read_bytes()
-                self._modified = modified
+            modified = file.stat().st_mtime_ns
+            if self._contents.get(file, (-1, b""))[0] != modified:
+                self._contents[file] = modified, file.read_bytes()
         except OSError:
-            return False
-        return True
+            return b""
+        return self._contents[file][1]
 
-    async def _encoded(self, modified: int, configured: bytes) -> Variants:
-        variants = self._variants.get((modified, configured))
+    async def _encoded(self, content: bytes, configured: bytes) -> Variants:
+        variants = self._variants.get((content, configured))
         if variants is None:
-            content = self._content.replace(CONFIGURATION, configured)
-            variants = await asyncio.to_thread(variants_of, content)  # some 35 ms
+            variants = await asyncio.to_thread(variants_of, content.replace(CONFIGURATION, configured))  # some 35 ms
             if len(self._variants) >= MAX_VARIANTS:
                 self._variants.clear()
-            self._variants[modified, configured] = variants
+            self._variants[content, configured] = variants
         return variants
 
 
@@ -117,6 +119,11 @@ def configuration(tenant: Tenant, host: str) -> bytes:
     """What the script is told: the tenant's consent default, and the hosts that links may take a visitor to."""
     sites = {urlsplit(origin).hostname or "" for origin in tenant.origins} | tenant.hosts
     return encode({"consent": tenant.consent_default, "link": sorted(sites - {host, ""})})
+
+
+def has_siblings(configured: bytes) -> bool:
+    """Whether the script is told of other hosts of the tenant's."""
+    return configured != CONFIGURATION and b'"link":[]' not in configured
 
 
 def chosen_encoding(accepted: bytes) -> bytes:

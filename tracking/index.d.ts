@@ -29,7 +29,7 @@ export interface EchoLead {
   (command: 'page', properties?: Record<string, unknown>): void;
   /** Call back with the ids once the script has loaded. */
   (command: 'ready', callback: (ids: EchoLeadIds) => void): void;
-  /** The next visitor at this browser is somebody else. */
+  /** The next visitor at this browser is somebody else, also for the collector's cookie. */
   (command: 'reset'): void;
   /** Calls made before the script has loaded. */
   q?: unknown[];

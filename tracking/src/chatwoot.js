@@ -9,16 +9,17 @@ import { allows } from './consent.js';
 import { record } from './events.js';
 import { visitNow } from './identity.js';
 import { ask, identifierHash } from './introduction.js';
+import { local } from './storage.js';
 import { cut, json, on, parse, quietly } from './text.js';
 import { currentTouch } from './touch.js';
 import { user } from './user.js';
 
 /** The conversation that was begun, and all that the widget has been told: once a browser, not once a page. */
-let [chat, told] = quietly(() => parse(localStorage._elw)) || ['', ''];
+let [chat, told] = quietly(() => parse(local._elw)) || ['', ''];
 /** What to call a visitor who talks and has not said their name: as the widget does. */
 let callName = 'Visitante';
 
-const remember = () => quietly(() => (localStorage._elw = json([chat, told])));
+const remember = () => quietly(() => (local._elw = json([chat, told])));
 
 export function startChatwoot() {
   on('chatwoot:ready', syncChatwoot);
@@ -27,7 +28,7 @@ export function startChatwoot() {
   // the button before the first message was pressed, and many who press it write nothing.
   on('chatwoot:on-message', ({ detail: { message_type, conversation_id, sender } }) => {
     if (message_type !== 0 || chat === cut(conversation_id)) return;
-    if (!identifierHash) ask();
+    if (!identifierHash && allows('analytics')) ask();
     chat = cut(conversation_id);
     const { name, email, phone_number: phone } = sender || {};
     callName = name || callName;

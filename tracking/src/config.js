@@ -23,4 +23,4 @@ export const collector =
 export const isSameOrigin = collector.startsWith(location.origin);
 
 /** Hosts of the tenant's other sites, which links carry the visitor's id to. */
-export const siblings = String(settings.link).split(/[ ,]+/);
+export const siblings = String(settings.link || '').split(/[ ,]+/);

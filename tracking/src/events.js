@@ -53,11 +53,10 @@ export const record = (name, properties, said) =>
 
 /** Queue an event as far as the visitor allows; hold it while they have not said. @param {Event} event */
 function admit(event) {
-  if (isWaiting() && !isOwed(event)) held.push(event);
-  else if (allows('analytics') || isOwed(event)) {
+  if (allows('analytics') || isOwed(event)) {
     push({ ...permitted(event), consent: consentOfEvent() });
     flush();
-  }
+  } else if (isWaiting()) held.push(event);
 }
 
 /** The visitor decided: what waited goes, as far as they allow. */

@@ -3,8 +3,8 @@ import { record } from './events.js';
 import { fillFields } from './fields.js';
 import { cut, json, now, on, quietly } from './text.js';
 
-const SECRET = /senha|passw|\bcc-|card|cart[aã]o|\bcv[vc]|se[cg]ur|secre|token|captcha|otp\b|one-time|\bpin\b|cpf|\brg\b|ssn/;
-const NOT_A_NAME = /empresa|company|organi|user|usu|dom|fantasia|raz/;
+const SECRET = /senha|passw|\bcc-|car[td]|\bcv[vc]|se[cg]ur|secre|token|captcha|otp\b|one-time|\bpin\b|cpf|\brg\b|ssn/;
+const NOT_A_NAME = /empresa|company|organi|\bus[eu]|dom|fantasia|raz/;
 
 /** @typedef {HTMLInputElement} Field or a select or a textarea, which have what is used of it */
 /** @typedef {import('./user.js').User} User */
@@ -31,7 +31,7 @@ function readForm(form) {
     if (SECRET.test(words) || isIgnored(field)) continue;
     const says = (/** @type {RegExp} */ meaning) => /^(text$|tel|email|num)/.test(type) && meaning.test(words);
     if (/^\S+@\S+$/.test(value) && says(/mail/)) user.email ||= value;
-    else if (/^(\D*\d){8,15}\D*$/.test(value) && says(/\btel|phone|fone|celular|whats|\bzap|mobile/)) user.phone ||= value;
+    else if (/^(\D*\d){8,15}\D*$/.test(value) && says(/\btel|[fp]h?one|celular|whats|\bzap|mobile/)) user.phone ||= value;
     else if (says(/sobrenome|last.?name|family|surname/)) user.name = `${user.name || ''} ${value}`.trim();
     else if (says(/nome|name/) && !NOT_A_NAME.test(words)) user.name ||= value;
     // What could be a card number stays here, whatever its field is called.

@@ -9,13 +9,15 @@ import { now, uuid7 } from './text.js';
  * @property {string} session_id
  * @property {number} active the last sign of life, ms
  * @property {number} [due] when the collector is to be asked for the id, ms
+ * @property {boolean} [reset] the collector's cookie is another visitor's, and has still to be replaced
  */
 
 /** @returns {Visit} */
-const read = () => unpack('_el') || {};
+export const read = () => unpack('_el') || {};
 
-/** Whether the visitor has been idle for 30 min. @param {Visit} [visit] */
-export const isSessionOver = (visit = read()) => !(now() - visit.active < 18e5);
+/** Whether the visitor has been idle for 30 min, or the session has lasted 24 h: its id begins with its time. @param {Visit} [visit] */
+export const isSessionOver = ({ active, session_id } = read()) =>
+  !(now() - active < 18e5 && now() - parseInt(session_id?.replace('-', ''), 16) < 864e5);
 
 /** Whether the collector is to be asked who the visitor is. */
 export const isDue = () => !(now() < /** @type {number} */ (read().due));

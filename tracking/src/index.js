@@ -3,11 +3,12 @@ import { arrive, arriveAsNew, store } from './touch.js';
 import { resetChatwoot, startChatwoot } from './chatwoot.js';
 import { chatwoot } from './config.js';
 import { watchAttention } from './attention.js';
-import { decide } from './consent.js';
+import { allows, decide } from './consent.js';
 import { record, review } from './events.js';
 import { watchForms } from './forms.js';
 import { isSessionOver, visitNow } from './identity.js';
-import { introduce } from './introduction.js';
+import { ask, introduce, receive } from './introduction.js';
+import { watchHandover } from './handover.js';
 import { watchLinks } from './links.js';
 import { countPage, look, watchPages } from './pages.js';
 import { json, quietly } from './text.js';
@@ -31,7 +32,7 @@ const commands = {
     decide(purposes, detail);
     visitNow();
     store();
-    introduce();
+    introduce(true);
     review();
     record('consent');
   },
@@ -44,7 +45,8 @@ const commands = {
 
   /** `echolead('reset')`: the next visitor at this browser is somebody else. */
   reset() {
-    visitNow({ tracking_id: '', active: 0, due: 9e15 }); // the collector's cookie is the old visitor's
+    visitNow({ tracking_id: '', active: 0, reset: true }); // the collector's cookie is the old visitor's
+    ask();
     forgetUser();
     arriveAsNew();
     resetChatwoot();
@@ -55,6 +57,7 @@ quietly(() => {
   const page = /** @type {any} */ (window);
   const { q = [], v } = page.echolead || {};
   if (v) return; // the tag is on the page twice
+  if (HAS_HANDOVER) receive();
   visitNow(arrive(isSessionOver()) ? { active: 0 } : {});
   introduce();
   startTransport();
@@ -68,6 +71,7 @@ quietly(() => {
   setInterval(() => quietly(look), 1000);
   watchForms();
   watchLinks();
+  if (HAS_HANDOVER) watchHandover();
   watchAttention();
   if (chatwoot !== 'off') startChatwoot();
 });

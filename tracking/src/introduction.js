@@ -1,32 +1,50 @@
-/** The collector's word on who the visitor is: its HttpOnly cookie outlives what browsers leave to scripts. */
+/**
+ * What script and collector say of who the visitor is: its HttpOnly cookie outlives what browsers leave to scripts, and its
+ * tokens take the visitor to the tenant's other domains.
+ */
 import { isSameOrigin } from './config.js';
 import { allows } from './consent.js';
-import { isDue, visitNow } from './identity.js';
+import { isDue, read, visitNow } from './identity.js';
 import { post } from './post.js';
 import { entries, save } from './queue.js';
-import { json, now } from './text.js';
+import { now } from './text.js';
+import { without } from './touch.js';
 
-const DAY = 86400000;
+/** The token in an address. */
+export const TOKEN = /\b_el=([^&#]*)&?/;
 
+/** The token that the visitor came with, until the collector has read it. @type {string | undefined} */
+let brought;
+/** The last token for links, of each tracking id this page had. @type {Record<string, string>} */
+export const tokens = {};
 /** What Chatwoot asks for with the tracking id, if it does. @type {string | undefined} */
 export let identifierHash;
-
 /** Resolves when the collector has said who the visitor is, or has not in time: events wait for it. Never rejects. */
-export let introduced = Promise.resolve();
+export let introduced = /** @type {Promise<any>} */ (Promise.resolve());
 
-/** Ask at the start, when the cookie is new or old: Safari keeps some for 7 days only. */
-export const introduce = () => isDue() && ask();
+/** Take the token out of the address, before anybody reads it. */
+export function receive() {
+  brought = TOKEN.exec(location.search)?.[1];
+  if (brought) history.replaceState(history.state, '', without(location.href, TOKEN));
+}
 
-/** Only the collector of this very origin has a cookie here. */
-export function ask() {
-  if (isSameOrigin && allows('analytics')) introduced = converse().catch(() => {}); // blocked, or offline
+/** Ask at the start, when the cookie is new or old: Safari keeps some for 7 days only; and have it removed on refusal. @param {boolean} [isDecided] */
+export const introduce = (isDecided) => (allows('analytics') ? (HAS_HANDOVER && brought) || isDue() : isDecided) && ask();
+
+/** Only the collector of this very origin has a cookie here. One after the other: the last answer counts. @param {boolean} [isForLink] */
+export function ask(isForLink) {
+  if (isSameOrigin || (HAS_HANDOVER && (brought || isForLink))) introduced = introduced.then(converse).catch(() => {}); // blocked, or offline
 }
 
 async function converse() {
-  const { tracking_id } = visitNow({ due: now() + DAY }); // no answer: once more in a later session
-  const answer = await (await post('/i', json({ tracking_id }))).json();
-  if (!answer.tracking_id) return; // a problem document
-  visitNow({ tracking_id: answer.tracking_id, due: now() + 5 * DAY });
+  if (!allows('analytics')) return post('/i', { forget: true });
+  visitNow({ due: now() + 432000000 }); // 5 days, also when there is no answer
+  const { tracking_id, reset } = read();
+  const answer = await (await post('/i', { tracking_id, reset, ...(HAS_HANDOVER && { link: brought }) })).json();
+  if (!answer.tracking_id || visitNow().tracking_id !== tracking_id) return; // a problem document; or a reset meanwhile
+  if (HAS_HANDOVER) brought = undefined;
+  visitNow({ tracking_id: answer.tracking_id, reset: undefined });
   for (const [, event] of entries()) if (event.tracking_id === tracking_id) save({ ...event, tracking_id: answer.tracking_id });
+  if (HAS_HANDOVER) tokens[answer.tracking_id] = answer.link;
   identifierHash = answer.identifier_hash;
 }

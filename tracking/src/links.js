@@ -7,10 +7,10 @@ import { isOwn } from './touch.js';
 
 /** Eight characters a person can read out, of the session id's last 40 bits, which are random; Crockford's alphabet. */
 const whatsappCode = () =>
-  parseInt(visitNow().session_id.slice(-10), 16)
+  parseInt(1 + visitNow().session_id.slice(-10), 16)
     .toString(32)
+    .slice(1) // the 1, which kept the zeros after it
     .toUpperCase()
-    .padStart(8, '0')
     .replace(/[ILOU]/g, (letter) => 'WXYZ'['ILOU'.indexOf(letter)]);
 
 export const watchLinks = () =>

@@ -13,7 +13,7 @@ let previous = document.referrer;
 
 /** What makes an address another page: its path, or a fragment that is a route; queries are filters and tidying. */
 /** @param {string} url */
-const pageOf = (url) => url.replace(/\?[^#]*/, '').replace(/#(?!!?\/).*/, '');
+const pageOf = (url) => url.replace(/\?[^#]*|#(?!!?\/).*/g, '');
 
 /** The referrer of the view that is open: the page before it, also within an application. */
 export const pageReferrer = () => previous;

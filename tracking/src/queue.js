@@ -4,14 +4,14 @@
  * An entry says until when somebody is busy sending it; afterwards any page of the site may. Without localStorage the
  * events live as long as the page.
  */
+import { local } from './storage.js';
 import { json, parse, quietly } from './text.js';
 
 /** @typedef {{event_id: string, name: string, tracking_id: string} & Record<string, any>} Event */
 
 const KEY = '_elq.';
-/** localStorage, and what it would not take, as it is full or blocked. @type {Record<string, string>[]} */
-const boxes = [{}];
-quietly(() => boxes.unshift(localStorage));
+/** localStorage, and what it would not take, as it is full or blocked. */
+const boxes = [local, {}];
 
 /** Whether an event is worth more than the rest when room runs out: chats, conversions, consent, forms sent, identities. @param {Event} event */
 export const isLead = ({ name }) => /^(c(hat|on)|form_su|iden)/.test(name);
@@ -22,7 +22,7 @@ export const entries = () =>
     .flatMap((box) =>
       Object.keys(box)
         .sort()
-        .map((key) => key.startsWith(KEY) && parse(box[key])),
+        .map((key) => key.startsWith(KEY) && quietly(() => parse(box[key]))),
     )
     .filter((entry) => entry?.[1]);
 

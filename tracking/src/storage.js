@@ -2,7 +2,9 @@
 import { json, parse, quietly } from './text.js';
 
 /** @type {Record<string, string>} what this page knows, also when the browser keeps nothing */
-const memory = {};
+export const memory = {};
+/** @type {Record<string, string>} what the browser keeps; throws when it is full */
+export const local = quietly(() => localStorage) || memory;
 /** @type {string | undefined} */
 let domain;
 
@@ -13,7 +15,7 @@ export const readCookie = (name) => quietly(() => ('; ' + document.cookie).split
 const writeCookie = (name, value, maxAge, on) =>
   quietly(() => {
     const secure = isSecureContext ? ';secure' : '';
-    document.cookie = `${name}=${value};path=/;max-age=${maxAge};samesite=lax${on && ';domain=' + on}${secure}`;
+    document.cookie = `${name}=${value};path=/;max-age=${maxAge};samesite=lax;domain=${on}${secure}`;
   });
 
 /**
@@ -33,7 +35,7 @@ export const cookieDomain = () =>
       }) || '');
 
 /** The record, wherever it survived. The cookie wins: other subdomains write it too. @param {string} name @returns {string} */
-export const recall = (name) => readCookie(name) || quietly(() => localStorage[name]) || memory[name] || '';
+export const recall = (name) => readCookie(name) || local[name] || memory[name];
 
 /**
  * Keep a record in memory, and in the browser when `lasting`; else take it out of the browser.
@@ -42,8 +44,8 @@ export const recall = (name) => readCookie(name) || quietly(() => localStorage[n
  * @param {boolean} lasting
  */
 export function keep(name, value, lasting) {
-  memory[name] = value;
-  quietly(() => (lasting ? (localStorage[name] = value) : delete localStorage[name]));
+  quietly(() => (lasting ? (local[name] = value) : delete local[name]));
+  memory[name] = value; // after it: they may be one
   // 395 days, as browsers cut at 400. They refuse 4096 bytes with name and attributes: a record too large lives in
   // localStorage alone, and no old cookie may hide it.
   writeCookie(name, value, lasting && value.length < 3800 ? 34128000 : 0, cookieDomain());

@@ -1,5 +1,10 @@
 /** Text that the collector accepts, ids it can order, and work that fails in silence. */
 
+export const { now } = Date;
+/** 0 up to 1: enough for ids, which are no secrets. */
+export const { random } = Math;
+export const { parse, stringify: json } = JSON;
+
 /**
  * At most `limit` characters of anything, as well-formed Unicode: half an emoji would make the whole event unreadable.
  * @param {unknown} value
@@ -13,11 +18,8 @@ export function cut(value, limit = 2048) {
 
 /** A UUIDv7: 48 bits of time in ms, then random; unlike `crypto.randomUUID` it needs no secure context. */
 export const uuid7 = () =>
-  now().toString(16).padStart(12, '0').replace(/.{8}/, '$&-') +
-  '-7xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, () => Math.floor(random() * 16).toString(16));
-
-/** 0 up to 1: enough for ids, which are no secrets. */
-export const random = () => Math.random();
+  ('0' + now().toString(16)).replace(/.{8}/, '$&-') +
+  '-7xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, () => ((random() * 16) | 0).toString(16));
 
 /** Run `work`; whatever goes wrong stays ours. @template T @param {() => T} work @returns {T | undefined} */
 export function quietly(work) {
@@ -34,14 +36,5 @@ export function quietly(work) {
 export const on = (names, handle) =>
   names.split(' ').map((name) => addEventListener(name, (event) => quietly(() => handle(event)), true));
 
-export const now = () => Date.now();
 /** The time, RFC 3339 with ms. */
 export const clock = () => new Date().toISOString();
-/** @param {unknown} value */
-export const json = (value) => JSON.stringify(value);
-/**
- * @param {string | null} text
- * @param {(name: string, value: any) => any} [revive]
- * @returns {any} `undefined` for what is no JSON
- */
-export const parse = (text, revive) => quietly(() => JSON.parse(/** @type {string} */ (text), revive));

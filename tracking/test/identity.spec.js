@@ -85,17 +85,61 @@ test('the collector is where the script comes from, whatever the path is called'
   await visitor.close();
 });
 
-test('after a reset the collector\'s cookie, which is the old visitor\'s, is not asked any more', async () => {
+test('a reset gives the collector\'s cookie to the next visitor, also when the answer to the first one comes late', async () => {
+  const { visitor, page } = await firstParty();
+  site.identity = ({ tracking_id, reset }) => ({ tracking_id: reset ? tracking_id : KNOWN });
+  site.identityDelay = 300;
+  await page.goto(site.url('/plain'));
+  await page.evaluate(() => { window.echolead('reset'); window.echolead('event', 'somebody_else'); });
+  await site.received(2);
+  await page.goto(site.url('/other'));
+  const views = await site.received(2, 'page_view');
+  const [other] = site.events('somebody_else');
+  assert.equal(site.identityRequests.length, 2);
+  assert.deepEqual(site.identityRequests[1], { tracking_id: other.tracking_id, reset: true });
+  assert.notEqual(other.tracking_id, KNOWN);
+  assert.equal(views[1].tracking_id, other.tracking_id);
+  assert.ok(views[1].tracking_id !== site.identityRequests[0].tracking_id);
+  await visitor.close();
+});
+
+test('a reset that did not reach the collector is said again, and never undone', async () => {
   const { visitor, page } = await firstParty();
   site.identity = () => ({ tracking_id: KNOWN });
   await page.clock.install({ time: '2026-03-01T10:00:00Z' });
   await page.goto(site.url('/plain'));
   await site.received(1);
+  site.identity = () => 503;
   await page.evaluate(() => window.echolead('reset'));
+  await page.waitForFunction(() => !document.cookie.includes('019ca90e-208d'));
+  site.identity = ({ tracking_id, reset }) => ({ tracking_id: reset ? tracking_id : KNOWN });
   await page.clock.setSystemTime('2026-04-01T10:00:00Z');
   await page.goto(site.url('/plain'));
   const [, view] = await site.received(2, 'page_view');
   assert.notEqual(view.tracking_id, KNOWN);
-  assert.equal(site.identityRequests.length, 1);
+  assert.equal(site.identityRequests.at(-1).reset, true);
   await visitor.close();
+});
+
+test('who refuses analytics has the collector\'s cookie removed, once, and no collector of another origin is told', async () => {
+  const { visitor, page } = await firstParty();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  assert.equal((await visitor.cookies()).filter((cookie) => cookie.name === 'known').length, 1);
+  await page.evaluate(() => window.echolead('consent', { analytics: false }));
+  await site.received(1, 'consent');
+  await page.goto(site.url('/other'));
+  await site.quiet();
+  assert.deepEqual(site.identityRequests.slice(1), [{ forget: true }]);
+  assert.equal((await visitor.cookies()).filter((cookie) => cookie.name === 'known').length, 0);
+  await visitor.close();
+
+  const other = await site.visitor();
+  const elsewhere = await other.newPage();
+  await elsewhere.goto(site.url('/plain'));
+  await elsewhere.evaluate(() => window.echolead('consent', 'denied'));
+  await site.received(1, 'consent');
+  await site.quiet();
+  assert.deepEqual(site.identityRequests, []);
+  await other.close();
 });

@@ -33,6 +33,8 @@ class Site {
   config = undefined;
   /** What `POST /t/i` answers, given the body sent: a body, or a status. */
   identity = ({ tracking_id }) => ({ tracking_id, expires_in: 120 });
+  /** Answers of `POST /t/i` come so much later, ms. */
+  identityDelay = 0;
   /** Every body of `POST /t/i`. */
   identityRequests = [];
   /** Every page asked for, with host and query. */
@@ -69,6 +71,7 @@ class Site {
     this.delay = 0;
     this.config = undefined;
     this.identity = ({ tracking_id }) => ({ tracking_id, expires_in: 120 });
+    this.identityDelay = 0;
     this.identityRequests = [];
     this.visited = [];
     this.answer = { status: 202 };
@@ -109,7 +112,8 @@ class Site {
     if (request.method === 'POST' && pathname === `${this.path}/i`) return this.#identify(request, response);
     if (pathname === `${this.path}.js`) {
       response.setHeader('Content-Type', 'text/javascript; charset=utf-8');
-      const script = await readFile(here('../dist/t.js'), 'utf8');
+      // As the collector does: the larger script only for tenants with several hosts.
+      const script = await readFile(here(this.config?.link ? '../dist/t.domains.js' : '../dist/t.js'), 'utf8');
       return response.end(this.config ? script.replace('"__CONFIG__"', JSON.stringify(this.config)) : script);
     }
     if (request.method === 'POST') return response.writeHead(303, { Location: '/plain' }).end();
@@ -130,9 +134,14 @@ class Site {
     for await (const chunk of request) chunks.push(chunk);
     const body = JSON.parse(Buffer.concat(chunks));
     this.identityRequests.push(body);
+    if (this.identityDelay) await wait(this.identityDelay);
     const answer = await this.identity(body);
     const status = typeof answer === 'number' ? answer : 200;
-    response.writeHead(status, { 'Content-Type': 'application/json', 'Set-Cookie': 'known=1; HttpOnly; Path=/' });
+    response.writeHead(status, {
+      'Content-Type': 'application/json',
+      'Set-Cookie': `known=1; HttpOnly; Path=/${body.forget ? '; Max-Age=0' : ''}`,
+      'Access-Control-Allow-Origin': request.headers.origin || '*',
+    });
     response.end(JSON.stringify(status === 200 ? answer : { type: 'about:blank', status }));
   }
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
 from echolead.embedded.nats import EmbeddedNats
+from echolead.operational.models import TenantOrigin
 from echolead.operational.tenants import change_tenant
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_body, make_event
 from tests.integration.ingest_api.conftest import stored_event_ids as stored
@@ -75,6 +76,32 @@ async def test_a_page_of_somebody_else_is_refused_and_told_what_to_do(collector:
     assert f"add-origin {collector.tenant_id} {origin}" in answer.json()["detail"]
     assert "access-control-allow-origin" not in answer.headers
     assert event["event_id"] not in await stored(collector)
+
+
+async def test_only_a_tenant_of_several_hosts_is_served_the_build_for_several(
+    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.js"
+    file.write_text('f("__CONFIG__")')
+    collector = collector_beside(streams, ECHOLEAD_SCRIPT_FILE=str(file))
+    with collector.running():
+        async with collector.client() as client:
+            not_built = await client.get("/t.js")
+            file.with_name("t.domains.js").write_text('several("__CONFIG__")')
+            of_several = await client.get("/t.js")
+            elsewhere = await client.get("/t.js", headers={"host": "nobody.test"})
+            with Session(system_engine) as session:
+                session.execute(delete(TenantOrigin).where(TenantOrigin.tenant_id == collector.tenant_id))
+                session.commit()
+            async with asyncio.timeout(20):
+                of_one = of_several
+                while of_one.text == of_several.text:
+                    of_one = await client.get("/t.js")
+    assert not_built.text == 'f({"consent":"granted","link":["shop.example.com"]})'
+    assert of_several.text == 'several({"consent":"granted","link":["shop.example.com"]})'
+    assert of_one.text == 'f({"consent":"granted","link":[]})'
+    assert elsewhere.text == 'f("__CONFIG__")'
+    assert len({not_built.headers["etag"], of_several.headers["etag"], of_one.headers["etag"]}) == 3
 
 
 async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(

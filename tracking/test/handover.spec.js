@@ -1,0 +1,136 @@
+/** Links, forms and windows that lead to the tenant's other domains, with the token that the collector gives out. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openSite } from './site.js';
+
+let site;
+before(async () => { site = await openSite(); });
+after(() => site.close());
+
+const SHOP = 'loja.shop.test';
+
+/** A page whose tenant has a shop on another domain; the collector knows the tokens that it gave out. */
+async function withShop(path = '/handover', { attributes = '', ...options } = {}) {
+  const visitor = await site.visitor(options);
+  site.config = { link: [SHOP, 'blog.acme.test'] };
+  site.attributes = attributes;
+  const given = new Map();
+  site.identity = ({ tracking_id, link }) => {
+    const known = given.get(link) ?? tracking_id;
+    const token = `token-${given.size}_`;
+    given.set(token, known);
+    return { tracking_id: known, link: token, expires_in: 120 };
+  };
+  const page = await visitor.newPage();
+  await page.goto(site.url(path));
+  return { visitor, page };
+}
+
+/** Press and let go later, as fingers do. */
+async function press(page, selector) {
+  await page.hover(selector);
+  const answered = page.waitForResponse('**/t/i');
+  await page.mouse.down();
+  await answered;
+  await page.waitForTimeout(50);
+  await page.mouse.up();
+}
+
+for (const [what, selector, url] of [
+  ['a link', '#link', /^loja\.shop\.test\/plain\?cor=azul%20claro&_el=token-0_$/],
+  ['a form that gets', '#get button', /^loja\.shop\.test\/plain\?q=tenis&_el=token-0_$/],
+  ['a window', '#window', /^loja\.shop\.test\/plain\?&_el=token-0_$/],
+]) {
+  test(`${what} to the other domain carries the visitor, and the address there is clean before anything reads it`, async () => {
+    const { visitor, page } = await withShop();
+    const [view] = await site.received(1);
+    await press(page, selector);
+    const [, next] = await site.received(2, 'page_view');
+    assert.equal(next.tracking_id, view.tracking_id);
+    assert.match(site.visited.find((address) => address.startsWith(SHOP)), url);
+    assert.ok(!JSON.stringify(site.events()).includes('_el='), 'no event has the token');
+    assert.deepEqual(site.identityRequests, [
+      { tracking_id: view.tracking_id },
+      { tracking_id: site.identityRequests[1].tracking_id, link: 'token-0_' },
+    ]);
+    assert.notEqual(site.identityRequests[1].tracking_id, view.tracking_id);
+    const there = visitor.pages().at(-1);
+    assert.ok(!there.url().includes('_el'));
+    await visitor.close();
+  });
+}
+
+test('a form that posts to the other domain has the token in its action, not in its fields', async () => {
+  const { visitor, page } = await withShop();
+  await site.received(1);
+  const posted = page.waitForRequest((request) => request.method() === 'POST' && request.url().includes(SHOP) && !request.url().includes('/t'));
+  await press(page, '#post button');
+  const request = await posted;
+  assert.match(request.url(), /\/enviar\?passo=1&_el=token-0_$/);
+  assert.equal(request.postData(), 'email=ana%40exemplo.com.br');
+  await visitor.close();
+});
+
+test('a navigation does not wait for a token, and starts a visitor of its own', async () => {
+  const { visitor, page } = await withShop();
+  const [view] = await site.received(1);
+  site.identityDelay = 3000;
+  await page.click('#link');
+  await page.waitForURL((url) => url.hostname === SHOP);
+  const [, next] = await site.received(2, 'page_view');
+  assert.notEqual(next.tracking_id, view.tracking_id);
+  assert.ok(!site.visited.some((address) => address.includes('_el=')));
+  await visitor.close();
+});
+
+test('addresses of the same domain, of strangers and of lookalikes get no token, and none is asked for', async () => {
+  const { visitor, page } = await withShop();
+  await site.received(1);
+  for (const selector of ['#blog', '#stranger', '#lookalike', '#own']) {
+    await page.evaluate((link) => document.querySelector(link).addEventListener('click', (event) => event.preventDefault()), selector);
+    await page.click(selector);
+    assert.ok(!(await page.getAttribute(selector, 'href')).includes('_el'));
+  }
+  await site.quiet();
+  assert.deepEqual(site.identityRequests, []);
+  await visitor.close();
+});
+
+test('without consent no token is asked for, one that came is taken out of the address and read only when allowed', async () => {
+  const { visitor, page } = await withShop('/handover?utm_source=a&_el=somebody#topo', { attributes: 'data-consent="wait"' });
+  assert.match(page.url(), /\/handover\?utm_source=a#topo$/);
+  await page.hover('#link');
+  await page.mouse.down();
+  await site.quiet();
+  assert.deepEqual(site.identityRequests, []);
+  assert.ok(!(await page.getAttribute('#link', 'href')).includes('_el'));
+  await page.mouse.move(0, 0);
+  await page.mouse.up();
+  await page.evaluate(() => window.echolead('consent', 'granted'));
+  const [view] = await site.received(1, 'page_view');
+  assert.equal(site.identityRequests[0].link, 'somebody');
+  assert.match(view.page.url, /\?utm_source=a#topo$/);
+  await visitor.close();
+});
+
+test('a token that is forged or too old leaves the visitor as they are, with a clean address', async () => {
+  const { visitor, page } = await withShop('/plain?_el=forged');
+  const [view] = await site.received(1);
+  assert.equal(site.identityRequests.length, 1);
+  assert.equal(view.tracking_id, site.identityRequests[0].tracking_id);
+  assert.match(page.url(), /\/plain$/);
+  assert.equal(view.page.query, '');
+  await visitor.close();
+});
+
+test('after a reset links carry the next visitor', async () => {
+  const { visitor, page } = await withShop();
+  await site.received(1);
+  await page.evaluate(() => document.querySelector('#link').addEventListener('click', (event) => event.preventDefault()));
+  await press(page, '#link');
+  await page.evaluate(() => { document.querySelector('#link').href = document.querySelector('#link').href.replace(/&_el=.*/, ''); });
+  await page.evaluate(() => window.echolead('reset'));
+  await page.click('#link');
+  assert.ok(!(await page.getAttribute('#link', 'href')).includes('_el=token-0_'));
+  await visitor.close();
+});
