@@ -19,6 +19,7 @@ from ingest_api.problems import (
     UNSUPPORTED_ENCODING,
     ProblemType,
 )
+from ingest_api.validation import REASONS
 
 EXAMPLE_EVENT = {
     "event_id": "0197c1b2-6f80-7a31-8f4e-0c8a5be4d911",
@@ -64,14 +65,11 @@ REJECTION_SCHEMA = {
         "event_id": {"type": "string", "description": "Empty when it could not be read"},
         "reason": {
             "type": "string",
-            "enum": [
-                "invalid_event", "malformed_json", "event_too_large", "nesting_too_deep", "invalid_unicode",
-                "nul_character", "time_out_of_range",
-            ],
+            "enum": list(REASONS),
         },
         "detail": {"type": "string"},
     },
-}  # fmt: skip
+}
 ACCEPTED_SCHEMA = {
     "type": "object",
     "required": ["accepted", "rejected"],

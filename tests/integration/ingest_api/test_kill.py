@@ -35,7 +35,7 @@ CLIENTS = 16
 BATCH_EVENTS = 50
 BATCHES, SINGLES = 1_960, 2_000  # 100,000 events
 PAGE_VIEW = make_event()  # 100,000 random ids more would cost the clients as much as sending
-BLOWS = ("worker",) * 5 + ("queue",) * 3
+BLOWS = ("worker",) * 4 + ("queue",) * 3
 
 
 @dataclass
