@@ -9,7 +9,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,17 +16,16 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import args_row
 
+from echolead.operational.kept_connection import DatabaseUnavailable, KeptConnection
 from echolead.security import read_api_key
 from echolead.webhooks import ENDPOINT, ROTATION_OVERLAP
 
 POLL_SECONDS = 2.0
 MISS_SECONDS = 0.5
 MAX_UNKNOWN = 10_000
-QUERY_TIMEOUT_SECONDS = 5.0
 HOST_PATTERN = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\]|[0-9a-f:]{2,45}")
 
 # One statement, one snapshot: a host never points at a tenant that this read does not have.
@@ -152,10 +150,9 @@ class Tenants:
     """The directory of one process, kept fresh by `run()`; look-ups never wait for the database on a hit."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._database = KeptConnection(url, "echolead-tenancy")
         self._directory = Directory()
         self._rows: list[Row] | None = None
-        self._connection: AsyncConnection | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._started_at = self._refreshed_at = float("-inf")
         self._unknown: set[str] = set()
@@ -170,7 +167,7 @@ class Tenants:
                 await self._refresh_once()
                 await asyncio.sleep(POLL_SECONDS)
         finally:
-            await self._close()
+            await self._database.close()
 
     @property
     def directory(self) -> Directory:
@@ -237,11 +234,9 @@ class Tenants:
     async def _refresh(self) -> None:
         self._started_at = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(QUERY_TIMEOUT_SECONDS):
-                rows = await self._read()
-        except (psycopg.Error, OSError, TimeoutError) as error:
-            await self._close()
-            sentence = f"the operational database does not answer: {str(error).strip() or type(error).__name__}"
+            rows = await self._database.do(self._read)
+        except DatabaseUnavailable as error:
+            sentence = f"the operational database does not answer: {error}"
             if self.missing != sentence:
                 log.warning("%s", sentence)
             self.missing = sentence
@@ -252,23 +247,13 @@ class Tenants:
                 self._directory = directory_of(rows)
         self._refreshed_at = asyncio.get_running_loop().time()
 
-    async def _read(self) -> list[Row]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="echolead-tenancy"
-            )
+    async def _read(self, connection: AsyncConnection) -> list[Row]:
         used, self._used_keys = self._used_keys, {}
         for api_key_id, at in used.items():
-            await self._connection.execute(RECORD_USE, [at, api_key_id])
-        async with self._connection.cursor(row_factory=args_row(Row)) as cursor:
+            await connection.execute(RECORD_USE, [at, api_key_id])
+        async with connection.cursor(row_factory=args_row(Row)) as cursor:
             rows: list[Row] = await (await cursor.execute(LOAD)).fetchall()
         return rows
-
-    async def _close(self) -> None:
-        if self._connection is not None:
-            with suppress(psycopg.Error, OSError):
-                await self._connection.close()
-            self._connection = None
 
 
 def directory_of(rows: list[Row]) -> Directory:

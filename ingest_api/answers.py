@@ -22,9 +22,15 @@ PREFLIGHT_SECONDS = 7200  # Chromium's own limit
 
 
 @lru_cache(maxsize=4096)
+def is_allowed(tenant: Tenant | None, origin: bytes | None) -> bool:
+    """Whether pages of `origin` are the tenant's."""
+    return tenant is not None and origin is not None and tenant.allows(origin.decode("latin-1"))
+
+
+@lru_cache(maxsize=4096)
 def cors_headers(tenant: Tenant | None, origin: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
     """`Vary` always, the origin only when the tenant allows it; credentials never."""
-    if tenant is None or origin is None or not tenant.allows(origin.decode("latin-1")):
+    if origin is None or not is_allowed(tenant, origin):
         return (VARY_ORIGIN,)
     # The script reads Retry-After, which a page of another origin sees only when it is named here.
     return (VARY_ORIGIN, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", b"retry-after"))
@@ -91,7 +97,7 @@ async def send_problem(
 async def send_preflight(send: Send, tenant: Tenant, origin: bytes | None) -> None:
     """Answer a browser's question whether a page may post here; without the allowing headers the answer is no."""
     headers = list(cors_headers(tenant, origin))
-    if len(headers) > 1:
+    if is_allowed(tenant, origin):
         headers += [
             (b"access-control-allow-methods", b"POST"),
             (b"access-control-allow-headers", b"content-type, content-encoding"),

@@ -3,15 +3,16 @@
 import itertools
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from time import time_ns
+from typing import NamedTuple
 from uuid import UUID
 
 from echolead.events import DeadLetter, ReceivedRequest, encode
 from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants, host_name
 from ingest_api.addresses import IpPolicy, TrustedProxies
-from ingest_api.answers import Receive, Scope, Send, cors_headers, send_accepted, send_preflight, send_problem
+from ingest_api.answers import Receive, Scope, Send, is_allowed, send_accepted, send_preflight, send_problem
 from ingest_api.bodies import Bodies, Disconnected
 from ingest_api.metrics import Metrics
 from ingest_api.problems import (
@@ -104,6 +105,19 @@ def now() -> datetime:
     return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
 
 
+class Posted(NamedTuple):
+    """A request of a page that may be answered: whose it is, and where it came from. `peer` may be a proxy of ours."""
+
+    tenant: Tenant
+    host: str
+    peer: str
+    origin: bytes | None
+    headers: Mapping[bytes, bytes]
+    scope: Scope
+    receive: Receive
+    send: Send
+
+
 class Collect:
     """ASGI endpoint of the collect path: stores 1 to 500 events and answers 202 once the queue has them on disk.
 
@@ -131,6 +145,12 @@ class Collect:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        await self.serve(scope, receive, send, self._collect)
+
+    async def serve(
+        self, scope: Scope, receive: Receive, send: Send, answer: Callable[[Posted], Awaitable[None]]
+    ) -> None:
+        """Have `answer` answer what a page of the tenant's posts, and everything else here: preflights and problems."""
         # Of a repeated header the last one counts, as the nearest proxy's; `client_ip` reads the whole list.
         headers: dict[bytes, bytes] = dict(scope["headers"])
         origin = headers.get(b"origin")
@@ -140,13 +160,12 @@ class Collect:
             tenant, host = await self.find_tenant(peer, headers)
             method = scope["method"]
             if method == "POST":
-                self.check_origin(tenant, origin)
-                checked = await self._collect(tenant, host, peer, headers, scope, receive)
-                await send_accepted(send, tenant, origin, len(checked.accepted), checked.rejected)
+                check_origin(tenant, origin)
+                await answer(Posted(tenant, host, peer, origin, headers, scope, receive, send))
             elif method == "OPTIONS":
                 await send_preflight(send, tenant, origin)
             else:
-                problem = Problem(METHOD_NOT_ALLOWED, "Send events with POST.")
+                problem = Problem(METHOD_NOT_ALLOWED, "Send with POST.")
                 await send_problem(send, problem, tenant, origin, [(b"allow", b"POST, OPTIONS")])
         except Problem as problem:
             self.intake.metrics.refused.labels(problem.kind.name).inc()
@@ -171,35 +190,15 @@ class Collect:
             raise Problem(UNKNOWN_HOST, "No tenant has this host. Add it with `echolead tenant`, or correct the DNS.")
         return tenant, host
 
-    def check_origin(self, tenant: Tenant, origin: bytes | None) -> None:
-        """Raises `Problem` for a page that names itself and is not the tenant's.
-
-        `null` is what a page says whose policy hides its address: nobody in particular.
-        """
-        if origin is not None and origin != b"null" and len(cors_headers(tenant, origin)) == 1:
-            self_said = origin.decode("latin-1")[:200]
-            raise Problem(
-                ORIGIN_NOT_ALLOWED,
-                f"{self_said} is no origin of this tenant. Add it: `echolead tenant add-origin {tenant.tenant_id} "
-                f"{self_said}`.",
-            )
-
     def client_ip(self, peer: str, scope: Scope) -> str:
         """The client's address, behind the proxies we trust."""
         return self.proxies.client_ip(peer, scope["headers"]) if self.proxies.trusts(peer) else peer
 
-    async def _collect(
-        self,
-        tenant: Tenant,
-        host: str,
-        peer: str,
-        headers: Mapping[bytes, bytes],
-        scope: Scope,
-        receive: Receive,
-    ) -> Checked:
-        ip = self.client_ip(peer, scope)
+    async def _collect(self, posted: Posted) -> None:
+        tenant, headers = posted.tenant, posted.headers
+        ip = self.client_ip(posted.peer, posted.scope)
         self.rates.check(ip)
-        body = await self.bodies.read(headers, receive)
+        body = await self.bodies.read(headers, posted.receive)
         try:
             checked = self._checked(body, tenant, ip)
             self.rates.take(tenant, ip, len(checked.accepted) + len(checked.rejected))
@@ -207,7 +206,7 @@ class Collect:
                 tenant_id=tenant.tenant_id,
                 received_at=now(),
                 sent_at=checked.sent_at,
-                host=host,
+                host=posted.host,
                 ip=self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
                 user_agent=text_of(headers.get(b"user-agent", b"")),
                 client_hints=client_hints(headers),
@@ -217,7 +216,7 @@ class Collect:
             await self.intake.store(request, checked)
         finally:
             self.bodies.release(len(body))
-        return checked
+        await send_accepted(posted.send, tenant, posted.origin, len(checked.accepted), checked.rejected)
 
     def _checked(self, body: bytes, tenant: Tenant, ip: str) -> Checked:
         try:
@@ -225,6 +224,20 @@ class Collect:
         except Problem:
             self.rates.charge(ip)
             raise
+
+
+def check_origin(tenant: Tenant, origin: bytes | None) -> None:
+    """Raises `Problem` for a page that names itself and is not the tenant's.
+
+    `null` is what a page says whose policy hides its address: nobody in particular.
+    """
+    if origin is not None and origin != b"null" and not is_allowed(tenant, origin):
+        self_said = origin.decode("latin-1")[:200]
+        raise Problem(
+            ORIGIN_NOT_ALLOWED,
+            f"{self_said} is no origin of this tenant. Add it: `echolead tenant add-origin {tenant.tenant_id} "
+            f"{self_said}`.",
+        )
 
 
 def client_hints(headers: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -16,21 +16,9 @@ from uuid import UUID
 import msgspec
 
 from echolead.events import encode
-from echolead.tenancy import Tenant
-from ingest_api.answers import (
-    NO_STORE,
-    RawHeaders,
-    Receive,
-    Scope,
-    Send,
-    cors_headers,
-    send_bytes,
-    send_preflight,
-    send_problem,
-)
-from ingest_api.bodies import Disconnected
-from ingest_api.collector import Collect
-from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_AN_IDENTITY, Problem
+from ingest_api.answers import NO_STORE, RawHeaders, Receive, Scope, Send, cors_headers, send_bytes
+from ingest_api.collector import Collect, Posted
+from ingest_api.problems import NOT_AN_IDENTITY, Problem
 
 LINK_SECONDS = 120
 """A link is followed within seconds; a token that was shared or indexed must not hand over a visitor later."""
@@ -105,62 +93,32 @@ class Identity:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        origin = headers.get(b"origin")
-        tenant: Tenant | None = None
-        try:
-            peer = scope["client"][0] if scope["client"] else ""
-            tenant, _ = await self._collect.find_tenant(peer, headers)
-            if scope["method"] == "OPTIONS":
-                await send_preflight(send, tenant, origin)
-            elif scope["method"] != "POST":
-                problem = Problem(METHOD_NOT_ALLOWED, "Ask with POST.")
-                await send_problem(send, problem, tenant, origin, [(b"allow", b"POST, OPTIONS")])
-            else:
-                self._collect.check_origin(tenant, origin)
-                question = await self._question(headers, receive)
-                is_secure = self._collect.proxies.is_https(peer, scope["scheme"], headers)
-                await self._answer(send, tenant, origin, question, headers, is_secure)
-        except Problem as problem:
-            self._collect.intake.metrics.refused.labels(problem.kind.name).inc()
-            await send_problem(send, problem, tenant, origin)
-        except Disconnected:
-            pass
+        await self._collect.serve(scope, receive, send, self._answer)
 
-    async def _question(self, headers: Mapping[bytes, bytes], receive: Receive) -> Question:
-        body = await self._collect.bodies.read(headers, receive)
+    async def _answer(self, posted: Posted) -> None:
+        tenant_id, now = posted.tenant.tenant_id, time.time()
+        question = await self._question(posted)
+        is_secure = self._collect.proxies.is_https(posted.peer, posted.scope["scheme"], posted.headers)
+        name = SECURE_COOKIE if is_secure else COOKIE
+        known = (
+            self._tokens.of_link(tenant_id, question.link, now)
+            or self._tokens.of_cookie(tenant_id, cookie_value(posted.headers, name))
+            or question.tracking_id
+        )
+        answer = {"tracking_id": known, "link": self._tokens.link(tenant_id, known, now), "expires_in": LINK_SECONDS}
+        cookie = f"{name}={self._tokens.cookie(tenant_id, known)}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; "
+        cookie += "SameSite=Lax" + ("; Secure" if is_secure else "")
+        extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(posted.tenant, posted.origin)]
+        await send_bytes(posted.send, 200, encode(answer), b"application/json", extra)
+
+    async def _question(self, posted: Posted) -> Question:
+        body = await self._collect.bodies.read(posted.headers, posted.receive)
         try:
             return read_question(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Problem(NOT_AN_IDENTITY, f'Send {{"tracking_id": uuid}} as JSON: {error}.') from None
         finally:
             self._collect.bodies.release(len(body))
-
-    async def _answer(
-        self,
-        send: Send,
-        tenant: Tenant,
-        origin: bytes | None,
-        question: Question,
-        headers: Mapping[bytes, bytes],
-        is_secure: bool,
-    ) -> None:
-        now = time.time()
-        name = SECURE_COOKIE if is_secure else COOKIE
-        known = (
-            self._tokens.of_link(tenant.tenant_id, question.link, now)
-            or self._tokens.of_cookie(tenant.tenant_id, cookie_value(headers, name))
-            or question.tracking_id
-        )
-        answer = {
-            "tracking_id": known,
-            "link": self._tokens.link(tenant.tenant_id, known, now),
-            "expires_in": LINK_SECONDS,
-        }
-        cookie = f"{name}={self._tokens.cookie(tenant.tenant_id, known)}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; "
-        cookie += "SameSite=Lax" + ("; Secure" if is_secure else "")
-        extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(tenant, origin)]
-        await send_bytes(send, 200, encode(answer), b"application/json", extra)
 
 
 def cookie_value(headers: Mapping[bytes, bytes], name: str) -> str:

@@ -11,14 +11,14 @@ import math
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from ipaddress import ip_network
 
-import psycopg
 from psycopg import AsyncConnection
 
+from echolead.operational.kept_connection import DatabaseUnavailable, KeptConnection
 from echolead.tenancy import Tenant
 from ingest_api.addresses import parse_ip
 from ingest_api.problems import QUOTA_REACHED, TOO_MANY_EVENTS_A_MINUTE, Problem
@@ -29,7 +29,6 @@ SHARED_FROM = 0.05
 """Addresses are shared once they have used this part of their limit: most never do, and there are millions."""
 UNREADABLE_COST = 100
 MAX_SUBJECTS = 200_000
-QUERY_TIMEOUT_SECONDS = 5.0
 
 ADD = """
 insert into collector_counts (subject, ends_at, events)
@@ -58,36 +57,38 @@ class RateLimits:
     def __init__(
         self, url: str, key: str, per_address: int, per_tenant: int, clock: Callable[[], float] = time.time
     ) -> None:
-        """Events a minute; 0 is no limit. `key` makes addresses in the database unreadable."""
-        self._url = url
+        """Events a minute; 0 is no limit. `key` makes addresses in the database unreadable.
+
+        Without a `url` the counts are shared with nobody.
+        """
+        self._database = KeptConnection(url, "echolead-rates") if url else None
         self._key = key.encode() or secrets.token_bytes(32)
         self._per_address = per_address
         self._per_tenant = per_tenant
         self._clock = clock
         self._counts: dict[str, Count] = {}
-        self._connection: AsyncConnection | None = None
+        self._next_forgetting = 0.0
 
     def check(self, ip: str) -> None:
         """Raises `Problem` for an address that has used its minute up, before anything of its request is read."""
-        count = self._counts.get(f"address {prefix(ip)}") if ip and self._per_address else None
+        count = self._counts.get(address_subject(ip)) if ip and self._per_address else None
         if count is not None and count.known + count.untold >= self._per_address and count.ends_at > self._clock():
             raise self._refusal("address", self._per_address, count.ends_at)
 
     def charge(self, ip: str) -> None:
         """Count a body that could not be read against its address: finding out costs as much as a hundred events."""
-        if not (ip and self._per_address):
-            return
-        now = self._clock()
-        minute = (now // MINUTE + 1) * MINUTE
-        self._count(f"address {prefix(ip)}", minute, self._per_address * SHARED_FROM).untold += UNREADABLE_COST
+        if ip and self._per_address:
+            minute = end_of_minute(self._clock())
+            count = self._count(address_subject(ip), minute, self._per_address * SHARED_FROM)
+            count.untold += UNREADABLE_COST
 
     def take(self, tenant: Tenant, ip: str, events: int) -> None:
         """Count `events` from `ip` (empty: a server with a key). Raises `Problem` when they are too many."""
         now = self._clock()
-        minute = (now // MINUTE + 1) * MINUTE
+        minute = end_of_minute(now)
         wanted: list[Count] = []
         if ip and self._per_address:
-            self._want(wanted, f"address {prefix(ip)}", minute, self._per_address, SHARED_FROM, events)
+            self._want(wanted, address_subject(ip), minute, self._per_address, SHARED_FROM, events)
         per_tenant = self._per_tenant if tenant.events_per_minute is None else tenant.events_per_minute
         if per_tenant:
             self._want(wanted, f"tenant {tenant.tenant_id}", minute, per_tenant, 0.0, events)
@@ -103,9 +104,11 @@ class RateLimits:
             while True:
                 await asyncio.sleep(SHARE_SECONDS)
                 self._forget_windows()
-                await self._share()
+                if self._database is not None:
+                    await self._share(self._database)
         finally:
-            await self._close()
+            if self._database is not None:
+                await self._database.close()
 
     def _want(
         self, wanted: list[Count], subject: str, ends_at: float, limit: int, shared_from: float, events: int
@@ -132,53 +135,49 @@ class RateLimits:
         now = self._clock()
         self._counts = {subject: count for subject, count in self._counts.items() if count.ends_at > now}
 
-    async def _share(self) -> None:
-        telling = {
-            subject: count
+    async def _share(self, database: KeptConnection) -> None:
+        # Sorted, so that two collectors cannot wait for each other.
+        telling = sorted(
+            (self._stored(subject), count, count.untold)
             for subject, count in self._counts.items()
             if count.untold and count.known + count.untold >= count.share_from
-        }
-        if not telling or not self._url:
-            return
-        told = {subject: count.untold for subject, count in telling.items()}
+        )
         try:
-            async with asyncio.timeout(QUERY_TIMEOUT_SECONDS):
-                sums = await self._add(telling)
-        except (psycopg.Error, OSError, TimeoutError) as error:
-            log.warning("counts are not shared: %s", str(error).strip() or type(error).__name__)
-            await self._close()
+            sums = await database.do(partial(self._add, telling))
+        except DatabaseUnavailable as error:
+            log.warning("counts are not shared: %s", error)
             return
-        for subject, count in telling.items():
-            count.untold -= told[subject]
-            count.known = sums[self._stored(subject)]
+        for stored, count, told in telling:
+            count.untold -= told
+            count.known = sums[stored]
 
-    async def _add(self, telling: dict[str, Count]) -> dict[str, int]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="echolead-rates"
-            )
-            await self._connection.execute(FORGET)
-        subjects = sorted(telling)  # in one order, so that two collectors cannot wait for each other
-        cursor = await self._connection.execute(
+    async def _add(self, telling: list[tuple[str, Count, int]], connection: AsyncConnection) -> dict[str, int]:
+        now = self._clock()
+        if now >= self._next_forgetting:
+            await connection.execute(FORGET)
+            self._next_forgetting = end_of_minute(now)
+        if not telling:
+            return {}
+        cursor = await connection.execute(
             ADD,
             [
-                [self._stored(subject) for subject in subjects],
-                [datetime.fromtimestamp(telling[subject].ends_at, UTC) for subject in subjects],
-                [telling[subject].untold for subject in subjects],
+                [stored for stored, _, _ in telling],
+                [datetime.fromtimestamp(count.ends_at, UTC) for _, count, _ in telling],
+                [told for _, _, told in telling],
             ],
         )
-        return {subject: int(events) for subject, events in await cursor.fetchall()}
+        return {stored: int(events) for stored, events in await cursor.fetchall()}
 
     def _stored(self, subject: str) -> str:
         if not subject.startswith("address"):
             return subject
         return "address " + hmac.digest(self._key, subject.encode(), "sha256").hex()[:32]
 
-    async def _close(self) -> None:
-        if self._connection is not None:
-            with suppress(psycopg.Error, OSError):
-                await self._connection.close()
-            self._connection = None
+
+@lru_cache(maxsize=65_536)
+def address_subject(ip: str) -> str:
+    """What the events of an address are counted under."""
+    return f"address {prefix(ip)}"
 
 
 def prefix(ip: str) -> str:
@@ -187,6 +186,11 @@ def prefix(ip: str) -> str:
     if address is None or address.version == 4:
         return ip
     return str(ip_network(f"{address}/64", strict=False).network_address)
+
+
+def end_of_minute(now: float) -> float:
+    """When the minute of `now` ends, in seconds since 1970."""
+    return (now // MINUTE + 1) * MINUTE
 
 
 def end_of_month(now: float) -> float:

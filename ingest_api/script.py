@@ -1,5 +1,6 @@
 """The tracking script with what the tenant chose, compressed once and served from memory."""
 
+import asyncio
 import gzip
 import hashlib
 from functools import lru_cache
@@ -16,8 +17,7 @@ from ingest_api.collector import Collect
 from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 
 CACHE_SECONDS = 3600  # how long a page may run the previous script after an upgrade
-
-
+MAX_VARIANTS = 1024
 CONFIGURATION = b'"__CONFIG__"'
 """What the built script holds in the place of the tenant's choices, and goes on with where no tenant is known."""
 
@@ -40,7 +40,7 @@ class Script:
         self._collect = collect
         self._modified = -1
         self._content = b""
-        self._variants = lru_cache(maxsize=1024)(self._made)
+        self._variants: dict[tuple[int, bytes], Variants] = {}
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Serve one request."""
@@ -54,7 +54,7 @@ class Script:
             return
         headers = dict(scope["headers"])
         configured = await self._configuration(scope, headers)
-        variants = self._variants(self._modified, configured)
+        variants = await self._encoded(self._modified, configured)
         is_final = configured is not CONFIGURATION
         encoding = chosen_encoding(headers.get(b"accept-encoding", b""))
         shared = [
@@ -90,15 +90,26 @@ class Script:
             return False
         return True
 
-    def _made(self, _: int, configured: bytes) -> Variants:
-        content = self._content.replace(CONFIGURATION, configured)
-        encoded = {
-            b"": content,
-            b"gzip": gzip.compress(content, 9, mtime=0),
-            b"br": brotli.compress(content, quality=11),
-        }
-        # Weak: the same script in another encoding has other bytes.
-        return Variants(f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'.encode(), encoded)
+    async def _encoded(self, modified: int, configured: bytes) -> Variants:
+        variants = self._variants.get((modified, configured))
+        if variants is None:
+            content = self._content.replace(CONFIGURATION, configured)
+            variants = await asyncio.to_thread(variants_of, content)  # some 35 ms
+            if len(self._variants) >= MAX_VARIANTS:
+                self._variants.clear()
+            self._variants[modified, configured] = variants
+        return variants
+
+
+def variants_of(content: bytes) -> Variants:
+    """The script in every encoding."""
+    encoded = {
+        b"": content,
+        b"gzip": gzip.compress(content, 9, mtime=0),
+        b"br": brotli.compress(content, quality=11),
+    }
+    # Weak: the same script in another encoding has other bytes.
+    return Variants(f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'.encode(), encoded)
 
 
 @lru_cache(maxsize=4096)

@@ -19,15 +19,12 @@ from echolead.operational.destinations import (
     KINDS,
     add_destination,
     check,
-    get_destination,
-    list_destinations,
-    rotate_secrets,
     set_enabled,
     update_destination,
 )
-from echolead.operational.models import Destination
+from echolead.operational.models import Destination, WebhookEndpoint
+from echolead.operational.named import encrypt_again, get_named, list_named
 from echolead.operational.tenants import get_tenant
-from echolead.operational.webhooks import encrypt_again
 from echolead.security import Vault
 
 is_group = True
@@ -78,7 +75,7 @@ def update(
         destination = update_destination(
             session,
             Vault.of(settings),
-            get_destination(session, tenant_id, name),
+            get_named(session, Destination, tenant_id, name),
             configuration=configuration,
             secrets=secrets,
             allow_private=settings.allow_private_destinations,
@@ -91,7 +88,7 @@ def update(
 def list_(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List a tenant's destinations."""
     with administering(data_dir) as (_, session):
-        rows = [_record(destination) for destination in list_destinations(session, tenant_id)]
+        rows = [_record(destination) for destination in list_named(session, Destination, tenant_id)]
     if as_json:
         show_json(rows)
     else:
@@ -103,7 +100,7 @@ def list_(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False
 def show(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show one destination, without the values of its secrets."""
     with administering(data_dir) as (settings, session):
-        destination = get_destination(session, tenant_id, name)
+        destination = get_named(session, Destination, tenant_id, name)
         names = sorted(Vault.of(settings).decrypt(destination.secrets))
     _show(destination, as_json, secrets=names)
 
@@ -125,13 +122,14 @@ def rotate_secrets_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Encrypt all secrets, also of webhooks, with the first of ECHOLEAD_SECRET_KEYS: the others can be taken away."""
     with administering(data_dir) as (settings, session):
         vault = Vault.of(settings)
-        count = rotate_secrets(session, vault, actor=actor()) + encrypt_again(session, vault, actor=actor())
+        count = encrypt_again(session, Destination, vault, actor=actor())
+        count += encrypt_again(session, WebhookEndpoint, vault, actor=actor())
     (show_json if as_json else show_record)({"rotated": count})
 
 
 def _set_enabled(tenant_id: str, name: str, is_enabled: bool, data_dir: Path | None, as_json: bool) -> None:
     with administering(data_dir) as (_, session):
-        destination = get_destination(session, tenant_id, name)
+        destination = get_named(session, Destination, tenant_id, name)
         set_enabled(session, destination, is_enabled, actor=actor())
     _show(destination, as_json)
 

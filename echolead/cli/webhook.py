@@ -15,11 +15,11 @@ from echolead.cli.context import (
     show_table,
 )
 from echolead.operational.models import WebhookEndpoint
+from echolead.operational.named import list_named
 from echolead.operational.webhooks import (
     KnownOnce,
     Wanted,
     add_webhook,
-    list_webhooks,
     remove_webhook,
     rotate_webhook,
 )
@@ -71,7 +71,7 @@ def add(
 def list_(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List a tenant's webhooks and their addresses."""
     with administering(data_dir) as (settings, session):
-        rows = [_record(row, settings) for row in list_webhooks(session, tenant_id)]
+        rows = [_record(row, settings) for row in list_named(session, WebhookEndpoint, tenant_id)]
     if as_json:
         show_json(rows)
     else:

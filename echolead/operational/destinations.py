@@ -1,17 +1,16 @@
 """Destinations: which products there are, what each needs to be told, and the ones a tenant has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.errors import Refused
 from echolead.operational.models import Destination
-from echolead.operational.tenants import get_tenant
+from echolead.operational.named import check_name_is_free
 from echolead.outbound import check_url
 from echolead.security import Vault
 
@@ -99,10 +98,8 @@ def add_destination(
 
     Raises `NotFound`, `AlreadyThere`.
     """
-    get_tenant(session, tenant_id)
     chosen = name or kind
-    if session.scalar(_named(tenant_id, chosen)) is not None:
-        raise AlreadyThere(f"Tenant {tenant_id} has a destination {chosen} already: give another --name, or update it.")
+    check_name_is_free(session, Destination, tenant_id, chosen)
     destination = Destination(
         tenant_id=tenant_id,
         kind=kind,
@@ -156,44 +153,6 @@ def set_enabled(session: Session, destination: Destination, is_enabled: bool, *,
         session.flush()
         _record(session, destination, "destination.enabled" if is_enabled else "destination.disabled", actor)
     return destination
-
-
-def get_destination(session: Session, tenant_id: str, name: str) -> Destination:
-    """The tenant's destination of this name. Raises `NotFound` naming those there are."""
-    get_tenant(session, tenant_id)
-    destination = session.scalar(_named(tenant_id, name))
-    if destination is None:
-        known = [there.name for there in list_destinations(session, tenant_id)]
-        there_are = f"there are {', '.join(known)}" if known else "add one with `echolead destination add`"
-        raise NotFound(f"Tenant {tenant_id} has no destination {name}: {there_are}.")
-    return destination
-
-
-def list_destinations(session: Session, tenant_id: str) -> Sequence[Destination]:
-    """The tenant's destinations by name. Raises `NotFound`."""
-    get_tenant(session, tenant_id)
-    return session.scalars(
-        select(Destination).where(Destination.tenant_id == tenant_id).order_by(Destination.name)
-    ).all()
-
-
-def rotate_secrets(session: Session, vault: Vault, *, actor: str) -> int:
-    """Encrypt every destination's secrets with the first key, so that the others can be taken away; says how many.
-
-    Raises `Undecryptable`, and changes nothing, when one of them opens with no key.
-    """
-    destinations = session.scalars(select(Destination).with_for_update()).all()
-    for destination in destinations:
-        destination.secrets = vault.rotate(destination.secrets)
-    session.flush()
-    audit.record(
-        session, actor=actor, action="destination.secrets_rotated", subject="all destinations", count=len(destinations)
-    )
-    return len(destinations)
-
-
-def _named(tenant_id: str, name: str) -> Select[Destination]:
-    return select(Destination).where(Destination.tenant_id == tenant_id, Destination.name == name)
 
 
 def _record(session: Session, destination: Destination, action: str, actor: str, **detail: Any) -> None:

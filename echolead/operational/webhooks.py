@@ -7,17 +7,17 @@ A secret is told by the product that makes it (Chatwoot, HubSpot) or made here; 
 import base64
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.errors import Refused
 from echolead.operational.models import WebhookEndpoint
-from echolead.operational.tenants import get_tenant
+from echolead.operational.named import check_name_is_free, get_named
 from echolead.security import Vault
 from echolead.webhooks import (
     HEADER_PATTERN,
@@ -64,11 +64,9 @@ def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: Wanted, 
     Chatwoot and HubSpot make their own secret: until it is entered with `rotate_webhook`, the endpoint takes nothing,
     or whatever knows its address when that is allowed. Raises `NotFound`, `AlreadyThere`, `Refused`.
     """
-    get_tenant(session, tenant_id)
     chosen = wanted.name or wanted.source
     header = _checked(wanted.source, wanted.allow_unsigned, wanted.token_header)
-    if session.scalar(_named(tenant_id, chosen)) is not None:
-        raise AlreadyThere(f"Tenant {tenant_id} has a webhook {chosen} already: give another --name, or rotate it.")
+    check_name_is_free(session, WebhookEndpoint, tenant_id, chosen)
     known = _secret(wanted.source, wanted.secret, needs_one=not wanted.allow_unsigned)
     row = WebhookEndpoint(
         tenant_id=tenant_id,
@@ -102,7 +100,7 @@ def rotate_webhook(
     Without `secret` one is made, where the product takes ours. `allow_unsigned` is changed unless None. Raises
     `NotFound`, `Refused`, `Undecryptable`.
     """
-    row = get_webhook(session, tenant_id, name)
+    row = get_named(session, WebhookEndpoint, tenant_id, name)
     if allow_unsigned is not None:
         _checked(row.source, allow_unsigned, row.token_header)
         row.allow_unsigned = allow_unsigned
@@ -120,43 +118,11 @@ def rotate_webhook(
 
 def remove_webhook(session: Session, tenant_id: str, name: str, *, actor: str) -> WebhookEndpoint:
     """Take the endpoint away, for good: what is posted there is answered 404. Raises `NotFound`."""
-    row = get_webhook(session, tenant_id, name)
+    row = get_named(session, WebhookEndpoint, tenant_id, name)
     session.delete(row)
     session.flush()
     _record(session, row, "webhook.removed", actor)
     return row
-
-
-def get_webhook(session: Session, tenant_id: str, name: str) -> WebhookEndpoint:
-    """The tenant's endpoint of this name, locked. Raises `NotFound` naming those there are."""
-    get_tenant(session, tenant_id)
-    row = session.scalar(_named(tenant_id, name).with_for_update())
-    if row is None:
-        known = [there.name for there in list_webhooks(session, tenant_id)]
-        there_are = f"there are {', '.join(known)}" if known else "add one with `echolead webhook add`"
-        raise NotFound(f"Tenant {tenant_id} has no webhook {name}: {there_are}.")
-    return row
-
-
-def list_webhooks(session: Session, tenant_id: str) -> Sequence[WebhookEndpoint]:
-    """The tenant's endpoints by name. Raises `NotFound`."""
-    get_tenant(session, tenant_id)
-    return session.scalars(
-        select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant_id).order_by(WebhookEndpoint.name)
-    ).all()
-
-
-def encrypt_again(session: Session, vault: Vault, *, actor: str) -> int:
-    """Encrypt every endpoint's secrets with the vault's first key, so that the others can be taken away; says how many.
-
-    Raises `Undecryptable`, and changes nothing, when one of them opens with no key.
-    """
-    rows = session.scalars(select(WebhookEndpoint).with_for_update()).all()
-    for row in rows:
-        row.secrets = vault.rotate(row.secrets)
-    session.flush()
-    audit.record(session, actor=actor, action="webhook.secrets_rotated", subject="all webhooks", count=len(rows))
-    return len(rows)
 
 
 def _checked(source: str, allow_unsigned: bool, token_header: str) -> str:
@@ -197,10 +163,6 @@ def _secret(source: str, given: str | None, *, needs_one: bool) -> str:
 
 def _unsigned() -> str:
     return " and ".join(sorted(UNSIGNED_SOURCES))
-
-
-def _named(tenant_id: str, name: str) -> Select[WebhookEndpoint]:
-    return select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant_id, WebhookEndpoint.name == name)
 
 
 def _record(session: Session, row: WebhookEndpoint, action: str, actor: str, **detail: Any) -> None:

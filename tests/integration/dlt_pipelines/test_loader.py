@@ -370,10 +370,12 @@ def test_a_message_delivered_again_and_again_is_loaded_when_it_is_alone(settings
     assert (load.events, load.rejected) == (1, 0)
 
 
-async def deliver_in_vain(settings: Settings, times: int) -> None:
-    """Take what is in the queue and give it back, that often."""
+async def deliver_in_vain(
+    settings: Settings, times: int, stream: str = queue.EVENTS.name, durable: str = "raw-loader"
+) -> None:
+    """Take what is in the stream and give it back, that often."""
     client = await queue.connect(settings.nats_url.get_secret_value(), name="test")
-    reader = StreamReader(client, client.jetstream(), queue.EVENTS.name, "raw-loader")
+    reader = StreamReader(client, client.jetstream(), stream, durable)
     await reader.open()
     for _ in range(times):
         messages = await reader.pull(100, 1024 * 1024, 5)

@@ -6,12 +6,17 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from dlt_pipelines.collector.loader import MAX_DELIVERIES, EventLoader, Load
-from dlt_pipelines.collector.stream import StreamReader
 from echolead import queue
 from echolead.settings import Settings
 from tests.fixtures.queue_messages import RECEIVED_AT, make_event, make_line, make_webhook_line, publish
 from tests.integration.dlt_pipelines.crasher import Crasher
-from tests.integration.dlt_pipelines.test_loader import AFTER_THE_INSERT, BEFORE_THE_INSERT, load_all, rows
+from tests.integration.dlt_pipelines.test_loader import (
+    AFTER_THE_INSERT,
+    BEFORE_THE_INSERT,
+    deliver_in_vain,
+    load_all,
+    rows,
+)
 
 
 def send(settings: Settings, *webhooks: bytes, subject: str = "webhooks.acme.chatwoot") -> None:
@@ -109,7 +114,7 @@ def test_a_webhook_delivered_again_and_again_is_given_up_while_others_are_loaded
     settings: Settings, warehouse: Client
 ) -> None:
     send(settings, make_webhook_line(b'{"event":"poison"}'))
-    asyncio.run(deliver_in_vain(settings, MAX_DELIVERIES))
+    asyncio.run(deliver_in_vain(settings, MAX_DELIVERIES, queue.WEBHOOKS.name, "webhook-loader"))
     send(settings, make_webhook_line())
 
     load = load_all(settings)
@@ -117,18 +122,6 @@ def test_a_webhook_delivered_again_and_again_is_given_up_while_others_are_loaded
     assert (load.chatwoot_events, load.rejected) == (1, 1)
     (row,) = rows(warehouse, "rejected_events")
     assert row["reason"] == "delivered_too_often"
-
-
-async def deliver_in_vain(settings: Settings, times: int) -> None:
-    """Take what is in the stream and give it back, that often."""
-    client = await queue.connect(settings.nats_url.get_secret_value(), name="test")
-    reader = StreamReader(client, client.jetstream(), queue.WEBHOOKS.name, "webhook-loader")
-    await reader.open()
-    for _ in range(times):
-        messages = await reader.pull(100, 1024 * 1024, 5)
-        assert messages
-        await reader.give_back(messages)
-    await client.close()
 
 
 @pytest.mark.parametrize("step", [*BEFORE_THE_INSERT, *AFTER_THE_INSERT, "acknowledged"])

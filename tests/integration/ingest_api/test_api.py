@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_schema_validator import OAS31Validator
+from psycopg import AsyncConnection
 from sqlalchemy import Engine, text
 
 from echolead.operational.database import system_session
 from echolead.operational.models import ApiKey
 from echolead.operational.provision import OperationalUrls
 from echolead.security import new_api_key
-from echolead.tenancy import MISS_SECONDS, POLL_SECONDS, DirectoryUnavailable, Tenants
+from echolead.tenancy import MISS_SECONDS, POLL_SECONDS, DirectoryUnavailable, Row, Tenants
 from tests.fixtures.operational import make_tenant
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
@@ -188,8 +189,8 @@ async def test_tenants_are_found_soon_and_kept_while_the_database_is_down(
         make_tenant(system_engine, "new", hosts=["new.test", "newer.test"])
         assert await tenants.by_host("newer.test") is not None  # never asked for, so looked up at once
         assert await tenants.by_host("new.test") is not None
-        tenants._url = "postgresql://echolead_system:wrong@127.0.0.1:1/echolead"
-        await tenants._close()
+        tenants._database.url = "postgresql://echolead_system:wrong@127.0.0.1:1/echolead"
+        await tenants._database.close()
         await asyncio.sleep(MISS_SECONDS)
         with pytest.raises(DirectoryUnavailable):
             await tenants.by_host("other.test")
@@ -206,12 +207,12 @@ async def test_made_up_hosts_do_not_hammer_the_database(operational_urls: Operat
     reads = 0
     read = tenants._read
 
-    async def counted():  # type: ignore[no-untyped-def]
+    async def counted(connection: AsyncConnection) -> list[Row]:
         nonlocal reads
         reads += 1
-        return await read()
+        return await read(connection)
 
     tenants._read = counted  # type: ignore[method-assign]
     await asyncio.gather(*(tenants.by_host(f"host-{number}.test") for number in range(500)))
-    await tenants._close()
+    await tenants._database.close()
     assert reads <= 2

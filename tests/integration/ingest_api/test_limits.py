@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -77,9 +78,9 @@ async def test_a_page_of_somebody_else_is_refused_and_told_what_to_do(collector:
 
 
 async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
-    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: object
+    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: Path
 ) -> None:
-    file = tmp_path / "t.js"  # type: ignore[operator]
+    file = tmp_path / "t.js"
     file.write_text('f("__CONFIG__")')
     collector = collector_beside(streams, ECHOLEAD_SCRIPT_FILE=str(file))
     with Session(system_engine) as session:

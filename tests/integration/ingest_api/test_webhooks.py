@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import running
 from echolead.operational.database import system_session
+from echolead.operational.provision import OperationalUrls
 from echolead.operational.webhooks import Wanted, add_webhook, remove_webhook, rotate_webhook
 from echolead.security import Vault, new_secret_key
 from echolead.tenancy import POLL_SECONDS
@@ -32,9 +33,11 @@ Answer = tuple[int, str]
 
 
 @pytest.fixture(scope="module")
-def collector(streams: EmbeddedNats, system_engine: Engine, operational_urls: object) -> Iterator[CollectorProcess]:
+def collector(
+    streams: EmbeddedNats, system_engine: Engine, operational_urls: OperationalUrls
+) -> Iterator[CollectorProcess]:
     """A running collector that can read the endpoints' secrets."""
-    make = MakeCollector(system_engine, operational_urls)  # type: ignore[arg-type]
+    make = MakeCollector(system_engine, operational_urls)
     process = make(streams, ECHOLEAD_SECRET_KEYS=SECRET_KEY, ECHOLEAD_COLLECTOR_URL=PUBLIC_URL + "/")
     with process.running():
         yield process
