@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Raw
 
 from echolead.events import Event, Page, ReceivedEvent, ReceivedRequest, encode
-from ingest_api.answers import Receive, Scope, Send, send_bytes, send_problem
+from ingest_api.answers import RawHeaders, Receive, Scope, Send, send_bytes, send_problem
 from ingest_api.collector import Collect, client_hints, now, text_of
 from ingest_api.problems import METHOD_NOT_ALLOWED, Problem
 from ingest_api.validation import Checked
@@ -34,7 +34,8 @@ class Pixel:
             await self._store(scope, headers)
         except Problem as problem:
             self._collect.intake.metrics.refused.labels(problem.kind.name).inc()
-            await send_problem(send, problem, None, None)
+            allow: RawHeaders = [(b"allow", b"GET")] if problem.kind is METHOD_NOT_ALLOWED else []
+            await send_problem(send, problem, None, None, allow)
         else:
             await send_bytes(send, 200, GIF, b"image/gif", [(b"cache-control", b"no-store")])
 
