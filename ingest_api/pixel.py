@@ -12,6 +12,7 @@ from echolead.events import Event, Page, ReceivedEvent, ReceivedRequest, encode
 from ingest_api.answers import RawHeaders, Receive, Scope, Send, send_bytes, send_problem
 from ingest_api.collector import Collect, client_hints, now, text_of
 from ingest_api.problems import METHOD_NOT_ALLOWED, Problem
+from ingest_api.scrubbing import scrub
 from ingest_api.validation import Checked
 
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
@@ -66,8 +67,8 @@ def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:
     """The event of one hit."""
     parameters = parse_qs(query.decode(errors="replace"))
     said = parameters.get("url", [""])[0] or headers.get(b"referer", b"").decode(errors="replace")
-    url = storable(said)
-    referrer = storable(parameters.get("referrer", [""])[0])
+    url = scrub(storable(said))
+    referrer = scrub(storable(parameters.get("referrer", [""])[0]))
     return Event(
         event_id=uuid7(),
         name="page_view",

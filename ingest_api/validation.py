@@ -25,6 +25,7 @@ from echolead.events import (
 )
 from echolead.normalize import normalize_email, normalize_phone
 from ingest_api.problems import NOT_A_BATCH, Problem, too_many_events
+from ingest_api.scrubbing import scrubbed
 
 MAX_NESTING = 64
 # In all objects of an event together. The script's widest event has 41; what has 1,000 is a dump of somebody's own
@@ -108,7 +109,7 @@ def check_batch(body: bytes, region: str) -> Checked:
     for index, raw in enumerate(batch.events):
         try:
             event = look_closer(raw) if is_suspect else decode(raw)
-            accepted.append(ReceivedEvent(event=raw, user=normalized(event.user, region)))
+            accepted.append(ReceivedEvent(event=scrubbed(raw, event), user=normalized(event.user, region)))
         except Refused as refused:
             content = bytes(raw)
             found = EVENT_ID.search(content)
