@@ -71,9 +71,12 @@ class DirectoryUnavailable(Exception):
     """The tenants could not be read and the one asked for is not among those known; asking again may help."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tenant:
-    """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case, limits are events."""
+    """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case, limits are events.
+
+    Equal only to itself: requests look prepared answers up by it, and comparing its fields would cost more than those.
+    """
 
     tenant_id: str
     default_region: str = "BR"

@@ -36,8 +36,10 @@ from ingest_api.script import Script
 from ingest_api.webhooks import route as webhooks
 from ingest_api.webhooks.contract import describe_webhooks
 
-log = logging.getLogger(__name__)
+GARBAGE_THRESHOLD = 50_000
+"""Objects between two searches for cycles. A request makes none, and Python's 700 would search at every tenth."""
 
+log = logging.getLogger(__name__)
 
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -117,6 +119,7 @@ class Parts:
         """The application's life: what runs beside it, and the flush at its end."""
         self.drain.install()
         gc.collect()
+        gc.set_threshold(GARBAGE_THRESHOLD, 20, 100)
         gc.freeze()  # what was loaded to start stays, and need not be looked at by every collection
         work = (self.tenants.run(), self.rates.run(), self.bodies.sweep(), self._watch_queue())
         beside = [asyncio.create_task(each) for each in work]

@@ -197,11 +197,16 @@ class Collect:
     async def _collect(self, posted: Posted) -> None:
         tenant, headers = posted.tenant, posted.headers
         ip = self.client_ip(posted.peer, posted.scope)
-        self.rates.check(ip)
+        meter = self.rates.meter(tenant, ip)
+        meter.check()
         body = await self.bodies.read(headers, posted.receive)
         try:
-            checked = self._checked(body, tenant, ip)
-            self.rates.take(tenant, ip, len(checked.accepted) + len(checked.rejected))
+            try:
+                checked = check_batch(body, tenant.default_region)
+            except Problem:
+                meter.charge()
+                raise
+            meter.take(len(checked.accepted) + len(checked.rejected))
             request = ReceivedRequest(
                 tenant_id=tenant.tenant_id,
                 received_at=now(),
@@ -217,13 +222,6 @@ class Collect:
         finally:
             self.bodies.release(len(body))
         await send_accepted(posted.send, tenant, posted.origin, len(checked.accepted), checked.rejected)
-
-    def _checked(self, body: bytes, tenant: Tenant, ip: str) -> Checked:
-        try:
-            return check_batch(body, tenant.default_region)
-        except Problem:
-            self.rates.charge(ip)
-            raise
 
 
 def check_origin(tenant: Tenant, origin: bytes | None) -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from echolead.events import encode
+from echolead.tenancy import Tenant
 from ingest_api.answers import NO_STORE, RawHeaders, Receive, Scope, Send, cors_headers, send_bytes
 from ingest_api.collector import Collect, Posted
 from ingest_api.problems import NOT_AN_IDENTITY, Problem
@@ -28,10 +29,15 @@ MAC_BYTES = 16
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What the script asks: the id it has, and the token of the link that was followed, if any."""
+    """What the script asks: the id it has, and the token of the link that was followed, if any.
 
-    tracking_id: UUID
+    `reset`: the id is a new visitor's, whatever the cookie says. `forget`: no id, the cookie goes; the visitor refused.
+    """
+
+    tracking_id: UUID | None = None
     link: str = ""
+    reset: bool = False
+    forget: bool = False
 
 
 read_question = msgspec.json.Decoder(Question).decode
@@ -96,29 +102,51 @@ class Identity:
         await self._collect.serve(scope, receive, send, self._answer)
 
     async def _answer(self, posted: Posted) -> None:
-        tenant_id, now = posted.tenant.tenant_id, time.time()
         question = await self._question(posted)
         is_secure = self._collect.proxies.is_https(posted.peer, posted.scope["scheme"], posted.headers)
         name = SECURE_COOKIE if is_secure else COOKIE
-        known = (
-            self._tokens.of_link(tenant_id, question.link, now)
-            or self._tokens.of_cookie(tenant_id, cookie_value(posted.headers, name))
-            or question.tracking_id
+        if question.forget:
+            answer, value, seconds = {}, "", 0
+        else:
+            known = self._known(posted.tenant.tenant_id, question, cookie_value(posted.headers, name))
+            answer = self._of_visitor(posted.tenant, known)
+            value, seconds = self._tokens.cookie(posted.tenant.tenant_id, known), COOKIE_SECONDS
+        cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax" + (
+            "; Secure" if is_secure else ""
         )
-        answer = {"tracking_id": known, "link": self._tokens.link(tenant_id, known, now), "expires_in": LINK_SECONDS}
-        cookie = f"{name}={self._tokens.cookie(tenant_id, known)}; Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; "
-        cookie += "SameSite=Lax" + ("; Secure" if is_secure else "")
         extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(posted.tenant, posted.origin)]
         await send_bytes(posted.send, 200, encode(answer), b"application/json", extra)
+
+    def _known(self, tenant_id: str, question: Question, cookie: str) -> UUID:
+        proven = None
+        if not question.reset:
+            proven = self._tokens.of_link(tenant_id, question.link, time.time())
+            proven = proven or self._tokens.of_cookie(tenant_id, cookie)
+        known = proven or question.tracking_id
+        if known is None:
+            raise not_an_identity("`tracking_id` is missing")
+        return known
+
+    def _of_visitor(self, tenant: Tenant, tracking_id: UUID) -> dict[str, object]:
+        return {
+            "tracking_id": tracking_id,
+            "link": self._tokens.link(tenant.tenant_id, tracking_id, time.time()),
+            "expires_in": LINK_SECONDS,
+        }
 
     async def _question(self, posted: Posted) -> Question:
         body = await self._collect.bodies.read(posted.headers, posted.receive)
         try:
             return read_question(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Problem(NOT_AN_IDENTITY, f'Send {{"tracking_id": uuid}} as JSON: {error}.') from None
+            raise not_an_identity(error) from None
         finally:
             self._collect.bodies.release(len(body))
+
+
+def not_an_identity(reason: object) -> Problem:
+    """The refusal of a body that asks nothing."""
+    return Problem(NOT_AN_IDENTITY, f'Send {{"tracking_id": uuid}} as JSON: {reason}.')
 
 
 def cookie_value(headers: Mapping[bytes, bytes], name: str) -> str:

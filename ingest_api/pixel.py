@@ -46,7 +46,7 @@ class Pixel:
         peer = scope["client"][0] if scope["client"] else ""
         tenant, host = await self._collect.find_tenant(peer, headers)
         ip = self._collect.client_ip(peer, scope)
-        self._collect.rates.take(tenant, ip, 1)
+        self._collect.rates.meter(tenant, ip).take(1)
         received_at = now()
         event = ReceivedEvent(event=Raw(encode(page_view(scope["query_string"], headers, received_at))))
         request = ReceivedRequest(

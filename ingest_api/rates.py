@@ -1,6 +1,6 @@
 """How many events an address and a tenant may send: fixed windows, counted here and shared by all collectors.
 
-Each process counts in memory, so that a request pays two dictionary look-ups, and adds what it counted to the
+Each process counts in memory, so that a request pays one dictionary look-up, and adds what it counted to the
 operational database once a second, which answers with everybody's sum (docs/decisions/0012-rate-limits.md).
 """
 
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from ipaddress import ip_network
 
 from psycopg import AsyncConnection
@@ -21,7 +21,7 @@ from psycopg import AsyncConnection
 from echolead.operational.kept_connection import DatabaseUnavailable, KeptConnection
 from echolead.tenancy import Tenant
 from ingest_api.addresses import parse_ip
-from ingest_api.problems import QUOTA_REACHED, TOO_MANY_EVENTS_A_MINUTE, Problem
+from ingest_api.problems import QUOTA_REACHED, TOO_MANY_EVENTS_A_MINUTE, Problem, ProblemType
 
 MINUTE = 60.0
 SHARE_SECONDS = 1.0
@@ -51,6 +51,48 @@ class Count:
     untold: int = 0
 
 
+@dataclass(slots=True, frozen=True)
+class Limit:
+    """What a count may come to; `problem` and `whose` say what is answered beyond it."""
+
+    count: Count
+    events: int
+    problem: ProblemType
+    whose: str
+
+    def check(self, events: int, clock: Callable[[], float]) -> None:
+        """Raises `Problem` when `events` more are too many."""
+        if self.count.known + self.count.untold + events > self.events:
+            seconds = max(1, math.ceil(self.count.ends_at - clock()))
+            raise Problem(self.problem, f"{self.whose} may send {self.events} events until then.", seconds)
+
+
+@dataclass(slots=True, frozen=True)
+class Meter:
+    """The limits that the requests of one tenant from one address count towards, in this minute."""
+
+    of_address: Limit | None
+    limits: tuple[Limit, ...]
+    clock: Callable[[], float]
+
+    def check(self) -> None:
+        """Raises `Problem` for an address that has used its minute up, before anything of its request is read."""
+        if self.of_address is not None:
+            self.of_address.check(1, self.clock)
+
+    def charge(self) -> None:
+        """Count a body that could not be read against its address: finding out costs as much as a hundred events."""
+        if self.of_address is not None:
+            self.of_address.count.untold += UNREADABLE_COST
+
+    def take(self, events: int) -> None:
+        """Count `events`. Raises `Problem`, and counts none, when they are too many."""
+        for limit in self.limits:
+            limit.check(events, self.clock)
+        for limit in self.limits:
+            limit.count.untold += events
+
+
 class RateLimits:
     """Limits of one process. Nothing is refused because the database is down: then each process counts for itself."""
 
@@ -67,36 +109,45 @@ class RateLimits:
         self._per_tenant = per_tenant
         self._clock = clock
         self._counts: dict[str, Count] = {}
-        self._next_forgetting = 0.0
+        self._meters: dict[tuple[Tenant, str], Meter] = {}
+        self._minute_ends = self._next_forgetting = 0.0
 
-    def check(self, ip: str) -> None:
-        """Raises `Problem` for an address that has used its minute up, before anything of its request is read."""
-        count = self._counts.get(address_subject(ip)) if ip and self._per_address else None
-        if count is not None and count.known + count.untold >= self._per_address and count.ends_at > self._clock():
-            raise self._refusal("address", self._per_address, count.ends_at)
+    def meter(self, tenant: Tenant, ip: str) -> Meter:
+        """What requests of `tenant` from `ip` (empty: a server with a key) count towards."""
+        if self._clock() >= self._minute_ends:
+            self._minute_ends = end_of_minute(self._clock())
+            self._meters.clear()
+        meter = self._meters.get((tenant, ip))
+        if meter is None:
+            meter = self._meters[tenant, ip] = self._meter(tenant, ip)
+        return meter
 
-    def charge(self, ip: str) -> None:
-        """Count a body that could not be read against its address: finding out costs as much as a hundred events."""
+    def _meter(self, tenant: Tenant, ip: str) -> Meter:
+        minute = self._minute_ends
+        limits: list[Limit] = []
+        if len(self._counts) >= MAX_SUBJECTS or len(self._meters) >= MAX_SUBJECTS:
+            # A crowd of addresses: better too much is let in than memory runs out.
+            self._counts.clear()
+            self._meters.clear()
         if ip and self._per_address:
-            minute = end_of_minute(self._clock())
-            count = self._count(address_subject(ip), minute, self._per_address * SHARED_FROM)
-            count.untold += UNREADABLE_COST
-
-    def take(self, tenant: Tenant, ip: str, events: int) -> None:
-        """Count `events` from `ip` (empty: a server with a key). Raises `Problem` when they are too many."""
-        now = self._clock()
-        minute = end_of_minute(now)
-        wanted: list[Count] = []
-        if ip and self._per_address:
-            self._want(wanted, address_subject(ip), minute, self._per_address, SHARED_FROM, events)
+            share_from = self._per_address * SHARED_FROM
+            count = self._count(f"address {prefix(ip)}", minute, share_from)
+            limits.append(Limit(count, self._per_address, TOO_MANY_EVENTS_A_MINUTE, "This address"))
+        of_address = limits[0] if limits else None
         per_tenant = self._per_tenant if tenant.events_per_minute is None else tenant.events_per_minute
         if per_tenant:
-            self._want(wanted, f"tenant {tenant.tenant_id}", minute, per_tenant, 0.0, events)
+            count = self._count(f"tenant {tenant.tenant_id}", minute, 0.0)
+            limits.append(Limit(count, per_tenant, TOO_MANY_EVENTS_A_MINUTE, "The tenant"))
         if tenant.events_per_month:
-            subject = f"quota {tenant.tenant_id}"
-            self._want(wanted, subject, end_of_month(now), tenant.events_per_month, 0.0, events)
-        for count in wanted:  # only when nothing refuses
-            count.untold += events
+            count = self._count(f"quota {tenant.tenant_id}", end_of_month(self._clock()), 0.0)
+            limits.append(Limit(count, tenant.events_per_month, QUOTA_REACHED, "The tenant"))
+        return Meter(of_address, tuple(limits), self._clock)
+
+    def _count(self, subject: str, ends_at: float, share_from: float) -> Count:
+        count = self._counts.get(subject)
+        if count is None or count.ends_at != ends_at:
+            count = self._counts[subject] = Count(ends_at, share_from)
+        return count
 
     async def run(self) -> None:
         """Share counts every `SHARE_SECONDS` until cancelled."""
@@ -109,27 +160,6 @@ class RateLimits:
         finally:
             if self._database is not None:
                 await self._database.close()
-
-    def _want(
-        self, wanted: list[Count], subject: str, ends_at: float, limit: int, shared_from: float, events: int
-    ) -> None:
-        count = self._count(subject, ends_at, limit * shared_from)
-        if count.known + count.untold + events > limit:
-            raise self._refusal(subject, limit, ends_at)
-        wanted.append(count)
-
-    def _count(self, subject: str, ends_at: float, share_from: float) -> Count:
-        count = self._counts.get(subject)
-        if count is None or count.ends_at != ends_at:
-            if len(self._counts) >= MAX_SUBJECTS:
-                self._counts.clear()  # a crowd of addresses: better too much is let in than memory runs out
-            count = self._counts[subject] = Count(ends_at, share_from)
-        return count
-
-    def _refusal(self, subject: str, limit: int, ends_at: float) -> Problem:
-        kind = QUOTA_REACHED if subject.startswith("quota") else TOO_MANY_EVENTS_A_MINUTE
-        whose = "This address" if subject.startswith("address") else "The tenant"
-        return Problem(kind, f"{whose} may send {limit} events until then.", math.ceil(ends_at - self._clock()))
 
     def _forget_windows(self) -> None:
         now = self._clock()
@@ -172,12 +202,6 @@ class RateLimits:
         if not subject.startswith("address"):
             return subject
         return "address " + hmac.digest(self._key, subject.encode(), "sha256").hex()[:32]
-
-
-@lru_cache(maxsize=65_536)
-def address_subject(ip: str) -> str:
-    """What the events of an address are counted under."""
-    return f"address {prefix(ip)}"
 
 
 def prefix(ip: str) -> str:

@@ -39,7 +39,7 @@ def router(intake: Intake, rates: RateLimits, tenants: Tenants, bodies: Bodies) 
             return Response(status_code=499)
         try:
             checked = check_batch(body, tenant.default_region)
-            rates.take(tenant, "", len(checked.accepted) + len(checked.rejected))
+            rates.meter(tenant, "").take(len(checked.accepted) + len(checked.rejected))
             received = ReceivedRequest(
                 tenant_id=tenant.tenant_id,
                 received_at=now(),

@@ -6,7 +6,7 @@ import statistics
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,77 +28,86 @@ ROUNDS = 3
 SECONDS = 3.0
 CONNECTIONS = 64
 BATCH_EVENTS = 50
+BATCH_CONNECTIONS = 16
+SEVERAL_WORKERS = 3
 HOST = "bench.test"
 SHARE_OF_PEAK = 0.7
 
 
 @dataclass
 class Server:
-    """A server under load and what its rounds gave."""
+    """A server under one kind of load, and what its rounds gave."""
 
     port: int
     pid: int
-    measurements: list[Measurement]
-    cpu_us: list[float]
+    body: str
+    connections: int = CONNECTIONS
+    measurements: list[Measurement] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
 
-    def load(self, body: str, *, connections: int = CONNECTIONS, rate: float = 0.0) -> None:
+    def load(self, rate: float = 0.0) -> None:
         """One round."""
-        process = psutil.Process(self.pid)
-        before = process.cpu_times()
-        job = Job(self.port, "/t", HOST, body, connections, SECONDS, rate)
-        measurement = measure(job)
-        after = process.cpu_times()
-        spent = after.user + after.system - before.user - before.system
+        before = cpu_seconds(self.pid)
+        measurement = measure(Job(self.port, "/t", HOST, self.body, self.connections, SECONDS, rate))
         self.measurements.append(measurement)
-        self.cpu_us.append(spent / (measurement.per_second * SECONDS) * 1e6)
-
-    def again(self) -> "Server":
-        """The same server, for rounds of another kind."""
-        return Server(self.port, self.pid, [], [])
+        self.cpu_us.append((cpu_seconds(self.pid) - before) / (measurement.per_second * SECONDS) * 1e6)
 
     def median(self, name: str) -> float:
         """The median over the rounds."""
         return statistics.median(getattr(each, name) for each in self.measurements)
 
-    def failures(self) -> int:
-        """Answers that were not 202."""
-        return sum(each.failed for each in self.measurements)
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and its workers so far."""
+    process = psutil.Process(pid)
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def run() -> list[Figure]:
-    """Rounds of no-op, single events and batches take turns, so that a busy neighbour slows them alike."""
-    with servers() as (noop, single):
-        lone, batches, steady = single.again(), single.again(), single.again()
+    """With one worker, then with several."""
+    return [figure for workers in (1, SEVERAL_WORKERS) for figure in compare(workers)]
+
+
+def compare(workers: int) -> list[Figure]:
+    """Rounds of the no-op and the collector take turns, so that a busy neighbour slows them alike."""
+    one, fifty = body_of(1), body_of(BATCH_EVENTS)
+    with servers(workers) as ((noop_port, noop_pid), (port, pid)):
+        noop, single = Server(noop_port, noop_pid, one), Server(port, pid, one)
+        noop_batches = Server(noop_port, noop_pid, fifty, BATCH_CONNECTIONS)
+        batches = Server(port, pid, fifty, BATCH_CONNECTIONS)
+        lone, steady = Server(port, pid, one, 1), Server(port, pid, fifty)
         for _ in range(ROUNDS):
-            noop.load(body_of(1))
-            single.load(body_of(1))
-            batches.load(body_of(BATCH_EVENTS), connections=16)
-            lone.load(body_of(1), connections=1)
-        rate = batches.median("per_second") * SHARE_OF_PEAK
+            for server in (noop, single, noop_batches, batches, lone):
+                server.load()
         for _ in range(ROUNDS):
-            steady.load(body_of(BATCH_EVENTS), rate=rate)
-    failed = sum(each.failures() for each in (noop, single, lone, batches, steady))
-    ceiling = noop.median("per_second")
+            steady.load(batches.median("per_second") * SHARE_OF_PEAK)
+    failed = sum(each.failed for server in (noop, single, lone, batches, steady) for each in server.measurements)
+    name = "collector" if workers == 1 else f"collector, {workers} workers"
     events = batches.median("per_second") * BATCH_EVENTS
     return [
-        Figure("collector: single events over no-op", single.median("per_second") / ceiling, "", 0.5, 1.0),
-        Figure("collector: single events", single.median("per_second"), "requests/s", ceiling=ceiling),
-        Figure("collector: single events, p50", single.median("p50_ms"), "ms", ceiling=noop.median("p50_ms")),
-        Figure("collector: single events, p99", single.median("p99_ms"), "ms", ceiling=noop.median("p99_ms")),
+        *against(f"{name}: single events", single, noop, 0.5),
+        Figure(f"{name}: one connection, p50", lone.median("p50_ms"), "ms"),
+        *against(f"{name}: batches of {BATCH_EVENTS}", batches, noop_batches, None),
+        Figure(f"{name}: events in batches of {BATCH_EVENTS}", events, "events/s", 20_000),
         Figure(
-            "collector: CPU of a request",
-            statistics.median(single.cpu_us),
-            "µs",
-            ceiling=statistics.median(noop.cpu_us),
-            lower_is_better=True,
+            f"{name}: batches at {SHARE_OF_PEAK:.0%}, p99", steady.median("p99_ms"), "ms", 100.0, lower_is_better=True
         ),
-        Figure("collector: one connection, p50", lone.median("p50_ms"), "ms"),
-        Figure("collector: batches of 50", events, "events/s", 20_000),
-        Figure(
-            "collector: batches of 50 at 70 %, p99", steady.median("p99_ms"), "ms", 100.0, lower_is_better=True
-        ),
-        Figure("collector: requests not answered 202", failed, "", 0, lower_is_better=True),
-    ]  # fmt: skip
+        Figure(f"{name}: requests not answered 202", failed, "", 0, lower_is_better=True),
+    ]
+
+
+def against(name: str, measured: Server, noop: Server, target: float | None) -> list[Figure]:
+    """Rate, latency and processor time beside those of the no-op, which are the ceilings."""
+    ceiling = noop.median("per_second")
+    cpu, noop_cpu = statistics.median(measured.cpu_us), statistics.median(noop.cpu_us)
+    return [
+        Figure(f"{name} over no-op", measured.median("per_second") / ceiling, "", target, 1.0),
+        Figure(name, measured.median("per_second"), "requests/s", ceiling=ceiling),
+        Figure(f"{name}, p50", measured.median("p50_ms"), "ms", ceiling=noop.median("p50_ms")),
+        Figure(f"{name}, p99", measured.median("p99_ms"), "ms", ceiling=noop.median("p99_ms")),
+        Figure(f"{name}, CPU of a request", cpu, "µs", ceiling=noop_cpu, lower_is_better=True),
+    ]
 
 
 def body_of(events: int) -> str:
@@ -128,8 +137,8 @@ def body_of(events: int) -> str:
 
 
 @contextmanager
-def servers() -> Iterator[tuple[Server, Server]]:
-    """A no-op and a collector with its queue and database, on the same server with the same options."""
+def servers(workers: int = 1) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Port and process of a no-op, and of a collector with its queue and database, on the same server."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="echolead-bench-")))
         folder.chmod(0o755)
@@ -154,18 +163,19 @@ def servers() -> Iterator[tuple[Server, Server]]:
             # Counted like any other, but never refused.
             "ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS": "1000000000",
             "ECHOLEAD_EVENTS_PER_MINUTE": "1000000000",
+            "ECHOLEAD_COLLECTOR_WORKERS": str(workers),
         }
         noop_port, port = free_port(), free_port()
         options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header", "--ws", "none"]
         uvicorn = python("-m", "uvicorn", "tests.bench.noop:app", "--port", str(noop_port), "--no-proxy-headers")
-        options += ["--interface", "asgi3", "--lifespan", "off"]
+        options += ["--interface", "asgi3", "--lifespan", "off", "--workers", str(workers)]
         noop = Part("noop", [*uvicorn, *options], lambda: missing(noop_port))
         collector = Part(
             "collector", python("-m", "ingest_api", "--port", str(port)), lambda: missing(port), environment
         )
         noop_process = stack.enter_context(running(noop, logs))
         process = stack.enter_context(running(collector, logs))
-        yield Server(noop_port, noop_process.pid, [], []), Server(port, process.pid, [], [])
+        yield (noop_port, noop_process.pid), (port, process.pid)
 
 
 async def make_streams(nats: EmbeddedNats) -> None:

@@ -29,11 +29,11 @@ def run() -> list[Figure]:
     seed = random.randrange(2**32)
     print(f"fuzz: seed {seed}")  # noqa: T201
     variants = [request_of(body) for body in damaged_bodies(random.Random(seed))]
-    with servers() as (_, collector):
-        process = psutil.Process(collector.pid)
-        warm = uvloop.run(post_all(collector.port, variants, int(BODIES * WARM_SHARE)))
+    with servers() as (_, (port, pid)):
+        process = psutil.Process(pid)
+        warm = uvloop.run(post_all(port, variants, int(BODIES * WARM_SHARE)))
         before = process.memory_info().rss
-        rest = uvloop.run(post_all(collector.port, variants, BODIES - warm.answered))
+        rest = uvloop.run(post_all(port, variants, BODIES - warm.answered))
         growth = process.memory_info().rss - before
         alive = process.is_running()
     statuses = warm.statuses + rest.statuses

@@ -1,7 +1,10 @@
-/** What the page said about the script: attributes of its own tag, read while the script runs for the first time. */
+/** What the tenant and the page said about the script; the tag's attributes win. Read as the script runs. */
 import { quietly } from './text.js';
 
 const tag = /** @type {HTMLScriptElement | null} */ (document.currentScript);
+
+/** The collector puts the tenant's settings here as it serves the script. @type {Record<string, any>} */
+const settings = { .../** @type {any} */ ('__CONFIG__'), ...tag?.dataset };
 
 export const {
   /** what holds until the visitor decides: `granted`, `wait`, or `denied` (and anything misspelt) */
@@ -10,10 +13,14 @@ export const {
   chatwoot,
   /** `off`: page views are counted only when the page says so */
   pages,
-  /** country calling code of phone numbers typed without one */
-  callingCode = '55',
-  endpoint,
-} = tag?.dataset || {};
+} = settings;
 
-/** Where events are sent: `/t` of the host that serves the script, unless the tag says otherwise. */
-export const collector = quietly(() => new URL(endpoint || '/t', tag?.src).href) || '/t';
+/** Where events are sent: the script's own address without `.js`, unless the tag says otherwise. */
+export const collector =
+  quietly(() => new URL(settings.endpoint || /** @type {any} */ (tag).src.replace(/\.js([?#].*)?$/, ''), tag?.src).href) || '/t';
+
+/** Whether the collector is of this very origin, where its HttpOnly cookie lives. */
+export const isSameOrigin = collector.startsWith(location.origin);
+
+/** Hosts of the tenant's other sites, which links carry the visitor's id to. */
+export const siblings = String(settings.link).split(/[ ,]+/);

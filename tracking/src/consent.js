@@ -1,6 +1,6 @@
 /** What the visitor allowed. A decision is kept; without one, the page's default holds. */
 import { consent } from './config.js';
-import { keep, pack, recall, unpack } from './storage.js';
+import { keep, pack, unpack } from './storage.js';
 import { clock, cut } from './text.js';
 
 /**
@@ -8,14 +8,14 @@ import { clock, cut } from './text.js';
  * @property {Record<string, boolean>} purposes
  * @property {string} basis `granted`, `wait` and `denied` are the page's default, not yet the visitor's word
  * @property {string} [policy_version]
- * @property {string} [at]
+ * @property {string} [at] when the visitor decided
  */
 
 /** @param {string} word */
 const both = (word) => ({ analytics: word === 'granted', marketing: word === 'granted' });
 
 /** @type {Decision} */
-let decision = unpack(recall('_elc')) || { purposes: both(consent), basis: consent };
+let decision = unpack('_elc') || { purposes: both(consent), basis: consent };
 
 /**
  * @param {string | Record<string, boolean>} purposes `'granted'`, `'denied'`, or purposes one by one; those not named stay

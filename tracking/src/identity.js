@@ -1,27 +1,35 @@
 /** Who the visitor is, as a pseudonym, and which visit this is: `tracking_id` and the session, in one record. */
 import { allows } from './consent.js';
-import { keep, recall } from './storage.js';
+import { keep, pack, unpack } from './storage.js';
 import { now, uuid7 } from './text.js';
 
-/** The record's two ids and two times (session start, last sign of life; ms), if it is whole. */
-const read = () => /^([\da-f-]{36})\.([\da-f-]{36})\.(\d+)\.(\d+)$/.exec(recall('_el')) || [];
+/**
+ * @typedef {object} Visit
+ * @property {string} tracking_id
+ * @property {string} session_id
+ * @property {number} active the last sign of life, ms
+ * @property {number} [due] when the collector is to be asked for the id, ms
+ */
 
-/** Whether the session that was open has ended, 30 min idle or 24 h long, or none was. */
-export function isSessionOver() {
-  const [, tracking, , start, active] = read();
-  return !tracking || now() - +active > 1800000 || now() - +start > 86400000;
-}
+/** @returns {Visit} */
+const read = () => unpack('_el') || {};
+
+/** Whether the visitor has been idle for 30 min. @param {Visit} [visit] */
+export const isSessionOver = (visit = read()) => !(now() - visit.active < 18e5);
+
+/** Whether the collector is to be asked who the visitor is. */
+export const isDue = () => !(now() < /** @type {number} */ (read().due));
 
 /**
- * The visit now, marked active. Read anew each time: another tab may have moved it on.
- * @param {boolean} [opensSession] open a new session whatever the clock says
- * @param {boolean} [isNobody] forget who it was
+ * The ids of the visit now, which is marked active. Read anew each time: another tab may have moved it on.
+ * @param {Partial<Visit>} [changes] what is known better; with `active: 0` a session opens whatever the clock says
  */
-export function visitNow(opensSession, isNobody) {
-  const [, tracking, session, start] = read();
-  const isNew = opensSession || isSessionOver();
-  const tracking_id = (!isNobody && tracking) || uuid7();
-  const session_id = isNew ? uuid7() : session;
-  keep('_el', [tracking_id, session_id, isNew ? now() : start, now()].join('.'), allows('analytics'));
+export function visitNow(changes) {
+  const visit = { ...read(), ...changes };
+  visit.tracking_id ||= uuid7();
+  if (isSessionOver(visit)) visit.session_id = uuid7();
+  visit.active = now();
+  keep('_el', pack(visit), allows('analytics'));
+  const { tracking_id, session_id } = visit;
   return { tracking_id, session_id };
 }

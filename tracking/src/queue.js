@@ -1,49 +1,38 @@
 /**
  * Events that the collector has not acknowledged, one localStorage entry each, so that tabs never overwrite each other's.
  *
- * An entry names the page that is responsible for it and until when: others take it over only afterwards, and the one
- * that takes over waits a moment to see that it was alone. Without localStorage the events live as long as the page.
+ * An entry says until when somebody is busy sending it; afterwards any page of the site may. Without localStorage the
+ * events live as long as the page.
  */
-import { now, quietly, uuid7 } from './text.js';
+import { json, parse, quietly } from './text.js';
 
-/** @typedef {{event_id: string, name: string} & Record<string, any>} Event */
-/** @typedef {{isMine: boolean, until: number, event: Event, chars: number}} Entry */
+/** @typedef {{event_id: string, name: string, tracking_id: string} & Record<string, any>} Event */
 
-const me = uuid7();
-/** @type {Record<string, string>} what localStorage would not take */
-const spare = {};
-const boxes = () => new Set([quietly(() => localStorage) || spare, spare]);
+const KEY = '_elq.';
+/** localStorage, and what it would not take, as it is full or blocked. @type {Record<string, string>[]} */
+const boxes = [{}];
+quietly(() => boxes.unshift(localStorage));
 
-/** Whether an event is worth more than the rest when room runs out. @param {Event} event */
-export const isLead = ({ name }) => /^(chat_start|conversion|form_submit|identify|consent)$/.test(name);
+/** Whether an event is worth more than the rest when room runs out: chats, conversions, consent, forms sent, identities. @param {Event} event */
+export const isLead = ({ name }) => /^(c(hat|on)|form_su|iden)/.test(name);
 
-/** Every event of this site in this browser, oldest first. @returns {Entry[]} */
-export function entries() {
-  /** @type {Entry[]} */
-  const found = [];
-  for (const box of boxes()) {
-    for (const key of Object.keys(box).sort()) {
-      if (key.startsWith('_elq.')) {
-        quietly(() => {
-          const [owner, until, event] = JSON.parse(box[key]);
-          found.push({ isMine: owner === me, until, event, chars: box[key].length });
-        });
-      }
-    }
-  }
-  return found;
-}
+/** Every event of this site in this browser, oldest first, with the time until which it is taken. @returns {[busyUntil: number, event: Event][]} */
+export const entries = () =>
+  boxes
+    .flatMap((box) =>
+      Object.keys(box)
+        .sort()
+        .map((key) => key.startsWith(KEY) && parse(box[key])),
+    )
+    .filter((entry) => entry?.[1]);
 
-/** Answer for an event for so long; 15 s is longer than a request may take. @param {Event} event @param {number} [forMs] */
-export function claim(event, forMs = 15000) {
-  const text = JSON.stringify([me, now() + forMs, event]);
-  for (const box of boxes()) if (quietly(() => (box['_elq.' + event.event_id] = text))) return;
+/** @param {Event} event @param {number} [busyUntil] */
+export function save(event, busyUntil = 0) {
+  boxes.some((box) => quietly(() => (box[KEY + event.event_id] = json([busyUntil, event]))));
 }
 
 /** @param {Event} event */
-export function remove(event) {
-  for (const box of boxes()) delete box['_elq.' + event.event_id];
-}
+export const remove = ({ event_id }) => boxes.forEach((box) => delete box[KEY + event_id]);
 
 /**
  * Keep an event until it is acknowledged. Past 100 events or 256 KB (browsers keep two bytes a character) the oldest go,
@@ -51,12 +40,10 @@ export function remove(event) {
  * @param {Event} event
  */
 export function push(event) {
-  claim(event);
-  const kept = entries().sort((a, b) => +isLead(a.event) - +isLead(b.event));
-  let chars = kept.reduce((sum, entry) => sum + entry.chars, 0);
-  for (let over = kept.length - 100; over-- > 0 || chars > 131072; ) {
-    const dropped = /** @type {Entry} */ (kept.shift());
-    chars -= dropped.chars;
-    remove(dropped.event);
-  }
+  save(event);
+  let chars = 0;
+  entries()
+    .reverse()
+    .sort(([, a], [, b]) => +isLead(b) - +isLead(a))
+    .forEach(([, event], i) => ((chars += json(event).length) > 130000 || i > 99) && remove(event));
 }

@@ -1,5 +1,5 @@
 /** Small records kept twice, as a cookie shared by the site's subdomains and in localStorage, each repairing the other. */
-import { quietly } from './text.js';
+import { json, parse, quietly } from './text.js';
 
 /** @type {Record<string, string>} what this page knows, also when the browser keeps nothing */
 const memory = {};
@@ -12,30 +12,27 @@ export const readCookie = (name) => quietly(() => ('; ' + document.cookie).split
 /** @param {string} name @param {string} value @param {number} maxAge seconds @param {string} on */
 const writeCookie = (name, value, maxAge, on) =>
   quietly(() => {
-    const secure = location.protocol > 'http:' ? ';secure' : '';
+    const secure = isSecureContext ? ';secure' : '';
     document.cookie = `${name}=${value};path=/;max-age=${maxAge};samesite=lax${on && ';domain=' + on}${secure}`;
   });
 
 /**
- * The widest domain the browser lets this page set a cookie on, found by trying, as it knows the public suffixes.
- * Empty where only the host itself works: addresses, single names, blocked cookies.
+ * The widest domain the browser lets this page set a cookie on, found by trying, as it knows the public suffixes. An
+ * address as a domain is accepted, and means the host. Empty where cookies are blocked.
  */
-export function cookieDomain() {
-  if (domain == null) {
-    domain = '';
-    const labels = location.hostname.split('.');
-    for (let from = labels.length - 1; from-- && !domain; ) {
-      const candidate = labels.slice(from).join('.');
-      writeCookie('_el0', '1', 9, candidate);
-      // An address as a domain is accepted, and means the host; its last numbers alone are refused.
-      if (readCookie('_el0')) domain = candidate;
-      writeCookie('_el0', '', 0, candidate);
-    }
-  }
-  return domain;
-}
+export const cookieDomain = () =>
+  (domain ??=
+    location.hostname
+      .split('.')
+      .map((_, i, labels) => labels.slice(~i).join('.'))
+      .find((candidate) => {
+        writeCookie('_el0', '1', 9, candidate);
+        const isTaken = readCookie('_el0');
+        writeCookie('_el0', '', 0, candidate);
+        return isTaken;
+      }) || '');
 
-/** The record, wherever it survived. The cookie wins: other subdomains write it too. @param {string} name */
+/** The record, wherever it survived. The cookie wins: other subdomains write it too. @param {string} name @returns {string} */
 export const recall = (name) => readCookie(name) || quietly(() => localStorage[name]) || memory[name] || '';
 
 /**
@@ -53,7 +50,7 @@ export function keep(name, value, lasting) {
 }
 
 /** @param {unknown} value as text that a cookie may hold */
-export const pack = (value) => encodeURIComponent(JSON.stringify(value));
+export const pack = (value) => encodeURIComponent(json(value));
 
-/** @param {string} text @returns {any} `undefined` for anything that `pack` did not write */
-export const unpack = (text) => quietly(() => JSON.parse(decodeURIComponent(text)));
+/** @param {string} name @returns {any} `undefined` for what `pack` did not write */
+export const unpack = (name) => quietly(() => parse(decodeURIComponent(recall(name))));

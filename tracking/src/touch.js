@@ -1,11 +1,13 @@
 /** Arrivals: what the address said, the ad cookies, where the visitor came from; the first, the last, the last non-direct. */
+import { siblings } from './config.js';
 import { allows } from './consent.js';
-import { cookieDomain, keep, pack, readCookie, recall, unpack } from './storage.js';
-import { clock, cut, quietly } from './text.js';
+import { cookieDomain, keep, pack, readCookie, unpack } from './storage.js';
+import { clock, cut, json, now, parse, quietly } from './text.js';
 
-const UTM = /^utm_/;
 const CLICK_ID =
   /\b((g|d|fb|tw|tt|q|ir|ctwa_)clid|gclsrc|[gw]braid|gad_(source|campaignid)|msclkid|li_fat_id|igshid|(rdt_|mc_|sc)cid|epik|oppref)=[^&#]*&?/gi;
+/** Payment pages and identity providers, which nobody comes from. */
+const WAY_STATION = /^(accounts|login|checkout|pay)\.|paypal|stripe|mercadopago|pagseguro/;
 
 /**
  * @typedef {object} TouchPoint
@@ -19,8 +21,17 @@ const CLICK_ID =
 
 /** @type {Touch} with everything the address said; what consent forbids is left out when it is stored or sent */
 let touch = {};
-/** @type {TouchPoint | undefined} the arrival that opened this session */
-let arrival;
+/** Whether the last arrival opened this session. */
+let isOfSession = false;
+
+/** An address without some of its parameters. @param {string} url @param {RegExp} parameters */
+export function without(url, parameters) {
+  const rest = url.replace(parameters, '');
+  return rest === url ? url : rest.replace(/[?&]+(?=#|$)/, '');
+}
+
+/** @param {string} name */
+const isClickId = (name) => name && !without(name + '=', CLICK_ID);
 
 /**
  * utm_* and click ids of an address, case kept. Bytes that are not UTF-8 stay percent-encoded rather than become `�`;
@@ -30,32 +41,38 @@ let arrival;
 function campaignOf(url) {
   /** @type {Record<string, string>} */
   const params = {};
-  for (const pair of url.replace(/^[^?#]*\??|#.*/g, '').split('&')) {
-    const [, name, value] = /** @type {string[]} */ (/^([^=]*)=?(.*)/.exec(pair));
+  for (const [, name, value] of url.split('#')[0].matchAll(/[?&]([^=&]+)=([^&]+)/g)) {
     const key = name.toLowerCase();
-    const isUtm = UTM.test(key);
-    if (value && !params[key] && (isUtm || !withoutClickIds(key + '='))) {
-      const raw = isUtm ? value.replace(/\+/g, ' ') : value;
-      params[key] = cut(quietly(() => decodeURIComponent(raw)) || raw, 2048);
-    }
+    const isUtm = key.startsWith('utm_');
+    const raw = isUtm ? value.replace(/\+/g, ' ') : value;
+    if (isUtm || isClickId(key)) params[key] ??= cut(quietly(() => decodeURIComponent(raw)) || raw);
   }
   return params;
 }
 
-/** An address or a query without click ids. @param {string} url */
-export const withoutClickIds = (url) => url.replace(CLICK_ID, '').replace(/[?&]+(?=#|$)/, '');
+/**
+ * A copy of anything, as far as the visitor allows it to leave: with marketing denied without click ids, also in
+ * addresses, and without ad cookies.
+ * @template T @param {T} value @returns {T}
+ */
+export const permitted = (value) =>
+  parse(
+    json(value),
+    allows('marketing')
+      ? undefined
+      : (name, part) =>
+          name === 'cookies' ? {} : isClickId(name) ? undefined : part?.replace ? without(part, CLICK_ID) : part,
+  );
 
-/** Whether the visitor came from this site: same host, or the same registrable domain. */
+/** Whether it is of this site or a sibling: same registrable domain, or a host that the tenant names. @param {URL} url */
+export const isOwn = ({ host, hostname }) =>
+  ('.' + hostname).endsWith('.' + (cookieDomain() || location.hostname)) || siblings.includes(host);
+
+/** Whether the visitor was only sent back: from this site, from paying, from signing in. */
 function isInternal() {
-  const host = quietly(() => new URL(document.referrer).hostname);
-  return host && ('.' + host).endsWith('.' + (cookieDomain() || location.hostname));
+  const url = new URL(document.referrer);
+  return isOwn(url) || WAY_STATION.test(url.hostname);
 }
-
-/** What tells campaigns apart, of what may be kept. @param {Record<string, string>} params */
-const campaignKey = (params) => JSON.stringify(allows('marketing') ? params : utmOf(params));
-
-/** @param {Record<string, string>} params */
-const utmOf = (params) => Object.fromEntries(Object.entries(params).filter(([name]) => UTM.test(name)));
 
 /**
  * Note how the visitor came to this page. Called before anything else on the page can change the address.
@@ -63,21 +80,29 @@ const utmOf = (params) => Object.fromEntries(Object.entries(params).filter(([nam
  * @returns {boolean} whether it is a new campaign or click id, which opens a new session
  */
 export function arrive(isSessionOver) {
-  touch = quietly(unpackTouch) || {};
+  /** @type {any} */
+  const stored = unpack('_elt') || {};
+  for (const name in stored) stored[name] ||= stored.first;
+  touch = stored;
   const { last } = touch;
   const params = campaignOf(location.href);
-  const referrer = cut(document.referrer);
-  const hasCampaign = campaignKey(params) !== '{}';
-  const isCampaign = hasCampaign && campaignKey(params) !== campaignKey(last?.params || {});
-  const isExternal = referrer && !isInternal();
-  if (!last || isCampaign || (isSessionOver ? hasCampaign || isExternal || !referrer : isExternal && referrer !== last.referrer)) {
-    arrival = { at: clock(), landing_url: cut(location.href), referrer, params, cookies: {} };
-    touch.first ||= arrival;
-    touch.last = arrival;
-    if (isExternal || Object.keys(params).length) touch.last_non_direct = arrival;
-  } else if (!isSessionOver) {
-    arrival = last;
-  }
+  const campaign = json(permitted(params));
+  const isCampaign = campaign !== '{}' && campaign !== json(permitted(last?.params));
+  const { referrer } = document;
+  const isExternal = referrer && !quietly(isInternal);
+  if (!last || isCampaign || (isSessionOver ? isExternal || !referrer : isExternal && cut(referrer) !== last.referrer)) {
+    touch.last = {
+      at: clock(),
+      landing_url: cut(location.href, 4096),
+      referrer: isExternal ? cut(referrer) : '',
+      params,
+      // As Meta's own script would write it, which may be blocked or not there; its cookie replaces ours when it is.
+      cookies: params.fbclid ? { _fbc: `fb.1.${now()}.${params.fbclid}` } : {},
+    };
+    touch.first ||= touch.last;
+    if (isExternal || json(params) !== '{}') touch.last_non_direct = touch.last;
+    isOfSession = true;
+  } else isOfSession = !isSessionOver;
   store();
   return isCampaign;
 }
@@ -91,34 +116,16 @@ export function arriveAsNew() {
 /** The arrivals, whole. Ad scripts set their cookies after ours has run, so they are read again here. */
 export function currentTouch() {
   for (const name of ['_fbc', '_fbp', '_ga', 'hubspotutk', 'rdtrk']) {
-    const value = cut(readCookie(name), 2048);
-    if (value && arrival) arrival.cookies[name] = value;
+    const value = cut(readCookie(name));
+    for (const point of Object.values(touch)) if (value && isOfSession && point.at === touch.last?.at) point.cookies[name] = value;
   }
   return touch;
 }
 
-/** Take out of a copy of the arrivals what may not leave when marketing is denied. @param {Touch} copy */
-export function withoutMarketing(copy) {
-  for (const point of Object.values(copy)) {
-    point.landing_url = withoutClickIds(point.landing_url);
-    point.referrer = withoutClickIds(point.referrer);
-    point.params = utmOf(point.params);
-    point.cookies = {};
-  }
-  return copy;
-}
-
-/** Write the arrivals down, as far as the visitor allows: each once, and which of them is which snapshot. */
+/** Write the arrivals down, as far as the visitor allows; 0 stands for the first where it comes again. */
 export function store() {
-  const points = allows('marketing') ? currentTouch() : withoutMarketing(structuredClone(touch));
-  const unique = [...new Set(Object.values(points))];
-  const places = Object.entries(points).map(([name, point]) => [name, unique.indexOf(point)]);
-  keep('_elt', pack([places, unique.map((point) => ({ ...point, params: undefined }))]), allows('analytics'));
-}
-
-/** @returns {Touch} params are read from the address again */
-function unpackTouch() {
-  const [places, points] = unpack(recall('_elt'));
-  for (const point of points) point.params = campaignOf(point.landing_url);
-  return Object.fromEntries(places.map((/** @type {[string, number]} */ [name, at]) => [name, points[at]]));
+  /** @type {any} */
+  const { first, ...others } = permitted(currentTouch());
+  for (const name in others) if (others[name].at === first.at) others[name] = 0;
+  keep('_elt', pack({ first, ...others }), allows('analytics'));
 }

@@ -1,98 +1,73 @@
-/** Sends what the queue holds: at once, again after a failure worth it, and with a beacon when the page goes. */
-import { collector } from './config.js';
-import { claim, entries, isLead, remove } from './queue.js';
-import { clock, now, quietly } from './text.js';
+/** Sends what the queue holds: at once, again after a failure worth it, and the rest when the page goes. */
+import { introduced } from './introduction.js';
+import { post } from './post.js';
+import { entries, remove, save } from './queue.js';
+import { clock, json, now, on, random } from './text.js';
 
-/** A character is at most 3 bytes, and browsers refuse a keepalive body over 64 KiB. */
-const MAX_CHARS = 20000;
-
-/** @typedef {import('./queue.js').Entry} Entry */
+const MAX_EVENTS = 10;
 
 let failures = 0;
 let notBefore = 0;
 let isSending = false;
-/** @type {Entry[]} the request that is under way */
-let batch = [];
 /** @type {ReturnType<typeof setTimeout>} */
 let timer;
 
+/** Try again some time after so many ms: not all tabs at the same moment. @param {number} ms */
+function later(ms) {
+  timer = setTimeout(flush, ms + random() * 999);
+}
+
 export function startTransport() {
-  for (const name of ['pagehide', 'visibilitychange']) addEventListener(name, leave); // phones may fire the second alone
-  addEventListener('online', () => {
-    notBefore = 0;
-    flush();
+  // The page may go: a second request takes what waits for the first. Phones may fire the second alone.
+  on('pagehide visibilitychange', () => {
+    isSending = false;
+    flush(true);
   });
-  timer = setTimeout(flush, 500); // what earlier pages left behind
+  on('online', () => later((notBefore = 0)));
+  later(500); // what earlier pages left behind
 }
 
-/** The oldest of them that fit one request, at least one. @param {Entry[]} some */
-function fitting(some) {
-  let chars = 0;
-  return some.filter((entry, i) => (chars += entry.chars) < MAX_CHARS || !i);
+/** Let anybody have what is still taken until then. @param {number} until */
+function release(until) {
+  for (const [busyUntil, event] of entries()) if (busyUntil === until) save(event);
 }
 
-/** @param {Entry} a */
-const isUnderWay = (a) => batch.some((b) => a.event.event_id === b.event.event_id);
-
-/** @param {Entry[]} some */
-const bodyOf = (some) => JSON.stringify({ sent_at: clock(), events: some.map((entry) => entry.event) });
-
-/** Send everything that is due, one request after the other. Never rejects. */
-export async function flush() {
+/**
+ * Send everything that is due, one request after the other. Never rejects.
+ *
+ * An event stays in the queue until it is answered. The answer to a request that the page did not survive is never known:
+ * the next page sends again, and behind the collector the repetition is dropped by event_id.
+ * @param {boolean} [isLeaving]
+ */
+export async function flush(isLeaving) {
   if (isSending) return;
   isSending = true;
   clearTimeout(timer);
+  if (!isLeaving) await introduced; // a page that goes has no more turns to wait for
   while (now() >= notBefore) {
-    const mine = entries().filter((entry) => entry.isMine);
-    batch = fitting(mine[0] ? mine : entries().filter((entry) => entry.until < now()));
-    if (!batch[0]) break;
-    batch.forEach((entry) => claim(entry.event));
-    if (!mine[0]) {
-      // What another tab claims at the same moment shows here a little later; only one of the two still owns it then.
-      await new Promise((settled) => setTimeout(settled, 200 + Math.random() * 800));
-      batch = entries().filter((entry) => entry.isMine && isUnderWay(entry));
-      if (!batch[0]) continue;
-    }
-    const wait = await post(bodyOf(batch)).catch(() => 0); // offline, blocked by an extension, or too slow
-    if (wait == null) {
+    const events = entries()
+      .filter(([busyUntil]) => busyUntil < now() - random() * 9000) // not all pages take over what one left at the same moment
+      .slice(0, MAX_EVENTS)
+      .map(([, event]) => event);
+    if (!events[0]) break;
+    const busyUntil = now() + 15000; // longer than a request may take
+    events.forEach((event) => save(event, busyUntil));
+    let retryAfter = 0;
+    try {
+      const { status, headers } = await post('', json({ sent_at: clock(), events }));
+      retryAfter = status === 429 || status > 499 ? +/** @type {any} */ (headers.get('Retry-After')) : -1; // -1: accepted, or refused for good
+    } catch {} // offline, blocked by an extension, or too slow
+    if (retryAfter < 0) {
       failures = 0;
-      batch.forEach((entry) => remove(entry.event));
+      events.forEach(remove);
     } else {
-      const pause = Math.min(Math.max(wait, 2 ** failures++ * (500 + Math.random() * 500)), 300000);
+      // Up to 1, 2, 4 … 256 s, and from the start again.
+      const pause = 1000 * (retryAfter || 2 ** (failures++ % 9) * random());
       notBefore = now() + pause;
-      batch.forEach((entry) => claim(entry.event, pause + 15000));
+      // Not yet: a request fails when its page goes, too, and may have arrived. Then the next page has 15 s to wait.
+      setTimeout(release, pause, busyUntil);
     }
-    batch = [];
   }
   isSending = false;
-  if (entries()[0]) timer = setTimeout(flush, Math.max(notBefore - now(), 999)); // ours later, or another tab's
-}
-
-/**
- * @param {string} body
- * @returns {Promise<number | undefined>} how long the collector asks to wait, ms; `undefined` when the matter is settled:
- *   accepted, or refused for good
- */
-async function post(body) {
-  const { status, headers } = await fetch(collector, {
-    method: 'POST',
-    body, // a string goes as text/plain: a simple request, no preflight
-    keepalive: body.length < MAX_CHARS + 999,
-    signal: AbortSignal.timeout?.(12000),
-  });
-  if (status !== 429 && status < 500) return undefined;
-  return /** @type {any} */ (headers.get('Retry-After')) * 1000 || 0; // a date, which no collector of ours sends, is left to the back-off
-}
-
-/**
- * The page goes: a beacon takes what no request has carried yet. Its answer is never known, so leads stay in the queue
- * and go once more from the next page; behind the collector the repetition is dropped by event_id.
- */
-function leave() {
-  quietly(() => {
-    if (now() < notBefore) return;
-    const untried = fitting(entries().filter((entry) => entry.isMine && !isUnderWay(entry)));
-    if (!untried[0] || !navigator.sendBeacon(collector, bodyOf(untried))) return;
-    for (const { event } of untried) if (!isLead(event)) remove(event);
-  });
+  if (entries()[0]) later(500); // to look whether it is time: for ours, or for what another page left
 }

@@ -25,7 +25,7 @@ test('a ready widget is told where the visitor came from, and nothing of who the
     source: 'Google Ads', medium: 'cpc', campaign: 'Verão', gclid: 'Abc_1', first_landing_page: site.url('/chat'),
   };
   assert.deepEqual(await calls(page), [
-    ['setCustomAttributes', origin], ['setConversationCustomAttributes', origin], ['setLabel', 'origem-google-ads'],
+    ['setCustomAttributes', origin], ['setConversationCustomAttributes', origin],
   ]);
   await page.reload();
   await page.evaluate(() => { window.startWidget(); window.widgetReady(); });
@@ -34,14 +34,22 @@ test('a ready widget is told where the visitor came from, and nothing of who the
   await visitor.close();
 });
 
-test('an organic visitor is labelled by the site that sent them', async () => {
-  const { visitor, page } = await chatPage('/chat', { referer: 'https://www.google.com/' });
-  await page.evaluate(() => window.widgetReady());
-  assert.deepEqual((await calls(page, 'setLabel')).at(-1), ['setLabel', 'origem-google-com']);
-  await visitor.close();
-});
+for (const [path, referer, source] of [
+  ['/chat', 'https://www.google.com/', 'www.google.com'],
+  ['/chat?gclid=X', 'https://www.google.com/', 'google'],
+  ['/chat?fbclid=X', undefined, 'facebook'],
+  ['/chat', undefined, 'direct'],
+]) {
+  test(`without utm_source the source of ${path} from ${referer ?? 'nowhere'} is ${source}`, async () => {
+    const { visitor, page } = await chatPage(path, { referer });
+    await page.evaluate(() => window.widgetReady());
+    await site.quiet(50);
+    assert.equal((await calls(page, 'setCustomAttributes')).at(-1)[1].source, source);
+    await visitor.close();
+  });
+}
 
-test('whoever identified themself and talks is the widget\'s contact, with the phone as Chatwoot takes it', async () => {
+test('whoever identified themself and talks is the widget\'s contact, and told again when they say more', async () => {
   const { visitor, page } = await chatPage();
   await page.evaluate(() => window.echolead('identify', { email: 'ana@exemplo.com.br', name: 'Ana', phone: '(11) 98765-4321' }));
   const [view] = await site.received(2);
@@ -50,11 +58,11 @@ test('whoever identified themself and talks is the widget\'s contact, with the p
   await page.evaluate(() => window.say(1));
   await site.received(1, 'chat_start');
   assert.deepEqual(await calls(page, 'setUser'), [
-    ['setUser', view.tracking_id, { name: 'Ana', email: 'ana@exemplo.com.br', phone_number: '+5511987654321' }],
+    ['setUser', view.tracking_id, { name: 'Ana', email: 'ana@exemplo.com.br' }],
   ]);
-  await page.evaluate(() => window.echolead('identify', { phone: '+351 912 345 678' }));
+  await page.evaluate(() => window.echolead('identify', { name: 'Ana Souza' }));
   await site.received(2, 'identify');
-  assert.equal((await calls(page, 'setUser')).at(-1)[2].phone_number, '+351912345678');
+  assert.equal((await calls(page, 'setUser')).at(-1)[2].name, 'Ana Souza');
   await visitor.close();
 });
 
@@ -74,14 +82,6 @@ test('a form of another page identifies the visitor where the widget is', async 
   await visitor.close();
 });
 
-test('a visitor known by their phone alone is the widget\'s contact too', async () => {
-  const { visitor, page } = await chatPage();
-  await page.evaluate(() => { window.widgetReady(); window.echolead('identify', { phone: '011 3333-4444' }); window.say(9, {}); });
-  await site.received(1, 'chat_start');
-  assert.deepEqual((await calls(page, 'setUser'))[0][2], { name: 'Visitante', phone_number: '+551133334444' });
-  await visitor.close();
-});
-
 test('opening is an event, pressing start is none, and the first message of a conversation is its start', async () => {
   const { visitor, page } = await chatPage('/chat?utm_source=x');
   await page.evaluate(() => { window.widgetReady(); window.open_(); window.press(); });
@@ -95,7 +95,7 @@ test('opening is an event, pressing start is none, and the first message of a co
   assert.deepEqual(start.properties, { conversation_id: '7' });
   assert.deepEqual(start.user ?? {}, {});
   assert.deepEqual((await calls(page)).map(([name]) => name), [
-    'setUser', 'setCustomAttributes', 'setConversationCustomAttributes', 'setLabel',
+    'setUser', 'setCustomAttributes', 'setConversationCustomAttributes',
   ]);
   assert.deepEqual((await calls(page, 'setUser'))[0], ['setUser', start.tracking_id, { name: 'calm-river-12' }]);
 
@@ -116,7 +116,7 @@ test('a contact who gave an e-mail before the chat is identified by it', async (
   const [start] = await site.received(1, 'chat_start');
   assert.deepEqual(start.user, { name: 'Bruno', email: 'bruno@exemplo.com.br', phone: '+5521998765432' });
   assert.deepEqual((await calls(page, 'setUser'))[0][2], {
-    name: 'Bruno', email: 'bruno@exemplo.com.br', phone_number: '+5521998765432',
+    name: 'Bruno', email: 'bruno@exemplo.com.br',
   });
   await visitor.close();
 });
@@ -168,4 +168,23 @@ test('a widget that throws, one that is not there, and one switched off change n
   assert.deepEqual(site.names(), ['page_view']);
   assert.deepEqual(await calls(off.page), []);
   await off.visitor.close();
+});
+
+test('where Chatwoot checks identities, the first message asks for the hash, and setUser waits for it', async () => {
+  const visitor = await site.visitor();
+  site.collectorHost = '';
+  site.identity = ({ tracking_id }) => ({ tracking_id, identifier_hash: site.identityRequests.length > 1 ? 'ab12' : undefined });
+  const page = await visitor.newPage();
+  await page.goto(site.url('/chat'));
+  await page.evaluate(() => { window.startWidget(); window.widgetReady(); });
+  await site.quiet(200);
+  assert.equal(site.identityRequests.length, 1, 'the cookie is set first');
+  await page.evaluate(() => window.say(1));
+  const [start] = await site.received(1, 'chat_start');
+  await site.quiet(100);
+  assert.deepEqual(await calls(page, 'setUser'), [
+    ['setUser', start.tracking_id, { name: 'calm-river-12', identifier_hash: 'ab12' }],
+  ]);
+  assert.equal(site.identityRequests.length, 2);
+  await visitor.close();
 });

@@ -138,3 +138,92 @@ test('denied by default and granted later, on the same page, keeps the arrival w
   assert.equal(view.touch.first.params.gclid, 'Secreto2');
   await visitor.close();
 });
+
+test('what was held goes once, with the times at which it happened', async () => {
+  const visitor = await site.visitor();
+  site.attributes = 'data-consent="wait"';
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await page.evaluate(() => window.echolead('event', 'looked'));
+  const before = new Date().toISOString();
+  await page.waitForTimeout(300);
+  await page.evaluate(() => { window.echolead('consent', 'granted'); window.echolead('consent', 'granted'); });
+  await site.received(4);
+  await site.quiet();
+  assert.deepEqual(site.names(), ['page_view', 'looked', 'consent', 'consent']);
+  for (const event of site.events().slice(0, 2)) assert.ok(event.occurred_at <= before);
+  await visitor.close();
+});
+
+test('what was held is forgotten on refusal, also when consent comes later', async () => {
+  const visitor = await site.visitor();
+  site.attributes = 'data-consent="wait"';
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await page.evaluate(() => {
+    window.echolead('event', 'looked');
+    window.echolead('consent', 'denied');
+    window.echolead('consent', 'granted');
+    window.echolead('event', 'after');
+  });
+  await site.received(1, 'after');
+  await site.quiet();
+  assert.deepEqual(site.names(), ['consent', 'consent', 'after']);
+  await visitor.close();
+});
+
+for (const [config, attributes, names] of [
+  [{ consent: 'denied' }, '', []],
+  [{ consent: 'granted' }, '', ['page_view']],
+  [{ consent: 'denied' }, 'data-consent="granted"', ['page_view']],
+  [{ consent: 'granted' }, 'data-consent="wait"', []],
+]) {
+  test(`tenant says ${config.consent}, tag says ${attributes || 'nothing'}: ${names.join() || 'nothing'} is sent`, async () => {
+    const visitor = await site.visitor();
+    site.config = config;
+    site.attributes = attributes;
+    const page = await visitor.newPage();
+    await page.goto(site.url('/plain'));
+    await site.quiet(700);
+    assert.deepEqual(site.names(), names);
+    await visitor.close();
+  });
+}
+
+test('Consent Mode: nothing before the banner\'s update, everything after it, one decision however often it is told', async () => {
+  const visitor = await site.visitor();
+  site.attributes = 'data-consent="wait"';
+  const page = await visitor.newPage();
+  await page.goto(site.url('/banner?utm_source=x&gclid=G1'));
+  await site.quiet();
+  assert.deepEqual(site.requests, []);
+  await page.evaluate(() => {
+    for (let i = 0; i < 2; i++) gtag('consent', 'update', { analytics_storage: 'granted', ad_storage: 'granted' });
+    dataLayer.push({ event: 'other' });
+  });
+  await site.received(2);
+  await site.quiet();
+  assert.deepEqual(site.names(), ['page_view', 'consent']);
+  const [view, consent] = site.events();
+  assert.equal(view.touch.first.params.gclid, 'G1');
+  assert.equal(consent.consent.basis, 'consent_mode');
+  await visitor.close();
+});
+
+test('Consent Mode: advertising refused takes the click ids, all refused takes everything', async () => {
+  const visitor = await site.visitor();
+  site.attributes = 'data-consent="wait"';
+  const page = await visitor.newPage();
+  await page.goto(site.url('/banner?utm_source=x&gclid=Secreto1'));
+  await page.evaluate(() => gtag('consent', 'update', { analytics_storage: 'granted', ad_storage: 'denied' }));
+  await site.received(2);
+  assert.ok(!JSON.stringify(site.requests).includes('Secreto1'));
+  await page.evaluate(() => {
+    gtag('consent', 'update', { analytics_storage: 'denied', ad_storage: 'denied' });
+    window.echolead('event', 'after');
+  });
+  await site.received(3);
+  await site.quiet();
+  assert.deepEqual(site.names(), ['page_view', 'consent', 'consent']);
+  await visitor.close();
+});

@@ -44,14 +44,16 @@ test('every kind of event is one the collector accepts', { skip: existsSync(pyth
   await page.goto(site.url('/forms'));
   await page.fill('#english [name=your-email]', 'ana@exemplo.com.br');
   await page.locator('#english button').click();
-  const names = (await site.received(12)).map((event) => event.name);
+  await page.goto(site.url('/links'));
+  for (const id of ['wame', 'file']) await page.click(`#${id}`);
+  const names = (await site.received(16)).map((event) => event.name);
   const decoded = spawnSync(python, ['-c', DECODE], {
     input: site.requests.map((request) => JSON.stringify(request.body)).join('\n'), encoding: 'utf8', cwd: new URL('../..', import.meta.url).pathname,
   });
   assert.equal(decoded.stderr, '');
   assert.deepEqual(decoded.stdout.trim().split('\n').sort(), names.sort());
   assert.deepEqual(new Set(names), new Set([
-    'page_view', 'chat_open', 'chat_start', 'identify', 'quote_requested', 'not_an_object', 'too_large', 'consent', 'plain', 'form_submit',
+    'page_view', 'chat_open', 'chat_start', 'identify', 'quote_requested', 'not_an_object', 'too_large', 'consent', 'plain', 'form_start', 'form_submit', 'click',
   ]));
   await visitor.close();
 });

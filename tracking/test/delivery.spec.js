@@ -7,7 +7,7 @@ before(async () => { site = await openSite(); });
 after(() => site.close());
 
 const waiting = (page) =>
-  page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).sort().map((key) => JSON.parse(localStorage[key])[2].name));
+  page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).sort().map((key) => JSON.parse(localStorage[key])[1].name));
 const track = (page, ...call) => page.evaluate((args) => window.echolead(...args), call);
 const unique = (events) => new Set(events.map((event) => event.event_id)).size;
 
@@ -139,8 +139,8 @@ test('events that a closed tab left behind are taken over by one of two others',
   await clock.goto(site.url('/blank'));
   await clock.evaluate(() => {
     const key = Object.keys(localStorage).find((name) => name.startsWith('_elq.'));
-    const [, , event] = JSON.parse(localStorage[key]);
-    localStorage[key] = JSON.stringify(['a tab that died', Date.now() - 1, event]);
+    const [, event] = JSON.parse(localStorage[key]);
+    localStorage[key] = JSON.stringify([Date.now() - 1, event]);
   });
   await clock.close();
   const [one, two] = [await visitor.newPage(), await visitor.newPage()];
@@ -165,7 +165,7 @@ test('the queue keeps 100 events, the oldest go first and leads last', async () 
     }
   });
   const kept = await page.evaluate(() =>
-    Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).map((key) => JSON.parse(localStorage[key])[2]),
+    Object.keys(localStorage).filter((key) => key.startsWith('_elq.')).map((key) => JSON.parse(localStorage[key])[1]),
   );
   assert.equal(kept.length, 100);
   assert.equal(kept.filter((event) => event.name === 'identify').length, 1);
@@ -204,5 +204,54 @@ test('the queue keeps 256 KB, and a page that fills the storage loses no lead', 
   });
   await visitor.setOffline(false);
   await site.received(1, 'identify');
+  await visitor.close();
+});
+
+test('on a slow network what happens meanwhile waits for the answer, and goes together', async () => {
+  const visitor = await site.visitor();
+  site.delay = 1500;
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  for (let i = 0; i < 4; i++) await track(page, 'event', 'meanwhile', { i });
+  await site.received(5);
+  await site.quiet();
+  assert.equal(site.requests.length, 2);
+  assert.deepEqual(site.events('meanwhile').map((event) => event.properties.i), [0, 1, 2, 3]);
+  assert.equal(unique(site.events()), 5);
+  await visitor.close();
+});
+
+test('a lead sent from a page left at once, on a slow network, arrives', async () => {
+  const visitor = await site.visitor();
+  site.delay = 1000;
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await page.evaluate(() => { window.echolead('identify', { email: 'ana@exemplo.com.br' }); location.href = '/blank'; });
+  await page.waitForURL('**/blank');
+  await site.received(1, 'identify');
+  assert.equal(unique(site.events('identify')), 1);
+  await visitor.close();
+});
+
+test('with the storage full and cookies blocked, events still go', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  const devtools = await visitor.newCDPSession(page);
+  await devtools.send('Emulation.setDocumentCookieDisabled', { disabled: true });
+  await page.addInitScript(() => {
+    Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };
+    for (let size = 6_000_000; size >= 1; size = Math.floor(size / 2)) {
+      try {
+        for (let i = 0; ; i++) localStorage['full' + size + '-' + i] = 'x'.repeat(size);
+      } catch {
+        // smaller, then
+      }
+    }
+  });
+  await page.goto(site.url('/plain?gclid=Z'));
+  await track(page, 'identify', { email: 'ana@exemplo.com.br' });
+  const [view, identify] = await site.received(2);
+  assert.equal(identify.tracking_id, view.tracking_id);
+  assert.equal(identify.touch.first.params.gclid, 'Z');
   await visitor.close();
 });

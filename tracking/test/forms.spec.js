@@ -29,9 +29,9 @@ test('a form in Portuguese that leaves the page', async () => {
   assert.deepEqual(submit.properties, {
     form_id: 'contato', fields: { empresa: 'Clínica Bem-te-vi', cargo: 'ceo', mensagem: 'Quero saber o preço 🙂' },
   });
-  await site.received(3);
+  await site.received(4);
   await site.quiet();
-  assert.deepEqual(site.names(), ['page_view', 'form_submit', 'page_view']);
+  assert.deepEqual(site.names(), ['page_view', 'form_start', 'form_submit', 'page_view']);
   await visitor.close();
 });
 
@@ -107,3 +107,67 @@ test('a form sent by code counts, and a form sent twice counts once', async () =
   assert.equal(new Set(site.events('form_submit').map((event) => event.event_id)).size, 2);
   await visitor.close();
 });
+
+const EMAIL = 'ana@exemplo.com.br';
+const email = '<input name="email" type="email">';
+/** What a form is made of, what is typed into it, and what of it may leave. */
+const KINDS = [
+  ['an e-mail alone', email, { email: EMAIL }, { user: { email: EMAIL } }],
+  ['an e-mail in a text field', '<input name="contact" placeholder="Seu e-mail">', { contact: EMAIL }, { user: { email: EMAIL } }],
+  ['a phone by its type', '<input name="x1" type="tel">', { x1: '(11) 98765-4321' }, { user: { phone: '(11) 98765-4321' } }],
+  ['a phone by its name', '<input name="celular">', { celular: '11987654321' }, { user: { phone: '11987654321' } }],
+  ['a number field for WhatsApp', '<input name="whatsapp" type="number">', { whatsapp: '5511987654321' }, { user: { phone: '5511987654321' } }],
+  ['first and last name', '<input name="nome"><input name="sobrenome">', { nome: 'Ana', sobrenome: 'Souza' }, { user: { name: 'Ana Souza' } }],
+  ['a name by its autocomplete', '<input name="f7" autocomplete="name">', { f7: 'Ana' }, { user: { name: 'Ana' } }],
+  ['a company, which is no name', `${email}<input name="nome_da_empresa">`, { email: EMAIL, nome_da_empresa: 'Acme' },
+    { user: { email: EMAIL }, fields: { nome_da_empresa: 'Acme' } }],
+  ['a long text', `${email}<textarea name="mensagem"></textarea>`, { mensagem: 'Quanto custa?\nObrigada' }, { fields: { mensagem: 'Quanto custa?\nObrigada' } }],
+  ['a choice', '<select name="plano"><option>basico<option>pro</select>', { plano: 'pro' }, { fields: { plano: 'pro' } }],
+  ['a box ticked and one not', '<input type="checkbox" name="novidades" value="sim" checked><input type="checkbox" name="outra" value="sim">', {}, { fields: { novidades: 'sim' } }],
+  ['a radio button', '<input type="radio" name="turno" value="manha"><input type="radio" name="turno" value="tarde" checked>', {}, { fields: { turno: 'tarde' } }],
+  ['a date', '<input type="date" name="dia">', { dia: '2026-03-01' }, { fields: { dia: '2026-03-01' } }],
+  ['a web address', '<input type="url" name="site">', { site: 'https://exemplo.com.br/' }, { fields: { site: 'https://exemplo.com.br/' } }],
+  ['a password', `${email}<input name="a" type="password">`, { email: EMAIL, a: 'segredo' }, { user: { email: EMAIL } }],
+  ['a card', '<input name="card_number"><input name="n2" autocomplete="cc-csc">', { card_number: '4111111111111111', n2: '123' }, {}],
+  ['a card number in a free text', '<input name="nota">', { nota: '4111-1111-1111-1111' }, {}],
+  ['a document number', '<input name="cpf"><input name="d2" placeholder="RG">', { cpf: '52998224725', d2: '123456789' }, {}],
+  ['a hidden field', `${email}<input type="hidden" name="csrf" value="segredo">`, { email: EMAIL }, { user: { email: EMAIL } }],
+  ['fields left out by the page', `${email}<div data-el-ignore><input name="renda"></div>`, { email: EMAIL, renda: '9000' }, { user: { email: EMAIL } }],
+  ['fields that shadow the form\'s own', `<input name="id"><input name="action"><input name="submit">${email}`, { id: 'meu', email: EMAIL },
+    { user: { email: EMAIL }, fields: { id: 'meu' } }],
+  ['an emoji cut in half by the limit', '<input name="texto">', { texto: 'x'.repeat(999) + '🙂' }, { fields: { texto: 'x'.repeat(999) + '\ufffd' } }],
+];
+/** Ways in which pages send forms; each kind is sent in one of them, in turn. */
+const WAYS = {
+  'by its button': (page) => page.click('#kind button'),
+  'by Enter': (page) => page.locator('#kind button').press('Enter'),
+  'by code': (page) => page.evaluate(() => document.getElementById('kind').requestSubmit()),
+  'past its handlers': (page) => page.evaluate(() => HTMLFormElement.prototype.submit.call(document.getElementById('kind'))),
+};
+
+for (const [i, [kind, fields, typed, expected]] of KINDS.entries()) {
+  const [way, send] = Object.entries(WAYS)[i % 4];
+  test(`a form with ${kind}, sent ${way}`, async () => {
+    const visitor = await site.visitor();
+    const page = await visitor.newPage();
+    await page.goto(site.url('/plain'));
+    await site.received(1);
+    await page.evaluate(([html, stays]) => {
+      document.body.insertAdjacentHTML('beforeend', `<form id="kind" method="post" action="/enviar" novalidate>${html}<button>ok</button></form>`);
+      if (stays) document.getElementById('kind').addEventListener('submit', (event) => event.preventDefault());
+    }, [fields, way === 'by code']);
+    for (const [name, value] of Object.entries(typed)) {
+      const field = page.locator(`#kind [name="${name}"]`);
+      if (await field.evaluate((element) => element.tagName === 'SELECT')) await field.selectOption(value);
+      else await field.fill(value);
+    }
+    await send(page);
+    const [submit] = await site.received(1, 'form_submit');
+    await site.quiet(200);
+    assert.deepEqual(submit.user, expected.user ?? {});
+    assert.deepEqual(submit.properties, { form_id: 'kind', fields: expected.fields ?? {} });
+    assert.equal(new Set(site.events('form_submit').map((event) => event.event_id)).size, 1);
+    assert.equal(site.events('form_start').length, Object.keys(typed).length ? 1 : 0, 'begun once, with the first field');
+    await visitor.close();
+  });
+}

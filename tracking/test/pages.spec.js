@@ -165,3 +165,97 @@ test('a callback that throws is the page\'s error and stops nothing', async () =
   assert.deepEqual(problems, ['mine']);
   await visitor.close();
 });
+
+test('an application that also counts by itself is not counted twice', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/spa'));
+  await site.received(1);
+  await page.evaluate(() => { go('/spa/planos', 'Planos'); window.echolead('page'); });
+  await site.received(2);
+  await page.evaluate(() => { history.replaceState({}, '', '/spa/planos?aba=2'); history.replaceState({}, '', '/spa/planos'); });
+  await site.quiet(1500);
+  assert.equal(site.events('page_view').length, 2);
+  await visitor.close();
+});
+
+test('a page that comes back from the browser\'s page cache is a view, and its script still works', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await page.evaluate(() => {
+    // Chromium's headless mode keeps no page cache: the event that a kept page gets is what counts here.
+    dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
+    dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+  });
+  await site.received(2, 'page_view');
+  await page.evaluate(() => window.echolead('event', 'alive'));
+  await site.received(1, 'alive');
+  await site.quiet(1200);
+  assert.equal(site.events('page_view').length, 2);
+  assert.equal(site.events('page_view')[0].session_id, site.events('page_view')[1].session_id);
+  await visitor.close();
+});
+
+test('several pages in a row are one view each, of one visitor and session, in order', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  for (const path of ['/plain', '/other', '/links', '/fields', '/plain']) await page.goto(site.url(path));
+  const views = (await site.received(5)).sort((a, b) => (a.event_id < b.event_id ? -1 : 1)); // requests may overtake each other
+  await site.quiet();
+  assert.deepEqual(views.map((view) => new URL(view.page.url).pathname), ['/plain', '/other', '/links', '/fields', '/plain']);
+  assert.equal(new Set(views.map((view) => view.tracking_id + view.session_id)).size, 1);
+  await visitor.close();
+});
+
+test('a page with an error of its own is tracked, and its error stays its own', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.addInitScript(() => setTimeout(() => { throw new Error('of the page'); }, 5));
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await page.evaluate(() => addEventListener('click', () => { throw new Error('in a handler'); }, true));
+  await page.click('#out');
+  await site.received(1, 'click');
+  assert.deepEqual(problems, ['of the page', 'in a handler']);
+  await visitor.close();
+});
+
+test('a page of 5,000 nodes has no long task of ours', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/large?utm_source=x'));
+  await site.received(1);
+  // All that the script does while a page is used, timed from outside: each is one task of the browser.
+  const longest = await page.evaluate(async () => {
+    const form = document.forms[0];
+    const tasks = {
+      move: () => document.body.dispatchEvent(new PointerEvent('pointermove', { bubbles: true })),
+      scroll: () => dispatchEvent(new Event('scroll')),
+      focus: () => form.elements[7].focus(),
+      input: () => form.elements[7].dispatchEvent(new InputEvent('input', { bubbles: true })),
+      click: () => document.querySelector('a').click(),
+      event: () => window.echolead('event', 'measured'),
+      submit: () => form.requestSubmit(),
+      leave: () => dispatchEvent(new PageTransitionEvent('pagehide')),
+    };
+    const took = {};
+    for (const [name, task] of Object.entries(tasks)) {
+      const times = [];
+      for (let i = 0; i < 5; i++) {
+        const start = performance.now();
+        task();
+        await null; // what the script put off until the task's end
+        times.push(performance.now() - start);
+        await new Promise((done) => setTimeout(done, 20));
+      }
+      took[name] = times.sort((a, b) => a - b)[2]; // the middle one: a busy machine makes outliers
+    }
+    return took;
+  });
+  for (const [name, ms] of Object.entries(longest)) assert.ok(ms < 50, `${name} took ${ms} ms`);
+  await visitor.close();
+});

@@ -23,6 +23,20 @@ class Site {
   /** Attributes of the script tag on the pages served next. */
   attributes = '';
   headers = {};
+  /** The host of the collector; empty for the page's own, as with a first-party proxy. */
+  collectorHost = 'c.acme.test';
+  /** The collect path: `/t` and, below it, all the rest. */
+  path = '/t';
+  /** Answers of the collector come so much later, ms. */
+  delay = 0;
+  /** What the collector puts in the place of `"__CONFIG__"`, if anything. */
+  config = undefined;
+  /** What `POST /t/i` answers, given the body sent: a body, or a status. */
+  identity = ({ tracking_id }) => ({ tracking_id, expires_in: 120 });
+  /** Every body of `POST /t/i`. */
+  identityRequests = [];
+  /** Every page asked for, with host and query. */
+  visited = [];
   /** What the collector answers: a status and headers, or `cut` to break the connection. */
   answer = { status: 202 };
   /** Every POST, with its parsed body. */
@@ -50,6 +64,13 @@ class Site {
   async visitor(options = {}) {
     this.attributes = '';
     this.headers = {};
+    this.collectorHost = 'c.acme.test';
+    this.path = '/t';
+    this.delay = 0;
+    this.config = undefined;
+    this.identity = ({ tracking_id }) => ({ tracking_id, expires_in: 120 });
+    this.identityRequests = [];
+    this.visited = [];
     this.answer = { status: 202 };
     this.requests = [];
     return this.browser.newContext({ locale: 'pt-BR', timezoneId: 'America/Sao_Paulo', ...options });
@@ -84,24 +105,42 @@ class Site {
 
   async #serve(request, response) {
     const { pathname } = new URL(request.url, 'http://any');
-    if (request.method === 'POST' && pathname === '/t') return this.#collect(request, response);
-    if (pathname === '/t.js') {
+    if (request.method === 'POST' && pathname === this.path) return this.#collect(request, response);
+    if (request.method === 'POST' && pathname === `${this.path}/i`) return this.#identify(request, response);
+    if (pathname === `${this.path}.js`) {
       response.setHeader('Content-Type', 'text/javascript; charset=utf-8');
-      return response.end(await readFile(here('../dist/t.js')));
+      const script = await readFile(here('../dist/t.js'), 'utf8');
+      return response.end(this.config ? script.replace('"__CONFIG__"', JSON.stringify(this.config)) : script);
     }
     if (request.method === 'POST') return response.writeHead(303, { Location: '/plain' }).end();
+    this.visited.push(request.headers.host.split(':')[0] + request.url);
+    if (pathname === '/redirect') return response.writeHead(302, { Location: new URL(request.url, 'http://any').searchParams.get('to') }).end();
     const name = pathname === '/' ? 'plain' : pathname.slice(1).split('/')[0];
     const page = await readFile(here(`pages/${name}.html`), 'utf8').catch(() => undefined);
     if (!page) return response.writeHead(404).end();
-    const script = `<script src="http://c.acme.test:${this.port}/t.js" ${this.attributes}></script>`;
+    const consentMode = await readFile(here('../snippets/consent-mode.html'), 'utf8');
+    const origin = this.collectorHost && `http://${this.collectorHost}:${this.port}`;
+    const script = `<script src="${origin}${this.path}.js?v=1" ${this.attributes}></script>`;
     response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', ...this.headers });
-    response.end(page.replace('<!-- script -->', script));
+    response.end(page.replace('<!-- consent mode -->', consentMode).replace('<!-- script -->', script));
+  }
+
+  async #identify(request, response) {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = JSON.parse(Buffer.concat(chunks));
+    this.identityRequests.push(body);
+    const answer = await this.identity(body);
+    const status = typeof answer === 'number' ? answer : 200;
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Set-Cookie': 'known=1; HttpOnly; Path=/' });
+    response.end(JSON.stringify(status === 200 ? answer : { type: 'about:blank', status }));
   }
 
   async #collect(request, response) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const answer = typeof this.answer === 'function' ? await this.answer(this.requests.length) : this.answer;
+    if (this.delay) await wait(this.delay);
     if (answer === 'cut') return request.socket.destroy();
     const text = Buffer.concat(chunks).toString();
     this.requests.push({ status: answer.status, type: request.headers['content-type'], size: text.length, at: Date.now(), body: JSON.parse(text) });

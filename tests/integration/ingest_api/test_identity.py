@@ -58,9 +58,36 @@ async def test_a_link_hands_the_visitor_over_to_the_next_site(collector: Collect
     assert forged.json()["tracking_id"] == there
 
 
+async def test_after_a_reset_the_cookie_is_the_next_visitors(collector: CollectorProcess) -> None:
+    old, new, lost = str(uuid4()), str(uuid4()), str(uuid4())
+    async with collector.client() as client:
+        await ask(client, old)
+        content = json.dumps({"tracking_id": new, "reset": True})
+        answer = await client.post("/t/i", content=content)
+        again = await ask(client, lost)
+    assert (answer.status_code, answer.json()["tracking_id"]) == (200, new)
+    assert again.json()["tracking_id"] == new
+
+
+async def test_who_refuses_loses_the_cookie_and_gets_no_token(collector: CollectorProcess) -> None:
+    old, new = str(uuid4()), str(uuid4())
+    async with collector.client() as client:
+        await ask(client, old)
+        assert client.cookies
+        answer = await client.post("/t/i", content=b'{"forget": true}')
+        assert not client.cookies
+        again = await ask(client, new)
+        encrypted = await client.post("/t/i", content=b'{"forget": true}', headers=HTTPS)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert again.json()["tracking_id"] == new
+    # Browsers replace a cookie called `__Host-` only by one that is Secure, on the whole host.
+    assert encrypted.headers["set-cookie"] == "__Host-eli=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure"
+
+
 async def test_what_names_no_visitor_is_refused(collector: CollectorProcess) -> None:
     async with collector.client() as client:
-        for content in (b"", b"{}", b'{"tracking_id": 1}', b"\xff", b'{"tracking_id": "x"}', b"[" * 100_000):
+        nobody = (b"", b"{}", b'{"reset": true}', b'{"forget": 1}', b'{"tracking_id": 1}', b'{"tracking_id": "x"}')
+        for content in (*nobody, b"\xff", b"[" * 100_000):
             answer = await client.post("/t/i", content=content)
             assert (answer.status_code, answer.json()["type"]) == (422, "/problems/not-an-identity")
         wrong = await client.get("/t/i")

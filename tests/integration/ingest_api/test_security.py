@@ -1,4 +1,4 @@
-"""What keeps the collector from being misused, each with a control without it (docs/reference/collector-security.md)."""
+"""What keeps the collector from being misused, each with a control (docs/reference/collector-security.md)."""
 
 import asyncio
 import gzip

@@ -33,35 +33,35 @@ def limits(clock: Clock, *, per_address: int = 0, per_tenant: int = 0) -> RateLi
 
 def refusal(of: RateLimits, tenant: Tenant, ip: str, events: int) -> Problem:
     with pytest.raises(Problem) as refused:
-        of.take(tenant, ip, events)
+        of.meter(tenant, ip).take(events)
     return refused.value
 
 
 def test_an_address_is_refused_until_the_minute_is_over_and_others_are_not(clock: Clock) -> None:
     of = limits(clock, per_address=100)
     clock.now += 18
-    of.take(ACME, "203.0.113.7", 100)
+    of.meter(ACME, "203.0.113.7").take(100)
     problem = refusal(of, ACME, "203.0.113.7", 1)
     assert (problem.kind.name, problem.retry_after_seconds) == ("too-many-events-a-minute", 42)
-    of.take(ACME, "203.0.113.8", 100)
+    of.meter(ACME, "203.0.113.8").take(100)
     clock.now += 42
-    of.take(ACME, "203.0.113.7", 100)
+    of.meter(ACME, "203.0.113.7").take(100)
 
 
 def test_a_refused_request_counts_for_nothing(clock: Clock) -> None:
     of = limits(clock, per_address=100, per_tenant=150)
-    of.take(ACME, "203.0.113.7", 90)
+    of.meter(ACME, "203.0.113.7").take(90)
     refusal(of, ACME, "203.0.113.7", 20)
-    of.take(ACME, "203.0.113.7", 10)
-    of.take(ACME, "203.0.113.8", 50)
+    of.meter(ACME, "203.0.113.7").take(10)
+    of.meter(ACME, "203.0.113.8").take(50)
     refusal(of, ACME, "203.0.113.9", 1)
 
 
 def test_a_tenants_own_limit_counts_before_the_installations(clock: Clock) -> None:
     of = limits(clock, per_tenant=500)
     small, large = Tenant("small"), Tenant("large", events_per_minute=2000)
-    of.take(large, "", 2000)
-    of.take(small, "", 500)
+    of.meter(large, "").take(2000)
+    of.meter(small, "").take(500)
     assert "tenant" in refusal(of, small, "", 1).detail
     refusal(of, large, "", 1)
 
@@ -69,37 +69,37 @@ def test_a_tenants_own_limit_counts_before_the_installations(clock: Clock) -> No
 def test_a_quota_is_over_until_the_next_month(clock: Clock) -> None:
     of = limits(clock)
     tenant = Tenant("acme", events_per_month=1000)
-    of.take(tenant, "", 1000)
+    of.meter(tenant, "").take(1000)
     problem = refusal(of, tenant, "", 1)
     assert (problem.kind.name, problem.retry_after_seconds) == ("quota-reached", 22 * 24 * 3600)
     clock.now = end_of_month(clock.now)
-    of.take(tenant, "", 1000)
+    of.meter(tenant, "").take(1000)
 
 
 def test_unreadable_bodies_are_charged_to_their_address_before_the_next_is_read(clock: Clock) -> None:
     of = limits(clock, per_address=1000)
     for _ in range(10):
-        of.check("203.0.113.7")
-        of.charge("203.0.113.7")
+        of.meter(ACME, "203.0.113.7").check()
+        of.meter(ACME, "203.0.113.7").charge()
     with pytest.raises(Problem) as refused:
-        of.check("203.0.113.7")
+        of.meter(ACME, "203.0.113.7").check()
     assert refused.value.kind.name == "too-many-events-a-minute"
-    of.check("203.0.113.8")
+    of.meter(ACME, "203.0.113.8").check()
     clock.now += 60
-    of.check("203.0.113.7")
+    of.meter(ACME, "203.0.113.7").check()
 
 
 def test_without_limits_everything_is_taken(clock: Clock) -> None:
     of = limits(clock)
     for _ in range(1000):
-        of.take(ACME, "203.0.113.7", 500)
+        of.meter(ACME, "203.0.113.7").take(500)
 
 
 def test_a_crowd_of_addresses_fills_no_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "MAX_SUBJECTS", 100)
     of = limits(clock, per_address=10)
     for number in range(1000):
-        of.take(ACME, f"10.0.{number // 250}.{number % 250}", 1)
+        of.meter(ACME, f"10.0.{number // 250}.{number % 250}").take(1)
         assert len(of._counts) <= 100
 
 
