@@ -91,7 +91,7 @@ class Chaos:
     async def strike(self, what: str, sender: Sender) -> None:
         """One blow in the middle of the load, and its end: the worker is replaced, the queue is back."""
         if what == "worker":
-            victim = self.chance.choice(workers(self.supervisor))
+            victim = self.chance.choice(busy(workers(self.supervisor), sender.collector.port))
             before = sender.taken
             victim.kill()
             await until(lambda: sender.taken > before + 2 * CLIENTS)  # the other workers go on
@@ -114,6 +114,15 @@ def workers(supervisor: psutil.Process) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+def busy(serving: list[psutil.Process], port: int) -> list[psutil.Process]:
+    """Those that clients are connected to: who came last may have nobody yet, and killing it would cut nothing."""
+    return [
+        worker
+        for worker in serving
+        if any(each.laddr.port == port and each.status == psutil.CONN_ESTABLISHED for each in worker.net_connections())
+    ]
 
 
 async def torment(sender: Sender, chaos: Chaos, blows: list[str]) -> None:
