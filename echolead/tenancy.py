@@ -160,7 +160,7 @@ class Tenants:
         self._directory = Directory()
         self._rows: list[Row] | None = None
         self._refreshing: asyncio.Task[None] | None = None
-        self._started_at = self._refreshed_at = float("-inf")
+        self._known_as_of = self._refreshed_at = float("-inf")
         self._unknown: set[str] = set()
         self._used_keys: dict[UUID, datetime] = {}
         self.missing: str | None = "the tenants have not been read yet"
@@ -222,7 +222,8 @@ class Tenants:
         asked_at = loop.time()
         if name not in self._unknown:
             await asyncio.sleep(self._refreshed_at + MISS_SECONDS - asked_at)
-            while self._started_at < asked_at:
+            # One that began in time but is still under way has not said anything yet.
+            while self._known_as_of < asked_at:
                 await self._refresh_once()
         if self.missing is not None:
             raise DirectoryUnavailable(self.missing)
@@ -238,7 +239,7 @@ class Tenants:
         await asyncio.shield(self._refreshing)
 
     async def _refresh(self) -> None:
-        self._started_at = asyncio.get_running_loop().time()
+        began_at = asyncio.get_running_loop().time()
         try:
             rows = await self._database.do(self._read)
         except DatabaseUnavailable as error:
@@ -251,6 +252,7 @@ class Tenants:
             if rows != self._rows:
                 self._rows = rows
                 self._directory = directory_of(rows)
+        self._known_as_of = began_at
         self._refreshed_at = asyncio.get_running_loop().time()
 
     async def _read(self, connection: AsyncConnection) -> list[Row]:

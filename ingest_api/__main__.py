@@ -9,7 +9,9 @@ import tempfile
 import uvicorn
 
 from echolead.settings import load_settings
+from ingest_api import workers as uvicorn_workers
 from ingest_api.metrics import MULTI_PROCESS_DIR
+from ingest_api.slow_headers import PatientProtocol
 
 GRACE_SECONDS = 6  # with the time to drain, less than the 10 s after which supervisors kill
 
@@ -27,6 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="echolead-metrics-") as shared_counts:
         if workers > 1:
             os.environ[MULTI_PROCESS_DIR] = shared_counts
+            uvicorn_workers.install()
         uvicorn.run(
             "ingest_api.app:create_app",
             factory=True,
@@ -34,7 +37,7 @@ def main() -> None:
             port=arguments.port,
             workers=workers,
             loop="uvloop",
-            http="httptools",
+            http=PatientProtocol,
             ws="none",
             interface="asgi3",
             access_log=False,

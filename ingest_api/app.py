@@ -24,10 +24,11 @@ from ingest_api.bodies import Bodies
 from ingest_api.collector import Collect, Intake
 from ingest_api.contract import describe_collector
 from ingest_api.control import sessions
+from ingest_api.control.contract import describe_sessions
 from ingest_api.identity import Identity, VisitorTokens
 from ingest_api.metrics import Metrics
 from ingest_api.pixel import Pixel
-from ingest_api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
+from ingest_api.problems import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
 from ingest_api.publish import Publisher
 from ingest_api.queue_health import QueueHealth
 from ingest_api.rates import RateLimits
@@ -181,8 +182,9 @@ def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> di
     """FastAPI's document with the routes it does not know."""
     if api.openapi_schema is None:
         document: dict[str, Any] = original()
-        describe_collector(document, collect_path)
         describe_webhooks(document)
+        describe_sessions(document)
+        describe_collector(document, collect_path)
         api.openapi_schema = document
     return api.openapi_schema
 
@@ -206,7 +208,7 @@ def answer_with_problems(api: FastAPI, metrics: Metrics) -> None:
 
     @api.exception_handler(HTTPException)
     async def of_http_exception(_: Request, error: HTTPException) -> Response:
-        by_status = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+        by_status = {400: INVALID_REQUEST, 404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
         kind = by_status.get(error.status_code) or ProblemType("http-error", error.status_code, str(error.detail))
         response = answer(Problem(kind, f"{error.detail}."))
         response.headers.update(error.headers or {})
@@ -214,6 +216,5 @@ def answer_with_problems(api: FastAPI, metrics: Metrics) -> None:
 
     @api.exception_handler(RequestValidationError)
     async def of_validation(_: Request, error: RequestValidationError) -> Response:
-        kind = ProblemType("invalid-request", 422, "The request is not valid")
         places = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        return answer(Problem(kind, f"{places}."))
+        return answer(Problem(INVALID_REQUEST, f"{places}."))

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,6 +16,31 @@ from ingest_api.bodies import Bodies
 from ingest_api.metrics import Metrics
 from ingest_api.problems import NOT_FOUND, Problem
 from ingest_api.queue_health import QueueHealth
+
+READINESS: dict[str, Any] = {
+    "type": "object",
+    "required": ["status", "missing"],
+    "properties": {
+        "status": {"type": "string", "enum": ["ready", "not ready"]},
+        "missing": {"type": "array", "items": {"type": "string"}, "description": "A sentence for each cause"},
+    },
+}
+HEALTHZ: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": {"status": "ok"}}}}}
+READYZ: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "They would",
+        "content": {"application/json": {"schema": READINESS, "example": {"status": "ready", "missing": []}}},
+    },
+    503: {
+        "description": "They would not",
+        "content": {
+            "application/json": {
+                "schema": READINESS,
+                "example": {"status": "not ready", "missing": ["the queue is not connected"]},
+            }
+        },
+    },
+}
 
 
 class Drain:
@@ -57,14 +83,12 @@ def router(
     """`/healthz`, `/readyz`, `/metrics`."""
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/healthz", summary="Whether the process answers")
+    @routes.get("/healthz", summary="Whether the process answers", responses=HEALTHZ)
     async def healthz() -> dict[str, str]:
         """Answers 200 as long as the event loop turns. Restart the process when it does not."""
         return {"status": "ok"}
 
-    @routes.get(
-        "/readyz", summary="Whether events would be stored", responses={503: {"description": "What is missing"}}
-    )
+    @routes.get("/readyz", summary="Whether events would be stored", responses=READYZ)
     async def readyz() -> JSONResponse:
         """Asks the queue: connected, syncing every message, streams there, a canary written and read back."""
         missing = await queue.missing()

@@ -9,9 +9,10 @@ from uuid import UUID
 from msgspec import Raw
 
 from echolead.events import Event, Page, ReceivedEvent, ReceivedRequest, encode
-from ingest_api.answers import Receive, Scope, Send, send_bytes, send_problem
+from ingest_api.answers import RawHeaders, Receive, Scope, Send, send_bytes, send_problem
 from ingest_api.collector import Collect, client_hints, now, text_of
 from ingest_api.problems import METHOD_NOT_ALLOWED, Problem
+from ingest_api.scrubbing import scrub
 from ingest_api.validation import Checked
 
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
@@ -34,7 +35,8 @@ class Pixel:
             await self._store(scope, headers)
         except Problem as problem:
             self._collect.intake.metrics.refused.labels(problem.kind.name).inc()
-            await send_problem(send, problem, None, None)
+            allow: RawHeaders = [(b"allow", b"GET")] if problem.kind is METHOD_NOT_ALLOWED else []
+            await send_problem(send, problem, None, None, allow)
         else:
             await send_bytes(send, 200, GIF, b"image/gif", [(b"cache-control", b"no-store")])
 
@@ -65,8 +67,8 @@ def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:
     """The event of one hit."""
     parameters = parse_qs(query.decode(errors="replace"))
     said = parameters.get("url", [""])[0] or headers.get(b"referer", b"").decode(errors="replace")
-    url = storable(said)
-    referrer = storable(parameters.get("referrer", [""])[0])
+    url = scrub(storable(said))
+    referrer = scrub(storable(parameters.get("referrer", [""])[0]))
     return Event(
         event_id=uuid7(),
         name="page_view",

@@ -1,9 +1,12 @@
 """`/problems/{name}`: what a problem document's `type` leads to."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from starlette.responses import PlainTextResponse
 
-from ingest_api.problems import NOT_FOUND, PROBLEM_TYPES, Problem
+from ingest_api.contract import problem_responses
+from ingest_api.problems import NOT_FOUND, PROBLEM_TYPES, Problem, ProblemType
 
 BY_NAME = {kind.name: kind for kind in PROBLEM_TYPES}
 
@@ -12,12 +15,23 @@ def router() -> APIRouter:
     """One short page for each problem type."""
     routes = APIRouter(tags=["problems"])
 
-    @routes.get("/problems/{name}", summary="What a problem type means", response_class=PlainTextResponse)
-    async def problem_page(name: str) -> PlainTextResponse:
+    @routes.get(
+        "/problems/{name}",
+        summary="What a problem type means",
+        response_class=PlainTextResponse,
+        responses={200: {"content": {"text/plain": {"example": page(NOT_FOUND)}}}},
+        openapi_extra={"responses": problem_responses(NOT_FOUND)},
+    )
+    async def problem_page(name: Annotated[str, Path(examples=[NOT_FOUND.name])]) -> PlainTextResponse:
         """The title, status, and what to do."""
         kind = BY_NAME.get(name)
         if kind is None:
             raise Problem(NOT_FOUND, f"There is no problem type {name!r}.")
-        return PlainTextResponse(f"{kind.title} ({kind.status})\n\n{kind.advice}\n")
+        return PlainTextResponse(page(kind))
 
     return routes
+
+
+def page(kind: ProblemType) -> str:
+    """The page of one type."""
+    return f"{kind.title} ({kind.status})\n\n{kind.advice}\n"

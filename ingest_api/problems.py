@@ -34,6 +34,10 @@ NOT_AN_IDENTITY = ProblemType(
     'The body must be JSON of the form {"tracking_id": "…"}, with "link" when a link was followed. The tracking script '
     "sends it; the page goes on without an answer.",
 )  # fmt: skip
+INVALID_REQUEST = ProblemType(
+    "invalid-request", 422, "The request is not valid",
+    "A field of the request is missing or has the wrong type; `detail` names each. /docs describes what is expected.",
+)  # fmt: skip
 METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed", 405, "This method is not served here", "The Allow header names the methods that are."
 )
@@ -131,8 +135,8 @@ SIGN_IN_UNAVAILABLE = ProblemType(
 )  # fmt: skip
 
 PROBLEM_TYPES = (
-    UNKNOWN_HOST, NOT_FOUND, ORIGIN_NOT_ALLOWED, NOT_AN_IDENTITY, METHOD_NOT_ALLOWED, SLOW_REQUEST, BODY_TOO_LARGE,
-    UNSUPPORTED_ENCODING, NOT_A_BATCH, TOO_MANY_EVENTS, INVALID_KEY, WRONG_PASSWORD, NOT_SIGNED_IN,
+    UNKNOWN_HOST, NOT_FOUND, ORIGIN_NOT_ALLOWED, NOT_AN_IDENTITY, INVALID_REQUEST, METHOD_NOT_ALLOWED, SLOW_REQUEST,
+    BODY_TOO_LARGE, UNSUPPORTED_ENCODING, NOT_A_BATCH, TOO_MANY_EVENTS, INVALID_KEY, WRONG_PASSWORD, NOT_SIGNED_IN,
     TOO_MANY_SIGN_INS, TOO_MANY_EVENTS_A_MINUTE, QUOTA_REACHED, UNKNOWN_WEBHOOK, INVALID_SIGNATURE, STALE_WEBHOOK,
     QUEUE_UNAVAILABLE, OVERLOADED, TENANTS_UNAVAILABLE, WEBHOOKS_UNAVAILABLE, SIGN_IN_UNAVAILABLE,
 )  # fmt: skip

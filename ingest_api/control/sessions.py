@@ -26,12 +26,13 @@ from ingest_api.problems import NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, TOO_MANY_SIG
 
 MAX_EMAIL = 320
 MAX_PASSWORD = 1024
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes no text with U+0000, not even to look for it
 
 
 class Credentials(BaseModel):
     """What a client signs in with."""
 
-    email: str = Field(max_length=MAX_EMAIL)
+    email: str = Field(max_length=MAX_EMAIL, pattern=NO_NUL)
     password: SecretStr = Field(max_length=MAX_PASSWORD)
 
 
@@ -159,7 +160,7 @@ def add_page(routes: APIRouter, sessions: Sessions) -> None:
     @routes.post("/login", include_in_schema=False)
     def sign_in_by_page(
         request: Request,
-        email: Annotated[str, Form(max_length=MAX_EMAIL)],
+        email: Annotated[str, Form(max_length=MAX_EMAIL, pattern=NO_NUL)],
         password: Annotated[str, Form(max_length=MAX_PASSWORD)],
         next: Annotated[str, Form()] = "",
     ) -> Response:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from echolead.webhooks import ENDPOINT_PATTERN, SOURCES
-from ingest_api.contract import problem_response
+from ingest_api.contract import problem_responses
 from ingest_api.problems import (
     BODY_TOO_LARGE,
     INVALID_SIGNATURE,
@@ -75,11 +75,17 @@ WEBHOOK_DOCUMENTATION: dict[str, Any] = {
                 }
             },
         },
-        "401": problem_response(INVALID_SIGNATURE, STALE_WEBHOOK),
-        "404": problem_response(UNKNOWN_WEBHOOK),
-        "408": problem_response(SLOW_REQUEST),
-        "413": problem_response(BODY_TOO_LARGE),
-        "503": problem_response(QUEUE_UNAVAILABLE, OVERLOADED, TENANTS_UNAVAILABLE, WEBHOOKS_UNAVAILABLE),
+        **problem_responses(
+            INVALID_SIGNATURE,
+            STALE_WEBHOOK,
+            UNKNOWN_WEBHOOK,
+            SLOW_REQUEST,
+            BODY_TOO_LARGE,
+            QUEUE_UNAVAILABLE,
+            OVERLOADED,
+            TENANTS_UNAVAILABLE,
+            WEBHOOKS_UNAVAILABLE,
+        ),
     },
 }
 

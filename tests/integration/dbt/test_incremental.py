@@ -110,6 +110,25 @@ def test_the_order_of_loads_does_not_matter(empty: Project) -> None:
     assert results[0] == results[1]
 
 
+def test_requests_that_are_sent_again_leave_the_marts_as_they_were(empty: Project) -> None:
+    """Each request one to three times more: at once, after the queue has forgotten it, and six days later."""
+    chance = random.Random(8)
+    rows = [random_event(chance, number) for number in range(60)]
+    empty.write("events", loaded(rows, moment(60 * DAY)))
+    empty.live()
+    once = {table: empty.table(table) for table in MARTS}
+    delays = [timedelta(seconds=1), timedelta(minutes=3, seconds=1), timedelta(days=6)]
+    repeats = [
+        {**row, "received_at": row["received_at"] + delay}
+        for row in rows
+        for delay in chance.sample(delays, chance.randint(1, 3))
+    ]
+    assert len(repeats) > 90
+    empty.write("events", loaded(repeats, moment(67 * DAY)))
+    empty.live()
+    assert {table: empty.table(table) for table in MARTS} == once
+
+
 def test_live_runs_keep_the_structure_that_a_build_made(empty: Project) -> None:
     empty.rebuild()
     built = structures(empty)

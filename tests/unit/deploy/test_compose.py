@@ -66,6 +66,28 @@ def test_only_the_proxy_is_published_to_other_machines() -> None:
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
+PUBLIC = ("/t", "/t.js", "/t.gif", "/t/i", "/v1/events", "/v1/webhooks/chatwoot/abc", "/problems/not-found")
+PRIVATE = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/login", "/v1/me", "/t/x", "/")
+
+
+def routed(path: str) -> bool:
+    """Whether a landing page's host leads requests for the path to the collector."""
+    rule = yaml.safe_load((ROOT / "deploy/traefik/routes.yml").read_text())["http"]["routers"]["collect"]["rule"]
+    matchers = re.findall(r"(Path|PathPrefix)\(`(/[^`]*)`\)", rule)
+    assert matchers
+    return any(path == each if kind == "Path" else path.startswith(each) for kind, each in matchers)
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_what_pages_and_products_ask_for_is_led_to_the_collector(path: str) -> None:
+    assert routed(path)
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_health_metrics_and_docs_are_not_reached_from_outside(path: str) -> None:
+    assert not routed(path)
+
+
 def test_the_queue_syncs_every_message_and_its_server_reads_the_file() -> None:
     configuration = ROOT / "deploy/nats/nats.conf"
     assert "sync_interval: always" in configuration.read_text()

@@ -1,12 +1,14 @@
 """Every problem type has a page here and in the documentation, and says when to come again."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from ingest_api.problems import PROBLEM_TYPES, Problem, ProblemType
 
+TESTS = Path(__file__).parents[2]
 PAGES = Path(__file__).parents[3] / "docs" / "problems"
 
 
@@ -37,3 +39,10 @@ def test_what_is_worth_a_retry_says_so() -> None:
     assert {kind.name for kind in PROBLEM_TYPES if kind.status == 503} <= {
         kind.name for kind in PROBLEM_TYPES if kind.retry_after_seconds
     }
+
+
+def test_every_test_that_the_security_reference_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (PAGES.parent / "reference" / "collector-security.md").read_text()))
+    written = {name for file in TESTS.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
+    assert len(named) > 30
+    assert named - written == set()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from echolead.events import ReceivedRequest, decode_received_request, encode
 from ingest_api.collector import dead_letters
 from ingest_api.problems import Problem
-from ingest_api.validation import Checked, check_batch
+from ingest_api.validation import MAX_KEYS, Checked, check_batch
 
 GOOD: dict[str, object] = {
     "event_id": "0197c1b2-6f80-7a31-8f4e-0c8a5be4d911",
@@ -40,6 +40,16 @@ def batch_of(*events: str | bytes) -> bytes:
 def nested(depth: int) -> str:
     """A list in a list, `depth` times."""
     return "[" * depth + "]" * depth
+
+
+def keys(count: int) -> str:
+    """An object with so many keys."""
+    return json.dumps(dict.fromkeys(map(str, range(count)), 0))
+
+
+def keys_in_lists(count: int) -> str:
+    """As many keys as in `keys`, of objects with one each and all with the same name."""
+    return json.dumps([{"a": 0}] * count)
 
 
 REFUSED = [
@@ -74,6 +84,11 @@ REFUSED = [
     pytest.param(with_field("other", '"a\nb"'), "malformed_json", id="a bare line break in a text"),
     pytest.param(with_field("other", '"\\udc00"'), "invalid_unicode", id="a lone low surrogate"),
     pytest.param(with_field("other", '"\\ud800\\u0041"'), "invalid_unicode", id="a lone high surrogate"),
+    pytest.param(with_field("other", '"\\ud800"'), "invalid_unicode", id="a high surrogate at the end of a text"),
+    pytest.param(with_field("other", '"\\\\\\uDBFF\\n"'), "invalid_unicode", id="a high surrogate, then a line break"),
+    pytest.param(with_field("other", '"\\u"'), "malformed_json", id="an escape that is cut short"),
+    pytest.param(with_field("properties", keys(MAX_KEYS - 7)), "too_many_keys", id="1,001 keys in one object"),
+    pytest.param(with_field("other", keys_in_lists(MAX_KEYS - 7)), "too_many_keys", id="1,001 keys in many objects"),
     pytest.param(with_field("page", '{"url": "https://a", "title": "\\u0000"}'), "nul_character", id="NUL in a title"),
     pytest.param(with_field("other", '"a\\\\\\u0000"'), "nul_character", id="NUL after an escaped backslash"),
     pytest.param(with_field("other", nested(70)), "nesting_too_deep", id="70 deep in a field nobody knows"),
@@ -109,6 +124,9 @@ def test_a_bad_event_is_refused_alone(bad: str | bytes, reason: str) -> None:
         pytest.param(with_field("other", '"\\\\u0000"'), id="a backslash and u0000"),
         pytest.param(with_field("other", '"\\ud83d\\ude00 😀"'), id="an emoji, escaped and not"),
         pytest.param(with_field("properties", "{}"), id="no properties"),
+        pytest.param(with_field("properties", keys(MAX_KEYS - 8)), id="1,000 keys"),
+        pytest.param(with_field("other", json.dumps(":" * 5 * MAX_KEYS)), id="colons in a text"),
+        pytest.param(with_field("other", '"\\\\ud800"'), id="a backslash and ud800"),
         pytest.param(with_field("user", '{"email": "", "phone": ""}'), id="an empty user"),
         pytest.param(json.dumps(GOOD, indent=4), id="pretty-printed"),
     ],

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -211,6 +212,14 @@ async def test_a_password_of_a_megabyte_is_refused_unread(client: httpx.AsyncCli
     answer = await client.post("/v1/login", json={"email": email, "password": "x" * 1_000_000})
     assert answer.status_code == 422
     assert "xxxx" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "content", [{"json": {"email": "a\0b", "password": "x"}}, {"data": {"email": "a\0b", "password": "x"}}]
+)
+async def test_an_address_that_postgres_cannot_look_for_is_refused(client: httpx.AsyncClient, content: Any) -> None:
+    answer = await client.post("/v1/login" if "json" in content else "/login", **content)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
 
 
 async def test_without_its_database_signing_in_says_come_back(client: httpx.AsyncClient, sessions: Sessions) -> None:

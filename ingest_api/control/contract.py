@@ -1,0 +1,38 @@
+"""The sessions as OpenAPI: examples, every problem they can answer, and how a session is shown."""
+
+from typing import Any
+
+from echolead.security import SESSION_COOKIE
+from ingest_api.contract import problem_responses
+from ingest_api.problems import (
+    INVALID_REQUEST,
+    NOT_SIGNED_IN,
+    SIGN_IN_UNAVAILABLE,
+    TOO_MANY_SIGN_INS,
+    WRONG_PASSWORD,
+)
+
+CREDENTIALS = {"email": "ana@acme.example", "password": "correct horse battery staple"}
+USER = {
+    "user_id": "0197c1ae-0d11-4c55-9b0e-5f7d0a3c2b10",
+    "email": "ana@acme.example",
+    "name": "Ana",
+    "is_superuser": False,
+    "tenants": {"acme": "operator"},
+}
+SESSION = {"token": "eyJhbGciOi…", "token_type": "bearer", "expires_in_seconds": 28_800, "user": USER}
+
+
+def describe_sessions(document: dict[str, Any]) -> None:
+    """Complete what FastAPI knows of the sessions' routes."""
+    sign_in, me = document["paths"]["/v1/login"]["post"], document["paths"]["/v1/me"]["get"]
+    sign_in["security"] = []
+    sign_in["requestBody"]["content"]["application/json"]["example"] = CREDENTIALS
+    sign_in["responses"]["200"]["content"]["application/json"]["example"] = SESSION
+    sign_in["responses"] |= problem_responses(WRONG_PASSWORD, INVALID_REQUEST, TOO_MANY_SIGN_INS, SIGN_IN_UNAVAILABLE)
+    me["security"] = [{"sessionToken": []}, {"sessionCookie": []}]
+    me["responses"]["200"]["content"]["application/json"]["example"] = USER
+    me["responses"] |= problem_responses(NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE)
+    schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes["sessionToken"] = {"type": "http", "scheme": "bearer", "description": "The token of `POST /v1/login`"}
+    schemes["sessionCookie"] = {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE}

@@ -1,0 +1,225 @@
+"""The OpenAPI document against a running collector: what it says is what is answered, and what is taken can be loaded.
+
+Requests are made from the document by schemathesis, valid and invalid ones, the same in every run.
+"""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from openapi_schema_validator import OAS31Validator
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from sqlalchemy import Engine
+
+from dlt_pipelines.collector.rows import EventRows, RejectedRows
+from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.webhooks import WebhookRows
+from echolead.embedded.nats import EmbeddedNats
+from echolead.operational.database import system_session
+from echolead.operational.models import ApiKey
+from echolead.operational.provision import OperationalUrls
+from echolead.operational.users import create_user
+from echolead.security import new_api_key
+from ingest_api.control.contract import CREDENTIALS
+from tests.fixtures.operational import SECRET_KEY
+from tests.fixtures.webhooks import PUBLIC_URL, make_webhook
+from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_body, messages
+
+EXAMPLES = 20  # of each operation and kind
+CHECKS = [
+    not_a_server_error,  # 503 is one: the queue is there
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+"""What an answer must be. That invalid data is refused is not among them: a bad event is taken and put aside."""
+
+OPERATIONS = [
+    "POST /t", "OPTIONS /t", "POST /t/i", "OPTIONS /t/i", "GET /t.gif", "GET /t.js", "HEAD /t.js", "POST /v1/events",
+    "POST /v1/webhooks/{source}/{endpoint}", "POST /v1/login", "GET /v1/me", "GET /healthz", "GET /readyz",
+    "GET /problems/{name}",
+]  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Described:
+    """A running collector with its description, and what one needs to be let in."""
+
+    collector: CollectorProcess
+    document: dict[str, Any]
+    tokens: dict[str, str]
+    webhook_paths: list[dict[str, str]]
+
+    def operation(self, label: str) -> Any:
+        """An operation by method and path."""
+        config = schemathesis.Config.from_dict({})
+        method, path = label.split()
+        return schemathesis.openapi.from_dict(self.document, config=config)[path][method]
+
+
+@pytest.fixture(scope="module")
+def described(
+    streams: EmbeddedNats, system_engine: Engine, operational_urls: OperationalUrls,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Described]:  # fmt: skip
+    """A collector with a script, an API key, and webhooks that come without a signature."""
+    script = tmp_path_factory.mktemp("dist") / "t.js"
+    script.write_text("f();")
+    collector = MakeCollector(system_engine, operational_urls)(
+        streams,
+        ECHOLEAD_SCRIPT_FILE=str(script),
+        ECHOLEAD_SECRET_KEYS=SECRET_KEY,
+        ECHOLEAD_COLLECTOR_URL=PUBLIC_URL,
+    )
+    key = new_api_key()
+    with system_session(system_engine) as session:
+        session.add(ApiKey(tenant_id=collector.tenant_id, name="tests", key_prefix=key.prefix, key_hash=key.key_hash))
+        create_user(session, CREDENTIALS["email"], CREDENTIALS["password"], actor="test")
+    open_to_all = [make_webhook(system_engine, collector.tenant_id, each, allow_unsigned=True)
+                   for each in ("chatwoot", "rdstation")]  # fmt: skip
+    signed = make_webhook(system_engine, collector.tenant_id, "standard")
+    with collector.running():
+        document = httpx.get(f"{collector.url}/openapi.json", trust_env=False).json()
+        paths = [{"source": each.source, "endpoint": each.endpoint} for each in (*open_to_all, signed)]
+        signed_in = httpx.post(f"{collector.url}/v1/login", json=CREDENTIALS, trust_env=False).json()
+        yield Described(collector, document, {"/v1/events": key.key, "/v1/me": signed_in["token"]}, paths)
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_what_is_answered_is_what_the_description_says(described: Described, label: str) -> None:
+    statuses: Counter[int] = Counter()
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        operation = described.operation(label)
+
+        @settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(operation.as_strategy(generation_mode=mode))
+        def post(case: Any) -> None:
+            is_let_in = statuses.total() % 2 == 0
+            statuses[called(case, described, is_let_in)] += 1
+
+        # Where nothing can be wrong with a request, none can be made.
+        with suppress(Unsatisfiable) if mode is GenerationMode.NEGATIVE else nullcontext():
+            post()
+    print(label, dict(statuses))  # noqa: T201
+    wanted = {int(status) for status in described.operation(label).responses.status_codes if status.startswith("2")}
+    assert wanted & statuses.keys(), "nothing was ever taken, so little was tested"
+
+
+def called(case: Any, described: Described, is_let_in: bool) -> int:
+    """Send one case with the tenant's host, with what is needed to be let in or without it, and check the answer."""
+    headers = {"host": described.collector.host}
+    path = case.operation.path
+    if is_let_in and path in described.tokens:
+        headers["authorization"] = f"Bearer {described.tokens[path]}"
+    if is_let_in and path == "/v1/login":
+        case.body = CREDENTIALS
+    if is_let_in and "{endpoint}" in path:
+        case.path_parameters = described.webhook_paths[len(str(case.body)) % len(described.webhook_paths)]
+    answer = case.call(base_url=described.collector.url, headers=headers)
+    case.validate_response(answer, checks=CHECKS)
+    return int(answer.status_code)
+
+
+async def test_what_was_accepted_is_read_by_the_loader(described: Described) -> None:
+    """After everything above: each event, dead letter and webhook in the queue is a row."""
+    tenant_id = described.collector.tenant_id
+    rows: Counter[str] = Counter()
+    for stream, read in (("events", EventRows), ("webhooks", WebhookRows), ("dead", RejectedRows)):
+        subject = f"{stream}.{tenant_id}"
+        lines = await messages(described.collector.nats, f"{subject}.>" if stream == "webhooks" else subject)
+        found = read([Message(subject, number, 1, line, "") for number, line in enumerate(lines)])
+        if isinstance(found, RejectedRows):
+            tables = {"rejected_events": found.table()}
+            assert set(tables["rejected_events"]["stage"].to_pylist()) == {"collector"}
+        else:
+            tables = found.tables()
+            assert found.dead == []
+        rows.update({name: table.num_rows for name, table in tables.items()})
+    print(dict(rows))  # noqa: T201
+    assert all(rows[name] for name in ("events", "rejected_events", "chatwoot_events"))
+
+
+def test_every_operation_is_tested_and_has_a_tag_and_says_who_may(described: Described) -> None:
+    paths = described.document["paths"]
+    operations = {f"{method.upper()} {path}": each for path, item in paths.items() for method, each in item.items()}
+    assert set(operations) == set(OPERATIONS)
+    tags = {tag["name"] for tag in described.document["tags"]}
+    assert all(len(each["tags"]) == 1 and set(each["tags"]) <= tags for each in operations.values())
+    guarded = {label for label, each in operations.items() if each.get("security")}
+    assert guarded == {"POST /v1/events", "POST /v1/webhooks/{source}/{endpoint}", "GET /v1/me"}
+
+
+def test_every_json_body_has_examples_that_are_what_its_schema_says(described: Described) -> None:
+    found = list(json_contents(described.document["paths"]))
+    assert len(found) > 60
+    for where, content in found:
+        examples = [each["value"] for each in content.get("examples", {}).values()]
+        examples += [content["example"]] if "example" in content else []
+        assert examples, where
+        schema = {**content["schema"], "components": described.document["components"]}
+        for example in examples:
+            OAS31Validator(schema).validate(example)
+
+
+def json_contents(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each media type that is JSON or whose body is, with its place."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        if name == "content":
+            yield from ((f"{where} {kind}", each) for kind, each in value.items() if "json" in kind)
+        else:
+            yield from json_contents(value, f"{where} {name}")
+
+
+@pytest.mark.parametrize(
+    ("label", "problems"),
+    [
+        pytest.param("POST /t", {"too-many-events-a-minute", "quota-reached", "origin-not-allowed"}, id="events"),
+        pytest.param("POST /t/i", {"not-an-identity", "origin-not-allowed", "method-not-allowed"}, id="identity"),
+        pytest.param("GET /t.gif", {"too-many-events-a-minute", "unknown-host"}, id="pixel"),
+        pytest.param("POST /v1/events", {"invalid-key", "quota-reached", "tenants-unavailable"}, id="server events"),
+        pytest.param("POST /v1/login", {"wrong-password", "too-many-sign-ins", "invalid-request"}, id="sign-in"),
+    ],
+)
+def test_the_problems_of_an_operation_are_described(described: Described, label: str, problems: set[str]) -> None:
+    method, path = label.split()
+    responses = described.document["paths"][path][method.lower()]["responses"]
+    told = {name for each in responses.values() for kind in each.get("content", {}).values()
+            for name in kind.get("examples", ())}  # fmt: skip
+    assert problems <= told
+
+
+async def test_without_its_queue_every_way_in_says_so_as_described(
+    described: Described, own_nats: EmbeddedNats, collector_beside: MakeCollector
+) -> None:
+    collector = collector_beside(own_nats)
+    with collector.running(ready_path="/healthz"):
+        for label in ("POST /t", "GET /t.gif", "GET /readyz"):
+            case = described.operation(label).Case()
+            if label == "POST /t":
+                case = described.operation(label).Case(body=json.loads(make_body()), media_type="application/json")
+            answer = case.call(base_url=collector.url, headers={"host": collector.host})
+            assert answer.status_code == 503
+            case.validate_response(answer, checks=CHECKS[1:])

@@ -1,0 +1,175 @@
+"""What keeps the collector from being misused, each with a control (docs/reference/collector-security.md)."""
+
+import asyncio
+import gzip
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from echolead.embedded.nats import EmbeddedNats
+from ingest_api import bodies as bodies_module
+from ingest_api.bodies import Bodies
+from ingest_api.problems import Problem
+from tests.integration.ingest_api.conftest import (
+    CollectorProcess,
+    MakeCollector,
+    make_body,
+    make_event,
+    stored_requests,
+)
+
+ELSEWHERE = "198.41.0.4"
+
+
+async def answered(collector: CollectorProcess, request: bytes) -> bytes:
+    """What comes back for these bytes, up to the end of the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("path", ["/t", "/t.js", "/t.gif", "/t/i", "/v1/events", "/v1/login", "/healthz", "/docs"])
+async def test_trace_is_served_nowhere(collector: CollectorProcess, path: str) -> None:
+    """Control: a server that answers TRACE says the request back, and with it what a script may not read."""
+    async with collector.client() as client:
+        answer = await client.request("TRACE", path, headers={"x-secret": "told-back"})
+    assert answer.status_code == 405
+    assert "allow" in answer.headers
+    assert "told-back" not in answer.text
+
+
+async def test_no_answer_names_what_serves_it(collector: CollectorProcess) -> None:
+    """Also those that uvicorn makes itself: of a request it cannot read, and of one that failed."""
+    head = f"host: {collector.host}\r\nconnection: close\r\n\r\n".encode()
+    requests = [b"GET /healthz HTTP/1.1\r\n" + head, b"GET /t.gif HTTP/1.1\r\n" + head, b"no HTTP\r\n\r\n"]
+    answers = [await answered(collector, request) for request in requests]
+    assert [answer[9:12] for answer in answers] == [b"200", b"200", b"400"]
+    for answer in answers:
+        lower = answer.lower()
+        assert not any(word in lower for word in (b"server:", b"x-powered-by", b"uvicorn", b"python", b"fastapi"))
+
+
+async def test_the_tenants_pages_open_nothing_but_the_ways_in(collector: CollectorProcess) -> None:
+    """Control: the same page may post events."""
+    page = {"origin": "https://shop.example.com"}
+    async with collector.client() as client:
+        refused = [
+            await client.post("/v1/events", content=make_body(), headers=page),
+            await client.get("/v1/me", headers=page),
+        ]
+        taken = await client.post("/t", content=make_body(), headers=page)
+    assert [answer.status_code for answer in (*refused, taken)] == [401, 401, 202]
+    assert not any("access-control-allow-origin" in answer.headers for answer in refused)
+
+
+async def test_only_the_ways_in_take_json_that_says_it_is_text(collector: CollectorProcess) -> None:
+    """A form of another site can send text/plain without a preflight; control: the same body as JSON is read."""
+    body = json.dumps({"email": "ana@acme.example", "password": "wrong-wrong"})
+    async with collector.client() as client:
+        as_text = await client.post("/v1/login", content=body, headers={"content-type": "text/plain"})
+        as_json = await client.post("/v1/login", content=body, headers={"content-type": "application/json"})
+        event = await client.post("/t", content=make_body(), headers={"content-type": "text/plain"})
+    assert (as_text.status_code, as_json.status_code, event.status_code) == (422, 401, 202)
+
+
+@pytest.mark.parametrize(("trusted", "kept"), [("127.0.0.1", "198.41.0.0"), ("10.0.0.0/8", "127.0.0.0")])
+async def test_an_address_is_believed_from_a_trusted_proxy_only(
+    streams: EmbeddedNats, collector_beside: MakeCollector, trusted: str, kept: str
+) -> None:
+    """The first is the control: the same request through a proxy that is trusted."""
+    collector = collector_beside(streams, ECHOLEAD_TRUSTED_PROXIES=trusted)
+    with collector.running():
+        async with collector.client() as client:
+            forwarded = {"x-forwarded-for": ELSEWHERE, "x-forwarded-host": "nobody.test"}
+            own = {"x-forwarded-for": ELSEWHERE}
+            lie = await client.post("/t", content=make_body(), headers=forwarded)
+            assert lie.status_code == (404 if trusted == "127.0.0.1" else 202)
+            assert (await client.post("/t", content=make_body(), headers=own)).status_code == 202
+            metrics = await client.get("/metrics", headers=own)
+        assert {request.ip for request in await stored_requests(collector)} == {kept}
+    assert metrics.status_code == (404 if trusted == "127.0.0.1" else 200)
+
+
+async def test_what_a_visitor_chose_is_stored_with_the_event(collector: CollectorProcess) -> None:
+    consent = {"purposes": {"analytics": True, "marketing": False}, "basis": "consent", "policy_version": "3"}
+    event = make_event(consent=consent)
+    async with collector.client() as client:
+        await client.post("/t", content=make_body(event), headers={"sec-gpc": "1", "dnt": "1"})
+        await client.post("/t", content=make_body(make_event()))
+    choosing, silent = (await stored_requests(collector))[-2:]
+    assert choosing.client_hints == {"sec-gpc": "1", "dnt": "1"}
+    assert json.loads(bytes(choosing.events[0].event))["consent"] == consent
+    assert silent.client_hints == {}
+
+
+async def test_a_body_that_dribbles_in_is_given_up(collector: CollectorProcess) -> None:
+    """Control: the same body at once, over the same kind of connection, is taken."""
+    body = make_body()
+    head = f"POST /t HTTP/1.1\r\nhost: {collector.host}\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    assert b" 202 " in await answered(collector, head.encode() + body)
+    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
+    writer.write(head.encode() + body[:-1])
+    async with asyncio.timeout(bodies_module.READ_TIMEOUT_SECONDS + 20):
+        answer = await reader.readuntil(b"}")
+    writer.close()
+    assert b" 408 " in answer
+    assert b"/problems/slow-request" in answer
+
+
+async def test_a_bomb_is_given_up_at_the_limit_and_not_unpacked() -> None:
+    """60 MB in 60 KB. Control: one byte less than the limit is unpacked."""
+
+    async def receive_bomb() -> dict[str, Any]:
+        return {"type": "http.request", "body": gzip.compress(b" " * 60 * 1024**2)}
+
+    async def receive_largest() -> dict[str, Any]:
+        return {"type": "http.request", "body": gzip.compress(b" " * (1024**2 - 1))}
+
+    reading = Bodies(8 * 1024**2)
+    headers = {b"content-encoding": b"gzip"}
+    with pytest.raises(Problem) as refused:
+        await reading.read(headers, receive_bomb)  # type: ignore[arg-type]
+    assert (refused.value.kind.name, reading.in_flight) == ("body-too-large", 0)
+    assert len(await reading.read(headers, receive_largest)) == 1024**2 - 1  # type: ignore[arg-type]
+
+
+async def test_a_crowd_of_bodies_is_told_to_come_again(streams: EmbeddedNats, collector_beside: MakeCollector) -> None:
+    """Control: with room for both the second is taken."""
+    for megabytes, statuses in (("1", (503, 202)), ("8", (202, 202))):
+        collector = collector_beside(streams, ECHOLEAD_COLLECTOR_IN_FLIGHT_MB=megabytes)
+        with collector.running():
+            first, second = await two_at_once(collector)
+            async with collector.client() as client:
+                after = await client.post("/t", content=make_body())
+        assert (second, after.status_code) == statuses
+        assert first == 202
+
+
+async def two_at_once(collector: CollectorProcess) -> tuple[int, int]:
+    """The statuses of a request whose last byte waits until a second one, as large, has been answered."""
+    body = make_body(*(make_event(properties={"x": "y" * 60_000}) for _ in range(10)))
+    head = f"POST /t HTTP/1.1\r\nhost: {collector.host}\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
+    writer.write(head.encode() + body[:-1])
+    await writer.drain()
+    async with collector.client() as client:
+        await held(client, len(body) - 1)
+        second = await client.post("/t", content=body)
+    writer.write(body[-1:])
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    return int(answer[9:12]), second.status_code
+
+
+async def held(client: httpx.AsyncClient, size: int) -> None:
+    """Wait until the collector says that it holds so many bytes."""
+    async with asyncio.timeout(10):
+        line = ""
+        while f"in_flight_bytes {float(size)}" not in line:
+            line = (await client.get("/metrics")).text

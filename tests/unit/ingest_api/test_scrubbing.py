@@ -1,0 +1,119 @@
+"""Secrets in addresses are not stored, what tells where a visitor comes from is stored byte by byte."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from echolead.events import CLICK_ID_FIELDS, UTM_FIELDS
+from ingest_api.pixel import page_view
+from ingest_api.scrubbing import scrub
+from ingest_api.validation import check_batch
+
+AT = "2025-07-01T12:00:00.000-03:00"
+TRACKING = "&".join(f"{name}=Token@{number}.com" for number, name in enumerate((*UTM_FIELDS, *CLICK_ID_FIELDS)))
+
+
+def event_at(address: str, query: str = "", **fields: Any) -> dict[str, Any]:
+    """An event with the address everywhere an address can be."""
+    point = {"at": AT, "landing_url": address, "referrer": address, "params": {"token": "a@b.com"}, "cookies": {}}
+    return {
+        "event_id": "0197c1b2-6f80-7a31-8f4e-0c8a5be4d911",
+        "name": "page_view",
+        "tracking_id": "0197c1ae-0d11-7c55-9b0e-5f7d0a3c2b10",
+        "session_id": "0197c1ae-0d12-7e08-a1c4-3b9f6f0e7a55",
+        "occurred_at": AT,
+        "page": {"url": address, "referrer": address, "query": query, "title": "token=x&a@b.com"},
+        "touch": {"first": point, "last": point, "last_non_direct": point},
+        "user": {"email": "ana@acme.example"},
+        "properties": {"url": address},
+        **fields,
+    }
+
+
+def stored(text: str) -> bytes:
+    """The event as it goes on the queue."""
+    checked = check_batch(f'{{"events":[{text}]}}'.encode(), "BR")
+    assert checked.rejected == []
+    return bytes(checked.accepted[0].event)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://a.test/?password=p", "https://a.test/?password=[removed]"),
+        ("https://a.test/?SENHA=p&x=1", "https://a.test/?SENHA=[removed]&x=1"),
+        ("https://a.test/?x=1;token=t", "https://a.test/?x=1;token=[removed]"),
+        ("https://a.test/?resetToken=t&accessToken=t", "https://a.test/?resetToken=[removed]&accessToken=[removed]"),
+        ("https://a.test/?access_token=t#id_token=u", "https://a.test/?access_token=[removed]#id_token=[removed]"),
+        ("https://a.test/#/reset?token=t", "https://a.test/#/reset?token=[removed]"),
+        ("https://a.test/?api_key=k&apikey=k&api-key=k", "https://a.test/?api_key=[removed]&apikey=[removed]&api-key=[removed]"),
+        ("https://a.test/?client_secret=s&auth=a", "https://a.test/?client_secret=[removed]&auth=[removed]"),
+        ("https://a.test/?session=s&session_id=s&PHPSESSID=s", "https://a.test/?session=[removed]&session_id=[removed]&PHPSESSID=[removed]"),
+        ("https://a.test/?user[password]=p&user%5Bpwd%5D=p", "https://a.test/?user[password]=[removed]&user%5Bpwd%5D=[removed]"),
+        ("https://a.test/cb?code=c&state=s", "https://a.test/cb?code=[removed]&state=s"),
+        ("https://a.test/?email=ana%40acme.example&x=1", "https://a.test/?email=[removed]&x=1"),
+        ("https://a.test/?q=write+to+ana.b@acme.com.br+now", "https://a.test/?q=[removed]+now"),
+        ("https://a.test/?ana@acme.example", "https://a.test/?[removed]"),
+    ],
+)  # fmt: skip
+def test_a_secret_is_removed_wherever_an_address_is(address: str, expected: str) -> None:
+    event = event_at(address, address.partition("?")[2])
+    found = json.loads(stored(json.dumps(event)))
+    point = {**event["touch"]["first"], "landing_url": expected, "referrer": expected}
+    page = {**event["page"], "url": expected, "referrer": expected, "query": expected.partition("?")[2]}
+    assert found == {**event, "page": page, "touch": dict.fromkeys(("first", "last", "last_non_direct"), point)}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param(f"https://a.test/?{TRACKING}", id="utm_* and click ids, whatever they hold"),
+        pytest.param("https://a.test/?code=PROMO10&country_code=BR", id="a voucher"),
+        pytest.param("https://a.test/?keyword=k&author=a&sessions=3&compass=n&passport=p", id="names that are longer"),
+        pytest.param("https://a.test/password/reset", id="a path"),
+        pytest.param("https://maps.test/@-23.5,-46.6?z=1", id="an at sign in a path"),
+        pytest.param("https://a.test/?password=&token", id="names without a value"),
+        pytest.param("https://a.test/?handle=@ana", id="a name that is no address"),
+    ],
+)
+def test_what_is_no_secret_is_stored_byte_by_byte(address: str) -> None:
+    text = json.dumps(event_at(address, address.partition("?")[2]), indent=3)
+    assert stored(text) == text.encode()
+
+
+def test_beside_a_secret_every_other_value_is_byte_by_byte_what_it_was() -> None:
+    values = '{"n": 1.50e+1,  "s": "\\u00e9 é \\/", "big": 123456789012345678901234567890}'
+    text = json.dumps(event_at("https://a.test/?token=t", properties=0)).replace(
+        '"properties": 0', f'"properties": {values}'
+    )
+    kept = stored(text)
+    assert values.encode() in kept
+    assert b"token=t&" not in kept
+
+
+@given(st.text(max_size=200), st.booleans())
+def test_any_text_is_scrubbed_once_and_for_all(text: str, is_query: bool) -> None:
+    once = scrub(text, is_query=is_query)
+    assert scrub(once, is_query=is_query) == once
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*UTM_FIELDS, *CLICK_ID_FIELDS]), st.text(alphabet="Aa0@.%-_=", max_size=20)))
+)
+def test_tracking_parameters_are_never_touched_beside_a_secret(pairs: list[tuple[str, str]]) -> None:
+    tracking = "&".join(f"{name}={value}" for name, value in pairs)
+    assert (
+        scrub(f"https://a.test/?token=t&{tracking}&senha=s")
+        == f"https://a.test/?token=[removed]&{tracking}&senha=[removed]"
+    )
+
+
+def test_the_pixel_scrubs_as_well() -> None:
+    query = b"url=https%3A%2F%2Fa.test%2F%3Ftoken%3Dt%26gclid%3DAbc&referrer=https%3A%2F%2Fb.test%2F%3Fsenha%3Ds"
+    page = page_view(query, {}, datetime.now(UTC)).page
+    assert (page.url, page.query) == ("https://a.test/?token=[removed]&gclid=Abc", "token=[removed]&gclid=Abc")
+    assert page.referrer == "https://b.test/?senha=[removed]"
