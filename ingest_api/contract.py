@@ -107,19 +107,29 @@ BATCH_CONTENT = {"schema": {"$ref": "#/components/schemas/Batch"}, "examples": E
 
 QUESTION_SCHEMA = {
     "type": "object",
-    "required": ["tracking_id"],
+    "anyOf": [
+        {"required": ["tracking_id"]},
+        {"required": ["forget"], "properties": {"forget": {"const": True}}},
+    ],
     "properties": {
-        "tracking_id": {"type": "string", "format": "uuid", "description": "The id the script has"},
+        "tracking_id": {"type": ["string", "null"], "format": "uuid", "description": "The id the script has"},
         "link": {"type": "string", "description": "The token of the link that was followed, if any"},
+        "reset": {"type": "boolean", "description": "The id is a new visitor's, whatever the cookie says"},
+        "forget": {"type": "boolean", "description": "The visitor refused: the cookie goes, and the answer is empty"},
     },
 }
 VISITOR_SCHEMA = {
     "type": "object",
-    "required": ["tracking_id", "link", "expires_in"],
+    "dependentRequired": {"tracking_id": ["link", "expires_in"]},
     "properties": {
         "tracking_id": {"type": "string", "format": "uuid", "description": "The visitor's id from now on"},
         "link": {"type": "string", "description": "A token for a link to another site of the tenant"},
         "expires_in": {"type": "integer", "description": "Seconds the token is valid"},
+        "identifier_hash": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{64}$",
+            "description": "For Chatwoot's widget, where the tenant has its token and cookie or link proved the id",
+        },
     },
 }
 TRACKING_ID = EXAMPLE_EVENT["tracking_id"]
