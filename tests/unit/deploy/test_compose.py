@@ -66,16 +66,43 @@ def test_only_the_proxy_is_published_to_other_machines() -> None:
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-PUBLIC = ("/t", "/t.js", "/t.gif", "/t/i", "/v1/events", "/v1/webhooks/chatwoot/abc", "/problems/not-found")
-PRIVATE = ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/login", "/v1/me", "/t/x", "/")
+PUBLIC = (
+    "/t",
+    "/t.js",
+    "/t.gif",
+    "/t/i",
+    "/k7",
+    "/k7.js",
+    "/k7.gif",
+    "/k7/i",
+    "/v1/events",
+    "/v1/webhooks/chatwoot/abc",
+    "/problems/not-found",
+)
+PRIVATE = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    "/login",
+    "/v1/me",
+    "/t/x",
+    "/",
+    "/tx",
+    "/t-js",
+    "/k8",
+    "/x/t",
+)
 
 
 def routed(path: str) -> bool:
-    """Whether a landing page's host leads requests for the path to the collector."""
+    """Whether a landing page's host leads requests for the path to the collector, with COLLECT_PATHS=/t,/k7."""
     rule = yaml.safe_load((ROOT / "deploy/traefik/routes.yml").read_text())["http"]["routers"]["collect"]["rule"]
-    matchers = re.findall(r"(Path|PathPrefix)\(`(/[^`]*)`\)", rule)
-    assert matchers
-    return any(path == each if kind == "Path" else path.startswith(each) for kind, each in matchers)
+    expression, of_collect = re.findall(r"PathRegexp\(`([^`]*({{[^}]*}})[^`]*)`\)", rule)[0]
+    assert of_collect == '{{ env "COLLECT_PATHS" | replace "," "|" }}'
+    prefixes = re.findall(r"PathPrefix\(`(/[^`]*)`\)", rule)
+    return bool(re.search(expression.replace(of_collect, "/t|/k7"), path)) or path.startswith(tuple(prefixes))
 
 
 @pytest.mark.parametrize("path", PUBLIC)
