@@ -93,7 +93,7 @@ class Parts:
         self.publisher = Publisher(self.metrics)
         self.queue_health = QueueHealth(self.publisher, settings.nats_monitor_url)
         self.tenants = Tenants(postgres_url)
-        self.bodies = Bodies(settings.collector_in_flight_mb * 1024**2)
+        self.bodies = Bodies(settings.collector_in_flight_mb * 1024**2, self.metrics.in_flight_bytes)
         self.proxies = TrustedProxies(settings.trusted_proxies)
         self.ip_policy = IpPolicy(settings.jwt_secret.get_secret_value())
         self.intake = Intake(self.publisher, self.metrics)
@@ -159,7 +159,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
     api = FastAPI(title="EchoLead collector and API", version="1", lifespan=parts.serving, redoc_url=None)
     api.include_router(
         health.router(
-            parts.drain, parts.queue_health, parts.tenants, parts.metrics, parts.bodies, parts.proxies
+            parts.drain, parts.queue_health, parts.tenants, parts.metrics, parts.proxies
         )
     )  # fmt: skip
     api.include_router(server_events.router(parts.intake, parts.rates, parts.tenants, parts.bodies))

@@ -4,6 +4,8 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 
+from prometheus_client import Gauge
+
 from echolead.events import MAX_BODY_BYTES
 from ingest_api.answers import Message, Receive
 from ingest_api.problems import NOT_A_BATCH, OVERLOADED, SLOW_REQUEST, UNSUPPORTED_ENCODING, Problem, body_too_large
@@ -23,8 +25,10 @@ class Bodies:
     for each request would cost more than reading it.
     """
 
-    def __init__(self, in_flight_limit: int) -> None:
+    def __init__(self, in_flight_limit: int, gauge: Gauge) -> None:
+        """`gauge` shows the bytes in flight, a second late."""
         self.in_flight_limit = in_flight_limit
+        self._gauge = gauge
         self.in_flight = 0
         self._reading: dict[asyncio.Task[object] | None, float] = {}
         self._too_slow: set[asyncio.Task[object]] = set()
@@ -61,6 +65,7 @@ class Bodies:
         """End the slow ones, once a second, until cancelled."""
         while True:
             await asyncio.sleep(1)
+            self._gauge.set(self.in_flight)
             before = asyncio.get_running_loop().time() - READ_TIMEOUT_SECONDS
             for task, since in self._reading.items():
                 if task is not None and since < before:

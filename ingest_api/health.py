@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 
 from echolead.tenancy import Tenants
 from ingest_api.addresses import TrustedProxies, parse_ip
-from ingest_api.bodies import Bodies
 from ingest_api.metrics import Metrics
 from ingest_api.problems import NOT_FOUND, Problem
 from ingest_api.queue_health import QueueHealth
@@ -77,7 +76,6 @@ def router(
     queue: QueueHealth,
     tenants: Tenants,
     metrics: Metrics,
-    bodies: Bodies,
     proxies: TrustedProxies,
 ) -> APIRouter:
     """`/healthz`, `/readyz`, `/metrics`."""
@@ -106,7 +104,6 @@ def router(
         client = parse_ip(proxies.client_ip(peer, request.scope["headers"]))
         if client is None or not client.is_private:
             raise Problem(NOT_FOUND, "There is nothing at this address.")
-        metrics.in_flight_bytes.set(bodies.in_flight)
         return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return routes

@@ -1,5 +1,6 @@
-"""uvicorn's workers, with one change: a worker that dies is missed at once."""
+"""uvicorn's workers, with two changes: one that dies is missed at once, and leaves no share in the gauges."""
 
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import multiprocess
 
 
@@ -15,6 +16,11 @@ class Worker(multiprocess.Process):
         """Start the worker, which has inherited its end."""
         super().start()
         self.child_conn.close()
+
+    def join(self) -> None:
+        """Wait for its end; what it shared of gauges counts no more."""
+        super().join()
+        mark_process_dead(self.pid)  # type: ignore[no-untyped-call]
 
 
 def install() -> None:

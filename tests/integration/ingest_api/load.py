@@ -65,3 +65,11 @@ async def until(condition, timeout_seconds: float = 60) -> None:  # type: ignore
     async with asyncio.timeout(timeout_seconds):
         while not condition():  # noqa: ASYNC110  # any condition, in whatever process
             await asyncio.sleep(0.01)
+
+
+async def held(client: httpx.AsyncClient, size: int) -> None:
+    """Wait until the collector says that it holds so many bytes."""
+    async with asyncio.timeout(10):
+        line = ""
+        while f"in_flight_bytes {float(size)}" not in line:
+            line = (await client.get("/metrics")).text

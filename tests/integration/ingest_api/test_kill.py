@@ -28,7 +28,7 @@ from tests.integration.ingest_api.conftest import (
     make_streams,
     stored_requests,
 )
-from tests.integration.ingest_api.load import until
+from tests.integration.ingest_api.load import held, until
 
 WORKERS = 3
 CLIENTS = 16
@@ -214,6 +214,10 @@ async def test_a_worker_that_is_killed_while_its_answer_is_awaited_is_replaced_a
         supervisor = psutil.Process(process.pid)
         await until(lambda: len(workers(supervisor)) == WORKERS)
         first = workers(supervisor)
+        _, writer = await asyncio.open_connection("127.0.0.1", collector.port)
+        writer.write(b"POST /t HTTP/1.1\r\nhost: " + collector.host.encode() + b"\r\ncontent-length: 999\r\n\r\nhalf")
+        async with collector.client() as client:
+            await held(client, 4)
         for worker in first:
             worker.suspend()  # it answers nobody, and the supervisor asks twice a second
         await asyncio.sleep(2)
@@ -221,5 +225,8 @@ async def test_a_worker_that_is_killed_while_its_answer_is_awaited_is_replaced_a
             worker.kill()
         await until(lambda: len(set(workers(supervisor)) - set(first)) == WORKERS, timeout_seconds=30)
         await until(lambda: collector.part().ready() is None)
+        async with collector.client() as client:
+            await held(client, 0)  # of what died with its worker nothing is counted
+        writer.close()
         process.terminate()
         assert await asyncio.to_thread(process.wait, 20) == 0

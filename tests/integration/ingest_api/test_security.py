@@ -5,12 +5,12 @@ import gzip
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from echolead.embedded.nats import EmbeddedNats
 from ingest_api import bodies as bodies_module
 from ingest_api.bodies import Bodies
+from ingest_api.metrics import Metrics
 from ingest_api.problems import Problem
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
@@ -19,6 +19,7 @@ from tests.integration.ingest_api.conftest import (
     make_event,
     stored_requests,
 )
+from tests.integration.ingest_api.load import held
 
 ELSEWHERE = "198.41.0.4"
 
@@ -130,7 +131,7 @@ async def test_a_bomb_is_given_up_at_the_limit_and_not_unpacked() -> None:
     async def receive_largest() -> dict[str, Any]:
         return {"type": "http.request", "body": gzip.compress(b" " * (1024**2 - 1))}
 
-    reading = Bodies(8 * 1024**2)
+    reading = Bodies(8 * 1024**2, Metrics().in_flight_bytes)
     headers = {b"content-encoding": b"gzip"}
     with pytest.raises(Problem) as refused:
         await reading.read(headers, receive_bomb)  # type: ignore[arg-type]
@@ -165,11 +166,3 @@ async def two_at_once(collector: CollectorProcess) -> tuple[int, int]:
         answer = await reader.read()
     writer.close()
     return int(answer[9:12]), second.status_code
-
-
-async def held(client: httpx.AsyncClient, size: int) -> None:
-    """Wait until the collector says that it holds so many bytes."""
-    async with asyncio.timeout(10):
-        line = ""
-        while f"in_flight_bytes {float(size)}" not in line:
-            line = (await client.get("/metrics")).text
