@@ -72,7 +72,7 @@ def run() -> list[Figure]:
 def compare(workers: int) -> list[Figure]:
     """Rounds of the no-op and the collector take turns, so that a busy neighbour slows them alike."""
     one, fifty = body_of(1), body_of(BATCH_EVENTS)
-    with servers(workers) as ((noop_port, noop_pid), (port, pid)):
+    with servers(workers) as ((noop_port, noop_pid), (port, pid), _):
         noop, single = Server(noop_port, noop_pid, one), Server(port, pid, one)
         noop_batches = Server(noop_port, noop_pid, fifty, BATCH_CONNECTIONS)
         batches = Server(port, pid, fifty, BATCH_CONNECTIONS)
@@ -137,8 +137,8 @@ def body_of(events: int) -> str:
 
 
 @contextmanager
-def servers(workers: int = 1) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Port and process of a no-op, and of a collector with its queue and database, on the same server."""
+def servers(workers: int = 1) -> Iterator[tuple[tuple[int, int], tuple[int, int], str]]:
+    """Port and process of a no-op, and of a collector beside its queue, on the same server; the queue's URL."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="echolead-bench-")))
         folder.chmod(0o755)
@@ -175,7 +175,7 @@ def servers(workers: int = 1) -> Iterator[tuple[tuple[int, int], tuple[int, int]
         )
         noop_process = stack.enter_context(running(noop, logs))
         process = stack.enter_context(running(collector, logs))
-        yield (noop_port, noop_process.pid), (port, process.pid)
+        yield (noop_port, noop_process.pid), (port, process.pid), nats.url
 
 
 async def make_streams(nats: EmbeddedNats) -> None:

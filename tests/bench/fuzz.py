@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import uvloop
 
+from echolead.queue import STREAMS, connect
 from tests.bench.collector import HOST, body_of, servers
 from tests.bench.figure import Figure
 from tests.bench.http_load import answer_length
@@ -29,11 +30,11 @@ def run() -> list[Figure]:
     seed = random.randrange(2**32)
     print(f"fuzz: seed {seed}")  # noqa: T201
     variants = [request_of(body) for body in damaged_bodies(random.Random(seed))]
-    with servers() as (_, (port, pid)):
+    with servers() as (_, (port, pid), queue_url):
         process = psutil.Process(pid)
-        warm = uvloop.run(post_all(port, variants, int(BODIES * WARM_SHARE)))
+        warm = uvloop.run(post_all(port, queue_url, variants, int(BODIES * WARM_SHARE)))
         before = process.memory_info().rss
-        rest = uvloop.run(post_all(port, variants, BODIES - warm.answered))
+        rest = uvloop.run(post_all(port, queue_url, variants, BODIES - warm.answered))
         growth = process.memory_info().rss - before
         alive = process.is_running()
     statuses = warm.statuses + rest.statuses
@@ -120,16 +121,30 @@ class Answers:
     statuses: Counter[int] = field(default_factory=Counter)
 
 
-async def post_all(port: int, variants: list[bytes], count: int) -> Answers:
+async def post_all(port: int, queue_url: str, variants: list[bytes], count: int) -> Answers:
     """Post `count` requests over `CONNECTIONS` kept open; one that the server closes is opened again."""
     answers, requests = Answers(), cycle(variants)
+    emptying = asyncio.create_task(keep_empty(queue_url))
     began = perf_counter()
     async with asyncio.TaskGroup() as group:
         for number in range(CONNECTIONS):
             share = count // CONNECTIONS + (number < count % CONNECTIONS)
             group.create_task(post_some(port, requests, share, answers))
     answers.seconds = perf_counter() - began
+    emptying.cancel()
     return answers
+
+
+async def keep_empty(queue_url: str) -> None:
+    """Forget what is stored, until cancelled: so many dead letters would fill the queue, which then rightly refuses."""
+    client = await connect(queue_url, name="fuzz")
+    try:
+        while True:
+            for stream in STREAMS:
+                await client.jetstream().purge_stream(stream.name)
+            await asyncio.sleep(2)
+    finally:
+        await client.close()
 
 
 async def post_some(port: int, requests: Any, count: int, answers: Answers) -> None:
