@@ -24,6 +24,7 @@ from ingest_api.bodies import Bodies
 from ingest_api.collector import Collect, Intake
 from ingest_api.contract import describe_collector
 from ingest_api.control import sessions
+from ingest_api.control.bounded_bodies import BoundedBodies
 from ingest_api.control.contract import describe_sessions
 from ingest_api.identity import Identity, VisitorTokens
 from ingest_api.metrics import Metrics
@@ -156,7 +157,14 @@ def create_app(settings: Settings | None = None) -> Ingest:
     """
     settings = settings or load_settings()
     parts = Parts(settings)
-    api = FastAPI(title="EchoLead collector and API", version="1", lifespan=parts.serving, redoc_url=None)
+    api = FastAPI(
+        title="EchoLead collector and API",
+        version="1",
+        lifespan=parts.serving,
+        redoc_url=None,
+        redirect_slashes=False,  # it would redirect to whatever host the request names
+    )
+    api.add_middleware(BoundedBodies, bodies=parts.bodies, metrics=parts.metrics)
     api.include_router(
         health.router(
             parts.drain, parts.queue_health, parts.tenants, parts.metrics, parts.proxies

@@ -305,7 +305,7 @@ def visitor_operation() -> dict[str, Any]:
                     }
                 },
             },
-            **problem_responses(*BODY_PROBLEMS, *PAGE_PROBLEMS, NOT_AN_IDENTITY),
+            **problem_responses(*BODY_PROBLEMS, *PAGE_PROBLEMS, TOO_MANY_EVENTS_A_MINUTE, NOT_AN_IDENTITY),
         },
     }
 

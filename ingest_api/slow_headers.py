@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, which also closes a connection whose request does not get as far as the end of its header.
+"""uvicorn's HTTP protocol, which also closes a connection whose header does not end: in time, or in bytes.
 
 uvicorn waits for a header as long as the client likes, so that a few thousand connections that send a byte now and then
 would use up every file descriptor. The body has its own limit (`ingest_api.bodies`), idle connections have uvicorn's.
@@ -9,6 +9,7 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 10.0
+MAX_HEADER_BYTES = 64 * 1024
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -16,6 +17,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     header_seconds = HEADER_SECONDS
     _since: float | None = None
+    _header_bytes = 0
     _look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -23,6 +25,14 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._since = self.loop.time()
         self._look = self.loop.call_later(self.header_seconds, self._look_again)
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes. A header that is there whole was read in one piece, and no piece is larger than 256 KB."""
+        super().data_received(data)
+        if self._since is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self.transport.abort()
 
     def on_message_begin(self) -> None:
         """The first byte of a request, also of a later one on a connection that was kept."""
@@ -32,6 +42,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The end of the header."""
         self._since = None
+        self._header_bytes = 0
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,10 +5,14 @@ from typing import Any
 from echolead.security import SESSION_COOKIE
 from ingest_api.contract import problem_responses
 from ingest_api.problems import (
+    BODY_TOO_LARGE,
     INVALID_REQUEST,
     NOT_SIGNED_IN,
+    OVERLOADED,
     SIGN_IN_UNAVAILABLE,
+    SLOW_REQUEST,
     TOO_MANY_SIGN_INS,
+    UNSUPPORTED_ENCODING,
     WRONG_PASSWORD,
 )
 
@@ -29,7 +33,10 @@ def describe_sessions(document: dict[str, Any]) -> None:
     sign_in["security"] = []
     sign_in["requestBody"]["content"]["application/json"]["example"] = CREDENTIALS
     sign_in["responses"]["200"]["content"]["application/json"]["example"] = SESSION
-    sign_in["responses"] |= problem_responses(WRONG_PASSWORD, INVALID_REQUEST, TOO_MANY_SIGN_INS, SIGN_IN_UNAVAILABLE)
+    sign_in["responses"] |= problem_responses(
+        WRONG_PASSWORD, INVALID_REQUEST, TOO_MANY_SIGN_INS, SIGN_IN_UNAVAILABLE,
+        SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, OVERLOADED,
+    )  # fmt: skip
     me["security"] = [{"sessionToken": []}, {"sessionCookie": []}]
     me["responses"]["200"]["content"]["application/json"]["example"] = USER
     me["responses"] |= problem_responses(NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE)

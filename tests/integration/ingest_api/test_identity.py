@@ -5,6 +5,7 @@ import json
 from uuid import uuid4
 
 import httpx
+import pytest
 from sqlalchemy import Engine
 
 from echolead.embedded.nats import EmbeddedNats
@@ -50,6 +51,21 @@ async def test_a_cookie_that_is_not_ours_is_ignored(collector: CollectorProcess)
         for value in ("", "x", "A" * 43, uuid4().hex, '"', "a b c"):
             answer = await ask(client, mine, **HTTPS, cookie=f"__Host-eli={value}")
             assert answer.json()["tracking_id"] == mine
+
+
+@pytest.mark.parametrize(
+    "other", ['p={"a":1,"b":"x"}', "flag", "x[1]=2", "n=S\u00e3o Paulo", "k=a b", "a=b=c", "=", "_elix=1"]
+)
+async def test_the_cookie_is_found_beside_any_other(collector: CollectorProcess, other: str) -> None:
+    first, second = str(uuid4()), str(uuid4())
+    async with collector.client() as client:
+        mine = (await ask(client, first)).headers["set-cookie"].partition(";")[0]
+        client.cookies.clear()
+        for cookies in (f"{other}; {mine}", f"{mine}; {other}"):
+            content = json.dumps({"tracking_id": second})
+            answer = await client.post("/t/i", content=content, headers={"cookie": cookies.encode("latin-1")})
+            assert answer.json()["tracking_id"] == first
+            client.cookies.clear()
 
 
 async def test_a_link_hands_the_visitor_over_to_the_next_site(collector: CollectorProcess) -> None:

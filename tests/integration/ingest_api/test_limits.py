@@ -27,10 +27,13 @@ async def test_an_address_that_sends_too_much_is_told_when_to_come_again(
     with collector.running():
         async with collector.client() as client:
             answers = [await client.post("/t", content=batch(250)) for _ in range(6)]
+            await client.post("/t", content=b"?")  # charged with what the whole batches left of the limit
+            identity = await client.post("/t/i", content=b'{"tracking_id": "0197c1ae-0d11-7c55-9b0e-5f7d0a3c2b10"}')
             metrics = (await client.get("/metrics")).text
     assert {answer.status_code for answer in answers} == {202, 429}
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.json()["type"] == "/problems/too-many-events-a-minute"
+    assert identity.status_code == 429
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert 'echolead_collector_requests_refused_total{problem="too-many-events-a-minute"}' in metrics
     taken = sum(answer.status_code == 202 for answer in answers)

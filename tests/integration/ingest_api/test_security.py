@@ -108,11 +108,20 @@ async def test_what_a_visitor_chose_is_stored_with_the_event(collector: Collecto
     assert silent.client_hints == {}
 
 
-async def test_a_body_that_dribbles_in_is_given_up(collector: CollectorProcess) -> None:
-    """Control: the same body at once, over the same kind of connection, is taken."""
-    body = make_body()
-    head = f"POST /t HTTP/1.1\r\nhost: {collector.host}\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
-    assert b" 202 " in await answered(collector, head.encode() + body)
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        pytest.param("/t", make_body(), b" 202 ", id="events"),
+        pytest.param("/v1/login", b'{"email":"a@b.example","password":"wrong"}', b" 401 ", id="signing in"),
+    ],
+)
+async def test_a_body_that_dribbles_in_is_given_up(
+    collector: CollectorProcess, path: str, body: bytes, status: bytes
+) -> None:
+    """Control: the same body at once, over the same kind of connection, is answered."""
+    head = f"POST {path} HTTP/1.1\r\nhost: {collector.host}\r\nconnection: close\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    assert status in await answered(collector, head.encode() + body)
     reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
     writer.write(head.encode() + body[:-1])
     async with asyncio.timeout(bodies_module.READ_TIMEOUT_SECONDS + 20):
@@ -120,6 +129,19 @@ async def test_a_body_that_dribbles_in_is_given_up(collector: CollectorProcess) 
     writer.close()
     assert b" 408 " in answer
     assert b"/problems/slow-request" in answer
+
+
+async def test_what_is_too_large_to_be_a_password_is_not_read(collector: CollectorProcess) -> None:
+    async with collector.client() as client:
+        answer = await client.post("/v1/login", json={"email": "a@b.example", "password": "x" * 2_000_000})
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
+
+
+@pytest.mark.parametrize("path", ["/v1/events/", "/docs/", "/v1/webhooks/chatwoot/x/"])
+async def test_a_slash_too_many_redirects_nowhere(collector: CollectorProcess, path: str) -> None:
+    async with collector.client() as client:
+        answer = await client.post(path, content=b"{}", headers={"host": "evil.test"})
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
 
 
 async def test_a_bomb_is_given_up_at_the_limit_and_not_unpacked() -> None:

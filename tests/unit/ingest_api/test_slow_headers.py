@@ -91,3 +91,27 @@ async def test_a_connection_that_sends_nothing_is_closed() -> None:
     async with connected(Impatient) as (reader, _), asyncio.timeout(10):
         with suppress(ConnectionError):
             assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(("protocol", "is_closed"), [(PatientProtocol, True), (HttpToolsProtocol, False)])
+async def test_a_header_that_grows_ends_its_connection(protocol: type[HttpToolsProtocol], is_closed: bool) -> None:
+    """The control is uvicorn's own protocol, which reads on."""
+    async with connected(protocol) as (reader, writer):
+        ended = asyncio.create_task(reader.read())
+        writer.write(b"GET / HTTP/1.1\r\n")
+        for _ in range(30):
+            with suppress(ConnectionError):
+                writer.write(b"x: " + b"y" * 10_000 + b"\r\n")
+                await writer.drain()
+            await asyncio.sleep(0.01)
+        assert ended.done() is is_closed
+        ended.cancel()
+        with suppress(asyncio.CancelledError, ConnectionError):
+            await ended
+
+
+async def test_a_large_body_is_no_header() -> None:
+    async with connected(PatientProtocol) as (reader, writer):
+        for _ in range(2):
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n" + b"z" * 300_000)
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
