@@ -105,7 +105,7 @@ def now() -> datetime:
     return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
 
 
-class Posted(NamedTuple):
+class PagePost(NamedTuple):
     """A request of a page that may be answered: whose it is, and where it came from. `peer` may be a proxy of ours."""
 
     tenant: Tenant
@@ -148,7 +148,7 @@ class Collect:
         await self.serve(scope, receive, send, self._collect)
 
     async def serve(
-        self, scope: Scope, receive: Receive, send: Send, answer: Callable[[Posted], Awaitable[None]]
+        self, scope: Scope, receive: Receive, send: Send, answer: Callable[[PagePost], Awaitable[None]]
     ) -> None:
         """Have `answer` answer what a page of the tenant's posts, and everything else here: preflights and problems."""
         # Of a repeated header the last one counts, as the nearest proxy's; `client_ip` reads the whole list.
@@ -161,7 +161,7 @@ class Collect:
             method = scope["method"]
             if method == "POST":
                 check_origin(tenant, origin)
-                await answer(Posted(tenant, host, peer, origin, headers, scope, receive, send))
+                await answer(PagePost(tenant, host, peer, origin, headers, scope, receive, send))
             elif method == "OPTIONS":
                 await send_preflight(send, tenant, origin)
             else:
@@ -194,7 +194,7 @@ class Collect:
         """The client's address, behind the proxies we trust."""
         return self.proxies.client_ip(peer, scope["headers"]) if self.proxies.trusts(peer) else peer
 
-    async def _collect(self, posted: Posted) -> None:
+    async def _collect(self, posted: PagePost) -> None:
         tenant, headers = posted.tenant, posted.headers
         ip = self.client_ip(posted.peer, posted.scope)
         meter = self.rates.meter(tenant, ip)

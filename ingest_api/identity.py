@@ -19,7 +19,7 @@ from echolead.events import encode
 from echolead.security import Undecryptable, Vault
 from echolead.tenancy import Tenant
 from ingest_api.answers import NO_STORE, RawHeaders, Receive, Scope, Send, cors_headers, send_bytes
-from ingest_api.collector import Collect, Posted
+from ingest_api.collector import Collect, PagePost
 from ingest_api.problems import NOT_AN_IDENTITY, Problem
 
 LINK_SECONDS = 120
@@ -106,7 +106,7 @@ class Identity:
         """Serve one request."""
         await self._collect.serve(scope, receive, send, self._answer)
 
-    async def _answer(self, posted: Posted) -> None:
+    async def _answer(self, posted: PagePost) -> None:
         ip = self._collect.client_ip(posted.peer, posted.scope)
         self._collect.rates.meter(posted.tenant, ip).check()
         question = await self._question(posted)
@@ -120,11 +120,10 @@ class Identity:
             known = proven or question.tracking_id
             if known is None:
                 raise not_an_identity("`tracking_id` is missing")
-            answer = self._of_visitor(tenant, known, is_proven=known == proven)
+            answer = self._of_visitor(tenant, known, is_proven=proven is not None)
             value, seconds = self._tokens.cookie(tenant.tenant_id, known), COOKIE_SECONDS
-        cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax" + (
-            "; Secure" if is_secure else ""
-        )
+        secure = "; Secure" if is_secure else ""
+        cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
         extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(posted.tenant, posted.origin)]
         await send_bytes(posted.send, 200, encode(answer), b"application/json", extra)
 
@@ -149,7 +148,7 @@ class Identity:
             log.warning("tenant %s: %s", tenant.tenant_id, error)
             return ""
 
-    async def _question(self, posted: Posted) -> Question:
+    async def _question(self, posted: PagePost) -> Question:
         body = await self._collect.bodies.read(posted.headers, posted.receive)
         try:
             return read_question(body)

@@ -154,7 +154,8 @@ class RateLimits:
         try:
             while True:
                 await asyncio.sleep(SHARE_SECONDS)
-                self._forget_windows()
+                if self._clock() >= self._next_forgetting:  # windows end with a minute; there may be 200,000 to look at
+                    self._forget_windows()
                 if self._database is not None:
                     await self._share(self._database)
         finally:

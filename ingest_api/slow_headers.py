@@ -20,7 +20,7 @@ class PatientProtocol(HttpToolsProtocol):
     _header_bytes = 0
     _look: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Begin to wait. One timer a connection: one a request would cost more than its header."""
         super().connection_made(transport)
         self._since = self.loop.time()

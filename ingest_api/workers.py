@@ -20,9 +20,9 @@ class Worker(multiprocess.Process):
     def join(self) -> None:
         """Wait for its end; what it shared of gauges counts no more."""
         super().join()
-        mark_process_dead(self.pid)  # type: ignore[no-untyped-call]
+        mark_process_dead(self.pid)  # type: ignore[no-untyped-call]  # the package has no types
 
 
 def install() -> None:
     """Have the supervisor start these; it takes the class from its module and from nowhere else."""
-    multiprocess.Process = Worker  # type: ignore[misc]
+    multiprocess.Process = Worker  # type: ignore[misc]  # a type is replaced
