@@ -1,6 +1,7 @@
 /** Forms begun and sent: who the visitor says they are, and the harmless rest; never what looks secret. */
 import { record } from './events.js';
 import { fillFields } from './fields.js';
+import { carry } from './handover.js';
 import { cut, json, now, on, quietly } from './text.js';
 
 const SECRET = /senha|passw|\bcc-|car[td]|\bcv[vc]|se[cg]ur|secre|token|captcha|otp\b|one-time|\bpin\b|cpf|\brg\b|ssn/;
@@ -48,6 +49,7 @@ const begun = new WeakSet();
 /** @param {HTMLFormElement} form */
 const submitted = (form) =>
   quietly(() => {
+    carry(form, 'action');
     if (isIgnored(form)) return;
     const { user, fields } = readForm(form);
     const properties = { form_id: idOf(form), fields };

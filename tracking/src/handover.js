@@ -10,31 +10,27 @@ const FRESH_MS = 60000; // of the 120 s that a token is good for
 let askedAt = 0;
 
 /**
- * Put the token into an address that leads to another domain, and see that there is a fresh one.
- * @param {URL | HTMLAnchorElement} to
- * @returns {string | undefined} the address, if it is another now
+ * Put the token into an address that leads to another domain, if there is one.
+ * @param {Record<string, any>} holder a link, a form, or whatever has the address
+ * @param {string} key under which it has it
  */
-function carry(to) {
-  if (!foreign.includes(to.hostname) || !allows('analytics')) return;
-  if (now() - askedAt > FRESH_MS) {
-    askedAt = now();
-    ask(true);
-  }
-  const token = tokens[visitNow().tracking_id];
-  if (!token) return;
-  to.search = without(to.search, TOKEN) + '&_el=' + token;
-  return to.href;
-}
+export const carry = (holder, key) =>
+  quietly(() => {
+    const url = new URL(holder[key], location.href);
+    const token = tokens[visitNow().tracking_id];
+    if (!token || !foreign.includes(url.hostname) || !allows('analytics')) return;
+    url.search = without(url.search, TOKEN) + '&_el=' + token;
+    holder[key] = url.href;
+  });
 
 export function watchHandover() {
-  on('pointerdown focusin click auxclick', ({ target }) => {
-    const link = target.closest('a');
-    const form = target.form || target.closest('form');
-    if (link) carry(link);
-    else if (form) {
-      const action = carry(new URL(form.action));
-      if (action) form.action = action;
-    } else carry(new URL('http://' + foreign[0])); // it may open a window
+  // While somebody uses the page a token is at hand: a link may be followed, a form sent, a window opened by code.
+  on('pointerover focusin click', ({ target }) => {
+    if (foreign[0] && allows('analytics') && now() - askedAt > FRESH_MS) {
+      askedAt = now();
+      ask();
+    }
+    carry(target.closest('a'), 'href');
   });
   // Such a form loses the query of its action.
   on('formdata', ({ target: { action, method }, formData }) => {
@@ -42,7 +38,8 @@ export function watchHandover() {
   });
   const { open } = window;
   window.open = function (href, ...rest) {
-    quietly(() => (href = carry(new URL(/** @type {string} */ (href), location.href)) || href));
-    return open.call(this, href, ...rest);
+    const to = { href };
+    carry(to, 'href');
+    return open.call(this, to.href, ...rest);
   };
 }

@@ -57,7 +57,7 @@ quietly(() => {
   const page = /** @type {any} */ (window);
   const { q = [], v } = page.echolead || {};
   if (v) return; // the tag is on the page twice
-  if (HAS_HANDOVER) receive();
+  receive();
   visitNow(arrive(isSessionOver()) ? { active: 0 } : {});
   introduce();
   startTransport();
@@ -71,7 +71,7 @@ quietly(() => {
   setInterval(() => quietly(look), 1000);
   watchForms();
   watchLinks();
-  if (HAS_HANDOVER) watchHandover();
+  watchHandover();
   watchAttention();
   if (chatwoot !== 'off') startChatwoot();
 });

@@ -8,7 +8,7 @@ import { isDue, read, visitNow } from './identity.js';
 import { post } from './post.js';
 import { entries, save } from './queue.js';
 import { now } from './text.js';
-import { without } from './touch.js';
+import { foreign, without } from './touch.js';
 
 /** The token in an address. */
 export const TOKEN = /\b_el=([^&#]*)&?/;
@@ -29,22 +29,22 @@ export function receive() {
 }
 
 /** Ask at the start, when the cookie is new or old: Safari keeps some for 7 days only; and have it removed on refusal. @param {boolean} [isDecided] */
-export const introduce = (isDecided) => (allows('analytics') ? (HAS_HANDOVER && brought) || isDue() : isDecided) && ask();
+export const introduce = (isDecided) => (allows('analytics') ? brought || isDue() : isDecided) && ask();
 
-/** Only the collector of this very origin has a cookie here. One after the other: the last answer counts. @param {boolean} [isForLink] */
-export function ask(isForLink) {
-  if (isSameOrigin || (HAS_HANDOVER && (brought || isForLink))) introduced = introduced.then(converse).catch(() => {}); // blocked, or offline
+/** Only the collector of this very origin has a cookie here, and tokens are for other domains. One after the other: the last answer counts. */
+export function ask() {
+  if (isSameOrigin || brought || foreign[0]) introduced = introduced.then(converse).catch(() => {}); // blocked, or offline
 }
 
 async function converse() {
   if (!allows('analytics')) return post('/i', { forget: true });
   visitNow({ due: now() + 432000000 }); // 5 days, also when there is no answer
   const { tracking_id, reset } = read();
-  const answer = await (await post('/i', { tracking_id, reset, ...(HAS_HANDOVER && { link: brought }) })).json();
+  const answer = await (await post('/i', { tracking_id, reset, link: brought })).json();
   if (!answer.tracking_id || visitNow().tracking_id !== tracking_id) return; // a problem document; or a reset meanwhile
-  if (HAS_HANDOVER) brought = undefined;
+  brought = undefined;
   visitNow({ tracking_id: answer.tracking_id, reset: undefined });
   for (const [, event] of entries()) if (event.tracking_id === tracking_id) save({ ...event, tracking_id: answer.tracking_id });
-  if (HAS_HANDOVER) tokens[answer.tracking_id] = answer.link;
+  tokens[answer.tracking_id] = answer.link;
   identifierHash = answer.identifier_hash;
 }

@@ -5,28 +5,21 @@ import { visitNow } from './identity.js';
 import { cut, on } from './text.js';
 import { isOwn } from './touch.js';
 
-/** Eight characters a person can read out, of the session id's last 40 bits, which are random; Crockford's alphabet. */
-const whatsappCode = () =>
-  parseInt(1 + visitNow().session_id.slice(-10), 16)
-    .toString(32)
-    .slice(1) // the 1, which kept the zeros after it
-    .toUpperCase()
-    .replace(/[ILOU]/g, (letter) => 'WXYZ'['ILOU'.indexOf(letter)]);
-
 export const watchLinks = () =>
   on('click auxclick', ({ target }) => {
     const link = target.closest('a');
-    const { href, host, pathname } = link;
-    /** @type {string | undefined} */
-    let whatsapp_code;
-    let kind = /^(tel|mailto|whatsapp):/.exec(href)?.[1];
-    if (/^wa\.me$|whatsapp\.com$/.test(host)) kind = 'whatsapp';
-    else if (/\.(pdf|docx?|xlsx?|zip)$/i.test(pathname)) kind = 'download';
-    else if (!kind && host && !isOwn(link)) kind = 'outbound';
-    if (kind === 'whatsapp' && allows('analytics')) {
-      whatsapp_code = whatsappCode();
-      if (!/[?&]text=/.test(href)) link.search += '&text=';
-      if (!href.includes(whatsapp_code)) link.search = link.search.replace(/text=[^&]*/, `$&%20[%23${whatsapp_code}]`);
+    const { href, protocol, host, pathname } = link;
+    const kind = /^whatsapp|:wa\.me$|whatsapp\.com$/.test(protocol + host)
+      ? 'whatsapp'
+      : /\.(pdf|docx?|xlsx?|zip)$/i.test(pathname)
+        ? 'download'
+        : host
+          ? !isOwn(link) && 'outbound'
+          : /^(tel|mailto)/.exec(protocol)?.[0];
+    // What the visitor's first message carries back to this visit: the end of the session id, 32 random bits.
+    const whatsapp_code = kind === 'whatsapp' && allows('analytics') ? visitNow().session_id.slice(-8) : undefined;
+    if (whatsapp_code && !href.includes(whatsapp_code)) {
+      link.search = link.search.replace(/[?&]text=[^&]*|$/, (/** @type {string} */ text) => `${text || '&text='}%20[%23${whatsapp_code}]`);
     }
     if (kind) record('click', { kind, url: cut(href), whatsapp_code });
   });

@@ -16,10 +16,9 @@ const WAY_STATION = /^(accounts|login|checkout|pay)\.|paypal|stripe|mercadopago|
  * @property {string} referrer
  * @property {Record<string, string>} params
  * @property {Record<string, string>} cookies
- * @typedef {{first?: TouchPoint, last?: TouchPoint, last_non_direct?: TouchPoint}} Touch
  */
 
-/** @type {Touch} with everything the address said; what consent forbids is left out when it is stored or sent */
+/** @type {Record<string, TouchPoint>} `first`, `last`, `last_non_direct`, with everything the address said; what consent forbids is left out when it is stored or sent */
 let touch = {};
 /** Whether the last arrival opened this session. */
 let isOfSession = false;
@@ -84,11 +83,9 @@ function isInternal() {
  * @returns {boolean} whether it is a new campaign or click id, which opens a new session
  */
 export function arrive(isSessionOver) {
-  /** @type {any} */
-  const stored = unpack('_elt') || {};
-  for (const name in stored) stored[name] ||= stored.first;
-  touch = stored;
+  touch = unpack('_elt') || {};
   const { last } = touch;
+  for (const name in touch) touch[name] ||= last;
   const params = campaignOf();
   const campaign = json(permitted(params));
   const isCampaign = campaign !== '{}' && campaign !== json(permitted(last?.params || ''));
@@ -121,15 +118,14 @@ export function arriveAsNew() {
 export function currentTouch() {
   for (const name of ['_fbc', '_fbp', '_ga', 'hubspotutk', 'rdtrk']) {
     const value = cut(readCookie(name));
-    for (const point of Object.values(touch)) if (value && isOfSession && point.at === touch.last?.at) point.cookies[name] = value;
+    if (value && isOfSession) touch.last.cookies[name] = value;
   }
   return touch;
 }
 
-/** Write the arrivals down, as far as the visitor allows; 0 stands for the first where it comes again. */
+/** Write the arrivals down, as far as the visitor allows; `false` stands for the last where it comes again. */
 export function store() {
-  /** @type {any} */
-  const { first, ...others } = permitted(currentTouch());
-  for (const name in others) if (others[name].at === first.at) others[name] = 0;
-  keep('_elt', pack({ first, ...others }), allows('analytics'));
+  const { first, last, last_non_direct } = currentTouch();
+  const arrivals = { last, first: first !== last && first, last_non_direct: last_non_direct !== last && last_non_direct };
+  keep('_elt', pack(permitted(arrivals)), allows('analytics'));
 }
