@@ -5,7 +5,7 @@
  * exists, which is when the visitor's first message comes back.
  */
 import { chatwoot } from './config.js';
-import { allows } from './consent.js';
+import { allowsAnalytics, allowsMarketing } from './consent.js';
 import { record } from './events.js';
 import { visitNow } from './identity.js';
 import { ask, identifierHash } from './introduction.js';
@@ -28,7 +28,7 @@ export function startChatwoot() {
   // the button before the first message was pressed, and many who press it write nothing.
   on('chatwoot:on-message', ({ detail: { message_type, conversation_id, sender } }) => {
     if (message_type !== 0 || chat === cut(conversation_id)) return;
-    if (!identifierHash && allows('analytics')) ask();
+    if (!identifierHash && allowsAnalytics()) ask();
     chat = cut(conversation_id);
     const { name, email, phone_number: phone } = sender || {};
     callName = name || callName;
@@ -42,10 +42,10 @@ export function startChatwoot() {
 export const syncChatwoot = () =>
   quietly(() => {
     const widget = /** @type {any} */ (window).$chatwoot;
-    if (chatwoot === 'off' || !widget.hasLoaded || !allows('analytics')) return;
+    if (chatwoot === 'off' || !widget.hasLoaded || !allowsAnalytics()) return;
     const id = visitNow().tracking_id;
     const profile = { name: user.name || (user.email ? undefined : callName), email: user.email, identifier_hash: identifierHash };
-    const origin = allows('marketing') && originAttributes();
+    const origin = allowsMarketing() && originAttributes();
     const text = json([id, profile, origin, chat]);
     if (text === told) return;
     told = text;

@@ -31,8 +31,8 @@ export function decide(purposes, { basis = 'consent', policy_version } = {}) {
   keep('_elc', pack(decision), true);
 }
 
-/** @param {string} purpose @returns {boolean} */
-export const allows = (purpose) => decision.purposes[purpose] === true;
+export const allowsAnalytics = () => decision.purposes.analytics === true;
+export const allowsMarketing = () => decision.purposes.marketing === true;
 
 /** Whether the visitor has still to decide, and nothing may be stored or sent until then. */
 export const isWaiting = () => decision.basis === 'wait';

@@ -1,6 +1,6 @@
 /** An event from what happened to the queue: with ids, page, arrivals, and what consent leaves of them. */
 import { syncChatwoot } from './chatwoot.js';
-import { allows, consentOfEvent, isWaiting } from './consent.js';
+import { allowsAnalytics, consentOfEvent, isWaiting } from './consent.js';
 import { fillFields } from './fields.js';
 import { visitNow } from './identity.js';
 import { introduced } from './introduction.js';
@@ -53,7 +53,7 @@ export const record = (name, properties, said) =>
 
 /** Queue an event as far as the visitor allows; hold it while they have not said. @param {Event} event */
 function admit(event) {
-  if (allows('analytics') || isOwed(event)) {
+  if (allowsAnalytics() || isOwed(event)) {
     push({ ...permitted(event), consent: consentOfEvent() });
     flush();
   } else if (isWaiting()) held.push(event);

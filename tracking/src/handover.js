@@ -1,5 +1,5 @@
 /** Addresses that lead to the tenant's other domains carry the visitor's token, when it has come in time. */
-import { allows } from './consent.js';
+import { allowsAnalytics } from './consent.js';
 import { visitNow } from './identity.js';
 import { ask, TOKEN, tokens } from './introduction.js';
 import { now, on, quietly } from './text.js';
@@ -18,7 +18,7 @@ export const carry = (holder, key) =>
   quietly(() => {
     const url = new URL(holder[key], location.href);
     const token = tokens[visitNow().tracking_id];
-    if (!token || !foreign.includes(url.hostname) || !allows('analytics')) return;
+    if (!token || !foreign.includes(url.hostname) || !allowsAnalytics()) return;
     url.search = without(url.search, TOKEN) + '&_el=' + token;
     holder[key] = url.href;
   });
@@ -26,7 +26,7 @@ export const carry = (holder, key) =>
 export function watchHandover() {
   // While somebody uses the page a token is at hand: a link may be followed, a form sent, a window opened by code.
   on('pointerover focusin click', ({ target }) => {
-    if (foreign[0] && allows('analytics') && now() - askedAt > FRESH_MS) {
+    if (foreign[0] && allowsAnalytics() && now() - askedAt > FRESH_MS) {
       askedAt = now();
       ask();
     }

@@ -1,5 +1,5 @@
 /** Who the visitor is, as a pseudonym, and which visit this is: `tracking_id` and the session, in one record. */
-import { allows } from './consent.js';
+import { allowsAnalytics } from './consent.js';
 import { keep, pack, unpack } from './storage.js';
 import { now, uuid7 } from './text.js';
 
@@ -31,7 +31,7 @@ export function visitNow(changes) {
   visit.tracking_id ||= uuid7();
   if (isSessionOver(visit)) visit.session_id = uuid7();
   visit.active = now();
-  keep('_el', pack(visit), allows('analytics'));
+  keep('_el', pack(visit), allowsAnalytics());
   const { tracking_id, session_id } = visit;
   return { tracking_id, session_id };
 }

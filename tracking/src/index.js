@@ -3,7 +3,7 @@ import { arrive, arriveAsNew, store } from './touch.js';
 import { resetChatwoot, startChatwoot } from './chatwoot.js';
 import { chatwoot } from './config.js';
 import { watchAttention } from './attention.js';
-import { allows, decide } from './consent.js';
+import { decide } from './consent.js';
 import { record, review } from './events.js';
 import { watchForms } from './forms.js';
 import { isSessionOver, visitNow } from './identity.js';

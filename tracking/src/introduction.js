@@ -3,7 +3,7 @@
  * tokens take the visitor to the tenant's other domains.
  */
 import { isSameOrigin } from './config.js';
-import { allows } from './consent.js';
+import { allowsAnalytics } from './consent.js';
 import { isDue, read, visitNow } from './identity.js';
 import { post } from './post.js';
 import { entries, save } from './queue.js';
@@ -29,7 +29,7 @@ export function receive() {
 }
 
 /** Ask at the start, when the cookie is new or old: Safari keeps some for 7 days only; and have it removed on refusal. @param {boolean} [isDecided] */
-export const introduce = (isDecided) => (allows('analytics') ? brought || isDue() : isDecided) && ask();
+export const introduce = (isDecided) => (allowsAnalytics() ? brought || isDue() : isDecided) && ask();
 
 /** Only the collector of this very origin has a cookie here, and tokens are for other domains. One after the other: the last answer counts. */
 export function ask() {
@@ -37,7 +37,7 @@ export function ask() {
 }
 
 async function converse() {
-  if (!allows('analytics')) return post('/i', { forget: true });
+  if (!allowsAnalytics()) return post('/i', { forget: true });
   visitNow({ due: now() + 432000000 }); // 5 days, also when there is no answer
   const { tracking_id, reset } = read();
   const answer = await (await post('/i', { tracking_id, reset, link: brought })).json();

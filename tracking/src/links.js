@@ -1,5 +1,5 @@
 /** Links that lead away: to a phone, a mailbox, WhatsApp, a file, another site. */
-import { allows } from './consent.js';
+import { allowsAnalytics } from './consent.js';
 import { record } from './events.js';
 import { visitNow } from './identity.js';
 import { cut, on } from './text.js';
@@ -17,7 +17,7 @@ export const watchLinks = () =>
           ? !isOwn(link) && 'outbound'
           : /^(tel|mailto)/.exec(protocol)?.[0];
     // What the visitor's first message carries back to this visit: the end of the session id, 32 random bits.
-    const whatsapp_code = kind === 'whatsapp' && allows('analytics') ? visitNow().session_id.slice(-8) : undefined;
+    const whatsapp_code = kind === 'whatsapp' && allowsAnalytics() ? visitNow().session_id.slice(-8) : undefined;
     if (whatsapp_code && !href.includes(whatsapp_code)) {
       link.search = link.search.replace(/[?&]text=[^&]*|$/, (/** @type {string} */ text) => `${text || '&text='}%20[%23${whatsapp_code}]`);
     }

@@ -1,6 +1,6 @@
 /** Arrivals: what the address said, the ad cookies, where the visitor came from; the first, the last, the last non-direct. */
 import { siblings } from './config.js';
-import { allows } from './consent.js';
+import { allowsAnalytics, allowsMarketing } from './consent.js';
 import { cookieDomain, keep, pack, readCookie, unpack } from './storage.js';
 import { clock, cut, json, now, parse, quietly } from './text.js';
 
@@ -56,7 +56,7 @@ function campaignOf() {
 export const permitted = (value) =>
   parse(
     json(value),
-    allows('marketing')
+    allowsMarketing()
       ? undefined
       : (name, part) =>
           name === 'cookies' ? {} : isClickId(name) ? undefined : part?.replace ? without(part, CLICK_ID) : part,
@@ -127,5 +127,5 @@ export function currentTouch() {
 export function store() {
   const { first, last, last_non_direct } = currentTouch();
   const arrivals = { last, first: first !== last && first, last_non_direct: last_non_direct !== last && last_non_direct };
-  keep('_elt', pack(permitted(arrivals)), allows('analytics'));
+  keep('_elt', pack(permitted(arrivals)), allowsAnalytics());
 }
