@@ -17,10 +17,10 @@ export const {
 
 /** Where events are sent: the script's own address without `.js`, unless the tag says otherwise. */
 export const collector =
-  quietly(() => new URL(settings.endpoint || /** @type {any} */ (tag).src.replace(/\.js([?#].*)?$/, ''), tag?.src).href) || '/t';
+  quietly(() => new URL(settings.endpoint || /** @type {any} */ (tag).src.replace(/\.js\b.*/, ''), location.href).href) || '/t';
 
 /** Whether the collector is of this very origin, where its HttpOnly cookie lives. */
 export const isSameOrigin = collector.startsWith(location.origin);
 
 /** Hosts of the tenant's other sites, which links carry the visitor's id to. */
-export const siblings = String(settings.link || '').split(/[ ,]+/);
+export const siblings = (settings.link || '').split(/[ ,]+/);

@@ -2,9 +2,9 @@
 import { record } from './events.js';
 import { fillFields } from './fields.js';
 import { carry } from './handover.js';
-import { cut, json, now, on, quietly } from './text.js';
+import { cut, json, on, quietly } from './text.js';
 
-const SECRET = /senha|passw|\bcc-|car[td]|\bcv[vc]|se[cg]ur|secre|token|captcha|otp\b|one-time|\bpin\b|cpf|\brg\b|ssn/;
+const SECRET = /senha|passw|\bc(c-|v[vc])|car[td]|se[cg]ur|secre|token|captcha|otp\b|one-time|\b(pin|rg)\b|cpf|ssn/;
 const NOT_A_NAME = /empresa|company|organi|\bus[eu]|dom|fantasia|raz/;
 
 /** @typedef {HTMLInputElement} Field or a select or a textarea, which have what is used of it */
@@ -16,20 +16,15 @@ const isIgnored = (element) => element.closest('[data-el-ignore]');
 /** @param {HTMLFormElement} form */
 const idOf = (form) => cut(form.getAttribute('id'));
 
-/** @param {HTMLFormElement} form */
-function readForm(form) {
-  /** @type {User} */
-  const user = {};
-  /** @type {Record<string, string>} */
-  const fields = {};
-  for (const field of /** @type {Iterable<Field>} */ (/** @type {unknown} */ (form.elements))) {
-    const { type, name, id, autocomplete, placeholder, ariaLabel, labels } = field;
+/** @param {Field} field @param {User} user @param {Record<string, string>} fields */
+function readField(field, user, fields) {
+    const { type, name, id, autocomplete, placeholder, ariaLabel } = field;
     const value = cut(field.value, 1000).trim();
     // All that says what a field is for: page builders name fields `field_7a1` and leave the meaning to the label.
-    const words = [type, name, id, autocomplete, placeholder, ariaLabel, labels?.[0]?.textContent].join(' ').toLowerCase();
+    const words = [type, name, id, autocomplete, placeholder, ariaLabel, field.labels?.[0]?.textContent].join(' ').toLowerCase();
     // Typed or chosen by the visitor: no password, hidden, file, button, nor box left unticked.
-    if (!value || !(/^(te|email|num|url|date|sel)/.test(type) || field.checked)) continue;
-    if (SECRET.test(words) || isIgnored(field)) continue;
+    if (!value || !(/^(te|email|num|url|date|sel)/.test(type) || field.checked)) return;
+    if (SECRET.test(words) || isIgnored(field)) return;
     const says = (/** @type {RegExp} */ meaning) => /^(text$|tel|email|num)/.test(type) && meaning.test(words);
     if (/^\S+@\S+$/.test(value) && says(/mail/)) user.email ||= value;
     else if (/^(\D*\d){8,15}\D*$/.test(value) && says(/\btel|[fp]h?one|celular|whats|\bzap|mobile/)) user.phone ||= value;
@@ -37,12 +32,9 @@ function readForm(form) {
     else if (says(/nome|name/) && !NOT_A_NAME.test(words)) user.name ||= value;
     // What could be a card number stays here, whatever its field is called.
     else if (!/^(\d[ .-]?){13,19}$/.test(value)) fields[cut(name || words, 100)] = value;
-  }
-  return { user, fields };
 }
 
 let recent = '';
-let recentAt = 0;
 /** @type {WeakSet<HTMLFormElement>} */
 const begun = new WeakSet();
 
@@ -51,12 +43,16 @@ const submitted = (form) =>
   quietly(() => {
     carry(form, 'action');
     if (isIgnored(form)) return;
-    const { user, fields } = readForm(form);
+    /** @type {User} */
+    const user = {};
+    /** @type {Record<string, string>} */
+    const fields = {};
+    for (const field of /** @type {Iterable<Field>} */ (/** @type {unknown} */ (form.elements))) readField(field, user, fields);
     const properties = { form_id: idOf(form), fields };
     const signature = json([user, properties]);
-    if (signature === recent && now() - recentAt < 10000) return; // a double click, or submit() in a handler
+    if (signature === recent) return; // a double click, or submit() in a handler
     recent = signature;
-    recentAt = now();
+    setTimeout(() => (recent = ''), 10000);
     record('form_submit', properties, user);
   });
 

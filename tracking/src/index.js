@@ -63,7 +63,7 @@ quietly(() => {
   startTransport();
 
   /** @param {string} name @param {...any} args */
-  page.echolead = (name, ...args) => void quietly(() => commands[name](...args));
+  page.echolead = (name, ...args) => quietly(() => commands[name](...args));
   page.echolead.v = SCRIPT_VERSION;
   watchPages();
   look();

@@ -3,7 +3,7 @@ import { collector } from './config.js';
 import { json } from './text.js';
 
 /** @param {string} path below the collector's address @param {object} message goes as text/plain: a simple request, no preflight */
-export const post = async (path, message, body = json(message)) =>
+export const post = (path, message, body = json(message)) =>
   fetch(collector + path, {
     method: 'POST',
     body,

@@ -14,7 +14,7 @@ const KEY = '_elq.';
 const boxes = [local, {}];
 
 /** Whether an event is worth more than the rest when room runs out: chats, conversions, consent, forms sent, identities. @param {Event} event */
-export const isLead = ({ name }) => /^(c(hat|on)|form_su|iden)/.test(name);
+export const isLead = ({ name }) => /^(form_submit|identify|consent|chat_)/.test(name);
 
 /** Every event of this site in this browser, oldest first, with the time until which it is taken. @returns {[busyUntil: number, event: Event][]} */
 export const entries = () =>
@@ -44,6 +44,6 @@ export function push(event) {
   let chars = 0;
   entries()
     .reverse()
-    .sort(([, a], [, b]) => +isLead(b) - +isLead(a))
+    .sort(([, a], [, b]) => /** @type {any} */ (isLead(b)) - /** @type {any} */ (isLead(a)))
     .forEach(([, event], i) => ((chars += json(event).length) > 130000 || i > 99) && remove(event));
 }

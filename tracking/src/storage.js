@@ -14,8 +14,7 @@ export const readCookie = (name) => quietly(() => ('; ' + document.cookie).split
 /** @param {string} name @param {string} value @param {number} maxAge seconds @param {string} on */
 const writeCookie = (name, value, maxAge, on) =>
   quietly(() => {
-    const secure = isSecureContext ? ';secure' : '';
-    document.cookie = `${name}=${value};path=/;max-age=${maxAge};samesite=lax;domain=${on}${secure}`;
+    document.cookie = `${name}=${value};path=/;max-age=${maxAge};samesite=lax;domain=${on}${isSecureContext ? ';secure' : ''}`;
   });
 
 /**
@@ -55,4 +54,4 @@ export function keep(name, value, lasting) {
 export const pack = (value) => encodeURIComponent(json(value));
 
 /** @param {string} name @returns {any} `undefined` for what `pack` did not write */
-export const unpack = (name) => quietly(() => parse(decodeURIComponent(recall(name))));
+export const unpack = (name) => quietly(() => parse(decodeURIComponent(readCookie(name) || local[name] || memory[name])));

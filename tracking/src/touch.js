@@ -74,7 +74,7 @@ export const isOwn = ({ hostname }) => isOfDomain(hostname) || foreign.includes(
 /** Whether the visitor was only sent back: from this site, from paying, from signing in. */
 function isInternal() {
   const url = new URL(document.referrer);
-  return isOwn(url) || WAY_STATION.test(url.hostname);
+  return isOwn(url) || WAY_STATION.test(url.host);
 }
 
 /**
@@ -101,7 +101,7 @@ export function arrive(isSessionOver) {
       cookies: params.fbclid ? { _fbc: `fb.1.${now()}.${params.fbclid}` } : {},
     };
     touch.first ||= touch.last;
-    if (isExternal || json(params) !== '{}') touch.last_non_direct = touch.last;
+    if (isExternal || Object.keys(params)[0]) touch.last_non_direct = touch.last;
     isOfSession = true;
   } else isOfSession = !isSessionOver;
   store();
