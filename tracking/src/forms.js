@@ -28,10 +28,10 @@ function readField(field, user, fields) {
     const says = (/** @type {RegExp} */ meaning) => /^(text$|tel|email|num)/.test(type) && meaning.test(words);
     if (/^\S+@\S+$/.test(value) && says(/mail/)) user.email ||= value;
     else if (/^(\D*\d){8,15}\D*$/.test(value) && says(/\btel|[fp]h?one|celular|whats|\bzap|mobile/)) user.phone ||= value;
-    else if (says(/sobrenome|last.?name|family|surname/)) user.name = `${user.name || ''} ${value}`.trim();
+    else if (says(/sobrenome|last.?name|family|surname/)) user.name = user.name ? user.name + ' ' + value : value;
     else if (says(/nome|name/) && !NOT_A_NAME.test(words)) user.name ||= value;
     // What could be a card number stays here, whatever its field is called.
-    else if (!/^(\d[ .-]?){13,19}$/.test(value)) fields[cut(name || words, 100)] = value;
+    else if (!/^(\d\D?){13,19}$/.test(value)) fields[cut(name || words, 100)] = value;
 }
 
 let recent = '';

@@ -64,7 +64,7 @@ quietly(() => {
 
   /** @param {string} name @param {...any} args */
   page.echolead = (name, ...args) => quietly(() => commands[name](...args));
-  page.echolead.v = SCRIPT_VERSION;
+  page.echolead.v = 1;
   watchPages();
   look();
   for (const call of q) page.echolead(...call);
