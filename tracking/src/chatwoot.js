@@ -62,7 +62,7 @@ export const syncChatwoot = () =>
 function originAttributes() {
   const { first, last, last_non_direct } = /** @type {Record<string, import('./touch.js').TouchPoint>} */ (currentTouch());
   const { params, referrer } = last_non_direct || last;
-  const origin = parse(json(params).replaceAll('"utm_', '"'));
+  const origin = parse(json(params).replace(/"utm_/g, '"'));
   origin.source ||= params.gclid ? 'google' : params.fbclid ? 'facebook' : referrer.split('/')[2] || 'direct';
   origin.first_landing_page = first.landing_url.split(/[?#]/)[0];
   return origin;

@@ -13,14 +13,10 @@ export const {
   chatwoot,
   /** `off`: page views are counted only when the page says so */
   pages,
+  /** hosts of the tenant's other sites, which links carry the visitor's id to */
+  link = '',
 } = settings;
 
 /** Where events are sent: the script's own address without `.js`, unless the tag says otherwise. */
 export const collector =
   quietly(() => new URL(settings.endpoint || /** @type {any} */ (tag).src.replace(/\.js\b.*/, ''), location.href).href) || '/t';
-
-/** Whether the collector is of this very origin, where its HttpOnly cookie lives. */
-export const isSameOrigin = collector.startsWith(location.origin);
-
-/** Hosts of the tenant's other sites, which links carry the visitor's id to. */
-export const siblings = (settings.link || '').split(/[ ,]+/);

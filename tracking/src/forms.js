@@ -35,8 +35,6 @@ function readField(field, user, fields) {
 }
 
 let recent = '';
-/** @type {WeakSet<HTMLFormElement>} */
-const begun = new WeakSet();
 
 /** @param {HTMLFormElement} form */
 const submitted = (form) =>
@@ -59,8 +57,8 @@ const submitted = (form) =>
 export function watchForms() {
   on('load focusin', fillFields);
   on('input', ({ target: { form } }) => {
-    if (isIgnored(form) || begun.has(form)) return;
-    begun.add(form);
+    if (isIgnored(form) || form._el) return;
+    form._el = true;
     record('form_start', { form_id: idOf(form) });
   });
   // Before the page's own handlers empty the form.

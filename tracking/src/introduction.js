@@ -2,7 +2,7 @@
  * What script and collector say of who the visitor is: its HttpOnly cookie outlives what browsers leave to scripts, and its
  * tokens take the visitor to the tenant's other domains.
  */
-import { isSameOrigin } from './config.js';
+import { collector } from './config.js';
 import { allowsAnalytics } from './consent.js';
 import { isDue, read, visitNow } from './identity.js';
 import { post } from './post.js';
@@ -33,7 +33,7 @@ export const introduce = (isDecided) => (allowsAnalytics() ? brought || isDue() 
 
 /** Only the collector of this very origin has a cookie here, and tokens are for other domains. One after the other: the last answer counts. */
 export function ask() {
-  if (isSameOrigin || brought || foreign[0]) introduced = introduced.then(converse).catch(() => {}); // blocked, or offline
+  if (collector.startsWith(location.origin) || brought || foreign[0]) introduced = introduced.then(converse).catch(() => {}); // blocked, or offline
 }
 
 async function converse() {

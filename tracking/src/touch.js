@@ -1,5 +1,5 @@
 /** Arrivals: what the address said, the ad cookies, where the visitor came from; the first, the last, the last non-direct. */
-import { siblings } from './config.js';
+import { link } from './config.js';
 import { allowsAnalytics, allowsMarketing } from './consent.js';
 import { cookieDomain, keep, pack, readCookie, unpack } from './storage.js';
 import { clock, cut, json, now, parse, quietly } from './text.js';
@@ -66,7 +66,7 @@ export const permitted = (value) =>
 const isOfDomain = (hostname) => ('.' + hostname).endsWith('.' + (cookieDomain() || location.hostname));
 
 /** Hosts of the tenant's that know nothing of the visitor unless they are told. */
-export const foreign = siblings.filter((hostname) => hostname && !isOfDomain(hostname));
+export const foreign = link.split(/[ ,]+/).filter((/** @type {string} */ hostname) => hostname && !isOfDomain(hostname));
 
 /** Whether it is of this site or a sibling: same registrable domain, or a host that the tenant names. @param {URL} url */
 export const isOwn = ({ hostname }) => isOfDomain(hostname) || foreign.includes(hostname);

@@ -40,7 +40,7 @@ export async function flush(isLeaving) {
   isSending = true;
   clearTimeout(timer);
   if (!isLeaving) await introduced; // a page that goes has no more turns to wait for
-  while (now() >= notBefore) {
+  while (notBefore <= now()) {
     const events = entries()
       .filter(([busyUntil]) => busyUntil < now() - random() * 9000) // not all pages take over what one left at the same moment
       .slice(0, MAX_EVENTS)
