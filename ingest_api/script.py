@@ -32,16 +32,15 @@ class Variants(NamedTuple):
 class Script:
     """ASGI endpoint of the script: `GET` and `HEAD`, readable by any page: what it says of a tenant is no secret.
 
-    A tenant with several hosts gets the larger build beside it, `t.domains.js`, where there is one: it carries the
-    visitor to the others. A file that is built or replaced later is picked up at the next request.
+    A file that is built or replaced later is picked up at the next request.
     """
 
     def __init__(self, file: Path, collect: Collect) -> None:
         self._file = file
-        self._file_of_several = file.with_suffix(".domains.js")
         self._collect = collect
         self._variants: dict[tuple[bytes, bytes], Variants] = {}
-        self._contents: dict[Path, tuple[int, bytes]] = {}
+        self._modified = -1
+        self._content = b""
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Serve one request."""
@@ -51,8 +50,7 @@ class Script:
             return
         headers = dict(scope["headers"])
         configured = await self._configuration(scope, headers)
-        content = self._content(self._file_of_several) if has_siblings(configured) else b""
-        content = content or self._content(self._file)
+        content = self._read()
         if not content:
             detail = "The tracking script has not been built; run `npm --prefix tracking run build`."
             await send_problem(send, Problem(NOT_FOUND, detail), None, None)
@@ -83,15 +81,15 @@ class Script:
             return CONFIGURATION
         return configuration(tenant, host)
 
-    def _content(self, file: Path) -> bytes:
+    def _read(self) -> bytes:
         """The file as it is now, empty when it is not there."""
         try:
-            modified = file.stat().st_mtime_ns
-            if self._contents.get(file, (-1, b""))[0] != modified:
-                self._contents[file] = modified, file.read_bytes()
+            modified = self._file.stat().st_mtime_ns
+            if self._modified != modified:
+                self._content, self._modified = self._file.read_bytes(), modified
         except OSError:
             return b""
-        return self._contents[file][1]
+        return self._content
 
     async def _encoded(self, content: bytes, configured: bytes) -> Variants:
         variants = self._variants.get((content, configured))
@@ -118,12 +116,7 @@ def variants_of(content: bytes) -> Variants:
 def configuration(tenant: Tenant, host: str) -> bytes:
     """What the script is told: the tenant's consent default, and the hosts that links may take a visitor to."""
     sites = {urlsplit(origin).hostname or "" for origin in tenant.origins} | tenant.hosts
-    return encode({"consent": tenant.consent_default, "link": sorted(sites - {host, ""})})
-
-
-def has_siblings(configured: bytes) -> bool:
-    """Whether the script is told of other hosts of the tenant's."""
-    return configured != CONFIGURATION and b'"link":[]' not in configured
+    return encode({"consent": tenant.consent_default, "link": " ".join(sorted(sites - {host, ""}))})
 
 
 def chosen_encoding(accepted: bytes) -> bytes:

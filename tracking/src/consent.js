@@ -23,7 +23,7 @@ let decision = unpack('_elc') || { purposes: both(consent), basis: consent };
  */
 export function decide(purposes, { basis = 'consent', policy_version } = {}) {
   decision = {
-    purposes: { ...decision.purposes, ...(/** @type {any} */ (purposes).replace ? both(/** @type {any} */ (purposes)) : purposes) },
+    purposes: { ...decision.purposes, ...(/** @type {any} */ (purposes).replace ? both(/** @type {any} */ (purposes)) : /** @type {any} */ (purposes)) },
     basis,
     policy_version: cut(policy_version),
     at: clock(),

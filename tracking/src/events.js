@@ -18,7 +18,7 @@ import { know } from './user.js';
 let held = [];
 
 /** Sent whatever `analytics` says: the visitor asked for it themself, or it is the decision. @param {Event} event */
-const isOwed = ({ name }) => /^(form_submit|identify|consent)/.test(name);
+const isOwed = ({ name }) => /^(form_submit|identify|consent)$/.test(name);
 
 /** @param {string} name @param {object} [properties] @param {User} [said] what the visitor said of themself */
 export const record = (name, properties, said) =>

@@ -26,7 +26,7 @@ export const carry = (holder, key) =>
 export function watchHandover() {
   // While somebody uses the page a token is at hand: a link may be followed, a form sent, a window opened by code.
   on('pointerover focusin click', ({ target }) => {
-    if (foreign[0] && allowsAnalytics() && now() - askedAt > FRESH_MS) {
+    if (allowsAnalytics() && now() - askedAt > FRESH_MS) {
       askedAt = now();
       ask();
     }

@@ -1,5 +1,5 @@
 /** EchoLead's browser script. The page talks to it through `window.echolead(command, …)`; it never throws into the page. */
-import { arrive, arriveAsNew, store } from './touch.js';
+import { arrive, arriveAsNew, foreign, store } from './touch.js';
 import { resetChatwoot, startChatwoot } from './chatwoot.js';
 import { chatwoot } from './config.js';
 import { watchAttention } from './attention.js';
@@ -71,7 +71,7 @@ quietly(() => {
   setInterval(() => quietly(look), 1000);
   watchForms();
   watchLinks();
-  watchHandover();
+  if (foreign[0]) watchHandover();
   watchAttention();
   if (chatwoot !== 'off') startChatwoot();
 });

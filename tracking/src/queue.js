@@ -14,7 +14,7 @@ const KEY = '_elq.';
 const boxes = [local, {}];
 
 /** Whether an event is worth more than the rest when room runs out: chats, conversions, consent, forms sent, identities. @param {Event} event */
-export const isLead = ({ name }) => /^(form_submit|identify|consent|chat_)/.test(name);
+export const isLead = ({ name }) => /^(form_submit|identify|con|chat_)/.test(name);
 
 /** Every event of this site in this browser, oldest first, with the time until which it is taken. @returns {[busyUntil: number, event: Event][]} */
 export const entries = () =>

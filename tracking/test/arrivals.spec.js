@@ -252,7 +252,7 @@ for (const [where, referrer] of [
 ]) {
   test(`coming back from ${where} is no arrival, and never a referrer`, async () => {
     const visitor = await site.visitor();
-    site.config = { link: ['outra-loja.test'] };
+    site.config = { link: 'outra-loja.test' };
     const page = await visitor.newPage();
     await page.goto(site.url('/plain?utm_source=news'));
     await page.goto(site.url('/other'), { referer: referrer });

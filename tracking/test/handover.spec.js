@@ -12,7 +12,7 @@ const SHOP = 'loja.shop.test';
 /** A page whose tenant has a shop on another domain; the collector knows the tokens that it gave out. */
 async function withShop(path = '/handover', { attributes = '', ...options } = {}) {
   const visitor = await site.visitor(options);
-  site.config = { link: [SHOP, 'blog.acme.test'] };
+  site.config = { link: `${SHOP} blog.acme.test` };
   site.attributes = attributes;
   const given = new Map();
   site.identity = ({ tracking_id, link }) => {

@@ -113,7 +113,7 @@ class Site {
     if (pathname === `${this.path}.js`) {
       response.setHeader('Content-Type', 'text/javascript; charset=utf-8');
       // As the collector does: the larger script only for tenants with several hosts.
-      const script = await readFile(here(this.config?.link ? '../dist/t.domains.js' : '../dist/t.js'), 'utf8');
+      const script = await readFile(here('../dist/t.js'), 'utf8');
       return response.end(this.config ? script.replace('"__CONFIG__"', JSON.stringify(this.config)) : script);
     }
     if (request.method === 'POST') return response.writeHead(303, { Location: '/plain' }).end();
