@@ -42,7 +42,7 @@ async function converse() {
   const { tracking_id, reset } = read();
   const answer = await (await post('/i', { tracking_id, reset, link: brought })).json();
   if (!answer.tracking_id || visitNow().tracking_id !== tracking_id) return; // a problem document; or a reset meanwhile
-  brought = '';
+  brought = undefined;
   visitNow({ tracking_id: answer.tracking_id, reset: undefined });
   for (const [, event] of entries()) if (event.tracking_id === tracking_id) save({ ...event, tracking_id: answer.tracking_id });
   tokens[answer.tracking_id] = answer.link;
