@@ -114,7 +114,7 @@ async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
     file.write_text('f("__CONFIG__")')
     collector = collector_beside(streams, ECHOLEAD_SCRIPT_FILE=str(file))
     with Session(system_engine) as session:
-        change_tenant(session, collector.tenant_id, actor="test", collect_path="/k7", consent_default="denied")
+        change_tenant(session, collector.tenant_id, actor="test", collect_path="/k7", consent_default="wait")
         session.commit()
     event = make_event()
     with collector.running():
@@ -126,7 +126,7 @@ async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
             script = await client.get("/k7.js")
             elsewhere = await client.get("/t.js", headers={"host": "nobody.test"})
     chosen = json.loads(script.text.removeprefix("f(").removesuffix(")"))
-    assert chosen == {"consent": "denied", "link": ["shop.example.com"]}
+    assert chosen == {"consent": "wait", "link": ["shop.example.com"]}
     assert elsewhere.text == 'f("__CONFIG__")'
     assert elsewhere.headers["cache-control"] == "no-cache"
     assert event["event_id"] in await stored(collector)

@@ -199,6 +199,13 @@ def test_a_webhook_is_rotated_and_removed(run: Run, told: Told, slug: str, syste
     assert actions == ["tenant.created", "webhook.added", *["webhook.rotated"] * 3, "webhook.removed"]
 
 
+@pytest.mark.parametrize("consent", ["granted", "wait", "denied"])
+def test_a_tenant_says_what_holds_until_a_visitor_decides(told: Told, slug: str, consent: str) -> None:
+    assert told("tenant", "create", slug, "--consent-default", consent)["consent_default"] == consent
+    told("tenant", "set", slug, "--consent-default", "denied")
+    assert told("tenant", "set", slug, "--consent-default", consent)["consent_default"] == consent
+
+
 def test_a_webhook_that_waits_for_its_secret_says_how_to_enter_it(run: Run, told: Told, slug: str) -> None:
     told("tenant", "create", slug)
     assert f"`echolead webhook rotate {slug} chatwoot --secret -`" in run("webhook", "add", slug, "chatwoot").output
@@ -264,7 +271,7 @@ def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_en
         pytest.param(("tenant", "create", "z1", "--region", "br"), "two capital letters", id="region"),
         pytest.param(("tenant", "create", "z1", "--currency", "R$"), "three capital letters", id="currency"),
         pytest.param(("tenant", "create", "z1", "--ip-policy", "none"), "truncated, whole, hashed", id="policy"),
-        pytest.param(("tenant", "create", "z1", "--consent-default", "x"), "granted or denied", id="consent"),
+        pytest.param(("tenant", "create", "z1", "--consent-default", "x"), "granted, wait, denied", id="consent"),
         pytest.param(("tenant", "create", "z1", "--host", "taken.test"), "belongs to tenant taken", id="host in use"),
         pytest.param(("tenant", "add-host", "taken", "lp.test:8080"), "give the name alone", id="host with a port"),
         pytest.param(("tenant", "add-host", "taken", "a b"), "is not a host name", id="host with a space"),
