@@ -194,6 +194,29 @@ class Collect:
         """The client's address, behind the proxies we trust."""
         return self.proxies.client_ip(peer, scope["headers"]) if self.proxies.trusts(peer) else peer
 
+    def received(
+        self,
+        tenant: Tenant,
+        host: str,
+        ip: str,
+        headers: Mapping[bytes, bytes],
+        checked: Checked,
+        source: str = "script",
+    ) -> ReceivedRequest:
+        """A browser's accepted events with what is kept of the request and of the client's address `ip`."""
+        return ReceivedRequest(
+            tenant_id=tenant.tenant_id,
+            received_at=now(),
+            sent_at=checked.sent_at,
+            host=host,
+            ip=self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
+            user_agent=text_of(headers.get(b"user-agent", b"")),
+            client_hints=client_hints(headers),
+            trace_id=self.intake.trace_id(headers),
+            source=source,
+            events=checked.accepted,
+        )
+
     async def _collect(self, posted: PagePost) -> None:
         tenant, headers = posted.tenant, posted.headers
         ip = self.client_ip(posted.peer, posted.scope)
@@ -207,21 +230,16 @@ class Collect:
                 meter.charge()
                 raise
             meter.take(len(checked.accepted) + len(checked.rejected))
-            request = ReceivedRequest(
-                tenant_id=tenant.tenant_id,
-                received_at=now(),
-                sent_at=checked.sent_at,
-                host=posted.host,
-                ip=self.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
-                user_agent=text_of(headers.get(b"user-agent", b"")),
-                client_hints=client_hints(headers),
-                trace_id=self.intake.trace_id(headers),
-                events=checked.accepted,
-            )
-            await self.intake.store(request, checked)
+            await self.intake.store(self.received(tenant, posted.host, ip, headers, checked), checked)
         finally:
             self.bodies.release(len(body))
         await send_accepted(posted.send, tenant, posted.origin, len(checked.accepted), checked.rejected)
+
+
+def page_origin(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The origin of the page whose image is asked for, from `Referer`, as browsers send no `Origin` with an image."""
+    referer = headers.get(b"referer")
+    return b"/".join(referer.split(b"/", 3)[:3]) if referer else None
 
 
 def check_origin(tenant: Tenant, origin: bytes | None) -> None:

@@ -316,7 +316,10 @@ def pixel_operation() -> dict[str, Any]:
     return {
         "tags": ["events"],
         "summary": "Store a page view of a browser without scripts",
-        "description": "The page is read from Referer or `url`. Every hit is a visitor of its own.",
+        "description": (
+            "The page is read from Referer, which must be one of the tenant's when it is sent, or `url`. Every hit is "
+            "a visitor of its own."
+        ),
         "operationId": "pixel",
         "security": [],
         "parameters": [
@@ -328,7 +331,7 @@ def pixel_operation() -> dict[str, Any]:
         ],
         "responses": {
             "200": {"description": "A transparent GIF; the page view is on disk", "content": {"image/gif": {}}},
-            **problem_responses(UNKNOWN_HOST, *LIMIT_PROBLEMS, QUEUE_UNAVAILABLE, TENANTS_UNAVAILABLE),
+            **problem_responses(*PAGE_PROBLEMS, *LIMIT_PROBLEMS, QUEUE_UNAVAILABLE, TENANTS_UNAVAILABLE),
         },
     }
 

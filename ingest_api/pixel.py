@@ -8,9 +8,9 @@ from uuid import UUID
 
 from msgspec import Raw
 
-from echolead.events import Event, Page, ReceivedEvent, ReceivedRequest, encode
+from echolead.events import Event, Page, ReceivedEvent, encode
 from ingest_api.answers import RawHeaders, Receive, Scope, Send, send_bytes, send_problem
-from ingest_api.collector import Collect, client_hints, now, text_of
+from ingest_api.collector import Collect, check_origin, now, page_origin
 from ingest_api.problems import METHOD_NOT_ALLOWED, Problem
 from ingest_api.scrubbing import scrub
 from ingest_api.validation import Checked
@@ -22,7 +22,8 @@ MAX_ADDRESS = 4096
 class Pixel:
     """ASGI endpoint of the pixel: `GET`, with the page in `Referer` or `?url=`, and its referrer in `?referrer=`.
 
-    Nothing can be remembered without a script, so that every hit is a visitor of its own.
+    Nothing can be remembered without a script, so that every hit is a visitor of its own. A page that names itself must
+    be the tenant's, as on the collect path; most that do not have told their browser not to.
     """
 
     def __init__(self, collect: Collect) -> None:
@@ -45,22 +46,13 @@ class Pixel:
             raise Problem(METHOD_NOT_ALLOWED, "The pixel is read with GET.")
         peer = scope["client"][0] if scope["client"] else ""
         tenant, host = await self._collect.find_tenant(peer, headers)
+        check_origin(tenant, page_origin(headers))
         ip = self._collect.client_ip(peer, scope)
         self._collect.rates.meter(tenant, ip).take(1)
-        received_at = now()
-        event = ReceivedEvent(event=Raw(encode(page_view(scope["query_string"], headers, received_at))))
-        request = ReceivedRequest(
-            tenant_id=tenant.tenant_id,
-            received_at=received_at,
-            host=host,
-            ip=self._collect.ip_policy.keep(ip, tenant.ip_policy, tenant.tenant_id),
-            user_agent=text_of(headers.get(b"user-agent", b"")),
-            client_hints=client_hints(headers),
-            trace_id=self._collect.intake.trace_id(headers),
-            source="pixel",
-            events=[event],
-        )
-        await self._collect.intake.store(request, Checked(None, [event], []))
+        event = ReceivedEvent(event=Raw(encode(page_view(scope["query_string"], headers, now()))))
+        checked = Checked(None, [event], [])
+        request = self._collect.received(tenant, host, ip, headers, checked, source="pixel")
+        await self._collect.intake.store(request, checked)
 
 
 def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:

@@ -26,8 +26,8 @@ UNKNOWN_HOST = ProblemType(
 NOT_FOUND = ProblemType("not-found", 404, "Nothing is here", "Check the address; /docs lists what there is.")
 ORIGIN_NOT_ALLOWED = ProblemType(
     "origin-not-allowed", 403, "Pages of this origin may not send events here",
-    "The Origin header names a page that is neither on one of the tenant's hosts nor on its list of origins. Nothing "
-    "was stored. Add the origin: `echolead tenant add-origin`; it works within two seconds.",
+    "The Origin header, or the pixel's Referer, names a page that is neither on one of the tenant's hosts nor on its "
+    "list of origins. Nothing was stored. Add the origin: `echolead tenant add-origin`; it works within two seconds.",
 )  # fmt: skip
 NOT_AN_IDENTITY = ProblemType(
     "not-an-identity", 422, "The body names no visitor",

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import product
+from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -20,22 +21,32 @@ PAGE_FIELDS = ("url", "referrer", "query")
 POINT_FIELDS = ("landing_url", "referrer")
 
 TRACKING_NAMES = frozenset(CLICK_ID_FIELDS)
+# Names of secrets, in lower case: alone, or after a prefix that ends in `_`, `-`, `.` or `[`.
+SECRET_WORDS = (
+    "pass", "passwd", "password", "passphrase", "passcode", "pwd", "pin", "otp", "totp", "senha", "cpf", "apikey",
+    "accesskey", "secretkey", "privatekey", "auth", "authorization", "credential", "credentials", "assertion",
+    "samlresponse", "session", "sessionid", "session_id", "session-id", "sid", "jwt", "signature",
+)  # fmt: skip
+SECRET_ENDS = ("token", "secret", "sessid")  # after any letters, as in resetToken
+KEY_ENDS = ("_key", "-key")  # after anything: a `key` alone is mostly a map's
 SECRET_NAME = re.compile(
-    r"(.*[_.\[-])?(pass|passw(or)?d|passphrase|pwd|senha|[a-z]*token|[a-z]*secret|api[_-]?key|auth|authorization|"
-    r"session([_-]?id)?|[a-z]*sessid|sid|jwt|signature)\]?"
+    rf"((.*[_.\[-])?({'|'.join(SECRET_WORDS)}|[a-z]*({'|'.join(SECRET_ENDS)}))|.+({'|'.join(KEY_ENDS)}))\]?", re.DOTALL
 )
 # The three letters that end a secret's name, in any case: few other names end like these, and comparing them costs a
 # tenth of taking an address apart.
 ENDINGS = frozenset(
     "".join(letters)
-    for ending in ("ass", "ord", "rd]", "swd", "wd]", "pwd", "ase", "nha", "ha]", "ken", "en]", "ret", "et]", "key",
-                   "uth", "ion", "_id", "-id", "nid", "sid", "jwt", "ure", "ode", "%5d")
+    for word in (*SECRET_WORDS, *SECRET_ENDS, *KEY_ENDS, "code")
+    for ending in (word[-3:], f"{word[-2:]}]")
     for letters in product(*((letter.lower(), letter.upper()) for letter in ending))
-)  # fmt: skip
+)
+ENCODED_NAME = re.compile(r"%[^%?&;#=]*=")  # what is spelled with percent signs can end like anything
+MAX_ENCODINGS = 3
 MAX_REMEMBERED = 1024
 """Characters of an address that is remembered: a visitor's events share a few, made-up ones must not pile up."""
+USERINFO = re.compile(r"\A(\s*(?:[a-z][a-z0-9+.-]*:)?//)[^/?#\\]*@", re.IGNORECASE)
 SEPARATOR = re.compile(r"([?&;#])")
-EMAIL = re.compile(r"[^\s@=/?&;#,:<>()\"]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+EMAIL = re.compile(r"[^\s@=/?&;#,:<>()\"]{1,64}(?:@|%40|%2540)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 
 decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -50,7 +61,10 @@ def scrubbed(raw: Raw, event: Event) -> Raw:
     for name, point in (("first", touch.first), ("last", touch.last), ("last_non_direct", touch.last_non_direct)):
         if point is not None and (changes := _changes(point, POINT_FIELDS)):
             points[name] = changes
-    if not page and not points:
+    # Where the link of a click leads: the one property that the script writes an address to. The others are the page's.
+    url = event.properties.get("url")
+    link: Any = scrub(url) if isinstance(url, str) else url
+    if not page and not points and link == url:
         return raw
     fields = decode_fields(raw)
     if page:
@@ -58,20 +72,35 @@ def scrubbed(raw: Raw, event: Event) -> Raw:
     if points:
         inside = decode_fields(fields["touch"])
         fields["touch"] = _with(fields["touch"], {name: _with(inside[name], points[name]) for name in points})
+    if link != url:
+        fields["properties"] = _with(fields["properties"], {"url": link})
     return Raw(encode(fields))
 
 
 def scrub(address: str, *, is_query: bool = False) -> str:
-    """An address, or a query alone, without secrets and e-mail addresses in its parameters; else the same text."""
-    if "=" not in address and "@" not in address and "%40" not in address:
+    """An address, or a query alone, without secrets and e-mail addresses in its parameters; else the same text.
+
+    Of an address the user and password before its host are left out as well.
+    """
+    if "=" not in address and not _may_hold_email(address):
         return address
     return (_remembered if len(address) <= MAX_REMEMBERED else _scrubbed_address)(address, is_query)
 
 
+def _may_hold_email(text: str) -> bool:
+    return "@" in text or "%40" in text or "%2540" in text
+
+
 def _scrubbed_address(address: str, is_query: bool) -> str:
     names = [before[-3:] for before in address.split("=")[:-1]]
-    if ENDINGS.isdisjoint(names) and "@" not in address and "%40" not in address:
+    if (
+        ENDINGS.isdisjoint(names)
+        and not _may_hold_email(address)
+        and ("%" not in address or ENCODED_NAME.search(address) is None)
+    ):
         return address
+    if not is_query:
+        address = USERINFO.sub(r"\1", address)  # whole, as a host behind brackets is none for who reads addresses
     parts = SEPARATOR.split(address)
     # In a sign-in's answer `code` is as good as a password for a minute; elsewhere it is a voucher or a country.
     is_sign_in = any(part.startswith("state=") for part in parts)
@@ -84,12 +113,21 @@ _remembered = lru_cache(maxsize=4096)(_scrubbed_address)
 
 def _scrubbed_parameter(parameter: str, is_sign_in: bool) -> str:
     name, equals, value = parameter.partition("=")
-    plain = unquote_plus(name).lower()
+    plain = _plain(name)
     if plain in TRACKING_NAMES or plain.startswith("utm_"):
         return parameter
     if value and (SECRET_NAME.fullmatch(plain) or (is_sign_in and plain == "code")):
         return f"{name}{equals}{REMOVED}"
-    return EMAIL.sub(REMOVED, parameter) if "@" in parameter or "%40" in parameter else parameter
+    return EMAIL.sub(REMOVED, parameter) if _may_hold_email(parameter) else parameter
+
+
+def _plain(name: str) -> str:
+    """The name of a parameter in lower case, without percent signs; a page that redirects may have encoded it twice."""
+    for _ in range(MAX_ENCODINGS):
+        if "%" not in name and "+" not in name:
+            break
+        name = unquote_plus(name)
+    return name.lower()
 
 
 def _changes(place: Page | TouchPoint, fields: tuple[str, ...]) -> dict[str, str]:

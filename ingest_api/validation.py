@@ -4,6 +4,7 @@ The common case costs one decode of the batch and one of each event. Everything 
 event among good ones, foreign encodings of bad text) is a slower path that is only taken when it must be.
 """
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from echolead.events import (
     User,
     decode_batch,
     decode_event,
+    encode,
 )
 from echolead.normalize import normalize_email, normalize_phone
 from ingest_api.problems import NOT_A_BATCH, Problem, too_many_events
@@ -36,6 +38,7 @@ MAX_KEYS = 1_000
 LEAST_KEY_BYTES = len('"":0,')
 # Years a clock can show and every store can hold: DateTime64(3) ends in 2299, dates before 1970 are negative numbers.
 FIRST_YEAR, LAST_YEAR = 1970, 2199
+MAX_KEY_SHOWN = 64
 MAX_SPLIT_TOKENS = 60_000  # brackets, commas and strings: about 30 ms of scanning, 120 for each of 500 events
 
 NUL_TEXT = re.compile(rb"\\u0000")  # half again as fast as `in`, and every request pays for it
@@ -59,6 +62,7 @@ Reason = Literal[
     "time_out_of_range",
     "nesting_too_deep",
     "too_many_keys",
+    "repeated_key",
     "event_too_large",
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -109,9 +113,12 @@ def check_batch(body: bytes, region: str) -> Checked:
     accepted: list[ReceivedEvent] = []
     rejected: list[Rejection] = []
     is_suspect = needs_a_closer_look(body)
+    may_repeat = not is_without_repeated_keys(body)
     for index, raw in enumerate(batch.events):
         try:
             event = look_closer(raw) if is_suspect else decode(raw)
+            if may_repeat:
+                refuse_repeated_keys(raw)
             accepted.append(ReceivedEvent(event=scrubbed(raw, event), user=normalized(event.user, region)))
         except Refused as refused:
             content = bytes(raw)
@@ -150,6 +157,39 @@ def look_closer(raw: Raw) -> Event:
     if NUL_TEXT.search(content) and NUL_ESCAPE.search(content):  # the second is a hundred times slower
         raise Refused("nul_character", "A text holds the character U+0000, which databases do not keep.")
     return decode(raw)
+
+
+def is_without_repeated_keys(body: bytes) -> bool:
+    """Whether no object in the body can have a key twice; false also for JSON that is spelled in a way of its own.
+
+    What comes out of an encoder byte by byte as it went into the decoder has lost no key on the way, and browsers spell
+    JSON as our encoder does. That is 5 µs for a request with one event; every look at the keys themselves costs more.
+    """
+    try:
+        return encode(decode_anything(body)) == body
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+
+
+def refuse_repeated_keys(raw: Raw) -> None:
+    """Raises `Refused` for an event, known to decode, of which some object has a key twice, however it is spelled.
+
+    We would check and scrub the last, and the warehouse, which reads the event as it was sent, takes the first.
+    """
+    EVERY_OBJECT.decode(bytes(raw).decode())
+
+
+def _check_keys(pairs: list[tuple[str, object]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise Refused("repeated_key", f"An object has the key {json.dumps(key[:MAX_KEY_SHOWN])} twice.")
+        seen.add(key)
+
+
+decode_anything = msgspec.json.Decoder().decode
+# Numbers stay text: Python refuses to read those of 4,300 digits.
+EVERY_OBJECT = json.JSONDecoder(object_pairs_hook=_check_keys, parse_int=str, parse_float=str)
 
 
 def decode(raw: Raw) -> Event:

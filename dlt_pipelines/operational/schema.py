@@ -20,7 +20,7 @@ TENANTS = _table(
     ("timezone", pa.string()),
     ("default_region", pa.string()),
     ("currency", pa.string()),
-    ("consent_default", pa.string()),  # granted, denied
+    ("consent_default", pa.string()),  # granted, wait, denied
     ("is_active", pa.bool_()),
 )
 

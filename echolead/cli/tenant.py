@@ -38,7 +38,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         str, typer.Option(help="How addresses are kept: truncated, whole, hashed.")
     ] = DEFAULTS.ip_policy,
     consent_default: Annotated[
-        str, typer.Option(help="What no consent event means: granted, denied.")
+        str, typer.Option(help="What holds until a visitor decides: granted, wait, denied.")
     ] = DEFAULTS.consent_default,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -85,7 +85,9 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
     timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
     region: Annotated[str | None, typer.Option(help="Region of phone numbers without +.")] = None,
     ip_policy: Annotated[str | None, typer.Option(help="How addresses are kept: truncated, whole, hashed.")] = None,
-    consent_default: Annotated[str | None, typer.Option(help="What no consent event means: granted, denied.")] = None,
+    consent_default: Annotated[
+        str | None, typer.Option(help="What holds until a visitor decides: granted, wait, denied.")
+    ] = None,
     collect_path: Annotated[
         str | None, typer.Option(help="Path of its script and events, as in /k7; / for none.")
     ] = None,

@@ -60,7 +60,7 @@ def add(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an address for a product's webhooks, and show its secret, this once."""
+    """Make an address for a product's webhooks, and show its secret, this once, when it is made here."""
     wanted = Wanted(source, name, _read(secret), allow_unsigned, token_header)
     with administering(data_dir) as (settings, session):
         known = add_webhook(session, Vault.of(settings), tenant_id, wanted, actor=actor())
@@ -111,7 +111,7 @@ def rotate(
         )
     _show_once(known, settings, as_json)
     if not as_json:
-        typer.echo("The secret before is refused from now on." if now else f"The one before works for {HOURS} hours.")
+        typer.echo(_about_the_one_before(known, now))
 
 
 @app.command()
@@ -126,14 +126,22 @@ def _read(secret: str | None) -> str | None:
     return None if secret is None else hidden_value("secret", secret)
 
 
+def _about_the_one_before(known: KnownOnce, is_refused: bool) -> str:
+    if not known.had_secret:
+        return "There was no secret before."
+    return "The secret before is refused from now on." if is_refused else f"The one before works for {HOURS} hours."
+
+
 def _show_once(known: KnownOnce, settings: Settings, as_json: bool) -> None:
+    """What was stored, with a secret that was made here; who gave one has it, and a terminal's log need not."""
     record = _record(known.row, settings)
+    made = {"secret": known.secret} if known.secret and known.is_made_here else {}
     if as_json:
-        show_json({**record, "secret": known.secret})
+        show_json({**record, **made})
         return
-    show_record({"url": record["url"], "secret": known.secret, "name": known.row.name, "source": known.row.source})
+    show_record({"url": record["url"], **made, "name": known.row.name, "source": known.row.source})
     if known.secret:
-        typer.echo("The secret is kept encrypted and cannot be shown again.")
+        typer.echo(f"The secret is kept encrypted and cannot be shown{' again' if made else ''}.")
     elif not known.row.allow_unsigned:
         typer.echo(
             f"Nothing is taken yet: enter the secret that {known.row.source} shows with "

@@ -35,7 +35,7 @@ TENANT_ID_PATTERN = "^[a-z][a-z0-9-]{1,40}$"
 COLLECT_PATH_PATTERN = "^/[a-z0-9_-]{1,32}$"
 MIN_LIMIT = 500  # events; one request may hold as many
 IP_POLICIES = ("truncated", "whole", "hashed")
-CONSENT_DEFAULTS = ("granted", "denied")
+CONSENT_DEFAULTS = ("granted", "wait", "denied")
 ROLES = ("viewer", "operator", "admin")
 REMOTE_KINDS = ("contact", "conversation")
 DELIVERY_STATES = ("pending", "in_flight", "delivered", "verified", "retry", "dead", "superseded")
@@ -96,7 +96,7 @@ class Tenant(Timed, Base):
     default_region: Mapped[str] = mapped_column(server_default="BR")  # ISO 3166, for phone numbers without +
     currency: Mapped[str] = mapped_column(server_default="BRL")  # ISO 4217
     ip_policy: Mapped[str] = mapped_column(server_default="truncated")  # how visitors' addresses are kept
-    consent_default: Mapped[str] = mapped_column(server_default="granted")  # what no consent event at all means
+    consent_default: Mapped[str] = mapped_column(server_default="granted")  # what holds until a visitor decides
     collect_path: Mapped[str | None]  # where its script and events live beside ECHOLEAD_COLLECT_PATH
     events_per_minute: Mapped[int | None] = mapped_column(BigInteger)  # NULL: ECHOLEAD_EVENTS_PER_MINUTE
     events_per_month: Mapped[int | None] = mapped_column(BigInteger)  # its quota; NULL: none

@@ -236,9 +236,7 @@ def _check(settings: TenantSettings) -> None:
     if settings.ip_policy not in IP_POLICIES:
         raise Refused(f"{settings.ip_policy!r} is not a policy for addresses: use {', '.join(IP_POLICIES)}.")
     if settings.consent_default not in CONSENT_DEFAULTS:
-        raise Refused(
-            f"{settings.consent_default!r} is not a default for consent: use {' or '.join(CONSENT_DEFAULTS)}."
-        )
+        raise Refused(f"{settings.consent_default!r} is not a default for consent: use {', '.join(CONSENT_DEFAULTS)}.")
     path = settings.collect_path
     if path is not None and (not re.fullmatch(COLLECT_PATH_PATTERN.strip("^$"), path) or path in RESERVED_PATHS):
         raise Refused(

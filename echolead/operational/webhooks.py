@@ -1,7 +1,7 @@
 """Webhook endpoints: where a tenant's products post, made, listed, rotated, removed.
 
-A secret is told by the product that makes it (Chatwoot, HubSpot) or made here; it is shown in what `add_webhook` and
-`rotate_webhook` return and nowhere else.
+A secret is told by the product that makes it (Chatwoot, HubSpot) or made here; it is in what `add_webhook` and
+`rotate_webhook` return and nowhere else, and one that was told is for nobody to see.
 """
 
 import base64
@@ -52,10 +52,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class KnownOnce:
-    """The stored row, and its secret to show once; empty when there is none yet."""
+    """The stored row, and its secret, empty when there is none yet; to show once when it was made here."""
 
     row: WebhookEndpoint
     secret: str = field(repr=False)
+    is_made_here: bool
+    had_secret: bool = False
+    """Whether there was another before this one."""
 
 
 def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: Wanted, *, actor: str) -> KnownOnce:
@@ -81,7 +84,7 @@ def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: Wanted, 
     session.flush()
     session.refresh(row)
     _record(session, row, "webhook.added", actor, allow_unsigned=row.allow_unsigned)
-    return KnownOnce(row, known)
+    return KnownOnce(row, known, is_made_here=wanted.secret is None)
 
 
 def rotate_webhook(
@@ -113,7 +116,7 @@ def rotate_webhook(
     row.rotated_at = session.scalar(select(func.clock_timestamp()))
     session.flush()
     _record(session, row, "webhook.rotated", actor, keeps_previous=bool(previous), allow_unsigned=row.allow_unsigned)
-    return KnownOnce(row, known)
+    return KnownOnce(row, known, is_made_here=secret is None, had_secret=bool(replaced))
 
 
 def remove_webhook(session: Session, tenant_id: str, name: str, *, actor: str) -> WebhookEndpoint:

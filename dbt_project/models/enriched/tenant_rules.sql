@@ -17,7 +17,8 @@ select
     tenants.name as name,
     tenants.time_zone as time_zone,
     tenants.currency as currency,
-    tenants.consent_default as consent_default,
+    -- Pages that wait hold back what the visitor did not ask for; what leaves without their word is as if denied.
+    if(tenants.consent_default = 'wait', 'denied', tenants.consent_default) as consent_default,
     tenants.is_active as is_active,
     hosts.own_hosts as own_hosts
 from tenants

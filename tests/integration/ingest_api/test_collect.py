@@ -141,7 +141,7 @@ async def test_the_pixel_stores_a_page_view(collector: CollectorProcess) -> None
     async with collector.client() as client:
         answer = await client.get("/t.gif", headers={"referer": page})
         elsewhere = await client.get("/t.gif", headers={"host": "nobody.test"})
-        strange = await client.get("/t.gif?url=%00%ff%ed%a0%80&url[=" + "&a" * 2000, headers={"referer": "http://["})
+        strange = await client.get("/t.gif?url=%00%ff%ed%a0%80&url[=" + "&a" * 2000, headers={"referer": ""})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/gif")
     assert (elsewhere.status_code, strange.status_code) == (404, 200)
     request, _ = [each for each in await stored_requests(collector) if each.source == "pixel"]

@@ -198,7 +198,7 @@ def json_contents(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, A
     [
         pytest.param("POST /t", {"too-many-events-a-minute", "quota-reached", "origin-not-allowed"}, id="events"),
         pytest.param("POST /t/i", {"not-an-identity", "origin-not-allowed", "method-not-allowed"}, id="identity"),
-        pytest.param("GET /t.gif", {"too-many-events-a-minute", "unknown-host"}, id="pixel"),
+        pytest.param("GET /t.gif", {"too-many-events-a-minute", "unknown-host", "origin-not-allowed"}, id="pixel"),
         pytest.param("POST /v1/events", {"invalid-key", "quota-reached", "tenants-unavailable"}, id="server events"),
         pytest.param("POST /v1/login", {"wrong-password", "too-many-sign-ins", "invalid-request"}, id="sign-in"),
     ],

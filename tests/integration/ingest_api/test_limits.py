@@ -12,7 +12,13 @@ from sqlalchemy.orm import Session
 from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.models import TenantOrigin
 from echolead.operational.tenants import change_tenant
-from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_body, make_event
+from tests.integration.ingest_api.conftest import (
+    CollectorProcess,
+    MakeCollector,
+    make_body,
+    make_event,
+    stored_requests,
+)
 from tests.integration.ingest_api.conftest import stored_event_ids as stored
 
 
@@ -81,6 +87,41 @@ async def test_a_page_of_somebody_else_is_refused_and_told_what_to_do(collector:
     assert event["event_id"] not in await stored(collector)
 
 
+@pytest.mark.parametrize(
+    ("referer", "status"),
+    [
+        pytest.param("https://{host}/oferta?x=1", 200, id="a page on the host"),
+        pytest.param("http://{host}:8080/", 200, id="another port"),
+        pytest.param("https://shop.example.com/cart", 200, id="an origin that was added"),
+        pytest.param("https://SHOP.example.com", 200, id="in capitals"),
+        pytest.param(None, 200, id="none"),
+        pytest.param("", 200, id="an empty one"),
+        pytest.param("https://somebody.test/?https://{host}/", 403, id="somebody else's"),
+        pytest.param("https://{host}.somebody.test/", 403, id="a host that begins alike"),
+        pytest.param("https://{host}@somebody.test/", 403, id="the host as a user"),
+        pytest.param("http://shop.example.com/", 403, id="an added origin over http"),
+        pytest.param("http://[", 403, id="no address"),
+        pytest.param("{host}", 403, id="no scheme"),
+    ],
+)
+async def test_the_pixel_is_for_the_tenants_pages(
+    collector: CollectorProcess, referer: str | None, status: int
+) -> None:
+    before = await pixels(collector)
+    headers = {} if referer is None else {"referer": referer.format(host=collector.host)}
+    async with collector.client() as client:
+        answer = await client.get("/t.gif", headers=headers)
+    assert answer.status_code == status
+    assert await pixels(collector) - before == (status == 200)
+    if status == 403:
+        assert answer.json()["type"] == "/problems/origin-not-allowed"
+
+
+async def pixels(collector: CollectorProcess) -> int:
+    """How many page views of the pixel are stored."""
+    return sum(request.source == "pixel" for request in await stored_requests(collector))
+
+
 async def test_the_script_is_told_of_the_tenants_other_hosts(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: Path
 ) -> None:
@@ -114,7 +155,7 @@ async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
     file.write_text('f("__CONFIG__")')
     collector = collector_beside(streams, ECHOLEAD_SCRIPT_FILE=str(file))
     with Session(system_engine) as session:
-        change_tenant(session, collector.tenant_id, actor="test", collect_path="/k7", consent_default="denied")
+        change_tenant(session, collector.tenant_id, actor="test", collect_path="/k7", consent_default="wait")
         session.commit()
     event = make_event()
     with collector.running():
@@ -126,7 +167,7 @@ async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
             script = await client.get("/k7.js")
             elsewhere = await client.get("/t.js", headers={"host": "nobody.test"})
     chosen = json.loads(script.text.removeprefix("f(").removesuffix(")"))
-    assert chosen == {"consent": "denied", "link": "shop.example.com"}
+    assert chosen == {"consent": "wait", "link": "shop.example.com"}
     assert elsewhere.text == 'f("__CONFIG__")'
     assert elsewhere.headers["cache-control"] == "no-cache"
     assert event["event_id"] in await stored(collector)

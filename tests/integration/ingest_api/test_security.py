@@ -50,6 +50,7 @@ async def test_no_answer_names_what_serves_it(collector: CollectorProcess) -> No
     requests = [b"GET /healthz HTTP/1.1\r\n" + head, b"GET /t.gif HTTP/1.1\r\n" + head, b"no HTTP\r\n\r\n"]
     answers = [await answered(collector, request) for request in requests]
     assert [answer[9:12] for answer in answers] == [b"200", b"200", b"400"]
+    assert b"text/plain" in answers[2].lower(), "the parser's own answer is no problem document"
     for answer in answers:
         lower = answer.lower()
         assert not any(word in lower for word in (b"server:", b"x-powered-by", b"uvicorn", b"python", b"fastapi"))

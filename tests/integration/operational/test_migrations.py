@@ -69,6 +69,25 @@ def test_migrations_go_down_and_up_again(postgres_server: EmbeddedPostgres, oper
     engine.dispose()
 
 
+def test_a_tenant_that_waits_for_consent_refuses_it_on_the_way_down(
+    postgres_server: EmbeddedPostgres, operational_urls: OperationalUrls
+) -> None:
+    database = f"down_{uuid4().hex[:8]}"
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {database} OWNER echolead_owner")
+    url = operational_urls.owner.rpartition("/")[0] + f"/{database}"
+    migrate(url)
+    owner = connect(url)
+    with psycopg.connect(postgres_server.url.rpartition("/")[0] + f"/{database}", autocommit=True) as connection:
+        connection.execute("insert into tenants (tenant_id, name, consent_default) values ('waits', 'w', 'wait')")
+        connection.execute("insert into tenants (tenant_id, name) values ('grants', 'g')")
+        with owner.begin() as migrating:
+            command.downgrade(configuration(migrating), "0005")
+        found = connection.execute("select tenant_id, consent_default from tenants order by 1").fetchall()
+    owner.dispose()
+    assert found == [("grants", "granted"), ("waits", "denied")]
+
+
 def test_without_roles_migrating_says_how_to_make_them(servers_dir: object, postgres_server: EmbeddedPostgres) -> None:
     database = f"bare_{uuid4().hex[:8]}"
     renames = [("echolead_app", "elsewhere_app"), ("elsewhere_app", "echolead_app")]

@@ -9,6 +9,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -143,6 +144,67 @@ def test_a_batch_keeps_exactly_its_good_events(choices: list[tuple[bool, str, st
     assert [bytes(each.event).decode() for each in checked.accepted] == expected
     assert [each.position for each in checked.rejected] == [n for n, (is_good, *_) in enumerate(choices) if not is_good]
     assert loaded(checked) == (expected, [bad for is_good, _, bad in choices if not is_good])
+
+
+def spelled(key: str, escaped: int) -> str:
+    """A key as JSON, with the characters whose bits are set in `escaped` written as escapes."""
+    return '"' + "".join(f"\\u{ord(c):04x}" if escaped >> place & 1 else c for place, c in enumerate(key)) + '"'
+
+
+def address(key: str, text: str) -> tuple[str, str]:
+    """An address under this key."""
+    return key, json.dumps(f"https://{text}.test/?token={text}")
+
+
+names = st.sampled_from(["url", "referrer", "query", "title", "a"])
+any_spelling = st.builds(spelled, names, st.integers(0, 255) | st.just(0))
+addresses = st.builds(address, any_spelling, st.sampled_from(["x", "y"]))
+url = st.just(('"url"', '"https://a.test/"'))
+objects = st.builds(keyed, st.lists(addresses, max_size=3), blanks)
+pages = st.builds(keyed, st.builds(lambda first, more: [first, *more], url, st.lists(addresses, max_size=3)), blanks)
+landing = st.sampled_from(['"https://a.test/?token=t"', '"https://b.test/"'])
+points = st.builds(
+    lambda more, blank: keyed([('"at"', GOOD["occurred_at"]), ('"landing_url"', '"https://a.test/"'), *more], blank),
+    st.lists(
+        st.tuples(st.builds(spelled, st.just("landing_url"), st.integers(0, 3)), landing)
+        | st.tuples(st.sampled_from(['"params"', '"cookies"']), objects),
+        max_size=2,
+    ),
+    blanks,
+)
+arrivals = st.builds(keyed, st.lists(st.tuples(st.sampled_from(['"first"', '"last"']), points), max_size=3), blanks)
+parts = (
+    st.tuples(st.builds(spelled, st.just("page"), st.integers(0, 15)), pages)
+    | st.tuples(st.just('"touch"'), arrivals)
+    | st.tuples(st.sampled_from(['"user"', '"context"', '"properties"', '"other"']), objects)
+)
+events_with_repeats = st.builds(
+    lambda more, blank: keyed([*((json.dumps(name), value) for name, value in GOOD.items()), *more], blank),
+    st.lists(parts, max_size=3),
+    blanks,
+)
+
+
+def repeats(text: str) -> bool:
+    """Whether an object of this JSON has a key twice."""
+    found = []
+    json.loads(text, object_pairs_hook=lambda pairs: found.append(len(dict(pairs)) < len(pairs)))
+    return any(found)
+
+
+def first_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object as ClickHouse reads it."""
+    return dict(reversed(pairs))
+
+
+@given(st.lists(events_with_repeats, min_size=1, max_size=3))
+def test_whichever_of_two_keys_a_reader_takes_an_accepted_event_says_the_same(events: list[str]) -> None:
+    checked = check_batch(batch_of(events), "BR")
+    taken, refused = loaded(checked)
+    assert refused == [event for event in events if repeats(event)]
+    assert {each.reason for each in checked.rejected} <= {"repeated_key"}
+    for payload in taken:
+        assert json.loads(payload, object_pairs_hook=first_of) == json.loads(payload)
 
 
 def is_json(text: str) -> bool:

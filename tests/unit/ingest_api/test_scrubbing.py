@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from echolead.events import CLICK_ID_FIELDS, UTM_FIELDS
 from ingest_api.pixel import page_view
-from ingest_api.scrubbing import scrub
+from ingest_api.scrubbing import ENDINGS, REMOVED, SECRET_NAME, scrub
 from ingest_api.validation import check_batch
 
 AT = "2025-07-01T12:00:00.000-03:00"
@@ -29,7 +29,7 @@ def event_at(address: str, query: str = "", **fields: Any) -> dict[str, Any]:
         "page": {"url": address, "referrer": address, "query": query, "title": "token=x&a@b.com"},
         "touch": {"first": point, "last": point, "last_non_direct": point},
         "user": {"email": "ana@acme.example"},
-        "properties": {"url": address},
+        "properties": {"url": address, "note": address},
         **fields,
     }
 
@@ -58,6 +58,17 @@ def stored(text: str) -> bytes:
         ("https://a.test/?email=ana%40acme.example&x=1", "https://a.test/?email=[removed]&x=1"),
         ("https://a.test/?q=write+to+ana.b@acme.com.br+now", "https://a.test/?q=[removed]+now"),
         ("https://a.test/?ana@acme.example", "https://a.test/?[removed]"),
+        ("https://a.test/?m=ana%2540acme.example", "https://a.test/?m=[removed]"),
+        ("https://a.test/?otp=1&totp=2&pin=3&user[pin]=4&passcode=5", "https://a.test/?otp=[removed]&totp=[removed]&pin=[removed]&user[pin]=[removed]&passcode=[removed]"),
+        ("https://a.test/?aws_access_key=k&x-site-key=k&accessKey=k", "https://a.test/?aws_access_key=[removed]&x-site-key=[removed]&accessKey=[removed]"),
+        ("https://a.test/?credential=c&client_assertion=a", "https://a.test/?credential=[removed]&client_assertion=[removed]"),
+        ("https://a.test/acs?SAMLResponse=PHNhbWw%2B&RelayState=r", "https://a.test/acs?SAMLResponse=[removed]&RelayState=r"),
+        ("https://a.test/?cpf=123.456.789-09&doc.cpf=1", "https://a.test/?cpf=[removed]&doc.cpf=[removed]"),
+        ("https://a.test/?p%61ssword=p&passwor%64=p", "https://a.test/?p%61ssword=[removed]&passwor%64=[removed]"),
+        ("https://a.test/?%2574oken=t&toke%256E=t", "https://a.test/?%2574oken=[removed]&toke%256E=[removed]"),
+        ("https://ana:p@ss@a.test/b@c?x=1", "https://a.test/b@c?x=1"),
+        ("//ana@a.test", "//a.test"),
+        ("ftp://ana:p;q&r=s@a.test:21/", "ftp://a.test:21/"),
     ],
 )  # fmt: skip
 def test_a_secret_is_removed_wherever_an_address_is(address: str, expected: str) -> None:
@@ -65,7 +76,8 @@ def test_a_secret_is_removed_wherever_an_address_is(address: str, expected: str)
     found = json.loads(stored(json.dumps(event)))
     point = {**event["touch"]["first"], "landing_url": expected, "referrer": expected}
     page = {**event["page"], "url": expected, "referrer": expected, "query": expected.partition("?")[2]}
-    assert found == {**event, "page": page, "touch": dict.fromkeys(("first", "last", "last_non_direct"), point)}
+    touch = dict.fromkeys(("first", "last", "last_non_direct"), point)
+    assert found == {**event, "page": page, "touch": touch, "properties": {"url": expected, "note": address}}
 
 
 @pytest.mark.parametrize(
@@ -73,8 +85,13 @@ def test_a_secret_is_removed_wherever_an_address_is(address: str, expected: str)
     [
         pytest.param(f"https://a.test/?{TRACKING}", id="utm_* and click ids, whatever they hold"),
         pytest.param("https://a.test/?code=PROMO10&country_code=BR", id="a voucher"),
-        pytest.param("https://a.test/?keyword=k&author=a&sessions=3&compass=n&passport=p", id="names that are longer"),
+        pytest.param(
+            "https://a.test/?keyword=k&author=a&sessions=3&compass=n&passport=p&key=k&monkey=m&spin=s&cpfs=c",
+            id="names that are longer",
+        ),
+        pytest.param("https://a.test/?nam%65=p&pass%6Eger=q&utm_content=a%20b%3D&x=%70assword", id="encoded names"),
         pytest.param("https://a.test/password/reset", id="a path"),
+        pytest.param("mailto:contato@a.test", id="a mailbox that a link leads to"),
         pytest.param("https://maps.test/@-23.5,-46.6?z=1", id="an at sign in a path"),
         pytest.param("https://a.test/?password=&token", id="names without a value"),
         pytest.param("https://a.test/?handle=@ana", id="a name that is no address"),
@@ -95,7 +112,41 @@ def test_beside_a_secret_every_other_value_is_byte_by_byte_what_it_was() -> None
     assert b"token=t&" not in kept
 
 
-@given(st.text(max_size=200), st.booleans())
+@pytest.mark.parametrize("url", ["7", "null", '["https://a.test/?token=t"]', '{"url": "https://a.test/?token=t"}'])
+def test_a_property_that_is_no_address_is_stored_as_it_is(url: str) -> None:
+    text = json.dumps(event_at("https://a.test/", properties=0)).replace(
+        '"properties": 0', f'"properties": {{"url": {url}}}'
+    )
+    assert stored(text) == text.encode()
+
+
+def test_the_link_of_a_click_is_scrubbed_and_the_other_properties_are_byte_by_byte_what_they_were() -> None:
+    properties = '{"n": 1.50e+1, "url": "https://b.test/?token=t", "kind": "\\u006futbound"}'
+    text = json.dumps(event_at("https://a.test/", name="click", properties=0))
+    kept = stored(text.replace('"properties": 0', f'"properties": {properties}'))
+    assert b'"properties":{"n":1.50e+1,"url":"https://b.test/?token=[removed]","kind":"\\u006futbound"}' in kept
+
+
+secret_names = st.from_regex(SECRET_NAME, fullmatch=True, alphabet="abcdefghijklmnopqrstuvwxyz_.-[]").filter(
+    lambda name: not name.startswith("utm_") and name not in CLICK_ID_FIELDS
+)
+
+
+@given(secret_names, st.integers(min_value=0))
+def test_the_quick_look_finds_every_name_of_a_secret(name: str, capitals: int) -> None:
+    spelled = "".join(c.upper() if capitals >> place & 1 else c for place, c in enumerate(name))
+    assert spelled[-3:] in ENDINGS
+    assert scrub(f"https://a.test/?x=1&{spelled}=s&y=2") == f"https://a.test/?x=1&{spelled}={REMOVED}&y=2"
+
+
+@given(secret_names, st.integers(min_value=0), st.integers(1, 3))
+def test_a_name_hides_behind_no_percent_signs(name: str, encoded: int, times: int) -> None:
+    sign = "%" + "25" * (times - 1)
+    spelled = "".join(f"{sign}{ord(c):02X}" if encoded >> place & 1 else c for place, c in enumerate(name))
+    assert scrub(f"{spelled}=s", is_query=True) == f"{spelled}={REMOVED}"
+
+
+@given(st.text(max_size=200) | st.text(alphabet="a:/@?=%40.\\", max_size=40), st.booleans())
 def test_any_text_is_scrubbed_once_and_for_all(text: str, is_query: bool) -> None:
     once = scrub(text, is_query=is_query)
     assert scrub(once, is_query=is_query) == once

@@ -24,6 +24,8 @@ GOOD: dict[str, object] = {
 }
 GOOD_JSON = json.dumps(GOOD)
 
+POINT = '{"at": "2025-07-01T12:00:03Z", "landing_url": "https://a"}'
+
 
 def with_field(name: str, value: str) -> str:
     """The good event with one field replaced or added, its value as raw JSON text."""
@@ -115,6 +117,39 @@ def test_a_bad_event_is_refused_alone(bad: str | bytes, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("bad", "key"),
+    [
+        pytest.param(f'{GOOD_JSON[:-1]}, "page": {{"url": "https://b"}}}}', "page", id="the page"),
+        pytest.param(f'{GOOD_JSON[:-1]}, "p\\u0061ge": {{"url": "https://b"}}}}', "page", id="the page with an escape"),
+        pytest.param(with_field("page", '{"url": "https://a?token=t", "url": "https://a"}'), "url", id="its address"),
+        pytest.param(with_field("page", '{"url":"https://a","\\u0075rl":"https://a"}'), "url", id="with an escape"),
+        pytest.param(with_field("touch", '{"first": null, "first": null}'), "first", id="an arrival"),
+        pytest.param(
+            with_field("touch", f'{{"last": {POINT[:-1]}, "landing_url": "https://b"}}}}'), "landing_url", id="in it"
+        ),
+        pytest.param(
+            with_field("touch", f'{{"last": {POINT[:-1]}, "params": {{"a": "", "a": ""}}}}}}'), "a", id="its params"
+        ),
+        pytest.param(with_field("user", '{"email": "a@b.test", "email": ""}'), "email", id="the e-mail address"),
+        pytest.param(with_field("consent", '{"purposes": {"a": true, "a": false}}'), "a", id="a purpose"),
+        pytest.param(with_field("properties", '{"url": 1, "url": 2}'), "url", id="a property"),
+        pytest.param(with_field("properties", '{"a": [{"b": 1, "b": 1}]}'), "b", id="in a list in a property"),
+        pytest.param(with_field("other", '{"é": 1, "\\u00e9": 2}'), "é", id="in a field nobody knows"),
+        pytest.param(with_field("other", f'{{"": {"9" * 5000}, "": 0}}'), "", id="no name, beside a long number"),
+    ],
+)
+@pytest.mark.parametrize("is_compact", [True, False])
+def test_an_event_with_a_key_twice_is_refused(bad: str, key: str, is_compact: bool) -> None:
+    if is_compact:
+        bad = bad.replace(", ", ",").replace(": ", ":")
+    checked = check_batch(batch_of(GOOD_JSON, bad), "BR")
+    assert [(each.position, each.reason) for each in checked.rejected] == [(1, "repeated_key")]
+    assert json.dumps(key) in checked.rejected[0].detail
+    assert checked.rejected[0].raw == bad.encode()
+    assert len(checked.accepted) == 1
+
+
+@pytest.mark.parametrize(
     "good",
     [
         pytest.param(with_field("properties", f'{{"a": {2**63}}}'), id="2^63"),
@@ -129,6 +164,8 @@ def test_a_bad_event_is_refused_alone(bad: str | bytes, reason: str) -> None:
         pytest.param(with_field("other", '"\\\\ud800"'), id="a backslash and ud800"),
         pytest.param(with_field("user", '{"email": "", "phone": ""}'), id="an empty user"),
         pytest.param(json.dumps(GOOD, indent=4), id="pretty-printed"),
+        pytest.param(with_field("other", '[{"a": 1}, {"a": {"a": 2, "A": 3}}]'), id="a key once in each object"),
+        pytest.param(with_field("other", "9" * 5000), id="a number of 5,000 digits"),
     ],
 )
 def test_an_unusual_event_is_taken_as_it_was_sent(good: str) -> None:
@@ -216,7 +253,7 @@ def assert_loadable(checked: Checked) -> None:
     )
     for each in decode_received_request(encode(request)).events:
         payload = bytes(each.event).decode()
-        event = json.loads(payload)
+        event = json.loads(payload, parse_int=str)
         assert "\x00" not in json.dumps(event, ensure_ascii=False)
         UUID(event["event_id"])
         assert 1970 <= datetime.fromisoformat(event["occurred_at"]).year < 2200
