@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import uvicorn
 
@@ -26,10 +28,7 @@ def main() -> None:
     # uvicorn hands the signal on once it has stopped by itself; it then means that all is done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    with tempfile.TemporaryDirectory(prefix="echolead-metrics-") as shared_counts:
-        if workers > 1:
-            os.environ[MULTI_PROCESS_DIR] = shared_counts
-            uvicorn_workers.install()
+    with shared_counts() if workers > 1 else nullcontext():
         uvicorn.run(
             "ingest_api.app:create_app",
             factory=True,
@@ -48,6 +47,15 @@ def main() -> None:
             # A worker on a busy machine is slow to answer long before it hangs, most of all while it starts.
             timeout_worker_healthcheck=60,
         )
+
+
+@contextmanager
+def shared_counts() -> Iterator[None]:
+    """A folder in which several workers share their counts. One that is alone has none to leave when it is killed."""
+    with tempfile.TemporaryDirectory(prefix="echolead-metrics-") as folder:
+        os.environ[MULTI_PROCESS_DIR] = folder
+        uvicorn_workers.install()
+        yield
 
 
 if __name__ == "__main__":

@@ -181,16 +181,34 @@ async def test_sigterm_turns_readiness_off_first_and_drops_no_request(
 async def test_several_workers_share_the_port_and_end_with_status_0(
     streams: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
-    collector = collector_beside(streams, ECHOLEAD_COLLECTOR_WORKERS="2")
-    with running(collector.part(), tmp_path) as process:
+    collector = collector_beside(streams, ECHOLEAD_COLLECTOR_WORKERS="2", TMPDIR=str(tmp_path))
+    with running(collector.part(), tmp_path / "logs") as process:
+        assert len(shared_counts(tmp_path)) == 1
         async with collector.client() as client:
             for _ in range(10):
                 assert (await client.post("/t", content=make_body())).status_code == 202
             metrics = await client.get("/metrics")
         process.terminate()
         assert await asyncio.to_thread(process.wait, 20) == 0
+    assert shared_counts(tmp_path) == []
     [accepted] = [line for line in metrics.text.splitlines() if line.startswith("echolead_collector_events_accepted")]
     assert accepted == f'echolead_collector_events_accepted_total{{tenant_id="{collector.tenant_id}"}} 10.0'
+
+
+def shared_counts(folder: Path) -> list[Path]:
+    """Where collectors that made their temporary files in `folder` have their workers' counts."""
+    return list(folder.glob("echolead-metrics-*"))
+
+
+def test_a_lone_collector_that_is_killed_leaves_nothing_behind(
+    streams: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    """Each that was killed left a folder that only several workers need, and machines that test kill many."""
+    collector = collector_beside(streams, TMPDIR=str(tmp_path))
+    with running(collector.part(), tmp_path / "logs") as process:
+        process.kill()
+        process.wait(10)
+    assert shared_counts(tmp_path) == []
 
 
 async def until_not_ready(client: httpx.AsyncClient) -> None:
