@@ -112,7 +112,6 @@ class Site {
     if (request.method === 'POST' && pathname === `${this.path}/i`) return this.#identify(request, response);
     if (pathname === `${this.path}.js`) {
       response.setHeader('Content-Type', 'text/javascript; charset=utf-8');
-      // As the collector does: the larger script only for tenants with several hosts.
       const script = await readFile(here('../dist/t.js'), 'utf8');
       return response.end(this.config ? script.replace('"__CONFIG__"', JSON.stringify(this.config)) : script);
     }
