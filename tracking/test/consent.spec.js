@@ -210,6 +210,27 @@ test('Consent Mode: nothing before the banner\'s update, everything after it, on
   await visitor.close();
 });
 
+test('Consent Mode: a default, which may be for another region, decides nothing; purposes said one by one are one decision', async () => {
+  const visitor = await site.visitor();
+  site.attributes = 'data-consent="wait"';
+  const page = await visitor.newPage();
+  await page.goto(site.url('/banner'));
+  await page.evaluate(() => {
+    gtag('consent', 'default', { analytics_storage: 'granted', ad_storage: 'granted', region: ['US'] });
+    gtag('consent', 'default', { analytics_storage: 'granted', ad_storage: 'granted' });
+  });
+  await site.quiet(1200);
+  assert.deepEqual(site.requests, []);
+  await page.evaluate(() => {
+    gtag('consent', 'update', { ad_storage: 'denied' });
+    gtag('consent', 'update', { analytics_storage: 'granted' });
+  });
+  await site.received(1, 'page_view');
+  const [consent, ...others] = await site.received(1, 'consent');
+  assert.deepEqual([consent.consent.purposes, others], [{ analytics: true, marketing: false }, []]);
+  await visitor.close();
+});
+
 test('Consent Mode: advertising refused takes the click ids, all refused takes everything', async () => {
   const visitor = await site.visitor();
   site.attributes = 'data-consent="wait"';
