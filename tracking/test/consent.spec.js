@@ -248,3 +248,17 @@ test('Consent Mode: advertising refused takes the click ids, all refused takes e
   assert.deepEqual(site.names(), ['page_view', 'consent', 'consent']);
   await visitor.close();
 });
+
+test('Consent Mode: on a page that offers a way out, advertising refused leaves the rest as it was', async () => {
+  const visitor = await site.visitor();
+  site.attributes = 'data-consent="granted"';
+  const page = await visitor.newPage();
+  await page.goto(site.url('/banner'));
+  await site.received(1, 'page_view');
+  await page.evaluate(() => gtag('consent', 'update', { ad_storage: 'denied' }));
+  const [consent] = await site.received(1, 'consent');
+  assert.deepEqual(consent.consent.purposes, { analytics: true, marketing: false });
+  await page.evaluate(() => window.echolead('event', 'after'));
+  await site.received(1, 'after');
+  await visitor.close();
+});

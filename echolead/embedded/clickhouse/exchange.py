@@ -46,7 +46,7 @@ class Exchange:
         self._answer = answer
 
     async def run(self) -> None:
-        """All of it. Errors become answers; a client that went away gets none."""
+        """All of it. Errors become answers, also the end of the server; a client that went away gets none."""
         try:
             user = self._authenticate()
             with ExitStack() as files:
@@ -60,6 +60,9 @@ class Exchange:
             log.info("client gone", query_id=self._request.query_id)
         except WarehouseError as error:
             await self._refuse(error)
+        except asyncio.CancelledError:
+            # Only a server that stops cancels requests, those that outlived its patience; it has nothing to do after us.
+            await self._refuse(WarehouseError(Code.QUERY_WAS_CANCELLED, "The server stops: ask again once it is back"))
 
     def _authenticate(self) -> User:
         return self._application.users.authenticate(self._request.headers, self._request.parameters)

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,10 @@ from echolead.embedded.part import free_port, running
 
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
+
+
+SLOW_QUERY = "SELECT count() FROM numbers(10000000000000) WHERE sipHash64(number) = 1"
+IS_SLOW = "query LIKE 'SELECT count() FROM numbers(%'"
 
 
 def ask(warehouse: "EmbeddedWarehouse", body: str | bytes, /, **parameters: str) -> httpx.Response:
@@ -58,17 +63,13 @@ def test_what_was_answered_survives_a_kill_and_a_stop_is_clean(tmp_path: Path) -
         ).text
         assert int(counted.split()[0]) - answered in {0, 1}  # the last one may be in without its answer
         assert not leftover.exists()
-        slow = threading.Thread(target=_ask_until_cut, args=(warehouse,))
-        slow.start()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-        slow.join()
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(ask, warehouse, SLOW_QUERY)
+            while ask(warehouse, f"SELECT count() FROM system.processes WHERE {IS_SLOW}").text != "1\n":
+                assert not slow.done()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            assert "The server stops" in slow.result().text
     log = (tmp_path / "warehouse.log").read_text()
     assert "Traceback" not in log
 
-
-def _ask_until_cut(warehouse: "EmbeddedWarehouse") -> None:
-    try:
-        ask(warehouse, "SELECT count() FROM numbers(10000000000000) WHERE sipHash64(number) = 1")
-    except httpx.TransportError:
-        return
