@@ -72,4 +72,3 @@ def test_what_was_answered_survives_a_kill_and_a_stop_is_clean(tmp_path: Path) -
             assert "The server stops" in slow.result().text
     log = (tmp_path / "warehouse.log").read_text()
     assert "Traceback" not in log
-
