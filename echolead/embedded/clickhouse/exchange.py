@@ -61,7 +61,7 @@ class Exchange:
         except WarehouseError as error:
             await self._refuse(error)
         except asyncio.CancelledError:
-            # Only a server that stops cancels a request, one that outlived its patience: there is nothing after us to tell.
+            # Only a server that stops cancels a request: nobody is left above us who must know of it.
             await self._refuse(WarehouseError(Code.QUERY_WAS_CANCELLED, "The server stops: ask again once it is back"))
 
     def _authenticate(self) -> User:
