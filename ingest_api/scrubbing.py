@@ -8,17 +8,20 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import product
+from operator import attrgetter
 from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
 from msgspec import Raw
 
-from echolead.events import CLICK_ID_FIELDS, Event, Page, TouchPoint, encode
+from echolead.events import CLICK_ID_FIELDS, Event, encode
 
 REMOVED = "[removed]"
 PAGE_FIELDS = ("url", "referrer", "query")
 POINT_FIELDS = ("landing_url", "referrer")
+of_page = attrgetter(*PAGE_FIELDS)
+of_point = attrgetter(*POINT_FIELDS)
 
 TRACKING_NAMES = frozenset(CLICK_ID_FIELDS)
 # Names of secrets, in lower case: alone, or after a prefix that ends in `_`, `-`, `.` or `[`.
@@ -43,7 +46,8 @@ ENDINGS = frozenset(
 ENCODED_NAME = re.compile(r"%[^%?&;#=]*=")  # what is spelled with percent signs can end like anything
 MAX_ENCODINGS = 3
 MAX_REMEMBERED = 1024
-"""Characters of an address that is remembered: a visitor's events share a few, made-up ones must not pile up."""
+"""Characters of the addresses of a page or an arrival that are remembered: a visitor's events share a few, made-up
+ones must not pile up."""
 USERINFO = re.compile(r"\A(\s*(?:[a-z][a-z0-9+.-]*:)?//)[^/?#\\]*@", re.IGNORECASE)
 SEPARATOR = re.compile(r"([?&;#])")
 EMAIL = re.compile(r"[^\s@=/?&;#,:<>()\"]{1,64}(?:@|%40|%2540)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
@@ -56,10 +60,10 @@ def scrubbed(raw: Raw, event: Event) -> Raw:
 
     `event` is `raw`, decoded. Every value but the addresses that change stays byte by byte what it was.
     """
-    page = _changes(event.page, PAGE_FIELDS)
+    page = _changes(of_page(event.page), PAGE_FIELDS)
     touch, points = event.touch, {}
     for name, point in (("first", touch.first), ("last", touch.last), ("last_non_direct", touch.last_non_direct)):
-        if point is not None and (changes := _changes(point, POINT_FIELDS)):
+        if point is not None and (changes := _changes(of_point(point), POINT_FIELDS)):
             points[name] = changes
     # Where the link of a click leads: the one property that the script writes an address to. The others are the page's.
     url = event.properties.get("url")
@@ -84,14 +88,6 @@ def scrub(address: str, *, is_query: bool = False) -> str:
     """
     if "=" not in address and not _may_hold_email(address):
         return address
-    return (_remembered if len(address) <= MAX_REMEMBERED else _scrubbed_address)(address, is_query)
-
-
-def _may_hold_email(text: str) -> bool:
-    return "@" in text or "%40" in text or "%2540" in text
-
-
-def _scrubbed_address(address: str, is_query: bool) -> str:
     names = [before[-3:] for before in address.split("=")[:-1]]
     if (
         ENDINGS.isdisjoint(names)
@@ -108,7 +104,8 @@ def _scrubbed_address(address: str, is_query: bool) -> str:
     return "".join([*parts[:start], *(_scrubbed_parameter(part, is_sign_in) for part in parts[start:])])
 
 
-_remembered = lru_cache(maxsize=4096)(_scrubbed_address)
+def _may_hold_email(text: str) -> bool:
+    return "@" in text or "%40" in text or "%2540" in text
 
 
 def _scrubbed_parameter(parameter: str, is_sign_in: bool) -> str:
@@ -130,14 +127,20 @@ def _plain(name: str) -> str:
     return name.lower()
 
 
-def _changes(place: Page | TouchPoint, fields: tuple[str, ...]) -> dict[str, str]:
-    """The fields of a page or an arrival that are not as they may be stored, with what is."""
-    found = {}
-    for name in fields:
-        address: str = getattr(place, name)
-        if address and (clean := scrub(address, is_query=name == "query")) != address:
-            found[name] = clean
-    return found
+def _changes(addresses: tuple[str, ...], fields: tuple[str, ...]) -> Mapping[str, str]:
+    """The addresses of a page or an arrival that are not as they may be stored, by the name of their field."""
+    return (_remembered if sum(map(len, addresses)) <= MAX_REMEMBERED else _scrubbed_fields)(addresses, fields)
+
+
+def _scrubbed_fields(addresses: tuple[str, ...], fields: tuple[str, ...]) -> Mapping[str, str]:
+    return {
+        name: clean
+        for name, address in zip(fields, addresses, strict=True)
+        if (clean := scrub(address, is_query=name == "query")) != address
+    }
+
+
+_remembered = lru_cache(maxsize=4096)(_scrubbed_fields)
 
 
 def _with(raw: Raw, changes: Mapping[str, str | Raw]) -> Raw:

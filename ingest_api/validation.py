@@ -7,7 +7,7 @@ event among good ones, foreign encodings of bad text) is a slower path that is o
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Literal, NamedTuple, get_args
@@ -35,7 +35,8 @@ MAX_NESTING = 64
 # In all objects of an event together. The script's widest event has 41; what has 1,000 is a dump of somebody's own
 # data, of which every key would be one more that queries and people have to tell apart.
 MAX_KEYS = 1_000
-LEAST_KEY_BYTES = len('"":0,')
+LEAST_BYTES_OF_KEYS = MAX_KEYS * len('"":0,')
+LEAST_BRACKETS = 2  # of an event: its own and those of its page
 # Years a clock can show and every store can hold: DateTime64(3) ends in 2299, dates before 1970 are negative numbers.
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 MAX_KEY_SHOWN = 64
@@ -112,12 +113,16 @@ def check_batch(body: bytes, region: str) -> Checked:
         raise too_many_events(len(batch.events))
     accepted: list[ReceivedEvent] = []
     rejected: list[Rejection] = []
-    is_suspect = needs_a_closer_look(body)
-    may_repeat = not is_without_repeated_keys(body)
+    is_plain = is_without_repeated_keys(body)
+    checks = checks_for(body, len(batch.events), is_plain)
     for index, raw in enumerate(batch.events):
         try:
-            event = look_closer(raw) if is_suspect else decode(raw)
-            if may_repeat:
+            if checks:
+                content = bytes(raw)
+                for check in checks:
+                    check(content)
+            event = decode(raw)
+            if not is_plain:
                 refuse_repeated_keys(raw)
             accepted.append(ReceivedEvent(event=scrubbed(raw, event), user=normalized(event.user, region)))
         except Refused as refused:
@@ -130,37 +135,64 @@ def check_batch(body: bytes, region: str) -> Checked:
     return Checked(sent_at, accepted, rejected)
 
 
-def needs_a_closer_look(body: bytes) -> bool:
-    """Whether anything in the body could be what `look_closer` refuses; false for nearly all that scripts send."""
-    return (
-        len(body) > MAX_EVENT_BYTES
-        or NUL_TEXT.search(body) is not None
-        or body.count(b"{") + body.count(b"[") > MAX_NESTING
-        or not is_utf8(body)
-        or may_have_too_many_keys(body)
-    )
+def checks_for(body: bytes, events: int, is_plain: bool) -> list[Callable[[bytes], None]]:
+    """What every event of this body must be checked for before it is decoded, as the decoder lets it pass in fields
+    it does not know; nothing for nearly all that scripts send.
 
-
-def look_closer(raw: Raw) -> Event:
-    """`decode`, after what it would let pass in fields it does not know: size, depth, keys, NUL, bytes
-    that are no text.
+    One look at the body is cheaper than one at each event, unless it is known to find something: many events have many
+    brackets together.
     """
-    content = bytes(raw)
+    checks: list[Callable[[bytes], None]] = []
+    if len(body) > MAX_EVENT_BYTES:
+        checks.append(check_size)
+    if not is_plain and not is_utf8(body):
+        checks.append(check_text)
+    if events * LEAST_BRACKETS > MAX_NESTING or body.count(b"{") + body.count(b"[") > MAX_NESTING:
+        checks.append(check_nesting)
+    if len(body) > LEAST_BYTES_OF_KEYS:
+        checks.append(check_keys)
+    if NUL_TEXT.search(body):
+        checks.append(check_nul)
+    return checks
+
+
+def check_size(content: bytes) -> None:
+    """Raises `Refused` for an event of more than 64 KiB."""
     if len(content) > MAX_EVENT_BYTES:
         raise Refused("event_too_large", f"An event may hold {MAX_EVENT_BYTES} bytes, this one has {len(content)}.")
+
+
+def check_text(content: bytes) -> None:
+    """Raises `Refused` for bytes that are no text."""
     if not is_utf8(content):
         raise Refused("invalid_unicode", "The event is not UTF-8.")
+
+
+def check_nesting(content: bytes) -> None:
+    """Raises `Refused` for objects and lists that are nested too deep."""
     if content.count(b"{") + content.count(b"[") > MAX_NESTING and is_too_deep(content):
         raise Refused("nesting_too_deep", f"Objects and lists may be nested {MAX_NESTING} deep.")
-    if may_have_too_many_keys(content) and STRING.sub(b"", content).count(b":") > MAX_KEYS:
+
+
+def check_keys(content: bytes) -> None:
+    """Raises `Refused` for more keys than an event may have in all its objects."""
+    if (
+        len(content) > LEAST_BYTES_OF_KEYS
+        and content.count(b":") > MAX_KEYS
+        and STRING.sub(b"", content).count(b":") > MAX_KEYS
+    ):
         raise Refused("too_many_keys", f"The objects of an event may have {MAX_KEYS} keys together.")
+
+
+def check_nul(content: bytes) -> None:
+    """Raises `Refused` for a text with the character U+0000."""
     if NUL_TEXT.search(content) and NUL_ESCAPE.search(content):  # the second is a hundred times slower
         raise Refused("nul_character", "A text holds the character U+0000, which databases do not keep.")
-    return decode(raw)
 
 
 def is_without_repeated_keys(body: bytes) -> bool:
-    """Whether no object in the body can have a key twice; false also for JSON that is spelled in a way of its own.
+    """Whether no object in the body can have a key twice; false also for JSON that is spelled in a way of its own, and
+    for bytes that are no text.
 
     What comes out of an encoder byte by byte as it went into the decoder has lost no key on the way, and browsers spell
     JSON as our encoder does. That is 5 µs for a request with one event; every look at the keys themselves costs more.
@@ -243,11 +275,6 @@ def is_utf8(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def may_have_too_many_keys(content: bytes) -> bool:
-    """Whether there are more colons than keys allowed, in texts or outside them; a lone event is seldom long enough."""
-    return len(content) > MAX_KEYS * LEAST_KEY_BYTES and content.count(b":") > MAX_KEYS
 
 
 def is_too_deep(content: bytes) -> bool:
