@@ -8,6 +8,7 @@ from echolead.events import encode
 from echolead.tenancy import Tenant
 from ingest_api.problems import PROBLEM_JSON, Problem
 from ingest_api.validation import Rejection
+from ingest_api.whole_messages import send_whole
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -51,6 +52,14 @@ def accepted_start(tenant: Tenant, origin: bytes | None, length: int) -> Message
     }
 
 
+@lru_cache(maxsize=4096)
+def all_accepted_whole(tenant: Tenant, origin: bytes | None, count: int) -> bytes:
+    """A 202 for a batch without a bad event, from its header lines on."""
+    body = all_accepted_body(count)
+    headers = accepted_start(tenant, origin, len(body))["headers"]
+    return b"".join([*(name + b": " + value + b"\r\n" for name, value in headers), b"\r\n", body])
+
+
 @lru_cache(maxsize=512)
 def all_accepted_body(count: int) -> bytes:
     """The body of a 202 for a batch without a bad event."""
@@ -76,6 +85,8 @@ async def send_accepted(
     send: Send, tenant: Tenant, origin: bytes | None, accepted: int, rejected: list[Rejection]
 ) -> None:
     """Answer 202: everything of the request is durable."""
+    if not rejected and send_whole(send, 202, all_accepted_whole(tenant, origin, accepted)):
+        return
     body = accepted_body(accepted, rejected)
     await send(accepted_start(tenant, origin, len(body)))
     await send({"type": "http.response.body", "body": body})

@@ -61,14 +61,10 @@ class Ingest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's life."""
-        if scope["type"] != "http":
-            await self.api(scope, receive, send)
-            return
-        endpoint = self._direct.get(scope["path"]) or self._of_a_tenant(scope["path"])
-        if endpoint is None:
-            await self.api(scope, receive, send)
-        else:
-            await endpoint(scope, receive, send)
+        endpoint: Endpoint | None = None
+        if scope["type"] == "http":
+            endpoint = self._direct.get(scope["path"]) or self._of_a_tenant(scope["path"])
+        await (endpoint or self.api)(scope, receive, send)
 
     def _of_a_tenant(self, path: str) -> Endpoint | None:
         """The endpoint under a path that a tenant chose for itself."""

@@ -3,12 +3,14 @@
 import asyncio
 import zlib
 from collections.abc import Mapping
+from time import monotonic
 
 from prometheus_client import Gauge
 
 from echolead.events import MAX_BODY_BYTES
-from ingest_api.answers import Message, Receive
+from ingest_api.answers import Receive
 from ingest_api.problems import NOT_A_BATCH, OVERLOADED, SLOW_REQUEST, UNSUPPORTED_ENCODING, Problem, body_too_large
+from ingest_api.whole_messages import whole_body
 
 READ_TIMEOUT_SECONDS = 10.0
 GZIP = 31  # zlib's window bits for a gzip header and trailer
@@ -41,19 +43,13 @@ class Bodies:
         declared = headers.get(b"content-length")
         if declared is not None and int(declared) > MAX_BODY_BYTES:  # the server has checked that it is a number
             raise body_too_large()
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        self._reading[task] = loop.time()
-        try:
-            body = await self._receive(receive)
-        except asyncio.CancelledError:
-            if task is None or task not in self._too_slow:
-                raise
-            self._too_slow.discard(task)
-            task.uncancel()
-            raise Problem(SLOW_REQUEST, f"Send the body within {READ_TIMEOUT_SECONDS:.0f} seconds.") from None
-        finally:
-            del self._reading[task]
+        body = whole_body(receive)
+        if body is None:
+            body = await self._receive_in_time(receive)
+        else:
+            if len(body) > MAX_BODY_BYTES:
+                raise body_too_large()
+            self._hold(len(body))
         encoding = headers.get(b"content-encoding")
         return body if encoding is None else self._decoded(body, encoding)
 
@@ -66,34 +62,39 @@ class Bodies:
         while True:
             await asyncio.sleep(1)
             self._gauge.set(self.in_flight)
-            before = asyncio.get_running_loop().time() - READ_TIMEOUT_SECONDS
+            before = monotonic() - READ_TIMEOUT_SECONDS
             for task, since in self._reading.items():
                 if task is not None and since < before:
                     self._too_slow.add(task)
                     task.cancel()
 
-    async def _receive(self, receive: Receive) -> bytes:
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body", False) or message["type"] != "http.request":
-            return await self._receive_rest(message, receive)
-        self._hold(len(body))
-        return body
+    async def _receive_in_time(self, receive: Receive) -> bytes:
+        task = asyncio.current_task()
+        self._reading[task] = monotonic()
+        try:
+            return await self._receive(receive)
+        except asyncio.CancelledError:
+            if task is None or task not in self._too_slow:
+                raise
+            self._too_slow.discard(task)
+            task.uncancel()
+            raise Problem(SLOW_REQUEST, f"Send the body within {READ_TIMEOUT_SECONDS:.0f} seconds.") from None
+        finally:
+            del self._reading[task]
 
-    async def _receive_rest(self, message: Message, receive: Receive) -> bytes:
+    async def _receive(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
         size = 0
         more = True
         try:
             while more:
+                message = await receive()
                 chunk: bytes = message.get("body", b"")
                 more = message.get("more_body", False)
                 self._hold(len(chunk))
                 size += len(chunk)
                 self._check(message["type"], size)
                 chunks.append(chunk)
-                if more:
-                    message = await receive()
         except BaseException:
             self.in_flight -= size
             raise

@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from time import time_ns
-from typing import NamedTuple
 from uuid import UUID
+
+from msgspec import Struct
 
 from echolead.events import DeadLetter, ReceivedRequest, encode
 from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants, host_name
@@ -62,11 +63,7 @@ class Intake:
         tenant_id = request.tenant_id
         try:
             if checked.accepted:
-                line = encode(request)
-                if b"\n" in line or b"\r" in line:
-                    # A line break outside a JSON text is white space; inside one it would not have been decoded.
-                    line = line.replace(b"\n", b" ").replace(b"\r", b" ")
-                await self.publisher.publish(f"events.{tenant_id}", line, len(checked.accepted))
+                await self.publisher.publish(f"events.{tenant_id}", encode(request), len(checked.accepted))
             if checked.rejected:
                 await self.publisher.publish(f"dead.{tenant_id}", b"\n".join(dead_letters(request, checked)))
                 for rejection in checked.rejected:
@@ -105,7 +102,7 @@ def now() -> datetime:
     return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
 
 
-class PagePost(NamedTuple):
+class PagePost(Struct, frozen=True):
     """A request of a page that may be answered: whose it is, and where it came from. `peer` may be a proxy of ours."""
 
     tenant: Tenant
@@ -143,9 +140,9 @@ class Collect:
         self.proxies = proxies
         self.ip_policy = ip_policy
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
-        await self.serve(scope, receive, send, self._collect)
+        return self.serve(scope, receive, send, self._collect)
 
     async def serve(
         self, scope: Scope, receive: Receive, send: Send, answer: Callable[[PagePost], Awaitable[None]]
@@ -233,7 +230,8 @@ class Collect:
             await self.intake.store(self.received(tenant, posted.host, ip, headers, checked), checked)
         finally:
             self.bodies.release(len(body))
-        await send_accepted(posted.send, tenant, posted.origin, len(checked.accepted), checked.rejected)
+        accepted, rejected = checked.accepted, checked.rejected
+        await send_accepted(posted.send, tenant, posted.origin, len(accepted), rejected)
 
 
 def page_origin(headers: Mapping[bytes, bytes]) -> bytes | None:

@@ -98,7 +98,7 @@ def test_a_secret_is_removed_wherever_an_address_is(address: str, expected: str)
     ],
 )
 def test_what_is_no_secret_is_stored_byte_by_byte(address: str) -> None:
-    text = json.dumps(event_at(address, address.partition("?")[2]), indent=3)
+    text = json.dumps(event_at(address, address.partition("?")[2]), separators=(" , ", " : "))
     assert stored(text) == text.encode()
 
 

@@ -163,7 +163,6 @@ def test_an_event_with_a_key_twice_is_refused(bad: str, key: str, is_compact: bo
         pytest.param(with_field("other", json.dumps(":" * 5 * MAX_KEYS)), id="colons in a text"),
         pytest.param(with_field("other", '"\\\\ud800"'), id="a backslash and ud800"),
         pytest.param(with_field("user", '{"email": "", "phone": ""}'), id="an empty user"),
-        pytest.param(json.dumps(GOOD, indent=4), id="pretty-printed"),
         pytest.param(with_field("other", '[{"a": 1}, {"a": {"a": 2, "A": 3}}]'), id="a key once in each object"),
         pytest.param(with_field("other", "9" * 5000), id="a number of 5,000 digits"),
     ],
@@ -171,6 +170,17 @@ def test_an_event_with_a_key_twice_is_refused(bad: str, key: str, is_compact: bo
 def test_an_unusual_event_is_taken_as_it_was_sent(good: str) -> None:
     checked = check_batch(batch_of(good), "BR")
     assert [bytes(each.event) for each in checked.accepted] == [good.encode()]
+    assert_loadable(checked)
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_a_pretty_printed_event_is_taken_on_one_line(line_break: str) -> None:
+    """The queue keeps one request a line; between the words of a JSON text a line break is a blank like any other."""
+    pretty = json.dumps(GOOD, indent=4).replace("\n", line_break)
+    checked = check_batch(batch_of(pretty), "BR")
+    assert [bytes(each.event) for each in checked.accepted] == [
+        pretty.replace(line_break, " " * len(line_break)).encode()
+    ]
     assert_loadable(checked)
 
 
