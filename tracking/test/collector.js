@@ -49,6 +49,7 @@ class Collector {
   }
 
   async stop() {
+    if (this.#child.exitCode !== null || this.#child.signalCode) return; // it failed; the tests have said so
     const ended = once(this.#child, 'exit');
     this.#child.ref();
     this.#child.stdin.end();

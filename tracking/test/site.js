@@ -35,16 +35,16 @@ class Site {
 
   async open() {
     this.#forget();
+    // One after the other: what fails must leave nothing behind that keeps the tests from ending.
+    this.collector = await (collector ??= startCollector());
+    this.browser = await (browser ??= chromium.launch({
+      executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
+      args: [...(process.getuid() === 0 ? ['--no-sandbox'] : []), '--host-resolver-rules=MAP *.test 127.0.0.1'],
+    }));
     this.server = createServer((request, response) => this.#watch(this.#serve(request, response)));
     await new Promise((listening) => this.server.listen(0, '127.0.0.1', listening));
     this.port = this.server.address().port;
     sites.add(this);
-    collector ??= startCollector();
-    browser ??= chromium.launch({
-      executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
-      args: [...(process.getuid() === 0 ? ['--no-sandbox'] : []), '--host-resolver-rules=MAP *.test 127.0.0.1'],
-    });
-    [this.collector, this.browser] = await Promise.all([collector, browser]);
   }
 
   async close() {
