@@ -114,10 +114,11 @@ class Site {
     throw new Error(`waited for ${count} ${name ?? 'events'}, got ${JSON.stringify(this.names())}, refused ${JSON.stringify(this.refusals)}`);
   }
 
-  /** Wait until the collector has refused this much, and answer with it. */
+  /** Wait until the collector has refused this much of what was posted to `{path}`, and answer with it. */
   async refused(count, timeoutMs = 20_000) {
     for (const end = Date.now() + timeoutMs; Date.now() < end; await wait(20)) {
-      if (this.refusals.length >= count) return this.refusals;
+      const refusals = this.refusals.filter(({ path }) => path === this.path);
+      if (refusals.length >= count) return refusals;
     }
     throw new Error(`waited for ${count} refusals, got ${JSON.stringify(this.refusals)}`);
   }
@@ -173,7 +174,7 @@ class Site {
     const answer = fault ? play(fault, request, response) : await this.#pass(request, response, body);
     if (!answer) return;
     const rejected = answer.rejected ?? [];
-    this.refusals.push(...rejected.map(({ index, reason, detail }) => ({ reason, detail, event: sent.events[index] })));
+    this.refusals.push(...rejected.map(({ index, reason, detail }) => ({ path: this.path, reason, detail, event: sent.events[index] })));
     this.requests.push({
       status: answer.status,
       type: request.headers['content-type'],
@@ -200,13 +201,13 @@ class Site {
   async #pass(request, response, body) {
     const answer = await askCollector(this.collector.port, request, body).catch((error) => error);
     if (answer instanceof Error) {
-      this.refusals.push({ reason: 'unreachable', detail: answer.message });
+      this.refusals.push({ path: request.url, reason: 'unreachable', detail: answer.message });
       return void request.socket.destroy();
     }
     const { connection, ...headers } = answer.headers; // between the two of us
     response.writeHead(answer.statusCode, headers).end(answer.body);
     const said = /json/.test(headers['content-type']) ? JSON.parse(answer.body) : {};
-    if (answer.statusCode > 399) this.refusals.push({ reason: said.type ?? String(answer.statusCode), detail: said.detail });
+    if (answer.statusCode > 399) this.refusals.push({ path: request.url, reason: said.type ?? String(answer.statusCode), detail: said.detail });
     return { ...said, status: answer.statusCode };
   }
 }
