@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { openSite } from './site.js';
 
@@ -172,18 +173,19 @@ test('a widget that throws, one that is not there, and one switched off change n
 
 test('where Chatwoot checks identities, the first message asks for the hash, and setUser waits for it', async () => {
   const visitor = await site.visitor();
-  site.collectorHost = '';
-  site.identity = ({ tracking_id }) => ({ tracking_id, identifier_hash: site.identityRequests.length > 1 ? 'ab12' : undefined });
+  site.domain = 'prova.test';
+  site.isFirstParty = true;
   const page = await visitor.newPage();
   await page.goto(site.url('/chat'));
   await page.evaluate(() => { window.startWidget(); window.widgetReady(); });
-  await site.quiet(200);
+  await site.received(1, 'page_view');
   assert.equal(site.identityRequests.length, 1, 'the cookie is set first');
   await page.evaluate(() => window.say(1));
   const [start] = await site.received(1, 'chat_start');
-  await site.quiet(100);
+  await page.waitForFunction(() => window.calls.some(([name]) => name === 'setUser'));
+  const identifier_hash = createHmac('sha256', site.collector.chatwoot_hmac_token).update(start.tracking_id).digest('hex');
   assert.deepEqual(await calls(page, 'setUser'), [
-    ['setUser', start.tracking_id, { name: 'calm-river-12', identifier_hash: 'ab12' }],
+    ['setUser', start.tracking_id, { name: 'calm-river-12', identifier_hash }],
   ]);
   assert.equal(site.identityRequests.length, 2);
   await visitor.close();

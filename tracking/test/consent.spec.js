@@ -11,7 +11,7 @@ const stored = (page) => page.evaluate(() => document.cookie + JSON.stringify({ 
 
 test('nothing is sent or stored until the visitor decides, and then everything is', async () => {
   const visitor = await site.visitor();
-  site.attributes = 'data-consent="wait"';
+  site.domain = 'espera.test'; // whose tenant says so
   const page = await visitor.newPage();
   await page.goto(site.url(CAMPAIGN));
   await page.evaluate(() => window.echolead('event', 'looked'));
@@ -125,7 +125,7 @@ test('consent withdrawn holds for what waits in the queue, and at once', async (
 
 test('denied by default and granted later, on the same page, keeps the arrival whole', async () => {
   const visitor = await site.visitor();
-  site.attributes = 'data-consent="denied"';
+  site.domain = 'recusa.test';
   const page = await visitor.newPage();
   await page.goto(site.url(CAMPAIGN));
   await site.quiet();
@@ -172,15 +172,16 @@ test('what was held is forgotten on refusal, also when consent comes later', asy
   await visitor.close();
 });
 
-for (const [config, attributes, names] of [
-  [{ consent: 'denied' }, '', []],
-  [{ consent: 'granted' }, '', ['page_view']],
-  [{ consent: 'denied' }, 'data-consent="granted"', ['page_view']],
-  [{ consent: 'granted' }, 'data-consent="wait"', []],
+for (const [said, domain, attributes, names] of [
+  ['denied', 'recusa.test', '', []],
+  ['granted', 'acme.test', '', ['page_view']],
+  ['denied', 'recusa.test', 'data-consent="granted"', ['page_view']],
+  ['granted', 'acme.test', 'data-consent="wait"', []],
+  ['wait', 'espera.test', 'data-consent="granted"', ['page_view']],
 ]) {
-  test(`tenant says ${config.consent}, tag says ${attributes || 'nothing'}: ${names.join() || 'nothing'} is sent`, async () => {
+  test(`tenant says ${said}, tag says ${attributes || 'nothing'}: ${names.join() || 'nothing'} is sent`, async () => {
     const visitor = await site.visitor();
-    site.config = config;
+    site.domain = domain;
     site.attributes = attributes;
     const page = await visitor.newPage();
     await page.goto(site.url('/plain'));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { openSite } from './site.js';
+import { askCollector, openSite } from './site.js';
 
 let site;
 before(async () => { site = await openSite(); });
@@ -46,7 +47,7 @@ test('what happened offline is sent once the connection is back, and nothing twi
 
 test('a busy collector is left alone for as long as it asks', async () => {
   const visitor = await site.visitor();
-  site.answer = (count) => (count === 0 ? { status: 503, headers: { 'Retry-After': '2' } } : { status: 202 });
+  site.answer = (count) => count === 0 && { status: 503, headers: { 'Retry-After': '2' } };
   const page = await visitor.newPage();
   await page.goto(site.url('/plain'));
   await track(page, 'event', 'meanwhile');
@@ -62,7 +63,7 @@ test('a busy collector is left alone for as long as it asks', async () => {
 for (const [status, outcome] of [[429, 'tried again'], [500, 'tried again'], [400, 'given up'], [413, 'given up'], [422, 'given up']]) {
   test(`an answer of ${status} is ${outcome}`, async () => {
     const visitor = await site.visitor();
-    site.answer = (count) => ({ status: count === 0 ? status : 202 });
+    site.answer = (count) => count === 0 && { status };
     const page = await visitor.newPage();
     const answered = page.waitForResponse('**/t');
     await page.goto(site.url('/plain'));
@@ -78,7 +79,7 @@ for (const [status, outcome] of [[429, 'tried again'], [500, 'tried again'], [40
 test('a connection cut in the middle is tried again with the same event', async () => {
   const visitor = await site.visitor();
   let cuts = 0;
-  site.answer = () => (cuts++ === 0 ? 'cut' : { status: 202 });
+  site.answer = () => cuts++ === 0 && 'cut';
   const page = await visitor.newPage();
   await page.goto(site.url('/plain'));
   await site.received(1);
@@ -101,7 +102,7 @@ test('an event of the moment of leaving arrives, and what was refused goes from 
   const refused = page.waitForResponse('**/t');
   await track(page, 'identify', { email: 'ana@exemplo.com.br' });
   await refused;
-  site.answer = { status: 202 };
+  site.answer = undefined;
   await page.click('#next');
   await page.waitForURL('**/other');
   await site.received(1, 'identify');
@@ -319,3 +320,86 @@ for (const [how, breakIt] of [
     await visitor.close();
   });
 }
+
+test('a collector that is killed and started again while a page is open gets all that happened meanwhile', async () => {
+  const visitor = await site.visitor();
+  site.expectedRefusals = ['unreachable'];
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await seen(page, 0);
+  await site.collector.do('kill');
+  try {
+    await track(page, 'event', 'meanwhile', { i: 0 });
+    await site.refused(1);
+    await track(page, 'identify', { email: 'ana@exemplo.com.br' });
+    await track(page, 'event', 'meanwhile', { i: 1 });
+    assert.equal((await waiting(page)).length, 3);
+  } finally {
+    await site.collector.do('start'); // the other tests need it
+  }
+  await site.received(4, undefined, 60_000);
+  await seen(page, 0);
+  assert.deepEqual(site.names().sort(), ['identify', 'meanwhile', 'meanwhile', 'page_view']);
+  await visitor.close();
+});
+
+/** Other visitors of the tenant `cheia`: a request with so many events. */
+const crowd = (count) => {
+  const events = Array.from({ length: count }, () => ({
+    event_id: randomUUID(), name: 'crowd', tracking_id: randomUUID(), session_id: randomUUID(),
+    occurred_at: new Date().toISOString(), page: { url: site.url('/plain') },
+  }));
+  return askCollector(site.collector.port, { method: 'POST', url: '/t', headers: { host: 'c.cheia.test' } }, JSON.stringify({ events }));
+};
+
+/** Have others use up what the tenant may send in a minute, with enough of it left to see what becomes of one more visitor. */
+async function useUp() {
+  for (;;) {
+    const { statusCode, headers } = await crowd(site.collector.limit);
+    const left = Number(headers['retry-after']);
+    if (statusCode === 429 && left > 20) return;
+    if (statusCode === 429) await site.quiet(left * 1000);
+  }
+}
+
+test('over the tenant\'s limit a visit waits as long as a collector of another origin says, and arrives then', async () => {
+  const visitor = await site.visitor();
+  site.domain = 'cheia.test';
+  site.expectedRefusals = ['/problems/too-many-events-a-minute'];
+  const page = await visitor.newPage();
+  await page.clock.install();
+  await useUp();
+  const answer = page.waitForResponse('**/t');
+  await page.goto(site.url('/plain'));
+  const refused = await answer;
+  assert.equal(refused.status(), 429);
+  const end = site.requests[0].at + 1000 * Number(await refused.headerValue('retry-after'));
+  await page.clock.pauseAt(end - 500);
+  await site.collector.do('unlimit');
+  while ((await crowd(1)).statusCode !== 202) await site.quiet(100); // until the collector has heard of it
+  assert.equal(site.requests.length, 1);
+  await page.clock.runFor(10_000);
+  await page.clock.resume(); // a page whose clock stands is not looked at twice
+  await site.received(1, 'page_view');
+  assert.equal(site.requests.length, 2);
+  await seen(page, 0);
+  await visitor.close();
+});
+
+test('a page of an origin that is not the tenant\'s is refused, stores nothing, and notices nothing of it', async () => {
+  const visitor = await site.visitor();
+  site.expectedRefusals = ['/problems/origin-not-allowed'];
+  const page = await visitor.newPage();
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.goto(site.url('/plain', 'alheia.test'));
+  await site.refused(1);
+  await track(page, 'event', 'second');
+  await page.click('#next');
+  await page.waitForURL('**/other');
+  await site.refused(2);
+  assert.deepEqual([problems, site.events()], [[], []]);
+  assert.deepEqual([...new Set(site.requests.map(({ status }) => status))], [403]);
+  await visitor.close();
+});

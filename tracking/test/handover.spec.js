@@ -9,38 +9,36 @@ after(() => site.close());
 
 const SHOP = 'loja.shop.test';
 
-/** A page whose tenant has a shop on another domain; the collector knows the tokens that it gave out. */
+/** A page whose tenant has a shop on another domain. */
 async function withShop(path = '/handover', { attributes = '', delay = 0, ...options } = {}) {
   const visitor = await site.visitor(options);
-  site.config = { link: `${SHOP} blog.acme.test` };
+  site.domain = 'casa.test';
   site.attributes = attributes;
   site.identityDelay = delay;
-  const given = new Map();
-  site.identity = ({ tracking_id, link }) => {
-    const known = given.get(link) ?? tracking_id;
-    const token = `token-${given.size}_`;
-    given.set(token, known);
-    return { tracking_id: known, link: token, expires_in: 120 };
-  };
   const page = await visitor.newPage();
   await page.goto(site.url(path));
   return { visitor, page };
 }
 
+/** Do what the page asks the collector about, and go on when it has read the answer. */
+async function answered(page, act) {
+  const answer = page.waitForResponse('**/t/i');
+  await act();
+  await (await answer).finished();
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
+}
+
 /** Point at something, and press it when the answer to that has come. */
 async function press(page, selector) {
-  const answered = page.waitForResponse('**/t/i');
-  await page.hover(selector);
-  await answered;
-  await page.waitForTimeout(50);
+  await answered(page, () => page.hover(selector));
   await page.mouse.down();
   await page.mouse.up();
 }
 
 for (const [what, selector, url] of [
-  ['a link', '#link', /^loja\.shop\.test\/plain\?cor=azul%20claro&_el=token-1_$/],
-  ['a form that gets', '#get button', /^loja\.shop\.test\/plain\?q=tenis&_el=token-1_$/],
-  ['a window', '#window', /^loja\.shop\.test\/plain\?&_el=token-1_$/],
+  ['a link', '#link', /^loja\.shop\.test\/plain\?cor=azul%20claro&_el=([\w-]{50})$/],
+  ['a form that gets', '#get button', /^loja\.shop\.test\/plain\?q=tenis&_el=([\w-]{50})$/],
+  ['a window', '#window', /^loja\.shop\.test\/plain\?&_el=([\w-]{50})$/],
 ]) {
   test(`${what} to the other domain carries the visitor, and the address there is clean before anything reads it`, async () => {
     const { visitor, page } = await withShop();
@@ -48,12 +46,14 @@ for (const [what, selector, url] of [
     await press(page, selector);
     const [, next] = await site.received(2, 'page_view');
     assert.equal(next.tracking_id, view.tracking_id);
-    assert.match(site.visited.find((address) => address.startsWith(SHOP)), url);
+    const address = site.visited.find((visited) => visited.startsWith(SHOP));
+    assert.match(address, url);
+    const [, link] = url.exec(address);
     assert.ok(!JSON.stringify(site.events()).includes('_el='), 'no event has the token');
     assert.deepEqual(site.identityRequests, [
       { tracking_id: view.tracking_id }, // as the visitor is new
       { tracking_id: view.tracking_id }, // as they point at something
-      { tracking_id: site.identityRequests[2].tracking_id, link: 'token-1_' },
+      { tracking_id: site.identityRequests[2].tracking_id, link },
     ]);
     assert.notEqual(site.identityRequests[2].tracking_id, view.tracking_id);
     const there = visitor.pages().at(-1);
@@ -68,7 +68,7 @@ test('a form that posts to the other domain has the token in its action, not in 
   const posted = page.waitForRequest((request) => request.method() === 'POST' && request.url().includes(SHOP) && !request.url().includes('/t'));
   await press(page, '#post button');
   const request = await posted;
-  assert.match(request.url(), /\/enviar\?passo=1&_el=token-1_$/);
+  assert.match(request.url(), /\/enviar\?passo=1&_el=[\w-]{50}$/);
   assert.equal(request.postData(), 'email=ana%40exemplo.com.br');
   await visitor.close();
 });
@@ -111,15 +111,27 @@ test('without consent no token is asked for, one that came is taken out of the a
   await visitor.close();
 });
 
-test('a token that is forged or too old leaves the visitor as they are, with a clean address', async () => {
-  const { visitor, page } = await withShop('/plain?_el=forged');
-  const [view] = await site.received(1);
-  assert.equal(site.identityRequests.length, 1);
-  assert.equal(view.tracking_id, site.identityRequests[0].tracking_id);
-  assert.match(page.url(), /\/plain$/);
-  assert.equal(view.page.query, '');
-  await visitor.close();
-});
+/** A token that the collector gave out for a visitor of another tenant. */
+async function stranger(visitor) {
+  const page = await visitor.newPage();
+  await page.goto(site.url('/blank', 'lp.acme.test'));
+  return page.evaluate(async (body) => (await (await fetch('/t/i', { method: 'POST', body })).json()).link,
+    JSON.stringify({ tracking_id: '019ca90e-208d-7067-8b79-0a16a1f1220d' }));
+}
+
+for (const [what, token] of [['forged', () => 'forged'], ['another tenant\'s', stranger]]) {
+  test(`a token that is ${what} leaves the visitor as they are, with a clean address`, async () => {
+    const { visitor, page } = await withShop('/blank');
+    await page.goto(site.url(`/plain?_el=${await token(visitor)}`));
+    const [view] = await site.received(1);
+    const { tracking_id, link } = site.identityRequests.at(-1);
+    assert.ok(link);
+    assert.equal(view.tracking_id, tracking_id);
+    assert.match(page.url(), /\/plain$/);
+    assert.equal(view.page.query, '');
+    await visitor.close();
+  });
+}
 
 test('a token is asked for once a minute at most, however much the page is used', async () => {
   const { visitor, page } = await withShop();
@@ -134,10 +146,14 @@ test('after a reset links carry the next visitor', async () => {
   const { visitor, page } = await withShop();
   await site.received(1);
   await page.evaluate(() => document.querySelector('#link').addEventListener('click', (event) => event.preventDefault()));
+  /** Whom the link's token is of: its first 16 bytes. */
+  const carried = async () => Buffer.from(new URL(await page.getAttribute('#link', 'href')).searchParams.get('_el'), 'base64url').toString('hex', 0, 16);
   await press(page, '#link');
+  const first = await carried();
   await page.evaluate(() => { document.querySelector('#link').href = document.querySelector('#link').href.replace(/&_el=.*/, ''); });
-  await page.evaluate(() => window.echolead('reset'));
+  await answered(page, () => page.evaluate(() => { window.echolead('reset'); window.echolead('event', 'somebody_else'); }));
   await page.click('#link');
-  assert.ok(!(await page.getAttribute('#link', 'href')).includes('_el=token-1_'));
+  const [view, other] = await site.received(2);
+  assert.deepEqual([first, await carried()], [view, other].map(({ tracking_id }) => tracking_id.replaceAll('-', '')));
   await visitor.close();
 });

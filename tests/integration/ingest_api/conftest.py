@@ -18,11 +18,12 @@ from nats.js.api import ConsumerConfig
 from sqlalchemy import Engine
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, PartFailed, free_port, python
+from echolead.embedded.part import Part, PartFailed, free_port
 from echolead.events import DeadLetter, ReceivedRequest, decode_dead_letter, decode_received_request
 from echolead.operational.provision import OperationalUrls
-from echolead.queue import connect, ensure_streams
-from tests.fixtures.operational import JWT_SECRET, make_tenant
+from echolead.queue import connect
+from tests.fixtures.collector import collector_environment, collector_part, make_streams, missing
+from tests.fixtures.operational import make_tenant
 from tests.integration.ingest_api.process import serve
 
 # Collectors are forked from a process that has imported the application already.
@@ -50,25 +51,12 @@ class CollectorProcess:
 
     def part(self) -> Part:
         """The process from its command line."""
-        return Part(
-            name=f"collector-{self.port}",
-            command=python("-m", "ingest_api", "--port", str(self.port)),
-            environment=self.environment_of_process,
-            ready=lambda: self._missing("/readyz"),
-        )
+        return collector_part(self.port, self.environment_of_process)
 
     @property
     def environment_of_process(self) -> dict[str, str]:
         """What it reads its settings from."""
-        return {
-            "ECHOLEAD_NATS_COLLECTOR_URL": self.nats.collector_url,
-            "ECHOLEAD_NATS_MONITOR_URL": self.nats.monitor_url,
-            "ECHOLEAD_POSTGRES_SYSTEM_URL": self.postgres_system_url,
-            "ECHOLEAD_JWT_SECRET": JWT_SECRET,
-            "ECHOLEAD_COLLECTOR_DRAIN_SECONDS": "0.3",
-            "ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS": "0",  # all of a test's events come from one
-            **self.environment,
-        }
+        return collector_environment(self.nats, self.postgres_system_url, **self.environment)
 
     @contextmanager
     def running(self, *, ready_path: str = "/readyz") -> Iterator[ForkServerProcess]:
@@ -91,9 +79,9 @@ class CollectorProcess:
     def wait_until_ready(self, process: ForkServerProcess, path: str = "/readyz") -> None:
         """Return when `path` answers 200. Raises `PartFailed` when it does not in a minute."""
         deadline = time.monotonic() + 60
-        while (missing := self._missing(path)) is not None:
+        while (sentence := missing(self.port, path)) is not None:
             if process.exitcode is not None or time.monotonic() > deadline:
-                raise PartFailed(f"the collector is not ready (exit code {process.exitcode}): {missing}")
+                raise PartFailed(f"the collector is not ready (exit code {process.exitcode}): {sentence}")
             time.sleep(0.02)
 
     def client(self, **options: object) -> httpx.AsyncClient:
@@ -101,13 +89,6 @@ class CollectorProcess:
         return httpx.AsyncClient(
             base_url=self.url, headers={"host": self.host}, timeout=10, trust_env=False, **options  # type: ignore[arg-type]
         )  # fmt: skip
-
-    def _missing(self, path: str) -> str | None:
-        try:
-            answer = httpx.get(f"{self.url}{path}", timeout=5, trust_env=False)
-        except httpx.HTTPError as error:
-            return str(error)
-        return None if answer.status_code == 200 else answer.text
 
 
 @pytest.fixture
@@ -154,15 +135,6 @@ def collector(
     process = MakeCollector(system_engine, operational_urls)(streams)
     with process.running():
         yield process
-
-
-async def make_streams(nats: EmbeddedNats) -> None:
-    """Create the streams, as the supervisor does."""
-    client = await connect(nats.url, name="tests")
-    try:
-        await ensure_streams(client.jetstream())
-    finally:
-        await client.close()
 
 
 def make_event(**fields: object) -> dict[str, object]:
