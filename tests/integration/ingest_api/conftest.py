@@ -57,6 +57,12 @@ class CollectorProcess:
             ready=lambda: self._missing("/readyz"),
         )
 
+    def hasty_part(self, workers: int = 1) -> Part:
+        """The same as a collector that answers 202 before the queue has the events: the control of fault tests."""
+        command = python("-m", "uvicorn", "tests.integration.ingest_api.hasty:create_app", "--factory")
+        command += ["--workers", str(workers), "--port", str(self.port), "--no-access-log"]
+        return Part("hasty", command, lambda: self._missing("/readyz"), self.environment_of_process)
+
     @property
     def environment_of_process(self) -> dict[str, str]:
         """What it reads its settings from."""
