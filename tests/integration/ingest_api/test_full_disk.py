@@ -71,6 +71,14 @@ class Outcome:
     stored: set[str]
 
 
+async def complaint(nats: EmbeddedNats, client: httpx.AsyncClient) -> httpx.Response:
+    """What the queue says as soon as it says that it is not well."""
+    async with asyncio.timeout(120):
+        while (answer := await client.get(f"{nats.monitor_url}/healthz")).is_success:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return answer
+
+
 async def fill_up(
     disk: SmallDisk, collector: CollectorProcess, part: Part, logs: Path, end_of_queue: signal.Signals
 ) -> Outcome:
@@ -81,9 +89,8 @@ async def fill_up(
         disk.fill()
         stack.enter_context(running(part, logs))
         async with Flood(collector, connections=16, **LARGE) as flooded, collector.client() as client:
-            await until(lambda: flooded.statuses[503] > 100)
+            queue_says = await complaint(disk.nats, client)
             refused = await client.post("/t", content=make_body())
-            queue_says = await client.get(f"{disk.nats.monitor_url}/healthz")
             queue.send_signal(end_of_queue)
             await asyncio.to_thread(queue.wait, 20)
             disk.make_room()
