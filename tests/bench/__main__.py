@@ -1,7 +1,7 @@
 """`python -m tests.bench [module …]`: run the benchmarks, print their table, write build/bench.json.
 
 A benchmark is a module of this package with `run() -> list[Figure]`. Figures of an earlier run of other modules stay in
-the file.
+the file. The long ones run only when they are named.
 """
 
 import importlib
@@ -17,14 +17,15 @@ from rich.table import Table
 from tests.bench.figure import Figure
 
 RESULTS = Path("build/bench.json")
-NOT_BENCHMARKS = {"__main__", "figure", "http_load", "noop"}
+NOT_BENCHMARKS = {"__main__", "ceilings", "checking", "figure", "http_load", "noop", "servers"}
+LONG = {"collector_memory"}
 
 
 def main() -> None:
     """Run the modules named on the command line, or all."""
     folder = str(Path(__file__).parent)
     everything = [module.name for module in pkgutil.iter_modules([folder]) if module.name not in NOT_BENCHMARKS]
-    wanted = sys.argv[1:] or everything
+    wanted = sys.argv[1:] or [name for name in everything if name not in LONG]
     unknown = sorted(set(wanted) - set(everything))
     if unknown:
         sys.exit(f"No such benchmark: {', '.join(unknown)}. There are: {', '.join(everything)}.")

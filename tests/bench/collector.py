@@ -1,20 +1,18 @@
-"""The collector against a no-op on the same server, in one run: durable events a second, and what a request costs."""
+"""The collector against a no-op on the same server, the disk and the queue alone, in one run."""
 
 import json
 import statistics
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 
 import psutil
 
-from echolead.embedded.part import Part, free_port, python, running
-from echolead.operational.database import connect as connect_postgres
+from tests.bench import ceilings
+from tests.bench.checking import cpu_us_of_request
 from tests.bench.figure import Figure
 from tests.bench.http_load import Job, Measurement, measure
-from tests.fixtures.collector import collector_environment, collector_part, missing, surroundings
-from tests.fixtures.operational import make_tenant
+from tests.bench.servers import HOST, Servers, servers
 
 ROUNDS = 3
 SECONDS = 3.0
@@ -22,7 +20,6 @@ CONNECTIONS = 64
 BATCH_EVENTS = 50
 BATCH_CONNECTIONS = 16
 SEVERAL_WORKERS = 3
-HOST = "bench.test"
 SHARE_OF_PEAK = 0.7
 
 
@@ -48,6 +45,11 @@ class Server:
         """The median over the rounds."""
         return statistics.median(getattr(each, name) for each in self.measurements)
 
+    @property
+    def cpu(self) -> float:
+        """Processor time of a request in µs, the median over the rounds."""
+        return statistics.median(self.cpu_us)
+
 
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process and its workers so far."""
@@ -61,44 +63,100 @@ def run() -> list[Figure]:
     return [figure for workers in (1, SEVERAL_WORKERS) for figure in compare(workers)]
 
 
-def compare(workers: int) -> list[Figure]:
-    """Rounds of the no-op and the collector take turns, so that a busy neighbour slows them alike."""
-    one, fifty = body_of(1), body_of(BATCH_EVENTS)
-    with servers(workers) as ((noop_port, noop_pid), (port, pid), _):
-        noop, single = Server(noop_port, noop_pid, one), Server(port, pid, one)
-        noop_batches = Server(noop_port, noop_pid, fifty, BATCH_CONNECTIONS)
-        batches = Server(port, pid, fifty, BATCH_CONNECTIONS)
-        lone, steady = Server(port, pid, one, 1), Server(port, pid, fifty)
+class Rounds:
+    """What is measured in turns, so that a busy neighbour slows all of it alike."""
+
+    def __init__(self, started: Servers) -> None:
+        one, fifty = body_of(1), body_of(BATCH_EVENTS)
+        noop = partial(Server, started.noop_port, started.noop_pid)
+        collector = partial(Server, started.port, started.pid)
+        self.noop, self.single = noop(one), collector(one)
+        self.noop_batches, self.batches = noop(fifty, BATCH_CONNECTIONS), collector(fifty, BATCH_CONNECTIONS)
+        self.noop_lone, self.lone = noop(one, 1), collector(one, 1)
+        self.steady = collector(fifty)
+        self.syncs: list[ceilings.Syncs] = []
+        self.published: list[float] = []
+        self.checking: dict[int, list[float]] = {1: [], BATCH_EVENTS: []}
+        self._started = started
+
+    def run(self) -> None:
+        """Everything at its peak, then batches at a part of the peak they had."""
+        at_peak = (self.noop, self.single, self.noop_batches, self.batches, self.noop_lone, self.lone)
         for _ in range(ROUNDS):
-            for server in (noop, single, noop_batches, batches, lone):
+            for server in at_peak:
                 server.load()
+            self.syncs.append(ceilings.syncs(self._started.folder))
+            self.published.append(ceilings.published(self._started.queue_url, len(self.batches.body)))
+            for events, cpu_us in self.checking.items():
+                cpu_us.append(cpu_us_of_request(body_of(events).encode()) / events)
         for _ in range(ROUNDS):
-            steady.load(batches.median("per_second") * SHARE_OF_PEAK)
-    failed = sum(each.failed for server in (noop, single, lone, batches, steady) for each in server.measurements)
+            self.steady.load(self.batches.median("per_second") * SHARE_OF_PEAK)
+
+    @property
+    def failed(self) -> int:
+        """Requests to the collector that were not answered 202."""
+        measured = (self.single, self.lone, self.batches, self.steady)
+        return sum(each.failed for server in measured for each in server.measurements)
+
+
+def compare(workers: int) -> list[Figure]:
+    """The figures of one run with so many workers."""
+    with servers(workers) as started:
+        rounds = Rounds(started)
+        rounds.run()
     name = "collector" if workers == 1 else f"collector, {workers} workers"
-    events = batches.median("per_second") * BATCH_EVENTS
+    events = rounds.batches.median("per_second") * BATCH_EVENTS
+    steady = f"{name}: batches at {SHARE_OF_PEAK:.0%}, p99"
     return [
-        *against(f"{name}: single events", single, noop, 0.5),
-        Figure(f"{name}: one connection, p50", lone.median("p50_ms"), "ms"),
-        *against(f"{name}: batches of {BATCH_EVENTS}", batches, noop_batches, None),
+        *against(f"{name}: single events", rounds.single, rounds.noop, 0.5),
+        Figure(f"{name}: one connection, p50", rounds.lone.median("p50_ms"), "ms"),
+        *against(f"{name}: batches of {BATCH_EVENTS}", rounds.batches, rounds.noop_batches, None),
         Figure(f"{name}: events in batches of {BATCH_EVENTS}", events, "events/s", 20_000),
-        Figure(
-            f"{name}: batches at {SHARE_OF_PEAK:.0%}, p99", steady.median("p99_ms"), "ms", 100.0, lower_is_better=True
-        ),
-        Figure(f"{name}: requests not answered 202", failed, "", 0, lower_is_better=True),
+        Figure(steady, rounds.steady.median("p99_ms"), "ms", 100.0, lower_is_better=True),
+        *against_ceilings(name, rounds),
+        *of_checking(name, rounds),
+        Figure(f"{name}: requests not answered 202", rounds.failed, "", 0, lower_is_better=True),
+    ]
+
+
+def against_ceilings(name: str, rounds: Rounds) -> list[Figure]:
+    """Latency beside the no-op's, rates beside what the queue and the disk do alone."""
+    tail = rounds.single.median("p99_ms") / rounds.noop.median("p99_ms")
+    published = statistics.median(rounds.published)
+    syncs = statistics.median(each.per_second for each in rounds.syncs)
+    sync_ms = statistics.median(each.p50_ms for each in rounds.syncs)
+    lone = rounds.lone.median("p50_ms") / (sync_ms + rounds.noop_lone.median("p50_ms"))
+    share = rounds.batches.median("per_second") / published
+    return [
+        Figure(f"{name}: single events, p99 over no-op's", tail, "x", 3, lower_is_better=True),
+        Figure(f"{name}: events in batches of {BATCH_EVENTS} over the queue's rate", share, "", 0.6, 1.0),
+        Figure(f"{name}: single events over the disk's syncs", rounds.single.median("per_second") / syncs, "x", 3),
+        Figure(f"{name}: one connection, p50 over a sync and the no-op", lone, "x", 2.5, lower_is_better=True),
+        Figure(f"{name}: the queue alone, messages of a batch", published, "messages/s"),
+        Figure(f"{name}: the disk alone, syncs of 1 KB", syncs, "/s"),
+    ]
+
+
+def of_checking(name: str, rounds: Rounds) -> list[Figure]:
+    """What the checks and the making of a message cost an event, without server and queue, beside a no-op's request."""
+    alone, in_batch = (statistics.median(cpu_us) for cpu_us in rounds.checking.values())
+    noop = rounds.noop.cpu
+    return [
+        Figure(f"{name}: checks of an event over no-op's CPU", alone / noop, "x", 0.4, lower_is_better=True),
+        Figure(f"{name}: checks of an event, CPU", alone, "µs", ceiling=noop, lower_is_better=True),
+        Figure(f"{name}: checks of an event in a batch, CPU", in_batch, "µs", ceiling=noop, lower_is_better=True),
     ]
 
 
 def against(name: str, measured: Server, noop: Server, target: float | None) -> list[Figure]:
     """Rate, latency and processor time beside those of the no-op, which are the ceilings."""
     ceiling = noop.median("per_second")
-    cpu, noop_cpu = statistics.median(measured.cpu_us), statistics.median(noop.cpu_us)
     return [
         Figure(f"{name} over no-op", measured.median("per_second") / ceiling, "", target, 1.0),
         Figure(name, measured.median("per_second"), "requests/s", ceiling=ceiling),
         Figure(f"{name}, p50", measured.median("p50_ms"), "ms", ceiling=noop.median("p50_ms")),
         Figure(f"{name}, p99", measured.median("p99_ms"), "ms", ceiling=noop.median("p99_ms")),
-        Figure(f"{name}, CPU of a request", cpu, "µs", ceiling=noop_cpu, lower_is_better=True),
+        Figure(f"{name}, CPU of a request", measured.cpu, "µs", ceiling=noop.cpu, lower_is_better=True),
     ]
 
 
@@ -126,30 +184,3 @@ def body_of(events: int) -> str:
     return json.dumps(
         {"sent_at": "2025-07-01T12:00:03.300-03:00", "events": batch}, separators=(",", ":"), ensure_ascii=False
     )
-
-
-@contextmanager
-def servers(workers: int = 1) -> Iterator[tuple[tuple[int, int], tuple[int, int], str]]:
-    """Port and process of a no-op, and of a collector beside its queue, on the same server; the queue's URL."""
-    with ExitStack() as stack:
-        around = stack.enter_context(surroundings())
-        engine = connect_postgres(around.urls.system)
-        make_tenant(engine, "bench", hosts=[HOST])
-        engine.dispose()
-        environment = collector_environment(
-            around.nats,
-            around.urls.system,
-            # Counted like any other, but never refused.
-            ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS="1000000000",
-            ECHOLEAD_EVENTS_PER_MINUTE="1000000000",
-            ECHOLEAD_COLLECTOR_WORKERS=str(workers),
-        )
-        noop_port, port = free_port(), free_port()
-        options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header", "--ws", "none"]
-        uvicorn = python("-m", "uvicorn", "tests.bench.noop:app", "--port", str(noop_port), "--no-proxy-headers")
-        options += ["--interface", "asgi3", "--lifespan", "off", "--workers", str(workers)]
-        # It answers every path with 202.
-        noop = Part("noop", [*uvicorn, *options], lambda: missing(noop_port))
-        noop_process = stack.enter_context(running(noop, around.logs))
-        process = stack.enter_context(running(collector_part(port, environment), around.logs))
-        yield (noop_port, noop_process.pid), (port, process.pid), around.nats.url

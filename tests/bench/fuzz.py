@@ -14,9 +14,10 @@ import psutil
 import uvloop
 
 from echolead.queue import STREAMS, connect
-from tests.bench.collector import HOST, body_of, servers
+from tests.bench.collector import body_of
 from tests.bench.figure import Figure
 from tests.bench.http_load import answer_length
+from tests.bench.servers import HOST, servers
 
 BODIES = int(os.environ.get("BENCH_FUZZED", "1000000"))
 VARIANTS = 20_000
@@ -30,11 +31,11 @@ def run() -> list[Figure]:
     seed = random.randrange(2**32)
     print(f"fuzz: seed {seed}")  # noqa: T201
     variants = [request_of(body) for body in damaged_bodies(random.Random(seed))]
-    with servers() as (_, (port, pid), queue_url):
-        process = psutil.Process(pid)
-        warm = uvloop.run(post_all(port, queue_url, variants, int(BODIES * WARM_SHARE)))
+    with servers() as started:
+        process = psutil.Process(started.pid)
+        warm = uvloop.run(post_all(started.port, started.queue_url, variants, int(BODIES * WARM_SHARE)))
         before = process.memory_info().rss
-        rest = uvloop.run(post_all(port, queue_url, variants, BODIES - warm.answered))
+        rest = uvloop.run(post_all(started.port, started.queue_url, variants, BODIES - warm.answered))
         growth = process.memory_info().rss - before
         alive = process.is_running()
     statuses = warm.statuses + rest.statuses

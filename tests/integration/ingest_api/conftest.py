@@ -18,7 +18,7 @@ from nats.js.api import ConsumerConfig
 from sqlalchemy import Engine
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, PartFailed, free_port
+from echolead.embedded.part import Part, PartFailed, free_port, python
 from echolead.events import DeadLetter, ReceivedRequest, decode_dead_letter, decode_received_request
 from echolead.operational.provision import OperationalUrls
 from echolead.queue import connect
@@ -52,6 +52,12 @@ class CollectorProcess:
     def part(self) -> Part:
         """The process from its command line."""
         return collector_part(self.port, self.environment_of_process)
+
+    def hasty_part(self, workers: int = 1) -> Part:
+        """The same as a collector that answers 202 before the queue has the events: the control of fault tests."""
+        command = python("-m", "uvicorn", "tests.integration.ingest_api.hasty:create_app", "--factory")
+        command += ["--workers", str(workers), "--port", str(self.port), "--no-access-log"]
+        return Part("hasty", command, lambda: self._missing("/readyz"), self.environment_of_process)
 
     @property
     def environment_of_process(self) -> dict[str, str]:

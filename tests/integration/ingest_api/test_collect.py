@@ -48,6 +48,33 @@ async def test_a_bad_event_costs_only_itself_and_becomes_a_dead_letter(collector
     )
 
 
+async def test_the_same_request_again_is_answered_alike_and_its_copies_can_be_told_to_be_one(
+    collector: CollectorProcess,
+) -> None:
+    """A browser whose answer was lost sends again; the warehouse knows the copies by tenant and event id."""
+    event = make_event()
+    async with collector.client() as client:
+        answers = [await client.post("/t", content=make_body(event)) for _ in range(3)]
+    assert [(each.status_code, each.json()) for each in answers] == [(202, {"accepted": 1, "rejected": []})] * 3
+    stored = [bytes(each.event) for request in await stored_requests(collector) for each in request.events]
+    assert [json.loads(each) for each in stored if str(event["event_id"]).encode() in each] == [event] * 3
+
+
+async def test_scripts_of_several_versions_are_served_side_by_side(collector: CollectorProcess) -> None:
+    """What a newer one added is kept as it was sent, and a field that changed its type costs that event only."""
+    old = make_event()
+    new = make_event(score={"of": [1, 2.5, None]}, page={"url": "https://shop.example.com/", "language": "pt"})
+    changed = make_event(page="https://shop.example.com/")
+    async with collector.client() as client:
+        answer = await client.post("/t", content=make_body(old, new, changed))
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
+    assert [each["reason"] for each in answer.json()["rejected"]] == ["invalid_event"]
+    stored = [json.loads(bytes(each.event)) for request in await stored_requests(collector) for each in request.events]
+    assert [each for each in stored if each["event_id"] in (old["event_id"], new["event_id"])] == [old, new]
+    [letter] = [each for each in await dead_letters(collector) if each.event_id == changed["event_id"]]
+    assert json.loads(letter.payload) == changed
+
+
 async def test_pretty_printed_and_compressed_events_are_one_line_each(collector: CollectorProcess) -> None:
     event = make_event()
     body = gzip.compress(json.dumps({"events": [event]}, indent=2).replace("\n", "\r\n").encode())

@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, python, running
+from echolead.embedded.part import Part, running
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,
@@ -198,9 +198,7 @@ async def test_a_collector_that_answers_before_the_queue_does_would_be_found_out
 ) -> None:
     """The control: the same load and the same kills on a publisher that does not wait must lose."""
     collector = collector_beside(own_nats)
-    command = python("-m", "uvicorn", "tests.integration.ingest_api.hasty:create_app", "--factory")
-    command += ["--workers", str(WORKERS), "--port", str(collector.port), "--no-access-log"]
-    part = Part("hasty", command, collector.part().ready, collector.environment_of_process)
+    part = collector.hasty_part(WORKERS)
     sender, stored = await run(collector, part, ["worker", "queue"], event_ids(200, 200), tmp_path)
     assert sender.acked - stored.keys(), "the control lost nothing, so the test above proves nothing"
 

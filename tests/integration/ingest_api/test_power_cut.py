@@ -7,11 +7,8 @@ copy. The same run with the queue's default way of syncing must lose, or the tes
 
 import asyncio
 import os
-import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +20,7 @@ from echolead.queue import COLLECTOR_INBOX, connect
 from ingest_api.metrics import Metrics
 from ingest_api.publish import Publisher, QueueUnavailable
 from tests.integration.ingest_api.conftest import make_streams, messages
+from tests.integration.ingest_api.loop_disk import make_disk, mounted
 
 pytestmark = pytest.mark.power_cut
 
@@ -32,46 +30,10 @@ PUBLISHERS = 64
 SUBJECT = "events.power-cut"
 
 
-class NoLoopDevice(Exception):
-    """This machine does not let us mount a file."""
-
-
-@contextmanager
-def mounted(image: Path, folder: Path) -> Iterator[Path]:
-    """The file system in `image`, on a loop device that is gone afterwards. Raises `NoLoopDevice`."""
-    folder.mkdir()
-    found = subprocess.run(["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=False)
-    if found.returncode != 0:
-        raise NoLoopDevice(found.stderr.strip())
-    device = found.stdout.strip()
-    try:
-        done = subprocess.run(["mount", "-t", "ext4", device, str(folder)], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise NoLoopDevice(done.stderr.strip())
-        try:
-            yield folder
-        finally:
-            subprocess.run(["umount", str(folder)], check=True)
-    finally:
-        subprocess.run(["losetup", "--detach", device], check=True)
-
-
 @pytest.fixture
 def disk_image(tmp_path: Path) -> Path:
-    """An empty ext4 file system in a file; skips where it could not be mounted."""
-    missing = [tool for tool in ("losetup", "mount", "umount", "mkfs.ext4") if shutil.which(tool) is None]
-    if os.geteuid() != 0 or missing:
-        pytest.skip(f"POWER CUT NOT TESTED: it needs root and {', '.join(missing) or 'nothing else'}.")
-    image = tmp_path / "disk.img"
-    with image.open("wb") as file:
-        file.truncate(DISK_BYTES)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
-    try:
-        with mounted(image, tmp_path / "probe"):
-            pass
-    except NoLoopDevice as error:
-        pytest.skip(f"POWER CUT NOT TESTED: this machine mounts no loop device: {error}.")
-    return image
+    """An empty disk in a file; skips where it could not be mounted."""
+    return make_disk(tmp_path, DISK_BYTES, "POWER CUT")
 
 
 def queue_on(folder: Path, *, sync_interval: str) -> EmbeddedNats:

@@ -1,0 +1,129 @@
+"""The queue's disk runs full: what nats-server then does, and what the collector makes of it.
+
+nats-server 2.15 stops a stream whose write failed: it acknowledges nothing more, says so on `/healthz`, and goes on
+only when it is started again, also when there is room long before. So it is started again here.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from echolead.embedded.nats import EmbeddedNats
+from echolead.embedded.part import Part, free_port, running
+from tests.integration.ingest_api.conftest import (
+    CollectorProcess,
+    MakeCollector,
+    make_body,
+    make_streams,
+    stored_event_ids,
+)
+from tests.integration.ingest_api.flood import Flood, Flooded
+from tests.integration.ingest_api.load import until
+from tests.integration.ingest_api.loop_disk import make_disk, mounted
+
+DISK_BYTES = 64 * 1024**2
+ROOM_BYTES = 4 * 1024**2
+LARGE = {"properties": {"text": "x" * 4000}}
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A disk with a queue on it; all but `ROOM_BYTES` is taken by a file until `make_room`."""
+
+    nats: EmbeddedNats
+    ballast: Path
+
+    def fill(self) -> None:
+        """Leave a little room."""
+        disk = os.statvfs(self.ballast.parent)
+        with self.ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - ROOM_BYTES)
+
+    def make_room(self) -> None:
+        """Free what was taken."""
+        self.ballast.unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """The disk, mounted; skips where it could not be."""
+    image = make_disk(tmp_path, DISK_BYTES, "FULL DISK")
+    with mounted(image, tmp_path / "disk") as folder:
+        nats = EmbeddedNats(folder / "nats", free_port(), free_port(), "test-full", "test-collector")
+        nats.prepare()
+        yield SmallDisk(nats, folder / "ballast")
+
+
+@dataclass
+class Outcome:
+    """What clients were told over all, what one was told while the disk was full, and what the queue has in the end."""
+
+    flooded: Flooded
+    refused: httpx.Response
+    queue_says: httpx.Response
+    stored: set[str]
+
+
+async def complaint(nats: EmbeddedNats, client: httpx.AsyncClient) -> httpx.Response:
+    """What the queue says as soon as it says that it is not well."""
+    async with asyncio.timeout(120):
+        while (answer := await client.get(f"{nats.monitor_url}/healthz")).is_success:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return answer
+
+
+async def fill_up(
+    disk: SmallDisk, collector: CollectorProcess, part: Part, logs: Path, end_of_queue: signal.Signals
+) -> Outcome:
+    """Post until the disk is full, end the queue, make room, start it again, and post on."""
+    with ExitStack() as stack:
+        queue = stack.enter_context(running(disk.nats.part(), logs))
+        await make_streams(disk.nats)
+        disk.fill()
+        stack.enter_context(running(part, logs))
+        async with Flood(collector, connections=16, **LARGE) as flooded, collector.client() as client:
+            queue_says = await complaint(disk.nats, client)
+            refused = await client.post("/t", content=make_body())
+            queue.send_signal(end_of_queue)
+            await asyncio.to_thread(queue.wait, 20)
+            disk.make_room()
+            acked_before = len(flooded.acked)
+            await asyncio.to_thread(stack.enter_context, running(disk.nats.part(), logs))
+            await until(lambda: len(flooded.acked) > acked_before + 50)
+            await until(lambda: collector.part().ready() is None)
+        stored = await stored_event_ids(collector)
+    missing = len(flooded.acked - stored)
+    print(f"{len(flooded.acked)} acknowledged, {missing} missing, answers {dict(flooded.statuses)}")  # noqa: T201
+    return Outcome(flooded, refused, queue_says, stored)
+
+
+@pytest.mark.parametrize(
+    "end_of_queue",
+    [pytest.param(signal.SIGTERM, id="queue-stopped"), pytest.param(signal.SIGKILL, id="queue-killed")],
+)
+async def test_a_full_disk_is_answered_503_loses_nothing_acknowledged_and_is_over_when_there_is_room(
+    small_disk: SmallDisk, collector_beside: MakeCollector, tmp_path: Path, end_of_queue: signal.Signals
+) -> None:
+    collector = collector_beside(small_disk.nats)
+    outcome = await fill_up(small_disk, collector, collector.part(), tmp_path / "logs", end_of_queue)
+    assert "no space left on device" in outcome.queue_says.text
+    assert (outcome.refused.status_code, outcome.refused.headers["retry-after"]) == (503, "1")
+    assert outcome.refused.json()["type"] == "/problems/queue-unavailable"
+    assert set(outcome.flooded.statuses) == {202, 503}
+    assert outcome.flooded.acked - outcome.stored == set()
+
+
+async def test_a_collector_that_answers_before_the_queue_does_would_lose_on_a_full_disk(
+    small_disk: SmallDisk, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    """The control."""
+    collector = collector_beside(small_disk.nats)
+    outcome = await fill_up(small_disk, collector, collector.hasty_part(), tmp_path / "logs", signal.SIGTERM)
+    assert outcome.flooded.acked - outcome.stored, "the control lost nothing, so the test above proves nothing"
