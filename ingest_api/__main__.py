@@ -6,16 +6,20 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from echolead.settings import load_settings
-from ingest_api import workers as uvicorn_workers
 from ingest_api.metrics import MULTI_PROCESS_DIR
 from ingest_api.slow_headers import PatientProtocol
+from ingest_api.workers import Supervisor
 
-GRACE_SECONDS = 6  # with the time to drain, less than the 10 s after which supervisors kill
+APPLICATION = "ingest_api.app:create_app"
+STOP_SECONDS = 9.0
+"""From SIGTERM to the end, unless more is to be drained: less than the 10 s after which supervisors kill."""
+CLOSE_SECONDS = 2.5  # the queue's deadline for what is under way, and uvicorn's own waits
 
 
 def main() -> None:
@@ -24,29 +28,36 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8700)
     arguments = parser.parse_args()
-    workers = load_settings().collector_workers
+    settings = load_settings()
     # uvicorn hands the signal on once it has stopped by itself; it then means that all is done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    with shared_counts() if workers > 1 else nullcontext():
-        uvicorn.run(
-            "ingest_api.app:create_app",
-            factory=True,
-            host=arguments.host,
-            port=arguments.port,
-            workers=workers,
-            loop="uvloop",
-            http=PatientProtocol,
-            ws="none",
-            interface="asgi3",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # we read them ourselves, and only from proxies we trust
-            timeout_keep_alive=75,  # longer than the proxies in front keep theirs
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            # A worker on a busy machine is slow to answer long before it hangs, most of all while it starts.
-            timeout_worker_healthcheck=60,
-        )
+    config = uvicorn.Config(
+        APPLICATION,
+        factory=True,
+        host=arguments.host,
+        port=arguments.port,
+        workers=settings.collector_workers,
+        loop="uvloop",
+        http=PatientProtocol,
+        ws="none",
+        interface="asgi3",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # we read them ourselves, and only from proxies we trust
+        timeout_keep_alive=75,  # longer than the proxies in front keep theirs
+        timeout_graceful_shutdown=max(1, int(STOP_SECONDS - CLOSE_SECONDS - settings.collector_drain_seconds)),
+        # A worker on a busy machine is slow to answer long before it hangs, most of all while it starts.
+        timeout_worker_healthcheck=60,
+    )
+    if settings.collector_workers == 1:
+        server = uvicorn.Server(config)
+        server.run()
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)
+    else:
+        with shared_counts():
+            Supervisor(config, max(STOP_SECONDS, settings.collector_drain_seconds + CLOSE_SECONDS)).run()
 
 
 @contextmanager
@@ -54,7 +65,6 @@ def shared_counts() -> Iterator[None]:
     """A folder in which several workers share their counts. One that is alone has none to leave when it is killed."""
     with tempfile.TemporaryDirectory(prefix="echolead-metrics-") as folder:
         os.environ[MULTI_PROCESS_DIR] = folder
-        uvicorn_workers.install()
         yield
 
 

@@ -37,6 +37,7 @@ class Failure(Enum):
     NO_STREAM = "The queue has no stream for this subject; `echolead up` or `echolead doctor` makes them."
     REFUSED = "The queue refused the message."
     LAZY_DISK = "The queue does not sync messages to disk before it acknowledges them."
+    NOT_ASKED = "The queue is being asked whether it syncs messages to disk."
     STOPPING = "The collector is stopping."
 
 
@@ -138,7 +139,14 @@ class Publisher:
         self._lanes: dict[str, Lane] = {}
         self._sending: set[asyncio.Task[Failure | None]] = set()
         self._probe: asyncio.Task[None] | None = None
-        self._lazy_disk = False
+        self.in_doubt = asyncio.Event()
+        """Set until the server of this connection was asked whether it syncs: each connection may be to another one."""
+        self.in_doubt.set()
+        self.connections = 0
+        self._is_lazy = False
+        self.failed_at = float("-inf")
+        """When the queue last did not store what it was sent, by the loop's clock; forgotten as it stores something."""
+        self.last_failure = Failure.SLOW
 
     def open(self, client: Client) -> None:
         """Publish through `client` from now on."""
@@ -147,9 +155,14 @@ class Publisher:
         self._jetstream = client.jetstream()
         self.refusal = None
 
-    def refuse_lazy_disk(self, lazy: bool) -> None:
-        """Whether the queue was found not to sync: nothing is published while it does not."""
-        self._lazy_disk = lazy
+    def asked(self, connection: int, *, is_lazy: bool) -> None:
+        """Whether the server of this connection was found not to sync: nothing is published while it does not.
+
+        `connection` is what `connections` was when it was asked: an answer of the one before is worth nothing.
+        """
+        if connection == self.connections:
+            self._is_lazy = is_lazy
+            self.in_doubt.clear()
 
     async def publish(self, subject: str, line: bytes, events: int = 0, *, message_id: str = "") -> None:
         """Return when `line` is durable on `subject`; it holds `events` accepted events.
@@ -164,8 +177,8 @@ class Publisher:
         if not client.is_connected:
             # The client would keep the message and send it some day, long after the answer.
             raise QueueUnavailable(Failure.DISCONNECTED)
-        if self._lazy_disk:
-            raise QueueUnavailable(Failure.LAZY_DISK)
+        if self._is_lazy or self.in_doubt.is_set():
+            raise QueueUnavailable(Failure.LAZY_DISK if self._is_lazy else Failure.NOT_ASKED)
         if len(line) > client.max_payload:
             raise MessageTooLarge
         lane = self._lanes.get(subject)
@@ -185,6 +198,8 @@ class Publisher:
 
     async def disconnected(self) -> None:
         """Called when the connection breaks: no acknowledgement will come for what is under way."""
+        self.connections += 1
+        self.in_doubt.set()
         for task in self._sending:
             task.cancel()
         for lane in self._lanes.values():
@@ -206,12 +221,15 @@ class Publisher:
         failure = Failure.DISCONNECTED if task.cancelled() else task.result()  # cancelled by `disconnected`
         group.settle(failure)
         if failure is None:
+            self.failed_at = float("-inf")
             self.metrics.publish_seconds.observe(perf_counter() - group.started)
             self.metrics.group_requests.inc(len(group.lines))
             if group.events:
                 self.metrics.count_accepted(lane.tenant_id, group.events)
-        elif failure is Failure.SLOW and self.client is not None:
-            self._suspect(self.client)
+        elif failure is not Failure.DISCONNECTED:
+            self.failed_at, self.last_failure = self.loop.time(), failure
+            if failure is Failure.SLOW and self.client is not None:
+                self._suspect(self.client)
         lane.send()
 
     async def _store(self, subject: str, payload: bytes, message_id: str, timeout_seconds: float) -> Failure | None:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import ssl
+from contextlib import suppress
 
 import httpx
 import msgspec
@@ -16,6 +17,11 @@ from ingest_api.publish import Publisher
 TIMEOUT_SECONDS = 1.0
 FRESH_SECONDS = 1.0
 CHECK_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 0.05
+DOUBT_SECONDS = 5.0
+"""How long nothing is published because the monitoring page does not answer; then only readiness says so."""
+FAILURE_SECONDS = 10.0
+"""How long a message that was not stored counts: without traffic no other one shows that it was an exception."""
 MIN_PAYLOAD_BYTES = 8 * 1024 * 1024
 MIN_REPLICAS = 3
 
@@ -54,10 +60,26 @@ class QueueHealth:
         self._checking: asyncio.Task[list[str]] | None = None
 
     async def run(self) -> None:
-        """Check now and every `CHECK_SECONDS` until cancelled."""
+        """Check every `CHECK_SECONDS` and for each new connection, until cancelled."""
         while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await self._publisher.in_doubt.wait()
+            await self._ask_new_server()
             await self.missing()
-            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _ask_new_server(self) -> None:
+        """Return when a new connection's server told whether it syncs, or did not tell for `DOUBT_SECONDS`."""
+        publisher, loop = self._publisher, asyncio.get_running_loop()
+        began = loop.time()
+        while publisher.in_doubt.is_set():
+            if publisher.client is None or not publisher.client.is_connected:
+                began = loop.time()
+            elif loop.time() > began + DOUBT_SECONDS:
+                publisher.asked(publisher.connections, is_lazy=False)
+            else:
+                await self._missing_sync(publisher.client)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     async def missing(self) -> list[str]:
         """What keeps the collector from keeping its promise, a sentence each; empty when nothing does."""
@@ -69,7 +91,14 @@ class QueueHealth:
                 self._checking = asyncio.create_task(self._check(client))
             self._missing = await asyncio.shield(self._checking)
             self._checked_at = asyncio.get_running_loop().time()
-        return self._missing
+        return [*self._missing, *self._recent_failure()]
+
+    def _recent_failure(self) -> list[str]:
+        """The canary has a stream of its own, and a full disk stops only those that were written to."""
+        seconds = asyncio.get_running_loop().time() - self._publisher.failed_at
+        if seconds > FAILURE_SECONDS:
+            return []
+        return [f"a message was not stored {seconds:.0f} s ago: {self._publisher.last_failure.value}"]
 
     async def _check(self, client: Client) -> list[str]:
         found = await asyncio.gather(
@@ -78,9 +107,11 @@ class QueueHealth:
         return [sentence for sentence in found if sentence]
 
     async def _missing_sync(self, client: Client) -> str:
+        connection = self._publisher.connections
         if client.max_payload < MIN_PAYLOAD_BYTES:
             return f"the queue takes messages of {client.max_payload} bytes; set max_payload to {MIN_PAYLOAD_BYTES}"
         if not self._monitor_url:
+            self._publisher.asked(connection, is_lazy=False)
             return "whether the queue syncs to disk is not known; set ECHOLEAD_NATS_MONITOR_URL"
         try:
             async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls, trust_env=False) as http:
@@ -89,7 +120,7 @@ class QueueHealth:
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             return f"whether the queue syncs to disk is not known; its monitoring page does not answer: {error}"
         is_lazy = not page.jetstream.config.sync_always and not await self._is_replicated(client)
-        self._publisher.refuse_lazy_disk(is_lazy)
+        self._publisher.asked(connection, is_lazy=is_lazy)
         if is_lazy:
             return "the queue acknowledges before it syncs to disk; set jetstream.sync_interval to always"
         return ""

@@ -57,7 +57,7 @@ class CollectorProcess:
         """The same as a collector that answers 202 before the queue has the events: the control of fault tests."""
         command = python("-m", "uvicorn", "tests.integration.ingest_api.hasty:create_app", "--factory")
         command += ["--workers", str(workers), "--port", str(self.port), "--no-access-log"]
-        return Part("hasty", command, lambda: self._missing("/readyz"), self.environment_of_process)
+        return Part("hasty", command, lambda: missing(self.port), self.environment_of_process)
 
     @property
     def environment_of_process(self) -> dict[str, str]:

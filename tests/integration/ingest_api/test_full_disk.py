@@ -63,11 +63,12 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 @dataclass
 class Outcome:
-    """What clients were told over all, what one was told while the disk was full, and what the queue has in the end."""
+    """What clients were told over all and, with `readyz`, while the disk was full; what the queue has in the end."""
 
     flooded: Flooded
     refused: httpx.Response
     queue_says: httpx.Response
+    readiness: str
     stored: set[str]
 
 
@@ -91,6 +92,7 @@ async def fill_up(
         async with Flood(collector, connections=16, **LARGE) as flooded, collector.client() as client:
             queue_says = await complaint(disk.nats, client)
             refused = await client.post("/t", content=make_body())
+            readiness = (await client.get("/readyz")).text
             queue.send_signal(end_of_queue)
             await asyncio.to_thread(queue.wait, 20)
             disk.make_room()
@@ -101,7 +103,7 @@ async def fill_up(
         stored = await stored_event_ids(collector)
     missing = len(flooded.acked - stored)
     print(f"{len(flooded.acked)} acknowledged, {missing} missing, answers {dict(flooded.statuses)}")  # noqa: T201
-    return Outcome(flooded, refused, queue_says, stored)
+    return Outcome(flooded, refused, queue_says, readiness, stored)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,7 @@ async def test_a_full_disk_is_answered_503_loses_nothing_acknowledged_and_is_ove
     collector = collector_beside(small_disk.nats)
     outcome = await fill_up(small_disk, collector, collector.part(), tmp_path / "logs", end_of_queue)
     assert "no space left on device" in outcome.queue_says.text
+    assert "a message was not stored" in outcome.readiness
     assert (outcome.refused.status_code, outcome.refused.headers["retry-after"]) == (503, "1")
     assert outcome.refused.json()["type"] == "/problems/queue-unavailable"
     assert set(outcome.flooded.statuses) == {202, 503}

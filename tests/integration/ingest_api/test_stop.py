@@ -5,6 +5,7 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from echolead.embedded.nats import EmbeddedNats
@@ -12,19 +13,20 @@ from echolead.embedded.part import Part, running
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_streams, stored_event_ids
 from tests.integration.ingest_api.flood import Flood, Flooded
 from tests.integration.ingest_api.load import until
+from tests.integration.ingest_api.test_kill import workers
 
 CONNECTIONS = 64
 WARM_EVENTS = 2_000
 ENDS_WITHIN_SECONDS = 120  # on any machine; how long it takes is for a benchmark to say
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, id="one-worker"), pytest.param(3, id="three-workers")])
+@pytest.mark.parametrize("worker_count", [pytest.param(1, id="one-worker"), pytest.param(3, id="three-workers")])
 async def test_sigterm_under_full_load_loses_nothing_that_was_acknowledged(
-    streams: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path, workers: int
+    streams: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path, worker_count: int
 ) -> None:
     collector = collector_beside(
         streams,
-        ECHOLEAD_COLLECTOR_WORKERS=str(workers),
+        ECHOLEAD_COLLECTOR_WORKERS=str(worker_count),
         ECHOLEAD_COLLECTOR_DRAIN_SECONDS="1",  # the default, of which the other tests take less
         ECHOLEAD_EVENTS_PER_MINUTE="0",
     )
@@ -43,6 +45,20 @@ async def test_sigterm_under_full_load_loses_nothing_that_was_acknowledged(
     assert status == 0
     assert flooded.acked - stored == set()
     assert set(flooded.statuses) <= {202, 503}
+
+
+async def test_a_worker_that_hangs_does_not_keep_the_others_from_stopping(
+    streams: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    """uvicorn's own supervisor would wait a minute for its answer before it looks at its signals."""
+    collector = collector_beside(streams, ECHOLEAD_COLLECTOR_WORKERS="3")
+    with running(collector.part(), tmp_path) as process:
+        hung, *others = workers(psutil.Process(process.pid))
+        hung.suspend()
+        await asyncio.sleep(1)  # until the supervisor asks it
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 40) == 0
+        assert not any(each.is_running() for each in (hung, *others))
 
 
 async def stop_beside_a_hung_queue(
