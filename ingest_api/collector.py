@@ -30,6 +30,7 @@ from ingest_api.rates import RateLimits
 from ingest_api.validation import Checked, check_batch
 
 MAX_HEADER_TEXT = 1024
+BYTES_OF_AN_EVENT = 4096  # what the script's are below
 CLIENT_HINTS = tuple(
     (name.encode(), name)
     for name in (
@@ -226,7 +227,10 @@ class Collect:
             except Problem:
                 meter.charge()
                 raise
-            meter.take(len(checked.accepted) + len(checked.rejected))
+            events = len(checked.accepted) + len(checked.rejected)
+            meter.take(events)
+            if len(body) > events * BYTES_OF_AN_EVENT:  # a few large events cost as much as many small ones
+                meter.charge(len(body) // BYTES_OF_AN_EVENT - events)
             await self.intake.store(self.received(tenant, posted.host, ip, headers, checked), checked)
         finally:
             self.bodies.release(len(body))

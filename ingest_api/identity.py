@@ -24,6 +24,8 @@ from ingest_api.problems import NOT_AN_IDENTITY, Problem
 
 LINK_SECONDS = 120
 """A link is followed within seconds; a token that was shared or indexed must not hand over a visitor later."""
+NEW_SECONDS = 300.0
+"""A visitor whose id is younger has nothing to lose by another one; clocks may differ by this much."""
 COOKIE_SECONDS = 400 * 24 * 3600  # the longest browsers keep a cookie
 COOKIE, SECURE_COOKIE = "_eli", "__Host-eli"
 MAC_BYTES = 16
@@ -54,13 +56,19 @@ class VisitorTokens:
         keys = [key.strip().encode() for key in comma_separated_keys.split(",") if key.strip()]
         self._keys = [sha256(b"visitor:" + key).digest() for key in keys] or [secrets.token_bytes(32)]
 
-    def cookie(self, tenant_id: str, tracking_id: UUID) -> str:
-        """The value of the visitor's cookie."""
-        return _text(tracking_id.bytes + self._mac(self._keys[0], "cookie", tenant_id, tracking_id.bytes))
+    def cookie(self, tenant_id: str, tracking_id: UUID, *, is_minted: bool = False) -> str:
+        """The value of the visitor's cookie; `is_minted`: the id is one that we made for whoever has this cookie."""
+        purpose = "minted" if is_minted else "cookie"
+        return _text(tracking_id.bytes + self._mac(self._keys[0], purpose, tenant_id, tracking_id.bytes))
 
     def of_cookie(self, tenant_id: str, value: str) -> UUID | None:
         """The tracking id of a cookie's value, None when it is not ours."""
         content = self._checked("cookie", tenant_id, value, 16)
+        return self.minted_of_cookie(tenant_id, value) if content is None else UUID(bytes=content)
+
+    def minted_of_cookie(self, tenant_id: str, value: str) -> UUID | None:
+        """The same, but only of an id that we made: nobody else was ever told it by us."""
+        content = self._checked("minted", tenant_id, value, 16)
         return None if content is None else UUID(bytes=content)
 
     def link(self, tenant_id: str, tracking_id: UUID, now: float) -> str:
@@ -113,31 +121,41 @@ class Identity:
         is_secure = self._collect.proxies.is_https(posted.peer, posted.scope["scheme"], posted.headers)
         name = SECURE_COOKIE if is_secure else COOKIE
         if question.forget:
-            answer, value, seconds = {}, "", 0
+            answer: dict[str, object] = {}
+            value, seconds = "", 0
         else:
-            tenant = posted.tenant
-            proven = None if question.reset else self._proven(tenant, question, cookie_value(posted.headers, name))
-            known = proven or question.tracking_id
-            if known is None:
-                raise not_an_identity("`tracking_id` is missing")
-            answer = self._of_visitor(tenant, known, is_proven=proven is not None)
-            value, seconds = self._tokens.cookie(tenant.tenant_id, known), COOKIE_SECONDS
+            answer, value = self._of_visitor(posted.tenant, question, cookie_value(posted.headers, name))
+            seconds = COOKIE_SECONDS
         secure = "; Secure" if is_secure else ""
         cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
         extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(posted.tenant, posted.origin)]
         await send_bytes(posted.send, 200, encode(answer), b"application/json", extra)
 
-    def _proven(self, tenant: Tenant, question: Question, cookie: str) -> UUID | None:
-        of_link = self._tokens.of_link(tenant.tenant_id, question.link, time.time())
-        return of_link or self._tokens.of_cookie(tenant.tenant_id, cookie)
+    def _of_visitor(self, tenant: Tenant, question: Question, cookie: str) -> tuple[dict[str, object], str]:
+        """The answer, and the cookie's value.
 
-    def _of_visitor(self, tenant: Tenant, tracking_id: UUID, *, is_proven: bool) -> dict[str, object]:
-        link = self._tokens.link(tenant.tenant_id, tracking_id, time.time())
-        answer: dict[str, object] = {"tracking_id": tracking_id, "link": link, "expires_in": LINK_SECONDS}
-        # An id that was only said may be somebody else's: with its hash their conversations could be read.
-        if is_proven and (token := self._chatwoot_hmac_token(tenant)):
-            answer["identifier_hash"] = hmac.digest(token.encode(), str(tracking_id).encode(), "sha256").hex()
-        return answer
+        Chatwoot's hash lets its bearer read a visitor's conversations. An id that was only said, or that a link
+        brought, may be somebody else's, also when a cookie names it since; so the hash is for ids that we made
+        ourselves, and for who has the cookie of it. We make one for a visitor who is new: nothing is known of them yet.
+        """
+        tokens, now = self._tokens, time.time()
+        of_link = None if question.reset else tokens.of_link(tenant.tenant_id, question.link, now)
+        of_cookie = None if question.reset else tokens.of_cookie(tenant.tenant_id, cookie)
+        known = of_link or of_cookie or question.tracking_id
+        if known is None:
+            raise not_an_identity("`tracking_id` is missing")
+        answer: dict[str, object] = {}
+        is_minted = False
+        if hmac_token := self._chatwoot_hmac_token(tenant):
+            if of_link is None and of_cookie is None and abs(now - seconds_of(known)) < NEW_SECONDS:
+                known, is_minted = new_tracking_id(now), True
+            elif known == tokens.minted_of_cookie(tenant.tenant_id, cookie):
+                is_minted = True
+                answer["identifier_hash"] = hmac.digest(hmac_token.encode(), str(known).encode(), "sha256").hex()
+        answer |= {
+            "tracking_id": known, "link": tokens.link(tenant.tenant_id, known, now), "expires_in": LINK_SECONDS,
+        }  # fmt: skip
+        return answer, tokens.cookie(tenant.tenant_id, known, is_minted=is_minted)
 
     def _chatwoot_hmac_token(self, tenant: Tenant) -> str:
         if not tenant.secrets or self._vault is None:
@@ -156,6 +174,17 @@ class Identity:
             raise not_an_identity(error) from None
         finally:
             self._collect.bodies.release(len(body))
+
+
+def seconds_of(tracking_id: UUID) -> float:
+    """When an id was made, in seconds since 1970, as a UUIDv7 says; of any other something that means nothing."""
+    return (tracking_id.int >> 80) / 1000
+
+
+def new_tracking_id(now: float) -> UUID:
+    """A UUIDv7 (RFC 9562, 5.7) that nobody can guess."""
+    random = secrets.randbits(74)
+    return UUID(int=int(now * 1000) << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (1 << 62) - 1)
 
 
 def not_an_identity(reason: object) -> Problem:

@@ -28,6 +28,7 @@ SHARE_SECONDS = 1.0
 SHARED_FROM = 0.05
 """Addresses are shared once they have used this part of their limit: most never do, and there are millions."""
 UNREADABLE_COST = 100
+"""What it costs to find out that a body cannot be read, in events."""
 MAX_SUBJECTS = 200_000
 
 ADD = """
@@ -80,10 +81,10 @@ class Meter:
         if self.of_address is not None:
             self.of_address.check(1, self.clock)
 
-    def charge(self) -> None:
-        """Count a body that could not be read against its address: finding out costs as much as a hundred events."""
+    def charge(self, events: int = UNREADABLE_COST) -> None:
+        """Count against its address what a body costs beside its events, in events."""
         if self.of_address is not None:
-            self.of_address.count.untold += UNREADABLE_COST
+            self.of_address.count.untold += events
 
     def take(self, events: int) -> None:
         """Count `events`. Raises `Problem`, and counts none, when they are too many."""

@@ -1,15 +1,21 @@
-"""uvicorn's HTTP protocol, which also closes a connection whose header does not end: in time, or in bytes.
+"""uvicorn's HTTP protocol, which also closes connections on which nothing is to be expected any more.
 
-uvicorn waits for a header as long as the client likes, so that a few thousand connections that send a byte now and then
-would use up every file descriptor. The body has its own limit (`ingest_api.bodies`), idle connections have uvicorn's.
+uvicorn waits for a header as long as the client likes, reads on for ever where an answer was given before the body was
+complete, and takes trailers for headers and the body of an upgrade it does not know for the next request. A few
+thousand connections that send a byte now and then would use up every file descriptor. While a body is read it has its
+own limit (`ingest_api.bodies`), idle connections have uvicorn's.
 """
 
 import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from echolead.events import MAX_BODY_BYTES
+
 HEADER_SECONDS = 10.0
 MAX_HEADER_BYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 8 * MAX_BODY_BYTES  # a body in chunks of one byte, each with six more, and no more than that
+LINGER_SECONDS = 2.0  # for the client to read an answer that came before its body had ended
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -18,6 +24,9 @@ class PatientProtocol(HttpToolsProtocol):
     header_seconds = HEADER_SECONDS
     _since: float | None = None
     _header_bytes = 0
+    _message_bytes = 0
+    _is_new_message = False
+    _is_upgraded = False
     _look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -27,23 +36,52 @@ class PatientProtocol(HttpToolsProtocol):
         self._look = self.loop.call_later(self.header_seconds, self._look_again)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes. A header that is there whole was read in one piece, and no piece is larger than 256 KB."""
+        """Some bytes. Those in which a message begins are not counted: no piece is larger than 256 KB."""
+        if self._is_upgraded:
+            return
+        self._is_new_message = False
         super().data_received(data)
+        if self._is_new_message:
+            self._header_bytes = self._message_bytes = 0
+            return
+        self._message_bytes += len(data)
         if self._since is not None:
             self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADER_BYTES:
-                self.transport.abort()
+        if self._header_bytes > MAX_HEADER_BYTES or self._message_bytes > MAX_MESSAGE_BYTES or self._is_between():
+            self.transport.abort()
+
+    def _is_between(self) -> bool:
+        """Whether bytes came that belong to no message, as empty lines, which would keep a connection for ever."""
+        cycle = self.cycle
+        return self._since is None and cycle is not None and cycle.response_complete and not cycle.more_body
 
     def on_message_begin(self) -> None:
         """The first byte of a request, also of a later one on a connection that was kept."""
         self._since = self.loop.time()
+        self._is_new_message = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of the header; a trailer, which comes after it, may not pass for one (RFC 9110, 6.5.1)."""
+        if self._since is not None:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The end of the header."""
         self._since = None
         self._header_bytes = 0
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is out. Where its request has still a body to come, nobody reads it any more."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """An upgrade we do not know: the parser reads no further, so that what follows is not to be read at all."""
+        self._is_upgraded = True
+        self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""

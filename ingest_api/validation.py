@@ -9,7 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
@@ -44,10 +44,10 @@ MAX_SPLIT_TOKENS = 60_000  # brackets, commas and strings: about 30 ms of scanni
 
 NUL_TEXT = re.compile(rb"\\u0000")  # half again as fast as `in`, and every request pays for it
 NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# One that does not end goes to the end of the body, or each quote in it would be looked at to the end again.
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 TOKEN = re.compile(STRING.pattern + rb"|[\[{]+|[\]}]+|,", re.DOTALL)  # brackets in one go: there may be thousands
-INNERMOST = re.compile(rb"\[\]|\{\}")
-TOO_MANY_OPEN = re.compile(rb"[\[{]{%d}" % (MAX_NESTING + 1))
+STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 LEVELS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 # What the decoder calls truncated: a high surrogate that ends its text, or that no escape follows.
@@ -105,15 +105,19 @@ class Checked(Struct, frozen=True):
 
 def check_batch(body: bytes, region: str) -> Checked:
     """Sort the events of a request. Raises `Problem` when the body is no batch of 1 to 500 events."""
+    is_plain = False
     try:
         batch = decode_batch(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         batch = split_batch(body, error)
+    else:
+        is_plain = is_without_repeated_keys(body)
+        if not is_plain:
+            refuse_second_list(body)
     if len(batch.events) > MAX_BATCH_EVENTS:
         raise too_many_events(len(batch.events))
     accepted: list[ReceivedEvent] = []
     rejected: list[Rejection] = []
-    is_plain = is_without_repeated_keys(body)
     checks = checks_for(body, len(batch.events), is_plain)
     for index, raw in enumerate(batch.events):
         try:
@@ -204,6 +208,18 @@ def is_without_repeated_keys(body: bytes) -> bool:
         return False
 
 
+def refuse_second_list(body: bytes) -> None:
+    """Raises `Problem` for a body, known to decode, with two lists of events, of which only the last would be read."""
+    if body.count(b"events") < 2 and b"\\u" not in body:
+        return
+    try:
+        keys = OUTER_KEYS.decode(body.decode())
+    except (RecursionError, UnicodeDecodeError):
+        return  # the event that it is in is refused for it
+    if keys.count("events") > 1:
+        raise Problem(NOT_A_BATCH, "The body has the key `events` twice; send one list.")
+
+
 def refuse_repeated_keys(raw: Raw) -> None:
     """Raises `Refused` for an event, known to decode, of which some object has a key twice, however it is spelled.
 
@@ -230,6 +246,7 @@ def _check_keys(pairs: list[tuple[str, object]]) -> None:
 
 
 decode_anything = msgspec.json.Decoder().decode
+OUTER_KEYS = json.JSONDecoder(object_pairs_hook=lambda pairs: [key for key, _ in pairs], parse_int=str, parse_float=str)
 # Numbers stay text: Python refuses to read those of 4,300 digits.
 EVERY_OBJECT = json.JSONDecoder(object_pairs_hook=_check_keys, parse_int=str, parse_float=str)
 
@@ -288,19 +305,9 @@ def is_utf8(content: bytes) -> bool:
 
 
 def is_too_deep(content: bytes) -> bool:
-    """Whether objects and lists are nested deeper than `MAX_NESTING`, by brackets outside strings.
-
-    Takes the innermost pairs away, level by level: no recursion, and no loop over bytes that a client could make long.
-    """
+    """Whether objects and lists are nested deeper than `MAX_NESTING`, by brackets outside strings."""
     brackets = STRING.sub(b"", content).translate(None, NO_BRACKETS)
-    for _ in range(MAX_NESTING):
-        outer = INNERMOST.sub(b"", brackets)
-        if len(outer) == len(brackets):
-            return False  # nothing left, or brackets that do not match: the decoder says which
-        if TOO_MANY_OPEN.search(outer):
-            return True
-        brackets = outer
-    return bool(brackets)
+    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > MAX_NESTING
 
 
 def split_batch(body: bytes, error: Exception) -> Batch:
@@ -311,11 +318,13 @@ def split_batch(body: bytes, error: Exception) -> Batch:
     found = find_events(body)
     if found is not None:
         start, end, events = found
+        around = body[:start] + b"[0]" + body[end:]
         try:
-            envelope = decode_batch(body[:start] + b"[0]" + body[end:])
+            envelope = decode_batch(around)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             pass
         else:
+            refuse_second_list(around)
             return Batch(events=[Raw(event) for event in events], sent_at=envelope.sent_at)
     sentence = str(error) if isinstance(error, msgspec.DecodeError) else "it is nested too deep or no text"
     raise Problem(NOT_A_BATCH, f'Send {{"sent_at": …, "events": [event, …]}} as JSON: {sentence}.')

@@ -2,7 +2,8 @@
 
 import hmac
 import json
-from uuid import uuid4
+import time
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.database import system_session
 from echolead.operational.tenants import set_chatwoot_hmac_token
 from echolead.security import Vault
+from ingest_api.identity import new_tracking_id
 from tests.fixtures.operational import SECRET_KEY
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector
 
@@ -87,21 +89,30 @@ async def test_only_who_proves_an_id_gets_its_hash_for_the_chat_widget(
     collector = collector_beside(streams, ECHOLEAD_SECRET_KEYS=SECRET_KEY)
     with system_session(system_engine) as session:
         set_chatwoot_hmac_token(session, Vault(SECRET_KEY), collector.tenant_id, "widget-token", actor="test")
-    victim = str(uuid4())
+    victim, new = str(uuid4()), str(new_tracking_id(time.time()))
     with collector.running():
         async with collector.client() as client:
-            said = await ask(client, victim)
-            of_cookie = await ask(client, str(uuid4()))
+            first = await ask(client, new)  # the collector makes the id of who is new
+            own = await ask(client, new)
+            minted = own.json()["tracking_id"]
+            other_id = await ask(client, victim, link_of(await ask(client, victim, cookie="")))
             client.cookies.clear()
-            of_link = await ask(client, str(uuid4()), said.json()["link"])
+            said = [await ask(client, victim) for _ in range(2)]  # a cookie that repeats what was said proves nothing
             client.cookies.clear()
-            somebody_else = await ask(client, victim)
+            of_link = [await ask(client, str(uuid4()), link_of(own)) for _ in range(2)]
             reset = await client.post("/t/i", content=json.dumps({"tracking_id": victim, "reset": True}))
-    expected = hmac.new(b"widget-token", victim.encode(), "sha256").hexdigest()
-    assert of_cookie.json()["identifier_hash"] == of_link.json()["identifier_hash"] == expected
-    for answer in (said, somebody_else, reset):
-        assert answer.json()["tracking_id"] == victim
+    expected = hmac.new(b"widget-token", minted.encode(), "sha256").hexdigest()
+    assert own.json()["identifier_hash"] == expected
+    assert (first.json()["tracking_id"], UUID(minted).version) == (minted, 7)
+    assert minted != new
+    assert [answer.json()["tracking_id"] for answer in of_link] == [minted, minted]
+    for answer in (first, other_id, *said, *of_link, reset):
         assert "identifier_hash" not in answer.json()
+
+
+def link_of(answer: httpx.Response) -> str:
+    """The token for a link to the tenant's other sites."""
+    return str(answer.json()["link"])
 
 
 async def test_after_a_reset_the_cookie_is_the_next_visitors(collector: CollectorProcess) -> None:

@@ -59,7 +59,7 @@ def visitors_link() -> None:
     ("check", "secrets"),
     [
         pytest.param(api_key, 1, id="API key"),
-        pytest.param(visitors_cookie, 2, id="visitor's cookie"),
+        pytest.param(visitors_cookie, 4, id="visitor's cookie, of either kind"),
         pytest.param(visitors_link, 2, id="visitor's link"),
     ],
 )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 import uvicorn
@@ -29,9 +30,10 @@ async def application(scope, receive, send) -> None:  # type: ignore[no-untyped-
 @asynccontextmanager
 async def connected(
     protocol: type[HttpToolsProtocol],
+    served: Any = application,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to a server that speaks through `protocol`."""
-    config = uvicorn.Config(application, ws="none", lifespan="off")
+    """A connection to a server of an application that speaks through `protocol`."""
+    config = uvicorn.Config(served, ws="none", lifespan="off")
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
@@ -115,3 +117,76 @@ async def test_a_large_body_is_no_header() -> None:
         for _ in range(2):
             writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n" + b"z" * 300_000)
             assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+
+
+async def unread(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+    """An application that answers without reading, with the headers it was given by then."""
+    await asyncio.sleep(0.05)
+    names = b",".join(name + b"=" + value for name, value in scope["headers"])
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(names))]})
+    await send({"type": "http.response.body", "body": names})
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+
+
+@pytest.mark.parametrize(("protocol", "count"), [(PatientProtocol, 1), (HttpToolsProtocol, 2)])
+async def test_a_trailer_is_no_header(protocol: type[HttpToolsProtocol], count: int) -> None:
+    """The control is uvicorn's own protocol, which adds it to the headers."""
+    async with connected(protocol, unread) as (reader, writer), asyncio.timeout(10):
+        writer.write(CHUNKED + b"host: y\r\n\r\n")
+        assert (await reader.readuntil(b"host=x") + await reader.read(500)).count(b"host=") == count
+
+
+@pytest.mark.parametrize(("protocol", "is_closed"), [(PatientProtocol, True), (HttpToolsProtocol, False)])
+async def test_trailers_that_do_not_end_end_their_connection(
+    protocol: type[HttpToolsProtocol], is_closed: bool
+) -> None:
+    async with connected(protocol, unread) as (reader, writer):
+        ended = asyncio.create_task(reader.read())
+        writer.write(CHUNKED)
+        for _ in range(90):
+            with suppress(ConnectionError):
+                writer.write(b"x: " + b"y" * 100_000 + b"\r\n")
+                await writer.drain()
+        await asyncio.sleep(0.2)
+        assert ended.done() is is_closed
+        ended.cancel()
+
+
+@pytest.mark.parametrize(("protocol", "answers"), [(PatientProtocol, 1), (HttpToolsProtocol, 2)])
+async def test_the_body_of_an_unknown_upgrade_is_no_request(protocol: type[HttpToolsProtocol], answers: int) -> None:
+    """The control is uvicorn's own protocol, which answers what is in it."""
+    upgrade = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 26\r\n\r\n"
+    async with connected(protocol) as (reader, writer):
+        writer.write(upgrade)
+        await asyncio.sleep(0.02)
+        writer.write(REQUEST)
+        await asyncio.sleep(0.3)
+        with suppress(OSError):  # closed already
+            writer.write_eof()
+        assert (await asyncio.wait_for(reader.read(), 10)).count(b"HTTP/1.1 200") == answers
+
+
+@pytest.mark.parametrize("afterwards", [b"b", b"\r\n"])
+async def test_after_an_answer_nothing_but_a_request_keeps_a_connection(afterwards: bytes) -> None:
+    """A body that nobody reads any more, and empty lines, which uvicorn takes for signs of life."""
+    header = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n" if afterwards == b"b" else REQUEST
+    async with connected(PatientProtocol, unread) as (reader, writer), asyncio.timeout(20):
+        writer.write(header)
+        ended = asyncio.create_task(reader.read())
+        while not ended.done():
+            with suppress(ConnectionError):
+                writer.write(afterwards)
+                await writer.drain()
+            await asyncio.sleep(0.1)
+
+
+async def test_bodies_that_came_before_are_no_part_of_a_header() -> None:
+    body = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n" + b"x" * 30_000
+    async with connected(PatientProtocol) as (reader, writer), asyncio.timeout(10):
+        writer.write(body * 3 + REQUEST[:10])
+        await asyncio.sleep(0.1)
+        writer.write(REQUEST[10:])
+        for _ in range(4):
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\nok")

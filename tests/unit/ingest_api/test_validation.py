@@ -173,6 +173,34 @@ def test_an_unusual_event_is_taken_as_it_was_sent(good: str) -> None:
     assert_loadable(checked)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"events":[{"a":"' + b'\\"' * 500_000, id="a text that never ends"),
+        pytest.param(b'{"events":[{"a":"' + b'\\"' * 500_000 + b"\\", id="one that ends in a backslash"),
+        pytest.param(b'{"events":[' + b'"' * 1_000_000, id="nothing but quotes"),
+    ],
+)
+def test_a_megabyte_that_is_meant_to_keep_us_busy_is_refused(body: bytes) -> None:
+    """Each would take an hour where every quote is looked at to the end of the body."""
+    with pytest.raises(Problem):
+        check_batch(body, "BR")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param('{"events":[GOOD],"events":[GOOD]}', id="two lists"),
+        pytest.param('{"ev\\u0065nts":[GOOD],"events":[GOOD]}', id="spelled with an escape"),
+        pytest.param('{"events":[GOOD,{"x":nul}],"events":[GOOD]}', id="a broken event"),
+        pytest.param('{"ev\\u0065nts":[GOOD],"events":[GOOD,{"x":nul}]}', id="a broken event, and an escape"),
+    ],
+)
+def test_of_two_lists_of_events_none_is_lost_behind_a_202(body: str) -> None:
+    with pytest.raises(Problem, match="twice"):
+        check_batch(body.replace("GOOD", json.dumps(GOOD)).encode(), "BR")
+
+
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
 def test_a_pretty_printed_event_is_taken_on_one_line(line_break: str) -> None:
     """The queue keeps one request a line; between the words of a JSON text a line break is a blank like any other."""

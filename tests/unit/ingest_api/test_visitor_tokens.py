@@ -1,12 +1,12 @@
 """Tokens of cookies and links: good for one tenant and purpose, and links for two minutes."""
 
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_api.identity import LINK_SECONDS, VisitorTokens
+from ingest_api.identity import LINK_SECONDS, VisitorTokens, new_tracking_id, seconds_of
 
 ANA = UUID("0197c1ae-0d11-7c55-9b0e-5f7d0a3c2b10")
 NOW = 1_741_564_800.0
@@ -29,6 +29,18 @@ def test_a_token_is_worth_nothing_for_another_tenant_purpose_or_key() -> None:
     assert TOKENS.of_cookie("acme", link) is None
     assert TOKENS.of_link("acme", cookie, NOW) is None
     assert VisitorTokens("another key").of_cookie("acme", cookie) is None
+
+
+def test_a_cookie_tells_whether_we_made_its_id() -> None:
+    said, minted = TOKENS.cookie("acme", ANA), TOKENS.cookie("acme", ANA, is_minted=True)
+    assert TOKENS.of_cookie("acme", minted) == TOKENS.minted_of_cookie("acme", minted) == ANA
+    assert TOKENS.minted_of_cookie("acme", said) is None
+
+
+def test_an_id_that_we_make_is_of_its_time_and_like_no_other() -> None:
+    made = [new_tracking_id(NOW) for _ in range(100)]
+    assert {(each.version, each.variant, seconds_of(each)) for each in made} == {(7, RFC_4122, NOW)}
+    assert len(set(made)) == 100
 
 
 def test_while_the_key_is_changed_the_old_one_is_accepted() -> None:
