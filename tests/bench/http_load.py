@@ -152,7 +152,7 @@ async def at_rate(job: Job, connections: list[Connection]) -> None:
             due = began + started / job.rate
             started += 1
             if idle:
-                idle.pop().send(due)
+                idle.pop(0).send(due)  # in turn: one that is never used is closed by the server
             else:
                 backlog.append(due)
         await asyncio.sleep(0.001)
