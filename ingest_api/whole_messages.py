@@ -32,7 +32,7 @@ def send_whole(send: Callable[..., Any], status: int, rest: bytes) -> bool:
     cycle = getattr(send, "__self__", None)
     if type(cycle) is not RequestResponseCycle:
         return False
-    if not cycle.disconnected:
+    if not (cycle.disconnected or cycle.transport.is_closing()):  # of requests in a row it tells the last alone
         lines = [STATUS_LINE[status]]
         for name, value in cycle.default_headers:
             lines += (name, b": ", value, b"\r\n")
