@@ -61,16 +61,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._is_new_message = True
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A line of the header; a trailer, which comes after it, may not pass for one (RFC 9110, 6.5.1)."""
-        if self._since is not None:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """The end of the header."""
         self._since = None
         self._header_bytes = 0
         super().on_headers_complete()
+        self.headers = []  # for trailers, which may not pass for headers (RFC 9110, 6.5.1)
 
     def on_response_complete(self) -> None:
         """An answer is out. Where its request has still a body to come, nobody reads it any more."""
