@@ -140,13 +140,9 @@ class Parts:
             on_disconnect=self.publisher.disconnected,
         )
         self.publisher.open(client)
-        checking = asyncio.create_task(self.queue_health.run())
-        try:
-            for sentence in await self.queue_health.missing():
-                log.error("not ready: %s", sentence)
-            await checking
-        finally:
-            checking.cancel()
+        for sentence in await self.queue_health.missing():
+            log.error("not ready: %s", sentence)
+        await self.queue_health.run()
 
 
 def create_app(settings: Settings | None = None) -> Ingest:

@@ -47,8 +47,8 @@ NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # One that does not end goes to the end of the body, or each quote in it would be looked at to the end again.
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 TOKEN = re.compile(STRING.pattern + rb"|[\[{]+|[\]}]+|,", re.DOTALL)  # brackets in one go: there may be thousands
-STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 LEVELS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+LEVEL_OF_BYTE = {bracket[0]: level for bracket, level in LEVELS.items()}
 NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 # What the decoder calls truncated: a high surrogate that ends its text, or that no escape follows.
 LONE_HIGH_SURROGATE = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u)")
@@ -246,8 +246,8 @@ def _check_keys(pairs: list[tuple[str, object]]) -> None:
 
 
 decode_anything = msgspec.json.Decoder().decode
-OUTER_KEYS = json.JSONDecoder(object_pairs_hook=lambda pairs: [key for key, _ in pairs], parse_int=str, parse_float=str)
 # Numbers stay text: Python refuses to read those of 4,300 digits.
+OUTER_KEYS = json.JSONDecoder(object_pairs_hook=lambda pairs: [key for key, _ in pairs], parse_int=str, parse_float=str)
 EVERY_OBJECT = json.JSONDecoder(object_pairs_hook=_check_keys, parse_int=str, parse_float=str)
 
 
@@ -307,7 +307,7 @@ def is_utf8(content: bytes) -> bool:
 def is_too_deep(content: bytes) -> bool:
     """Whether objects and lists are nested deeper than `MAX_NESTING`, by brackets outside strings."""
     brackets = STRING.sub(b"", content).translate(None, NO_BRACKETS)
-    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > MAX_NESTING
+    return max(accumulate(map(LEVEL_OF_BYTE.__getitem__, brackets)), default=0) > MAX_NESTING
 
 
 def split_batch(body: bytes, error: Exception) -> Batch:

@@ -1,16 +1,14 @@
 """A header that does not end, byte by byte, on connections that are new and on such that were kept."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Iterable
+from contextlib import suppress
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from ingest_api.slow_headers import PatientProtocol
+from tests.fixtures.served import connected
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -27,34 +25,16 @@ async def application(scope, receive, send) -> None:  # type: ignore[no-untyped-
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-@asynccontextmanager
-async def connected(
-    protocol: type[HttpToolsProtocol],
-    served: Any = application,
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to a server of an application that speaks through `protocol`."""
-    config = uvicorn.Config(served, ws="none", lifespan="off")
-    config.load()
-    state = ServerState()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        server.close()
-
-
-async def is_closed_while_dribbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Whether the server closes the connection during a second in which a byte comes every twentieth."""
+async def is_closed_while_sending(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pieces: Iterable[bytes], pause_seconds: float
+) -> bool:
+    """Whether the server closes the connection by the end of these pieces, with a pause after each."""
     ended = asyncio.create_task(reader.read())
-    for byte in b"GET / HTTP/1.1\r\nx: y":
+    for piece in pieces:
         with suppress(ConnectionError):
-            writer.write(bytes([byte]))
+            writer.write(piece)
             await writer.drain()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause_seconds)
     is_closed = ended.done()
     ended.cancel()
     with suppress(asyncio.CancelledError, ConnectionError):
@@ -62,12 +42,18 @@ async def is_closed_while_dribbling(reader: asyncio.StreamReader, writer: asynci
     return is_closed
 
 
+async def is_closed_while_dribbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """The same during a second in which a byte of a header comes every twentieth."""
+    dribble = [bytes([byte]) for byte in b"GET / HTTP/1.1\r\nx: y"]
+    return await is_closed_while_sending(reader, writer, dribble, 0.05)
+
+
 @pytest.mark.parametrize(("protocol", "is_closed"), [(Impatient, True), (HttpToolsProtocol, False)])
 async def test_a_header_that_does_not_end_ends_its_connection(
     protocol: type[HttpToolsProtocol], is_closed: bool
 ) -> None:
     """The control is uvicorn's own protocol, which waits on."""
-    async with connected(protocol) as (reader, writer):
+    async with connected(protocol, application) as (reader, writer):
         assert await is_closed_while_dribbling(reader, writer) is is_closed
 
 
@@ -75,14 +61,14 @@ async def test_a_header_that_does_not_end_ends_its_connection(
 async def test_so_does_one_after_a_request_that_was_answered(
     protocol: type[HttpToolsProtocol], is_closed: bool
 ) -> None:
-    async with connected(protocol) as (reader, writer):
+    async with connected(protocol, application) as (reader, writer):
         writer.write(REQUEST)
         assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
         assert await is_closed_while_dribbling(reader, writer) is is_closed
 
 
 async def test_a_slow_answer_and_a_pause_between_requests_end_nothing() -> None:
-    async with connected(Impatient) as (reader, writer):
+    async with connected(Impatient, application) as (reader, writer):
         for path in (b"/slow", b"/slow"):
             writer.write(REQUEST.replace(b"/", path, 1))
             assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
@@ -90,7 +76,7 @@ async def test_a_slow_answer_and_a_pause_between_requests_end_nothing() -> None:
 
 
 async def test_a_connection_that_sends_nothing_is_closed() -> None:
-    async with connected(Impatient) as (reader, _), asyncio.timeout(10):
+    async with connected(Impatient, application) as (reader, _), asyncio.timeout(10):
         with suppress(ConnectionError):
             assert await reader.read() == b""
 
@@ -98,22 +84,13 @@ async def test_a_connection_that_sends_nothing_is_closed() -> None:
 @pytest.mark.parametrize(("protocol", "is_closed"), [(PatientProtocol, True), (HttpToolsProtocol, False)])
 async def test_a_header_that_grows_ends_its_connection(protocol: type[HttpToolsProtocol], is_closed: bool) -> None:
     """The control is uvicorn's own protocol, which reads on."""
-    async with connected(protocol) as (reader, writer):
-        ended = asyncio.create_task(reader.read())
-        writer.write(b"GET / HTTP/1.1\r\n")
-        for _ in range(30):
-            with suppress(ConnectionError):
-                writer.write(b"x: " + b"y" * 10_000 + b"\r\n")
-                await writer.drain()
-            await asyncio.sleep(0.01)
-        assert ended.done() is is_closed
-        ended.cancel()
-        with suppress(asyncio.CancelledError, ConnectionError):
-            await ended
+    async with connected(protocol, application) as (reader, writer):
+        growing = [b"GET / HTTP/1.1\r\n", *[b"x: " + b"y" * 10_000 + b"\r\n"] * 30]
+        assert await is_closed_while_sending(reader, writer, growing, 0.01) is is_closed
 
 
 async def test_a_large_body_is_no_header() -> None:
-    async with connected(PatientProtocol) as (reader, writer):
+    async with connected(PatientProtocol, application) as (reader, writer):
         for _ in range(2):
             writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n" + b"z" * 300_000)
             assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
@@ -143,22 +120,15 @@ async def test_trailers_that_do_not_end_end_their_connection(
     protocol: type[HttpToolsProtocol], is_closed: bool
 ) -> None:
     async with connected(protocol, unread) as (reader, writer):
-        ended = asyncio.create_task(reader.read())
-        writer.write(CHUNKED)
-        for _ in range(90):
-            with suppress(ConnectionError):
-                writer.write(b"x: " + b"y" * 100_000 + b"\r\n")
-                await writer.drain()
-        await asyncio.sleep(0.2)
-        assert ended.done() is is_closed
-        ended.cancel()
+        trailers = [CHUNKED, *[b"x: " + b"y" * 100_000 + b"\r\n"] * 120]
+        assert await is_closed_while_sending(reader, writer, trailers, 0.005) is is_closed
 
 
 @pytest.mark.parametrize(("protocol", "answers"), [(PatientProtocol, 1), (HttpToolsProtocol, 2)])
 async def test_the_body_of_an_unknown_upgrade_is_no_request(protocol: type[HttpToolsProtocol], answers: int) -> None:
     """The control is uvicorn's own protocol, which answers what is in it."""
     upgrade = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 26\r\n\r\n"
-    async with connected(protocol) as (reader, writer):
+    async with connected(protocol, application) as (reader, writer):
         writer.write(upgrade)
         await asyncio.sleep(0.02)
         writer.write(REQUEST)
@@ -184,7 +154,7 @@ async def test_after_an_answer_nothing_but_a_request_keeps_a_connection(afterwar
 
 async def test_bodies_that_came_before_are_no_part_of_a_header() -> None:
     body = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n" + b"x" * 30_000
-    async with connected(PatientProtocol) as (reader, writer), asyncio.timeout(10):
+    async with connected(PatientProtocol, application) as (reader, writer), asyncio.timeout(10):
         writer.write(body * 3 + REQUEST[:10])
         await asyncio.sleep(0.1)
         writer.write(REQUEST[10:])

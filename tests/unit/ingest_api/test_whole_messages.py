@@ -1,16 +1,14 @@
 """Whole bodies and answers through uvicorn's own protocol, beside the same by ASGI's messages, byte by byte."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from ingest_api.whole_messages import send_whole, whole_body
+from tests.fixtures.served import connected
 
 HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"4")]
 REST = b"content-type: text/plain\r\ncontent-length: 4\r\n\r\n"
@@ -48,27 +46,9 @@ async def read_all(receive: Any) -> bytes:
     return body
 
 
-@asynccontextmanager
-async def connected(application: Any) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to a server of `application`."""
-    config = uvicorn.Config(application, ws="none", lifespan="off", interface="asgi3", proxy_headers=False)
-    config.load()
-    state = ServerState()
-    state.default_headers = [(b"date", b"Sat, 29 Nov 2025 10:00:00 GMT")]
-    server = await asyncio.get_running_loop().create_server(
-        lambda: HttpToolsProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        server.close()
-
-
 async def answers(application: Any, *pieces: bytes, count: int = 1) -> list[set[bytes]]:
     """The lines of each of `count` answers to pieces that are sent one after the other; and of the end, if any."""
-    async with connected(application) as (reader, writer), asyncio.timeout(10):
+    async with connected(HttpToolsProtocol, application) as (reader, writer), asyncio.timeout(10):
         for piece in pieces:
             writer.write(piece)
             await asyncio.sleep(0.01)
@@ -116,7 +96,7 @@ async def test_an_answer_is_the_same_whole_and_by_messages(pieces: list[bytes], 
 async def test_a_client_that_is_gone_is_answered_by_nobody() -> None:
     echo = Echo(is_whole=True)
     application = Recorder(echo)
-    async with connected(application) as (_, writer):
+    async with connected(HttpToolsProtocol, application) as (_, writer):
         writer.write(POST)
         await writer.drain()
         await asyncio.sleep(0.005)
