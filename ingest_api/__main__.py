@@ -12,8 +12,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from echolead.settings import load_settings
+from ingest_api.exchanges import DirectProtocol
 from ingest_api.metrics import MULTI_PROCESS_DIR
-from ingest_api.slow_headers import PatientProtocol
 from ingest_api.workers import Supervisor
 
 APPLICATION = "ingest_api.app:create_app"
@@ -39,7 +39,7 @@ def main() -> None:
         port=arguments.port,
         workers=settings.collector_workers,
         loop="uvloop",
-        http=PatientProtocol,
+        http=DirectProtocol,
         ws="none",
         interface="asgi3",
         access_log=False,

@@ -8,7 +8,6 @@ from echolead.events import encode
 from echolead.tenancy import Tenant
 from ingest_api.problems import PROBLEM_JSON, Problem
 from ingest_api.validation import Rejection
-from ingest_api.whole_messages import send_whole
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -52,12 +51,19 @@ def accepted_start(tenant: Tenant, origin: bytes | None, length: int) -> Message
     }
 
 
+def accepted_whole(tenant: Tenant, origin: bytes | None, accepted: int, rejected: list[Rejection]) -> bytes:
+    """A 202 from its header lines on."""
+    if not rejected:
+        return all_accepted_whole(tenant, origin, accepted)
+    body = accepted_body(accepted, rejected)
+    return whole(accepted_start(tenant, origin, len(body))["headers"], body)
+
+
 @lru_cache(maxsize=4096)
 def all_accepted_whole(tenant: Tenant, origin: bytes | None, count: int) -> bytes:
-    """A 202 for a batch without a bad event, from its header lines on."""
+    """The same for a batch without a bad event."""
     body = all_accepted_body(count)
-    headers = accepted_start(tenant, origin, len(body))["headers"]
-    return b"".join([*(name + b": " + value + b"\r\n" for name, value in headers), b"\r\n", body])
+    return whole(accepted_start(tenant, origin, len(body))["headers"], body)
 
 
 @lru_cache(maxsize=512)
@@ -85,11 +91,16 @@ async def send_accepted(
     send: Send, tenant: Tenant, origin: bytes | None, accepted: int, rejected: list[Rejection]
 ) -> None:
     """Answer 202: everything of the request is durable."""
-    if not rejected and send_whole(send, 202, all_accepted_whole(tenant, origin, accepted)):
-        return
     body = accepted_body(accepted, rejected)
     await send(accepted_start(tenant, origin, len(body)))
     await send({"type": "http.response.body", "body": body})
+
+
+def problem_whole(problem: Problem, tenant: Tenant, origin: bytes | None) -> bytes:
+    """A problem document from its header lines on."""
+    body = problem.body()
+    headers = start_headers(body, PROBLEM_JSON, [NO_STORE, *cors_headers(tenant, origin), *problem.headers()])
+    return whole(headers, body)
 
 
 async def send_problem(
@@ -120,6 +131,16 @@ async def send_preflight(send: Send, tenant: Tenant, origin: bytes | None) -> No
 
 async def send_bytes(send: Send, status: int, body: bytes, content_type: bytes, headers: RawHeaders) -> None:
     """Answer with a body of known length."""
-    start = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), NOSNIFF, *headers]
+    start = start_headers(body, content_type, headers)
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})
+
+
+def start_headers(body: bytes, content_type: bytes, headers: RawHeaders) -> RawHeaders:
+    """The headers of an answer, with those that its body needs."""
+    return [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), NOSNIFF, *headers]
+
+
+def whole(headers: RawHeaders, body: bytes) -> bytes:
+    """An answer from its header lines on. Every header is ours or was checked by uvicorn's parser."""
+    return b"".join([*(name + b": " + value + b"\r\n" for name, value in headers), b"\r\n", body])

@@ -21,12 +21,13 @@ from ingest_api import health, problem_pages, server_events
 from ingest_api.addresses import IpPolicy, TrustedProxies
 from ingest_api.answers import Receive, Scope, Send
 from ingest_api.bodies import Bodies
-from ingest_api.collector import Collect, Intake
+from ingest_api.collector import Collect
 from ingest_api.contract import describe_collector
 from ingest_api.control import sessions
 from ingest_api.control.bounded_bodies import BoundedBodies
 from ingest_api.control.contract import describe_sessions
 from ingest_api.identity import Identity, VisitorTokens
+from ingest_api.intake import Intake
 from ingest_api.metrics import Metrics
 from ingest_api.pixel import Pixel
 from ingest_api.problems import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
@@ -52,12 +53,16 @@ class NotConfigured(Exception):
 class Ingest:
     """The ASGI application: what hangs on a collect path is answered directly, the rest goes to `api`."""
 
-    def __init__(self, api: FastAPI, tenants: Tenants, endpoints: Mapping[str, Endpoint], collect_path: str) -> None:
-        """`endpoints` by what follows the collect path: nothing, `.js`, `.gif`, `/i`."""
+    def __init__(
+        self, api: FastAPI, tenants: Tenants, collect: Collect, beside: Mapping[str, Endpoint], collect_path: str
+    ) -> None:
+        """`beside` by what follows the collect path: `.js`, `.gif`, `/i`."""
         self.api = api
+        self.take = collect.take
         self._tenants = tenants
-        self._endpoints = endpoints
-        self._direct = {collect_path + ending: endpoint for ending, endpoint in endpoints.items()}
+        self._endpoints: dict[str, Endpoint] = {"": collect, **beside}
+        self._direct = {collect_path + ending: endpoint for ending, endpoint in self._endpoints.items()}
+        self._collect_url = collect_path.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's life."""
@@ -65,6 +70,10 @@ class Ingest:
         if scope["type"] == "http":
             endpoint = self._direct.get(scope["path"]) or self._of_a_tenant(scope["path"])
         await (endpoint or self.api)(scope, receive, send)
+
+    def takes(self, url: bytes) -> bool:
+        """Whether it is a collect path's."""
+        return url == self._collect_url or url.decode("latin-1") in self._tenants.directory.paths
 
     def _of_a_tenant(self, path: str) -> Endpoint | None:
         """The endpoint under a path that a tenant chose for itself."""
@@ -173,13 +182,12 @@ def create_app(settings: Settings | None = None) -> Ingest:
     answer_with_problems(api, parts.metrics)
     api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
     collect = Collect(parts.intake, parts.rates, parts.tenants, parts.bodies, parts.proxies, parts.ip_policy)
-    endpoints: dict[str, Endpoint] = {
-        "": collect,
+    beside: dict[str, Endpoint] = {
         ".js": Script(settings.script_file, collect),
         ".gif": Pixel(collect),
         "/i": Identity(collect, VisitorTokens(settings.jwt_secret.get_secret_value()), parts.vault),
     }
-    return Ingest(api, parts.tenants, endpoints, settings.collect_path)
+    return Ingest(api, parts.tenants, collect, beside, settings.collect_path)
 
 
 def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from prometheus_client import Gauge
 from echolead.events import MAX_BODY_BYTES
 from ingest_api.answers import Receive
 from ingest_api.problems import NOT_A_BATCH, OVERLOADED, SLOW_REQUEST, UNSUPPORTED_ENCODING, Problem, body_too_large
-from ingest_api.whole_messages import whole_body
 
 READ_TIMEOUT_SECONDS = 10.0
 GZIP = 31  # zlib's window bits for a gzip header and trailer
@@ -43,15 +42,14 @@ class Bodies:
         declared = headers.get(b"content-length")
         if declared is not None and int(declared) > MAX_BODY_BYTES:  # the server has checked that it is a number
             raise body_too_large()
-        body = whole_body(receive)
-        if body is None:
-            body = await self._receive_in_time(receive)
-        else:
-            if len(body) > MAX_BODY_BYTES:
-                raise body_too_large()
-            self._hold(len(body))
-        encoding = headers.get(b"content-encoding")
-        return body if encoding is None else self._decoded(body, encoding)
+        return self._decoded(headers, await self._receive_in_time(receive))
+
+    def take(self, headers: Mapping[bytes, bytes], body: bytes) -> bytes:
+        """As `read`, for a body that has come whole."""
+        if len(body) > MAX_BODY_BYTES:
+            raise body_too_large()
+        self._hold(len(body))
+        return self._decoded(headers, body)
 
     def release(self, size: int) -> None:
         """The request whose body had `size` bytes is answered."""
@@ -111,7 +109,10 @@ class Bodies:
         if size > MAX_BODY_BYTES:
             raise body_too_large()
 
-    def _decoded(self, body: bytes, encoding: bytes) -> bytes:
+    def _decoded(self, headers: Mapping[bytes, bytes], body: bytes) -> bytes:
+        encoding = headers.get(b"content-encoding")
+        if encoding is None:
+            return body
         name = encoding.strip().lower()
         if name in (b"", b"identity"):
             return body

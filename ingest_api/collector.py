@@ -1,32 +1,32 @@
 """The collect route: events in, 202 when they are on disk."""
 
-import itertools
-import re
-import secrets
+import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from time import time_ns
-from uuid import UUID
+from functools import partial
 
 from msgspec import Struct
 
-from echolead.events import DeadLetter, ReceivedRequest, encode
+from echolead.events import ReceivedRequest
 from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants, host_name
 from ingest_api.addresses import IpPolicy, TrustedProxies
-from ingest_api.answers import Receive, Scope, Send, is_allowed, send_accepted, send_preflight, send_problem
-from ingest_api.bodies import Bodies, Disconnected
-from ingest_api.metrics import Metrics
-from ingest_api.problems import (
-    BODY_TOO_LARGE,
-    METHOD_NOT_ALLOWED,
-    ORIGIN_NOT_ALLOWED,
-    QUEUE_UNAVAILABLE,
-    TENANTS_UNAVAILABLE,
-    UNKNOWN_HOST,
-    Problem,
+from ingest_api.answers import (
+    RawHeaders,
+    Receive,
+    Scope,
+    Send,
+    accepted_whole,
+    is_allowed,
+    problem_whole,
+    send_accepted,
+    send_preflight,
+    send_problem,
 )
-from ingest_api.publish import MessageTooLarge, Publisher, QueueUnavailable
-from ingest_api.rates import RateLimits
+from ingest_api.bodies import Bodies, Disconnected
+from ingest_api.exchanges import Exchange
+from ingest_api.intake import Intake, now
+from ingest_api.problems import METHOD_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, TENANTS_UNAVAILABLE, UNKNOWN_HOST, Problem
+from ingest_api.rates import Meter, RateLimits
+from ingest_api.turns import Turns
 from ingest_api.validation import Checked, check_batch
 
 MAX_HEADER_TEXT = 1024
@@ -39,68 +39,8 @@ CLIENT_HINTS = tuple(
     )
 )  # fmt: skip
 FIRST_HINTS = frozenset((b"sec-ch-ua", b"sec-gpc", b"dnt", b"save-data"))  # the others never come without these
-TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-NO_TRACE = "0" * 32
 
-
-class Intake:
-    """Everything between a request's bytes and a durable message, shared by the ways in: script, server, pixel."""
-
-    def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
-        self.publisher = publisher
-        self.metrics = metrics
-        self._trace_prefix = secrets.token_hex(10)
-        self._trace_numbers = itertools.count(1)
-
-    def trace_id(self, headers: Mapping[bytes, bytes]) -> str:
-        """The caller's W3C trace id, or one of our own."""
-        parent = headers.get(b"traceparent")
-        if parent is not None and (found := TRACE_PARENT.fullmatch(parent)) and found[1] != NO_TRACE.encode():
-            return found[1].decode()
-        return f"{self._trace_prefix}{next(self._trace_numbers):012x}"
-
-    async def store(self, request: ReceivedRequest, checked: Checked) -> None:
-        """Return when the accepted events and the dead letters are durable. Raises `Problem` when they may not be."""
-        tenant_id = request.tenant_id
-        try:
-            if checked.accepted:
-                await self.publisher.publish(f"events.{tenant_id}", encode(request), len(checked.accepted))
-            if checked.rejected:
-                await self.publisher.publish(f"dead.{tenant_id}", b"\n".join(dead_letters(request, checked)))
-                for rejection in checked.rejected:
-                    self.metrics.rejected.labels(tenant_id, rejection.reason).inc()
-        except QueueUnavailable as error:
-            raise Problem(QUEUE_UNAVAILABLE, f"{error} Send the same request again.") from None
-        except MessageTooLarge:
-            raise Problem(BODY_TOO_LARGE, "The events do not fit into one message; send fewer at once.") from None
-
-
-def dead_letters(request: ReceivedRequest, checked: Checked) -> list[bytes]:
-    """One line for each refused event, with its bytes."""
-    lines = []
-    for rejection in checked.rejected:
-        payload, is_base64 = rejection.payload()
-        letter = DeadLetter(
-            dead_letter_id=UUID(bytes=secrets.token_bytes(16), version=4),
-            tenant_id=request.tenant_id,
-            received_at=request.received_at,
-            stage="collector",
-            reason=rejection.reason,
-            detail=rejection.detail,
-            index=rejection.position,
-            event_id=rejection.event_id,
-            payload=payload,
-            is_base64=is_base64,
-            host=request.host,
-            trace_id=request.trace_id,
-        )
-        lines.append(encode(letter))
-    return lines
-
-
-def now() -> datetime:
-    """The collector's clock, in the milliseconds that every store keeps."""
-    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
+log = logging.getLogger(__name__)
 
 
 class PagePost(Struct, frozen=True):
@@ -114,6 +54,19 @@ class PagePost(Struct, frozen=True):
     scope: Scope
     receive: Receive
     send: Send
+
+
+class WholePost(Struct, frozen=True):
+    """A request of a page that came whole and may be stored."""
+
+    tenant: Tenant
+    host: str
+    ip: str
+    origin: bytes | None
+    headers: Mapping[bytes, bytes]
+    meter: Meter
+    body: bytes
+    exchange: Exchange
 
 
 class Collect:
@@ -140,6 +93,7 @@ class Collect:
         self.bodies = bodies
         self.proxies = proxies
         self.ip_policy = ip_policy
+        self._turns = Turns()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
@@ -171,12 +125,56 @@ class Collect:
         except Disconnected:
             pass
 
+    def take(self, exchange: Exchange) -> bool:
+        """Serve one that came whole, past ASGI; false, and nothing is done, where its tenant has to be asked for."""
+        headers = dict(exchange.headers)
+        host = self._named_host(exchange.peer, headers)
+        tenant = self.tenants.directory.hosts.get(host)
+        if tenant is None:
+            return False
+        origin = headers.get(b"origin")
+        try:
+            check_origin(tenant, origin)
+            ip = self.client_ip(exchange.peer, exchange.headers)
+            meter = self.rates.meter(tenant, ip)
+            meter.check()
+            body = self.bodies.take(headers, exchange.body)
+        except Problem as problem:
+            self._refuse(exchange, problem, tenant, origin)
+        else:
+            post = WholePost(tenant, host, ip, origin, headers, meter, body, exchange)
+            self._turns.do(partial(self._store, post))
+        return True
+
+    def _store(self, post: WholePost) -> None:
+        checked = Checked(None, [], [])
+        try:
+            checked = self._checked(post.body, post.tenant, post.meter)
+            request = self.received(post.tenant, post.host, post.ip, post.headers, checked)
+        except Problem as problem:
+            self._answer(post, checked, problem)
+        except Exception:
+            log.exception("a request to the collect path failed")
+            self.bodies.release(len(post.body))
+            post.exchange.fail()
+        else:
+            self.intake.send(request, checked, partial(self._answer, post, checked))
+
+    def _answer(self, post: WholePost, checked: Checked, problem: Problem | None) -> None:
+        self.bodies.release(len(post.body))
+        if problem is None:
+            whole = accepted_whole(post.tenant, post.origin, len(checked.accepted), checked.rejected)
+            post.exchange.answer(202, whole)
+        else:
+            self._refuse(post.exchange, problem, post.tenant, post.origin)
+
+    def _refuse(self, exchange: Exchange, problem: Problem, tenant: Tenant, origin: bytes | None) -> None:
+        self.intake.metrics.refused.labels(problem.kind.name).inc()
+        exchange.answer(problem.kind.status, problem_whole(problem, tenant, origin))
+
     async def find_tenant(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[Tenant, str]:
         """The tenant of the host a request names, and that host. Raises `Problem` for 404 and 503."""
-        header = headers.get(b"host", b"")
-        if b"x-forwarded-host" in headers and self.proxies.trusts(peer):
-            header = headers[b"x-forwarded-host"].rpartition(b",")[2]
-        host = header.decode("latin-1")
+        host = self._named_host(peer, headers)
         tenant = self.tenants.directory.hosts.get(host)
         if tenant is None:  # not spelled as we keep it, or not known yet
             host = host_name(host)
@@ -188,9 +186,15 @@ class Collect:
             raise Problem(UNKNOWN_HOST, "No tenant has this host. Add it with `echolead tenant`, or correct the DNS.")
         return tenant, host
 
-    def client_ip(self, peer: str, scope: Scope) -> str:
+    def _named_host(self, peer: str, headers: Mapping[bytes, bytes]) -> str:
+        header = headers.get(b"host", b"")
+        if b"x-forwarded-host" in headers and self.proxies.trusts(peer):
+            header = headers[b"x-forwarded-host"].rpartition(b",")[2]
+        return header.decode("latin-1")
+
+    def client_ip(self, peer: str, headers: RawHeaders) -> str:
         """The client's address, behind the proxies we trust."""
-        return self.proxies.client_ip(peer, scope["headers"]) if self.proxies.trusts(peer) else peer
+        return self.proxies.client_ip(peer, headers) if self.proxies.trusts(peer) else peer
 
     def received(
         self,
@@ -217,25 +221,30 @@ class Collect:
 
     async def _collect(self, posted: PagePost) -> None:
         tenant, headers = posted.tenant, posted.headers
-        ip = self.client_ip(posted.peer, posted.scope)
+        ip = self.client_ip(posted.peer, posted.scope["headers"])
         meter = self.rates.meter(tenant, ip)
         meter.check()
         body = await self.bodies.read(headers, posted.receive)
         try:
-            try:
-                checked = check_batch(body, tenant.default_region)
-            except Problem:
-                meter.charge()
-                raise
-            events = len(checked.accepted) + len(checked.rejected)
-            meter.take(events)
-            if len(body) > events * BYTES_OF_AN_EVENT:  # a few large events cost as much as many small ones
-                meter.charge(len(body) // BYTES_OF_AN_EVENT - events)
+            checked = self._checked(body, tenant, meter)
             await self.intake.store(self.received(tenant, posted.host, ip, headers, checked), checked)
         finally:
             self.bodies.release(len(body))
         accepted, rejected = checked.accepted, checked.rejected
         await send_accepted(posted.send, tenant, posted.origin, len(accepted), rejected)
+
+    def _checked(self, body: bytes, tenant: Tenant, meter: Meter) -> Checked:
+        """The events of a body, counted. Raises `Problem` when there are none or too many."""
+        try:
+            checked = check_batch(body, tenant.default_region)
+        except Problem:
+            meter.charge()
+            raise
+        events = len(checked.accepted) + len(checked.rejected)
+        meter.take(events)
+        if len(body) > events * BYTES_OF_AN_EVENT:  # a few large events cost as much as many small ones
+            meter.charge(len(body) // BYTES_OF_AN_EVENT - events)
+        return checked
 
 
 def page_origin(headers: Mapping[bytes, bytes]) -> bytes | None:

@@ -115,7 +115,7 @@ class Identity:
         await self._collect.serve(scope, receive, send, self._answer)
 
     async def _answer(self, posted: PagePost) -> None:
-        ip = self._collect.client_ip(posted.peer, posted.scope)
+        ip = self._collect.client_ip(posted.peer, posted.scope["headers"])
         self._collect.rates.meter(posted.tenant, ip).check()
         question = await self._question(posted)
         is_secure = self._collect.proxies.is_https(posted.peer, posted.scope["scheme"], posted.headers)

@@ -10,7 +10,8 @@ from msgspec import Raw
 
 from echolead.events import Event, Page, ReceivedEvent, encode
 from ingest_api.answers import RawHeaders, Receive, Scope, Send, send_bytes, send_problem
-from ingest_api.collector import Collect, check_origin, now, page_origin
+from ingest_api.collector import Collect, check_origin, page_origin
+from ingest_api.intake import now
 from ingest_api.problems import METHOD_NOT_ALLOWED, Problem
 from ingest_api.scrubbing import scrub
 from ingest_api.validation import Checked
@@ -47,7 +48,7 @@ class Pixel:
         peer = scope["client"][0] if scope["client"] else ""
         tenant, host = await self._collect.find_tenant(peer, headers)
         check_origin(tenant, page_origin(headers))
-        ip = self._collect.client_ip(peer, scope)
+        ip = self._collect.client_ip(peer, scope["headers"])
         self._collect.rates.meter(tenant, ip).take(1)
         event = ReceivedEvent(event=Raw(encode(page_view(scope["query_string"], headers, now()))))
         checked = Checked(None, [event], [])

@@ -6,7 +6,9 @@ at the end of the same turn of the event loop (docs/decisions/0004-collector-hot
 """
 
 import asyncio
+import logging
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from time import perf_counter
@@ -27,6 +29,8 @@ PROBE_SECONDS = 1.0
 PROBES_BEFORE_RECONNECT = 10
 STREAM_FULL = {10077, 10023, 10047}  # JetStream's error codes: stream, account, disk
 
+log = logging.getLogger(__name__)
+
 
 class Failure(Enum):
     """Why the queue did not take a message, as a sentence for the person who reads the answer."""
@@ -39,6 +43,10 @@ class Failure(Enum):
     LAZY_DISK = "The queue does not sync messages to disk before it acknowledges them."
     NOT_ASKED = "The queue is being asked whether it syncs messages to disk."
     STOPPING = "The collector is stopping."
+
+
+Tell = Callable[[Failure | None], object]
+"""Hears None when something is durable, else why it is not."""
 
 
 class QueueUnavailable(Exception):
@@ -54,9 +62,9 @@ class MessageTooLarge(Exception):
 
 
 class Group:
-    """Requests that leave as one message; `done` gives None when it is durable, else why it is not."""
+    """Requests that leave as one message; each is told None when it is durable, else why it is not."""
 
-    __slots__ = ("deadline", "done", "events", "expiry", "lines", "message_id", "size", "started")
+    __slots__ = ("deadline", "events", "expiry", "is_settled", "lines", "message_id", "size", "started", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, message_id: str) -> None:
         self.message_id = message_id
@@ -65,14 +73,20 @@ class Group:
         self.events = 0
         self.started = perf_counter()
         self.deadline = loop.time() + DEADLINE_SECONDS
-        self.done: asyncio.Future[Failure | None] = loop.create_future()
+        self.waiting: list[Tell] = []
+        self.is_settled = False
         self.expiry = loop.call_at(self.deadline, self.settle, Failure.SLOW)
 
     def settle(self, failure: Failure | None) -> None:
         """Tell every waiting request; only the first call counts."""
-        if not self.done.done():
-            self.done.set_result(failure)
-        self.expiry.cancel()
+        if not self.is_settled:
+            self.is_settled = True
+            self.expiry.cancel()
+            for tell in self.waiting:
+                try:
+                    tell(failure)
+                except Exception:  # one request's, and the others wait as well
+                    log.exception("a request could not be told how its message fared")
 
 
 class Lane:
@@ -88,7 +102,7 @@ class Lane:
         self.in_flight = 0
         self.scheduled = False
 
-    def join(self, line: bytes, events: int, message_id: str) -> Group:
+    def join(self, line: bytes, events: int, message_id: str, tell: Tell) -> None:
         """Add one request's line to the last waiting group, or to a new one when that is full.
 
         A line with an id is a group of its own: the queue knows messages by their id, not what is in them.
@@ -105,18 +119,18 @@ class Lane:
         group.lines.append(line)
         group.size += len(line) + 1
         group.events += events
+        group.waiting.append(tell)
         if not self.scheduled and self.in_flight < MAX_IN_FLIGHT:
             # At the end of this turn, so that requests that arrived together leave together.
             self.scheduled = True
             self.publisher.loop.call_soon(self.send)
-        return group
 
     def send(self) -> None:
         """Send waiting groups as long as there is room."""
         self.scheduled = False
         while self.waiting and self.in_flight < MAX_IN_FLIGHT:
             group = self.waiting.popleft()
-            if not group.done.done():
+            if not group.is_settled:
                 self.in_flight += 1
                 self.publisher.start(self, group)  # which calls `send` again when it is done
 
@@ -171,6 +185,26 @@ class Publisher:
         as durable. Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`;
         `MessageTooLarge`.
         """
+        done: asyncio.Future[Failure | None] = asyncio.get_running_loop().create_future()
+
+        def tell(failure: Failure | None) -> None:
+            if not done.done():  # who waited may have been cancelled
+                done.set_result(failure)
+
+        self.send(subject, line, events, tell, message_id)
+        failure = await done
+        if failure is not None:
+            raise QueueUnavailable(failure)
+
+    def send(
+        self,
+        subject: str,
+        line: bytes,
+        events: int,
+        tell: Tell,
+        message_id: str = "",
+    ) -> None:
+        """Publish without waiting: `tell` is called once, later, with None or with what `publish` would raise for."""
         client = self.client
         if client is None or self.refusal is not None:
             raise QueueUnavailable(self.refusal or Failure.DISCONNECTED)
@@ -184,9 +218,7 @@ class Publisher:
         lane = self._lanes.get(subject)
         if lane is None:
             lane = self._lanes[subject] = Lane(self, subject)
-        failure = await lane.join(line, events, message_id).done
-        if failure is not None:
-            raise QueueUnavailable(failure)
+        lane.join(line, events, message_id, tell)
 
     def start(self, lane: Lane, group: Group) -> None:
         """Send a group in a task of its own."""
@@ -207,9 +239,11 @@ class Publisher:
 
     async def close(self) -> None:
         """Wait for what is under way, refuse everything new, and close the connection."""
-        waiting = [group.done for lane in self._lanes.values() for group in lane.waiting]
         self.refusal = Failure.STOPPING
-        await asyncio.gather(*self._sending, *waiting, return_exceptions=True)  # bounded: every group has a deadline
+        # Bounded: every group has a deadline, and those that wait leave as others are done.
+        while self._sending or any(lane.waiting for lane in self._lanes.values()):
+            await asyncio.gather(*self._sending, return_exceptions=True)
+            await asyncio.sleep(0)
         if self._probe is not None:
             self._probe.cancel()
         if self.client is not None:

@@ -7,8 +7,8 @@ from echolead.events import ReceivedRequest
 from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants
 from ingest_api.answers import accepted_body
 from ingest_api.bodies import Bodies, Disconnected
-from ingest_api.collector import Intake, now
 from ingest_api.contract import BATCH_DOCUMENTATION
+from ingest_api.intake import Intake, now
 from ingest_api.problems import INVALID_KEY, TENANTS_UNAVAILABLE, Problem
 from ingest_api.rates import RateLimits
 from ingest_api.validation import check_batch

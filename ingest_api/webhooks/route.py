@@ -14,7 +14,8 @@ from echolead.tenancy import DirectoryUnavailable, Tenants, Webhook
 from echolead.webhooks import ReceivedWebhook, encode_webhook
 from ingest_api.addresses import TrustedProxies
 from ingest_api.bodies import Bodies, Disconnected
-from ingest_api.collector import Intake, now, text_of
+from ingest_api.collector import text_of
+from ingest_api.intake import Intake, now
 from ingest_api.problems import (
     BODY_TOO_LARGE,
     QUEUE_UNAVAILABLE,

@@ -7,7 +7,8 @@ from echolead.events import encode
 from echolead.tenancy import Tenant, Tenants
 from ingest_api.addresses import IpPolicy, TrustedProxies
 from ingest_api.bodies import Bodies
-from ingest_api.collector import Collect, Intake
+from ingest_api.collector import Collect
+from ingest_api.intake import Intake
 from ingest_api.metrics import Metrics
 from ingest_api.publish import Publisher
 from ingest_api.rates import RateLimits

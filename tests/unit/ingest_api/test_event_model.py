@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from dlt_pipelines.collector.rows import EventRows, RejectedRows
 from dlt_pipelines.collector.stream import Message
 from echolead.events import ReceivedRequest, encode
-from ingest_api.collector import dead_letters
 from ingest_api.contract import REJECTION_SCHEMA
+from ingest_api.intake import dead_letters
 from ingest_api.problems import Problem
 from ingest_api.validation import REASONS, Checked, check_batch
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echolead.events import ReceivedRequest, decode_received_request, encode
-from ingest_api.collector import dead_letters
+from ingest_api.intake import dead_letters
 from ingest_api.problems import Problem
 from ingest_api.validation import MAX_KEYS, Checked, check_batch
 

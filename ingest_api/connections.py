@@ -57,16 +57,24 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request, also of a later one on a connection that was kept."""
-        self._since = self.loop.time()
-        self._is_new_message = True
+        self.wait_for_header()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The end of the header."""
+        super().on_headers_complete()
+        self.header_has_ended()
+
+    def wait_for_header(self) -> None:
+        """From now on."""
+        self._since = self.loop.time()
+        self._is_new_message = True
+
+    def header_has_ended(self) -> None:
+        """Wait no more, and keep what looks like a header apart: trailers may not pass for ones (RFC 9110, 6.5.1)."""
         self._since = None
         self._header_bytes = 0
-        super().on_headers_complete()
-        self.headers = []  # for trailers, which may not pass for headers (RFC 9110, 6.5.1)
+        self.headers = []
 
     def on_response_complete(self) -> None:
         """An answer is out. Where its request has still a body to come, nobody reads it any more."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ingest_api.slow_headers import PatientProtocol
+from ingest_api.connections import PatientProtocol
 from tests.fixtures.served import connected
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
