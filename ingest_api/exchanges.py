@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Exchange:
     """One request and its answer. uvicorn's protocol asks it what it asks its own cycle of both."""
 
-    __slots__ = ("_protocol", "body", "headers", "keep_alive", "response_complete", "url")
+    __slots__ = ("_protocol", "headers", "keep_alive", "pieces", "response_complete", "url")
     more_body = False
 
     def __init__(self, protocol: "DirectProtocol", url: bytes, headers: RawHeaders, *, keep_alive: bool) -> None:
@@ -30,8 +30,13 @@ class Exchange:
         self.url = url
         self.headers = headers
         self.keep_alive = keep_alive
-        self.body = b""
+        self.pieces: list[bytes] = []
         self.response_complete = False
+
+    @property
+    def body(self) -> bytes:
+        """What has come of the body."""
+        return b"".join(self.pieces)
 
     @property
     def peer(self) -> str:
@@ -43,6 +48,7 @@ class Exchange:
         """Answer, once. `rest` follows the status line: header lines, an empty line, a body as long as they say."""
         protocol = self._protocol
         self.response_complete = True
+        self.headers, self.pieces = [], []  # an idle connection keeps its last exchange
         if protocol.transport.is_closing():
             return
         lines = [STATUS_LINE[status]]
@@ -120,7 +126,7 @@ class DirectProtocol(PatientProtocol):
         if self._coming is None:
             super().on_body(body)
         else:
-            self._coming.body += body
+            self._coming.pieces.append(body)
 
     def on_message_complete(self) -> None:
         """The end of the request."""
@@ -154,5 +160,5 @@ class DirectProtocol(PatientProtocol):
         super().on_message_begin()
         self.url, self.scope["headers"], self.expect_100_continue = exchange.url, exchange.headers, expects
         super().on_headers_complete()
-        if exchange.body:
+        if exchange.pieces:
             super().on_body(exchange.body)
