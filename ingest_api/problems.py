@@ -20,8 +20,9 @@ class ProblemType:
 
 UNKNOWN_HOST = ProblemType(
     "unknown-host", 404, "No tenant answers on this host",
-    "The Host header names no host of an active tenant. Add the host to the tenant, or correct the DNS entry or proxy "
-    "that sends requests for it here. A new host works within two seconds.",
+    "The Host header names no host of an active tenant. Add the host (`echolead tenant add-host`), enable its tenant "
+    "if that was disabled (`echolead tenant enable`), or correct the DNS entry or proxy that sends requests for it "
+    "here. Either change works within two seconds.",
 )  # fmt: skip
 NOT_FOUND = ProblemType("not-found", 404, "Nothing is here", "Check the address; /docs lists what there is.")
 ORIGIN_NOT_ALLOWED = ProblemType(
@@ -63,7 +64,8 @@ TOO_MANY_EVENTS = ProblemType(
 )
 INVALID_KEY = ProblemType(
     "invalid-key", 401, "The API key is missing or not valid",
-    "Send Authorization: Bearer elk_…; the key may have been revoked. A new key works within two seconds.",
+    "Send Authorization: Bearer elk_…; the key may have been revoked, or its tenant disabled: `echolead key list` and "
+    "`echolead tenant show` tell. A new key works within two seconds.",
 )  # fmt: skip
 WRONG_PASSWORD = ProblemType(
     "wrong-password", 401, "E-mail or password is not right",
@@ -90,8 +92,8 @@ QUOTA_REACHED = ProblemType(
 )  # fmt: skip
 UNKNOWN_WEBHOOK = ProblemType(
     "unknown-webhook", 404, "No webhook is expected at this address",
-    "The address was removed, belongs to another product, or was not copied whole: `echolead webhook list` shows it. A "
-    "new address works within two seconds.",
+    "The address was removed, belongs to another product or to a tenant that was disabled, or was not copied whole: "
+    "`echolead webhook list` shows it. A new address works within two seconds.",
 )  # fmt: skip
 INVALID_SIGNATURE = ProblemType(
     "invalid-signature", 401, "The webhook's sender cannot be told",

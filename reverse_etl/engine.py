@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import Destination as DestinationRow
+from echolead.operational.models import Tenant
 from echolead.outbound import GuardedTransport
 from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings
@@ -205,7 +206,8 @@ class Engine:
 
     def _enabled_destinations(self) -> list[DestinationRow]:
         with system_session(self._system) as session:
-            return list(session.scalars(select(DestinationRow).where(DestinationRow.is_enabled)))
+            of_active_tenants = select(DestinationRow).join(Tenant, Tenant.tenant_id == DestinationRow.tenant_id)
+            return list(session.scalars(of_active_tenants.where(DestinationRow.is_enabled, Tenant.is_active)))
 
     @staticmethod
     def _is_outdated(key: tuple[str, UUID], running: Running, enabled: dict[tuple[str, UUID], DestinationRow]) -> bool:

@@ -1,6 +1,8 @@
 """`echolead tenant`: tenants, their hosts and origins."""
 
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -13,6 +15,9 @@ from echolead.operational.tenants import (
     change_tenant,
     create_tenant,
     list_tenants,
+    remove_host,
+    remove_origin,
+    set_active,
     set_chatwoot_hmac_token,
     show_tenant,
 )
@@ -146,6 +151,59 @@ def add_origin_(
     """Let pages of one more origin send events."""
     with administering(data_dir) as (_, session):
         add_origin(session, tenant_id, origin, actor=actor())
+        view = show_tenant(session, tenant_id)
+    _show(view, as_json)
+
+
+@app.command("remove-host")
+def remove_host_(
+    tenant_id: TenantId,
+    host: Annotated[str, typer.Argument(help="Host name, as `tenant show` shows it.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the collector answer on a host no more. Works within two seconds."""
+    with administering(data_dir) as (_, session):
+        remove_host(session, tenant_id, host, actor=actor())
+        view = show_tenant(session, tenant_id)
+    _show(view, as_json)
+    if not view.hosts and not as_json:
+        typer.echo(f"That was its last host: its pages can send nothing until `echolead tenant add-host {tenant_id}`.")
+
+
+@app.command("remove-origin")
+def remove_origin_(
+    tenant_id: TenantId,
+    origin: Annotated[str, typer.Argument(help="Scheme and host, as `tenant show` shows it.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse events from pages of an origin. Works within two seconds."""
+    with administering(data_dir) as (_, session):
+        name = remove_origin(session, tenant_id, origin, actor=actor())
+        view = show_tenant(session, tenant_id)
+    _show(view, as_json)
+    if (host := urlsplit(name).hostname) in view.hosts and not as_json:
+        typer.echo(f"Its pages may still send: {host} is a host of the tenant (`echolead tenant remove-host`).")
+
+
+@app.command()
+def disable(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Serve a tenant no more: what its pages, servers and products send is refused within two seconds, nothing is
+    delivered, and who signs in to the console does not find it. All that it has is kept.
+    """
+    _set_active(tenant_id, False, data_dir, as_json)
+
+
+@app.command()
+def enable(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Serve a tenant that was disabled again, as it was."""
+    _set_active(tenant_id, True, data_dir, as_json)
+
+
+def _set_active(tenant_id: str, is_active: bool, data_dir: Path | None, as_json: bool) -> None:
+    with administering(data_dir) as (_, session):
+        set_active(session, tenant_id, is_active, actor=actor())
         view = show_tenant(session, tenant_id)
     _show(view, as_json)
 

@@ -157,6 +157,49 @@ def add_origin(session: Session, tenant_id: str, origin: str, *, actor: str) -> 
     return name
 
 
+def remove_host(session: Session, tenant_id: str, host: str, *, actor: str) -> str:
+    """Let the collector answer on `host` no more, also when it is the last. Returns it as it was stored.
+
+    Raises `NotFound` naming the hosts there are, `Refused` for what is no host.
+    """
+    get_tenant(session, tenant_id)
+    name = normal_host(host)
+    present = session.get(TenantHost, name, with_for_update=True)
+    if present is not None and present.tenant_id != tenant_id:
+        raise NotFound(f"The host {name} belongs to tenant {present.tenant_id}, not to {tenant_id}.")
+    if present is None:
+        raise NotFound(f"Tenant {tenant_id} has no host {name}: {_there_are(show_tenant(session, tenant_id).hosts)}.")
+    session.delete(present)
+    session.flush()
+    audit.record(session, actor=actor, action="tenant.host_removed", subject=name, tenant_id=tenant_id)
+    return name
+
+
+def remove_origin(session: Session, tenant_id: str, origin: str, *, actor: str) -> str:
+    """Take `origin` from the tenant's list. Returns it as it was stored. Raises as `remove_host`."""
+    get_tenant(session, tenant_id)
+    name = normal_origin(origin)
+    present = session.get(TenantOrigin, (tenant_id, name), with_for_update=True)
+    if present is None:
+        there_are = _there_are(show_tenant(session, tenant_id).origins)
+        raise NotFound(f"Tenant {tenant_id} has no origin {name} on its list: {there_are}.")
+    session.delete(present)
+    session.flush()
+    audit.record(session, actor=actor, action="tenant.origin_removed", subject=name, tenant_id=tenant_id)
+    return name
+
+
+def set_active(session: Session, tenant_id: str, is_active: bool, *, actor: str) -> Tenant:
+    """Serve the tenant, or serve it no more; twice is no error. Raises `NotFound`."""
+    tenant = get_tenant(session, tenant_id)
+    if tenant.is_active != is_active:
+        tenant.is_active = is_active
+        session.flush()
+        action = "tenant.enabled" if is_active else "tenant.disabled"
+        audit.record(session, actor=actor, action=action, subject=tenant_id, tenant_id=tenant_id)
+    return tenant
+
+
 def get_tenant(session: Session, tenant_id: str) -> Tenant:
     """The tenant. Raises `NotFound` naming those there are."""
     tenant = session.get(Tenant, tenant_id)
@@ -224,6 +267,10 @@ def normal_origin(origin: str) -> str:
         raise Refused(f"{origin!r} is not an origin: give scheme and host alone, as in https://lp.example.com.")
     name = f"{parts.scheme}://{normal_host(parts.hostname)}"
     return name if port is None or port == DEFAULT_PORTS[parts.scheme] else f"{name}:{port}"
+
+
+def _there_are(names: list[str]) -> str:
+    return f"there are {', '.join(names)}" if names else "there is none"
 
 
 def _check(settings: TenantSettings) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import json
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import brotli
@@ -14,9 +16,11 @@ from openapi_schema_validator import OAS31Validator
 from psycopg import AsyncConnection
 from sqlalchemy import Engine, text
 
+from echolead.operational.api_keys import create_key
 from echolead.operational.database import system_session
 from echolead.operational.models import ApiKey
 from echolead.operational.provision import OperationalUrls
+from echolead.operational.tenants import remove_host, remove_origin, set_active
 from echolead.security import new_api_key
 from echolead.tenancy import MISS_SECONDS, POLL_SECONDS, DirectoryUnavailable, Row, Tenants
 from tests.fixtures.operational import make_tenant
@@ -201,6 +205,50 @@ async def test_tenants_are_found_soon_and_kept_while_the_database_is_down(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_removed_or_disabled_is_refused_by_a_running_collector(
+    collector: CollectorProcess, system_engine: Engine
+) -> None:
+    tenant_id, host, left, origin = "going", "going.test", "left.going.test", "https://shop.going.test"
+    make_tenant(system_engine, tenant_id, hosts=[host, left], origins=[origin])
+    with system_session(system_engine) as session:
+        key = create_key(session, tenant_id, "tests", actor="test").key
+
+    def answers(status: int, problem: str, path: str = "/t", **headers: str) -> Callable[[], Awaitable[bool]]:
+        async def are_so() -> bool:
+            # A connection whose request was refused before its body came is closed two seconds later.
+            async with collector.client() as client:
+                answer = await client.post(path, content=make_body(), headers=headers)
+            return (answer.status_code, answer.json().get("type", "")) == (status, problem)
+
+        return are_so
+
+    of_host = partial(answers, host=host)
+    of_origin = partial(answers, host=host, origin=origin)
+    of_key = partial(answers, path="/v1/events", authorization=f"Bearer {key}")
+    for each in (answers(202, "", host=left), of_host(202, ""), of_origin(202, ""), of_key(202, "")):
+        assert await each()
+    with system_session(system_engine) as session:
+        remove_host(session, tenant_id, left, actor="test")
+        remove_origin(session, tenant_id, origin, actor="test")
+    await become(answers(404, "/problems/unknown-host", host=left), of_origin(403, "/problems/origin-not-allowed"))
+    assert await of_host(202, "")()
+    with system_session(system_engine) as session:
+        set_active(session, tenant_id, False, actor="test")
+    await become(of_host(404, "/problems/unknown-host"), of_key(401, "/problems/invalid-key"))
+    with system_session(system_engine) as session:
+        set_active(session, tenant_id, True, actor="test")
+    await become(of_host(202, ""), of_key(202, ""))
+    assert await answers(404, "/problems/unknown-host", host=left)()
+
+
+async def become(*conditions: Callable[[], Awaitable[bool]]) -> None:
+    """Return once all hold, after at most the time in which changes must be heard of, with room for a busy machine."""
+    async with asyncio.timeout(POLL_SECONDS * 10):
+        for condition in conditions:
+            while not await condition():
+                pass
 
 
 async def test_made_up_hosts_do_not_hammer_the_database(operational_urls: OperationalUrls) -> None:

@@ -61,6 +61,59 @@ def test_hosts_and_origins_are_added_once(told: Told, slug: str) -> None:
     assert shown["origins"] == [f"http://localhost.{slug}.test:8708"]
 
 
+def test_hosts_and_origins_are_removed_as_they_were_added(told: Told, slug: str) -> None:
+    told("tenant", "create", slug, "--host", f"a.{slug}.test", "--host", f"promoção.{slug}.test")
+    told("tenant", "add-origin", slug, f"https://shop.{slug}.test")
+    told("tenant", "add-origin", slug, f"https://blog.{slug}.test:8443")
+    assert told("tenant", "remove-host", slug, f"Promoção.{slug}.test.")["hosts"] == [f"a.{slug}.test"]
+    left = told("tenant", "remove-origin", slug, f"https://SHOP.{slug}.test:443/")
+    assert left["origins"] == [f"https://blog.{slug}.test:8443"]
+    assert left == told("tenant", "show", slug)
+    # A host that was given up is free for another tenant.
+    told("tenant", "create", f"{slug}-b", "--host", f"promoção.{slug}.test")
+
+
+def test_removing_what_is_not_there_names_what_is(run: Run, told: Told, slug: str) -> None:
+    hosts = [f"a.{slug}.test", f"b.{slug}.test"]
+    told("tenant", "create", slug, "--host", hosts[0], "--host", hosts[1])
+    told("tenant", "create", f"{slug}-b", "--host", f"c.{slug}.test", "--origin", f"https://c.{slug}.test")
+    for words, sentence in (
+        (("remove-host", slug, f"x.{slug}.test"), f"has no host x.{slug}.test: there are {hosts[0]}, {hosts[1]}."),
+        (("remove-host", slug, f"c.{slug}.test"), f"belongs to tenant {slug}-b, not to {slug}."),
+        (("remove-origin", slug, f"https://c.{slug}.test"), f"https://c.{slug}.test on its list: there is none."),
+        (("remove-origin", f"{slug}-b", f"http://c.{slug}.test"), f"on its list: there are https://c.{slug}.test."),
+    ):
+        refused = run("tenant", *words)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+        assert sentence in refused.stderr
+    assert told("tenant", "show", slug)["hosts"] == hosts
+    assert told("tenant", "show", f"{slug}-b")["origins"] == [f"https://c.{slug}.test"]
+
+
+def test_the_last_host_may_go_and_the_command_says_what_that_means(run: Run, told: Told, slug: str) -> None:
+    told("tenant", "create", slug, "--host", f"a.{slug}.test", "--host", f"b.{slug}.test")
+    assert "last host" not in run("tenant", "remove-host", slug, f"a.{slug}.test").output
+    assert f"`echolead tenant add-host {slug}`" in run("tenant", "remove-host", slug, f"b.{slug}.test").output
+    assert told("tenant", "show", slug)["hosts"] == []
+
+
+def test_an_origin_on_a_host_of_the_tenant_may_still_send_and_the_command_says_so(
+    run: Run, told: Told, slug: str
+) -> None:
+    told("tenant", "create", slug, "--host", f"lp.{slug}.test")
+    for origin in (f"https://lp.{slug}.test", f"https://shop.{slug}.test"):
+        told("tenant", "add-origin", slug, origin)
+    assert "may still send" in run("tenant", "remove-origin", slug, f"https://lp.{slug}.test").output
+    assert "may still send" not in run("tenant", "remove-origin", slug, f"https://shop.{slug}.test").output
+
+
+def test_a_tenant_is_disabled_and_enabled_with_all_that_it_has(told: Told, slug: str) -> None:
+    created = told("tenant", "create", slug, "--host", f"{slug}.test", "--origin", f"https://shop.{slug}.test")
+    for _ in range(2):
+        assert told("tenant", "disable", slug) == {**created, "is_active": False}
+    assert told("tenant", "enable", slug) == created
+
+
 def test_a_destination_is_added_and_its_secret_is_stored_encrypted(
     told: Told, slug: str, system_engine: Engine
 ) -> None:
@@ -241,6 +294,11 @@ def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_e
     told("destination", "update", slug, "chatwoot", "--secret", f"api_access_token={TOKEN}2")
     told("destination", "disable", slug, "chatwoot")
     told("user", "create", email, "--role", f"{slug}=viewer")
+    told("tenant", "remove-host", slug, f"{slug}.test")
+    told("tenant", "remove-origin", slug, f"https://{slug}.test")
+    for _ in range(2):  # what is so already is no act
+        told("tenant", "disable", slug)
+    told("tenant", "enable", slug)
     with system_session(system_engine) as session:
         rows = session.execute(
             text("select action, actor from audit_log where tenant_id = :t or subject = :e order by audit_id"),
@@ -249,6 +307,7 @@ def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_e
     assert [row.action for row in rows] == [
         *("tenant.created", "tenant.host_added", "tenant.origin_added", "key.created", "key.revoked"),
         *("destination.added", "destination.updated", "destination.disabled", "user.created", "user.role_granted"),
+        *("tenant.host_removed", "tenant.origin_removed", "tenant.disabled", "tenant.enabled"),
     ]
     assert all(row.actor.startswith("cli:") for row in rows)
 
@@ -280,6 +339,11 @@ def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_en
         pytest.param(
             ("tenant", "add-origin", "taken", "https://lp.test:x"), "scheme and host", id="origin with a bad port"
         ),
+        pytest.param(("tenant", "remove-host", "nobody", "a.test"), "There is no tenant nobody", id="host of nobody"),
+        pytest.param(("tenant", "remove-host", "taken", "https://taken.test"), "give the name alone", id="not a host"),
+        pytest.param(("tenant", "remove-origin", "taken", "lp.test"), "scheme and host", id="not an origin"),
+        pytest.param(("tenant", "disable", "nobody"), "There is no tenant nobody", id="disabling nobody"),
+        pytest.param(("tenant", "enable", "nobody"), "There is no tenant nobody", id="enabling nobody"),
         pytest.param(("user", "create", "ana"), "is not an e-mail address", id="e-mail"),
         pytest.param(
             ("user", "create", "a@b.c", "--role", "taken"), "--role takes name=value", id="role without tenant"

@@ -269,6 +269,18 @@ def test_a_refused_token_costs_no_tries_and_is_written_on_what_waits(activation:
     assert (waiting["state"], waiting["attempts"], waiting["last_error_class"]) == ("pending", 0, "Misconfigured")
 
 
+def test_what_is_due_for_a_disabled_tenant_waits_until_it_is_enabled(activation: Activation) -> None:
+    activation.rows("update tenants set is_active = false returning 1")
+    activation.want(payload_of("lead-1"))
+    with Engine(activation.settings, QUICK) as engine:
+        for _ in range(3):
+            engine.run_once()
+        assert (activation.states(), activation.attempts()) == (["pending"], [])
+        activation.rows("update tenants set is_active = true returning 1")
+        activation.settle(engine)
+    assert activation.states() == ["verified"]
+
+
 def test_a_dead_destination_slows_nobody_else(activation: Activation) -> None:
     database = activation.database
     hanging = make_destination(
