@@ -15,6 +15,7 @@ from echolead.cli.context import (
     show_record,
     show_table,
 )
+from echolead.cli.errors import CommandFailed
 from echolead.operational.destinations import (
     KINDS,
     add_destination,
@@ -71,6 +72,8 @@ def update(
     """Replace some of a destination's values, and keep the others."""
     configuration = assignments(settings_given or [], option="--set")
     secrets = assignments(secrets_given or [], option="--secret", hidden=True)
+    if not configuration and not secrets:
+        raise CommandFailed("Nothing to change: give one or more of --set, --secret.")
     with administering(data_dir) as (settings, session):
         destination = update_destination(
             session,

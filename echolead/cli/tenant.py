@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import typer
 
 from echolead.cli.context import AsJson, DataDir, actor, administering, hidden_value, show_json, show_record, show_table
+from echolead.cli.errors import CommandFailed
 from echolead.operational.tenants import (
     TenantSettings,
     TenantView,
@@ -85,6 +86,7 @@ def show(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False)
 
 @app.command("set")
 def set_(  # noqa: PLR0913, PLR0917  # the options of the command
+    context: typer.Context,
     tenant_id: TenantId,
     name: Annotated[str | None, typer.Option(help="Name people read.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
@@ -117,6 +119,10 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
         "events_per_month": events_per_month,
     }
     changes = {key: None if value in (0, "/") else value for key, value in given.items() if value is not None}
+    if not changes and chatwoot_hmac_token is None:
+        options = [each for each in context.command.params if each.param_type_name == "option"]
+        choices = [each.opts[0] for each in options if each.name not in {"data_dir", "as_json"}]
+        raise CommandFailed(f"Nothing to change: give one or more of {', '.join(choices)}.")
     token = None if chatwoot_hmac_token is None else hidden_value("token", chatwoot_hmac_token)
     with administering(data_dir) as (settings, session):
         if changes:

@@ -339,6 +339,15 @@ def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_en
         pytest.param(
             ("tenant", "add-origin", "taken", "https://lp.test:x"), "scheme and host", id="origin with a bad port"
         ),
+        pytest.param(
+            ("tenant", "set", "taken"),
+            "give one or more of --name, --timezone, --region, --ip-policy, --consent-default, --collect-path, "
+            "--events-per-minute, --events-per-month, --chatwoot-hmac-token.",
+            id="nothing to set",
+        ),
+        pytest.param(
+            ("destination", "update", "taken", "x"), "one or more of --set, --secret.", id="nothing to update"
+        ),
         pytest.param(("tenant", "remove-host", "nobody", "a.test"), "There is no tenant nobody", id="host of nobody"),
         pytest.param(("tenant", "remove-host", "taken", "https://taken.test"), "give the name alone", id="not a host"),
         pytest.param(("tenant", "remove-origin", "taken", "lp.test"), "scheme and host", id="not an origin"),
