@@ -53,8 +53,8 @@ Changing keys without a gap:
   run `echolead destination rotate-secrets`, take the old one away;
 - of session tokens: put a new key before the old one in `ECHOLEAD_JWT_SECRET`, restart, take the old one away 8 hours
   later;
-- of a tenant's server: `echolead key create`, deploy the key, `echolead key revoke` the old one. `echolead key rotate`
-  does both at once, when there is no time;
+- of a tenant's server: `echolead key create` under another name (`site-backend-2027`), deploy the key, `echolead key
+  revoke` the old one. `echolead key rotate` does both at once under the same name, when there is no time;
 - of a webhook: `echolead webhook rotate`, enter the new secret in the product within 24 hours; until then both are
   accepted.
 

@@ -18,7 +18,10 @@ Prefix = Annotated[str, typer.Argument(help="The part after elk_, as `key list` 
 @app.command()
 def create(
     tenant_id: TenantId,
-    name: Annotated[str, typer.Argument(help="Who holds it, as in site-backend.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(help="Who holds it, as in site-backend; no other key that works has it.", show_default=False),
+    ],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:

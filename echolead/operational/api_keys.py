@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import NotFound, Refused
-from echolead.operational.models import ApiKey
+from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.models import ApiKey, Tenant
 from echolead.operational.tenants import get_tenant
 from echolead.security import new_api_key
 
@@ -22,12 +22,30 @@ class CreatedKey:
 
 
 def create_key(session: Session, tenant_id: str, name: str, *, actor: str) -> CreatedKey:
-    """A new key for the tenant; `name` says who holds it. Raises `NotFound`, `Refused`."""
+    """A new key for the tenant; `name` says who holds it, and is of one key that works at a time.
+
+    Raises `NotFound`, `AlreadyThere`, `Refused`.
+    """
     get_tenant(session, tenant_id)
-    if not name.strip():
+    name = name.strip()
+    if not name:
         raise Refused("A key needs a name that says who holds it, as in `echolead key create acme site-backend`.")
+    # Two that ask for one name at a time come here one after the other.
+    session.execute(select(Tenant).where(Tenant.tenant_id == tenant_id).with_for_update(key_share=True))
+    of_that_name = select(ApiKey.key_prefix).where(
+        ApiKey.tenant_id == tenant_id, ApiKey.name == name, ApiKey.revoked_at.is_(None)
+    )
+    if (prefix := session.scalar(of_that_name.limit(1))) is not None:
+        raise AlreadyThere(
+            f"Tenant {tenant_id} has a key {name} already ({prefix}): give another name, or replace it with "
+            f"`echolead key rotate {tenant_id} {prefix}`."
+        )
+    return _make_key(session, tenant_id, name, actor)
+
+
+def _make_key(session: Session, tenant_id: str, name: str, actor: str) -> CreatedKey:
     made = new_api_key()
-    row = ApiKey(tenant_id=tenant_id, name=name.strip(), key_prefix=made.prefix, key_hash=made.key_hash)
+    row = ApiKey(tenant_id=tenant_id, name=name, key_prefix=made.prefix, key_hash=made.key_hash)
     session.add(row)
     session.flush()
     session.refresh(row)
@@ -38,10 +56,10 @@ def create_key(session: Session, tenant_id: str, name: str, *, actor: str) -> Cr
 def rotate_key(session: Session, tenant_id: str, prefix: str, *, actor: str) -> CreatedKey:
     """A new key of the same name, and the old one revoked at once. Raises `NotFound`, `Refused`.
 
-    For a change without a gap create the second key, deploy it, and then revoke the first.
+    For a change without a gap create a second key of another name, deploy it, and then revoke the first.
     """
     old = _active_key(session, tenant_id, prefix)
-    created = create_key(session, tenant_id, old.name, actor=actor)
+    created = _make_key(session, tenant_id, old.name, actor)
     revoke_key(session, tenant_id, prefix, actor=actor)
     return created
 

@@ -69,16 +69,16 @@ async def test_an_api_key_is_changed_under_load_without_a_refusal(
 ) -> None:
     """Control: the key that was revoked is refused afterwards."""
 
-    def new_key() -> tuple[str, str]:
+    def new_key(name: str) -> tuple[str, str]:
         with system_session(system_engine) as session:
-            made = create_key(session, collector.tenant_id, "server", actor="test")
+            made = create_key(session, collector.tenant_id, name, actor="test")
             return made.key, made.row.key_prefix
 
-    (old, old_prefix), body = new_key(), make_body()
+    (old, old_prefix), body = new_key("server"), make_body()
     key = old
     async with loaded(collector, lambda: ("/v1/events", {"authorization": f"Bearer {key}"}, body)) as statuses:
         await more(statuses)
-        new, _ = new_key()
+        new, _ = new_key("server-2")
         await more(statuses)
         key = new  # the very next requests have it, whether the collector has heard of it or not
         await more(statuses)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,10 +12,12 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from echolead.cli import app
+from echolead.operational.api_keys import create_key
 from echolead.operational.database import system_session
-from echolead.operational.models import WebhookEndpoint
+from echolead.operational.errors import AlreadyThere
+from echolead.operational.models import ApiKey, WebhookEndpoint
 from echolead.operational.users import create_user
-from echolead.security import Vault, new_secret_key, read_api_key
+from echolead.security import Vault, new_api_key, new_secret_key, read_api_key
 from tests.fixtures.operational import SECRET_KEY, make_tenant
 
 Run = Callable[..., Result]
@@ -187,6 +190,54 @@ def test_a_key_is_shown_once_rotated_and_revoked(told: Told, slug: str, system_e
     assert [key["revoked_at"] is None for key in told("key", "list", slug)] == [False, True]
     told("key", "revoke", slug, successor["key"])  # the whole key is understood, too
     assert [key["revoked_at"] is None for key in told("key", "list", slug)] == [False, False]
+
+
+def test_a_name_is_of_one_key_that_works(run: Run, told: Told, slug: str) -> None:
+    told("tenant", "create", slug)
+    told("tenant", "create", f"{slug}-b")
+    first = told("key", "create", slug, "site-backend")
+    refused = run("key", "create", slug, " site-backend ")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert f"has a key site-backend already ({first['prefix']}): give another name" in refused.stderr
+    told("key", "create", slug, "Site-backend")
+    told("key", "create", f"{slug}-b", "site-backend")
+    # A key is replaced by one of its name, and a name is free once its key is revoked.
+    second = told("key", "rotate", slug, first["prefix"])
+    told("key", "revoke", slug, second["prefix"])
+    told("key", "create", slug, "site-backend")
+    working = [key["name"] for key in told("key", "list", slug) if key["revoked_at"] is None]
+    assert working == ["Site-backend", "site-backend"]
+
+
+def test_two_that_ask_for_one_name_at_a_time_get_one_key(slug: str, system_engine: Engine) -> None:
+    make_tenant(system_engine, slug)
+    with ThreadPoolExecutor(1) as other:
+        with system_session(system_engine) as session:
+            create_key(session, slug, "site-backend", actor="test")
+            second = other.submit(_create_key, system_engine, slug)
+            with pytest.raises(TimeoutError):
+                second.result(0.5)
+        with pytest.raises(AlreadyThere):
+            second.result(20)
+
+
+def _create_key(engine: Engine, tenant_id: str) -> None:
+    with system_session(engine) as session:
+        create_key(session, tenant_id, "site-backend", actor="test")
+
+
+def test_keys_that_share_a_name_since_before_are_rotated_one_by_one(
+    told: Told, slug: str, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, slug)
+    made = [new_api_key(), new_api_key()]
+    with system_session(system_engine) as session:
+        session.add_all(
+            ApiKey(tenant_id=slug, name="twin", key_prefix=key.prefix, key_hash=key.key_hash) for key in made
+        )
+    told("key", "rotate", slug, made[0].prefix)
+    told("key", "revoke", slug, made[1].prefix)
+    assert [key["name"] for key in told("key", "list", slug) if key["revoked_at"] is None] == ["twin"]
 
 
 def test_a_user_is_created_with_roles_and_granted_others(told: Told, slug: str) -> None:
