@@ -5,7 +5,7 @@ limits are in docs/reference/event-contract.md.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -148,6 +148,23 @@ class ReceivedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     trace_id: str = ""
     source: str = "script"  # script, server, pixel
     events: list[ReceivedEvent]
+
+
+LoaderReason = Literal[
+    "unreadable_request",
+    "unreadable_event",
+    "unreadable_webhook",
+    "unreadable_dead_letter",
+    "not_a_row",
+    "delivered_too_often",
+]
+"""Why the loader makes a dead letter."""
+
+REASONS: tuple[str, ...] = (
+    "invalid_event", "malformed_json", "invalid_unicode", "nul_character", "time_out_of_range", "nesting_too_deep",
+    "too_many_keys", "repeated_key", "event_too_large", *get_args(LoaderReason),
+)  # fmt: skip
+"""The codes a dead letter can have: the collector's (docs/reference/collector.md), then the loader's."""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):

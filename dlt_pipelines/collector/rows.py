@@ -13,6 +13,7 @@ from dlt_pipelines.collector import schema
 from dlt_pipelines.collector.stream import Message
 from echolead.events import (
     DeadLetter,
+    LoaderReason,
     Moment,
     ReceivedEvent,
     ReceivedRequest,
@@ -220,7 +221,7 @@ def _rejected_row(letter: DeadLetter, sequence: int) -> Row:
 def dead_letters(
     message: Message,
     content: bytes,
-    reason: str,
+    reason: LoaderReason,
     error: Exception,
     index: int = 0,
     request: ReceivedRequest | None = None,

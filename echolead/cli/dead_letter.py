@@ -10,8 +10,10 @@ import typer
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from echolead.cli.context import AsJson, DataDir, show_json, show_record, show_table
+from echolead.cli.context import AsJson, DataDir, administering, show_json, show_record, show_table
 from echolead.cli.errors import CommandFailed
+from echolead.events import REASONS
+from echolead.operational.tenants import get_tenant
 from echolead.settings import load_settings
 from echolead.warehouse import connect
 
@@ -27,6 +29,7 @@ where {tenant_id:String} in ('', tenant_id) and {reason:String} in ('', rejected
 group by dead_letter_id order by at desc, dead_letter_id limit {limit:UInt32}
 """
 ONE = "select * from raw.rejected_events where dead_letter_id = {dead_letter_id:String} order by loaded_at limit 1"
+THERE = "select groupUniqArray(tenant_id), groupUniqArray(reason) from raw.rejected_events"
 UNKNOWN_TABLE = ("UNKNOWN_TABLE", "UNKNOWN_DATABASE")
 
 
@@ -42,10 +45,13 @@ def list_(
     parameters = {"tenant_id": tenant_id, "reason": reason, "limit": limit}
     names = ("dead_letter_id", "tenant_id", "received_at", "stage", "reason", "detail")
     rows = [dict(zip(names, row, strict=True)) for row in _rows(data_dir, RECENT, parameters)[1]]
+    if not rows and (tenant_id or reason):
+        _check_known(data_dir, tenant_id, reason)
     if as_json:
         show_json(rows)
     else:
-        show_table(rows, names, nothing="There are no dead letters.")
+        whose = f"Tenant {tenant_id} has" if tenant_id else "There are"
+        show_table(rows, names, nothing=f"{whose} no dead letters{f' with the reason {reason}' if reason else ''}.")
 
 
 @app.command()
@@ -65,6 +71,19 @@ def show(
     if record.pop("is_base64"):
         record["payload"] = repr(base64.b64decode(record["payload"]))
     show_record(record)
+
+
+def _check_known(data_dir: Path | None, tenant_id: str, reason: str) -> None:
+    """Raises `NotFound` for a tenant, `CommandFailed` for a reason, that nobody knows: there is none for another cause.
+
+    What a dead letter has is known, also when the operational database or this version has it no more.
+    """
+    [(tenants, reasons)] = _rows(data_dir, THERE, {})[1]
+    if tenant_id and tenant_id not in tenants:
+        with administering(data_dir) as (_, session):
+            get_tenant(session, tenant_id)
+    if reason and reason not in (known := dict.fromkeys([*REASONS, *sorted(reasons)])):
+        raise CommandFailed(f"There is no reason {reason}: there are {', '.join(known)}.")
 
 
 def _rows(data_dir: Path | None, query: str, parameters: dict[str, Any]) -> tuple[list[str], list[tuple[Any, ...]]]:

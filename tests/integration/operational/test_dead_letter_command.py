@@ -9,14 +9,17 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from dlt_pipelines.collector.schema import REJECTED_EVENTS
 from dlt_pipelines.raw import ensure_raw_tables
 from echolead.cli import app
 from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
 from echolead.warehouse import connect
+from tests.fixtures.operational import make_tenant
 
 
 def run(data_dir: Path, *words: str) -> Result:
@@ -81,6 +84,34 @@ def test_an_unknown_dead_letter_is_one_sentence(stack: Path, tenant_id: str) -> 
     result = run(stack, "show", "nothing")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "There is no dead letter nothing" in result.stderr
+
+
+def test_a_tenant_without_dead_letters_is_told_from_one_that_there_is_not(
+    stack: Path, tenant_id: str, operational_urls: OperationalUrls, system_engine: Engine
+) -> None:
+    spotless = make_tenant(system_engine).tenant_id
+    with (stack / "stack.env").open("a") as settings:
+        settings.write(f"ECHOLEAD_POSTGRES_SYSTEM_URL={operational_urls.system}\n")
+    for reason in ((), ("--reason", "too_many_keys")):
+        assert json.loads(run(stack, "list", spotless, *reason, "--json").stdout) == []
+    assert f"Tenant {spotless} has no dead letters." in run(stack, "list", spotless).output
+    for as_json in ((), ("--json",)):
+        result = run(stack, "list", f"{spotless}x", *as_json)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert f"There is no tenant {spotless}x: there are " in result.stderr
+
+
+def test_a_reason_that_no_dead_letter_has_is_told_from_one_that_there_is_not(stack: Path, tenant_id: str) -> None:
+    none = run(stack, "list", tenant_id, "--reason", "too_many_keys")
+    assert (none.exit_code, none.stdout) == (
+        0,
+        f"Tenant {tenant_id} has no dead letters with the reason too_many_keys.\n",
+    )
+    result = run(stack, "list", tenant_id, "--reason", "too_many_keyz")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "There is no reason too_many_keyz: there are invalid_event, " in result.stderr
+    # One that is stored is known, also when this version gives it no more.
+    assert all(reason in result.stderr for reason in ("too_many_keys", "not_a_row", "undecodable"))
 
 
 @pytest.mark.parametrize(

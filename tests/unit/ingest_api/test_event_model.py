@@ -9,7 +9,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given
@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from dlt_pipelines.collector.rows import EventRows, RejectedRows
 from dlt_pipelines.collector.stream import Message
-from echolead.events import ReceivedRequest, encode
+from echolead.events import REASONS as ALL_REASONS
+from echolead.events import LoaderReason, ReceivedRequest, encode
 from ingest_api.contract import REJECTION_SCHEMA
 from ingest_api.intake import dead_letters
 from ingest_api.problems import Problem
@@ -225,3 +226,7 @@ def test_a_reason_is_in_the_reference_and_in_the_description(reason: str) -> Non
 def test_the_reference_has_no_reason_that_is_never_given() -> None:
     table = REFERENCE.read_text().partition("| reason |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(REASONS)
+
+
+def test_the_command_line_knows_the_reasons_of_both_who_refuse() -> None:
+    assert (*REASONS, *get_args(LoaderReason)) == ALL_REASONS
