@@ -26,6 +26,7 @@ from ingest_api.contract import describe_collector
 from ingest_api.control import sessions
 from ingest_api.control.bounded_bodies import BoundedBodies
 from ingest_api.control.contract import describe_sessions
+from ingest_api.exchanges import Exchange
 from ingest_api.identity import Identity, VisitorTokens
 from ingest_api.intake import Intake
 from ingest_api.metrics import Metrics
@@ -40,6 +41,8 @@ from ingest_api.webhooks.contract import describe_webhooks
 
 GARBAGE_THRESHOLD = 50_000
 """Objects between two searches for cycles. A request makes none, and Python's 700 would search at every tenth."""
+
+HOST_HEADERS = frozenset((b"host", b"x-forwarded-host"))
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ class Ingest:
     ) -> None:
         """`beside` by what follows the collect path: `.js`, `.gif`, `/i`."""
         self.api = api
-        self.take = collect.take
+        self._collect = collect
         self._tenants = tenants
         self._endpoints: dict[str, Endpoint] = {"": collect, **beside}
         self._direct = {collect_path + ending: endpoint for ending, endpoint in self._endpoints.items()}
@@ -68,19 +71,37 @@ class Ingest:
         """Serve one request, or the application's life."""
         endpoint: Endpoint | None = None
         if scope["type"] == "http":
-            endpoint = self._direct.get(scope["path"]) or self._of_a_tenant(scope["path"])
+            endpoint = self._direct.get(scope["path"]) or await self._of_a_tenant(scope)
         await (endpoint or self.api)(scope, receive, send)
 
     def takes(self, url: bytes) -> bool:
         """Whether it is a collect path's."""
         return url == self._collect_url or url.decode("latin-1") in self._tenants.directory.paths
 
-    def _of_a_tenant(self, path: str) -> Endpoint | None:
-        """The endpoint under a path that a tenant chose for itself."""
-        base, dot, ending = path.partition(".")
-        if not dot and path.endswith("/i"):
-            base, ending = path[:-2], "/i"
-        return self._endpoints.get(dot + ending) if base in self._tenants.directory.paths else None
+    def take(self, exchange: Exchange) -> bool:
+        """Serve a request that came whole, past ASGI; false where it is not known at once whose it is."""
+        return (exchange.url == self._collect_url or self._is_of_a_tenant(exchange)) and self._collect.take(exchange)
+
+    def _is_of_a_tenant(self, exchange: Exchange) -> bool:
+        """Whether each host that is named, whichever of them counts, is of a tenant that chose this path."""
+        path, hosts = exchange.url.decode("latin-1"), self._tenants.directory.hosts
+        named = [hosts.get(value.decode("latin-1")) for name, value in exchange.headers if name in HOST_HEADERS]
+        return all(tenant is not None and tenant.collect_path == path for tenant in named)
+
+    async def _of_a_tenant(self, scope: Scope) -> Endpoint | None:
+        """The endpoint under a path that a tenant chose for itself. On hosts of the others there is nothing."""
+        base, dot, ending = scope["path"].partition(".")
+        if not dot and base.endswith("/i"):
+            base, ending = base[:-2], "/i"
+        endpoint = self._endpoints.get(dot + ending) if base in self._tenants.directory.paths else None
+        if endpoint is None:
+            return None
+        try:
+            peer = scope["client"][0] if scope["client"] else ""
+            tenant, _ = await self._collect.find_tenant(peer, dict(scope["headers"]))
+        except Problem:  # nobody's host, as far as can be told: the endpoint says so in its own way
+            return endpoint
+        return endpoint if tenant.collect_path == base else None
 
 
 class Parts:

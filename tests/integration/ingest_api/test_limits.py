@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.models import TenantOrigin
+from echolead.operational.provision import OperationalUrls
 from echolead.operational.tenants import change_tenant
+from tests.fixtures.operational import make_tenant
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,
@@ -171,3 +174,79 @@ async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
     assert elsewhere.text == 'f("__CONFIG__")'
     assert elsewhere.headers["cache-control"] == "no-cache"
     assert event["event_id"] in await stored(collector)
+
+
+@pytest.fixture(scope="module")
+def paths(
+    streams: EmbeddedNats,
+    system_engine: Engine,
+    operational_urls: OperationalUrls,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[CollectorProcess]:
+    """A collector behind a proxy, for two tenants that chose the path /p7 and one that chose /p8."""
+    for tenant_id, path in (("p7", "/p7"), ("p7-too", "/p7"), ("p8", "/p8")):
+        make_tenant(system_engine, tenant_id, hosts=[f"{tenant_id}.test"], collect_path=path)
+    file = tmp_path_factory.mktemp("dist") / "t.js"
+    file.write_text('f("__CONFIG__")')
+    make = MakeCollector(system_engine, operational_urls)
+    process = make(streams, ECHOLEAD_SCRIPT_FILE=str(file))
+    with process.running():
+        yield process
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "problem"),
+    [
+        pytest.param("/p7", {"host": "p7.test"}, 202, "", id="its own"),
+        pytest.param("/p7", {"host": "P7.test:8443"}, 202, "", id="its own, spelled otherwise"),
+        pytest.param("/p7", {"host": "p7-too.test"}, 202, "", id="that of two"),
+        pytest.param("/p7", {"host": "p8.test"}, 404, "not-found", id="another's"),
+        pytest.param("/p7", {"host": "P8.test:8443"}, 404, "not-found", id="another's, spelled otherwise"),
+        pytest.param("/p7", {"host": "{host}"}, 404, "not-found", id="another's, who has none"),
+        pytest.param("/p7", {"host": "nobody.test"}, 404, "unknown-host", id="on a host nobody has"),
+        pytest.param("/p9", {"host": "p7.test"}, 404, "not-found", id="nobody's"),
+        pytest.param("/t", {"host": "p7.test"}, 202, "", id="everybody's"),
+        pytest.param("/p7", {"host": "p8.test", "x-forwarded-host": "p7.test"}, 202, "", id="its own, behind a proxy"),
+        pytest.param(
+            "/p7", {"host": "p7.test", "x-forwarded-host": "p8.test"}, 404, "not-found", id="another's, behind a proxy"
+        ),
+        pytest.param("/p7", {"host": "p7.test", "x-forwarded-host": "p7.test"}, 202, "", id="its own, named by both"),
+    ],
+)
+async def test_a_tenants_path_is_there_on_its_own_hosts_alone(
+    paths: CollectorProcess, path: str, headers: dict[str, str], status: int, problem: str
+) -> None:
+    headers = {name: value.format(host=paths.host) for name, value in headers.items()}
+    async with paths.client() as client:
+        in_pieces = await client.post(path, content=make_body(), headers=headers)
+    whole_status, whole_body = await post_whole(paths, path, headers)
+    assert (in_pieces.status_code, whole_status) == (status, status)
+    if problem:
+        assert in_pieces.json()["type"] == f"/problems/{problem}"
+        assert in_pieces.json() == json.loads(whole_body)
+
+
+async def post_whole(collector: CollectorProcess, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    """The answer to a request in one piece, which can go past ASGI; HTTP clients send header and body apart."""
+    body = make_body()
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    lines += ["connection: close", f"content-length: {len(body)}", "", ""]
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
+        writer.write("\r\n".join(lines).encode() + body)
+        received = await reader.read()
+        writer.close()
+    return int(received.split(b" ", 2)[1]), received.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("ending", [".js", ".gif", "/i"])
+async def test_what_is_beside_a_tenants_path_is_there_on_its_own_hosts_alone(
+    paths: CollectorProcess, ending: str
+) -> None:
+    method, content = ("POST", b"{}") if ending == "/i" else ("GET", b"")
+    async with paths.client() as client:
+        own = await client.request(method, f"/p7{ending}", content=content, headers={"host": "p7.test"})
+        others = await client.request(method, f"/p7{ending}", content=content, headers={"host": "p8.test"})
+        nowhere = await client.request(method, f"/p9{ending}", content=content, headers={"host": "p8.test"})
+    assert own.status_code == (422 if ending == "/i" else 200)
+    assert (others.status_code, others.json()) == (404, nowhere.json())
