@@ -42,8 +42,6 @@ from ingest_api.webhooks.contract import describe_webhooks
 GARBAGE_THRESHOLD = 50_000
 """Objects between two searches for cycles. A request makes none, and Python's 700 would search at every tenth."""
 
-HOST_HEADERS = frozenset((b"host", b"x-forwarded-host"))
-
 log = logging.getLogger(__name__)
 
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -80,13 +78,8 @@ class Ingest:
 
     def take(self, exchange: Exchange) -> bool:
         """Serve a request that came whole, past ASGI; false where it is not known at once whose it is."""
-        return (exchange.url == self._collect_url or self._is_of_a_tenant(exchange)) and self._collect.take(exchange)
-
-    def _is_of_a_tenant(self, exchange: Exchange) -> bool:
-        """Whether each host that is named, whichever of them counts, is of a tenant that chose this path."""
-        path, hosts = exchange.url.decode("latin-1"), self._tenants.directory.hosts
-        named = [hosts.get(value.decode("latin-1")) for name, value in exchange.headers if name in HOST_HEADERS]
-        return all(tenant is not None and tenant.collect_path == path for tenant in named)
+        own_path = "" if exchange.url == self._collect_url else exchange.url.decode("latin-1")
+        return self._collect.take(exchange, own_path)
 
     async def _of_a_tenant(self, scope: Scope) -> Endpoint | None:
         """The endpoint under a path that a tenant chose for itself. On hosts of the others there is nothing."""

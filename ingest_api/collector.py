@@ -125,12 +125,15 @@ class Collect:
         except Disconnected:
             pass
 
-    def take(self, exchange: Exchange) -> bool:
-        """Serve one that came whole, past ASGI; false, and nothing is done, where its tenant has to be asked for."""
+    def take(self, exchange: Exchange, own_path: str) -> bool:
+        """Serve one that came whole, past ASGI; false, and nothing is done, where its tenant has to be asked for.
+
+        `own_path` is the address where it is one that tenants chose: it is there on the hosts of those alone.
+        """
         headers = dict(exchange.headers)
         host = self._named_host(exchange.peer, headers)
         tenant = self.tenants.directory.hosts.get(host)
-        if tenant is None:
+        if tenant is None or (own_path and tenant.collect_path != own_path):
             return False
         origin = headers.get(b"origin")
         try:
@@ -183,7 +186,9 @@ class Collect:
             except DirectoryUnavailable as error:
                 raise Problem(TENANTS_UNAVAILABLE, f"{error}.") from None
         if tenant is None:
-            raise Problem(UNKNOWN_HOST, "No tenant has this host. Add it with `echolead tenant`, or correct the DNS.")
+            raise Problem(
+                UNKNOWN_HOST, "No active tenant has this host. Add it with `echolead tenant`, or correct the DNS."
+            )
         return tenant, host
 
     def _named_host(self, peer: str, headers: Mapping[bytes, bytes]) -> str:

@@ -28,6 +28,7 @@ class PatientProtocol(HttpToolsProtocol):
     _is_new_message = False
     _is_upgraded = False
     _look: asyncio.TimerHandle | None = None
+    _linger: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Begin to wait. One timer a connection: one a request would cost more than its header."""
@@ -40,6 +41,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self._is_upgraded:
             return
         self._is_new_message = False
+        is_between = self._is_between()
         super().data_received(data)
         if self._is_new_message:
             self._header_bytes = self._message_bytes = 0
@@ -47,11 +49,11 @@ class PatientProtocol(HttpToolsProtocol):
         self._message_bytes += len(data)
         if self._since is not None:
             self._header_bytes += len(data)
-        if self._header_bytes > MAX_HEADER_BYTES or self._message_bytes > MAX_MESSAGE_BYTES or self._is_between():
+        if self._header_bytes > MAX_HEADER_BYTES or self._message_bytes > MAX_MESSAGE_BYTES or is_between:
             self.transport.abort()
 
     def _is_between(self) -> bool:
-        """Whether bytes came that belong to no message, as empty lines, which would keep a connection for ever."""
+        """Whether what begins no message now belongs to none, as empty lines, which would keep a connection for ever."""
         cycle = self.cycle
         return self._since is None and cycle is not None and cycle.response_complete and not cycle.more_body
 
@@ -80,7 +82,15 @@ class PatientProtocol(HttpToolsProtocol):
         """An answer is out. Where its request has still a body to come, nobody reads it any more."""
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body:
-            self.loop.call_later(LINGER_SECONDS, self.transport.close)
+            self._linger = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def on_message_complete(self) -> None:
+        """The end of a body. One that was answered before it leaves the connection in order."""
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+            self.cycle.more_body = False
+        super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
         """An upgrade we do not know: the parser reads no further, so that what follows is not to be read at all."""

@@ -217,7 +217,6 @@ async def test_what_is_removed_or_disabled_is_refused_by_a_running_collector(
 
     def answers(status: int, problem: str, path: str = "/t", **headers: str) -> Callable[[], Awaitable[bool]]:
         async def are_so() -> bool:
-            # A connection whose request was refused before its body came is closed two seconds later.
             async with collector.client() as client:
                 answer = await client.post(path, content=make_body(), headers=headers)
             return (answer.status_code, answer.json().get("type", "")) == (status, problem)

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ingest_api import connections
 from ingest_api.connections import PatientProtocol
 from tests.fixtures.served import connected
 
@@ -160,3 +161,17 @@ async def test_bodies_that_came_before_are_no_part_of_a_header() -> None:
         writer.write(REQUEST[10:])
         for _ in range(4):
             assert b"200 OK" in await reader.readuntil(b"\r\n\r\nok")
+
+
+async def test_an_answer_before_the_body_ends_no_connection_whose_body_then_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client whose header and body leave apart, as most do, goes on with its connection."""
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.3)
+    async with connected(PatientProtocol, unread) as (reader, writer), asyncio.timeout(10):
+        for _ in range(2):
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n")
+            await reader.readuntil(b"content-length=3")
+            writer.write(b"abc")
+            await asyncio.sleep(0.5)
+        assert not reader.at_eof()
