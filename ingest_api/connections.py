@@ -53,7 +53,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _is_between(self) -> bool:
-        """Whether what begins no message now belongs to none, as empty lines, which would keep a connection for ever."""
+        """Whether what begins no message now belongs to none, as empty lines, which would keep it for ever."""
         cycle = self.cycle
         return self._since is None and cycle is not None and cycle.response_complete and not cycle.more_body
 
