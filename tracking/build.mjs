@@ -32,7 +32,6 @@ const once = await minify(text, {
   compress: {
     passes: 6,
     keep_fargs: false,
-    unsafe_arrows: true,
     unsafe_methods: true,
     unsafe_comps: true,
     pure_getters: true,
@@ -50,8 +49,9 @@ const { code, error } = uglify.minify(once.code, {
     pure_getters: true,
     hoist_funs: true,
     join_vars: false,
-    arrows: false,
     evaluate: false,
+    strings: false,
+    comparisons: false,
   },
   output: { quote_style: 2 },
 });

@@ -1,7 +1,7 @@
 /** What the visitor allowed. A decision is kept; without one, the page's default holds. */
 import { consent } from './config.js';
 import { keep, pack, unpack } from './storage.js';
-import { clock, cut } from './text.js';
+import { clock, cut, json, parse } from './text.js';
 
 /**
  * @typedef {object} Decision
@@ -11,21 +11,26 @@ import { clock, cut } from './text.js';
  * @property {string} [at] when the visitor decided
  */
 
-/** @param {string} word */
+/** @param {string} [word] */
 const both = (word) => ({ analytics: word === 'granted', marketing: word === 'granted' });
 
 /** @type {Decision} */
-let decision = unpack('_elc') || { purposes: both(consent), basis: consent };
+let decision = { purposes: both(consent), basis: consent, ...unpack('_elc') };
 
 /**
- * @param {string | Record<string, boolean>} purposes `'granted'`, `'denied'`, or purposes one by one; those not named stay
+ * Throws, and nothing is decided, for anything else: a word misspelt may not withdraw what the visitor granted.
+ * @param {any} purposes `'granted'`, `'denied'`, or purposes one by one, true or false; those not named stay.
+ *   As JSON that is an object with nothing else in it; no purpose has a colon in its name.
  * @param {{basis?: string, policy_version?: string}} [detail]
  */
-export function decide(purposes, { basis = 'consent', policy_version } = {}) {
+export function decide(purposes, detail) {
   decision = {
-    purposes: { ...decision.purposes, ...(/** @type {any} */ (purposes).replace ? both(/** @type {any} */ (purposes)) : /** @type {any} */ (purposes)) },
-    basis,
-    policy_version: cut(policy_version),
+    purposes: {
+      ...decision.purposes,
+      ...parse(/** @type {any} */ (/^{([^:]+:(true|false).)+$/.exec(json({ granted: both('granted'), denied: both() }[/** @type {'denied'} */ (purposes)] || purposes)))[0]),
+    },
+    basis: detail?.basis || 'consent',
+    policy_version: cut(detail?.policy_version),
     at: clock(),
   };
   keep('_elc', pack(decision), true);

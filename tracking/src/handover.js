@@ -37,9 +37,8 @@ export function watchHandover() {
     if (method === 'get') formData.set('_el', /** @type {any} */ (TOKEN.exec(action))[1]);
   });
   const { open } = window;
-  window.open = function (href, ...rest) {
-    const to = { href };
-    carry(to, 'href');
-    return open.call(this, to.href, ...rest);
+  window.open = function (/** @type {any[]} */ ...to) {
+    carry(to, /** @type {any} */ (0));
+    return open.call(this, ...to);
   };
 }

@@ -13,7 +13,7 @@ import { now, uuid7 } from './text.js';
  */
 
 /** @returns {Visit} */
-export const read = () => unpack('_el') || {};
+export const read = () => unpack('_el');
 
 /** Whether the visitor has been idle for 30 min, or the session has lasted 24 h: its id begins with its time. @param {Visit} [visit] */
 export const isSessionOver = ({ active, session_id } = read()) =>

@@ -58,7 +58,7 @@ quietly(() => {
   const { q = [], v } = page.echolead || {};
   if (v) return; // the tag is on the page twice
   receive();
-  visitNow(arrive(isSessionOver()) ? { active: 0 } : {});
+  visitNow(/** @type {any} */ (arrive(isSessionOver()) && { active: 0 }));
   introduce();
   startTransport();
 

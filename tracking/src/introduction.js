@@ -7,7 +7,7 @@ import { allowsAnalytics } from './consent.js';
 import { isDue, read, visitNow } from './identity.js';
 import { post } from './post.js';
 import { entries, save } from './queue.js';
-import { now } from './text.js';
+import { now, quietly } from './text.js';
 import { foreign, without } from './touch.js';
 
 /** The token in an address. */
@@ -33,7 +33,7 @@ export const introduce = (isDecided) => (allowsAnalytics() ? brought || isDue() 
 
 /** Only the collector of this very origin has a cookie here, and tokens are for other domains. One after the other: the last answer counts. */
 export function ask() {
-  if (collector.startsWith(location.origin) || brought || foreign[0]) introduced = introduced.then(converse).catch(() => {}); // blocked, or offline
+  if (collector.startsWith(location.origin) || brought || foreign[0]) introduced = introduced.then(converse).catch(quietly); // blocked, or offline
 }
 
 async function converse() {

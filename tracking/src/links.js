@@ -17,9 +17,13 @@ export const watchLinks = () =>
           ? !isOwn(link) && 'outbound'
           : /^(tel|mailto)/.exec(protocol)?.[0];
     // What the visitor's first message carries back to this visit: the end of the session id, 32 random bits.
-    const whatsapp_code = kind === 'whatsapp' && allowsAnalytics() ? visitNow().session_id.slice(-8) : undefined;
-    if (whatsapp_code && !href.includes(whatsapp_code)) {
-      link.search = link.search.replace(/[?&]text=[^&]*|$/, (/** @type {string} */ text) => `${text || '&text='}%20[%23${whatsapp_code}]`);
+    /** @type {any} */
+    let whatsapp_code;
+    if (kind === 'whatsapp' && allowsAnalytics()) {
+      whatsapp_code = visitNow().session_id.slice(-8);
+      if (!href.includes(whatsapp_code)) {
+        link.search = link.search.replace(/[?&]text=[^&]*|$/, (/** @type {string} */ text) => (text || '&text=') + '%20[%23' + whatsapp_code + ']');
+      }
     }
     if (kind) record('click', { kind, url: cut(href), whatsapp_code });
   });

@@ -9,12 +9,12 @@ export const local = quietly(() => localStorage) || memory;
 let domain;
 
 /** @param {string} name */
-export const readCookie = (name) => quietly(() => ('; ' + document.cookie).split(`; ${name}=`)[1].split(';')[0]) || '';
+export const readCookie = (name) => quietly(() => ('; ' + document.cookie).split('; ' + name + '=')[1].split(';')[0]) || '';
 
 /** @param {string} name @param {string} value @param {number} maxAge seconds @param {string} on */
 const writeCookie = (name, value, maxAge, on) =>
   quietly(() => {
-    document.cookie = `${name}=${value};path=/;max-age=${maxAge};samesite=lax;domain=${on}${isSecureContext ? ';secure' : ''}`;
+    document.cookie = name + '=' + value + ';path=/;max-age=' + maxAge + ';samesite=lax;domain=' + on + (isSecureContext ? ';secure' : '');
   });
 
 /**
@@ -53,5 +53,5 @@ export function keep(name, value, lasting) {
 /** @param {unknown} value as text that a cookie may hold */
 export const pack = (value) => encodeURIComponent(json(value));
 
-/** @param {string} name @returns {any} `undefined` for what `pack` did not write */
-export const unpack = (name) => quietly(() => parse(decodeURIComponent(readCookie(name) || local[name] || memory[name])));
+/** @param {string} name @returns {any} empty for what `pack` did not write */
+export const unpack = (name) => quietly(() => parse(decodeURIComponent(readCookie(name) || local[name] || memory[name]))) || {};

@@ -3,18 +3,22 @@
 export const { now } = Date;
 /** 0 up to 1: enough for ids, which are no secrets. */
 export const { random } = Math;
-export const { parse, stringify: json } = JSON;
+export const { parse } = JSON;
 
 /**
- * At most `limit` characters of anything, as well-formed Unicode: half an emoji would make the whole event unreadable.
+ * JSON that the collector accepts: half an emoji or U+0000 would make it refuse the whole event. Throws for what is no JSON.
+ * @param {unknown} value
+ * @returns {string}
+ */
+export const json = (value) => JSON.stringify(value, (_, part) => (part?.replace ? part.replace(/[\0\p{Cs}]/gu, '') : part));
+
+/**
+ * At most `limit` characters of anything.
  * @param {unknown} value
  * @param {number} [limit]
  * @returns {string}
  */
-export function cut(value, limit = 2048) {
-  const text = /** @type {any} */ (String(value ?? '').slice(0, limit));
-  return text.toWellFormed?.() ?? text;
-}
+export const cut = (value, limit = 2048) => String(value ?? '').slice(0, limit);
 
 /** A UUIDv7: 48 bits of time in ms, then random; unlike `crypto.randomUUID` it needs no secure context. */
 export const uuid7 = () =>

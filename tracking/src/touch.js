@@ -36,16 +36,13 @@ const isClickId = (name) => name && !without(name + '=', CLICK_ID);
  * utm_* and click ids of the address, case kept. Bytes that are not UTF-8 stay percent-encoded rather than become `�`;
  * `+` is a space in a utm_ value, as forms write it, and itself in a click id.
  */
-function campaignOf() {
-  /** @type {Record<string, string>} */
-  const params = {};
+function readCampaign(/** @type {Record<string, string>} */ params) {
   for (const [, name, value] of location.search.matchAll(/([^?&=]+)=([^&]+)/g)) {
     const key = name.toLowerCase();
     const isUtm = key.startsWith('utm_');
     const raw = isUtm ? value.replace(/\+/g, ' ') : value;
     if (isUtm || isClickId(key)) params[key] ??= cut(quietly(() => decodeURIComponent(raw)) || raw);
   }
-  return params;
 }
 
 /**
@@ -56,10 +53,8 @@ function campaignOf() {
 export const permitted = (value) =>
   parse(
     json(value),
-    allowsMarketing()
-      ? undefined
-      : (name, part) =>
-          name === 'cookies' ? {} : isClickId(name) ? undefined : part?.replace ? without(part, CLICK_ID) : part,
+    /** @type {any} */ (allowsMarketing()) ||
+      ((name, part) => (name === 'cookies' ? {} : isClickId(name) ? undefined : part?.replace ? without(part, CLICK_ID) : part)),
   );
 
 /** Whether cookies of this page are there, too. @param {string} hostname */
@@ -83,10 +78,12 @@ function isInternal() {
  * @returns {boolean} whether it is a new campaign or click id, which opens a new session
  */
 export function arrive(isSessionOver) {
-  touch = unpack('_elt') || {};
+  touch = unpack('_elt');
   const { last } = touch;
   for (const name in touch) touch[name] ||= last;
-  const params = campaignOf();
+  /** @type {Record<string, string>} */
+  const params = {};
+  readCampaign(params);
   const campaign = json(permitted(params));
   const isCampaign = campaign !== '{}' && campaign !== json(permitted(last?.params || ''));
   const { referrer } = document;
@@ -98,7 +95,7 @@ export function arrive(isSessionOver) {
       referrer: isExternal ? cut(referrer) : '',
       params,
       // As Meta's own script would write it, which may be blocked or not there; its cookie replaces ours when it is.
-      cookies: params.fbclid ? { _fbc: `fb.1.${now()}.${params.fbclid}` } : {},
+      cookies: params.fbclid ? { _fbc: 'fb.1.' + now() + '.' + params.fbclid } : {},
     };
     touch.first ||= touch.last;
     if (isExternal || Object.keys(params)[0]) touch.last_non_direct = touch.last;

@@ -123,6 +123,35 @@ test('consent withdrawn holds for what waits in the queue, and at once', async (
   await visitor.close();
 });
 
+test('a decision that is misspelt decides nothing, and is not sent', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(error));
+  await page.goto(site.url(CAMPAIGN));
+  await site.received(1);
+  const before = await stored(page);
+  await page.evaluate(() => {
+    const said = ['Granted', 'yes', '', 'constructor', undefined, null, true, 1, [], {}, { analytics: 'no' }, { analytics: 'false' },
+      { analytics: 0 }, { analytics: false, marketing: 'denied' }, { analytics: { granted: false } }];
+    for (const purposes of said) window.echolead('consent', purposes);
+    window.echolead('event', 'looked');
+  });
+  await site.received(2);
+  await site.quiet();
+  assert.deepEqual(site.names(), ['page_view', 'looked']);
+  assert.equal(site.events()[1].consent, undefined);
+  assert.equal(site.events()[1].tracking_id, site.events()[0].tracking_id);
+  const cookies = (text) => text.split(';').map((pair) => pair.trim().split('=')[0]).filter((name) => name.startsWith('_el')).sort();
+  assert.deepEqual(cookies((await stored(page)).split('{')[0]), cookies(before.split('{')[0]));
+  assert.deepEqual(errors, []);
+  // And one that is not is taken: a purpose of the tenant's own beside one that the script knows.
+  await page.evaluate(() => window.echolead('consent', { marketing: false, 'chat-history': true, ads: undefined }));
+  const [, , decided] = await site.received(3);
+  assert.deepEqual(decided.consent.purposes, { analytics: true, marketing: false, 'chat-history': true });
+  await visitor.close();
+});
+
 test('denied by default and granted later, on the same page, keeps the arrival whole', async () => {
   const visitor = await site.visitor();
   site.domain = 'recusa.test';

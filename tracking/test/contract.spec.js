@@ -26,6 +26,7 @@ test('every kind of event is one the collector accepts', async () => {
     window.echolead('identify', { phone: 11987654321, name: 'x'.repeat(5000), external_id: 7, other: {} });
     window.echolead('event', 'quote_requested', { value: 10.5, list: [1, { a: null }] });
     window.echolead('event', 'not_an_object', 'text');
+    window.echolead('event', 'not_all_text', { nul: 'a\0b', half: ['\ud83d', 'c\udc00\ud83d\ude42'], backslashes: '\\u0000 \\ud83d' });
     window.echolead('event', 'too_large', { text: 'x'.repeat(100_000) });
     window.echolead('consent', { analytics: true, marketing: false }, { policy_version: 3 });
     window.echolead('event', 'plain');
@@ -35,11 +36,13 @@ test('every kind of event is one the collector accepts', async () => {
   await page.locator('#english button').click();
   await page.goto(site.url('/links'));
   for (const id of ['wame', 'file']) await page.click(`#${id}`);
-  const events = await site.received(16);
+  const events = await site.received(17);
   for (const event of events) for (const id of ['event_id', 'tracking_id', 'session_id']) assert.match(event[id], UUID7);
   assert.deepEqual(new Set(events.map((event) => event.name)), new Set([
-    'page_view', 'chat_open', 'chat_start', 'identify', 'quote_requested', 'not_an_object', 'too_large', 'consent', 'plain', 'form_start', 'form_submit', 'click',
+    'page_view', 'chat_open', 'chat_start', 'identify', 'quote_requested', 'not_an_object', 'not_all_text', 'too_large', 'consent', 'plain', 'form_start', 'form_submit', 'click',
   ]));
+  const { properties } = events.find(({ name }) => name === 'not_all_text');
+  assert.deepEqual(properties, { nul: 'ab', half: ['', 'c🙂'], backslashes: '\\u0000 \\ud83d' });
   await visitor.close();
 });
 

@@ -135,7 +135,7 @@ const KINDS = [
   ['fields left out by the page', `${email}<div data-el-ignore><input name="renda"></div>`, { email: EMAIL, renda: '9000' }, { user: { email: EMAIL } }],
   ['fields that shadow the form\'s own', `<input name="id"><input name="action"><input name="submit">${email}`, { id: 'meu', email: EMAIL },
     { user: { email: EMAIL }, fields: { id: 'meu' } }],
-  ['an emoji cut in half by the limit', '<input name="texto">', { texto: 'x'.repeat(999) + '🙂' }, { fields: { texto: 'x'.repeat(999) + '\ufffd' } }],
+  ['an emoji cut in half by the limit', '<input name="texto">', { texto: 'x'.repeat(999) + '🙂' }, { fields: { texto: 'x'.repeat(999) } }],
 ];
 /** Ways in which pages send forms; each kind is sent in one of them, in turn. */
 // By code a moment later: the page may go before the answer to `evaluate` comes, which is then awaited for ever.
