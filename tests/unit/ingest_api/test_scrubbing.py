@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from echolead.events import CLICK_ID_FIELDS, UTM_FIELDS
 from ingest_api.pixel import page_view
-from ingest_api.scrubbing import ENDINGS, REMOVED, SECRET_NAME, scrub
+from ingest_api.scrubbing import ENDINGS, MAX_EMAILS, REMOVED, SECRET_NAME, scrub
 from ingest_api.validation import check_batch
 
 AT = "2025-07-01T12:00:00.000-03:00"
@@ -59,6 +59,7 @@ def stored(text: str) -> bytes:
         ("https://a.test/?q=write+to+ana.b@acme.com.br+now", "https://a.test/?q=[removed]+now"),
         ("https://a.test/?ana@acme.example", "https://a.test/?[removed]"),
         ("https://a.test/?m=ana%2540acme.example", "https://a.test/?m=[removed]"),
+        ("https://a.test/?ana@acme.example=1&a@b.cd@e.f&g@h.i_token=1", "https://a.test/?[removed]=1&[removed][removed]&[removed]=[removed]"),
         ("https://a.test/?otp=1&totp=2&pin=3&user[pin]=4&passcode=5", "https://a.test/?otp=[removed]&totp=[removed]&pin=[removed]&user[pin]=[removed]&passcode=[removed]"),
         ("https://a.test/?aws_access_key=k&x-site-key=k&accessKey=k", "https://a.test/?aws_access_key=[removed]&x-site-key=[removed]&accessKey=[removed]"),
         ("https://a.test/?credential=c&client_assertion=a", "https://a.test/?credential=[removed]&client_assertion=[removed]"),
@@ -161,6 +162,30 @@ def test_tracking_parameters_are_never_touched_beside_a_secret(pairs: list[tuple
         scrub(f"https://a.test/?token=t&{tracking}&senha=s")
         == f"https://a.test/?token=[removed]&{tracking}&senha=[removed]"
     )
+
+
+def test_of_parameters_with_more_at_signs_than_are_looked_at_nothing_is_left() -> None:
+    """An at sign that is no address's counts as well: looking is what takes time. Others stay, wherever they stand."""
+    few = "&".join(f"a{n}=@{n}" for n in range(MAX_EMAILS - 1))
+    assert scrub(f"https://a.test/?{few}&m=ana@acme.example&x=1") == f"https://a.test/?{few}&m={REMOVED}&x=1"
+    assert (
+        scrub(f"https://a.test/?{few}&m=a@b.c,@&gclid=@&token=t&n=ana%40acme.example&utm_id=a@b.c&x=1")
+        == f"https://a.test/?{few}&{REMOVED}&gclid=@&token={REMOVED}&{REMOVED}&utm_id=a@b.c&x=1"
+    )
+
+
+@pytest.mark.parametrize("spelling", ["{}", "%41{}", "a_{}"])
+def test_none_of_thousands_of_parameters_is_overlooked(spelling: str) -> None:
+    """Names are decoded all at once; one with an encoded `&` is still one, and every value is that of its own name."""
+    names = [
+        spelling.format(name) for name in ("a", "token", "a%26token", "a%2526", "b", "%74oken", "a%0Ab", "c%", "%E2%82")
+    ]
+    secret = [spelling.format(name) for name in ("token", "%74oken")]
+    address = "https://a.test/?" + "&".join(f"{name}={n}&utm_id={n}" for n in range(100) for name in names)
+    expected = "https://a.test/?" + "&".join(
+        f"{name}={REMOVED if name in secret else n}&utm_id={n}" for n in range(100) for name in names
+    )
+    assert scrub(address) == expected
 
 
 def test_the_pixel_scrubs_as_well() -> None:
