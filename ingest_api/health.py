@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import threading
+from ipaddress import ip_network
 from types import FrameType
 from typing import Any
 
@@ -40,6 +41,23 @@ READYZ: dict[int | str, dict[str, Any]] = {
         },
     },
 }
+
+NEARBY = tuple(
+    map(
+        ip_network,
+        (
+            "127.0.0.0/8",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "::1",
+            "fc00::/7",
+            "fe80::/10",
+        ),
+    )
+)
+"""Loopback, private (RFC 1918, RFC 4193) and link-local networks. Python's `is_private` has documentation's as well."""
 
 
 class Drain:
@@ -81,11 +99,13 @@ def router(
     """`/healthz`, `/readyz`, `/metrics`."""
     routes = APIRouter(tags=["health"])
 
+    @routes.head("/healthz", include_in_schema=False)  # load balancers ask so
     @routes.get("/healthz", summary="Whether the process answers", responses=HEALTHZ)
     async def healthz() -> dict[str, str]:
         """Answers 200 as long as the event loop turns. Restart the process when it does not."""
         return {"status": "ok"}
 
+    @routes.head("/readyz", include_in_schema=False)
     @routes.get("/readyz", summary="Whether events would be stored", responses=READYZ)
     async def readyz() -> JSONResponse:
         """Asks the queue: connected, syncing every message, streams there, a canary written and read back."""
@@ -102,7 +122,7 @@ def router(
         """For machines next to this one: what comes from the public network gets 404."""
         peer = request.client.host if request.client else ""
         client = parse_ip(proxies.client_ip(peer, request.scope["headers"]))
-        if client is None or not client.is_private:
+        if client is None or not any(client in network for network in NEARBY):
             raise Problem(NOT_FOUND, "There is nothing at this address.")
         return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
 

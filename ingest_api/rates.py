@@ -65,7 +65,11 @@ class Limit:
         """Raises `Problem` when `events` more are too many."""
         if self.count.known + self.count.untold + events > self.events:
             seconds = max(1, math.ceil(self.count.ends_at - clock()))
-            raise Problem(self.problem, f"{self.whose} may send {self.events} events until then.", seconds)
+            until = datetime.fromtimestamp(self.count.ends_at, UTC)
+            sentence = (
+                f"{self.whose} may send {self.events} events until {until:%Y-%m-%d %H:%M:%S} UTC; send it again then."
+            )
+            raise Problem(self.problem, sentence, seconds)
 
 
 @dataclass(slots=True, frozen=True)

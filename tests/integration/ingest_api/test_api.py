@@ -134,18 +134,20 @@ async def test_metrics_count_and_are_for_neighbours_only(collector: CollectorPro
     async with collector.client() as client:
         await client.post("/t", content=make_body(make_event(), make_event(name="Bad Name")))
         metrics = (await client.get("/metrics")).text
-        outside = await client.get("/metrics", headers={"x-forwarded-for": "8.8.8.8"})
+        outside = [await client.get("/metrics", headers={"x-forwarded-for": ip}) for ip in ("8.8.8.8", "203.0.113.9")]
         await held(client, 0)
     assert f'echolead_collector_events_accepted_total{{tenant_id="{collector.tenant_id}"}}' in metrics
     assert 'reason="invalid_event"' in metrics
     assert "echolead_collector_publish_seconds_bucket" in metrics
-    assert outside.status_code == 404
+    assert [each.status_code for each in outside] == [404, 404]
 
 
 async def test_health_and_errors_carry_no_version(collector: CollectorProcess) -> None:
     async with collector.client() as client:
         answers = [await client.get(path) for path in ("/healthz", "/readyz", "/nothing", "/problems/nothing")]
         wrong_method = await client.delete("/healthz")
+        heads = [await client.head(path) for path in ("/healthz", "/readyz")]
+    assert [(each.status_code, each.content) for each in heads] == [(200, b""), (200, b"")]
     assert [each.status_code for each in answers] == [200, 200, 404, 404]
     assert answers[1].json() == {"status": "ready", "missing": []}
     assert (wrong_method.status_code, wrong_method.json()["type"]) == (405, "/problems/method-not-allowed")

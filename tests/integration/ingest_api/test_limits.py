@@ -29,6 +29,25 @@ def batch(events: int) -> bytes:
     return make_body(*(make_event() for _ in range(events)))
 
 
+async def test_a_large_event_counts_for_as_many_as_its_checks_cost(
+    streams: EmbeddedNats, collector_beside: MakeCollector
+) -> None:
+    """90 events of 60 KB are 1,350; of a minute that begins in between either part is still more than 600."""
+    collector = collector_beside(streams, ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS="600")
+    with collector.running():
+        async with collector.client() as client:
+            statuses = {
+                size: {
+                    (
+                        await client.post("/t", content=make_body(make_event(properties={"text": "x" * size})))
+                    ).status_code
+                    for _ in range(90)
+                }
+                for size in (100, 60_000)
+            }
+    assert statuses == {100: {202}, 60_000: {202, 429}}
+
+
 async def test_an_address_that_sends_too_much_is_told_when_to_come_again(
     streams: EmbeddedNats, collector_beside: MakeCollector
 ) -> None:

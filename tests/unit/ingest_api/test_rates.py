@@ -1,5 +1,7 @@
 """Limits of one process, with a clock of the test's own; how processes share them is an integration test."""
 
+import re
+
 import pytest
 
 from echolead.tenancy import Tenant
@@ -43,6 +45,7 @@ def test_an_address_is_refused_until_the_minute_is_over_and_others_are_not(clock
     of.meter(ACME, "203.0.113.7").take(100)
     problem = refusal(of, ACME, "203.0.113.7", 1)
     assert (problem.kind.name, problem.retry_after_seconds) == ("too-many-events-a-minute", 42)
+    assert re.search(r" events until \d{4}-\d\d-\d\d \d\d:\d\d:00 UTC; send it again then\.$", problem.detail)
     of.meter(ACME, "203.0.113.8").take(100)
     clock.now += 42
     of.meter(ACME, "203.0.113.7").take(100)
