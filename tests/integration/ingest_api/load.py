@@ -1,10 +1,11 @@
-"""Load for fault tests: clients that post events without pause and write down what each was answered."""
+"""Load for fault tests: clients that post without pause and write down what each was answered, and who serves them."""
 
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
 import httpx
+import psutil
 
 from tests.integration.ingest_api.conftest import CollectorProcess, make_body, make_event
 
@@ -73,3 +74,15 @@ async def held(client: httpx.AsyncClient, size: int) -> None:
         line = ""
         while f"in_flight_bytes {float(size)}" not in line:
             line = (await client.get("/metrics")).text
+
+
+def workers(supervisor: psutil.Process) -> list[psutil.Process]:
+    """The processes that serve: uvicorn's children, without the one multiprocessing keeps for itself."""
+    found = []
+    for child in supervisor.children():
+        try:
+            if child.status() != psutil.STATUS_ZOMBIE and any("spawn_main" in word for word in child.cmdline()):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found

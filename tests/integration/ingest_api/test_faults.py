@@ -15,6 +15,7 @@ from echolead.embedded.part import running
 from echolead.queue import EVENTS, connect
 from ingest_api.publish import DEADLINE_SECONDS
 from tests.integration.ingest_api.conftest import (
+    CollectorProcess,
     MakeCollector,
     make_body,
     make_event,
@@ -101,29 +102,47 @@ async def test_a_hung_queue_is_answered_503_within_the_deadline_and_in_bounded_m
         assert set(ledger.statuses) == {202, 503}
 
 
+async def overfill(collector: CollectorProcess) -> tuple[set[object], httpx.Response]:
+    """Make the queue of a collector that runs small, and post until it refuses or took 200 events; the last answer."""
+    client = await connect(collector.nats.url, name="tests")
+    small = dataclasses.replace(EVENTS, max_bytes=64 * 1024).config(1)
+    await client.jetstream().update_stream(small)
+    await client.close()
+    acked = set()
+    async with collector.client() as http:
+        for _ in range(200):
+            event = make_event(properties={"text": "x" * 1000})
+            answer = await http.post("/t", content=make_body(event))
+            if answer.status_code != 202:
+                break
+            acked.add(event["event_id"])
+    return acked, answer
+
+
 async def test_a_full_queue_is_answered_503_and_forgets_nothing(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     collector = collector_beside(own_nats)
     with running(own_nats.part(), tmp_path):
         await make_streams(own_nats)
-        client = await connect(own_nats.url, name="tests")
-        small = dataclasses.replace(EVENTS, max_bytes=64 * 1024).config(1)
-        await client.jetstream().update_stream(small)
-        await client.close()
-        acked = set()
         with collector.running():
-            async with collector.client() as http:
-                for _ in range(200):
-                    event = make_event(properties={"text": "x" * 1000})
-                    answer = await http.post("/t", content=make_body(event))
-                    if answer.status_code != 202:
-                        break
-                    acked.add(event["event_id"])
-            assert answer.status_code == 503
-            assert "full" in answer.json()["detail"]
-            assert acked
-            assert acked <= await stored_event_ids(collector)
+            acked, answer = await overfill(collector)
+        assert answer.status_code == 503
+        assert "full" in answer.json()["detail"]
+        assert acked
+        assert acked <= await stored_event_ids(collector)
+
+
+async def test_a_collector_that_answers_before_the_queue_does_would_lose_in_a_full_queue(
+    own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
+) -> None:
+    """The control."""
+    collector = collector_beside(own_nats)
+    with running(own_nats.part(), tmp_path):
+        await make_streams(own_nats)
+        with running(collector.hasty_part(), tmp_path):
+            acked, _ = await overfill(collector)
+        assert acked - await stored_event_ids(collector), "the control lost nothing, so the test above proves nothing"
 
 
 async def test_a_queue_that_does_not_sync_is_not_ready_and_takes_no_event(

@@ -28,7 +28,7 @@ from tests.integration.ingest_api.conftest import (
     make_streams,
     stored_requests,
 )
-from tests.integration.ingest_api.load import held, until
+from tests.integration.ingest_api.load import held, until, workers
 
 WORKERS = 3
 CLIENTS = 16
@@ -102,18 +102,6 @@ class Chaos:
             answered = sender.statuses.total()
             await until(lambda: sender.statuses.total() > answered + CLIENTS)  # with 503, as the test says
             await asyncio.to_thread(self.start_queue)
-
-
-def workers(supervisor: psutil.Process) -> list[psutil.Process]:
-    """The processes that serve: uvicorn's children, without the one multiprocessing keeps for itself."""
-    found = []
-    for child in supervisor.children():
-        try:
-            if child.status() != psutil.STATUS_ZOMBIE and any("spawn_main" in word for word in child.cmdline()):
-                found.append(child)
-        except psutil.NoSuchProcess:
-            continue
-    return found
 
 
 def busy(serving: list[psutil.Process], port: int) -> list[psutil.Process]:

@@ -12,8 +12,7 @@ from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, running
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_streams, stored_event_ids
 from tests.integration.ingest_api.flood import Flood, Flooded
-from tests.integration.ingest_api.load import until
-from tests.integration.ingest_api.test_kill import workers
+from tests.integration.ingest_api.load import until, workers
 
 CONNECTIONS = 64
 WARM_EVENTS = 2_000
