@@ -40,7 +40,7 @@ const once = await minify(text, {
   },
   format: { quote_style: 2 },
 });
-const { code, error } = uglify.minify(once.code, {
+const { code: bare, error } = uglify.minify(once.code, {
   toplevel: true,
   compress: {
     passes: 6,
@@ -56,6 +56,8 @@ const { code, error } = uglify.minify(once.code, {
   output: { quote_style: 2 },
 });
 if (error) throw error;
+// Both take the bundle out of its function, as whose variables they may then shorten; on a page these would be everybody's.
+const code = `(()=>{${bare.replace(/;$/, '')}})()`;
 
 // The collector puts the tenant's configuration in the place of this one text.
 const places = code.split('"__CONFIG__"').length - 1;

@@ -54,7 +54,7 @@ export const syncChatwoot = () =>
     if (chat) widget.setUser(id, profile);
     if (origin) {
       widget.setCustomAttributes(origin);
-      widget.setConversationCustomAttributes(origin);
+      if (chat) widget.setConversationCustomAttributes(origin);
     }
   });
 

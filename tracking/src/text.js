@@ -10,7 +10,7 @@ export const { parse } = JSON;
  * @param {unknown} value
  * @returns {string}
  */
-export const json = (value) => JSON.stringify(value, (_, part) => (part?.replace ? part.replace(/[\0\p{Cs}]/gu, '') : part));
+export const json = (value) => JSON.stringify(value).replace(/(\\\\)|\\u..../g, '$1');
 
 /**
  * At most `limit` characters of anything.

@@ -5,7 +5,7 @@ import { cookieDomain, keep, pack, readCookie, unpack } from './storage.js';
 import { clock, cut, json, now, parse, quietly } from './text.js';
 
 const CLICK_ID =
-  /\b(\w*cl(k?id|src)|[gw]braid|gad_\w+|li_fat_id|igshid|(rdt_|mc_|sc)cid|epik|oppref)=[^&#]*&?/gi;
+  /\b(\w*cl(k?id|src)|[gw]braid|gad_\w+|li_fat_id|igshid|(rdt_|mc_|sc)cid|epik|oppref)=[^&#]*&?/i;
 /** Payment pages and identity providers, which nobody comes from. */
 const WAY_STATION = /^(accounts|login|checkout|pay)\.|paypal|stripe|mercadopago|pagseguro/;
 
@@ -23,10 +23,10 @@ let touch = {};
 /** Whether the last arrival opened this session. */
 let isOfSession = false;
 
-/** An address without some of its parameters. @param {string} url @param {RegExp} parameters */
+/** An address without some of its parameters. @param {string} url @param {RegExp} parameters @returns {string} */
 export function without(url, parameters) {
   const rest = url.replace(parameters, '');
-  return rest === url ? url : rest.replace(/[?&]+(?=#|$)/, '');
+  return rest === url ? url : without(rest.replace(/[?&]+(?=#|$)/, ''), parameters); // there may be more of them
 }
 
 /** @param {string} name */
@@ -113,7 +113,7 @@ export function arriveAsNew() {
 
 /** The arrivals, whole. Ad scripts set their cookies after ours has run, so they are read again here. */
 export function currentTouch() {
-  for (const name of ['_fbc', '_fbp', '_ga', 'hubspotutk', 'rdtrk']) {
+  for (const name of '_fbc _fbp _ga hubspotutk rdtrk'.split(' ')) {
     const value = cut(readCookie(name));
     if (value && isOfSession) touch.last.cookies[name] = value;
   }

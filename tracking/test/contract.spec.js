@@ -26,7 +26,7 @@ test('every kind of event is one the collector accepts', async () => {
     window.echolead('identify', { phone: 11987654321, name: 'x'.repeat(5000), external_id: 7, other: {} });
     window.echolead('event', 'quote_requested', { value: 10.5, list: [1, { a: null }] });
     window.echolead('event', 'not_an_object', 'text');
-    window.echolead('event', 'not_all_text', { nul: 'a\0b', half: ['\ud83d', 'c\udc00\ud83d\ude42'], backslashes: '\\u0000 \\ud83d' });
+    window.echolead('event', 'not_all_text', { nul: 'a\0b', half: ['\ud83d', 'c\udc00\ud83d\ude42'], backslashes: '\\u0000 \\ud83d', 'key\ud83d\0': 1 });
     window.echolead('event', 'too_large', { text: 'x'.repeat(100_000) });
     window.echolead('consent', { analytics: true, marketing: false }, { policy_version: 3 });
     window.echolead('event', 'plain');
@@ -42,7 +42,7 @@ test('every kind of event is one the collector accepts', async () => {
     'page_view', 'chat_open', 'chat_start', 'identify', 'quote_requested', 'not_an_object', 'not_all_text', 'too_large', 'consent', 'plain', 'form_start', 'form_submit', 'click',
   ]));
   const { properties } = events.find(({ name }) => name === 'not_all_text');
-  assert.deepEqual(properties, { nul: 'ab', half: ['', 'c🙂'], backslashes: '\\u0000 \\ud83d' });
+  assert.deepEqual(properties, { nul: 'ab', half: ['', 'c🙂'], backslashes: '\\u0000 \\ud83d', key: 1 });
   await visitor.close();
 });
 
@@ -59,5 +59,20 @@ test('an event of a name that the collector does not take costs only itself, and
   await page.waitForFunction(() => !Object.keys(localStorage).some((key) => key.startsWith('_elq.')));
   assert.deepEqual(site.refusals.map(({ event }) => event.name), ['Pedido de orçamento']);
   assert.match(site.refusals[0].detail, /\$\.name/);
+  await visitor.close();
+});
+
+test('no name of the script but `echolead` is the page\'s', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.addInitScript(() => { window.before = Object.getOwnPropertyNames(window); });
+  await page.goto(site.url('/plain?utm_source=a'));
+  await site.received(1);
+  const { added, taken } = await page.evaluate(() => ({
+    added: Object.getOwnPropertyNames(window).filter((name) => !window.before.includes(name)),
+    // What is declared with `let` is no property of the window, and yet the page cannot declare it again.
+    taken: [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ$_'].filter((name) => (0, eval)(`typeof ${name}`) !== 'undefined'),
+  }));
+  assert.deepEqual([added.filter((name) => name !== 'before'), taken], [['echolead'], []]);
   await visitor.close();
 });

@@ -95,7 +95,7 @@ test('addresses of the same domain, of strangers and of lookalikes get no token'
 });
 
 test('without consent no token is asked for, one that came is taken out of the address and read only when allowed', async () => {
-  const { visitor, page } = await withShop('/handover?utm_source=a&_el=somebody#topo', { attributes: 'data-consent="wait"' });
+  const { visitor, page } = await withShop('/handover?utm_source=a&_el=somebody&_el=again#topo', { attributes: 'data-consent="wait"' });
   assert.match(page.url(), /\/handover\?utm_source=a#topo$/);
   await page.hover('#link');
   await page.mouse.down();
