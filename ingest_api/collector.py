@@ -154,14 +154,14 @@ class Collect:
         try:
             checked = self._checked(post.body, post.tenant, post.meter)
             request = self.received(post.tenant, post.host, post.ip, post.headers, checked)
+            self.intake.send(request, checked, partial(self._answer, post, checked))
         except Problem as problem:
             self._answer(post, checked, problem)
         except Exception:
             log.exception("a request to the collect path failed")
-            self.bodies.release(len(post.body))
-            post.exchange.fail()
-        else:
-            self.intake.send(request, checked, partial(self._answer, post, checked))
+            if not post.exchange.response_complete:
+                self.bodies.release(len(post.body))
+                post.exchange.fail()
 
     def _answer(self, post: WholePost, checked: Checked, problem: Problem | None) -> None:
         self.bodies.release(len(post.body))

@@ -46,6 +46,8 @@ class Exchange:
 
     def answer(self, status: int, rest: bytes) -> None:
         """Answer, once. `rest` follows the status line: header lines, an empty line, a body as long as they say."""
+        if self.response_complete:
+            return
         protocol = self._protocol
         self.response_complete = True
         self.headers, self.pieces = [], []  # an idle connection keeps its last exchange

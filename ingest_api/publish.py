@@ -300,4 +300,5 @@ class Publisher:
                     await client.force_reconnect()
                 await asyncio.sleep(0.05)
             else:
-                self.refusal = None
+                if self.refusal is Failure.SLOW:  # it may be stopping meanwhile
+                    self.refusal = None

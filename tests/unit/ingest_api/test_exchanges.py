@@ -15,6 +15,7 @@ from ingest_api.app import create_app
 from ingest_api.connections import PatientProtocol
 from ingest_api.exchanges import DirectProtocol, Exchange
 from tests.fixtures.served import connected
+from tests.integration.ingest_api.conftest import make_body
 
 HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"9")]
 REST = b"content-type: text/plain\r\ncontent-length: 9\r\n\r\n"
@@ -290,3 +291,21 @@ async def test_the_collector_answers_a_known_host_past_asgi(monkeypatch: pytest.
         await until(lambda: scopes != [])
     assert answer.startswith(b"HTTP/1.1 422 ")
     assert len(scopes) == 1
+
+
+async def test_a_request_that_cannot_be_sent_on_is_answered_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(
+        nats_url=SecretStr("nats://127.0.0.1:1"),
+        postgres_system_url=SecretStr("postgresql:///none"),
+        jwt_secret=SecretStr("k" * 32),
+    )
+    application = create_app(settings)
+    tenant = Tenant("acme", hosts=frozenset({"acme.test"}))
+    monkeypatch.setattr(application._tenants, "_directory", Directory(hosts={"acme.test": tenant}))
+    monkeypatch.setattr(application._collect.intake, "send", lambda *_: 1 / 0)
+    body = make_body()
+    async with connected(DirectProtocol, application) as (reader, writer), asyncio.timeout(10):
+        writer.write(b"POST /t HTTP/1.1\r\nhost: acme.test\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert application._collect.bodies.in_flight == 0
