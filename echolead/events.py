@@ -150,6 +150,19 @@ class ReceivedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     events: list[ReceivedEvent]
 
 
+CollectorReason = Literal[
+    "invalid_event",
+    "malformed_json",
+    "invalid_unicode",
+    "nul_character",
+    "time_out_of_range",
+    "nesting_too_deep",
+    "too_many_keys",
+    "repeated_key",
+    "event_too_large",
+]
+"""Why the collector makes a dead letter of an event (docs/reference/collector.md)."""
+
 LoaderReason = Literal[
     "unreadable_request",
     "unreadable_event",
@@ -160,11 +173,8 @@ LoaderReason = Literal[
 ]
 """Why the loader makes a dead letter."""
 
-REASONS: tuple[str, ...] = (
-    "invalid_event", "malformed_json", "invalid_unicode", "nul_character", "time_out_of_range", "nesting_too_deep",
-    "too_many_keys", "repeated_key", "event_too_large", *get_args(LoaderReason),
-)  # fmt: skip
-"""The codes a dead letter can have: the collector's (docs/reference/collector.md), then the loader's."""
+REASONS: tuple[str, ...] = (*get_args(CollectorReason), *get_args(LoaderReason))
+"""The codes a dead letter can have: the collector's, then the loader's."""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -99,8 +99,7 @@ async def send_accepted(
 def problem_whole(problem: Problem, tenant: Tenant, origin: bytes | None) -> bytes:
     """A problem document from its header lines on."""
     body = problem.body()
-    headers = start_headers(body, PROBLEM_JSON, [NO_STORE, *cors_headers(tenant, origin), *problem.headers()])
-    return whole(headers, body)
+    return whole(start_headers(body, PROBLEM_JSON, problem_headers(problem, tenant, origin)), body)
 
 
 async def send_problem(
@@ -112,8 +111,13 @@ async def send_problem(
         problem.kind.status,
         problem.body(),
         PROBLEM_JSON,
-        [NO_STORE, *cors_headers(tenant, origin), *problem.headers(), *(extra or [])],
+        [*problem_headers(problem, tenant, origin), *(extra or [])],
     )
+
+
+def problem_headers(problem: Problem, tenant: Tenant | None, origin: bytes | None) -> RawHeaders:
+    """What goes with a problem document, beside what its body needs."""
+    return [NO_STORE, *cors_headers(tenant, origin), *problem.headers()]
 
 
 async def send_preflight(send: Send, tenant: Tenant, origin: bytes | None) -> None:

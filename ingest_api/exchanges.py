@@ -11,9 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from ingest_api.answers import RawHeaders
 from ingest_api.connections import PatientProtocol
 
-RawHeaders = list[tuple[bytes, bytes]]
 FAILED = b"content-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n\r\nInternal Server Error"
 
 log = logging.getLogger(__name__)

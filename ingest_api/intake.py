@@ -1,6 +1,5 @@
 """From events that were checked to durable messages, whichever way they came in."""
 
-import asyncio
 import itertools
 import re
 import secrets
@@ -13,7 +12,7 @@ from uuid import UUID
 from echolead.events import DeadLetter, ReceivedRequest, encode
 from ingest_api.metrics import Metrics
 from ingest_api.problems import BODY_TOO_LARGE, QUEUE_UNAVAILABLE, Problem
-from ingest_api.publish import Failure, MessageTooLarge, Publisher, QueueUnavailable
+from ingest_api.publish import Failure, MessageTooLarge, Publisher, QueueUnavailable, told
 from ingest_api.validation import Checked
 
 TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -40,14 +39,7 @@ class Intake:
 
     async def store(self, request: ReceivedRequest, checked: Checked) -> None:
         """Return when the accepted events and the dead letters are durable. Raises `Problem` when they may not be."""
-        done: asyncio.Future[Problem | None] = asyncio.get_running_loop().create_future()
-
-        def tell(problem: Problem | None) -> None:
-            if not done.done():  # who waited may have been cancelled
-                done.set_result(problem)
-
-        self.send(request, checked, tell)
-        problem = await done
+        problem: Problem | None = await told(lambda tell: self.send(request, checked, tell))
         if problem is not None:
             raise problem
 
@@ -78,11 +70,11 @@ class Intake:
             self._publish(f"dead.{request.tenant_id}", b"\n".join(dead_letters(request, checked)), 0, count)
 
     def _publish(self, subject: str, line: bytes, events: int, tell: Tell) -> None:
-        def told(failure: Failure | None) -> None:
+        def hear(failure: Failure | None) -> None:
             tell(None if failure is None else not_stored(QueueUnavailable(failure)))
 
         try:
-            self.publisher.send(subject, line, events, told)
+            self.publisher.send(subject, line, events, hear)
         except (QueueUnavailable, MessageTooLarge) as error:
             tell(not_stored(error))
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from time import perf_counter
+from typing import TypeVar
 
 import nats.errors
 from nats.aio.client import Client
@@ -19,6 +20,8 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError, NoStreamResponseError
 
 from ingest_api.metrics import Metrics
+
+T = TypeVar("T")
 
 MAX_IN_FLIGHT = 2
 MAX_GROUP_REQUESTS = 200
@@ -59,6 +62,18 @@ class QueueUnavailable(Exception):
 
 class MessageTooLarge(Exception):
     """One request is more than the queue takes in a message; sending it again will not help."""
+
+
+async def told(send: Callable[[Callable[[T], None]], None]) -> T:
+    """Wait for what `send` has somebody call with a result, and return that."""
+    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def tell(result: T) -> None:
+        if not done.done():  # who waited may have been cancelled
+            done.set_result(result)
+
+    send(tell)
+    return await done
 
 
 class Group:
@@ -185,14 +200,7 @@ class Publisher:
         as durable. Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`;
         `MessageTooLarge`.
         """
-        done: asyncio.Future[Failure | None] = asyncio.get_running_loop().create_future()
-
-        def tell(failure: Failure | None) -> None:
-            if not done.done():  # who waited may have been cancelled
-                done.set_result(failure)
-
-        self.send(subject, line, events, tell, message_id)
-        failure = await done
+        failure: Failure | None = await told(lambda tell: self.send(subject, line, events, tell, message_id))
         if failure is not None:
             raise QueueUnavailable(failure)
 

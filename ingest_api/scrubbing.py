@@ -113,10 +113,10 @@ def scrub(address: str, *, is_query: bool = False) -> str:
     parameters = parts[::2]
     names = _plain([parameter.partition("=")[0] for parameter in parameters])
     # The few to look at closely. The others cost nothing more: there may be hundreds in each of thousands of addresses.
-    if _may_hold_email(address):
-        places = [n for n, name in enumerate(names) if name[-3:] in ENDINGS or _may_hold_email(parameters[n])]
-    else:
-        places = [n for n, name in enumerate(names) if name[-3:] in ENDINGS]
+    may_hold = _may_hold_email(address)
+    places = [
+        n for n, name in enumerate(names) if name[-3:] in ENDINGS or (may_hold and _may_hold_email(parameters[n]))
+    ]
     # In a sign-in's answer `code` is as good as a password for a minute; elsewhere it is a voucher or a country.
     is_sign_in = STATE.search(address) is not None
     signs_left = MAX_EMAILS

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import accumulate, islice
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import msgspec
 from msgspec import Raw, Struct
@@ -19,6 +19,7 @@ from echolead.events import (
     MAX_BATCH_EVENTS,
     MAX_EVENT_BYTES,
     Batch,
+    CollectorReason,
     Event,
     NormalizedUser,
     ReceivedEvent,
@@ -55,24 +56,13 @@ LONE_HIGH_SURROGATE = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2
 EVENT_ID = re.compile(rb'"event_id"\s*:\s*"([0-9A-Fa-f-]{32,36})"')
 
 
-Reason = Literal[
-    "invalid_event",
-    "malformed_json",
-    "invalid_unicode",
-    "nul_character",
-    "time_out_of_range",
-    "nesting_too_deep",
-    "too_many_keys",
-    "repeated_key",
-    "event_too_large",
-]
-REASONS: tuple[Reason, ...] = get_args(Reason)
+REASONS: tuple[CollectorReason, ...] = get_args(CollectorReason)
 
 
 class Refused(Exception):
     """One event that cannot be taken: a reason code and a sentence."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: CollectorReason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

@@ -33,9 +33,6 @@ export const cookieDomain = () =>
         return isTaken;
       }) || '');
 
-/** The record, wherever it survived. The cookie wins: other subdomains write it too. @param {string} name @returns {string} */
-export const recall = (name) => readCookie(name) || local[name] || memory[name];
-
 /**
  * Keep a record in memory, and in the browser when `lasting`; else take it out of the browser.
  * @param {string} name
@@ -53,5 +50,8 @@ export function keep(name, value, lasting) {
 /** @param {unknown} value as text that a cookie may hold */
 export const pack = (value) => encodeURIComponent(json(value));
 
-/** @param {string} name @returns {any} empty for what `pack` did not write */
+/**
+ * The record, wherever it survived. The cookie wins: other subdomains write it too.
+ * @param {string} name @returns {any} empty for what `pack` did not write
+ */
 export const unpack = (name) => quietly(() => parse(decodeURIComponent(readCookie(name) || local[name] || memory[name]))) || {};

@@ -161,6 +161,25 @@ def make_body(*events: dict[str, object]) -> bytes:
     return json.dumps({"sent_at": "2025-07-01T12:00:01.000-03:00", "events": events or [make_event()]}).encode()
 
 
+def header_of(body: bytes, headers: dict[str, str], path: str = "/t") -> bytes:
+    """The header of a POST after which the connection is closed."""
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "connection: close", f"content-length: {len(body)}", "", ""]).encode()
+
+
+async def answer_to(collector: CollectorProcess, *pieces: bytes) -> bytes:
+    """The answer to a request, byte by byte: one in one piece can go past ASGI; HTTP clients send two."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
+    async with asyncio.timeout(10):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        received = await reader.read()
+    writer.close()
+    return received
+
+
 async def messages(nats: EmbeddedNats, subject: str) -> list[bytes]:
     """The lines of all messages stored on a subject."""
     client = await connect(nats.url, name="tests")

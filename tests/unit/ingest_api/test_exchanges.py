@@ -1,7 +1,7 @@
 """Requests past ASGI, beside the same through uvicorn's own protocol and ASGI, byte by byte."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from echolead.settings import Settings
 from echolead.tenancy import Directory, Tenant
-from ingest_api.app import create_app
+from ingest_api.app import Ingest, create_app
 from ingest_api.connections import PatientProtocol
 from ingest_api.exchanges import DirectProtocol, Exchange
 from tests.fixtures.served import connected
@@ -263,13 +263,9 @@ class Flood(Echo):
         exchange.answer(202, b"content-length: 1000000\r\n\r\n" + bytes(1_000_000))
         return True
 
-    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
-        """Count that it was asked."""
-        return super().__call__(scope, receive, send)
 
-
-async def test_the_collector_answers_a_known_host_past_asgi(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a host that it would have to ask for through it. Without a queue either answer is a refusal."""
+def collector_of_acme(monkeypatch: pytest.MonkeyPatch) -> Ingest:
+    """The collector itself, without queue and database, that knows one tenant by its host."""
     settings = Settings(
         nats_url=SecretStr("nats://127.0.0.1:1"),
         postgres_system_url=SecretStr("postgresql:///none"),
@@ -278,6 +274,12 @@ async def test_the_collector_answers_a_known_host_past_asgi(monkeypatch: pytest.
     application = create_app(settings)
     tenant = Tenant("acme", hosts=frozenset({"acme.test"}))
     monkeypatch.setattr(application._tenants, "_directory", Directory(hosts={"acme.test": tenant}))
+    return application
+
+
+async def test_the_collector_answers_a_known_host_past_asgi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a host that it would have to ask for through it. Without a queue either answer is a refusal."""
+    application = collector_of_acme(monkeypatch)
     scopes: list[Any] = []
 
     async def through_asgi(scope: Any, *_: Any) -> None:
@@ -294,14 +296,7 @@ async def test_the_collector_answers_a_known_host_past_asgi(monkeypatch: pytest.
 
 
 async def test_a_request_that_cannot_be_sent_on_is_answered_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(
-        nats_url=SecretStr("nats://127.0.0.1:1"),
-        postgres_system_url=SecretStr("postgresql:///none"),
-        jwt_secret=SecretStr("k" * 32),
-    )
-    application = create_app(settings)
-    tenant = Tenant("acme", hosts=frozenset({"acme.test"}))
-    monkeypatch.setattr(application._tenants, "_directory", Directory(hosts={"acme.test": tenant}))
+    application = collector_of_acme(monkeypatch)
     monkeypatch.setattr(application._collect.intake, "send", lambda *_: 1 / 0)
     body = make_body()
     async with connected(DirectProtocol, application) as (reader, writer), asyncio.timeout(10):
