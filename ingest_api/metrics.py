@@ -1,9 +1,13 @@
 """What the collector counts, for Prometheus; with several workers each counts, and any of them can tell the sum."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.25, 0.5, 1.0, 2.0)
 
@@ -66,11 +70,36 @@ class Metrics:
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format; of every worker when there are several."""
-        if multi_process_dir() is None:
+        folder = multi_process_dir()
+        if folder is None:
             return generate_latest(self.registry)
         everyone = CollectorRegistry()
-        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        everyone.register(Workers(folder))
         return generate_latest(everyone)
+
+
+class Workers(Collector):
+    """What the workers have shared in `folder`.
+
+    A worker that starts makes an empty file before it gives it a length, and leaves it so if it is killed in between.
+    `prometheus_client` cannot read such a file; there is nothing in it yet.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+
+    def collect(self) -> Iterator[Metric]:
+        """The sums."""
+        files = [str(file) for file in self._folder.glob("*.db") if not is_empty(file)]
+        yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+
+
+def is_empty(file: Path) -> bool:
+    """Whether nothing is in it, or it is gone, as the gauges of a worker that ended."""
+    try:
+        return file.stat().st_size == 0
+    except FileNotFoundError:
+        return True
 
 
 MULTI_PROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"

@@ -4,8 +4,8 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
@@ -167,17 +167,24 @@ def header_of(body: bytes, headers: dict[str, str], path: str = "/t") -> bytes:
     return "\r\n".join([*lines, "connection: close", f"content-length: {len(body)}", "", ""]).encode()
 
 
+@asynccontextmanager
+async def connected(collector: CollectorProcess) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection of the test's own, byte by byte."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
 async def answer_to(collector: CollectorProcess, *pieces: bytes) -> bytes:
     """The answer to a request, byte by byte: one in one piece can go past ASGI; HTTP clients send two."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
-    async with asyncio.timeout(10):
+    async with connected(collector) as (reader, writer), asyncio.timeout(10):
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0.05)
-        received = await reader.read()
-    writer.close()
-    return received
+        return await reader.read()
 
 
 async def messages(nats: EmbeddedNats, subject: str) -> list[bytes]:

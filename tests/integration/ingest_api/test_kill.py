@@ -23,6 +23,7 @@ from echolead.embedded.part import Part, running
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,
+    connected,
     make_body,
     make_event,
     make_streams,
@@ -196,23 +197,23 @@ async def test_a_worker_that_is_killed_while_its_answer_is_awaited_is_replaced_a
 ) -> None:
     """uvicorn's own supervisor would miss it after a minute, in which it replaces nobody and does not stop."""
     collector = collector_beside(streams, ECHOLEAD_COLLECTOR_WORKERS=str(WORKERS))
+    half = f"POST /t HTTP/1.1\r\nhost: {collector.host}\r\ncontent-length: 999\r\n\r\nhalf"
     with running(collector.part(), tmp_path) as process:
         supervisor = psutil.Process(process.pid)
         await until(lambda: len(workers(supervisor)) == WORKERS)
         first = workers(supervisor)
-        _, writer = await asyncio.open_connection("127.0.0.1", collector.port)
-        writer.write(b"POST /t HTTP/1.1\r\nhost: " + collector.host.encode() + b"\r\ncontent-length: 999\r\n\r\nhalf")
-        async with collector.client() as client:
-            await held(client, 4)
-        for worker in first:
-            worker.suspend()  # it answers nobody, and the supervisor asks twice a second
-        await asyncio.sleep(2)
-        for worker in first:
-            worker.kill()
+        async with connected(collector) as (_, writer):
+            writer.write(half.encode())
+            async with collector.client() as client:
+                await held(client, 4)
+            for worker in first:
+                worker.suspend()  # it answers nobody, and the supervisor asks twice a second
+            await asyncio.sleep(2)
+            for worker in first:
+                worker.kill()
         await until(lambda: len(set(workers(supervisor)) - set(first)) == WORKERS, timeout_seconds=30)
         await until(lambda: collector.part().ready() is None)
         async with collector.client() as client:
             await held(client, 0)  # of what died with its worker nothing is counted
-        writer.close()
         process.terminate()
         assert await asyncio.to_thread(process.wait, 20) == 0

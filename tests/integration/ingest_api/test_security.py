@@ -15,6 +15,8 @@ from ingest_api.problems import Problem
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,
+    answer_to,
+    connected,
     make_body,
     make_event,
     stored_requests,
@@ -22,16 +24,6 @@ from tests.integration.ingest_api.conftest import (
 from tests.integration.ingest_api.load import held
 
 ELSEWHERE = "198.41.0.4"
-
-
-async def answered(collector: CollectorProcess, request: bytes) -> bytes:
-    """What comes back for these bytes, up to the end of the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
-    writer.write(request)
-    async with asyncio.timeout(10):
-        answer = await reader.read()
-    writer.close()
-    return answer
 
 
 @pytest.mark.parametrize("path", ["/t", "/t.js", "/t.gif", "/t/i", "/v1/events", "/v1/login", "/healthz", "/docs"])
@@ -48,7 +40,7 @@ async def test_no_answer_names_what_serves_it(collector: CollectorProcess) -> No
     """Also those that uvicorn makes itself: of a request it cannot read, and of one that failed."""
     head = f"host: {collector.host}\r\nconnection: close\r\n\r\n".encode()
     requests = [b"GET /healthz HTTP/1.1\r\n" + head, b"GET /t.gif HTTP/1.1\r\n" + head, b"no HTTP\r\n\r\n"]
-    answers = [await answered(collector, request) for request in requests]
+    answers = [await answer_to(collector, request) for request in requests]
     assert [answer[9:12] for answer in answers] == [b"200", b"200", b"400"]
     assert b"text/plain" in answers[2].lower(), "the parser's own answer is no problem document"
     for answer in answers:
@@ -122,12 +114,10 @@ async def test_a_body_that_dribbles_in_is_given_up(
     """Control: the same body at once, over the same kind of connection, is answered."""
     head = f"POST {path} HTTP/1.1\r\nhost: {collector.host}\r\nconnection: close\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    assert status in await answered(collector, head.encode() + body)
-    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
-    writer.write(head.encode() + body[:-1])
-    async with asyncio.timeout(bodies_module.READ_TIMEOUT_SECONDS + 20):
+    assert status in await answer_to(collector, head.encode() + body)
+    async with connected(collector) as (reader, writer), asyncio.timeout(bodies_module.READ_TIMEOUT_SECONDS + 20):
+        writer.write(head.encode() + body[:-1])
         answer = await reader.readuntil(b"}")
-    writer.close()
     assert b" 408 " in answer
     assert b"/problems/slow-request" in answer
 
@@ -178,14 +168,13 @@ async def two_at_once(collector: CollectorProcess) -> tuple[int, int]:
     """The statuses of a request whose last byte waits until a second one, as large, has been answered."""
     body = make_body(*(make_event(properties={"x": "y" * 60_000}) for _ in range(10)))
     head = f"POST /t HTTP/1.1\r\nhost: {collector.host}\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
-    reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
-    writer.write(head.encode() + body[:-1])
-    await writer.drain()
-    async with collector.client() as client:
-        await held(client, len(body) - 1)
-        second = await client.post("/t", content=body)
-    writer.write(body[-1:])
-    async with asyncio.timeout(10):
-        answer = await reader.read()
-    writer.close()
+    async with connected(collector) as (reader, writer):
+        writer.write(head.encode() + body[:-1])
+        await writer.drain()
+        async with collector.client() as client:
+            await held(client, len(body) - 1)
+            second = await client.post("/t", content=body)
+        writer.write(body[-1:])
+        async with asyncio.timeout(10):
+            answer = await reader.read()
     return int(answer[9:12]), second.status_code

@@ -1,0 +1,24 @@
+"""The metrics of several workers."""
+
+from pathlib import Path
+
+import pytest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+
+from ingest_api.metrics import MULTI_PROCESS_DIR, Metrics
+
+NAME = "echolead_collector_in_flight_bytes"
+
+
+def test_a_worker_that_has_just_made_its_file_keeps_nobody_from_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between making and filling there is an instant, and for one that is killed in it, it lasts."""
+    monkeypatch.setenv(MULTI_PROCESS_DIR, str(tmp_path))
+    for pid, value in ((7, 40.0), (8, 2.0)):
+        shared = MmapedDict(str(tmp_path / f"gauge_livesum_{pid}.db"))
+        shared.write_value(mmap_key(NAME, NAME, [], [], "Bytes"), value, 0.0)
+        shared.close()
+    (tmp_path / "gauge_livesum_9.db").touch()
+    (tmp_path / "counter_9.db").touch()
+    assert f"{NAME} 42.0" in Metrics().render().decode()
