@@ -73,7 +73,8 @@ def test_a_stream_that_is_no_longer_read_ends_its_query(http: httpx.Client, base
         httpx.Client(base_url=base_url, auth=http.auth) as leaving,
         leaving.stream("POST", "/", content=query) as answer,
     ):
-        next(answer.iter_raw())
+        pieces = answer.iter_raw()  # kept: an iterator that is let go closes the connection
+        next(pieces)
         assert running(http, "unread_stream")
     wait_until(lambda: not running(http, "unread_stream"))
 
