@@ -46,7 +46,9 @@ class Intake:
     def send(self, request: ReceivedRequest, checked: Checked, tell: Tell) -> None:
         """As `store`, without waiting: `tell` is called once, with None or with what `store` would raise."""
         if checked.rejected:
-            dead = partial(self._send_dead_letters, request, checked, tell)
+            # Before anything is stored: later there is nobody to tell that they could not be written down.
+            lines = b"\n".join(dead_letters(request, checked))
+            dead = partial(self._send_dead_letters, request.tenant_id, lines, checked, tell)
             if not checked.accepted:
                 dead(None)
                 return
@@ -54,20 +56,20 @@ class Intake:
         self._publish(f"events.{request.tenant_id}", encode(request), len(checked.accepted), tell)
 
     def _send_dead_letters(
-        self, request: ReceivedRequest, checked: Checked, tell: Tell, problem: Problem | None
+        self, tenant_id: str, lines: bytes, checked: Checked, tell: Tell, problem: Problem | None
     ) -> None:
         """After the accepted events, of which `problem` says why they were not stored."""
 
         def count(problem: Problem | None) -> None:
             if problem is None:
                 for rejection in checked.rejected:
-                    self.metrics.rejected.labels(request.tenant_id, rejection.reason).inc()
+                    self.metrics.rejected.labels(tenant_id, rejection.reason).inc()
             tell(problem)
 
         if problem is not None:
             tell(problem)
         else:
-            self._publish(f"dead.{request.tenant_id}", b"\n".join(dead_letters(request, checked)), 0, count)
+            self._publish(f"dead.{tenant_id}", lines, 0, count)
 
     def _publish(self, subject: str, line: bytes, events: int, tell: Tell) -> None:
         def hear(failure: Failure | None) -> None:
