@@ -18,10 +18,11 @@ const idOf = (form) => cut(form.getAttribute('id'));
 
 /** @param {Field} field @param {User} user @param {Record<string, string>} fields */
 function readField(field, user, fields) {
-    const { type, name, id, autocomplete, placeholder, ariaLabel } = field;
+    const { type, name, id, placeholder, ariaLabel } = field;
     const value = cut(field.value, 1000).trim();
     // All that says what a field is for: page builders name fields `field_7a1` and leave the meaning to the label.
-    const words = [type, name, id, autocomplete, placeholder, ariaLabel, field.labels?.[0]?.textContent].join(' ').toLowerCase();
+    // The attribute, as the property keeps only what a browser knows, and Firefox knows neither `cc-csc` nor `one-time-code`.
+    const words = [type, name, id, field.getAttribute('autocomplete'), placeholder, ariaLabel, field.labels?.[0]?.textContent].join(' ').toLowerCase();
     // Typed or chosen by the visitor: no password, hidden, file, button, nor box left unticked.
     if (!value || !(/^(te|email|num|url|date|sel)/.test(type) || field.checked)) return;
     if (SECRET.test(words) || isIgnored(field)) return;

@@ -63,12 +63,24 @@ test('a page builder\'s form, whose fields only their labels explain', async () 
   await visitor.close();
 });
 
-test('passwords, cards, documents, codes, hidden and ignored fields are never sent', async () => {
+/** What a browser's `autocomplete` property says of a field that has the attribute. */
+const KNOWN = {
+  'a browser knows': () => {},
+  'Firefox knows': () => {
+    const { get } = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'autocomplete');
+    Object.defineProperty(HTMLInputElement.prototype, 'autocomplete', {
+      get() { return get.call(this).replace(/^(cc-csc|one-time-code)$/, ''); },
+    });
+  },
+};
+
+for (const [what, limit] of Object.entries(KNOWN)) test(`passwords, cards, documents, codes, hidden and ignored fields are never sent, of purposes that ${what}`, async () => {
   const { visitor, page } = await formsPage();
+  await page.evaluate(limit);
   const form = page.locator('#secret');
   const secrets = {
     senha: 'minha-senha-1', password: 'minha-senha-2', numero: '4111111111111111', cvv: 'cvv 737', cpf: '529.982.247-25',
-    observacao: '4111 1111 1111 1111', codigo: '884422', reservado: 'nao-enviar',
+    observacao: '4111 1111 1111 1111', codigo: '884422', verso: '973', reservado: 'nao-enviar',
   };
   await form.locator('[name=email]').fill('ana@exemplo.com.br');
   for (const [name, value] of Object.entries(secrets)) await form.locator(`[name=${name}]`).fill(value);
