@@ -14,7 +14,7 @@ NPM := .stamps/npm
 SCRIPT := tracking/dist/t.js
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format bench lock clean chromium
+.PHONY: help up test lint format bench lock clean browsers
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -24,7 +24,7 @@ help: ## Show this list
 up: $(BASE) $(SCRIPT) ## Install what is missing, then run the whole stack with a demo tenant
 	@$(BIN)/echolead up $(ARGS)
 
-test: $(DEV) $(SCRIPT) chromium ## Install what is missing, then run every test
+test: $(DEV) $(SCRIPT) browsers ## Install what is missing, then run every test
 	$(BIN)/npm --prefix tracking test
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -80,5 +80,5 @@ $(SCRIPT): $(NPM) $(wildcard tracking/src/*.js) tracking/build.mjs
 	@$(BIN)/npm --prefix tracking run --silent build
 	@touch $@
 
-chromium:
-	@sh tests/ensure_chromium.sh
+browsers:
+	@sh tests/ensure_browsers.sh

@@ -34,7 +34,7 @@ class Site {
   #underWay = new Set();
 
   async open() {
-    this.#forget();
+    this.forget();
     // One after the other: what fails must leave nothing behind that keeps the tests from ending.
     this.collector = await (collector ??= startCollector());
     this.browser = await (browser ??= chromium.launch({
@@ -54,13 +54,14 @@ class Site {
     if (!sites.size) await Promise.all([this.browser.close(), this.collector.stop()]);
   }
 
-  /** A new browser profile, and a site that knows nothing yet. */
+  /** A new profile of Chromium, and a site that knows nothing yet. */
   async visitor(options = {}) {
-    this.#forget();
+    this.forget();
     return this.browser.newContext({ locale: 'pt-BR', timezoneId: 'America/Sao_Paulo', ...options });
   }
 
-  #forget() {
+  /** Be a site that knows nothing yet. */
+  forget() {
     /** Which tenant's pages: theirs are on `lp.`, their collector on `c.` of this domain. */
     this.domain = 'acme.test';
     /** Whether the collector is on the page's own host. */
@@ -144,6 +145,7 @@ class Site {
   }
 
   async #serve(request, response) {
+    request.url = request.url.replace(/^http:\/\/[^/]+/, ''); // as a proxy is asked
     const { pathname, searchParams } = new URL(request.url, 'http://any');
     const body = await buffer(request).catch(() => undefined);
     if (!body) return; // the page went, and took it along

@@ -1,0 +1,139 @@
+/** The script in WebKit: what a visit, a form, a link, a decision and a departure need of a browser, and engines do each in their way. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openSite } from './site.js';
+import { WebKit, whyNoWebKit } from './webkit.js';
+
+let site;
+const webkit = new WebKit();
+before(async () => {
+  if (whyNoWebKit) return;
+  site = await openSite();
+  await webkit.start();
+});
+after(async () => {
+  await webkit.stop();
+  await site?.close();
+});
+
+/** A test with a browser of its own, on a site that knows nothing yet. */
+function inWebKit(name, work) {
+  test(`WebKit: ${name}`, { skip: whyNoWebKit }, async () => {
+    site.forget();
+    const page = await webkit.open(site.port);
+    try {
+      await work(page);
+    } finally {
+      await page.close();
+    }
+  });
+}
+
+const track = (page, ...args) => page.evaluate((...said) => window.echolead(...said), ...args);
+
+inWebKit('a paid visit keeps its parameters, visitor and session', async (page) => {
+  const query = '?utm_source=Google&utm_campaign=Lan%C3%A7amento+2026&gclid=Abc_123-XyZ&utm_term=promo%E7%E3o';
+  await page.goto(site.url(`/plain${query}#topo`));
+  const [view] = await site.received(1);
+  assert.equal(view.page.url, site.url(`/plain${query}#topo`));
+  assert.deepEqual(view.touch.last.params, {
+    utm_source: 'Google', utm_campaign: 'Lançamento 2026', gclid: 'Abc_123-XyZ', utm_term: 'promo%E7%E3o',
+  });
+  await page.goto(site.url('/other'));
+  const [, next] = await site.received(2, 'page_view');
+  assert.deepEqual([next.tracking_id, next.session_id], [view.tracking_id, view.session_id]);
+  assert.deepEqual(next.touch.last, view.touch.last);
+});
+
+inWebKit('a form that leaves the page arrives, and its visitor is known', async (page) => {
+  await page.goto(site.url('/forms'));
+  await page.fill('#contato [name=nome]', 'Ana Souza');
+  await page.fill('#contato [name=e-mail]', 'Ana@Exemplo.com.br');
+  await page.fill('#contato [name=telefone]', '(11) 98765-4321');
+  await page.click('#contato button');
+  const [submit] = await site.received(1, 'form_submit');
+  assert.deepEqual(submit.user, { name: 'Ana Souza', email: 'Ana@Exemplo.com.br', phone: '(11) 98765-4321' });
+  await site.received(2, 'page_view');
+  assert.deepEqual(new Set(site.names()), new Set(['page_view', 'form_start', 'form_submit']));
+});
+
+inWebKit('passwords, cards, documents, codes, hidden and ignored fields are never sent', async (page) => {
+  const secrets = ['senha', 'password', 'numero', 'cvv', 'cpf', 'codigo', 'verso', 'reservado'];
+  await page.goto(site.url('/forms'));
+  await page.fill('#secret [name=email]', 'ana@exemplo.com.br');
+  for (const name of secrets) await page.fill(`#secret [name=${name}]`, '884422');
+  await page.click('#secret button');
+  const [submit] = await site.received(1, 'form_submit');
+  assert.deepEqual([submit.user, submit.properties.fields], [{ email: 'ana@exemplo.com.br' }, {}]);
+});
+
+inWebKit('a single-page application has one view for each page, also on the way back', async (page) => {
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  await page.evaluate(() => {
+    history.pushState({}, '', '/novo?a=1');
+    document.title = 'Novo';
+  });
+  await site.received(2, 'page_view');
+  await page.goto(site.url('/other'));
+  await site.received(3, 'page_view');
+  await page.back();
+  await site.received(4, 'page_view');
+  await track(page, 'event', 'still_there');
+  await site.received(1, 'still_there');
+  const views = await site.received(4, 'page_view');
+  assert.deepEqual(views.map(({ page: { url, title } }) => [new URL(url).pathname, title]), [
+    ['/plain', 'Página simples'], ['/novo', 'Novo'], ['/other', 'Outra página'], ['/novo', 'Novo'],
+  ]);
+});
+
+inWebKit('an event of the moment of leaving arrives, on a slow network as well', async (page) => {
+  await page.goto(site.url('/plain'));
+  await site.received(1);
+  site.delay = 1000;
+  await page.evaluate(() => addEventListener('pagehide', () => window.echolead('event', 'last_word')));
+  await page.goto(site.url('/blank'));
+  await site.received(1, 'last_word');
+});
+
+inWebKit('an answer of 500 is tried again, with the same event', async (page) => {
+  site.answer = (number) => (number < 2 ? { status: 500 } : undefined);
+  await page.goto(site.url('/plain'));
+  const [view] = await site.received(1);
+  assert.deepEqual(new Set(site.requests.flatMap(({ body }) => body.events.map(({ event_id: id }) => id))), new Set([view.event_id]));
+});
+
+inWebKit('nothing is kept or sent before the visitor has decided', async (page) => {
+  site.attributes = 'data-consent="wait"';
+  await page.goto(site.url('/plain?gclid=x1'));
+  await site.quiet(1200);
+  assert.deepEqual([site.requests, await page.evaluate(() => [document.cookie, localStorage.length])], [[], ['', 0]]);
+  await track(page, 'consent', 'granted');
+  await site.received(2);
+  assert.deepEqual(site.names().sort(), ['consent', 'page_view']);
+});
+
+inWebKit('clicks that lead away are events, and WhatsApp gets its code', async (page) => {
+  await page.goto(site.url('/links'));
+  for (const id of ['out', 'own', 'file', 'tel', 'mail', 'wame-text']) await page.click(`#${id}`);
+  const clicks = await site.received(5, 'click');
+  assert.deepEqual(clicks.map(({ properties }) => properties.kind), ['outbound', 'download', 'tel', 'mailto', 'whatsapp']);
+  const href = await page.evaluate(() => document.getElementById('wame-text').href);
+  assert.ok(href.endsWith(`%20[%23${clicks[4].properties.whatsapp_code}]`), href);
+});
+
+inWebKit('the collector brings the id back when the browser has forgotten it', async (page) => {
+  site.isFirstParty = true;
+  await page.goto(site.url('/plain'));
+  const [view] = await site.received(1);
+  const own = (await page.cookies()).find(({ name }) => name === '_eli');
+  assert.deepEqual([own.httpOnly, own.sameSite], [true, 'Lax']);
+  await page.evaluate(() => {
+    localStorage.clear();
+    for (const [name] of document.cookie.matchAll(/_el[^=]*(?==)/g)) document.cookie = `${name}=;max-age=0;path=/;domain=acme.test`;
+  });
+  assert.equal(await page.evaluate(() => document.cookie), '');
+  await page.goto(site.url('/other'));
+  const [, next] = await site.received(2, 'page_view');
+  assert.equal(next.tracking_id, view.tracking_id);
+});
