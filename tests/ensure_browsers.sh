@@ -1,6 +1,6 @@
 #!/bin/sh
-# The browser tests drive the system's Chromium and, where it is there, its WebKit. As root on Debian both are installed
-# when missing; elsewhere a message says what to do.
+# The browser tests drive the system's Chromium and, where they are there, Firefox and WebKit. As root on Debian all are
+# installed when missing; elsewhere a message says what to do.
 set -eu
 
 has() {
@@ -14,8 +14,8 @@ has_chromium() {
     return 1
 }
 
-has_webkit() {
-    has WebKitWebDriver && has Xvfb
+has_others() {
+    has firefox-esr && has WebKitWebDriver && has Xvfb
 }
 
 install() {
@@ -28,6 +28,6 @@ if ! has_chromium && ! install chromium fonts-liberation; then
     echo "The browser tests need Chromium. Install it (Debian: sudo apt install chromium), or set CHROMIUM_PATH." >&2
     exit 1
 fi
-if ! has_webkit && ! install webkit2gtk-driver xvfb; then
-    echo "Without WebKit its tests are skipped (Debian: sudo apt install webkit2gtk-driver xvfb)."
+if ! has_others && ! install firefox-esr webkit2gtk-driver xvfb; then
+    echo "Tests in Firefox and WebKit are skipped where these are not there (Debian: sudo apt install firefox-esr webkit2gtk-driver xvfb)."
 fi

@@ -1,37 +1,42 @@
-/** The script in WebKit: what a visit, a form, a link, a decision and a departure need of a browser, and engines do each in their way. */
+/**
+ * The script in other engines than Chromium's: what a visit, a form, a link, a decision and a departure need of a browser, which
+ * each does in its way.
+ */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { Firefox } from './firefox.js';
 import { openSite } from './site.js';
-import { WebKit, whyNoWebKit } from './webkit.js';
+import { WebKit } from './webkit.js';
 
 let site;
-const webkit = new WebKit();
+const browsers = new Map([WebKit, Firefox].map((Browser) => [Browser, new Browser()]));
 before(async () => {
-  if (whyNoWebKit) return;
   site = await openSite();
-  await webkit.start();
+  for (const [{ skip }, browser] of browsers) if (!skip) await browser.start();
 });
 after(async () => {
-  await webkit.stop();
-  await site?.close();
+  for (const browser of browsers.values()) await browser.stop();
+  await site.close();
 });
 
-/** A test with a browser of its own, on a site that knows nothing yet. */
-function inWebKit(name, work) {
-  test(`WebKit: ${name}`, { skip: whyNoWebKit }, async () => {
-    site.forget();
-    const page = await webkit.open(site.port);
-    try {
-      await work(page);
-    } finally {
-      await page.close();
-    }
-  });
+/** A test in each, with a browser without a past, on a site that knows nothing yet. */
+function inEach(name, work) {
+  for (const [{ name: engine, skip }, browser] of browsers) {
+    test(`${engine}: ${name}`, { skip }, async () => {
+      site.forget();
+      const page = await browser.open(site.port);
+      try {
+        await work(page);
+      } finally {
+        await page.close();
+      }
+    });
+  }
 }
 
 const track = (page, ...args) => page.evaluate((...said) => window.echolead(...said), ...args);
 
-inWebKit('a paid visit keeps its parameters, visitor and session', async (page) => {
+inEach('a paid visit keeps its parameters, visitor and session', async (page) => {
   const query = '?utm_source=Google&utm_campaign=Lan%C3%A7amento+2026&gclid=Abc_123-XyZ&utm_term=promo%E7%E3o';
   await page.goto(site.url(`/plain${query}#topo`));
   const [view] = await site.received(1);
@@ -45,7 +50,7 @@ inWebKit('a paid visit keeps its parameters, visitor and session', async (page) 
   assert.deepEqual(next.touch.last, view.touch.last);
 });
 
-inWebKit('a form that leaves the page arrives, and its visitor is known', async (page) => {
+inEach('a form that leaves the page arrives, and its visitor is known', async (page) => {
   await page.goto(site.url('/forms'));
   await page.fill('#contato [name=nome]', 'Ana Souza');
   await page.fill('#contato [name=e-mail]', 'Ana@Exemplo.com.br');
@@ -57,7 +62,7 @@ inWebKit('a form that leaves the page arrives, and its visitor is known', async 
   assert.deepEqual(new Set(site.names()), new Set(['page_view', 'form_start', 'form_submit']));
 });
 
-inWebKit('passwords, cards, documents, codes, hidden and ignored fields are never sent', async (page) => {
+inEach('passwords, cards, documents, codes, hidden and ignored fields are never sent', async (page) => {
   const secrets = ['senha', 'password', 'numero', 'cvv', 'cpf', 'codigo', 'verso', 'reservado'];
   await page.goto(site.url('/forms'));
   await page.fill('#secret [name=email]', 'ana@exemplo.com.br');
@@ -67,7 +72,7 @@ inWebKit('passwords, cards, documents, codes, hidden and ignored fields are neve
   assert.deepEqual([submit.user, submit.properties.fields], [{ email: 'ana@exemplo.com.br' }, {}]);
 });
 
-inWebKit('a single-page application has one view for each page, also on the way back', async (page) => {
+inEach('a single-page application has one view for each page, also on the way back', async (page) => {
   await page.goto(site.url('/plain'));
   await site.received(1);
   await page.evaluate(() => {
@@ -87,7 +92,7 @@ inWebKit('a single-page application has one view for each page, also on the way 
   ]);
 });
 
-inWebKit('an event of the moment of leaving arrives, on a slow network as well', async (page) => {
+inEach('an event of the moment of leaving arrives, on a slow network as well', async (page) => {
   await page.goto(site.url('/plain'));
   await site.received(1);
   site.delay = 1000;
@@ -96,14 +101,14 @@ inWebKit('an event of the moment of leaving arrives, on a slow network as well',
   await site.received(1, 'last_word');
 });
 
-inWebKit('an answer of 500 is tried again, with the same event', async (page) => {
+inEach('an answer of 500 is tried again, with the same event', async (page) => {
   site.answer = (number) => (number < 2 ? { status: 500 } : undefined);
   await page.goto(site.url('/plain'));
   const [view] = await site.received(1);
   assert.deepEqual(new Set(site.requests.flatMap(({ body }) => body.events.map(({ event_id: id }) => id))), new Set([view.event_id]));
 });
 
-inWebKit('nothing is kept or sent before the visitor has decided', async (page) => {
+inEach('nothing is kept or sent before the visitor has decided', async (page) => {
   site.attributes = 'data-consent="wait"';
   await page.goto(site.url('/plain?gclid=x1'));
   await site.quiet(1200);
@@ -113,7 +118,7 @@ inWebKit('nothing is kept or sent before the visitor has decided', async (page) 
   assert.deepEqual(site.names().sort(), ['consent', 'page_view']);
 });
 
-inWebKit('clicks that lead away are events, and WhatsApp gets its code', async (page) => {
+inEach('clicks that lead away are events, and WhatsApp gets its code', async (page) => {
   await page.goto(site.url('/links'));
   for (const id of ['out', 'own', 'file', 'tel', 'mail', 'wame-text']) await page.click(`#${id}`);
   const clicks = await site.received(5, 'click');
@@ -122,7 +127,7 @@ inWebKit('clicks that lead away are events, and WhatsApp gets its code', async (
   assert.ok(href.endsWith(`%20[%23${clicks[4].properties.whatsapp_code}]`), href);
 });
 
-inWebKit('the collector brings the id back when the browser has forgotten it', async (page) => {
+inEach('the collector brings the id back when the browser has forgotten it', async (page) => {
   site.isFirstParty = true;
   await page.goto(site.url('/plain'));
   const [view] = await site.received(1);
