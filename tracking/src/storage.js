@@ -28,9 +28,8 @@ export const cookieDomain = () =>
       .map((_, i, labels) => labels.slice(~i).join('.'))
       .find((candidate) => {
         writeCookie('_el0', '1', 9, candidate);
-        const isTaken = readCookie('_el0');
-        writeCookie('_el0', '', 0, candidate);
-        return isTaken;
+        // Not taken, there is none to remove, and Firefox would complain to the page's owner once more.
+        return readCookie('_el0') && (writeCookie('_el0', '', 0, candidate), true);
       }) || '');
 
 /**
