@@ -142,3 +142,19 @@ inEach('the collector brings the id back when the browser has forgotten it', asy
   const [, next] = await site.received(2, 'page_view');
   assert.equal(next.tracking_id, view.tracking_id);
 });
+
+for (const [what, selector, address] of [
+  ['a link', '#link', /^loja\.shop\.test\/plain\?cor=azul%20claro&_el=[\w-]{50}$/],
+  ['a form that gets', '#get button', /^loja\.shop\.test\/plain\?q=tenis&_el=[\w-]{50}$/],
+]) {
+  inEach(`${what} to the other domain carries the visitor, and the address there is clean`, async (page) => {
+    site.domain = 'casa.test';
+    await page.goto(site.url('/handover'));
+    const [view] = await site.received(1);
+    await page.click(selector);
+    const [, next] = await site.received(2, 'page_view');
+    assert.equal(next.tracking_id, view.tracking_id);
+    assert.ok(site.visited.some((visited) => address.test(visited)), site.visited.join('\n'));
+    assert.ok(!(await page.evaluate(() => location.href)).includes('_el'));
+  });
+}
