@@ -80,7 +80,7 @@ for (const [what, limit] of Object.entries(KNOWN)) test(`passwords, cards, docum
   const form = page.locator('#secret');
   const secrets = {
     senha: 'minha-senha-1', password: 'minha-senha-2', numero: '4111111111111111', cvv: 'cvv 737', cpf: '529.982.247-25',
-    observacao: '4111 1111 1111 1111', codigo: '884422', verso: '973', reservado: 'nao-enviar',
+    observacao: '4111 1111 1111 1111', codigo: 'codigo 884422', verso: 'verso 973', reservado: 'nao-enviar',
   };
   await form.locator('[name=email]').fill('ana@exemplo.com.br');
   for (const [name, value] of Object.entries(secrets)) await form.locator(`[name=${name}]`).fill(value);
