@@ -120,11 +120,13 @@ class Lane:
     def join(self, line: bytes, events: int, message_id: str, tell: Tell) -> None:
         """Add one request's line to the last waiting group, or to a new one when that is full.
 
-        A line with an id is a group of its own: the queue knows messages by their id, not what is in them.
+        A line with an id is a group of its own: the queue knows messages by their id, not what is in them. A group
+        whose time was over while it waited has told everybody, and would tell nobody who joined it.
         """
         group = self.waiting[-1] if self.waiting and not message_id else None
         if (
             group is None
+            or group.is_settled
             or group.message_id
             or len(group.lines) >= MAX_GROUP_REQUESTS
             or group.size + len(line) > MAX_GROUP_BYTES
