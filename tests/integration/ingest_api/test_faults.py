@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import running
+from echolead.embedded.part import Part, running
 from echolead.queue import EVENTS, connect
 from ingest_api.publish import DEADLINE_SECONDS
 from tests.integration.ingest_api.conftest import (
@@ -116,40 +116,41 @@ async def test_a_killed_queue_is_answered_503_and_loses_nothing_acknowledged(
 
 
 class Hung(NamedTuple):
-    """What a load saw of a queue that hung; `growth` is the collector's memory then over before."""
+    """What a load saw of a queue that hung, and what the queue has; `growth` is the memory then over before."""
 
     ledger: Ledger
     refused: int
     growth: float
+    stored: set[str]
 
 
-async def hang(nats: subprocess.Popen[bytes], collector: CollectorProcess, process: psutil.Process) -> Hung:
+async def hang(nats: EmbeddedNats, collector: CollectorProcess, part: Part, logs: Path) -> Hung:
     """Stop the queue under load for longer than a request waits, and let it go on."""
-    async with Load(collector) as ledger:
-        await more_acked(ledger, 100)
-        memory_before = process.memory_info().rss
-        with stopped(nats):
-            await asyncio.sleep(DEADLINE_SECONDS + 2)
-            refused = ledger.statuses[503]
-            memory_hung = process.memory_info().rss
-        await more_acked(ledger, 50)
-    return Hung(ledger, refused, memory_hung / memory_before)
+    with running(nats.part(), logs) as queue:
+        await make_streams(nats)
+        with running(part, logs) as process:
+            memory = psutil.Process(process.pid).memory_info
+            async with Load(collector) as ledger:
+                await more_acked(ledger, 100)
+                memory_before = memory().rss
+                with stopped(queue):
+                    await asyncio.sleep(DEADLINE_SECONDS + 2)
+                    refused = ledger.statuses[503]
+                    memory_hung = memory().rss
+                await more_acked(ledger, 50)
+        return Hung(ledger, refused, memory_hung / memory_before, await stored_event_ids(collector))
 
 
 async def test_a_hung_queue_is_answered_503_within_the_deadline_and_in_bounded_memory(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     collector = collector_beside(own_nats)
-    with ExitStack() as stack:
-        nats = stack.enter_context(running(own_nats.part(), tmp_path))
-        await make_streams(own_nats)
-        process = psutil.Process(stack.enter_context(collector.running()).pid)
-        ledger, refused, growth = await hang(nats, collector, process)
-        assert refused > 20
-        assert ledger.slowest_seconds < ANSWERED_WITHIN_SECONDS
-        assert growth < 1.5
-        assert ledger.acked <= await stored_event_ids(collector)
-        assert set(ledger.statuses) == {202, 503}
+    ledger, refused, growth, stored = await hang(own_nats, collector, collector.part(), tmp_path)
+    assert refused > 20
+    assert ledger.slowest_seconds < ANSWERED_WITHIN_SECONDS
+    assert growth < 1.5
+    assert ledger.acked <= stored
+    assert set(ledger.statuses) == {202, 503}
 
 
 async def test_a_collector_that_answers_before_the_queue_does_would_lose_beside_a_hung_queue(
@@ -157,12 +158,7 @@ async def test_a_collector_that_answers_before_the_queue_does_would_lose_beside_
 ) -> None:
     """The control."""
     collector = collector_beside(own_nats)
-    with ExitStack() as stack:
-        nats = stack.enter_context(running(own_nats.part(), tmp_path))
-        await make_streams(own_nats)
-        process = psutil.Process(stack.enter_context(running(collector.hasty_part(), tmp_path)).pid)
-        ledger, _, _ = await hang(nats, collector, process)
-        stored = await stored_event_ids(collector)
+    ledger, _, _, stored = await hang(own_nats, collector, collector.hasty_part(), tmp_path)
     assert ledger.acked - stored, "the control lost nothing, so the test above proves nothing"
 
 
