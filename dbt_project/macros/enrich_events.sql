@@ -3,14 +3,9 @@
   enriched.events.
 -#}
 {% macro enrich_events(relation) -%}
--- An event sent without a touch (by a server, by an old script) came from where its own page's address says.
 corrected as (
     select
         *,
-        event.touch.last.landing_url != '' as has_touch,
-        if(has_touch, event.touch.last.landing_url, event.page.url) as touch_landing_url,
-        if(has_touch, event.touch.last.referrer, event.page.referrer) as touch_referrer,
-        if(has_touch, event.touch.last.params, {{ url_parameters('event.page.url') }}) as touch_params,
         {{ corrected_time('client_occurred_at', 'client_sent_at', 'received_at') }} as occurred_at,
         toInt64(toUnixTimestamp64Milli(occurred_at) - toUnixTimestamp64Milli(client_occurred_at)) as clock_shift_ms
     from {{ relation }}
@@ -34,19 +29,19 @@ enriched as (
         loaded_at,
         clock_shift_ms,
         sent_by,
-        event.page.url as page_url,
+        page_url,
         lower(domain(page_url)) as page_host,
         path(page_url) as page_path,
-        event.page.title as page_title,
-        event.page.referrer as page_referrer,
+        page_title,
+        page_referrer,
         {{ bare_host('page_referrer') }} as referrer_host,
-        {{ shifted_time('event.touch.last.at', 'clock_shift_ms', 'received_at') }} as touch_at,
+        {{ shifted_time('last_touch_said_at', 'clock_shift_ms', 'received_at') }} as touch_at,
         touch_landing_url as landing_url,
         touch_referrer,
         {% for name in utm_names() + click_id_names() -%}
         touch_params['{{ name }}'] as {{ name }},
         {% endfor -%}
-        event.touch.last.cookies as ad_cookies,
+        ad_cookies,
         source,
         medium,
         campaign,
@@ -55,16 +50,16 @@ enriched as (
         toBool(is_paid) as is_paid,
         toBool(has_source_conflict) as has_source_conflict,
         source_rule,
-        if(startsWith(event.touch.first, '{'), event.touch.first, '') as first_touch,
-        {{ shifted_time("JSONExtractString(event.touch.first, 'at')", 'clock_shift_ms', 'received_at') }} as first_touch_at,
-        if(startsWith(event.touch.last_non_direct, '{'), event.touch.last_non_direct, '') as last_non_direct_touch,
-        {{ shifted_time("JSONExtractString(event.touch.last_non_direct, 'at')", 'clock_shift_ms', 'received_at') }}
+        first_touch,
+        {{ shifted_time('first_touch_said_at', 'clock_shift_ms', 'received_at') }} as first_touch_at,
+        last_non_direct_touch,
+        {{ shifted_time('last_non_direct_touch_said_at', 'clock_shift_ms', 'received_at') }}
             as last_non_direct_touch_at,
-        event.context.language as language,
-        event.context.time_zone as browser_time_zone,
-        event.context.screen as screen,
-        event.context.viewport as viewport,
-        event.context.script_version as script_version,
+        language,
+        browser_time_zone,
+        screen,
+        viewport,
+        script_version,
         user_agent,
         {{ user_agent_value('device', 'user_agent') }} as device_type,
         {{ user_agent_value('browser', 'user_agent') }} as browser,
@@ -78,16 +73,21 @@ enriched as (
         country,
         '' as region,
         ip,
-        lower(hex(sipHash128(tenant_id, ip, user_agent, event.context.language, event.context.screen, event.context.time_zone)))
+        lower(hex(sipHash128(tenant_id, ip, user_agent, language, screen, browser_time_zone)))
             as visitor_fingerprint,
-        event.user.name as name,
+        name,
         email,
         phone,
         phone_variants,
-        event.user.external_id as external_id,
+        external_id,
         {{ consent_state('analytics') }} as analytics_consent,
         {{ consent_state('marketing') }} as marketing_consent,
-        event.properties as properties,
+        properties,
+        company,
+        conversion_name,
+        revenue,
+        currency,
+        set_aside,
         schema_version,
         trace_id,
         {{ rules_version('own_hosts', known_time_zone('time_zone')) }} as rules_version,
@@ -95,6 +95,6 @@ enriched as (
     from classified
     left join (
         select time_zone as browser_time_zone, country from {{ ref('time_zones') }}
-    ) as countries on classified.event.context.time_zone = countries.browser_time_zone
+    ) as countries using (browser_time_zone)
 )
 {%- endmacro %}

@@ -1,9 +1,8 @@
-{#- A time the script wrote, on the collector's clock as its event is, not after `received_at`; NULL when unreadable. -#}
-{% macro shifted_time(client_text, shift_ms, received_at) -%}
-    {%- set moment = "parseDateTime64BestEffortOrNull(" ~ client_text ~ ", 3, 'UTC')" -%}
+{#- A time on the sender's clock, on the collector's as its event is, not after `received_at`; NULL when there is none. -#}
+{% macro shifted_time(said_at, shift_ms, received_at) -%}
     if(
-        isNull({{ moment }}),
+        {{ said_at }} is null,
         null,
-        least(assumeNotNull({{ moment }}) + toIntervalMillisecond({{ shift_ms }}), {{ received_at }})
+        least(assumeNotNull({{ said_at }}) + toIntervalMillisecond({{ shift_ms }}), {{ received_at }})
     )
 {%- endmacro %}

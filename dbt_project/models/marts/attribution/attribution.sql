@@ -97,7 +97,7 @@ select
     session_id,
     credit.1 as model,
     credit.2 as weight,
-    toDecimal64(toFloat64(conversion_revenue) * weight, 6) as revenue,
+    toDecimal128(toFloat64(conversion_revenue) * weight, 6) as revenue,
     source,
     medium,
     campaign,

@@ -41,15 +41,12 @@ select
     conversion_events.event_id as conversion_id,
     visitors.lead_id as lead_id,
     'event' as kind,
-    JSONExtractString(properties, 'name') as name,
+    conversion_events.conversion_name as name,
     conversion_events.event_id as event_id,
     conversion_events.occurred_at as occurred_at,
     conversion_events.occurred_date as occurred_date,
-    toDecimal64OrZero(coalesce(
-        nullIf(trim(both '"' from JSONExtractRaw(properties, 'value')), ''),
-        trim(both '"' from JSONExtractRaw(properties, 'revenue'))
-    ), 2) as revenue,
-    upper(JSONExtractString(properties, 'currency')) as currency
+    coalesce(conversion_events.revenue, toDecimal64(0, 2)) as revenue,
+    conversion_events.currency as currency
 from conversion_events
 inner join visitors
     on conversion_events.tenant_id = visitors.tenant_id and conversion_events.tracking_id = visitors.tracking_id

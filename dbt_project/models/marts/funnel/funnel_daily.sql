@@ -39,7 +39,7 @@ measures as (
         toUInt64(chats > 0) as chats,
         toUInt64(0) as leads,
         toUInt64(0) as reported_conversions,
-        toDecimal64(0, 6) as reported_revenue
+        toDecimal128(0, 6) as reported_revenue
     from counted_sessions
 
     union all
@@ -55,7 +55,7 @@ measures as (
         toUInt64(0) as chats,
         toUInt64(conversion_kind = 'lead') as leads,
         toUInt64(conversion_kind = 'event') as reported_conversions,
-        if(conversion_kind = 'event', revenue, toDecimal64(0, 6)) as reported_revenue
+        if(conversion_kind = 'event', revenue, toDecimal128(0, 6)) as reported_revenue
     from conversions
 )
 
@@ -72,7 +72,7 @@ select
     sum(reported_conversions) as conversions,
     cast(null, 'Nullable(UInt64)') as qualified,
     cast(null, 'Nullable(UInt64)') as won,
-    if(conversions = 0, null, toDecimal64(sum(reported_revenue), 2)) as revenue,
+    if(conversions = 0, null, toDecimal128(sum(reported_revenue), 2)) as revenue,
     cast(null, 'Nullable(Decimal(18, 2))') as cost,
     cast(null, 'Nullable(Decimal(18, 2))') as cpl,
     cast(null, 'Nullable(Decimal(18, 2))') as cac,

@@ -36,9 +36,7 @@ people as (
         argMaxIf(arraySort(variant -> -length(variant), arrayPushBack(phone_variants, phone))[1], event_key, phone != '')
             as latest_phone,
         argMaxIf(external_id, event_key, external_id != '') as latest_external_id,
-        argMaxIf(
-            JSONExtractString(properties, 'company'), event_key, JSONExtractString(properties, 'company') != ''
-        ) as latest_company,
+        argMaxIf(company, event_key, company != '') as latest_company,
         argMaxIf(analytics_consent, event_key, analytics_consent != '') as latest_analytics_consent,
         argMaxIf(marketing_consent, event_key, marketing_consent != '') as latest_marketing_consent,
         maxIf(toNullable(occurred_at), analytics_consent != '' or marketing_consent != '') as consent_at,

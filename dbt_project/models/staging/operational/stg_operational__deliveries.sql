@@ -13,7 +13,7 @@ select
     state,
     toUInt32(attempts) as attempts,
     coalesce(last_error_class, '') as last_error_class,
-    coalesce(last_error, '') as last_error,
+    {{ bounded_text("coalesce(source.last_error, '')", 100000) }} as last_error,
     toDateTime64(created_at, 3, 'UTC') as created_at,
     toDateTime64(updated_at, 3, 'UTC') as updated_at,
     toDateTime64(delivered_at, 3, 'UTC') as delivered_at,

@@ -6,12 +6,17 @@ source as (
 
 select
     tenant_id,
-    name,
+    {{ bounded_text('source.name', 2048) }} as name,
     timezone as time_zone,
     default_region,
     currency,
     consent_default,
-    is_active
+    is_active,
+    if(
+        timezone = '' or timezone in (select time_zone from system.time_zones), [],
+        [('timezone', 'unknown_time_zone', {{ bounded_text('timezone', 200) }})]
+    )::Array(Tuple(field String, reason String, value String)) as set_aside,
+    toDateTime64(mirrored_at, 3, 'UTC') as mirrored_at
 from source
-where mirrored_at = (select max(mirrored_at) from source)
+where source.mirrored_at = (select max(mirrored_at) from source)
 limit 1 by tenant_id

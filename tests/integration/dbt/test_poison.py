@@ -1,0 +1,235 @@
+"""The border of the warehouse: odd values in every field of one tenant's rows, beside another tenant's lead."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.factories import moment, raw_destination, raw_event, raw_tenant, raw_webhook, uid
+from tests.fixtures.odd_values import ODD_VALUES
+from tests.integration.dbt.conftest import Project, Rows
+
+NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+PATHS = (
+    "page.url", "page.title", "page.referrer", "page.query",
+    "touch.first", "touch.first.at", "touch.first.landing_url", "touch.first.params", "touch.first.params.utm_source",
+    "touch.last", "touch.last.at", "touch.last.landing_url", "touch.last.referrer", "touch.last.params",
+    "touch.last.params.utm_campaign", "touch.last.params.gclid", "touch.last.cookies", "touch.last.cookies._fbp",
+    "touch.last_non_direct", "touch.last_non_direct.at", "touch.last_non_direct.params.utm_medium",
+    "context", "context.language", "context.time_zone", "context.screen", "context.viewport", "context.script_version",
+    "user", "user.name", "user.external_id", "user.email", "user.phone",
+    "consent", "consent.purposes", "consent.purposes.marketing", "consent.at",
+    "properties", "properties.value", "properties.revenue", "properties.currency", "properties.name",
+    "properties.company",
+)  # fmt: skip
+COLUMNS = ("host", "ip", "user_agent", "client_hints", "email", "phone", "phone_variants", "trace_id")
+DATABASES = ("staging", "enriched", "marts", "activation", "ops")
+
+
+def odd_payload(event: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """`event` with `value` at `path` of its payload."""
+    payload = json.loads(event["payload"])
+    *parents, last = path.split(".")
+    place = payload
+    for parent in parents:
+        child = place.get(parent)
+        place[parent] = child if isinstance(child, dict) else {}
+        place = place[parent]
+    place[last] = value
+    return {**event, "payload": json.dumps(payload)}
+
+
+def poisoned(name: str, visitor: str, **fields: Any) -> dict[str, Any]:
+    return raw_event(
+        name,
+        tenant_id="veneno",
+        visitor=visitor,
+        at=NOW,
+        user={"email": f"{uid(visitor)}@x.test"},
+        url="https://lp.veneno.test/",
+        properties={"value": 1, "company": "x"},
+        **fields,
+    )
+
+
+def poison() -> Iterator[dict[str, Any]]:
+    for value_name, value in ODD_VALUES.items():
+        for path in PATHS:
+            for name in ("form_submit", "conversion"):
+                yield odd_payload(poisoned(name, f"{path} {value_name}"), path, value)
+        escaped = f"https://lp.veneno.test/?utm_campaign={value}&{value}=x&utm_source={value}#{value}"
+        yield odd_payload(poisoned("form_submit", f"url {value_name}", sent_by="server"), "page.url", escaped)
+        if isinstance(value, str):
+            text = value.encode("utf-8", "replace").decode()
+            for column in COLUMNS:
+                yield {**poisoned("form_submit", f"{column} {value_name}"), column: text}
+            yield {**poisoned("form_submit", f"payload {value_name}"), "payload": text}
+    for far in (datetime(1970, 1, 1, tzinfo=UTC), datetime(2105, 12, 31, tzinfo=UTC)):
+        yield {**poisoned("form_submit", f"occurred {far}"), "occurred_at": far}
+        yield {**poisoned("form_submit", f"sent {far}"), "sent_at": far}
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    for child in value.items() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(list(child) if isinstance(child, tuple) else child)
+
+
+def webhooks() -> Iterator[dict[str, Any]]:
+    for value_name, value in ODD_VALUES.items():
+        for payload in (json.dumps(value), json.dumps({"event": value, "meta": {"action": value}}), str(value)):
+            text = payload.encode("utf-8", "replace").decode()
+            yield raw_webhook(f"{value_name} {len(text)}", tenant_id="veneno", payload=text, received_at=NOW)
+
+
+@pytest.fixture(scope="module")
+def built(project: Project) -> Iterator[Project]:
+    """Everything built by one run in which one tenant's rows are odd and another's are not."""
+    project.forget()
+    tenants = ("veneno", "limpa")
+    project.write("tenants", [raw_tenant(tenant) for tenant in tenants])
+    project.write("destinations", [raw_destination(tenant) for tenant in tenants])
+    project.write("chatwoot_events", webhooks())
+    project.write("events", poison())
+    project.write(
+        "events",
+        [raw_event("form_submit", tenant_id="limpa", visitor="lia", at=NOW, user={"email": "lia@x.test"})],
+    )
+    project.run("run")
+    yield project
+    project.forget()
+
+
+def test_the_other_tenants_lead_is_wanted_at_its_destination(built: Project) -> None:
+    wanted = built.query("select payload from activation.lead_deliveries where tenant_id = 'limpa'")
+    assert [json.loads(row["payload"])["email"] for row in wanted] == ["lia@x.test"]
+
+
+def test_every_odd_event_is_there_and_every_odd_lead_is_wanted(built: Project) -> None:
+    received = built.query("select uniqExact(event_id) as n from raw.events where tenant_id = 'veneno'")[0]["n"]
+    assert received > 3_000
+    assert built.query("select count() as n from enriched.events where tenant_id = 'veneno'")[0]["n"] == received
+    leads = built.query("select count() as n from marts.leads where tenant_id = 'veneno'")[0]["n"]
+    assert leads > 1_000
+    wanted = built.query("select payload from activation.lead_deliveries where tenant_id = 'veneno'")
+    assert len(wanted) == leads
+    assert not [text for row in wanted for text in texts(json.loads(row["payload"])) if "\0" in text]
+
+
+def test_no_text_behind_the_border_is_invalid_or_unbounded(built: Project) -> None:
+    columns = built.query(
+        "select database, table, name, type from system.columns where database in {databases:Array(String)}"
+        " and (type like '%String%') and type not like '%AggregateFunction%'",
+        databases=list(DATABASES),
+    )
+    tables: dict[tuple[str, str], list[str]] = {}
+    for row in columns:
+        text = row["name"] if row["type"] == "String" else f"toString({row['name']})"
+        tables.setdefault((row["database"], row["table"]), []).append(
+            f"countIf(not isValidUTF8({text}) or position({text}, '\\0') > 0) as `{row['name']}`"
+        )
+    assert len(tables) > 20
+    for (database, table), counts in tables.items():
+        # The copies of rejected events are for people who correct them, as they came.
+        if table != "stg_collector__rejected_events":
+            found = built.query(f"select {', '.join(counts)} from {database}.{table}")[0]
+            assert not any(found.values()), (database, table, {name: n for name, n in found.items() if n})
+    longest = built.query(
+        "select max(lengthUTF8(name)) as name, max(lengthUTF8(page_url)) as url, max(lengthUTF8(company)) as company,"
+        " max(lengthUTF8(user_agent)) as agent from enriched.events"
+    )[0]
+    assert longest == {"name": 2048, "url": 8192, "company": 2048, "agent": 2048}
+
+
+def test_what_could_not_be_used_is_set_aside_with_event_field_and_reason(built: Project) -> None:
+    rows = built.query("select distinct source, field, reason from ops.set_aside where tenant_id = 'veneno'")
+    reasons = {(row["field"], row["reason"]) for row in rows}
+    assert {
+        ("payload", "not_json"),
+        ("payload", "invalid_text"),
+        ("page.url", "unreadable_escape"),
+        ("page.url", "too_long"),
+        ("user.name", "too_long"),
+        ("touch.last.at", "not_a_time"),
+        ("touch.last.at", "out_of_range"),
+        ("touch.first.at", "out_of_range"),
+        ("properties.value", "not_a_number"),
+        ("properties.value", "out_of_range"),
+        ("properties.currency", "not_a_currency"),
+    } <= reasons
+    assert ("chatwoot", "payload", "not_json") in {(row["source"], row["field"], row["reason"]) for row in rows}
+    assert built.query("select * from ops.set_aside where tenant_id = 'limpa'") == []
+    named = built.query(
+        "select event_id, value from ops.set_aside where field = 'properties.value' and reason = 'out_of_range'"
+        " and event_name = 'conversion'"
+    )
+    assert "99999999999999" in {row["value"] for row in named}
+    assert all(len(row["value"]) <= 200 and row["event_id"] for row in named)
+
+
+CAMPAIGNS = [
+    pytest.param("promo%E7%E3o", "promo%E7%E3o", id="escapes that are no UTF-8 stay as written"),
+    pytest.param("a%00b", "a%00b", id="a NUL stays as written"),
+    pytest.param("S%C3%A3o+Jo%E3o", "São Jo%E3o", id="escapes beside them are read"),
+    pytest.param("%ED%A0%80", "%ED%A0%80", id="half of a surrogate pair is no character"),
+    pytest.param("%F0%9F%98%80%F4%90%80%80", "😀%F4%90%80%80", id="nothing lies beyond Unicode"),
+    pytest.param("100%25%E7", "100%%E7", id="an escaped percent sign is one"),
+    pytest.param("%e2%82%ac", "€", id="escapes may be in lower case"),
+    pytest.param("50%", "50%", id="a percent sign alone is no escape"),
+]
+
+
+@pytest.mark.parametrize(("written", "read"), CAMPAIGNS)
+def test_a_campaign_in_an_address_is_read_as_far_as_it_is_text(project: Project, written: str, read: str) -> None:
+    row = raw_event(sent_by="server", url=f"https://lp.acme.test/?utm_source=jornal&utm_campaign={written}")
+    assert staged(project, [row], "touch_params['utm_campaign'] as campaign") == [{"campaign": read}]
+
+
+AMOUNTS = [
+    pytest.param(99_999_999_999_999, None, "out_of_range", id="out of range"),
+    pytest.param("1.234,56", "1234.56", "", id="as in Brazil"),
+    pytest.param("1,234.56", "1234.56", "", id="as in the United States"),
+    pytest.param("R$ 99,90", "99.90", "", id="with a currency sign"),
+    pytest.param("-R$ 1.050,00", "-1050.00", "", id="a refund with a currency sign"),
+    pytest.param("10.000", "10000.00", "", id="three digits are thousands"),
+    pytest.param("0.125", "0.13", "", id="nothing before a point"),
+    pytest.param(99.9, "99.90", "", id="a number"),
+    pytest.param(1e5, "100000.00", "", id="a number with an exponent"),
+    pytest.param("abc", None, "not_a_number", id="a word"),
+    pytest.param("", None, "not_a_number", id="nothing in quotes"),
+    pytest.param(1e308, None, "out_of_range", id="almost infinite"),
+    pytest.param(-50, "-50.00", "", id="a refund"),
+    pytest.param(None, None, "", id="null is absent"),
+    pytest.param({"amount": 5}, None, "not_a_number", id="an object"),
+    pytest.param([5], None, "not_a_number", id="a list"),
+    pytest.param(True, None, "not_a_number", id="true"),
+    pytest.param("1.2.3", None, "not_a_number", id="a version"),
+]
+
+
+@pytest.mark.parametrize(("said", "amount", "reason"), AMOUNTS)
+def test_an_amount_is_money_or_is_set_aside(project: Project, said: Any, amount: str | None, reason: str) -> None:
+    row = raw_event("conversion", properties={"value": said})
+    found = staged(project, [row], "toDecimalString(revenue, 2) as amount, set_aside")[0]
+    aside = found["set_aside"]
+    assert (found["amount"], aside[0]["reason"] if aside else "") == (amount, reason)
+    assert not aside or aside[0]["field"] == "properties.value"
+
+
+def test_an_amount_that_is_null_leaves_the_word_to_the_other_property(project: Project) -> None:
+    row = raw_event("conversion", properties={"value": None, "revenue": "12,50"})
+    assert staged(project, [row], "toDecimalString(revenue, 2) as amount") == [{"amount": "12.50"}]
+
+
+def staged(project: Project, rows: Rows, columns: str) -> Rows:
+    """Some columns of `rows` behind the border; nothing else is in the raw table."""
+    project.forget_events()
+    project.write("events", [{**row, "received_at": moment()} for row in rows])
+    try:
+        return project.query(f"select {columns} from staging.stg_collector__events")
+    finally:
+        project.forget_events()
