@@ -29,9 +29,11 @@ TABLES = (
     "marts.delivery_attempts",
     "activation.lead_deliveries",
     "enriched.tenant_rules",
+    "ops.failing_steps",
     "ops.freshness",
     "ops.load_lag",
     "ops.rejected_by_reason",
+    "ops.set_aside",
     "ops.stuck_deliveries",
 )
 TENANT_ID = re.compile(r"[a-z][a-z0-9-]{1,40}")

@@ -55,6 +55,7 @@ TABLES = {
         RawTable("tenants", "operational", operational.TENANTS, ("tenant_id", "mirrored_at")),
         RawTable("tenant_hosts", "operational", operational.TENANT_HOSTS, ("tenant_id", "mirrored_at")),
         RawTable("destinations", "operational", operational.DESTINATIONS, ("tenant_id", "mirrored_at")),
+        RawTable("live_failures", "operational", operational.LIVE_FAILURES, ("step", "mirrored_at")),
         RawTable("deliveries", "operational", operational.DELIVERIES, ("tenant_id", "delivery_id", "updated_at")),
         RawTable(
             "delivery_attempts",

@@ -14,6 +14,7 @@ from orchestration.collector import checks as collector_checks
 from orchestration.dbt.assets import dbt_command, dbt_models
 from orchestration.dbt.project import export_connection
 from orchestration.deliveries import assets as delivery
+from orchestration.live.checks import every_step_succeeds
 from orchestration.live.job import live_job
 from orchestration.live.sensor import keep_live
 from orchestration.operational import assets as operational
@@ -31,7 +32,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             *dbt_models(settings),
             delivery.deliveries,
         ],
-        asset_checks=[*collector_checks.CHECKS, delivery.no_delivery_is_stuck],
+        asset_checks=[*collector_checks.CHECKS, delivery.no_delivery_is_stuck, every_step_succeeds],
         jobs=[live_job, schedules.full_build, schedules.forget_old_runs],
         schedules=[schedules.hourly_build, schedules.nightly_forgetting],
         sensors=[keep_live],

@@ -7,8 +7,10 @@ nothing has changed: what was done is remembered with the fingerprint of the dbt
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dlt_pipelines.operational.mirror as operational
 from dlt_pipelines.raw import ensure_raw_tables
@@ -16,6 +18,9 @@ from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect
 from orchestration import instance
 from orchestration.dbt import project
+
+if TYPE_CHECKING:
+    from orchestration.dbt.runner import NodeFailure
 
 BUILT_FILE = "built.json"
 
@@ -33,16 +38,21 @@ def prepare(settings: Settings) -> None:
     remembered = _remembered(settings)
     if project.manifest_path(settings).exists() and remembered == wanted and _is_built(settings):
         return
-    _build(settings)
+    is_whole = _build(settings)
     log.info("Dagster's tables")
     _create_dagster_tables(settings)
-    _file(settings).write_text(json.dumps(wanted))
+    if is_whole:
+        _file(settings).write_text(json.dumps(wanted))
 
 
-def _build(settings: Settings) -> None:
-    """Parse the project and build every seed and model once, so that no reader meets a missing table."""
+def _build(settings: Settings) -> bool:
+    """Parse the project and build every seed and model once, so that no reader meets a missing table.
+
+    A model that fails keeps nothing else from starting: the live path tries it again and tells of it. Whether all
+    were built.
+    """
     from dlt_pipelines.lease import Lease  # noqa: PLC0415  # only the first start pays for these
-    from orchestration.dbt.runner import Dbt, DbtFailed  # noqa: PLC0415
+    from orchestration.dbt.runner import Dbt  # noqa: PLC0415
 
     project.target_dir(settings).mkdir(parents=True, exist_ok=True)
     log.info("parsing the dbt project")
@@ -53,12 +63,19 @@ def _build(settings: Settings) -> None:
         log.info("seeds")
         dbt.run("seed")
         log.info("models")
-        try:
-            dbt.run("run")
-        except DbtFailed as error:
+        failed = dbt.attempt("run").failed
+        if failed:
             # A new version may give an incremental table other columns; everything here can be made again from raw.
-            log.warning("building the models anew from raw, because: %s", error)
-            dbt.run("run", full_refresh=True)
+            log.warning("building models anew from raw, because: %s", _said(failed))
+            names = [f"{failure.key[1]}+" for failure in failed]
+            failed = dbt.attempt("run", *names, full_refresh=True).failed
+    if failed:
+        log.error("models that cannot be built are tried again by the live path: %s", _said(failed))
+    return not failed
+
+
+def _said(failed: "Sequence[NodeFailure]") -> str:
+    return "; ".join(f"{'.'.join(failure.key)}: {failure.message}" for failure in failed)
 
 
 def _create_dagster_tables(settings: Settings) -> None:

@@ -37,6 +37,21 @@ where tenant_id = {tenant_id:String}
 order by waiting_seconds desc
 limit 100
 """
+# What was received and could not be used, and what of the live path fails; both of the tenant's own rows.
+SET_ASIDE = """
+select field, reason, source, count() as number, max(received_at) as newest, argMax(event_id, received_at) as event_id,
+    argMax(value, received_at) as value
+from ops.set_aside
+where tenant_id = {tenant_id:String}
+group by field, reason, source
+order by newest desc
+limit 100
+"""
+FAILING = """
+select step, failing_since, event_id, message from ops.failing_steps
+where tenant_id = {tenant_id:String}
+order by failing_since
+"""
 
 
 def age(seconds: float | None) -> str:
@@ -63,6 +78,47 @@ def show_figures(tenant_id: str) -> None:
     columns[4].metric(t("stuck"), len(stuck), border=True)
 
 
+def show_failing(tenant_id: str) -> None:
+    """What of the live path fails now, above everything else."""
+    failing = query(FAILING, tenant_id)
+    local = pd.to_datetime(failing["failing_since"], utc=True).dt.tz_convert(st.context.timezone or "UTC")
+    since = local.dt.strftime("%d/%m %H:%M:%S")
+    for step, begun, event_id, message in zip(
+        failing["step"], since, failing["event_id"], failing["message"], strict=True
+    ):
+        text = t("step_fails", step=step, since=begun)
+        if event_id:
+            text += " " + t("because_of_event", event_id=event_id)
+        st.error(text, icon=":material/error:")
+        if message:
+            st.code(message, language=None, wrap_lines=True)
+
+
+def show_set_aside(tenant_id: str) -> None:
+    """Values that could not be used: what, why, and the newest event that said one."""
+    aside = query(SET_ASIDE, tenant_id)
+    st.subheader(t("set_aside"))
+    if aside.empty:
+        st.success(t("nothing_set_aside"), icon=":material/check_circle:")
+        return
+    st.caption(t("set_aside_caption"))
+    st.dataframe(
+        aside.assign(reason=[named("aside", reason) for reason in aside["reason"]]),
+        hide_index=True,
+        column_config={
+            "field": t("field"),
+            "reason": t("reason"),
+            "source": t("sent_by"),
+            "number": t("number"),
+            "newest": st.column_config.DatetimeColumn(
+                t("newest"), format="DD/MM/YYYY HH:mm:ss", timezone=st.context.timezone
+            ),
+            "event_id": t("event"),
+            "value": st.column_config.TextColumn(t("value"), width="medium"),
+        },
+    )
+
+
 def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
     """Events received in each hour of the last day, in the reader's time zone as the tables beside it."""
     hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(st.context.timezone or "UTC").dt.tz_localize(None)
@@ -83,6 +139,7 @@ tenant: str = st.session_state.tenant_id
 title, refresh = st.columns([6, 2], vertical_alignment="bottom")
 title.title(t("health"))
 refresh.button(t("refresh"), icon=":material/refresh:", width="stretch")
+show_failing(tenant)
 show_figures(tenant)
 st.caption(t("lag_caption"))
 
@@ -144,3 +201,4 @@ else:
             "detail": st.column_config.TextColumn(t("detail"), width="large"),
         },
     )
+show_set_aside(tenant)

@@ -14,12 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dlt_pipelines import raw
 from echolead.operational.database import connect, system_session
-from echolead.operational.models import Delivery, DeliveryAttempt, Destination, Tenant, TenantHost
+from echolead.operational.models import Delivery, DeliveryAttempt, Destination, LiveStep, Tenant, TenantHost
 from echolead.settings import Settings
 from echolead.warehouse import connect as connect_warehouse
 
@@ -46,6 +46,16 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         Destination.configuration,
         Destination.is_enabled,
     ).order_by(Destination.tenant_id, Destination.destination_id),
+    # How often a step has failed changes with every try: it stays in PostgreSQL.
+    "live_failures": select(
+        LiveStep.step,
+        LiveStep.failing_since,
+        LiveStep.message,
+        func.coalesce(LiveStep.tenant_id, "").label("tenant_id"),
+        func.coalesce(LiveStep.event_id, "").label("event_id"),
+    )
+    .where(LiveStep.failing_since.is_not(None))
+    .order_by(LiveStep.step),
 }
 
 LEDGER: dict[str, tuple[InstrumentedAttribute[datetime], Select[*tuple[Any, ...]]]] = {
@@ -170,7 +180,13 @@ def _row_id(row: dict[str, Any]) -> str:
 def _none_left(columns: pa.Schema) -> dict[str, Any]:
     """The row that stands for "there are none any more", which a snapshot without rows could not say."""
     own = {"mirrored_at", "_dlt_load_id", "_dlt_id"}
-    return {field.name: False if pa.types.is_boolean(field.type) else "" for field in columns if field.name not in own}
+    return {field.name: _nothing(field.type) for field in columns if field.name not in own}
+
+
+def _nothing(kind: pa.DataType) -> Any:
+    if pa.types.is_timestamp(kind):
+        return datetime(1970, 1, 1, tzinfo=UTC)
+    return False if pa.types.is_boolean(kind) else ""
 
 
 def _arrow(table: str, rows: Sequence[dict[str, Any]]) -> pa.Table:

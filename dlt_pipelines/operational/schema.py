@@ -38,6 +38,14 @@ DESTINATIONS = _table(
     ("is_enabled", pa.bool_()),
 )
 
+LIVE_FAILURES = _table(
+    ("step", pa.string()),
+    ("failing_since", MOMENT),
+    ("message", pa.string()),
+    ("tenant_id", pa.string()),  # whose event it is because of, '' where not known
+    ("event_id", pa.string()),
+)
+
 DELIVERIES = _table(
     ("tenant_id", pa.string()),
     ("delivery_id", pa.string()),

@@ -210,7 +210,7 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
             )
         console.print(table)
         console.print(found.summary, style="bold")
-    if not found.is_up:
+    if not found.is_well:
         raise typer.Exit(1)
 
 

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from echolead.embedded import registry
 from echolead.embedded.registry import PartRecord
+from echolead.operational.live_steps import trouble
+from echolead.settings import load_settings
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,19 @@ class Condition:
     memory_mb: float
     parts: list[PartCondition]
     addresses: list[dict[str, str]]
+    trouble: list[str]  # a sentence for each step of the live path that fails
+
+    @property
+    def is_well(self) -> bool:
+        """Whether everything serves and does its work."""
+        return self.is_up and not self.trouble
 
 
 def condition(data_dir: Path) -> Condition:
     """The stack of this data directory, running or not."""
     record = registry.read(data_dir)
     if record is None:
-        return Condition(False, f"No stack was ever started in {data_dir}.", None, 0, [], [])
+        return Condition(False, f"No stack was ever started in {data_dir}.", None, 0, [], [], [])
     is_running = record.is_running()
     parts = [_part(each, is_running) for each in record.parts]
     total = _memory_mb(record.supervisor_pid) if is_running else 0.0  # the parts are its children
@@ -51,7 +60,20 @@ def condition(data_dir: Path) -> Condition:
         summary = f"Everything is up, run by process {record.supervisor_pid}, {total:.0f} MB in all."
     pid = record.supervisor_pid if is_running else None
     addresses = record.facts.get("addresses", [])
-    return Condition(is_running and not waiting, summary, pid, round(total, 1), parts, addresses)
+    troubles = _trouble(data_dir) if is_running else []
+    if troubles and not waiting:
+        summary = f"Every part serves, run by process {record.supervisor_pid}, but: {'; '.join(troubles)}"
+    return Condition(is_running and not waiting, summary, pid, round(total, 1), parts, addresses, troubles)
+
+
+def _trouble(data_dir: Path) -> list[str]:
+    """What of the live path fails; a database that does not answer is a part that does not serve."""
+    url = load_settings(data_dir).postgres_system_url.get_secret_value()
+    try:
+        with psycopg.connect(url, connect_timeout=2, options="-c statement_timeout=2000") as connection:
+            return trouble(connection)
+    except psycopg.Error:
+        return []
 
 
 def _part(record: PartRecord, is_running: bool) -> PartCondition:

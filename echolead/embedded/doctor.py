@@ -16,6 +16,7 @@ import nats
 import nats.errors
 import nats.js
 import psycopg
+from clickhouse_connect.driver.client import Client
 from nats.js.errors import APIError, NotFoundError
 from sqlalchemy import NullPool, create_engine, make_url
 
@@ -24,6 +25,7 @@ from echolead.embedded import registry
 from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
 from echolead.embedded.ports import Port
+from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
 from echolead.settings import Settings
 
@@ -38,6 +40,16 @@ select
                      and created_at < clock_timestamp() - make_interval(mins => %s)),
     count(*) filter (where state = 'dead')
 from deliveries
+"""
+
+
+SET_ASIDE = """
+select tenant_id, field, reason, count() as number, argMax(event_id, received_at)
+from ops.set_aside
+where received_at > now() - interval 1 day
+group by tenant_id, field, reason
+order by number desc
+limit 20
 """
 
 
@@ -155,6 +167,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         if connection.execute("select to_regclass('public.deliveries')").fetchone() == (None,):
             yield Finding("wrong", "Migrations", "the operational database is empty", "Run `echolead up` (or `setup`).")
             return
+        yield from _live_path(connection)
         stuck, dead = connection.execute(DELIVERIES, [STUCK_MINUTES]).fetchone() or (0, 0)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
@@ -174,6 +187,22 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
         )
     if not stuck and not dead:
         yield Finding("ok", "Deliveries", "none is stuck or given up")
+
+
+def _live_path(connection: psycopg.Connection) -> Iterator[Finding]:
+    if connection.execute("select to_regclass('public.live_steps')").fetchone() == (None,):
+        return  # the finding on migrations says what to do
+    found = trouble(connection)
+    for sentence in found:
+        yield Finding(
+            "wrong",
+            "Live path",
+            sentence,
+            "Everything that does not depend on it goes on. Look at the event with `echolead sql`, and correct the "
+            "model or the settings; it is tried again every few seconds.",
+        )
+    if not found:
+        yield Finding("ok", "Live path", "no step fails")
 
 
 def _migrations(settings: Settings) -> Finding:
@@ -252,3 +281,16 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
         else:
             events = client.command("SELECT count() FROM raw.events")
             yield Finding("ok", "Warehouse", f"answers; {events} rows in raw.events")
+            yield from _set_aside(client)
+
+
+def _set_aside(client: Client) -> Iterator[Finding]:
+    if not client.command("EXISTS TABLE ops.set_aside"):
+        return
+    for tenant_id, field, reason, count, event_id in client.query(SET_ASIDE).result_rows:
+        yield Finding(
+            "note",
+            "Set aside",
+            f"{count} values of {field} of tenant {tenant_id} could not be used ({reason}), last of event {event_id}",
+            "The rest of these events is used. The health page lists them; correct what sends them.",
+        )

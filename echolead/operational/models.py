@@ -312,6 +312,24 @@ class DeliveryAttempt(Timed, Base):
     started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
+class LiveStep(Base):
+    """A step of the live path's turns: when it last succeeded, and since when and why it fails, if it does.
+
+    `tenant_id` and `event_id` name whose row makes it fail, once that was found.
+    """
+
+    __tablename__ = "live_steps"
+
+    step: Mapped[str] = mapped_column(primary_key=True)
+    succeeded_at: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(server_default="0")
+    message: Mapped[str] = mapped_column(server_default="")
+    tenant_id: Mapped[str | None]
+    event_id: Mapped[str | None]
+
+
 class Rule(Timed, Base):
     """One version of a tenant's rule; a change is a new version, so that a result can name what gave it."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
+from orchestration.live.checks import evaluation
 from orchestration.resources import EchoLead
 
 JOB_NAME = "live"
@@ -47,7 +48,7 @@ class Term:
 class Reporter:
     """Collects what turns did and logs it as materialisations: at once before a pause, else every few seconds."""
 
-    def __init__(self, log_event: Callable[[dg.AssetMaterialization], None]) -> None:
+    def __init__(self, log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None]) -> None:
         self._log_event = log_event
         self._rows: Counter[tuple[str, ...]] = Counter()
         self._seconds: Counter[tuple[str, ...]] = Counter()
@@ -67,6 +68,8 @@ class Reporter:
             self._seconds[model.key] += model.seconds
         if turn.deliveries is not None and any(vars(turn.deliveries).values()):
             self._rows[("operational", "deliveries")] += turn.deliveries.delivered
+        if turn.failing is not None:
+            self._log_event(evaluation(turn.failing))
         if not turn or time.monotonic() - self._logged > REPORT_SECONDS:
             self.flush()
 
@@ -90,7 +93,7 @@ def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
 
     settings = echolead.settings()
     term = Term(settings.live_run_seconds, lambda: has_successor(context.instance, context.run_id))
-    reporter = Reporter(context.log_event)
+    reporter = Reporter(context.log_event)  # type: ignore[arg-type]  # it takes evaluations of checks as well
     with Lease(settings.postgres_system_url.get_secret_value(), heartbeat_name(context.run_id)):
         try:
             run_loop(settings, term.is_over, reporter.turn)

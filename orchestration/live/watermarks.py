@@ -11,6 +11,8 @@ select
     (select (count(*), max(updated_at))::text from tenants)
         || (select (count(*), max(updated_at))::text from tenant_hosts)
         || (select (count(*), max(updated_at))::text from destinations),
+    (select string_agg((step, failing_since, message, tenant_id, event_id)::text, ' ' order by step) from live_steps
+     where failing_since is not null),
     (select max(updated_at)::text from deliveries),
     (select max(started_at)::text from delivery_attempts),
     exists(select from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')
@@ -23,6 +25,7 @@ class Watermarks:
     """Equal values mean: nothing has changed."""
 
     configuration: str | None
+    failures: str | None
     ledger: tuple[str | None, str | None]
     is_delivery_due: bool
 
@@ -43,7 +46,7 @@ class WatermarkReader:
         row = self._connection.execute(QUERY).fetchone()
         if row is None:
             raise psycopg.OperationalError("no answer")
-        return Watermarks(row[0], (row[1], row[2]), bool(row[3]))
+        return Watermarks(row[0], row[1], (row[2], row[3]), bool(row[4]))
 
     def close(self) -> None:
         """End the connection."""

@@ -8,37 +8,17 @@ from typing import Any
 import pytest
 
 from tests.factories import moment, raw_destination, raw_event, raw_tenant, raw_webhook, uid
-from tests.fixtures.odd_values import ODD_VALUES
+from tests.fixtures.odd_values import ODD_VALUES, PATHS, odd_at
 from tests.integration.dbt.conftest import Project, Rows
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-PATHS = (
-    "page.url", "page.title", "page.referrer", "page.query",
-    "touch.first", "touch.first.at", "touch.first.landing_url", "touch.first.params", "touch.first.params.utm_source",
-    "touch.last", "touch.last.at", "touch.last.landing_url", "touch.last.referrer", "touch.last.params",
-    "touch.last.params.utm_campaign", "touch.last.params.gclid", "touch.last.cookies", "touch.last.cookies._fbp",
-    "touch.last_non_direct", "touch.last_non_direct.at", "touch.last_non_direct.params.utm_medium",
-    "context", "context.language", "context.time_zone", "context.screen", "context.viewport", "context.script_version",
-    "user", "user.name", "user.external_id", "user.email", "user.phone",
-    "consent", "consent.purposes", "consent.purposes.marketing", "consent.at",
-    "properties", "properties.value", "properties.revenue", "properties.currency", "properties.name",
-    "properties.company",
-)  # fmt: skip
 COLUMNS = ("host", "ip", "user_agent", "client_hints", "email", "phone", "phone_variants", "trace_id")
 DATABASES = ("staging", "enriched", "marts", "activation", "ops")
 
 
 def odd_payload(event: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """`event` with `value` at `path` of its payload."""
-    payload = json.loads(event["payload"])
-    *parents, last = path.split(".")
-    place = payload
-    for parent in parents:
-        child = place.get(parent)
-        place[parent] = child if isinstance(child, dict) else {}
-        place = place[parent]
-    place[last] = value
-    return {**event, "payload": json.dumps(payload)}
+    """A row of `raw.events` with `value` at `path` of its payload."""
+    return {**event, "payload": json.dumps(odd_at(json.loads(event["payload"]), path, value))}
 
 
 def poisoned(name: str, visitor: str, **fields: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tests.fixtures.operational import make_destination, make_tenant
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
 
-UNCHANGED = {"tenants": 0, "tenant_hosts": 0, "destinations": 0}
+UNCHANGED = {"tenants": 0, "tenant_hosts": 0, "destinations": 0, "live_failures": 0}
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def test_a_snapshot_is_appended_when_something_changed_and_only_then(
     assert mirror_configuration(settings) == UNCHANGED
     make_tenant(system_engine, "acme", hosts=["lp.acme.test", "acme.test"], name="Acme", consent_default="denied")
 
-    assert mirror_configuration(settings) == {"tenants": 1, "tenant_hosts": 2, "destinations": 0}
+    assert mirror_configuration(settings) == {"tenants": 1, "tenant_hosts": 2, "destinations": 0, "live_failures": 0}
     assert mirror_configuration(settings) == UNCHANGED
     make_tenant(system_engine, "bravo")
-    assert mirror_configuration(settings) == {"tenants": 2, "tenant_hosts": 0, "destinations": 0}
+    assert mirror_configuration(settings) == {"tenants": 2, "tenant_hosts": 0, "destinations": 0, "live_failures": 0}
 
     assert newest(
         warehouse, "tenants", "tenant_id, name, timezone, default_region, currency, consent_default, is_active"

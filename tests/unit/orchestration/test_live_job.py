@@ -56,6 +56,7 @@ class Done:
     mirrored: dict[str, int] = field(default_factory=dict)
     models: list[Model] = field(default_factory=list)
     deliveries: None = None
+    failing: set[str] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.load.messages or self.models)
@@ -89,3 +90,15 @@ def test_a_steady_stream_of_turns_is_logged_every_few_seconds(clock: Clock) -> N
         reporter.turn(Done(Load(events=1, messages=1)))
     events = [each for each in logged if each.asset_key == dg.AssetKey(["raw", "events"])]
     assert len(events) == 2
+
+
+def test_steps_that_begin_and_cease_to_fail_are_told_at_once_as_a_check(clock: Clock) -> None:
+    logged: list[dg.AssetCheckEvaluation] = []
+    reporter = Reporter(logged.append)  # type: ignore[arg-type]  # nothing else is logged here
+    for failing in ({"model marts.leads", "delivering"}, None, set[str]()):
+        reporter.turn(Done(failing=failing))
+    assert [(each.check_name, each.passed) for each in logged] == [
+        ("every_step_succeeds", False),
+        ("every_step_succeeds", True),
+    ]
+    assert logged[0].metadata["failing"].value == ["delivering", "model marts.leads"]

@@ -1,0 +1,126 @@
+"""Which steps of the live path fail: written by the live run, read by `doctor`, `status`, Dagster and the mirror.
+
+It is in PostgreSQL because the warehouse may be what fails.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+TURN = "turn"
+"""The row that says when the last turn ended, whatever its steps did."""
+STANDS_STILL = timedelta(seconds=60)
+"""A live path that ended no turn for so long stands still: a turn waits for an event for two seconds at most."""
+MESSAGE_CHARACTERS = 2000
+
+FAILED = """
+insert into live_steps (step, failing_since, failed_at, failures, message)
+values (%(step)s, clock_timestamp(), clock_timestamp(), 1, %(message)s)
+on conflict (step) do update set
+    failing_since = coalesce(live_steps.failing_since, excluded.failing_since),
+    failed_at = excluded.failed_at, failures = live_steps.failures + 1, message = excluded.message,
+    tenant_id = case when live_steps.message = excluded.message then live_steps.tenant_id end,
+    event_id = case when live_steps.message = excluded.message then live_steps.event_id end
+"""
+SUCCEEDED = """
+insert into live_steps (step, succeeded_at) values (%(step)s, clock_timestamp())
+on conflict (step) do update set
+    succeeded_at = excluded.succeeded_at, failing_since = null, failed_at = null, failures = 0, message = '',
+    tenant_id = null, event_id = null
+"""
+BLAMED = """
+update live_steps set tenant_id = %(tenant_id)s, event_id = %(event_id)s
+where step = %(step)s and failing_since is not null
+"""
+FAILING = """
+select step, failing_since, failed_at, failures, message, coalesce(tenant_id, ''), coalesce(event_id, '')
+from live_steps where failing_since is not null order by failing_since, step
+"""
+
+
+@dataclass(frozen=True)
+class FailingStep:
+    """A step that fails: since when, how often, what was said, and whose event it is about ('' where not known)."""
+
+    step: str
+    failing_since: datetime
+    failed_at: datetime
+    failures: int
+    message: str
+    tenant_id: str
+    event_id: str
+
+    @property
+    def sentence(self) -> str:
+        """One line for a person."""
+        since = self.failing_since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        culprit = f" because of event {self.event_id} of tenant {self.tenant_id}" if self.event_id else ""
+        if self.tenant_id and not self.event_id:
+            culprit = f" because of rows of tenant {self.tenant_id}"
+        said = self.message.strip().splitlines()
+        return f"{self.step} fails since {since} ({self.failures} times){culprit}: {said[0][:500] if said else ''}"
+
+
+class StepRecord:
+    """Writes what became of steps, on a connection of its own that is opened again when it ended.
+
+    Every method raises `psycopg.Error` when PostgreSQL does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection | None = None
+
+    def failed(self, step: str, message: str) -> None:
+        """`step` failed once more. A message other than the last forgets whose event it was."""
+        said = message.replace("\0", "")[:MESSAGE_CHARACTERS]
+        self._write(FAILED, {"step": step, "message": said})
+
+    def succeeded(self, step: str) -> None:
+        """`step` went well: it fails no longer."""
+        self._write(SUCCEEDED, {"step": step})
+
+    def blame(self, step: str, tenant_id: str, event_id: str) -> None:
+        """The failing `step` fails because of this event; `event_id` is '' where only the tenant is known."""
+        self._write(BLAMED, {"step": step, "tenant_id": tenant_id, "event_id": event_id or None})
+
+    def failing(self) -> list[FailingStep]:
+        """The steps that fail now, the oldest trouble first."""
+        return failing(self._open())
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _write(self, statement: str, values: dict[str, str | None]) -> None:
+        self._open().execute(statement, values)
+
+    def _open(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=5, application_name="echolead live steps"
+            )
+        return self._connection
+
+
+def failing(connection: psycopg.Connection) -> list[FailingStep]:
+    """The steps that fail now, the oldest trouble first."""
+    return [FailingStep(*row) for row in connection.execute(FAILING).fetchall()]
+
+
+def last_turn_at(connection: psycopg.Connection) -> datetime | None:
+    """When the live path last ended a turn; None when it never did."""
+    row = connection.execute("select succeeded_at from live_steps where step = %s", [TURN]).fetchone()
+    return None if row is None else row[0]
+
+
+def trouble(connection: psycopg.Connection) -> list[str]:
+    """A sentence for each step that fails, and one when the live path stands still; empty when all is well."""
+    sentences = [each.sentence for each in failing(connection)]
+    last = last_turn_at(connection)
+    if last is not None and datetime.now(UTC) - last > STANDS_STILL:
+        since = last.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        sentences.append(f"the live path stands still: its last turn ended at {since}")
+    return sentences

@@ -1,0 +1,33 @@
+"""What the live path does turn by turn, and which of its steps fails: for everyone who looks whether all is well."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from echolead.operational.isolation import isolate
+
+revision = "0009"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table. `tenant_id` is whose row makes the step fail, where that is known."""
+    op.create_table(
+        "live_steps",
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("message", sa.Text(), server_default="", nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=True),
+        sa.Column("event_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("step", name=op.f("pk_live_steps")),
+    )
+    isolate("live_steps", app_may=("SELECT",))
+
+
+def downgrade() -> None:
+    """Take it back."""
+    op.drop_table("live_steps")

@@ -1,0 +1,248 @@
+"""Turns of the live path over a project in which a model is broken: what fails, what goes on, and who is told."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from dlt_pipelines.raw import TABLES, ensure_raw_tables
+from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.embedded.doctor import examine
+from echolead.embedded.nats import EmbeddedNats
+from echolead.events import NormalizedUser
+from echolead.operational.database import connect as connect_database
+from echolead.operational.live_steps import FailingStep, StepRecord
+from echolead.operational.provision import OperationalUrls
+from echolead.settings import Settings
+from echolead.warehouse import connect
+from orchestration.dbt import project
+from orchestration.dbt.runner import Dbt, NodeFailure
+from orchestration.live.culprit import Culprit, find_culprit
+from orchestration.live.loop import LiveLoop, Turn
+from tests.factories import uid
+from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
+from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
+from tests.fixtures.queue_messages import make_event, make_line, publish, remove_streams
+
+BROKEN = " and throwIf(email = 'boom@x.test', 'boom') = 0"
+
+
+@dataclass
+class Live:
+    """One stack's surroundings with two tenants, of which `limpa` has a Chatwoot."""
+
+    settings: Settings
+    warehouse: Client
+    chatwoot: ServedChatwoot
+
+    def form(self, tenant_id: str, email: str) -> str:
+        """Somebody sends a form; returns the event's id."""
+        event = make_event(name="form_submit", occurred_at=datetime.now(UTC).isoformat(), event_id=uid(f"form {email}"))
+        line = make_line([event], tenant_id=tenant_id, received_at=datetime.now(UTC), user=NormalizedUser(email=email))
+        publish(self.settings.nats_url.get_secret_value(), f"events.{tenant_id}", line)
+        return str(event["event_id"])
+
+    def edit(self, model: str, change: Callable[[str], str]) -> None:
+        """Change a model of the copy that this stack runs."""
+        path = next(project.project_dir(self.settings).rglob(f"{model}.sql"))
+        path.write_text(change(path.read_text()))
+
+    def failing(self) -> list[FailingStep]:
+        with closing(StepRecord(self.settings.postgres_system_url.get_secret_value())) as record:
+            return record.failing()
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory, operational_urls: OperationalUrls
+) -> Settings:
+    """Raw tables without rows, seeds loaded, every model built once."""
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("live"),
+        clickhouse_url=warehouse_server.url,
+        postgres_system_url=operational_urls.system,
+        postgres_app_url=operational_urls.app,
+        secret_keys=SECRET_KEY,
+        allow_private_destinations=True,
+    )
+    ensure_raw_tables(settings)
+    with closing(connect(warehouse_server.url)) as client:
+        for table in TABLES:
+            client.command(f"truncate table raw.{table}")
+        for table in ("events", "fresh_events"):
+            client.command(f"drop table if exists enriched.{table} sync")
+    project.target_dir(settings).mkdir(parents=True)
+    project.deploy(settings)
+    dbt = Dbt(settings)
+    dbt.run("seed")
+    dbt.run("run")
+    return settings
+
+
+@pytest.fixture
+def live(
+    prepared: Settings, empty_operational_urls: OperationalUrls, nats_server: EmbeddedNats, tmp_path: Path
+) -> Iterator[Live]:
+    remove_streams(nats_server.url)
+    publish(nats_server.url, "events.limpa")  # makes the streams
+    project.deploy(prepared)
+    database = connect_database(empty_operational_urls.system)
+    settings = prepared.model_copy(update={"nats_url": Settings(nats_url=nats_server.url).nats_url})
+    with (
+        served_chatwoot(tmp_path / "chatwoot.sqlite") as chatwoot,
+        closing(connect(prepared.clickhouse_url.get_secret_value())) as client,
+    ):
+        for tenant_id in ("limpa", "veneno"):
+            make_tenant(database, tenant_id)
+        make_destination(
+            database,
+            "limpa",
+            configuration=chatwoot.configuration(),
+            secrets={"api_access_token": ACCOUNT.api_access_token},
+        )
+        yield Live(settings, client, chatwoot)
+    database.dispose()
+
+
+@contextmanager
+def turning(live: Live) -> Iterator[list[Turn]]:
+    """A live loop that turns beside the block, as the live run does; yields what its turns did."""
+    turns: list[Turn] = []
+    is_over = threading.Event()
+    errors: list[BaseException] = []
+
+    def turn() -> None:
+        try:
+            with LiveLoop(live.settings) as loop:
+                while not is_over.is_set():
+                    turns.append(loop.turn())
+        except BaseException as error:  # raised in the test, below
+            errors.append(error)
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    try:
+        yield turns
+    finally:
+        is_over.set()
+        thread.join(400)
+    assert not errors, errors
+
+
+def eventually(what: str, probe: Callable[[], Any], seconds: float = 400) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+    return found
+
+
+def emails(live: Live) -> set[str]:
+    return {contact["email"] for contact in live.chatwoot.contacts()}
+
+
+def test_a_broken_model_of_the_console_holds_up_no_lead(live: Live) -> None:
+    live.edit("touchpoints", lambda sql: sql.replace("sessions.is_paid as is_paid", "no_such_column as is_paid"))
+    with turning(live):
+        eventually(
+            "the broken model is told of", lambda: [each.step for each in live.failing()] == ["model marts.touchpoints"]
+        )
+        for number in range(3):
+            live.form("limpa", f"lia{number}@x.test")
+            eventually("the lead is delivered", lambda number=number: f"lia{number}@x.test" in emails(live))
+    assert live.failing()[0].failures > 1
+
+
+def test_a_broken_hot_model_stops_what_depends_on_it_alone_and_its_event_is_named_to_everyone(live: Live) -> None:
+    live.form("limpa", "before@x.test")
+    live.edit(
+        "leads",
+        lambda sql: sql.replace(
+            "    group by tenant_id, lead_id\n),\n\ntouches",
+            f"    where true{BROKEN}\n    group by tenant_id, lead_id\n),\n\ntouches",
+        ),
+    )
+    with turning(live) as turns:
+        eventually("the lead before is delivered", lambda: "before@x.test" in emails(live))
+        event_id = live.form("veneno", "boom@x.test")
+        step = eventually("the event is named", lambda: next((each for each in live.failing() if each.event_id), None))
+        assert (step.step, step.tenant_id, step.event_id) == ("model marts.leads", "veneno", event_id)
+        assert "boom" in step.message
+
+        # What does not depend on it goes on: the other hot models, deliveries, the console's models.
+        seen = len(turns)
+        live.form("limpa", "after@x.test")
+        eventually(
+            "sessions and deliveries go on",
+            lambda: any(
+                turn.load.events
+                and turn.deliveries is not None
+                and ("marts", "identities") in {run.key for run in turn.models}
+                for turn in turns[seen:]
+            ),
+        )
+        shown = eventually(
+            "the mirror has it",
+            lambda: (
+                live.warehouse.query(
+                    "select tenant_id, step, event_id from ops.failing_steps where event_id != '' order by tenant_id"
+                ).result_rows
+            ),
+        )
+        others = live.warehouse.query("select step, event_id, message from ops.failing_steps where tenant_id = 'limpa'")
+        said = [finding.sentence for finding in examine(live.settings) if finding.subject == "Live path"]
+    assert [(row[0], row[1], row[2]) for row in shown] == [("veneno", "model marts.leads", event_id)]
+    assert others.result_rows == [("model marts.leads", "", "")]
+    assert len(said) == 1
+    assert "model marts.leads fails since" in said[0]
+    assert f"event {event_id} of tenant veneno" in said[0]
+
+    project.deploy(live.settings)  # the model is mended
+    with turning(live):
+        eventually("nothing fails", lambda: not live.failing())
+        eventually("the lead that waited is delivered", lambda: "after@x.test" in emails(live))
+
+
+STATEMENTS = [
+    pytest.param("select * from enriched.events", id="by event"),
+    pytest.param("select * from enriched.fresh_events", id="by new event"),
+    pytest.param(
+        "select * from marts.sessions where tracking_id in"
+        " (select tracking_id from enriched.events where true{broken})",
+        id="within a subquery",
+    ),
+    pytest.param("select * from marts.leads", id="by the lead's visitors"),
+    pytest.param(
+        "select *, JSONExtractString(payload, 'email') as email from activation.lead_deliveries", id="by lead"
+    ),
+    pytest.param("select * from staging.stg_collector__events", id="through a view over raw"),
+]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_the_event_is_found_whatever_a_model_reads(live: Live, statement: str) -> None:
+    with psycopg.connect(live.settings.postgres_system_url.get_secret_value()) as connection:
+        connection.execute("update destinations set is_enabled = true")
+    event_ids = {}
+    with turning(live):
+        for number in range(4):
+            live.form("limpa", f"good{number}@x.test")
+        event_ids["limpa"] = live.form("limpa", "boom@x.test")
+        eventually("all is delivered", lambda: "boom@x.test" in emails(live))
+    broken = (
+        statement.format(broken=BROKEN)
+        if "{broken}" in statement
+        else f"select * from ({statement}) where true{BROKEN}"
+    )
+    failure = NodeFailure(("marts", "broken"), "Code: 395. DB::Exception: boom", broken, ())
+    assert find_culprit(live.settings, failure) == Culprit("limpa", event_ids["limpa"])
+    healthy = NodeFailure(("marts", "fine"), "Code: 395. DB::Exception: boom", statement.format(broken=""), ())
+    assert find_culprit(live.settings, healthy) is None
