@@ -35,15 +35,11 @@ class NodeRun:
 
 @dataclass(frozen=True)
 class NodeFailure:
-    """A model that failed: `key` is (database, name), `message` the warehouse's, `statement` what was asked of it.
-
-    `inputs` are the tables and views that it names, as (database, name).
-    """
+    """A model that failed: `key` is (database, name), `message` the warehouse's, `statement` what was asked of it."""
 
     key: tuple[str, str]
     message: str
     statement: str
-    inputs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ class Dbt:
             return Built([], [])
         return Built(
             [_node_run(each) for each in result.results if each.status == RunStatus.Success],
-            [self._node_failure(each) for each in result.results if each.status in FAILED],
+            [_node_failure(each) for each in result.results if each.status in FAILED],
         )
 
     def models(self) -> set[tuple[str, str]]:
@@ -105,17 +101,6 @@ class Dbt:
         order = TopologicalSorter({key: node.depends_on.nodes for key, node in models.items()}).static_order()
         return [models[key].name for key in order if key in models and tag in models[key].config.tags]
 
-    def _node_failure(self, result: Any) -> NodeFailure:
-        node = result.node
-        nodes = {**self._manifest.nodes, **self._manifest.sources} if self._manifest else {}
-        inputs = [nodes[name] for name in node.depends_on.nodes if name in nodes]
-        return NodeFailure(
-            (str(node.schema), str(node.name)),
-            IN_SCOPE.sub("", " ".join(str(result.message).split()))[:MAX_MESSAGE_CHARACTERS],
-            str(node.compiled_code or ""),
-            tuple((str(each.schema), str(each.name)) for each in inputs),
-        )
-
     def _invoke(self, arguments: list[str]) -> dbtRunnerResult:
         quiet = ["--quiet", "--no-print", "--no-use-colors", "--log-level-file", "none"]
         result = dbtRunner(manifest=self._manifest).invoke([*quiet, *arguments, *self._where])
@@ -128,3 +113,9 @@ class Dbt:
 
 def _node_run(result: Any) -> NodeRun:
     return NodeRun((str(result.node.schema), str(result.node.name)), float(result.execution_time))
+
+
+def _node_failure(result: Any) -> NodeFailure:
+    message = IN_SCOPE.sub("", " ".join(str(result.message).split()))
+    key = (str(result.node.schema), str(result.node.name))
+    return NodeFailure(key, message[:MAX_MESSAGE_CHARACTERS], str(result.node.compiled_code or ""))
