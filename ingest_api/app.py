@@ -202,9 +202,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
     beside: dict[str, Endpoint] = {
         ".js": Script(settings.script_file, collect),
         ".gif": Pixel(collect),
-        "/i": Identity(
-            collect, VisitorTokens(settings.jwt_secret.get_secret_value()), parts.redemptions, parts.vault
-        ),
+        "/i": Identity(collect, VisitorTokens(settings.jwt_secret.get_secret_value()), parts.redemptions, parts.vault),
     }
     return Ingest(api, parts.tenants, collect, beside, settings.collect_path)
 
