@@ -17,7 +17,7 @@ from echolead.queue import COLLECTOR_INBOX, connect
 from echolead.security import Vault
 from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
-from ingest_api import health, problem_pages, server_events
+from ingest_api import description_page, health, problem_pages, server_events
 from ingest_api.addresses import IpPolicy, TrustedProxies
 from ingest_api.answers import Receive, Scope, Send
 from ingest_api.bodies import Bodies
@@ -183,6 +183,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
         title="EchoLead collector and API",
         version="1",
         lifespan=parts.serving,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would redirect to whatever host the request names
     )
@@ -198,6 +199,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
     api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
+    api.include_router(description_page.router(api.openapi))
     collect = Collect(parts.intake, parts.rates, parts.tenants, parts.bodies, parts.proxies, parts.ip_policy)
     beside: dict[str, Endpoint] = {
         ".js": Script(settings.script_file, collect),
