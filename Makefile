@@ -14,7 +14,7 @@ NPM := .stamps/npm
 SCRIPT := tracking/dist/t.js
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format bench lock clean browsers
+.PHONY: help up test lint format bench lock notice audit sbom clean browsers
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -47,6 +47,17 @@ lock: $(DEV) ## Pin every Python package again, with hashes, from requirements/*
 		requirements/base.in -o requirements/base.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
 		requirements/dev.in -o requirements/dev.txt
+
+notice: $(DEV) ## List the locked packages with their licences in NOTICE
+	$(BIN)/python requirements/notice.py
+
+audit: $(DEV) ## Ask databases of vulnerabilities about the locked packages (skipped, and said so, offline)
+	$(BIN)/python requirements/audit.py $(ARGS)
+
+sbom: $(DEV) ## Write bills of materials (CycloneDX) of the locked packages to build/
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements/base.txt --output-reproducible --output-file build/sbom-python.json
+	$(BIN)/npm --prefix tracking sbom --package-lock-only --sbom-format cyclonedx > build/sbom-npm.json
 
 clean: ## Remove everything that can be made again (the data in var/ stays)
 	rm -rf $(VENV) .stamps build tracking/node_modules tracking/dist dbt_project/target dbt_project/logs \

@@ -38,7 +38,8 @@ PRIVATE = tuple(
 )
 METADATA = (IPv4Address("100.100.100.200"), IPv4Address("168.63.129.16"), IPv6Address("fd00:ec2::254"))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+# RFC 1035, 2.3.4: longer ones no resolver takes, and Python's does not even refuse as one that does not resolve.
+NAME = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 # A last label of digits or 0x… makes an IPv4 address of the whole name in the WHATWG and inet_aton readings.
 LOOKS_NUMERIC = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 
@@ -57,7 +58,8 @@ def check_url(url: str, *, allow_private: bool) -> httpx.URL:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise UnsafeAddress(f"{url!r} is not an address: {error}.") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    host = _host(parsed)
+    if parsed.scheme not in ("http", "https") or not host:
         raise UnsafeAddress(f"{url!r} is not an address: give it as https://host, with the scheme.")
     if parsed.userinfo:
         raise UnsafeAddress("The address holds a user name or password: leave them out and use --secret.")
@@ -66,18 +68,20 @@ def check_url(url: str, *, allow_private: bool) -> httpx.URL:
             f"{url!r} is not encrypted: use https://, or set ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS=true for a product "
             "on your own network."
         )
+    if parsed.port is not None and not 0 < parsed.port < 2**16:
+        raise UnsafeAddress(f"Port {parsed.port} does not exist: ports are 1 to 65535.")
     if not allow_private and (parsed.port or 443) not in ALLOWED_PORTS:
         raise UnsafeAddress(
             f"Port {parsed.port} is not one we deliver to: use 443 or 8443, or set "
             "ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS=true for a product on your own network."
         )
-    literal = _literal(parsed.host)
+    literal = _literal(host)
     if literal is not None:
-        check_address(literal, parsed.host, allow_private=allow_private)
+        check_address(literal, host, allow_private=allow_private)
     elif not NAME.fullmatch(parsed.raw_host.decode("ascii")):
-        raise UnsafeAddress(f"{parsed.host!r} is not a host name: check the address for a slip of the pen.")
-    elif _is_loopback_name(parsed.host) and not allow_private:
-        raise UnsafeAddress(_not_public(parsed.host))
+        raise UnsafeAddress(f"{host!r} is not a host name: check the address for a slip of the pen.")
+    elif _is_loopback_name(host) and not allow_private:
+        raise UnsafeAddress(_not_public(host))
     return parsed
 
 
@@ -155,6 +159,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         for address in addresses:
             check_address(address, url.host, allow_private=self._allow_private)
         return addresses
+
+
+def _host(url: httpx.URL) -> str:
+    """The host. Raises `UnsafeAddress` for an encoded name (`xn--…`) that encodes none: httpx cannot call it either."""
+    try:
+        return url.host
+    except ValueError as error:
+        raise UnsafeAddress(f"{url.raw_host.decode('ascii')!r} is not a host name: {error}.") from error
 
 
 async def _resolve(host: str, port: int) -> list[str]:

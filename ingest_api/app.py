@@ -17,7 +17,7 @@ from echolead.queue import COLLECTOR_INBOX, connect
 from echolead.security import Vault
 from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
-from ingest_api import health, problem_pages, server_events
+from ingest_api import description_page, health, problem_pages, server_events
 from ingest_api.addresses import IpPolicy, TrustedProxies
 from ingest_api.answers import Receive, Scope, Send
 from ingest_api.bodies import Bodies
@@ -35,6 +35,7 @@ from ingest_api.problems import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, 
 from ingest_api.publish import Publisher
 from ingest_api.queue_health import QueueHealth
 from ingest_api.rates import RateLimits
+from ingest_api.redemptions import Redemptions
 from ingest_api.script import Script
 from ingest_api.webhooks import route as webhooks
 from ingest_api.webhooks.contract import describe_webhooks
@@ -123,6 +124,7 @@ class Parts:
             settings.events_per_minute_of_address,
             settings.events_per_minute,
         )
+        self.redemptions = Redemptions(postgres_url)
         self.vault = Vault.of(settings) if settings.secret_keys.get_secret_value() else None
         self.webhooks = webhooks.Webhooks(
             self.intake,
@@ -151,6 +153,7 @@ class Parts:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            await self.redemptions.close()
             self.people.sign_in.close()
 
     async def _watch_queue(self) -> None:
@@ -180,6 +183,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
         title="EchoLead collector and API",
         version="1",
         lifespan=parts.serving,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would redirect to whatever host the request names
     )
@@ -195,11 +199,12 @@ def create_app(settings: Settings | None = None) -> Ingest:
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
     api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
+    api.include_router(description_page.router(api.openapi))
     collect = Collect(parts.intake, parts.rates, parts.tenants, parts.bodies, parts.proxies, parts.ip_policy)
     beside: dict[str, Endpoint] = {
         ".js": Script(settings.script_file, collect),
         ".gif": Pixel(collect),
-        "/i": Identity(collect, VisitorTokens(settings.jwt_secret.get_secret_value()), parts.vault),
+        "/i": Identity(collect, VisitorTokens(settings.jwt_secret.get_secret_value()), parts.redemptions, parts.vault),
     }
     return Ingest(api, parts.tenants, collect, beside, settings.collect_path)
 

@@ -285,7 +285,8 @@ def visitor_operation() -> dict[str, Any]:
         "tags": ["script"],
         "summary": "Who a page's visitor is",
         "description": (
-            "By the link that was followed, else by the cookie, else as the script says. The cookie it sets lasts 400 "
+            "By the cookie, else by the link that was followed, which is good once, else as the script says. "
+            "The cookie it sets lasts 400 "
             "days and scripts cannot read it. The body is JSON whatever its content type."
         ),
         "operationId": "visitor",

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from ingest_api.answers import RawHeaders
 from ingest_api.connections import PatientProtocol
+from ingest_api.framing import check_framing, origin_form
 
 FAILED = b"content-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n\r\nInternal Server Error"
 
@@ -106,8 +107,11 @@ class DirectProtocol(PatientProtocol):
         self.wait_for_header()
 
     def on_headers_complete(self) -> None:
-        """The end of the header."""
+        """The end of the header. What it raises the parser's caller answers with 400, as what is no HTTP."""
         parser = self.parser
+        check_framing(self.headers, parser.get_http_version())
+        if not self.url.startswith(b"/"):
+            self.url, self.headers = origin_form(self.url, self.headers)
         exchange = Exchange(self, self.url, self.headers, keep_alive=parser.should_keep_alive())
         if (
             self._takes(self.url)

@@ -1,7 +1,7 @@
 """Who a visitor is, kept where scripts of the page cannot lose it: `POST {collect path}/i`.
 
 Browsers forget cookies that scripts write after days; one that the visitor's own host sets lives on. The same route
-hands a visitor over to another site of the tenant by a token in the link.
+hands a visitor who is new to another site of the tenant over to it, by a token in the link that is good once.
 """
 
 import hmac
@@ -11,16 +11,19 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from echolead.events import encode
+from echolead.operational.kept_connection import DatabaseUnavailable
 from echolead.security import Undecryptable, Vault
 from echolead.tenancy import Tenant
 from ingest_api.answers import NO_STORE, RawHeaders, Receive, Scope, Send, cors_headers, send_bytes
 from ingest_api.collector import Collect, PagePost
 from ingest_api.problems import NOT_AN_IDENTITY, Problem
+from ingest_api.redemptions import Redemptions
 
 LINK_SECONDS = 120
 """A link is followed within seconds; a token that was shared or indexed must not hand over a visitor later."""
@@ -31,6 +34,14 @@ COOKIE, SECURE_COOKIE = "_eli", "__Host-eli"
 MAC_BYTES = 16
 
 log = logging.getLogger(__name__)
+
+
+class Link(NamedTuple):
+    """What a link's token says: the visitor, until when (seconds since 1970), and the bytes it is told apart by."""
+
+    tracking_id: UUID
+    until: float
+    token: bytes
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -72,16 +83,17 @@ class VisitorTokens:
         return None if content is None else UUID(bytes=content)
 
     def link(self, tenant_id: str, tracking_id: UUID, now: float) -> str:
-        """A token for one link, valid for `LINK_SECONDS`."""
-        content = tracking_id.bytes + int(now + LINK_SECONDS).to_bytes(5)
+        """A token for one link, valid for `LINK_SECONDS`; another one each millisecond."""
+        content = tracking_id.bytes + int((now + LINK_SECONDS) * 1000).to_bytes(6)
         return _text(content + self._mac(self._keys[0], "link", tenant_id, content))
 
-    def of_link(self, tenant_id: str, token: str, now: float) -> UUID | None:
-        """The tracking id of a link's token, None when it is not ours or too old."""
-        content = self._checked("link", tenant_id, token, 21)
-        if content is None or int.from_bytes(content[16:]) < now:
+    def of_link(self, tenant_id: str, token: str, now: float) -> Link | None:
+        """What a link's token says, None when it is not ours or too old."""
+        content = self._checked("link", tenant_id, token, 22)
+        if content is None:
             return None
-        return UUID(bytes=content[:16])
+        until = int.from_bytes(content[16:]) / 1000
+        return None if until < now else Link(UUID(bytes=content[:16]), until, content)
 
     def _checked(self, purpose: str, tenant_id: str, text: str, size: int) -> bytes | None:
         try:
@@ -102,12 +114,13 @@ def _text(token: bytes) -> str:
 
 
 class Identity:
-    """ASGI endpoint: the visitor's id by the link that was followed, else by the cookie, else as the script says."""
+    """ASGI endpoint: the visitor's id by the cookie, else by the link that was followed, else as the script says."""
 
-    def __init__(self, collect: Collect, tokens: VisitorTokens, vault: Vault | None) -> None:
+    def __init__(self, collect: Collect, tokens: VisitorTokens, redemptions: Redemptions, vault: Vault | None) -> None:
         """`vault` None: no key is set, and no visitor is proven to a chat widget."""
         self._collect = collect
         self._tokens = tokens
+        self._redemptions = redemptions
         self._vault = vault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +129,8 @@ class Identity:
 
     async def _answer(self, posted: PagePost) -> None:
         ip = self._collect.client_ip(posted.peer, posted.scope["headers"])
-        self._collect.rates.meter(posted.tenant, ip).check()
+        meter = self._collect.rates.meter(posted.tenant, ip)
+        meter.check()
         question = await self._question(posted)
         is_secure = self._collect.proxies.is_https(posted.peer, posted.scope["scheme"], posted.headers)
         name = SECURE_COOKIE if is_secure else COOKIE
@@ -124,24 +138,30 @@ class Identity:
             answer: dict[str, object] = {}
             value, seconds = "", 0
         else:
-            answer, value = self._of_visitor(posted.tenant, question, cookie_value(posted.headers, name))
+            if question.link:
+                meter.charge(1)  # each is a row of the database
+            answer, value = await self._of_visitor(posted.tenant, question, cookie_value(posted.headers, name))
             seconds = COOKIE_SECONDS
         secure = "; Secure" if is_secure else ""
         cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
         extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(posted.tenant, posted.origin)]
         await send_bytes(posted.send, 200, encode(answer), b"application/json", extra)
 
-    def _of_visitor(self, tenant: Tenant, question: Question, cookie: str) -> tuple[dict[str, object], str]:
+    async def _of_visitor(self, tenant: Tenant, question: Question, cookie: str) -> tuple[dict[str, object], str]:
         """The answer, and the cookie's value.
+
+        Anybody can make links to the tenant's pages, with a token of their own: a link tells who a visitor is that we
+        know nothing of, and never takes the place of one that a cookie names.
 
         Chatwoot's hash lets its bearer read a visitor's conversations. An id that was only said, or that a link
         brought, may be somebody else's, also when a cookie names it since; so the hash is for ids that we made
         ourselves, and for who has the cookie of it. We make one for a visitor who is new: nothing is known of them yet.
         """
         tokens, now = self._tokens, time.time()
-        of_link = None if question.reset else tokens.of_link(tenant.tenant_id, question.link, now)
         of_cookie = None if question.reset else tokens.of_cookie(tenant.tenant_id, cookie)
-        known = of_link or of_cookie or question.tracking_id
+        is_told = question.reset or of_cookie is not None
+        of_link = None if is_told else await self._redeemed(tenant, question.link, now)
+        known = of_cookie or of_link or question.tracking_id
         if known is None:
             raise not_an_identity("`tracking_id` is missing")
         answer: dict[str, object] = {}
@@ -156,6 +176,18 @@ class Identity:
             "tracking_id": known, "link": tokens.link(tenant.tenant_id, known, now), "expires_in": LINK_SECONDS,
         }  # fmt: skip
         return answer, tokens.cookie(tenant.tenant_id, known, is_minted=is_minted)
+
+    async def _redeemed(self, tenant: Tenant, token: str, now: float) -> UUID | None:
+        """Whom a link brings, once. Without the database nobody: they go on as somebody new, which loses no event."""
+        link = self._tokens.of_link(tenant.tenant_id, token, now)
+        if link is None:
+            return None
+        try:
+            is_first = await self._redemptions.is_first(link.token, link.until)
+        except DatabaseUnavailable as error:
+            log.warning("a visitor is not handed over: %s", error)
+            return None
+        return link.tracking_id if is_first else None
 
     def _chatwoot_hmac_token(self, tenant: Tenant) -> str:
         if not tenant.secrets or self._vault is None:

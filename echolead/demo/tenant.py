@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from echolead.demo import accounts
 from echolead.embedded.ports import Port
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import Destination, Tenant, TenantHost, User, UserTenant
@@ -13,8 +14,7 @@ TENANT_ID = "demo"
 HOSTS = ("localhost", "127.0.0.1", "demo.localhost")
 USER_EMAIL = "demo@echolead.test"
 DESTINATION = "Chatwoot"
-# The demo Chatwoot's first account; its tokens are fixed.
-ACCOUNT_ID, INBOX_ID, ACCESS_TOKEN = 1, 1, "demo-access-token-1"
+ACCOUNT_ID, INBOX_ID = 1, 1  # of the demo Chatwoot's first account
 
 
 def ensure(settings: Settings, password: str) -> None:
@@ -39,7 +39,9 @@ def _ensure_tenant(session: Session) -> None:
 
 
 def _ensure_destination(session: Session, settings: Settings) -> None:
-    """The demo Chatwoot moves with the stack's ports, so its address is brought up to date."""
+    """The demo Chatwoot moves with the stack's ports, so its address is brought up to date; so is its access token."""
+    token = {"api_access_token": accounts.load_or_make(settings.data_dir / "demo")[0].api_access_token}
+    vault = Vault.of(settings)
     configuration = {
         "base_url": f"http://127.0.0.1:{Port.DEMO_CHATWOOT.of(settings.port_base)}",
         "account_id": ACCOUNT_ID,
@@ -49,13 +51,15 @@ def _ensure_destination(session: Session, settings: Settings) -> None:
         select(Destination).where(Destination.tenant_id == TENANT_ID, Destination.name == DESTINATION)
     )
     if found is None:
-        secrets = Vault.of(settings).encrypt({"api_access_token": ACCESS_TOKEN})
+        secrets = vault.encrypt(token)
         found = Destination(
             tenant_id=TENANT_ID, kind="chatwoot", name=DESTINATION, configuration=configuration, secrets=secrets
         )
         session.add(found)
     elif found.configuration.get("base_url") != configuration["base_url"]:
         found.configuration = {**found.configuration, "base_url": configuration["base_url"]}
+    if vault.decrypt(found.secrets) != token:
+        found.secrets = vault.encrypt(token)
 
 
 def _ensure_user(session: Session, password: str) -> None:

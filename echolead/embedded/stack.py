@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 from pydantic import SecretStr
 
+from echolead.demo import accounts
 from echolead.demo.tenant import USER_EMAIL
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
@@ -83,9 +84,10 @@ class Stack:
         ]
         if not self.is_demo:
             return found
+        token = accounts.load_or_make(self.data_dir / "demo")[0].api_access_token
         return [
             Address("Demo landing page", f"http://localhost:{Port.DEMO_PAGES.of(base)}/?{DEMO_CAMPAIGN}"),
-            Address("Demo Chatwoot", f"http://localhost:{Port.DEMO_CHATWOOT.of(base)}/", "leads arrive here"),
+            Address("Demo Chatwoot", f"http://localhost:{Port.DEMO_CHATWOOT.of(base)}/#{token}", "leads arrive here"),
             Address("Console", self.settings.console_url, f"{USER_EMAIL}  {self.secrets.demo_password}"),
             *found[1:],
         ]

@@ -55,8 +55,7 @@ def seconds_to_contact(stack: Stack, browser: Browser, number: int) -> float:
     start = time.perf_counter()
     form.locator("button[type=submit]").click()
     account = ACCOUNTS["acme"]
-    token = {"api_access_token": f"demo-access-token-{account}"}
-    with httpx.Client(base_url=stack.chatwoot_url, headers=token) as chat:
+    with httpx.Client(base_url=stack.chatwoot_url, headers=stack.agent("acme")) as chat:
         while not is_contact(chat, account, email):
             if time.perf_counter() - start > GIVE_UP_SECONDS:
                 raise TimeoutError(f"{email} is not in Chatwoot after {GIVE_UP_SECONDS:.0f} s")

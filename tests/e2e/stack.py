@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from echolead.demo.accounts import load_or_make
 from echolead.embedded.part import Part, free_port, port_is_open, running, tail
 from echolead.embedded.ports import Port
 from echolead.settings import STACK_ENV, Settings
@@ -86,6 +87,11 @@ class Stack:
         """What the parts of this stack were told."""
         return Settings(_env_file=self.data_dir / STACK_ENV)  # type: ignore[call-arg]
 
+    def agent(self, tenant: str) -> dict[str, str]:
+        """What the agent of the tenant's Chatwoot account sends along."""
+        tokens = {each.account_id: each.api_access_token for each in load_or_make(self.data_dir.parent / "chatwoot")}
+        return {"api_access_token": tokens[ACCOUNTS[tenant]]}
+
     def contacts(self, tenant: str) -> list[dict[str, Any]]:
         """What the tenant's Chatwoot account holds, through Chatwoot's own API."""
         account = ACCOUNTS[tenant]
@@ -94,7 +100,7 @@ class Stack:
         while True:
             answer = httpx.get(
                 f"{self.chatwoot_url}/api/v1/accounts/{account}/contacts",
-                params={"page": page}, headers={"api_access_token": f"demo-access-token-{account}"}, timeout=10,
+                params={"page": page}, headers=self.agent(tenant), timeout=10,
             )  # fmt: skip
             answer.raise_for_status()
             found += answer.json()["payload"]
@@ -107,7 +113,7 @@ class Stack:
         account = ACCOUNTS[tenant]
         answer = httpx.get(
             f"{self.chatwoot_url}/api/v1/accounts/{account}/contacts/{contact_id}/labels",
-            headers={"api_access_token": f"demo-access-token-{account}"}, timeout=10,
+            headers=self.agent(tenant), timeout=10,
         )  # fmt: skip
         answer.raise_for_status()
         return list(answer.json()["payload"])
@@ -172,7 +178,7 @@ def _create_tenant(stack: Stack, tenant: str) -> None:
     stack.command(
         "destination", "add", tenant, "chatwoot", "--set", f"base_url={stack.chatwoot_url}",
         "--set", f"account_id={account}", "--set", f"inbox_id={account}",
-        "--secret", f"api_access_token=demo-access-token-{account}",
+        "--secret", f"api_access_token={stack.agent(tenant)['api_access_token']}",
     )  # fmt: skip
     stack.command("user", "create", f"user@{tenant}.test", "--password-stdin", "--role", f"{tenant}=viewer",
                   given=stack.passwords[tenant] + "\n")  # fmt: skip

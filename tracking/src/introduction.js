@@ -22,14 +22,16 @@ export let identifierHash;
 /** Resolves when the collector has said who the visitor is, or has not in time: events wait for it. Never rejects. */
 export let introduced = /** @type {Promise<any>} */ (Promise.resolve());
 
-/** Take the token out of the address, before anybody reads it. */
+/** Take the token out of the address, before anybody reads it. It is for who is new here: anybody can make a link with one. */
 export function receive() {
-  brought = TOKEN.exec(location.search)?.[1];
-  if (brought) history.replaceState(history.state, '', without(location.href, TOKEN));
+  const token = TOKEN.exec(location.search);
+  if (!token) return;
+  history.replaceState(history.state, '', without(location.href, TOKEN));
+  if (!read().active) brought = token[1];
 }
 
 /** Ask at the start, when the cookie is new or old: Safari keeps some for 7 days only; and have it removed on refusal. @param {boolean} [isDecided] */
-export const introduce = (isDecided) => (allowsAnalytics() ? brought || isDue() : isDecided) && ask();
+export const introduce = (isDecided) => (allowsAnalytics() ? isDue() : isDecided) && ask();
 
 /** Only the collector of this very origin has a cookie here, and tokens are for other domains. One after the other: the last answer counts. */
 export function ask() {
@@ -41,9 +43,8 @@ async function converse() {
   visitNow({ due: now() + 432000000 }); // 5 days, also when there is no answer
   const { tracking_id, reset } = read();
   const answer = await (await post('/i', { tracking_id, reset, link: brought })).json();
-  if (!answer.tracking_id || visitNow().tracking_id !== tracking_id) return; // a problem document; or a reset meanwhile
-  brought = undefined;
-  visitNow({ tracking_id: answer.tracking_id, reset: undefined });
+  if (!answer.tracking_id || tracking_id !== visitNow().tracking_id) return; // a problem document; or a reset meanwhile
+  visitNow({ tracking_id: answer.tracking_id, reset: (brought = undefined) }); // both are done with
   for (const [, event] of entries()) if (event.tracking_id === tracking_id) save({ ...event, tracking_id: answer.tracking_id });
   tokens[answer.tracking_id] = answer.link;
   identifierHash = answer.identifier_hash;

@@ -36,9 +36,9 @@ async function press(page, selector) {
 }
 
 for (const [what, selector, url] of [
-  ['a link', '#link', /^loja\.shop\.test\/plain\?cor=azul%20claro&_el=([\w-]{50})$/],
-  ['a form that gets', '#get button', /^loja\.shop\.test\/plain\?q=tenis&_el=([\w-]{50})$/],
-  ['a window', '#window', /^loja\.shop\.test\/plain\?&_el=([\w-]{50})$/],
+  ['a link', '#link', /^loja\.shop\.test\/plain\?cor=azul%20claro&_el=([\w-]{51})$/],
+  ['a form that gets', '#get button', /^loja\.shop\.test\/plain\?q=tenis&_el=([\w-]{51})$/],
+  ['a window', '#window', /^loja\.shop\.test\/plain\?&_el=([\w-]{51})$/],
 ]) {
   test(`${what} to the other domain carries the visitor, and the address there is clean before anything reads it`, async () => {
     const { visitor, page } = await withShop();
@@ -68,7 +68,7 @@ test('a form that posts to the other domain has the token in its action, not in 
   const posted = page.waitForRequest((request) => request.method() === 'POST' && request.url().includes(SHOP) && !request.url().includes('/t'));
   await press(page, '#post button');
   const request = await posted;
-  assert.match(request.url(), /\/enviar\?passo=1&_el=[\w-]{50}$/);
+  assert.match(request.url(), /\/enviar\?passo=1&_el=[\w-]{51}$/);
   assert.equal(request.postData(), 'email=ana%40exemplo.com.br');
   await visitor.close();
 });
@@ -122,7 +122,7 @@ async function stranger(visitor) {
 for (const [what, token] of [['forged', () => 'forged'], ['another tenant\'s', stranger]]) {
   test(`a token that is ${what} leaves the visitor as they are, with a clean address`, async () => {
     const { visitor, page } = await withShop('/blank');
-    await page.goto(site.url(`/plain?_el=${await token(visitor)}`));
+    await page.goto(site.url(`/plain?_el=${await token(visitor)}`, SHOP));
     const [view] = await site.received(1);
     const { tracking_id, link } = site.identityRequests.at(-1);
     assert.ok(link);
@@ -132,6 +132,53 @@ for (const [what, token] of [['forged', () => 'forged'], ['another tenant\'s', s
     await visitor.close();
   });
 }
+
+const ATTACKER = '019ca90e-208d-7067-8b79-0a16a1f1220d';
+
+/** An address with a token as anybody can have one made, for an id of theirs, and a page of a browser that has seen nothing yet. */
+async function lure() {
+  const page = await (await site.browser.newContext()).newPage();
+  await page.goto(site.url('/blank', SHOP));
+  const token = await page.evaluate(async (body) => (await (await fetch('/t/i', { method: 'POST', body })).json()).link, JSON.stringify({ tracking_id: ATTACKER }));
+  return site.url(`/plain?utm_source=a&_el=${token}`);
+}
+
+for (const isFirstParty of [true, false]) {
+  test(`whatever a link brings, a visitor who is known stays who they are, by ${isFirstParty ? 'their own host\'s' : 'another host\'s'} collector`, async () => {
+    const { visitor, page } = await withShop('/blank');
+    site.isFirstParty = isFirstParty;
+    await page.goto(site.url('/plain'));
+    const [first] = await site.received(1, 'page_view');
+    await page.goto(await lure());
+    const [, lured] = await site.received(2, 'page_view');
+    await answered(page, () => page.hover('body')); // when the script asks for a token of the visitor's own
+    await page.goto(site.url('/plain?later'));
+    const [, , later] = await site.received(3, 'page_view');
+    assert.deepEqual([lured.tracking_id, later.tracking_id], [first.tracking_id, first.tracking_id]);
+    assert.ok(!site.identityRequests.some(({ link }) => link), 'the token is not even shown to the collector');
+    assert.equal(lured.page.query, 'utm_source=a');
+    // Control: the same kind of link, to somebody who is new.
+    const other = await (await site.browser.newContext()).newPage();
+    await other.goto(await lure());
+    assert.equal((await site.received(4, 'page_view')).at(-1).tracking_id, ATTACKER);
+    await visitor.close();
+  });
+}
+
+test('a link that is followed twice brings the visitor once', async () => {
+  const { visitor, page } = await withShop();
+  const [view] = await site.received(1);
+  await press(page, '#link');
+  await site.received(2, 'page_view');
+  const address = site.visited.find((visited) => visited.startsWith(SHOP)).slice(SHOP.length);
+  const friend = await (await site.browser.newContext()).newPage();
+  await friend.goto(site.url(address, SHOP));
+  const [, next, copied] = await site.received(3, 'page_view');
+  assert.equal(next.tracking_id, view.tracking_id);
+  assert.notEqual(copied.tracking_id, view.tracking_id);
+  assert.ok(site.identityRequests.at(-1).link, 'it was tried');
+  await visitor.close();
+});
 
 test('a token is asked for once a minute at most, however much the page is used', async () => {
   const { visitor, page } = await withShop();

@@ -6,6 +6,5 @@ inbox at `/app`, and can misbehave on request. What it leaves out is in docs/ref
 
 from echolead.demo.chatwoot.app import create_app
 from echolead.demo.chatwoot.faults import Fault, Faults
-from echolead.demo.chatwoot.store import ACCOUNTS, Account
 
-__all__ = ["ACCOUNTS", "Account", "Fault", "Faults", "create_app"]
+__all__ = ["Fault", "Faults", "create_app"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import uvicorn
 
+from echolead.demo.accounts import load_or_make
 from echolead.demo.chatwoot.app import create_app
 
 
@@ -14,10 +15,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m echolead.demo.chatwoot", description=main.__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--data-dir", type=Path, required=True, help="holds chatwoot.sqlite")
+    parser.add_argument("--data-dir", type=Path, required=True, help="holds chatwoot.sqlite and accounts.json")
     arguments = parser.parse_args()
     os.umask(0o077)  # names, addresses and phone numbers of whoever tries the demo
-    app = create_app(arguments.data_dir / "chatwoot.sqlite")
+    app = create_app(arguments.data_dir / "chatwoot.sqlite", load_or_make(arguments.data_dir))
     uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 
 

@@ -7,25 +7,20 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from echolead.demo.accounts import Account
 from echolead.demo.chatwoot import account, answers, widget
+from echolead.demo.chatwoot.doors import Doors, agents_account, not_signed_in, sign_in, sign_out
 from echolead.demo.chatwoot.faults import Fault, FaultMiddleware, Faults
-from echolead.demo.chatwoot.store import ACCOUNTS, Account, NotFound, Row, Store
-
-STATIC = Path(__file__).parent / "static"
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+from echolead.demo.chatwoot.pages import INBOX, STATIC, page_response
+from echolead.demo.chatwoot.store import NotFound, Row, Store
 
 
-def create_app(store: Path, *, faults: Faults | None = None, accounts: tuple[Account, ...] = ACCOUNTS) -> Starlette:
+def create_app(store: Path, accounts: tuple[Account, ...], *, faults: Faults | None = None) -> Starlette:
     """The application, its records in the SQLite file `store`; `faults` make it misbehave from the start."""
     faults = faults or Faults()
 
@@ -44,19 +39,15 @@ def create_app(store: Path, *, faults: Faults | None = None, accounts: tuple[Acc
             Route("/app", page),
             Route("/", to_page),
             Route("/healthz", health),
+            Route("/sign-in", sign_in, methods=["GET", "POST"]),
+            Route("/sign-out", sign_out, methods=["POST"]),
             Route("/_demo/state", state),
             Route("/_demo/reply", reply, methods=["POST"]),
             Route("/_demo/faults", change_faults, methods=["PUT"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
-            # Any page may carry the widget. The browser's token travels in a header, never in a cookie.
-            Middleware(
-                CORSMiddleware,
-                allow_origins=["*"],
-                allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["content-type", "x-auth-token"],
-            ),
+            Middleware(Doors),
             Middleware(FaultMiddleware, faults=faults),
         ],
         lifespan=lifespan,
@@ -68,9 +59,9 @@ async def sdk(_request: Request) -> Response:
     return FileResponse(STATIC / "sdk.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
-async def page(_request: Request) -> Response:
-    """The inbox, to watch the demo."""
-    return FileResponse(STATIC / "app.html", headers=PAGE_HEADERS)
+async def page(request: Request) -> Response:
+    """The inbox of the account whose agent signed in, to watch the demo."""
+    return RedirectResponse("/sign-in") if agents_account(request) is None else page_response(INBOX)
 
 
 async def to_page(_request: Request) -> Response:
@@ -85,19 +76,20 @@ async def health(request: Request) -> Response:
 
 
 async def state(request: Request) -> Response:
-    """`GET /_demo/state?account_id=`: everything the demo holds, of one account when asked; no tokens."""
-    records: Store = request.app.state.store
-    asked = request.query_params.get("account_id")
-    shown = [row for row in records.accounts() if asked is None or str(row["account_id"]) == asked]
-    return JSONResponse({"accounts": [_account_state(records, row) for row in shown]})
+    """`GET /_demo/state`: everything the agent's account holds; no tokens."""
+    of = agents_account(request)
+    return not_signed_in() if of is None else JSONResponse(_account_state(request.app.state.store, of))
 
 
 async def reply(request: Request) -> Response:
     """`POST /_demo/reply`: answer a conversation as the agent who watches the page would."""
+    of = agents_account(request)
+    if of is None:
+        return not_signed_in()
     body = await account.body_of(request)
     records: Store = request.app.state.store
     try:
-        row = records.conversation(int(body["account_id"]), int(body["conversation_id"]))
+        row = records.conversation(of["account_id"], int(body["conversation_id"]))
     except NotFound as error:
         return account.refusal(error)
     return JSONResponse(answers.message(row, records.add_message(row, str(body["content"]), is_incoming=False)))
@@ -105,6 +97,8 @@ async def reply(request: Request) -> Response:
 
 async def change_faults(request: Request) -> Response:
     """`PUT /_demo/faults` with `{"seed": n, "faults": [{"kind": …, "where": …}]}`: misbehave from now on."""
+    if agents_account(request) is None:
+        return not_signed_in()
     body: dict[str, Any] = await account.body_of(request)
     faults: Faults = request.app.state.faults
     struck = dict(faults.struck)
@@ -121,7 +115,7 @@ def _account_state(records: Store, of: Row) -> Row:
         everyone += records.search(account_id, "%", page_number)[0]
     conversations = records.conversations(account_id)
     return {
-        **of,
+        **{key: of[key] for key in ("account_id", "name", "inbox_id")},
         "contacts": [
             {**answers.contact(records, row), "labels": records.labels_of("contact", row["id"])} for row in everyone
         ],

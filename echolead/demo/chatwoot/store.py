@@ -4,6 +4,7 @@ The rules are Chatwoot's: an e-mail (whatever its case), an identifier and a pho
 account, a phone number is E.164, and identifying a visitor merges contacts as `ContactIdentifyAction` does.
 """
 
+import hmac
 import json
 import re
 import secrets
@@ -12,9 +13,10 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from echolead.demo.accounts import Account
 
 PAGE_SIZE = 15
 E164 = re.compile(r"\+[1-9]\d{1,14}")
@@ -79,23 +81,6 @@ create table if not exists attribute_definitions (
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Account:
-    """One Chatwoot account with one website inbox; the tokens are fixed, it is a demo."""
-
-    account_id: int
-    name: str
-    api_access_token: str
-    website_token: str
-    inbox_id: int
-
-
-ACCOUNTS = (
-    Account(1, "Demo", "demo-access-token-1", "demo-website-token-1", 1),
-    Account(2, "Outra demo", "demo-access-token-2", "demo-website-token-2", 2),
-)
-
-
 class NotFound(Exception):
     """The record does not exist in this account."""
 
@@ -111,7 +96,7 @@ class Invalid(Exception):
 class Store:
     """Everything the demo knows. One writer, one connection; a committed write survives kill -9."""
 
-    def __init__(self, path: Path, accounts: tuple[Account, ...] = ACCOUNTS) -> None:
+    def __init__(self, path: Path, accounts: tuple[Account, ...]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.row_factory = sqlite3.Row
@@ -120,7 +105,8 @@ class Store:
         self._database.executescript(SCHEMA)
         for account in accounts:
             self._write(
-                "insert or ignore into accounts values (?, ?, ?, ?, ?)",
+                "insert into accounts values (?, ?, ?, ?, ?)"
+                " on conflict (account_id) do update set api_access_token = excluded.api_access_token",
                 account.account_id, account.name, account.api_access_token, account.website_token, account.inbox_id,
             )  # fmt: skip
 
@@ -131,12 +117,17 @@ class Store:
     # Accounts
 
     def accounts(self) -> list[Row]:
-        """Every account, without its tokens."""
-        return self._rows("select account_id, name, inbox_id from accounts order by account_id")
+        """Every account, with its tokens."""
+        return self._rows("select * from accounts order by account_id")
+
+    def account(self, account_id: int) -> Row | None:
+        """One account, with its tokens."""
+        return next((row for row in self.accounts() if row["account_id"] == account_id), None)
 
     def account_by_access_token(self, token: str) -> Row | None:
         """The account whose agent holds this token."""
-        return self._row("select * from accounts where api_access_token = ?", token)
+        held = [(row, row["api_access_token"].encode()) for row in self.accounts()]
+        return next((row for row, each in held if hmac.compare_digest(each, token.encode())), None)
 
     def account_by_website_token(self, token: str) -> Row | None:
         """The account whose widget has this token."""

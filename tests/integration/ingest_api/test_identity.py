@@ -1,15 +1,18 @@
 """Who a visitor is, through a real process: the cookie the collector sets, and the hand-over to another site."""
 
+import asyncio
 import hmac
 import json
 import time
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from echolead.embedded.nats import EmbeddedNats
+from echolead.embedded.part import free_port
 from echolead.operational.database import system_session
 from echolead.operational.tenants import set_chatwoot_hmac_token
 from echolead.security import Vault
@@ -70,17 +73,79 @@ async def test_the_cookie_is_found_beside_any_other(collector: CollectorProcess,
             client.cookies.clear()
 
 
-async def test_a_link_hands_the_visitor_over_to_the_next_site(collector: CollectorProcess) -> None:
+async def test_a_link_hands_a_new_visitor_over_to_the_next_site(collector: CollectorProcess) -> None:
     here, there = str(uuid4()), str(uuid4())
     async with collector.client() as client:
         link = (await ask(client, here)).json()
         assert link["expires_in"] == 120
         client.cookies.clear()
-        answer = await ask(client, there, link["link"])
-        client.cookies.clear()
         forged = await ask(client, there, link["link"][:-2] + "AA")
+        client.cookies.clear()
+        answer = await ask(client, there, link["link"])
     assert answer.json()["tracking_id"] == here
     assert forged.json()["tracking_id"] == there
+
+
+async def test_a_links_token_is_good_once(collector: CollectorProcess) -> None:
+    """Whoever copies a link, or finds it in a log, becomes nobody. Control: another token of the visitor's works."""
+    here = str(uuid4())
+    async with collector.client() as client:
+        link, other = [link_of(await ask(client, here)) for _ in range(2)]
+        said = [str(uuid4()) for _ in range(4)]
+        spelled_otherwise = link + "=" * (-len(link) % 4)
+        answers = []
+        for tracking_id, token in zip(said, (link, link, spelled_otherwise, other), strict=True):
+            client.cookies.clear()
+            answers.append((await ask(client, tracking_id, token)).json()["tracking_id"])
+    assert answers == [here, said[1], said[2], here]
+
+
+async def test_of_many_who_redeem_a_token_at_once_one_is_the_visitor(
+    collector: CollectorProcess,
+) -> None:
+    """Through two processes: all collectors of an installation know what was redeemed."""
+    other = replace(collector, port=free_port())
+    here = str(uuid4())
+    with other.running():
+        async with collector.client() as one, other.client() as two:
+            link = link_of(await ask(one, here))
+            asked = [ask(client, str(uuid4()), link, cookie="") for _ in range(10) for client in (one, two)]
+            answers = [answer.json()["tracking_id"] for answer in await asyncio.gather(*asked)]
+    assert answers.count(here) == 1
+
+
+async def test_no_link_takes_the_place_of_a_visitor_whom_a_cookie_names(collector: CollectorProcess) -> None:
+    """Anybody can make a link with a token of their own. Control: it works for who is new, and was not used up."""
+    attacker, known, new = str(uuid4()), str(uuid4()), str(uuid4())
+    async with collector.client() as client:
+        link = link_of(await ask(client, attacker))
+        client.cookies.clear()
+        await ask(client, known)
+        lured = await ask(client, known, link)
+        with_a_lost_id = await ask(client, new, link)
+        client.cookies.clear()
+        first = await ask(client, new, link)
+    assert [answer.json()["tracking_id"] for answer in (lured, with_a_lost_id)] == [known, known]
+    assert first.json()["tracking_id"] == attacker
+
+
+async def test_without_the_database_a_visitor_is_somebody_new(
+    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
+) -> None:
+    """A token that nobody can tell to be unused is not believed. Control: the same one once the table is there."""
+    collector = collector_beside(streams)
+    here, there = str(uuid4()), str(uuid4())
+    with collector.running():
+        async with collector.client() as client:
+            link = link_of(await ask(client, here))
+            client.cookies.clear()
+            with system_engine.connect() as blocking, blocking.begin():
+                blocking.execute(text("lock table collector_counts in access exclusive mode"))
+                without = await ask(client, there, link)
+            client.cookies.clear()
+            again = await ask(client, there, link)
+    assert (without.status_code, without.json()["tracking_id"]) == (200, there)
+    assert again.json()["tracking_id"] == here
 
 
 async def test_only_who_proves_an_id_gets_its_hash_for_the_chat_widget(
@@ -99,7 +164,7 @@ async def test_only_who_proves_an_id_gets_its_hash_for_the_chat_widget(
             client.cookies.clear()
             said = [await ask(client, victim) for _ in range(2)]  # a cookie that repeats what was said proves nothing
             client.cookies.clear()
-            of_link = [await ask(client, str(uuid4()), link_of(own)) for _ in range(2)]
+            of_link = [await ask(client, str(uuid4()), link_of(own)) for _ in range(2)]  # then by the cookie
             reset = await client.post("/t/i", content=json.dumps({"tracking_id": victim, "reset": True}))
     expected = hmac.new(b"widget-token", minted.encode(), "sha256").hexdigest()
     assert own.json()["identifier_hash"] == expected

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from dlt_pipelines.lease import is_held
+from echolead.demo.accounts import load_or_make
 from echolead.embedded import registry
 from echolead.embedded.ports import Port
 from echolead.settings import Settings, load_settings
@@ -23,7 +24,6 @@ from orchestration.live.job import heartbeat_name
 from tests.integration.stack.conftest import Running, eventually, folder, free_base
 
 PATIENCE_SECONDS = 300
-CHATWOOT = {"api_access_token": "demo-access-token-1"}
 
 
 def test_every_part_serves_and_status_says_on_which_port(stack: Running) -> None:
@@ -51,7 +51,7 @@ def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(s
 
 def test_only_the_owner_reads_what_holds_a_password_or_a_person(stack: Running) -> None:
     demo = stack.data_dir / "demo"
-    for file in (stack.data_dir / "stack.json", *demo.glob("chatwoot.sqlite*")):
+    for file in (stack.data_dir / "stack.json", *demo.iterdir()):
         assert file.stat().st_mode & 0o077 == 0, file
 
 
@@ -82,6 +82,18 @@ def test_a_form_becomes_a_contact_in_the_demo_chatwoot(stack: Running) -> None:
     contact = eventually("the contact is there", lambda: contact_of(stack, email), PATIENCE_SECONDS)
     assert contact["custom_attributes"]["channel"] == "Paid Search"
     assert contact["custom_attributes"]["gclid"] == "Abc_123"
+
+
+def test_the_demo_chatwoot_shows_its_contacts_to_its_agent_alone(stack: Running) -> None:
+    """Control: the token that the terminal shows, behind the address's `#`."""
+    [address] = [each["url"] for each in stack.status()["addresses"] if each["title"] == "Demo Chatwoot"]
+    token = address.partition("#")[2]
+    for headers, status in (
+        ({}, 401),
+        ({"api_access_token": "demo-access-token-1"}, 401),
+        ({"api_access_token": token}, 200),
+    ):
+        assert httpx.get(stack.url(Port.DEMO_CHATWOOT, "/_demo/state"), headers=headers).status_code == status
 
 
 def test_a_collector_that_is_killed_comes_back(stack: Running) -> None:
@@ -176,10 +188,11 @@ def send_form(stack: Running) -> str:
 
 
 def contacts(stack: Running, email: str) -> list[dict[str, Any]]:
+    agent = {"api_access_token": load_or_make(stack.data_dir / "demo")[0].api_access_token}
     try:
         answer = httpx.get(
             stack.url(Port.DEMO_CHATWOOT, "/api/v1/accounts/1/contacts/search"),
-            params={"q": email}, headers=CHATWOOT, timeout=30,
+            params={"q": email}, headers=agent, timeout=30,
         )  # fmt: skip
     except httpx.HTTPError:
         return []

@@ -67,11 +67,28 @@ def test_public_addresses_and_names_pass(host: str) -> None:
         ("", "not an address"),
         ("https://chat.example.com:99999", "."),
         ("https://exa mple.com", "."),
+        pytest.param(f"https://{'a' * 64}.example.com", "not a host name", id="a label no resolver takes"),
+        pytest.param(f"https://{'a.' * 127}com", "not a host name", id="a name no resolver takes"),
     ],
 )
 def test_other_shapes_are_refused_with_a_sentence(url: str, sentence: str) -> None:
     with pytest.raises(UnsafeAddress, match=sentence):
         check_url(url, allow_private=False)
+
+
+@pytest.mark.parametrize("port", [0, 65536, 99999])
+def test_a_port_that_does_not_exist_is_refused_also_on_a_network_of_ones_own(port: int) -> None:
+    """65536 more are the same port to the system's resolver."""
+    with pytest.raises(UnsafeAddress, match="does not exist"):
+        check_url(f"http://127.0.0.1:{port}/", allow_private=True)
+
+
+@pytest.mark.parametrize(
+    "host", ["xn--example", "xn--", "xn--a.xn--b", "xn--n3h.com", "XN--A.test", "xn--0.test"]
+)
+def test_a_name_that_only_looks_encoded_is_refused_with_a_sentence(host: str) -> None:
+    with pytest.raises(UnsafeAddress, match="not a host name"):
+        check_url(f"https://{host}/hook", allow_private=True)
 
 
 def test_full_width_digits_are_read_as_the_address_they_spell() -> None:

@@ -15,7 +15,14 @@ TOKENS = VisitorTokens("a key")
 
 def test_a_cookie_names_its_visitor_and_a_link_as_well() -> None:
     assert TOKENS.of_cookie("acme", TOKENS.cookie("acme", ANA)) == ANA
-    assert TOKENS.of_link("acme", TOKENS.link("acme", ANA, NOW), NOW + LINK_SECONDS) == ANA
+    link = TOKENS.of_link("acme", TOKENS.link("acme", ANA, NOW), NOW + LINK_SECONDS)
+    assert link is not None
+    assert (link.tracking_id, link.until) == (ANA, NOW + LINK_SECONDS)
+
+
+def test_two_links_of_a_visitor_are_told_apart() -> None:
+    """Each is good once, and one visitor's pages may ask in the same second."""
+    assert TOKENS.link("acme", ANA, NOW) != TOKENS.link("acme", ANA, NOW + 0.001)
 
 
 def test_a_link_is_over_after_two_minutes() -> None:

@@ -4,7 +4,7 @@ const REFRESH_MS = 1000;
 const FACES = 6;
 const find = id => document.getElementById(id);
 
-let accountId = new URLSearchParams(location.search).get('account_id') ?? '1';
+history.replaceState(null, '', '/app'); // who is signed in already comes with the token in the address as well
 let chosen = null;
 let drawn = '';
 
@@ -81,7 +81,7 @@ function thread(conversation) {
   form.addEventListener('submit', async event => {
     event.preventDefault();
     if (!input.value.trim()) return;
-    const body = JSON.stringify({ account_id: conversation.account_id, conversation_id: conversation.id, content: input.value });
+    const body = JSON.stringify({ conversation_id: conversation.id, content: input.value });
     input.value = '';
     await fetch('/_demo/reply', { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
     refresh();
@@ -90,29 +90,25 @@ function thread(conversation) {
   return element('article', { class: 'thread' }, head, ...said, form, ...(attributes.length ? [listing(attributes)] : []));
 }
 
-function draw(state, accounts) {
+function draw(state) {
   const talks = state.conversations;
   const contact = drawPeople(state.contacts, talks);
   drawCard(contact);
   const own = talks.filter(conversation => conversation.contact_id === contact?.id);
   find('talk').replaceChildren(...(own.length ? own.map(thread)
     : [element('p', { class: 'empty', text: contact ? 'Este contato ainda não conversou.' : '' })]));
-  find('account').replaceChildren(...accounts.map(({ account_id: id, name }) => {
-    const option = element('option', { value: String(id), text: name });
-    option.selected = String(id) === accountId;
-    return option;
-  }));
+  find('account').textContent = state.name;
 }
 
 async function refresh() {
   try {
-    const text = await (await fetch('/_demo/state')).text();
+    const answer = await fetch('/_demo/state');
+    if (answer.status === 401) location.assign('/sign-in');
+    const text = await answer.text();
     // Typing an answer is not interrupted: the page is drawn again only when something changed.
-    const key = `${accountId}:${chosen}:${text}`;
-    if (key !== drawn) {
-      const { accounts } = JSON.parse(text);
-      draw(accounts.find(account => String(account.account_id) === accountId) ?? accounts[0], accounts);
-      drawn = `${accountId}:${chosen}:${text}`;
+    if (`${chosen}:${text}` !== drawn) {
+      draw(JSON.parse(text));
+      drawn = `${chosen}:${text}`;
     }
     find('pulse').textContent = 'Ao vivo';
   } catch {
@@ -120,10 +116,5 @@ async function refresh() {
   }
 }
 
-find('account').addEventListener('change', event => {
-  accountId = event.target.value;
-  chosen = null;
-  refresh();
-});
 refresh();
 setInterval(refresh, REFRESH_MS);

@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from echolead.demo.chatwoot import ACCOUNTS, Fault, Faults, create_app
+from echolead.demo.accounts import load_or_make
+from echolead.demo.chatwoot import Fault, Faults, create_app
 from echolead.embedded.part import Part, free_port, port_is_open, running
 from tests.fixtures.chatwoot_description import Described, Description
-from tests.fixtures.demo_chatwoot import ServedChatwoot, served_chatwoot
+from tests.fixtures.demo_chatwoot import ACCOUNTS, ServedChatwoot, served_chatwoot
 
 ACCOUNT, OTHER = ACCOUNTS
 BASE = f"/api/v1/accounts/{ACCOUNT.account_id}"
@@ -56,9 +57,7 @@ def widget(chatwoot: httpx.Client, method: str, path: str, browser: dict[str, st
 
 
 def contacts(chatwoot: httpx.Client) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = chatwoot.get("/_demo/state", params={"account_id": 1}).json()["accounts"][0][
-        "contacts"
-    ]
+    found: list[dict[str, Any]] = chatwoot.get("/_demo/state").json()["contacts"]
     return found
 
 
@@ -228,16 +227,98 @@ def test_any_page_may_carry_the_widget(chatwoot: httpx.Client) -> None:
     assert "window.chatwootSDK" in chatwoot.get("/packs/js/sdk.js").text
 
 
-def test_the_page_runs_its_own_scripts_only(chatwoot: httpx.Client) -> None:
-    answer = chatwoot.get("/app")
+READS = [("GET", "/_demo/state"), ("POST", "/_demo/reply"), ("PUT", "/_demo/faults"), ("GET", f"{BASE}/contacts")]
 
-    assert "default-src 'self'" in answer.headers["content-security-policy"]
-    assert "<script>" not in answer.text
+
+@pytest.mark.parametrize(("method", "path"), READS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({}, id="nobody"),
+        pytest.param({"api_access_token": ""}, id="an empty token"),
+        pytest.param({"api_access_token": "demo-access-token-1"}, id="a token that was once everybody's"),
+        pytest.param({"api_access_token": ACCOUNT.website_token}, id="the widget's token, which is public"),
+        pytest.param({"cookie": "demo_chatwoot=1.9999999999.00"}, id="a cookie of somebody's making"),
+        pytest.param({"cookie": "demo_chatwoot=²..é".encode()}, id="a cookie that is none"),
+    ],
+)
+def test_without_an_agents_token_nothing_is_told_or_done(
+    served: ServedChatwoot, method: str, path: str, headers: dict[str, Any]
+) -> None:
+    body = None if method == "GET" else {"conversation_id": 1, "content": "x"}
+    with httpx.Client(base_url=served.url) as anybody:
+        refused = anybody.request(method, path, json=body, headers={**headers, "origin": served.url})
+        taken = anybody.request(method, path, json=body, headers=TOKEN)
+    assert refused.status_code == 401
+    assert taken.status_code in (200, 404)
+
+
+def test_the_cookie_is_the_accounts_own_ends_and_is_not_for_scripts(served: ServedChatwoot) -> None:
+    ours = {"origin": served.url}
+    with httpx.Client(base_url=served.url) as agent:
+        signed_in = agent.post("/sign-in", data={"token": OTHER.api_access_token}, headers=ours)
+        cookie = signed_in.headers["set-cookie"]
+        assert agent.get("/_demo/state").json()["name"] == OTHER.name
+        account_id, until, signature = agent.cookies["demo_chatwoot"].split(".")
+        for other in (
+            f"1.{until}.{signature}",
+            f"{account_id}.{int(until) + 1}.{signature}",
+            f"{account_id}.1.{signature}",
+        ):
+            answer = agent.get("/_demo/state", headers={"cookie": f"demo_chatwoot={other}"})
+            assert answer.status_code == 401
+        # Of a form of another page, and without a page at all.
+        for headers in ({"origin": "http://evil.test"}, {}):
+            assert agent.post("/sign-in", data={"token": ACCOUNT.api_access_token}, headers=headers).status_code == 401
+            assert agent.post("/_demo/reply", json={"conversation_id": 1}, headers=headers).status_code == 401
+    assert signed_in.status_code == 303
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.test", "evil.test:8707", "127.0.0.1.evil.test", "localhost.evil.test", "", "a b"]
+)
+def test_under_a_name_of_somebody_elses_only_the_widget_answers(chatwoot: httpx.Client, host: str) -> None:
+    """A page may make its own name lead here. Control: the names of this machine."""
+    for path in ("/_demo/state", f"{BASE}/contacts", "/app", "/sign-in", "/static/app.js", "/"):
+        assert chatwoot.get(path, headers={"host": host}).status_code == 421
+        for ours in ("localhost", "demo.localhost:8707", "127.0.0.1:8707", "[::1]:8707", "192.168.0.7"):
+            assert chatwoot.get(path, headers={"host": ours}).status_code in (200, 307)
+    assert chatwoot.get("/packs/js/sdk.js", headers={"host": host}).status_code == 200
+
+
+def test_no_page_reads_what_the_widget_has_no_need_of(chatwoot: httpx.Client) -> None:
+    page = {"Origin": "https://lp.test"}
+    for path in ("/_demo/state", f"{BASE}/contacts", "/app", "/healthz"):
+        answer = chatwoot.get(path, headers=page)
+        assert answer.status_code == 200
+        assert "access-control-allow-origin" not in answer.headers
+        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "api_access_token"}
+        preflight = chatwoot.options(path, headers={**page, **asked})
+        assert "access-control-allow-origin" not in preflight.headers
+
+
+def test_each_installation_has_tokens_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
+    first, again, other = (load_or_make(tmp_path / name) for name in ("one", "one", "two"))
+    assert first == again
+    assert len({account.api_access_token for account in (*first, *other)}) == 4
+    assert (tmp_path / "one" / "accounts.json").stat().st_mode & 0o077 == 0
+    assert [file.name for file in (tmp_path / "one").iterdir()] == ["accounts.json"]
+
+
+def test_the_page_runs_its_own_scripts_only(chatwoot: httpx.Client) -> None:
+    for path in ("/app", "/sign-in"):
+        answer = chatwoot.get(path)
+        assert answer.status_code == 200
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert "<script>" not in answer.text
 
 
 def test_no_token_leaves_through_the_state(chatwoot: httpx.Client) -> None:
     visitor(chatwoot)
-    assert "token" not in chatwoot.get("/_demo/state").text
+    state = chatwoot.get("/_demo/state")
+    assert state.status_code == 200
+    assert "token" not in state.text
 
 
 @pytest.mark.parametrize("fields", [{"attribute_key": "name"}, {"attribute_key": "a b"}, {"attribute_key": "channel"}])
@@ -269,9 +350,9 @@ def test_the_same_seed_draws_the_same_faults() -> None:
 
 
 async def test_every_answer_is_as_chatwoot_describes_it(tmp_path: Path, description: Description) -> None:
-    app = create_app(tmp_path / "chatwoot.sqlite")
+    app = create_app(tmp_path / "chatwoot.sqlite", ACCOUNTS)
     transport = Described(httpx.ASGITransport(app), description)
-    base = httpx.AsyncClient(transport=transport, base_url=f"http://x.test{BASE}/", headers=TOKEN)
+    base = httpx.AsyncClient(transport=transport, base_url=f"http://localhost{BASE}/", headers=TOKEN)
     async with app.router.lifespan_context(app), base as chatwoot:
         created = await chatwoot.post("contacts", json={"inbox_id": 1, "email": "ana@lead.test"})
         contact = created.json()["payload"]["contact"]
@@ -314,13 +395,14 @@ def test_what_was_answered_survives_kill_minus_nine(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "echolead.demo.chatwoot", "--port", str(port), "--data-dir", str(tmp_path)]
     part = Part("demo-chatwoot", command, ready=lambda: None if port_is_open("127.0.0.1", port) else "no port")
     url = f"http://127.0.0.1:{port}"
+    token = {"api_access_token": load_or_make(tmp_path)[0].api_access_token}
     for number in range(2):
         with running(part, tmp_path) as process:
-            answer = httpx.post(f"{url}{BASE}/contacts", json={"identifier": f"lead-{number}"}, headers=TOKEN)
+            answer = httpx.post(f"{url}{BASE}/contacts", json={"identifier": f"lead-{number}"}, headers=token)
             assert answer.status_code == 200
             process.kill()
             process.wait(5)
     with running(part, tmp_path):
-        state = httpx.get(f"{url}/_demo/state").json()
+        state = httpx.get(f"{url}/_demo/state", headers=token).json()
 
-    assert [contact["identifier"] for contact in state["accounts"][0]["contacts"]] == ["lead-1", "lead-0"]
+    assert [contact["identifier"] for contact in state["contacts"]] == ["lead-1", "lead-0"]

@@ -106,7 +106,8 @@ async def test_the_inbox_shows_what_arrives_as_text_and_answers_reach_the_visito
     browser: Browser, landing_page: str, chatwoot: ServedChatwoot
 ) -> None:
     visitor, agent = await browser.new_page(), await browser.new_page()
-    await agent.goto(f"{chatwoot.url}/app")
+    await agent.goto(f"{chatwoot.url}/#{ACCOUNT.api_access_token}")  # as the terminal shows it
+    await agent.get_by_text("Ao vivo").wait_for()
     await chat(visitor, landing_page)
 
     await agent.get_by_role("button", name="Bruno").wait_for()
@@ -117,3 +118,47 @@ async def test_the_inbox_shows_what_arrives_as_text_and_answers_reach_the_visito
 
     assert shown == [HOSTILE]
     assert await agent.title() == "Chatwoot de demonstração"
+    assert agent.url == f"{chatwoot.url}/app"
+
+
+async def test_an_agent_signs_in_with_the_token_and_out_again(browser: Browser, chatwoot: ServedChatwoot) -> None:
+    page = await browser.new_page()
+    await page.goto(chatwoot.url)
+    await page.get_by_label("Token de acesso").fill("wrong")
+    await page.get_by_role("button", name="Entrar").click()
+    await page.get_by_role("alert").wait_for()
+    await page.get_by_label("Token de acesso").fill(ACCOUNT.api_access_token)
+    await page.get_by_role("button", name="Entrar").click()
+    await page.get_by_text("Ao vivo").wait_for()
+    await page.get_by_role("button", name="Sair").click()
+    await page.get_by_label("Token de acesso").wait_for()
+    await page.goto(f"{chatwoot.url}/app")
+    assert page.url == f"{chatwoot.url}/sign-in"
+
+
+async def test_a_page_of_another_port_reads_nothing_and_does_nothing_with_an_agents_cookie(
+    browser: Browser, landing_page: str, chatwoot: ServedChatwoot
+) -> None:
+    """Cookies do not know ports, so the browser sends it along. Control: the inbox itself, which reads with it."""
+    context = await browser.new_context()
+    agent, attacker = await context.new_page(), await context.new_page()
+    base = chatwoot.url.replace("127.0.0.1", "localhost")  # the landing page's host: the same site
+    await agent.goto(f"{base}/#{ACCOUNT.api_access_token}")
+    await agent.get_by_text("Ao vivo").wait_for()
+    await attacker.goto(landing_page)
+    asked = """async ([url, method, body]) => {
+        const options = { method, body, credentials: 'include', headers: { 'Content-Type': 'text/plain' } };
+        const read = await fetch(url, options).then(answer => answer.text(), () => 'unread');
+        await fetch(url, { ...options, mode: 'no-cors' });
+        return read;
+    }"""
+    reply = '{"conversation_id": 1, "content": "taken over"}'
+    faults = '{"faults": [{"kind": "status"}]}'
+    requests = [("/_demo/state", "GET", None), ("/_demo/reply", "POST", reply), ("/sign-out", "POST", "")]
+    assert [await attacker.evaluate(asked, [base + path, *rest]) for path, *rest in requests] == ["unread"] * 3
+    change = """([url, body]) =>
+        fetch(url, { method: 'PUT', body, credentials: 'include' }).then(() => 'sent', () => 'unsent')"""
+    assert await attacker.evaluate(change, [f"{base}/_demo/faults", faults]) == "unsent"
+    assert chatwoot.faults.faults == []
+    assert "taken over" not in str(chatwoot.state())
+    assert await agent.evaluate("fetch('/_demo/state').then(answer => answer.status)") == 200

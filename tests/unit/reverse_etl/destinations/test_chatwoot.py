@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from echolead.demo.chatwoot import ACCOUNTS, create_app
+from echolead.demo.chatwoot import create_app
 from echolead.demo.chatwoot.store import Store
 from reverse_etl.calls import Calls, Line
 from reverse_etl.destinations.chatwoot import ChatwootContacts
@@ -17,8 +17,8 @@ from reverse_etl.errors import Misconfigured, Mismatch, Rejected
 from reverse_etl.lead import Delivered, Known, Lead
 from reverse_etl.pace import Breaker, Pace
 from tests.fixtures.chatwoot_description import Described, Description
+from tests.fixtures.demo_chatwoot import ACCOUNT, ACCOUNTS
 
-ACCOUNT = ACCOUNTS[0]
 LEAD = Lead(
     lead_id="lead-1",
     name="Ana Souza",
@@ -36,7 +36,7 @@ class InProcess:
     def __init__(self, app: Starlette, transport: httpx.AsyncBaseTransport) -> None:
         self.store: Store = app.state.store
         self.destination = ChatwootContacts.of(
-            {"base_url": "http://chatwoot.test", "account_id": ACCOUNT.account_id, "inbox_id": ACCOUNT.inbox_id},
+            {"base_url": "http://localhost", "account_id": ACCOUNT.account_id, "inbox_id": ACCOUNT.inbox_id},
             {"api_access_token": ACCOUNT.api_access_token},
             lambda lead_id: f"https://console.test/{lead_id}",
         )
@@ -70,7 +70,7 @@ class InProcess:
 @pytest.fixture
 async def chatwoot(tmp_path: Path) -> AsyncIterator[InProcess]:
     """An empty account."""
-    app = create_app(tmp_path / "chatwoot.sqlite")
+    app = create_app(tmp_path / "chatwoot.sqlite", ACCOUNTS)
     async with app.router.lifespan_context(app):
         yield InProcess(app, httpx.ASGITransport(app))
 
@@ -223,7 +223,7 @@ async def test_email_and_phone_of_two_contacts_go_to_the_email_and_steal_nothing
 
 
 async def test_a_taken_email_that_appears_between_look_up_and_create_is_its_holders(tmp_path: Path) -> None:
-    app = create_app(tmp_path / "chatwoot.sqlite")
+    app = create_app(tmp_path / "chatwoot.sqlite", ACCOUNTS)
     inner = httpx.ASGITransport(app)
 
     async def somebody_is_quicker(request: httpx.Request) -> httpx.Response:
@@ -295,7 +295,7 @@ def test_a_configuration_that_cannot_work_says_what_it_lacks(
 
 
 async def test_every_call_and_answer_is_as_chatwoot_describes_it(tmp_path: Path, description: Description) -> None:
-    app = create_app(tmp_path / "chatwoot.sqlite")
+    app = create_app(tmp_path / "chatwoot.sqlite", ACCOUNTS)
     async with app.router.lifespan_context(app):
         transport = Described(httpx.ASGITransport(app), description)
         chatwoot = InProcess(app, transport)

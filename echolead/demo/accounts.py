@@ -1,0 +1,48 @@
+"""The demo Chatwoot's accounts, with access tokens of this installation: made once, kept in `accounts.json`."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ACCOUNTS_FILE = "accounts.json"
+NAMES = {1: "Demo", 2: "Outra demo"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """One Chatwoot account with one website inbox. `api_access_token` is its agent's, `website_token` is public."""
+
+    account_id: int
+    name: str
+    api_access_token: str = field(repr=False)
+    website_token: str
+    inbox_id: int
+
+
+def load_or_make(data_dir: Path) -> tuple[Account, ...]:
+    """The accounts; of several processes that find no tokens one makes them, in a file that only the owner reads."""
+    path = data_dir / ACCOUNTS_FILE
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        _make(path)
+    tokens: dict[str, str] = json.loads(path.read_text())
+    return tuple(
+        Account(number, name, tokens[str(number)], f"demo-website-token-{number}", number)
+        for number, name in NAMES.items()
+    )
+
+
+def _make(path: Path) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump({number: secrets.token_urlsafe(24) for number in NAMES}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        path.hardlink_to(temporary)  # unlike a move it leaves what another process has made meanwhile
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()

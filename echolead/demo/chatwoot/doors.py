@@ -1,0 +1,127 @@
+"""Who may come in: any page to the widget, agents to everything else.
+
+An agent shows an account's access token, as programs do, or the cookie that the sign-in page gave for it. Names and
+addresses of real people are here, whoever tries the demo.
+"""
+
+import hmac
+import time
+from hashlib import sha256
+from ipaddress import ip_address
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from echolead.demo.chatwoot.pages import SIGN_IN, WRONG_TOKEN, page_response
+from echolead.demo.chatwoot.store import Row, Store
+from echolead.tenancy import host_name
+
+WIDGET_PATHS = ("/api/v1/widget/", "/packs/")
+COOKIE = "demo_chatwoot"
+SESSION_SECONDS = 12 * 3600
+
+
+class Doors:
+    """Lets any page under any name use the widget, and the rest only be asked for under a name of this machine.
+
+    The browser's widget token travels in a header, never in a cookie, so that other pages cannot use it. A page that
+    makes its own name lead here (DNS rebinding) would be of the same origin as ours: no such name is answered.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._widget = CORSMiddleware(
+            app,
+            allow_origins=["*"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["content-type", "x-auth-token"],
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer 421 to who asked for somebody else."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["path"].startswith(WIDGET_PATHS):
+            await self._widget(scope, receive, send)
+        elif is_name_of_this_machine(Request(scope).headers.get("host", "")):
+            await self._app(scope, receive, send)
+        else:
+            refusal = PlainTextResponse("Ask for localhost, or for an address of this machine.", 421)
+            await refusal(scope, receive, send)
+
+
+def is_name_of_this_machine(host_header: str) -> bool:
+    """Whether no DNS server of somebody else's can have led here: `localhost` or below it, or an address itself."""
+    host = host_name(host_header)
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def agents_account(request: Request) -> Row | None:
+    """The account whose agent asks, None for nobody's. A cookie counts for what only reads, and for our own pages."""
+    store: Store = request.app.state.store
+    token = request.headers.get("api_access_token")
+    if token is not None:
+        return store.account_by_access_token(token)
+    if request.method != "GET" and not is_of_our_page(request):
+        return None
+    return _signed_in(store, request.cookies.get(COOKIE, ""))
+
+
+def is_of_our_page(request: Request) -> bool:
+    """Whether a page of this very origin asks: cookies are sent by pages of other ports as well."""
+    return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host')}"
+
+
+def not_signed_in() -> Response:
+    """The refusal of a program that is nobody's."""
+    return JSONResponse({"error": "Sign in, or send an account's api_access_token"}, 401)
+
+
+async def sign_in(request: Request) -> Response:
+    """`GET` and `POST /sign-in`: an access token for a cookie. The form is taken from the page itself alone."""
+    if request.method == "GET":
+        return page_response(SIGN_IN)
+    store: Store = request.app.state.store
+    presented = str((await request.form()).get("token") or "").strip()
+    account = store.account_by_access_token(presented) if is_of_our_page(request) else None
+    if account is None:
+        return page_response(WRONG_TOKEN, 401)
+    answer = RedirectResponse("/app", 303)
+    until = int(time.time()) + SESSION_SECONDS
+    value = f"{account['account_id']}.{until}.{_signature(account, until)}"
+    answer.set_cookie(COOKIE, value, max_age=SESSION_SECONDS, httponly=True, samesite="strict")
+    return answer
+
+
+async def sign_out(request: Request) -> Response:
+    """`POST /sign-out`: without the cookie."""
+    if not is_of_our_page(request):
+        return not_signed_in()
+    answer = RedirectResponse("/sign-in", 303)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+def _signed_in(store: Store, cookie: str) -> Row | None:
+    account_id, _, rest = cookie.partition(".")
+    until, _, signature = rest.partition(".")
+    if not (account_id.isascii() and account_id.isdigit() and until.isascii() and until.isdigit()):
+        return None
+    account = store.account(int(account_id))
+    if account is None or int(until) < time.time():
+        return None
+    is_ours = hmac.compare_digest(_signature(account, int(until)).encode(), signature.encode())
+    return account if is_ours else None
+
+
+def _signature(account: Row, until: int) -> str:
+    words = f"session:{account['account_id']}:{until}".encode()
+    return hmac.new(account["api_access_token"].encode(), words, sha256).hexdigest()
