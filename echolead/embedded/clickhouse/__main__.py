@@ -9,6 +9,7 @@ import uvicorn
 from echolead.embedded.clickhouse.application import Application
 from echolead.embedded.clickhouse.configuration import Configuration
 from echolead.embedded.clickhouse.engine import DirectoryHeld, Engine
+from echolead.embedded.clickhouse.wire import Connection
 
 MAX_CONNECTIONS = 500
 DRAIN_SECONDS = 8
@@ -28,7 +29,7 @@ def main(configuration_file: str) -> None:
         host=configuration.host,
         port=configuration.port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         lifespan="on",
         access_log=False,
         log_level="warning",

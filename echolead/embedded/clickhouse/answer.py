@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import re
 import secrets
 import string
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,10 +16,14 @@ from echolead.embedded.clickhouse.compression import Encoder, choose, encoder
 from echolead.embedded.clickhouse.engine import Outcome
 from echolead.embedded.clickhouse.errors import WarehouseError
 from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.wire import Wire
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 READ_BYTES = 1024 * 1024
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 SMALL_BYTES = 65536
+FLUSH_SECONDS = 0.5
+"""How long a slow result may wait in the encoder, and how long a pipe is quiet before its reader hears of it."""
 STALLED_SECONDS = 600
 """How long a client may take over one piece before it counts as gone: its query holds one of the places."""
 
@@ -33,13 +38,17 @@ class Pipe:
             with suppress(OSError):  # a user may hold only so many large pipes; a small one works too
                 fcntl.fcntl(self._read, fcntl.F_SETPIPE_SZ, READ_BYTES)
 
-    async def read(self) -> bytes:
-        """What is there, once something is; b"" when the writing end has been closed."""
+    async def read(self) -> bytes | None:
+        """What is there, once something is; None when nothing comes for a while, b"" when the other end is closed."""
         while True:
             try:
                 return os.read(self._read, READ_BYTES)
             except BlockingIOError:
-                await self._readable()
+                try:
+                    async with asyncio.timeout(FLUSH_SECONDS):
+                        await self._readable()
+                except TimeoutError:
+                    return None
 
     def close_writing(self) -> None:
         """Say that nothing more comes."""
@@ -62,19 +71,23 @@ class Pipe:
 class Answer:
     """One HTTP answer, begun at most once."""
 
-    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
+    def __init__(self, send: Send, headers: Mapping[str, str], wire: Wire) -> None:
         self._send = send
         self._headers = dict(headers)
+        self._wire = wire
+        self._has_open_headers = False
         self._encoder: Encoder | None = None
+        self._flushed_at = 0.0
+        self._tag = ""
         self.has_begun = False
         self.is_complete = False
         """Whether the last byte has been handed over: from then on a closed connection means nothing."""
 
     async def whole(self, status: int, body: bytes, headers: Mapping[str, str], *, sends_body: bool = True) -> None:
         """All of it at once, with its length."""
-        self.has_begun = True
-        length = {"Content-Length": str(len(body))}
-        await self._send(_start(status, {**self._headers, **headers, **length}))
+        # Once headers have been sent before the length was known, the body goes in chunks.
+        length = {} if self._has_open_headers else {"Content-Length": str(len(body))}
+        await self._begin(status, {**headers, **length})
         self.is_complete = True
         await self._send({"type": "http.response.body", "body": body if sends_body else b""})
 
@@ -88,21 +101,34 @@ class Answer:
 
     async def begin(self, headers: Mapping[str, str], encoding: str) -> None:
         """Status 200 and the headers; the body follows in pieces."""
-        self.has_begun = True
+        self._tag = _exception_tag()
         extra = {"Content-Encoding": encoding} if encoding else {}
         self._encoder = encoder(encoding) if encoding else None
-        await self._send(_start(200, {**self._headers, **headers, **extra}))
+        await self._begin(200, {**headers, **extra, "X-ClickHouse-Exception-Tag": self._tag})
+
+    async def progress(self, text: str) -> None:
+        """A progress header before the rest of the headers. The first one settles the status: 200, as on a server."""
+        if not self._has_open_headers:
+            self._has_open_headers = True
+            self._wire.leave_headers_open()
+            await self._send(_start(200, self._headers))
+        self._wire.header(b"X-ClickHouse-Progress", text.encode())
 
     async def piece(self, data: bytes) -> None:
-        """Some of the body."""
+        """Some of the body, or b"" for none this time: what the encoder has kept for a while goes out either way."""
         if self._encoder is not None:
             work = self._encoder.feed
             data = await asyncio.to_thread(work, data) if len(data) > SMALL_BYTES else work(data)
+            now = asyncio.get_running_loop().time()
+            if now - self._flushed_at >= FLUSH_SECONDS:
+                data += self._encoder.flush()
+                self._flushed_at = now
         if data:
             try:
                 async with asyncio.timeout(STALLED_SECONDS):
                     await self._send({"type": "http.response.body", "body": data, "more_body": True})
             except TimeoutError:
+                await self._wire.hang_up(0)
                 raise ClientGone from None
 
     async def end(self) -> None:
@@ -111,20 +137,31 @@ class Answer:
         self.is_complete = True
         await self._send({"type": "http.response.body", "body": rest})
 
-    async def break_off(self, error: WarehouseError, version: str, tag: str) -> None:
+    async def break_off(self, error: WarehouseError, version: str) -> None:
         """An error after the first byte, as ClickHouse 25.11 and later write it into the body.
 
         The chunked body is then left without its end, so that a client that does not look for the marker does not
         take half a result for a whole one.
         """
         text = error.text(version).encode()
-        marker = tag.encode()
+        marker = self._tag.encode()
         await self.piece(b"\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n" % (marker, text, len(text), marker))
         rest = self._encoder.finish() if self._encoder is not None else b""
         await self._send({"type": "http.response.body", "body": rest, "more_body": True})
+        self.is_complete = True
+        await self._wire.hang_up(STALLED_SECONDS)
+
+    async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        self.has_begun = True
+        if self._has_open_headers:
+            for name, value in _encoded(headers):
+                self._wire.header(name, value)
+            self._wire.close_headers()
+        else:
+            await self._send(_start(status, {**self._headers, **headers}))
 
 
-def exception_tag() -> str:
+def _exception_tag() -> str:
     """Sixteen letters that a result cannot be expected to hold."""
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
 
@@ -135,14 +172,14 @@ def encoding_for(request: Request) -> str:
 
 
 def summary(outcome: Outcome | None, result_bytes: int = 0) -> str:
-    """X-ClickHouse-Summary: strings, as ClickHouse writes them; zeros while the query still runs."""
+    """X-ClickHouse-Summary and -Progress: strings, as ClickHouse writes them; zeros for what is not known yet."""
     done = outcome or Outcome(b"", 0, 0, 0, 0, 0, 0.0)
     counts = {
         "read_rows": done.read_rows,
         "read_bytes": done.read_bytes,
         "written_rows": done.written_rows,
         "written_bytes": done.written_bytes,
-        "total_rows_to_read": done.read_rows,
+        "total_rows_to_read": done.total_rows or done.read_rows,
         "result_rows": done.result_rows,
         "result_bytes": result_bytes,
         "elapsed_ns": int(done.elapsed_seconds * 1e9),
@@ -151,11 +188,18 @@ def summary(outcome: Outcome | None, result_bytes: int = 0) -> str:
 
 
 async def pieces(pipe: Pipe) -> AsyncIterator[bytes]:
-    """What comes out of the pipe until its end."""
-    while data := await pipe.read():
-        yield data
+    """What comes out of the pipe until its end, and b"" now and then while nothing does."""
+    while (data := await pipe.read()) != b"":
+        yield data or b""
 
 
 def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
-    encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": status, "headers": encoded}
+    return {"type": "http.response.start", "status": status, "headers": _encoded(headers)}
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as bytes. Some repeat what the client said (its query id): a control character must not end a line."""
+    return [
+        (name.encode("latin-1"), _CONTROL.sub(b" ", value.encode("latin-1", "replace")))
+        for name, value in headers.items()
+    ]

@@ -14,6 +14,7 @@ from echolead.embedded.clickhouse.configuration import Configuration
 from echolead.embedded.clickhouse.engine import Engine
 from echolead.embedded.clickhouse.exchange import Exchange
 from echolead.embedded.clickhouse.execution import Executor
+from echolead.embedded.clickhouse.formats import PLAIN_TEXT
 from echolead.embedded.clickhouse.guard import Guard
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.running import Running
@@ -48,12 +49,12 @@ class Application:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        answer = Answer(send, self._headers)
+        answer = Answer(send, self._headers, scope["state"]["wire"])
         if scope["path"] in {"/ping", "/replicas_status"}:
             await answer.whole(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
         elif scope["path"] != "/":
             text = f"There is no handle {scope['path']}\n\nUse / for queries, /ping for health checks.\n"
-            await answer.whole(404, text.encode(), {"Content-Type": "text/plain; charset=UTF-8"})
+            await answer.whole(404, text.encode(), {"Content-Type": PLAIN_TEXT})
         elif scope["method"] in {"GET", "HEAD"} and not scope["query_string"]:
             await answer.whole(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
         elif scope["method"] not in {"GET", "HEAD", "POST"}:

@@ -30,9 +30,10 @@ class Decoder(Protocol):
 
 
 class Encoder(Protocol):
-    """Bytes in, encoded bytes out."""
+    """Bytes in, encoded bytes out. After `flush` all that was fed can be decoded from what has come out."""
 
     def feed(self, data: bytes) -> bytes: ...
+    def flush(self) -> bytes: ...
     def finish(self) -> bytes: ...
 
 
@@ -154,6 +155,9 @@ class _Zlib:
     def feed(self, data: bytes) -> bytes:
         return self._stream.compress(data)
 
+    def flush(self) -> bytes:
+        return self._stream.flush(zlib.Z_SYNC_FLUSH)
+
     def finish(self) -> bytes:
         return self._stream.flush()
 
@@ -165,22 +169,30 @@ class _Zstd:
     def feed(self, data: bytes) -> bytes:
         return self._stream.compress(data)
 
+    def flush(self) -> bytes:
+        return self._stream.flush(zstd.ZstdCompressor.FLUSH_BLOCK)
+
     def finish(self) -> bytes:
         return self._stream.flush()
 
 
 class _Lz4:
     def __init__(self) -> None:
-        self._stream = lz4.frame.LZ4FrameCompressor()
-        self._header = self._stream.begin()
+        self._context = lz4.frame.create_compression_context()
+        self._header = lz4.frame.compress_begin(self._context)
 
     def feed(self, data: bytes) -> bytes:
-        header, self._header = self._header, b""
-        return bytes(header + self._stream.compress(data))
+        return self._after_header(lz4.frame.compress_chunk(self._context, data))
+
+    def flush(self) -> bytes:
+        return self._after_header(lz4.frame.compress_flush(self._context, end_frame=False))
 
     def finish(self) -> bytes:
+        return self._after_header(lz4.frame.compress_flush(self._context))
+
+    def _after_header(self, data: bytes) -> bytes:
         header, self._header = self._header, b""
-        return bytes(header + self._stream.flush())
+        return bytes(header + data)
 
 
 class _BrotliEncoder:
@@ -189,6 +201,9 @@ class _BrotliEncoder:
 
     def feed(self, data: bytes) -> bytes:
         return bytes(self._stream.process(data))
+
+    def flush(self) -> bytes:
+        return bytes(self._stream.flush())
 
     def finish(self) -> bytes:
         return bytes(self._stream.finish())

@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from urllib.parse import quote as quote_url
 import psutil
 
 from echolead.embedded.clickhouse import sql
-from echolead.embedded.clickhouse.errors import WarehouseError
+from echolead.embedded.clickhouse.errors import Code, WarehouseError
 
 LOCK_FILE = "server.lock"
 SPOOL_DIRECTORY = "spool"
@@ -31,7 +32,10 @@ class DirectoryHeld(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished query says of itself. `data` is empty for results that left through a pipe."""
+    """What a query says of itself, finished or so far. `data` is empty for results that left through a pipe.
+
+    `total_rows` is how many rows it means to read, as far as the engine knows.
+    """
 
     data: bytes
     read_rows: int
@@ -40,6 +44,7 @@ class Outcome:
     written_bytes: int
     result_rows: int
     elapsed_seconds: float
+    total_rows: int = 0
 
 
 class Handle:
@@ -63,6 +68,27 @@ class Handle:
             result_rows=result.rows_read(),
             elapsed_seconds=result.elapsed(),
         )
+
+    def stream(self, select: bytes, format_name: str, parameters: dict[str, str], output: int) -> Outcome:
+        """Run a SELECT and write each block of its result to the file descriptor `output` as soon as it is there.
+
+        The engine writes every block as a file of its own: `format_name` must be one in which blocks can follow each
+        other. Raises `WarehouseError` in the engine's own words, and when nobody reads any more.
+        """
+        began = time.monotonic()
+        read_rows = read_bytes = result_rows = 0
+        try:
+            result = self._connection.send_query(select, format_name, params=parameters)
+            while (block := self._connection.streaming_fetch_result(result)).size():
+                read_rows += block.storage_rows_read()
+                read_bytes += block.storage_bytes_read()
+                result_rows += block.rows_read()
+                if not _write(output, block.bytes()):
+                    self._connection.streaming_cancel_query(result)
+                    raise WarehouseError(Code.QUERY_WAS_CANCELLED, "Nobody reads the result any more")
+        except RuntimeError as error:
+            raise WarehouseError.from_engine(str(error)) from None
+        return Outcome(b"", read_rows, read_bytes, 0, 0, result_rows, time.monotonic() - began)
 
     def value(self, query: str) -> str:
         """The single value a query returns, as text."""
@@ -125,6 +151,19 @@ class Engine:
         with self.borrowed() as handle:
             return handle.value(f"SELECT query_id FROM system.processes WHERE {condition}")  # noqa: S608
 
+    def so_far(self, tag: str) -> Outcome:
+        """What that query has done up to now: nothing when it does not run (yet, or any more)."""
+        columns = "read_rows, read_bytes, written_rows, written_bytes, total_rows_approx, elapsed"
+        condition = f"startsWith(Settings['log_comment'], {sql.quote(tag)})"
+        with self.borrowed() as handle:
+            found = handle.value(f"SELECT {columns} FROM system.processes WHERE {condition} LIMIT 1").split("\t")  # noqa: S608
+        if len(found) == 1:
+            return Outcome(b"", 0, 0, 0, 0, 0, 0.0)
+        read_rows, read_bytes, written_rows, written_bytes, total_rows = map(int, found[:5])
+        return Outcome(
+            b"", read_rows, read_bytes, written_rows, written_bytes, 0, float(found[5]), max(total_rows, read_rows)
+        )
+
     @contextmanager
     def borrowed(self) -> Iterator[Handle]:
         """A fresh handle, closed at the end."""
@@ -138,6 +177,17 @@ class Engine:
         """Close the engine; all handles must be closed before."""
         self._keeper.close()
         os.close(self._lock)
+
+
+def _write(output: int, data: bytes) -> bool:
+    """Write all of it; whether somebody still reads."""
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[os.write(output, rest) :]
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def _hold(data_dir: Path) -> int:

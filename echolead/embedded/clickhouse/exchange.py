@@ -2,23 +2,25 @@
 
 import asyncio
 import re
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from math import inf
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import structlog
 
 from echolead.embedded.clickhouse import sql, users
-from echolead.embedded.clickhouse.answer import Answer, Pipe, encoding_for, exception_tag, pieces, summary
+from echolead.embedded.clickhouse.answer import Answer, Pipe, encoding_for, pieces, summary
 from echolead.embedded.clickhouse.body import Body, ClientGone, Receive
 from echolead.embedded.clickhouse.dictionaries import without_own_credentials
 from echolead.embedded.clickhouse.engine import Outcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.execution import Query
 from echolead.embedded.clickhouse.external import ExternalTable
-from echolead.embedded.clickhouse.formats import content_type
+from echolead.embedded.clickhouse.formats import PLAIN_TEXT, content_type
 from echolead.embedded.clickhouse.multipart import is_multipart, read_form
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.sql import Shape, Statement
@@ -84,8 +86,11 @@ class Exchange:
             form = await read_form(body, kind, self._engine.spool_dir, self._limit_bytes)
             files.callback(form.close)
             self._request = request = request.with_form(form.fields, form.files)
-            tables = [ExternalTable(name, file, request.external[name]) for name, file in form.files.items()]
-            return Query(request, user, sql.parse(request.query), tables=tuple(tables))
+            tables = tuple(ExternalTable(name, file, request.external[name]) for name, file in form.files.items())
+            statement = sql.parse(request.query)
+            if statement.shape is Shape.INSERT_DATA:
+                return replace(await self._with_data(user, statement, body, files), tables=tables)
+            return Query(request, user, statement, tables=tables)
         return await self._read_text(user, body, files)
 
     async def _read_text(self, user: User, body: Body, files: ExitStack) -> Query:
@@ -100,13 +105,13 @@ class Exchange:
                 self._request = self._request.with_form(fields)
                 text = self._request.query
         statement = sql.parse(text)
+        if not statement.data and not body.is_complete:  # it may be cut in the middle of the name after FORMAT
+            text += await body.text(self._limit_bytes - len(text))
+            statement = sql.parse(text)
         if statement.shape is Shape.INSERT_DATA:
             return await self._with_data(user, statement, body, files)
         if not body.is_complete:
-            text += await body.text(self._limit_bytes - len(text))
-            if not body.is_complete:
-                raise WarehouseError(Code.QUERY_IS_TOO_LARGE, f"The query is longer than {self._limit_bytes} bytes")
-            statement = sql.parse(text)
+            raise WarehouseError(Code.QUERY_IS_TOO_LARGE, f"The query is longer than {self._limit_bytes} bytes")
         return Query(self._request, user, statement)
 
     async def _with_data(self, user: User, statement: Statement, body: Body, files: ExitStack) -> Query:
@@ -144,8 +149,28 @@ class Exchange:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
+    @asynccontextmanager
+    async def _progress(self, query: Query) -> AsyncIterator[None]:
+        """Tell a client that asked for it how far its query is, until the answer begins."""
+        interval = query.request.progress_seconds
+        reporting = None if interval == inf else asyncio.create_task(self._report(query, interval))
+        try:
+            yield
+        finally:
+            if reporting is not None:
+                reporting.cancel()
+                await asyncio.wait({reporting})
+
+    async def _report(self, query: Query, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            with suppress(WarehouseError):  # an engine too busy to say; the query itself may go on
+                so_far = await self._application.in_thread(self._engine.so_far, query.tag)
+                await self._answer.progress(summary(so_far))
+
     async def _command(self, query: Query) -> None:
-        outcome = await _shielded(self._application.in_thread(self._application.executor.run, query, None))
+        async with self._progress(query):
+            outcome = await _shielded(self._application.in_thread(self._application.executor.run, query, None))
         await self._send_whole(query, outcome, outcome.data)
 
     async def _stream(self, query: Query) -> None:
@@ -166,56 +191,44 @@ class Exchange:
 
     async def _pass_on(self, query: Query, pipe: Pipe, work: "asyncio.Future[Outcome]") -> None:
         """Hold the first part back, then stream. An error shows either as the answer or at the stream's end."""
-        limit = query.request.buffer_bytes
         with SpooledTemporaryFile(HELD_IN_MEMORY_BYTES, dir=str(self._engine.spool_dir)) as held:
-            async for data in pieces(pipe):
-                held.write(data)
-                if limit is not None and held.tell() > limit:
-                    break
-            else:
-                outcome = await work
-                size = held.tell()
-                held.seek(0)
-                if size <= HELD_IN_MEMORY_BYTES:
-                    await self._send_whole(query, outcome, held.read())
-                    return
-                await self._answer.begin(self._headers(query, summary(outcome, size)), encoding_for(query.request))
-                while data := held.read(HELD_IN_MEMORY_BYTES):
-                    await self._answer.piece(data)
-                await self._answer.end()
-                return
-            tag = exception_tag()
-            headers = {**self._headers(query, summary(None)), "X-ClickHouse-Exception-Tag": tag}
-            await self._answer.begin(headers, encoding_for(query.request))
+            async with self._progress(query):
+                is_whole = await _hold_back(query.request, pipe, held)
+                outcome = await work if is_whole else None
+            size = held.tell()
             held.seek(0)
-            await self._answer.piece(held.read())
+            if outcome is not None and size <= HELD_IN_MEMORY_BYTES:
+                await self._send_whole(query, outcome, held.read())
+                return
+            headers = self._headers(query, summary(outcome, size if is_whole else 0))
+            await self._answer.begin(headers, encoding_for(query.request))
+            while data := held.read(HELD_IN_MEMORY_BYTES):
+                await self._answer.piece(data)
         async for data in pieces(pipe):
             await self._answer.piece(data)
-        try:
-            await work
-        except WarehouseError as error:
-            await self._answer.break_off(error, self._engine.version, tag)
-        else:
-            await self._answer.end()
+        await work
+        await self._answer.end()
 
     async def _send_whole(self, query: Query, outcome: Outcome, data: bytes) -> None:
-        headers = self._headers(query, summary(outcome, len(data)))
+        headers = self._headers(query, summary(outcome, len(data)), has_rows=bool(data) or query.has_rows)
         encoding = encoding_for(query.request) if data else ""
         await self._answer.encoded(data, headers, encoding, sends_body=query.request.method != "HEAD")
 
-    def _headers(self, query: Query, summary_text: str) -> dict[str, str]:
-        return {
-            "Content-Type": content_type(query.format),
-            "X-ClickHouse-Query-Id": query.request.query_id,
-            "X-ClickHouse-Format": query.format,
-            "X-ClickHouse-Summary": summary_text,
-        }
+    def _headers(self, query: Query, summary_text: str, *, has_rows: bool = True) -> dict[str, str]:
+        headers = {"X-ClickHouse-Query-Id": query.request.query_id, "X-ClickHouse-Summary": summary_text}
+        if not has_rows:  # a client takes an answer with a format for rows
+            return {**headers, "Content-Type": PLAIN_TEXT}
+        return {**headers, "Content-Type": content_type(query.format), "X-ClickHouse-Format": query.format}
 
     async def _refuse(self, error: WarehouseError) -> None:
+        if self._answer.is_complete:
+            return
         if self._answer.has_begun:
+            with suppress(ClientGone):
+                await self._answer.break_off(error, self._engine.version)
             return
         headers = {
-            "Content-Type": "text/plain; charset=UTF-8",
+            "Content-Type": PLAIN_TEXT,
             "X-ClickHouse-Exception-Code": str(error.code),
             "X-ClickHouse-Query-Id": self._request.query_id,
             "X-ClickHouse-Summary": summary(None),
@@ -238,6 +251,21 @@ class Exchange:
                 if internal:
                     text = text[: token.start] + sql.quote(internal).encode() + text[token.end :]
         return replace(query, statement=replace(query.statement, head=text))
+
+
+async def _hold_back(request: Request, pipe: Pipe, held: IO[bytes]) -> bool:
+    """Keep what comes until it is much, or has been waiting for long; whether it is all there is."""
+    limit = request.buffer_bytes
+    since = None
+    async for data in pieces(pipe):
+        held.write(data)
+        now = asyncio.get_running_loop().time()
+        since = now if since is None and data else since
+        if limit is not None and held.tell() > limit:
+            return False
+        if since is not None and now - since > request.held_seconds:
+            return False
+    return True
 
 
 async def _shielded(work: Any) -> Any:

@@ -11,6 +11,7 @@ from echolead.embedded.clickhouse import sql
 from echolead.embedded.clickhouse.engine import Engine, Handle, Outcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.external import ExternalTable
+from echolead.embedded.clickhouse.formats import is_by_blocks
 from echolead.embedded.clickhouse.guard import READER_MAX_SECONDS
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.sessions import Session, Sessions
@@ -36,6 +37,16 @@ class Query:
         """Name of the format of the result."""
         return self.statement.format or self.request.default_format
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether the answer to it is rows, be it none."""
+        return self.statement.shape is Shape.READ or self.statement.kind in sql.ANSWERS
+
+    @property
+    def comes_in_blocks(self) -> bool:
+        """Whether its result can leave the engine block by block, each as soon as it is there."""
+        return self.statement.kind in sql.SELECTS and is_by_blocks(self.format)
+
 
 class Executor:
     """Runs queries, each in the thread that calls it."""
@@ -46,9 +57,11 @@ class Executor:
 
     def run(self, query: Query, output: int | None) -> Outcome:
         """Run to the end; the rows of a READ go to the file descriptor `output`."""
-        text = _text(query, output)
+        parameters = query.request.query_parameters
         with self._handle(query) as handle:
-            outcome = handle.run(text, query.format, query.request.query_parameters)
+            if output is not None and query.comes_in_blocks:
+                return handle.stream(_text(query, None), query.format, parameters, output)
+            outcome = handle.run(_text(query, output), query.format, parameters)
         if query.statement.shape is Shape.INSERT_DATA:
             # A server counts the rows of the request as read.
             return replace(outcome, read_rows=outcome.written_rows, read_bytes=outcome.written_bytes)
@@ -87,16 +100,13 @@ class Executor:
         try:
             if database:
                 handle.use(database)
-            for table in query.tables:
-                table.create(handle)
+            # The guard has let a reader's settings through. External data is read after them: they say how.
+            _create_tables(handle, query, {**(READER_SETTINGS if query.user.is_readonly else {}), **_settings(query)})
             if query.user.is_readonly:
-                # The settings come first, let through by the guard; under `readonly = 1` the statement sets none.
-                handle.set({**READER_SETTINGS, **_settings(query)})
+                # Under `readonly = 1` the statement sets none.
                 handle.set({"readonly": "2" if _lists_settings(query.statement) else "1"})
-            else:
-                handle.set(_settings(query))
-                if _readonly(query) != "0":
-                    handle.set({"readonly": _readonly(query)})
+            elif _readonly(query) != "0":
+                handle.set({"readonly": _readonly(query)})
             yield handle
         finally:
             handle.close()
@@ -112,9 +122,7 @@ def _borrowed(handle: Handle, query: Query, session: Session) -> Iterator[None]:
     try:
         if moves:
             handle.use(query.request.database)
-        for table in query.tables:
-            table.create(handle)
-        handle.set(settings)
+        _create_tables(handle, query, settings)
         yield
         session.has_settings = session.has_settings or kind == b"SET"
         if kind == b"USE":
@@ -127,6 +135,15 @@ def _borrowed(handle: Handle, query: Query, session: Session) -> Iterator[None]:
         _restore(handle, before)
         if moves and kind != b"USE":
             handle.use(session.database)
+
+
+def _create_tables(handle: Handle, query: Query, settings: Mapping[str, str]) -> None:
+    """Set what the request sets, and fill its external tables under that."""
+    for table in query.tables:
+        table.create(handle)
+    handle.set(dict(settings))
+    for table in query.tables:
+        table.fill(handle)
 
 
 def _settings(query: Query) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """External data: tables that come with a request, live on its handle, and are gone after it."""
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 from echolead.embedded.clickhouse import sql
@@ -21,8 +22,12 @@ class ExternalTable:
         self._structure = _structure(name, options)
 
     def create(self, handle: Handle) -> None:
-        """Make and fill the table. Raises `WarehouseError` in the engine's words when the data does not fit."""
-        handle.run(f"CREATE TEMPORARY TABLE {self._name} ({self._structure}) ENGINE = Memory", "Null")
+        """Make the table, empty. The settings of the request come after this: they are for its query and its data."""
+        columns = ", ".join(self._columns(handle))
+        handle.run(f"CREATE TEMPORARY TABLE {self._name} ({columns}) ENGINE = Memory", "Null")
+
+    def fill(self, handle: Handle) -> None:
+        """Read the data. Raises `WarehouseError` in the engine's words when it does not fit."""
         self._data.flush()
         os.lseek(self._data.fileno(), 0, os.SEEK_SET)
         handle.run(
@@ -30,6 +35,18 @@ class ExternalTable:
             f"FORMAT {self._format}",
             "Null",
         )
+
+    def _columns(self, handle: Handle) -> Iterator[str]:
+        """Names and types as the engine reads them: text of the client's would reach further than a list of columns.
+
+        Raises `WarehouseError` for anything else in it, a default expression for one.
+        """
+        described = handle.run(f"DESCRIBE TABLE null({sql.quote(self._structure)})", "JSONCompactEachRow").data
+        for row in described.splitlines():
+            name, type_name, *others = json.loads(row)
+            if any(others):
+                raise WarehouseError(Code.BAD_ARGUMENTS, f"External column {name} is more than a name and a type")
+            yield f"{sql.quote_name(name)} {type_name}"
 
     def drop(self, handle: Handle) -> None:
         """Remove the table from a handle that lives on."""

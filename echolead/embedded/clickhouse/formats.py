@@ -1,4 +1,4 @@
-"""Content types of ClickHouse's output formats; a format not listed is plain text, as in ClickHouse."""
+"""ClickHouse's output formats: their content types, and which can be written block by block."""
 
 _TYPES = {
     "application/json; charset=UTF-8": """
@@ -21,9 +21,22 @@ _TYPES = {
     "application/xml; charset=UTF-8": "XML",
     "text/markdown; charset=UTF-8": "Markdown",
 }
+PLAIN_TEXT = "text/plain; charset=UTF-8"
 _BY_FORMAT = {name: content_type for content_type, names in _TYPES.items() for name in names.split()}
 
 
 def content_type(format_name: str) -> str:
-    """Content-Type of an answer in this format."""
-    return _BY_FORMAT.get(format_name, "text/plain; charset=UTF-8")
+    """Content-Type of an answer in this format: plain text when it is not listed, as in ClickHouse."""
+    return _BY_FORMAT.get(format_name, PLAIN_TEXT)
+
+
+# Formats without head, tail or anything between rows: the files of two blocks, one after the other, are one file.
+_BY_BLOCKS = frozenset({
+    "Native", "RowBinary", "TSKV", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow",
+    "JSONLines", "NDJSON", "JSONStringsEachRow", "JSONCompactEachRow", "JSONCompactStringsEachRow",
+})  # fmt: skip
+
+
+def is_by_blocks(format_name: str) -> bool:
+    """Whether a result in this format is the results of its blocks, one after the other."""
+    return format_name in _BY_BLOCKS

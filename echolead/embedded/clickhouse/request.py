@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from urllib.parse import parse_qsl
 
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
@@ -12,8 +13,12 @@ DEFAULT_SESSION_SECONDS = 60
 MAX_SESSION_SECONDS = 3600
 DEFAULT_BUFFER_BYTES = 1024 * 1024
 MAX_BUFFER_BYTES = 256 * 1024 * 1024
+HELD_SECONDS = 1.0
+DEFAULT_PROGRESS_MILLISECONDS = 100
+MIN_PROGRESS_MILLISECONDS = 10  # each costs a look at the running queries
 
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_FORMAT = re.compile(r"[A-Za-z0-9_]+\Z")
 # Words a ClickHouse server reads from the URL and does not take for a setting.
 _TRANSPORT = frozenset(
     {
@@ -73,7 +78,11 @@ class Request:
 
     @property
     def default_format(self) -> str:
-        return self.parameters.get("default_format") or self.headers.get("x-clickhouse-format") or "TabSeparated"
+        """Format of a result whose query names none. Raises `WarehouseError` for what cannot be the name of one."""
+        name = self.parameters.get("default_format") or self.headers.get("x-clickhouse-format") or "TabSeparated"
+        if not _FORMAT.match(name):  # it becomes a part of the statement
+            raise WarehouseError(Code.UNKNOWN_FORMAT, f"Unknown format {name}")
+        return name
 
     @property
     def query_parameters(self) -> dict[str, str]:
@@ -104,8 +113,26 @@ class Request:
         """How much of the answer may be held back to answer an early error with a proper status; None is all."""
         if self.flag("wait_end_of_query") or self.flag("http_wait_end_of_query"):
             return None
+        return self._asked_buffer_bytes or DEFAULT_BUFFER_BYTES
+
+    @property
+    def held_seconds(self) -> float:
+        """How long the first rows may be held back: a client that asks for a buffer waits until it is full."""
+        return inf if self.buffer_bytes is None or self._asked_buffer_bytes else HELD_SECONDS
+
+    @property
+    def _asked_buffer_bytes(self) -> int:
         asked = self.parameters.get("buffer_size") or self.parameters.get("http_response_buffer_size") or ""
-        return min(int(asked), MAX_BUFFER_BYTES) if asked.isdigit() and int(asked) else DEFAULT_BUFFER_BYTES
+        return min(int(asked), MAX_BUFFER_BYTES) if asked.isdigit() else 0
+
+    @property
+    def progress_seconds(self) -> float:
+        """Seconds between two progress headers; endless when the client does not ask for them."""
+        if not self.flag("send_progress_in_http_headers"):
+            return inf
+        asked = self.parameters.get("http_headers_progress_interval_ms", "")
+        milliseconds = int(asked) if asked.isdigit() else DEFAULT_PROGRESS_MILLISECONDS
+        return max(milliseconds, MIN_PROGRESS_MILLISECONDS) / 1000
 
     @property
     def session_id(self) -> str:

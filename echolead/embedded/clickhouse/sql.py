@@ -26,8 +26,12 @@ _TOKEN = re.compile(
 )
 _AFTER_FORMAT = re.compile(rb"[ \t\f]*;?[ \t\f]*\r?\n?")
 
-READS = frozenset({b"SELECT", b"WITH", b"FROM", b"(", b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS"})
+SELECTS = frozenset({b"SELECT", b"WITH", b"FROM", b"("})
+"""First words of the statements whose result the engine gives block by block."""
+READS = SELECTS | {b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS"}
 """First words of the statements whose result can be streamed out of the engine."""
+ANSWERS = frozenset({b"KILL", b"CHECK", b"BACKUP", b"RESTORE"})
+"""First words of the commands that return rows, be it none."""
 
 
 class Shape(Enum):
@@ -94,8 +98,8 @@ def parse(text: bytes) -> Statement:
     first = next(tokens(text), None)
     if first is None or first.text == b";":
         raise WarehouseError(Code.SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): empty query.")
-    if first.upper == b"INSERT":
-        return _insert(text)
+    if first.upper in {b"INSERT", b"WITH"}:
+        return _insert(text) or _other(text, first)
     return _other(text, first)
 
 
@@ -158,10 +162,14 @@ def _inserts(found: list[Token]) -> bool:
     return False
 
 
-def _insert(text: bytes) -> Statement:
-    """Read on until the data begins, and not a byte further: data is not SQL."""
+def _insert(text: bytes) -> Statement | None:
+    """An INSERT with data, whether WITH stands in front of it or not; None for anything else.
+
+    Reads on until the data begins, and not a byte further: data is not SQL.
+    """
     found: list[Token] = []
     depth = 0
+    start: int | None = None  # index of INSERT
     selects = False
     settings: Token | None = None
     input_call: Token | None = None
@@ -169,18 +177,23 @@ def _insert(text: bytes) -> Statement:
         depth += _nesting(token)
         before = found[-1] if found else None
         found.append(token)
+        if start is None:
+            start = _start_of_insert(found) if depth == 0 else None
+            if start is None and depth == 0 and token.upper == b"SELECT":
+                return None
+            continue
         if before is None or before.text == b".":
             continue
         selects = selects or token.upper in {b"SELECT", b"WITH"}
         if token.text == b"(" and before.name == b"input":
             input_call = Token("call", b"input(", before.start, token.end)
-        if depth != 0 or len(found) - 1 <= _target(found):  # a table may be called `values` or `format`
+        if depth != 0 or len(found) - 1 <= _target(found, start):  # a table may be called `values` or `format`
             continue
         if token.upper == b"INFILE" and before.upper == b"FROM":
             raise WarehouseError(Code.SYNTAX_ERROR, "FROM INFILE is not allowed over HTTP: send the data in the body")
         if token.upper == b"SETTINGS":
             settings = token
-        is_format = _names_format(found) and (not selects or input_call is not None)
+        is_format = _names_format(found, start) and (not selects or input_call is not None)
         if is_format or (token.upper == b"VALUES" and not selects):
             end = before.start if is_format else token.start
             return Statement(
@@ -194,22 +207,31 @@ def _insert(text: bytes) -> Statement:
                 seam=settings.start if settings is not None else end,
                 input_call=input_call,
             )
-    return _other(text, found[0])
+    return None
 
 
-def _target(found: list[Token]) -> int:
+def _start_of_insert(found: list[Token]) -> int | None:
+    """Index of the INSERT that the last token makes one: it is the first of all, or comes before INTO."""
+    if len(found) == 1 and found[0].upper == b"INSERT":
+        return 0
+    if found[-1].upper == b"INTO" and found[-2].upper == b"INSERT":
+        return len(found) - 2
+    return None
+
+
+def _target(found: list[Token], start: int) -> int:
     """Index of the table's name: after INSERT, INTO and TABLE or FUNCTION, of which only the first must be there."""
-    index = 2 if _upper(found, 1) == b"INTO" else 1
+    index = start + (2 if _upper(found, start + 1) == b"INTO" else 1)
     return index + 1 if _upper(found, index) in {b"TABLE", b"FUNCTION"} else index
 
 
-def _names_format(found: list[Token]) -> bool:
+def _names_format(found: list[Token], start: int) -> bool:
     """Whether the last token is the name after the keyword FORMAT, which is not the name of the table."""
     keyword = len(found) - 2
     return (
         found[keyword].upper == b"FORMAT"
         and found[-1].kind == "word"
-        and keyword > _target(found)
+        and keyword > _target(found, start)
         and found[keyword - 1].text != b"."
     )
 

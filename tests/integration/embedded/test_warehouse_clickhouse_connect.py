@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import clickhouse_connect
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 from clickhouse_connect.driver.external import ExternalData
+from clickhouse_connect.driver.summary import QuerySummary
 from clickhouse_connect.driver.tools import insert_file
 from pyarrow import parquet
 
@@ -75,6 +77,26 @@ def test_long_parameters_travel_in_a_form(new_client: NewClient) -> None:
     values = [f"value {number}" for number in range(20_000)]
     query = "SELECT length({v:Array(String)}), {v:Array(String)}[20000]"
     assert client.query(query, parameters={"v": values}).first_row == (20_000, "value 19999")
+
+
+def test_a_command_without_rows_gives_a_summary(client: Client) -> None:
+    created = client.command("CREATE TABLE t (a Int64) ENGINE = MergeTree ORDER BY a")
+    assert isinstance(created, QuerySummary)
+    inserted = client.command("INSERT INTO t SELECT number FROM numbers(3)")
+    assert isinstance(inserted, QuerySummary)
+    assert inserted.written_rows == 3
+    assert client.command("SELECT count() FROM t") == 3
+
+
+def test_time_zones_arrive_in_every_type_but_a_bare_date_time(client: Client) -> None:
+    """The engine names no zone after `DateTime` in Native: docs/reference/embedded-warehouse.md, differences."""
+    at = "toDateTime('2025-01-02 03:04:05', 'America/Chicago') AS at"
+    row = client.query(f"SELECT {at}, toNullable(at), toDateTime64(at, 0), [at]").first_row
+    assert row[0] == datetime(2025, 1, 2, 9, 4, 5)  # noqa: DTZ001  # this is the difference
+    for value in (row[1], row[2], row[3][0]):
+        assert value == datetime(2025, 1, 2, 3, 4, 5, tzinfo=ZoneInfo("America/Chicago"))
+        assert value.utcoffset() is not None
+    assert client.query(f"SELECT {at}", column_tzs={"at": "America/Chicago"}).first_row[0].utcoffset() is not None
 
 
 def test_columns_of_an_empty_result_are_known(client: Client) -> None:

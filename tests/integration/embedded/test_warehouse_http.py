@@ -69,6 +69,43 @@ def test_external_data_is_a_table_for_one_query(http: httpx.Client) -> None:
     assert "neither ext_structure nor ext_types" in answer.text
 
 
+EXTERNAL = {"query": "SELECT sum(a), any(b) FROM ext", "ext_structure": "a UInt64, b String", "ext_format": "CSV"}
+
+
+@pytest.mark.parametrize("session", [{}, {"session_id": "external"}], ids=["alone", "in a session"])
+def test_the_settings_of_a_request_say_how_its_external_data_is_read(
+    http: httpx.Client, reader_http: httpx.Client, session: dict[str, str]
+) -> None:
+    by_bar = {**EXTERNAL, **session, "format_csv_delimiter": "|"}
+    assert http.post("/", params=by_bar, files={"ext": ("ext", b"1|x\n2|x\n")}).text == "3\tx\n"
+    with_errors = {**EXTERNAL, **session, "input_format_allow_errors_num": "1"}
+    files = {"ext": ("ext", b"1,x\nnot a number,x\n2,x\n")}
+    for client in (http, reader_http):
+        assert client.post("/", params=with_errors, files=files).text == "3\tx\n"
+    assert http.post("/", params={**EXTERNAL, **session}, files=files).status_code == 400
+
+
+def test_what_limits_a_result_does_not_limit_external_data(http: httpx.Client) -> None:
+    limited = {**EXTERNAL, "max_result_rows": "1", "limit": "1"}
+    assert http.post("/", params=limited, files={"ext": ("ext", b"1,x\n2,x\n")}).text == "3\tx\n"
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        pytest.param("a String) ENGINE = Memory AS SELECT * FROM file('/etc/passwd', 'LineAsString') --", id="select"),
+        pytest.param("a String) ENGINE = File('LineAsString', '/etc/passwd') --", id="engine"),
+        pytest.param("a String DEFAULT file('/etc/passwd')", id="default"),
+        pytest.param("a String ALIAS file('/etc/passwd')", id="alias"),
+    ],
+)
+def test_the_structure_of_external_data_is_names_and_types(reader_http: httpx.Client, structure: str) -> None:
+    parameters = {"query": "SELECT * FROM ext", "ext_structure": structure}
+    answer = reader_http.post("/", params=parameters, files={"ext": ("ext", b"")})
+    assert answer.status_code >= 400, answer.text
+    assert "root:" not in answer.text
+
+
 def test_headers_describe_the_result(http: httpx.Client) -> None:
     answer = http.post("/", params={"query_id": "mine"}, content="SELECT number FROM numbers(3) FORMAT JSON")
     assert answer.headers["x-clickhouse-query-id"] == "mine"
@@ -83,6 +120,35 @@ def test_headers_describe_the_result(http: httpx.Client) -> None:
 def test_the_default_format_is_used_when_the_query_names_none(http: httpx.Client) -> None:
     assert ask(http, "SELECT 1 AS a", default_format="JSONEachRow") == '{"a":1}\n'
     assert ask(http, "SHOW DATABASES LIKE 'system'", default_format="CSV") == '"system"\n'
+    answer = http.post("/", params={"default_format": "CSV SETTINGS max_threads = 1"}, content="SELECT 1")
+    assert (answer.status_code, answer.headers["x-clickhouse-exception-code"]) == (404, "73")
+
+
+@pytest.mark.parametrize(
+    ("statement", "format_name"),
+    [
+        pytest.param("SELECT 1 WHERE 0", "TabSeparated", id="no row"),
+        pytest.param("KILL QUERY WHERE 0", "TabSeparated", id="no row of a command"),
+        pytest.param("CHECK TABLE t", "TabSeparated", id="rows of a command"),
+        pytest.param("INSERT INTO t SELECT 1", None, id="insert select"),
+        pytest.param("INSERT INTO t VALUES (1)", None, id="insert"),
+        pytest.param("TRUNCATE TABLE t", None, id="ddl"),
+        pytest.param("SET max_threads = 1", None, id="set"),
+    ],
+)
+def test_an_answer_has_a_format_when_it_is_rows(
+    http: httpx.Client, database: str, statement: str, format_name: str | None
+) -> None:
+    ask(http, "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a", database=database)
+    answer = http.post("/", params={"database": database}, content=statement)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers.get("x-clickhouse-format") == format_name
+
+
+def test_a_query_id_ends_no_header(http: httpx.Client) -> None:
+    answer = http.post("/", params={"query_id": "a\r\nX-Mine: 1"}, content="SELECT 1")
+    assert (answer.status_code, answer.headers["x-clickhouse-query-id"]) == (200, "a  X-Mine: 1")
+    assert "x-mine" not in answer.headers
 
 
 @pytest.mark.parametrize("name", ["Native", "Arrow", "ArrowStream", "Parquet", "ORC", "JSON", "XML", "CSVWithNames"])
@@ -148,6 +214,46 @@ def test_rows_are_inserted_from_any_place(http: httpx.Client, database: str, sta
     else:
         ask(http, body, query=statement, database=database)
     assert ask(http, "SELECT * FROM t ORDER BY a", database=database) == "1\ta;b\n2\tb\n"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("WITH 1 AS one INSERT INTO t FORMAT CSV", id="with"),
+        pytest.param(
+            "WITH 0 AS zero INSERT INTO t SELECT a + zero, b FROM input('a UInt64, b String') FORMAT CSV",
+            id="with and input()",
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", ["body", "url"])
+def test_a_semicolon_in_the_data_of_an_insert_is_data(
+    http: httpx.Client, database: str, statement: str, place: str
+) -> None:
+    ask(http, "CREATE TABLE t (a UInt64, b String) ENGINE = MergeTree ORDER BY a", database=database)
+    data = "1,a;b\n2,'\n3,c;"
+    if place == "body":
+        ask(http, f"{statement}\n{data}", database=database)
+    else:
+        ask(http, data, query=statement, database=database)
+    assert ask(http, "SELECT * FROM t ORDER BY a FORMAT CSV", database=database) == '1,"a;b"\n2,"\'"\n3,"c;"\n'
+
+
+@pytest.mark.parametrize("length", [300_000, 1_200_000])
+def test_an_insert_with_a_long_head_keeps_its_data(http: httpx.Client, database: str, length: int) -> None:
+    ask(http, "CREATE TABLE t (a UInt64) ENGINE = Memory", database=database)
+    body = f"INSERT INTO /*{'-' * length}*/ t FORMAT TabSeparatedWithNames\na\n1\n2\n"
+    ask(http, body, database=database, max_query_size="10000000")
+    assert ask(http, "SELECT sum(a) FROM t", database=database) == "3\n"
+
+
+def test_data_comes_in_a_form_too(http: httpx.Client, database: str) -> None:
+    ask(http, "CREATE TABLE t (a UInt64) ENGINE = Memory", database=database)
+    with_parameter = {"query": "INSERT INTO t VALUES ({x:UInt64})", "param_x": "1", "database": database}
+    for fields in (with_parameter, {"query": "INSERT INTO t FORMAT CSV\n2", "database": database}):
+        http.post("/", data=fields).raise_for_status()
+        http.post("/", files={name: (None, value) for name, value in fields.items()}).raise_for_status()
+    assert ask(http, "SELECT sum(a) FROM t", database=database) == "6\n"
 
 
 def test_what_follows_inserted_values_is_not_run(http: httpx.Client, database: str) -> None:

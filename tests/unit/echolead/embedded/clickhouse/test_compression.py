@@ -53,6 +53,15 @@ def test_a_body_that_is_something_else_is_an_error(encoding: str) -> None:
         decoded(encoding, b"INSERT INTO t FORMAT CSV\n1,2,3\n")
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "lz4", "zstd", "br"])
+def test_what_is_flushed_can_be_read_before_the_end(encoding: str) -> None:
+    write, read = encoder(encoding), decoder(encoding)
+    for row in (b"first", b"", b"second"):
+        assert b"".join(read.feed(write.feed(row) + write.flush())) == row
+    assert b"".join(read.feed(write.finish())) == b""
+    read.finish()
+
+
 @pytest.mark.parametrize("encoding", COMPRESS)
 def test_a_few_bytes_that_stand_for_many_come_out_in_bounded_pieces(encoding: str) -> None:
     stream = decoder(encoding)

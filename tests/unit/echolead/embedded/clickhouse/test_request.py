@@ -1,5 +1,7 @@
 """Parameters of a request: transport, settings and query parameters told apart."""
 
+from math import inf
+
 import pytest
 
 from echolead.embedded.clickhouse.errors import WarehouseError
@@ -40,6 +42,34 @@ def test_form_fields_join_the_parameters_and_describe_external_tables() -> None:
 )
 def test_how_much_of_the_result_is_held_back(query_string: str, expected: int | None) -> None:
     assert read(query_string).buffer_bytes == expected
+
+
+@pytest.mark.parametrize(
+    ("query_string", "seconds"),
+    [
+        pytest.param("", 1.0, id="default"),
+        pytest.param("buffer_size=0", 1.0, id="the default size by name"),
+        pytest.param("buffer_size=10", inf, id="a buffer"),
+        pytest.param("http_response_buffer_size=10", inf, id="a buffer by setting"),
+        pytest.param("wait_end_of_query=1", inf, id="whole result"),
+    ],
+)
+def test_how_long_the_first_rows_are_held_back(query_string: str, seconds: float) -> None:
+    assert read(query_string).held_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("query_string", "seconds"),
+    [
+        pytest.param("", inf, id="not asked for"),
+        pytest.param("http_headers_progress_interval_ms=50", inf, id="interval alone"),
+        pytest.param("send_progress_in_http_headers=1", 0.1, id="as often as a server"),
+        pytest.param("send_progress_in_http_headers=1&http_headers_progress_interval_ms=2000", 2, id="interval"),
+        pytest.param("send_progress_in_http_headers=1&http_headers_progress_interval_ms=0", 0.01, id="not too often"),
+    ],
+)
+def test_how_often_progress_is_told(query_string: str, seconds: float) -> None:
+    assert read(query_string).progress_seconds == seconds
 
 
 @pytest.mark.parametrize("seconds", ["-1", "x", "3601"])

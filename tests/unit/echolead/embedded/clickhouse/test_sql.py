@@ -26,6 +26,7 @@ from echolead.embedded.clickhouse.sql import Shape, parse, quote, tokens
         pytest.param(b"(SELECT 1) UNION ALL (SELECT 2)", Shape.READ, "", id="parentheses first"),
         pytest.param(b"/* dbt */ WITH a AS (SELECT 1) SELECT * FROM a", Shape.READ, "", id="with"),
         pytest.param(b"WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a", Shape.COMMAND, "", id="with and insert"),
+        pytest.param(b"WITH 1 AS insert SELECT insert AS into", Shape.READ, "", id="insert is a name"),
         pytest.param(b"CREATE TABLE t (a Int) ENGINE = Memory", Shape.COMMAND, "", id="ddl"),
         pytest.param(b"INSERT INTO t SELECT * FROM s FORMAT Null", Shape.COMMAND, "Null", id="insert select"),
         pytest.param(b"SELECT $tag$ ; FORMAT X $tag$", Shape.READ, "", id="heredoc"),
@@ -50,6 +51,14 @@ def test_a_statement_is_cut_at_its_format(text: bytes, shape: Shape, format_name
         pytest.param(b"INSERT INTO d.format FORMAT TSV\n1", b"INSERT INTO d.format ", "TSV", b"1", id="table format"),
         pytest.param(b"INSERT INTO format FORMAT TSV\n1", b"INSERT INTO format ", "TSV", b"1", id="just format"),
         pytest.param(b"INSERT INTO t FORMAT Native\n\x00'\xff", b"INSERT INTO t ", "Native", b"\x00'\xff", id="bytes"),
+        pytest.param(b"WITH 1 AS x INSERT INTO t FORMAT TSV\na;b\n'", b"WITH 1 AS x INSERT INTO t ", "TSV", b"a;b\n'",
+                     id="with"),
+        pytest.param(b"WITH x AS (SELECT 1 FORMAT CSV) INSERT INTO t VALUES ('a;')", b"WITH x AS (SELECT 1 FORMAT CSV) "
+                     b"INSERT INTO t ", "Values", b"('a;')", id="with and values"),
+        pytest.param(b"WITH 1 AS format INSERT INTO t FORMAT TSV\n;", b"WITH 1 AS format INSERT INTO t ", "TSV", b";",
+                     id="with format"),
+        pytest.param(b"WITH 1 AS x INSERT INTO t SELECT a + x FROM input('a Int8') FORMAT TSV\n1;", b"WITH 1 AS x "
+                     b"INSERT INTO t SELECT a + x FROM input('a Int8') ", "TSV", b"1;", id="with and input()"),
     ],
 )  # fmt: skip
 def test_an_insert_is_cut_where_its_data_begins(text: bytes, head: bytes, format_name: str, data: bytes) -> None:
@@ -68,6 +77,7 @@ def test_an_insert_is_cut_where_its_data_begins(text: bytes, head: bytes, format
 @example(b"; DROP TABLE t")
 def test_the_data_of_an_insert_is_never_looked_at(data: bytes) -> None:
     assert parse(b"INSERT INTO t (a) FORMAT RowBinary\n" + data).data == data
+    assert parse(b"WITH 1 AS x INSERT INTO t (a) FORMAT RowBinary\n" + data).data == data
 
 
 @given(st.text())
