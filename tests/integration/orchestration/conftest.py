@@ -9,16 +9,18 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, free_port, python, running, socket_is_open
 from echolead.operational.database import system_session
+from echolead.operational.models import Tenant
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.users import create_user
 from echolead.settings import Settings
 from orchestration import instance
 from tests.fixtures.collector import collector_environment, missing
+from tests.fixtures.operational import make_tenant
 
 PASSWORD = "a-long-password"
 
@@ -106,10 +108,24 @@ def web_part(port: int, environment: dict[str, str]) -> Part:
     return Part("web", command, lambda: missing(port, "/healthz"), environment, ready_timeout_seconds=300)
 
 
+def make_user(engine: Engine, *, is_superuser: bool = False, everywhere: str | None = None, **roles: str) -> str:
+    """The e-mail address of a user with a role in every active tenant, another one in those of `roles`."""
+    email = f"{uuid4().hex}@example.test"
+    with system_session(engine) as session:
+        tenants = session.scalars(select(Tenant.tenant_id).where(Tenant.is_active)).all()
+        given = {**(dict.fromkeys(tenants, everywhere) if everywhere else {}), **roles}
+        create_user(session, email, PASSWORD, actor="test", is_superuser=is_superuser, roles=given)
+    return email
+
+
 @pytest.fixture(scope="session")
 def operator(dagster_web: DagsterWeb, system_engine: Engine) -> str:
     """The Cookie header of somebody who may act for every tenant."""
-    email = f"{uuid4().hex}@example.test"
-    with system_session(system_engine) as session:
-        create_user(session, email, PASSWORD, actor="test", is_superuser=True)
-    return dagster_web.cookie(email)
+    return dagster_web.cookie(make_user(system_engine, is_superuser=True))
+
+
+@pytest.fixture
+def viewer(dagster_web: DagsterWeb, system_engine: Engine) -> str:
+    """The Cookie header of somebody who may see every tenant, and no more."""
+    make_tenant(system_engine)
+    return dagster_web.cookie(make_user(system_engine, everywhere="viewer"))
