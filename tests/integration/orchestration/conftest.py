@@ -1,6 +1,6 @@
 """Dagster's web server behind the gate, with a real code server behind it and the real API beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
 from echolead.embedded.nats import EmbeddedNats
@@ -70,7 +71,7 @@ def dagster_web(
         dagster_url=f"http://localhost:{port}",
         collector_url=f"http://localhost:{api_port}",
         console_url="http://localhost:8701",
-        dagster_postgres_url=operational_urls.dagster,
+        dagster_postgres_url=SecretStr(operational_urls.dagster),
     )
     instance.write_configuration(settings)
     environment = {
@@ -108,12 +109,14 @@ def web_part(port: int, environment: dict[str, str]) -> Part:
     return Part("web", command, lambda: missing(port, "/healthz"), environment, ready_timeout_seconds=300)
 
 
-def make_user(engine: Engine, *, is_superuser: bool = False, everywhere: str | None = None, **roles: str) -> str:
+def make_user(
+    engine: Engine, *, is_superuser: bool = False, everywhere: str | None = None, roles: Mapping[str, str] | None = None
+) -> str:
     """The e-mail address of a user with a role in every active tenant, another one in those of `roles`."""
     email = f"{uuid4().hex}@example.test"
     with system_session(engine) as session:
         tenants = session.scalars(select(Tenant.tenant_id).where(Tenant.is_active)).all()
-        given = {**(dict.fromkeys(tenants, everywhere) if everywhere else {}), **roles}
+        given = {**(dict.fromkeys(tenants, everywhere) if everywhere else {}), **(roles or {})}
         create_user(session, email, PASSWORD, actor="test", is_superuser=is_superuser, roles=given)
     return email
 

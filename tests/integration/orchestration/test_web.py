@@ -244,7 +244,7 @@ def test_who_is_viewer_of_one_tenant_among_all_does_not_act(
     dagster_web: DagsterWeb, system_engine: Engine, stop: str
 ) -> None:
     one = make_tenant(system_engine).tenant_id
-    cookie = dagster_web.cookie(make_user(system_engine, everywhere="admin", **{one: "viewer"}))
+    cookie = dagster_web.cookie(make_user(system_engine, everywhere="admin", roles={one: "viewer"}))
     assert dagster_web.ask(stop, cookie).status_code == 403
     assert sensor(dagster_web, cookie)["status"] == "RUNNING"
 
