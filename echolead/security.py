@@ -184,6 +184,8 @@ class SignedIn:
     name: str = ""
     is_superuser: bool = False
     tenants: Mapping[str, str] = field(default_factory=dict)
+    installation_role: str | None = None
+    """Their least role over all active tenants, None where they may not see every one (`operational.users`)."""
 
 
 class SessionTokens:

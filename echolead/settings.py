@@ -64,12 +64,14 @@ class Settings(BaseSettings):
 
     collector_url: str = "http://localhost:8700"
     """Public address of the collector and API, as browsers and the console reach it."""
+    api_url: str = ""
+    """Address of the API as our own parts reach it, which ask there at every step who is signed in. Empty:
+    `collector_url`."""
     console_url: str = "http://localhost:8701"
     """Public address of the console, used for links to a lead."""
     dagster_url: str = "http://localhost:8702"
-    """Address of Dagster's pages, for links to a run."""
-    dagster_code_address: str = "127.0.0.1:8710"
-    """`host:port` of Dagster's code server, as its web server and daemon reach it."""
+    """Public address of Dagster's pages. Requests that name another host are refused, but those to loopback; a path
+    (`https://console.example.com/dagster`) is what all of its pages are under."""
     collector_workers: int = 1
     """Processes of the collector."""
     collect_path: str = "/t"
@@ -90,6 +92,16 @@ class Settings(BaseSettings):
     """Whether destinations may live on loopback or private addresses (a self-hosted Chatwoot, the demo)."""
     live_run_seconds: int = 1800
     """How long one live run loops before the next takes over."""
+
+    @property
+    def dagster_home(self) -> Path:
+        """What DAGSTER_HOME is: configuration, logs of runs and the code server's socket, for our own user alone."""
+        return self.data_dir / "dagster"
+
+    @property
+    def dagster_code_socket(self) -> Path:
+        """Where Dagster's code server listens. It runs code for whoever reaches it, so it is no port."""
+        return self.dagster_home / "code.sock"
 
 
 def load_settings(data_dir: Path | None = None) -> Settings:

@@ -7,22 +7,21 @@ from typing import Any
 from echolead.embedded.secrets import write_private
 from echolead.settings import Settings
 
+OWNER_ALONE = 0o700
 TICKS_KEPT_DAYS = {"skipped": 1, "success": 7, "failure": 30, "started": 1}
-
-
-def home(settings: Settings) -> Path:
-    """What DAGSTER_HOME must be."""
-    return settings.data_dir / "dagster"
 
 
 def write_configuration(settings: Settings) -> None:
     """Write both files. The first holds the password of Dagster's database, so only we can read it.
 
+    The folder is closed to others, as the code server's socket in it is open to whoever comes to it.
     JSON is YAML; it needs no second opinion on quoting.
     """
-    home(settings).mkdir(parents=True, exist_ok=True)
-    write_private(home(settings) / "dagster.yaml", json.dumps(instance_configuration(settings), indent=2))
-    (home(settings) / "workspace.yaml").write_text(json.dumps(workspace(settings), indent=2))
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(OWNER_ALONE)
+    write_private(home / "dagster.yaml", json.dumps(instance_configuration(settings), indent=2))
+    workspace_file(settings).write_text(json.dumps(workspace(settings), indent=2))
 
 
 def instance_configuration(settings: Settings) -> dict[str, Any]:
@@ -43,12 +42,12 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
         "compute_logs": {
             "module": "dagster._core.storage.local_compute_log_manager",
             "class": "LocalComputeLogManager",
-            "config": {"base_dir": str(home(settings) / "compute_logs")},
+            "config": {"base_dir": str(settings.dagster_home / "compute_logs")},
         },
         "local_artifact_storage": {
             "module": "dagster._core.storage.root",
             "class": "LocalArtifactStorage",
-            "config": {"base_dir": str(home(settings))},
+            "config": {"base_dir": str(settings.dagster_home)},
         },
         "retention": {
             "schedule": {"purge_after_days": TICKS_KEPT_DAYS},
@@ -70,5 +69,10 @@ def storage_url(settings: Settings) -> str:
 
 def workspace(settings: Settings) -> dict[str, Any]:
     """The one code location: our code server."""
-    host, _, port = settings.dagster_code_address.rpartition(":")
-    return {"load_from": [{"grpc_server": {"host": host, "port": int(port), "location_name": "echolead"}}]}
+    server = {"socket": str(settings.dagster_code_socket), "location_name": "echolead"}
+    return {"load_from": [{"grpc_server": server}]}
+
+
+def workspace_file(settings: Settings) -> Path:
+    """Where Dagster's web server and daemon read which code locations there are."""
+    return settings.dagster_home / "workspace.yaml"

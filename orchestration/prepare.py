@@ -82,7 +82,7 @@ def _create_dagster_tables(settings: Settings) -> None:
     """Let Dagster create or migrate its tables here, and not in three processes at once."""
     from dagster import DagsterInstance  # noqa: PLC0415
 
-    with DagsterInstance.from_config(str(instance.home(settings))) as dagster:
+    with DagsterInstance.from_config(str(settings.dagster_home)) as dagster:
         dagster.upgrade()
 
 

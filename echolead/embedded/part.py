@@ -68,6 +68,17 @@ def port_is_open(host: str, port: int, timeout_seconds: float = 0.5) -> bool:
         return False
 
 
+def socket_is_open(path: Path, timeout_seconds: float = 0.5) -> bool:
+    """Whether something accepts connections at a Unix domain socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(timeout_seconds)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
 def free_port() -> int:
     """A TCP port that was free on loopback a moment ago."""
     with socket.socket() as probe:

@@ -16,7 +16,6 @@ class Port(IntEnum):
     DEMO_CHATWOOT = 7
     DEMO_PAGES = 8
     NATS_MONITOR = 9
-    DAGSTER_CODE = 10
 
     def of(self, base: int) -> int:
         """The part's port in the stack that starts at `base`."""

@@ -2,6 +2,7 @@
 
 import http.client
 import importlib.util
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from echolead.demo import accounts
 from echolead.demo.tenant import USER_EMAIL
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, PartFailed, port_is_open, python
+from echolead.embedded.part import Part, PartFailed, port_is_open, python, socket_is_open
 from echolead.embedded.ports import Port
 from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.embedded.secrets import StackSecrets, load_or_make, write_private
@@ -23,6 +24,7 @@ from echolead.operational.provision import APP, DAGSTER, DATABASE, OWNER, SYSTEM
 from echolead.settings import STACK_ENV, Settings
 
 DEMO_CAMPAIGN = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
+MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) is 108, with a zero at its end
 POSTGRES_SETTINGS = ("postgres_url", "postgres_system_url", "postgres_app_url", "dagster_postgres_url")
 
 
@@ -96,7 +98,7 @@ class Stack:
         return {
             # Everything else is in the file of settings there: a process list shows no secret.
             "ECHOLEAD_DATA_DIR": str(self.data_dir),
-            "DAGSTER_HOME": str(self.data_dir / "dagster"),
+            "DAGSTER_HOME": str(self.settings.dagster_home),
             "PYTHONUNBUFFERED": "1",
             # Many threads, little work: glibc would give each its own arena and keep the memory.
             "MALLOC_ARENA_MAX": "2",
@@ -145,26 +147,24 @@ class Stack:
         )
 
     def _dagster(self) -> list[Part]:
-        base = self.settings.port_base
-        code, web = Port.DAGSTER_CODE.of(base), Port.DAGSTER.of(base)
-        workspace = str(self.data_dir / "dagster" / "workspace.yaml")
+        code, web = self.settings.dagster_code_socket, Port.DAGSTER.of(self.settings.port_base)
+        workspace = str(self.settings.dagster_home / "workspace.yaml")
         return [
             Part(
                 name="dagster-code",
-                # Both always on loopback: neither has a login, and whoever reaches them runs code here.
+                # No port: it has no login, and whoever reaches it runs code here.
                 command=python("-m", "dagster", "api", "grpc", "--module-name", "orchestration.definitions",
-                               "--host", "127.0.0.1", "--port", str(code), "--location-name", "echolead"),
-                ready=lambda: None if port_is_open("127.0.0.1", code) else f"nothing listens on port {code}",
+                               "--socket", str(code), "--location-name", "echolead"),
+                ready=lambda: None if socket_is_open(code) else f"nothing listens on {code}",
                 after=("prepare",),
-                port=code,
                 ready_timeout_seconds=180,  # it reads the whole project first
                 stop_group=True,  # the runs are its children
             ),
             Part(
                 name="dagster-web",
-                command=python("-m", "dagster_webserver", "--workspace", workspace, "--host", "127.0.0.1",
-                               "--port", str(web), "--code-server-log-level", "warning"),
-                ready=answers(f"http://127.0.0.1:{web}/server_info"),
+                # Always on loopback, whatever the others listen on: who signs in may run code here.
+                command=python("-m", "orchestration.web", "--host", "127.0.0.1", "--port", str(web)),
+                ready=answers(f"http://127.0.0.1:{web}{urlsplit(self.settings.dagster_url).path.rstrip('/')}/healthz"),
                 after=("dagster-code",),
                 port=web,
             ),
@@ -223,6 +223,7 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
             data_dir / "warehouse", Port.WAREHOUSE.of(port_base), secrets.warehouse, secrets.warehouse_reader
         )
     settings = given.model_copy(update={"data_dir": data_dir, "port_base": port_base})
+    _check_length(settings.dagster_code_socket)
     settings = settings.model_copy(update=_own_addresses(given, port_base))
     settings = settings.model_copy(update=_secret_settings(given, secrets))
     settings = settings.model_copy(update=_server_settings(secrets, postgres, nats, warehouse))
@@ -235,7 +236,7 @@ def _own_addresses(given: Settings, port_base: int) -> dict[str, str]:
     """Addresses of our own services, unless the environment says how they are reached from outside."""
     ports = {"collector_url": Port.COLLECTOR, "console_url": Port.CONSOLE, "dagster_url": Port.DAGSTER}
     found = {name: f"http://localhost:{port.of(port_base)}" for name, port in ports.items()}
-    found["dagster_code_address"] = f"127.0.0.1:{Port.DAGSTER_CODE.of(port_base)}"
+    found["api_url"] = f"http://{reachable(given.listen_host)}:{Port.COLLECTOR.of(port_base)}"
     return {name: url for name, url in found.items() if name not in given.model_fields_set}
 
 
@@ -360,6 +361,16 @@ def _package_file(package: str, file: str) -> Path:
     if spec is None or spec.origin is None:
         raise BadSettings(f"The package {package} is not installed beside echolead.")
     return Path(spec.origin).parent / file
+
+
+def _check_length(socket_path: Path) -> None:
+    """Raises `BadSettings` for a socket that no system call takes."""
+    length = len(os.fsencode(socket_path))
+    if length > MAX_SOCKET_PATH_BYTES:
+        raise BadSettings(
+            f"{socket_path} is a socket, and the name of one has {MAX_SOCKET_PATH_BYTES} bytes at most, not {length}. "
+            "Choose a shorter folder with `--data-dir`."
+        )
 
 
 def _whole(given: Settings, names: tuple[str, ...]) -> bool:

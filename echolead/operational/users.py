@@ -121,8 +121,21 @@ def signed_in(session: Session, user: User) -> SignedIn:
         )
         tenants = {row.tenant_id: row.role for row in rows}
     return SignedIn(
-        user_id=user.user_id, email=user.email, name=user.name, is_superuser=user.is_superuser, tenants=tenants
+        user_id=user.user_id,
+        email=user.email,
+        name=user.name,
+        is_superuser=user.is_superuser,
+        tenants=tenants,
+        installation_role=_installation_role(session, user, tenants),
     )
+
+
+def _installation_role(session: Session, user: User, roles: Mapping[str, str]) -> str | None:
+    """What the user may do with what belongs to all tenants at once (Dagster): the least they may in any of them."""
+    if user.is_superuser:
+        return "admin"
+    active = set(session.scalars(select(Tenant.tenant_id).where(Tenant.is_active)))
+    return min(roles.values(), key=ROLES.index) if active and active <= roles.keys() else None
 
 
 def normal_email(email: str) -> str:

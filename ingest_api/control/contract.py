@@ -23,6 +23,7 @@ USER = {
     "name": "Ana",
     "is_superuser": False,
     "tenants": {"acme": "operator"},
+    "installation_role": "operator",
 }
 SESSION = {"token": "eyJhbGciOi…", "token_type": "bearer", "expires_in_seconds": 28_800, "user": USER}
 

@@ -37,13 +37,17 @@ class Credentials(BaseModel):
 
 
 class User(BaseModel):
-    """A signed-in user; `tenants` maps each tenant they may see to viewer, operator or admin."""
+    """A signed-in user; `tenants` maps each tenant they may see to viewer, operator or admin.
+
+    `installation_role` is the least of these where they may see every active tenant, null otherwise.
+    """
 
     user_id: str
     email: str
     name: str
     is_superuser: bool
     tenants: dict[str, str]
+    installation_role: str | None
 
 
 class Session(BaseModel):
@@ -57,12 +61,13 @@ class Session(BaseModel):
 
 @dataclass(frozen=True)
 class Sessions:
-    """What the routes need: the users, the tokens, where the console is, and whose word about addresses is taken."""
+    """What the routes need: the users, the tokens, our pages' addresses, and whose word about addresses is taken."""
 
     sign_in: SignIn
     tokens: SessionTokens
     proxies: TrustedProxies
     console_url: str
+    dagster_url: str
 
     @classmethod
     def of(cls, settings: Settings, proxies: TrustedProxies) -> "Sessions":
@@ -71,7 +76,13 @@ class Sessions:
             settings.postgres_system_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
         )
         tokens = SessionTokens.of(settings)
-        return cls(SignIn(engine, settings.jwt_secret.get_secret_value()), tokens, proxies, settings.console_url)
+        return cls(
+            SignIn(engine, settings.jwt_secret.get_secret_value()),
+            tokens,
+            proxies,
+            settings.console_url,
+            settings.dagster_url,
+        )
 
     def authenticate(self, request: Request, email: str, password: str) -> SignedIn | None:
         """Who signs in with this request. Raises `TooManyAttempts`, `Problem`."""
@@ -96,16 +107,23 @@ class Sessions:
         return present
 
     def back(self, asked: str) -> str:
-        """Where to go after signing in: an address of the console's, or the console itself for anything else."""
-        wanted, console = urlsplit(asked), urlsplit(self.console_url)
-        is_ours = (wanted.scheme, wanted.netloc) == (console.scheme, console.netloc)
+        """Where to go after signing in: an address of the console's or Dagster's, else the console itself."""
+        is_ours = _origin(asked) in self.origins
         return asked if is_ours and "\\" not in asked and asked.isprintable() else self.console_url
 
     @property
-    def console_origin(self) -> str:
-        """Scheme, host and port of the console."""
-        console = urlsplit(self.console_url)
-        return f"{console.scheme}://{console.netloc}"
+    def origins(self) -> list[str]:
+        """Of the pages that people sign in to see."""
+        return list(dict.fromkeys([_origin(self.console_url), _origin(self.dagster_url)]))
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port; empty for what is no address."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 @contextmanager
@@ -150,7 +168,7 @@ def router(sessions: Sessions) -> APIRouter:
 
 def add_page(routes: APIRouter, sessions: Sessions) -> None:
     """The sign-in page of the console, which has no place of its own to set a cookie scripts cannot read."""
-    page_headers = sign_in_page.headers(sessions.console_origin)
+    page_headers = sign_in_page.headers(sessions.origins)
 
     @routes.get("/login", include_in_schema=False)
     def show(request: Request, next: str = "") -> HTMLResponse:
@@ -201,6 +219,7 @@ def _user(who: SignedIn) -> User:
         name=who.name,
         is_superuser=who.is_superuser,
         tenants=dict(who.tenants),
+        installation_role=who.installation_role,
     )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -86,14 +87,14 @@ def page(words: Texts, *, back: str, email: str = "", problem: str = "") -> str:
 """
 
 
-def headers(console_origin: str) -> dict[str, str]:
+def headers(origins: Sequence[str]) -> dict[str, str]:
     """What keeps the page from being framed, scripted, cached, or sending its form elsewhere.
 
-    Browsers check the redirect that follows the form as well, so the console's origin must be named.
+    Browsers check the redirect that follows the form as well, so the `origins` it may lead to must be named.
     """
     return {
         "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self' {console_origin}; "
+            f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self' {' '.join(origins)}; "
             "base-uri 'none'; frame-ancestors 'none'"
         ),
         "Referrer-Policy": "same-origin",

@@ -137,7 +137,7 @@ def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":
     def ready() -> bool | None:
         assert process.poll() is None, f"echolead up ended: {tail(log, 40)}"
         answer = httpx.get(f"http://127.0.0.1:{Port.CONSOLE.of(base)}/_stcore/health", timeout=2)
-        web = httpx.get(f"http://127.0.0.1:{Port.DAGSTER.of(base)}/server_info", timeout=2)
+        web = httpx.get(f"http://127.0.0.1:{Port.DAGSTER.of(base)}/healthz", timeout=2)
         return True if answer.status_code == web.status_code == 200 else None
 
     try:

@@ -55,6 +55,24 @@ def test_only_the_owner_reads_what_holds_a_password_or_a_person(stack: Running) 
         assert file.stat().st_mode & 0o077 == 0, file
 
 
+def test_dagster_asks_for_the_sign_in_and_its_code_server_is_no_port(stack: Running) -> None:
+    api, dagster = stack.url(Port.COLLECTOR, ""), load_settings(stack.data_dir).dagster_url
+    shown = httpx.get(stack.url(Port.DAGSTER, "/runs"), headers={"accept": "text/html"})
+    assert shown.headers["location"].startswith(f"{api.replace('127.0.0.1', 'localhost')}/login?next=")
+    cookie = session_of_the_demo_user(stack)
+    assert httpx.get(f"{dagster}/runs", headers={"accept": "text/html", "cookie": cookie}).status_code == 200
+    record = registry.read(stack.data_dir)
+    assert record is not None
+    dagster_parts = {part.name: psutil.Process(part.pid) for part in record.parts if part.name.startswith("dagster-")}
+    listening = {
+        name: [each.laddr.port for process in (part, *part.children(recursive=True))
+               for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN]
+        for name, part in dagster_parts.items()
+    }  # fmt: skip
+    assert listening == {"dagster-code": [], "dagster-daemon": [], "dagster-web": [Port.DAGSTER.of(stack.port_base)]}
+    assert stat.S_IMODE((stack.data_dir / "dagster").stat().st_mode) == 0o700
+
+
 def test_doctor_finds_nothing_wrong(stack: Running) -> None:
     done = stack.run("doctor")
     assert done.returncode == 0, done.stdout
@@ -215,12 +233,26 @@ def live_processes(stack: Running) -> list[psutil.Process]:
         stack.url(Port.DAGSTER, "/graphql"),
         json={"query": '{runsOrError(filter: {pipelineName: "live", statuses: [STARTED]}) '
               "{... on Runs {results {runId}}}}"},
+        headers={"origin": stack.url(Port.DAGSTER, ""), "cookie": session_of_the_demo_user(stack)},
         timeout=60,
     ).json()["data"]["runsOrError"]["results"]  # fmt: skip
     if not any(is_held(url, heartbeat_name(run["runId"])) for run in runs):
         return []
     children = psutil.Process(stack.part("dagster-code")["pid"]).children()
     return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
+
+
+def session_of_the_demo_user(stack: Running) -> str:
+    """The Cookie header of somebody who signed in with what `up` prints."""
+    [note] = [address["note"] for address in stack.status()["addresses"] if address["title"] == "Console"]
+    email, password = note.split()
+    api = stack.url(Port.COLLECTOR, "")
+    answer = httpx.post(
+        f"{api}/login", data={"email": email, "password": password},
+        headers={"origin": api, "sec-fetch-site": "same-origin"}, timeout=60,
+    )  # fmt: skip
+    assert answer.status_code == 303, answer.text
+    return answer.headers["set-cookie"].partition(";")[0]
 
 
 def kill_everything(stack: Running) -> None:

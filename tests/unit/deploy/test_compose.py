@@ -7,6 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -62,8 +63,7 @@ def test_every_variable_without_a_default_is_in_the_example() -> None:
 
 def test_only_the_proxy_is_published_to_other_machines() -> None:
     published = {name: service["ports"] for name, service in services().items() if "ports" in service}
-    assert published.pop("traefik") == ["80:80", "443:443"]
-    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+    assert published == {"traefik": ["80:80", "443:443"]}
 
 
 PUBLIC = (
@@ -134,7 +134,79 @@ def test_the_collector_has_the_same_rights_on_the_queue_as_embedded() -> None:
     assert f'["{COLLECTOR_INBOX}.>"]' in configuration
 
 
-def test_no_job_of_ours_keeps_capabilities_or_a_writable_root() -> None:
-    ours = [service for service in services().values() if "build" in service]
-    assert len(ours) == 7
-    assert all(service["read_only"] is True and service["cap_drop"] == ["ALL"] for service in ours)
+@pytest.mark.parametrize("service", services())
+def test_nothing_keeps_capabilities_a_writable_root_or_a_way_to_more_rights(service: str) -> None:
+    confined = services()[service]
+    assert confined["read_only"] is True
+    assert confined["cap_drop"] == ["ALL"]
+    assert confined["security_opt"] == ["no-new-privileges:true"]
+    # A server that is given its user needs no capability to become it.
+    assert confined.get("cap_add", []) == (["NET_BIND_SERVICE"] if service == "traefik" else [])
+
+
+@pytest.mark.parametrize("name", ["TRAEFIK", "CLICKHOUSE", "POSTGRES", "NATS", "PYTHON", "NODE"])
+def test_every_image_of_others_can_be_pinned_by_its_digest(name: str) -> None:
+    read = f"${{{name}_DIGEST:-}}"
+    lines = [line for line in COMPOSE.read_text().splitlines() if read in line]
+    assert len(lines) == 1
+    if name in ("PYTHON", "NODE"):
+        assert f"${{{name}_DIGEST}}" in (ROOT / "Dockerfile").read_text()
+    else:
+        assert lines[0].endswith(read)
+        assert "image: " in lines[0]
+    assert f"# {name}_DIGEST=@sha256:" in (ROOT / "deploy/example.env").read_text()
+
+
+def test_no_image_of_others_goes_without_a_digest_to_set() -> None:
+    images = {service["image"] for service in services().values() if "build" not in service}
+    bases = set(re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE))
+    assert [image for image in images | bases if "_DIGEST" not in image] == []
+
+
+# Who reaches the code server runs code with every secret of the jobs.
+NEAR_THE_CODE_SERVER = {"prepare", "dagster-code", "dagster-daemon", "dagster-web"}
+
+
+def test_dagsters_code_server_listens_on_a_socket_that_only_dagster_sees() -> None:
+    command = services()["dagster-code"]["command"]
+    path = Settings(data_dir=Path("/data")).dagster_code_socket
+    assert command[command.index("--socket") + 1] == str(path)
+    assert not {"--port", "-p", "--host", "-h"} & set(command)
+    mounted = {
+        name for name, service in services().items()
+        for volume in service.get("volumes", []) if volume.rpartition(":")[2] == str(path.parent)
+    }  # fmt: skip
+    assert mounted == NEAR_THE_CODE_SERVER
+    assert not any(
+        "dagster" in volume for name, service in services().items() if name not in NEAR_THE_CODE_SERVER
+        for volume in service.get("volumes", [])
+    )  # fmt: skip
+
+
+def test_the_image_holds_the_sockets_folder_closed_to_others_for_the_volume_to_begin_with() -> None:
+    assert "install -d -o echolead -g echolead -m 0700 /data/dagster" in (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("service", ["dagster-web", "dagster-daemon"])
+def test_dagsters_web_server_and_daemon_hold_no_secret_and_reach_no_more_than_they_need(service: str) -> None:
+    described = services()[service]
+    assert [
+        name for name, value in described["environment"].items() if re.search(r"PASSWORD|SECRET|KEY", f"{name}{value}")
+    ] == []
+    assert described["volumes"] == ["dagster:/data/dagster"]
+    assert "outbound" not in described["networks"]
+
+
+def test_dagsters_pages_are_served_through_the_gate_and_by_the_proxy_alone() -> None:
+    web = services()["dagster-web"]
+    assert web["entrypoint"] == ["python", "-m", "orchestration.web"]
+    assert "ports" not in web
+    assert not any("dagster_webserver" in str(service) or "dagster-webserver" in str(service)
+                   for service in services().values())  # fmt: skip
+    path = urlsplit(
+        web["environment"]["ECHOLEAD_DAGSTER_URL"].replace("${PUBLIC_CONSOLE_URL:?}", "https://c.test")
+    ).path
+    routes = yaml.safe_load((ROOT / "deploy/traefik/routes.yml").read_text())["http"]
+    assert f"(Path(`{path}`) || PathPrefix(`{path}/`))" in routes["routers"]["dagster"]["rule"]
+    assert routes["services"]["dagster"]["loadBalancer"]["servers"] == [{"url": "http://dagster-web:8702"}]
+    assert services()["collector"]["environment"]["ECHOLEAD_DAGSTER_URL"] == web["environment"]["ECHOLEAD_DAGSTER_URL"]
