@@ -1,7 +1,6 @@
 """The whole product on one machine: which parts there are, in which order, with which settings."""
 
 import http.client
-import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -124,21 +123,11 @@ class Stack:
 
     def _console(self) -> Part:
         port = Port.CONSOLE.of(self.settings.port_base)
-        app = _package_file("dashboards", "app.py")
-        flags = {
-            "server.headless": "true",
-            "server.port": str(port),
-            "server.address": self.settings.listen_host,
-            "server.enableXsrfProtection": "true",
-            "server.fileWatcherType": "none",
-            "browser.gatherUsageStats": "false",
-        }
         return Part(
             name="console",
-            command=python("-m", "streamlit", "run", str(app), *(f"--{name}={value}" for name, value in flags.items())),
+            command=python("-m", "dashboards", "--host", self.settings.listen_host, "--port", str(port)),
             ready=answers(self._local(port, "/_stcore/health")),
             after=("set-up",),
-            directory=app.parent,
             port=port,
         )
 
@@ -233,6 +222,7 @@ def _own_addresses(given: Settings, port_base: int) -> dict[str, str]:
     """Addresses of our own services, unless the environment says how they are reached from outside."""
     ports = {"collector_url": Port.COLLECTOR, "console_url": Port.CONSOLE, "dagster_url": Port.DAGSTER}
     found = {name: f"http://localhost:{port.of(port_base)}" for name, port in ports.items()}
+    found["api_url"] = f"http://{reachable(given.listen_host)}:{Port.COLLECTOR.of(port_base)}"
     found["dagster_code_address"] = f"127.0.0.1:{Port.DAGSTER_CODE.of(port_base)}"
     return {name: url for name, url in found.items() if name not in given.model_fields_set}
 
@@ -351,13 +341,6 @@ def _with_port(part: Part, port: int) -> Part:
 
 def _with_environment(part: Part, environment: dict[str, str]) -> Part:
     return replace(part, environment={**environment, **part.environment})
-
-
-def _package_file(package: str, file: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise BadSettings(f"The package {package} is not installed beside echolead.")
-    return Path(spec.origin).parent / file
 
 
 def _whole(given: Settings, names: tuple[str, ...]) -> bool:

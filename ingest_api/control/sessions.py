@@ -26,6 +26,7 @@ from ingest_api.rates import prefix
 
 MAX_EMAIL = 320
 MAX_PASSWORD = 1024
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes no text with U+0000, not even to look for it
 
 
@@ -151,19 +152,19 @@ def router(sessions: Sessions) -> APIRouter:
         if opened is None:
             raise Problem(WRONG_PASSWORD, "The e-mail or the password is not right.")
         session = Session(token=opened.token, expires_in_seconds=SESSION.lifetime_seconds, user=_user(opened.who))
-        return JSONResponse(session.model_dump(), headers={"Cache-Control": "no-store"})
+        return JSONResponse(session.model_dump(), headers=PRIVATE)
 
     @routes.get("/v1/me", summary="Who is signed in", response_model=User)
     def me(request: Request) -> JSONResponse:
         """The user of the session token, with the roles they have now. 401 without a valid one."""
-        return JSONResponse(_user(sessions.who(request)).model_dump(), headers={"Cache-Control": "no-store"})
+        return JSONResponse(_user(sessions.who(request)).model_dump(), headers=PRIVATE)
 
     @routes.post("/v1/logout", summary="Sign out", status_code=204, response_class=Response)
     def sign_out(request: Request) -> Response:
         """End the session of the token, wherever it was copied to. 401 when it has ended already."""
         sessions.who(request)
         sessions.sign_out(request)
-        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+        return Response(status_code=204, headers=PRIVATE)
 
     return routes
 
