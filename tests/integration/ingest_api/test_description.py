@@ -52,7 +52,7 @@ CHECKS = [
 
 OPERATIONS = [
     "POST /t", "OPTIONS /t", "POST /t/i", "OPTIONS /t/i", "GET /t.gif", "GET /t.js", "HEAD /t.js", "POST /v1/events",
-    "POST /v1/webhooks/{source}/{endpoint}", "POST /v1/login", "GET /v1/me", "GET /healthz", "GET /readyz",
+    "POST /v1/webhooks/{source}/{endpoint}", "POST /v1/login", "GET /v1/me", "POST /v1/logout", "GET /healthz", "GET /readyz",
     "GET /problems/{name}",
 ]  # fmt: skip
 
@@ -169,7 +169,7 @@ def test_every_operation_is_tested_and_has_a_tag_and_says_who_may(described: Des
     tags = {tag["name"] for tag in described.document["tags"]}
     assert all(len(each["tags"]) == 1 and set(each["tags"]) <= tags for each in operations.values())
     guarded = {label for label, each in operations.items() if each.get("security")}
-    assert guarded == {"POST /v1/events", "POST /v1/webhooks/{source}/{endpoint}", "GET /v1/me"}
+    assert guarded == {*("POST /v1/events", "POST /v1/webhooks/{source}/{endpoint}", "GET /v1/me", "POST /v1/logout")}
 
 
 def test_every_json_body_has_examples_that_are_what_its_schema_says(described: Described) -> None:
