@@ -79,7 +79,7 @@ NOT_SIGNED_IN = ProblemType(
 TOO_MANY_SIGN_INS = ProblemType(
     "too-many-sign-ins", 429, "Too many attempts to sign in",
     "From this device or network too many attempts failed in the last 15 minutes, or too many on this account from "
-    "devices it does not know. Try again after Retry-After seconds, or on a device that has signed in to the account before.",
+    "devices it does not know. Try again after Retry-After seconds, or on a device that has signed in to it before.",
 )  # fmt: skip
 TOO_MANY_EVENTS_A_MINUTE = ProblemType(
     "too-many-events-a-minute", 429, "Too many events in a minute",
