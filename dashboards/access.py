@@ -7,7 +7,8 @@ import streamlit as st
 
 from dashboards.texts import t
 from dashboards.warehouse import settings
-from echolead.security import SESSION_COOKIE, BadToken, SessionTokens, SignedIn
+from echolead.security import SignedIn
+from echolead.signed_in import ApiUnavailable, NoSession, NotSignedIn, SeveralSessions, WhoIs
 
 
 def sign_in_url() -> str:
@@ -20,15 +21,26 @@ def sign_in_url() -> str:
     return f"{settings().collector_url}/login?{urlencode({'next': back})}"
 
 
+@st.cache_resource
+def _who_is() -> WhoIs:
+    return WhoIs.of(settings())
+
+
 def current_session() -> tuple[SignedIn | None, str]:
-    """The signed-in user, from the HttpOnly cookie the API set, or None and the key of the text that says why."""
-    token = st.context.cookies.get(SESSION_COOKIE)
-    if not token:
-        return None, "sign_in_first"
+    """The signed-in user as the API knows them at this moment, or None and the key of the text that says why.
+
+    The cookie is the one the browser sent when it opened the page; each run of the script asks again whose it is.
+    """
     try:
-        return SessionTokens.of(settings()).read(token), ""
-    except BadToken:
+        return _who_is().signed_in(st.context.headers.get_all("Cookie")), ""
+    except NoSession:
+        return None, "sign_in_first"
+    except SeveralSessions:
+        return None, "several_sessions"
+    except NotSignedIn:
         return None, "session_ended"
+    except ApiUnavailable:
+        return None, "api_down"
 
 
 def go_to(label: str, url: str, *, is_primary: bool = False) -> None:

@@ -6,7 +6,13 @@ from dashboards.access import choose_tenant, current_session, go_to, offer_sign_
 from dashboards.texts import LANGUAGES, language, t
 from dashboards.warehouse import settings
 
-st.set_page_config(page_title="EchoLead", page_icon=":material/graphic_eq:", layout="wide")
+# A picture of our own: the browser would fetch a Material icon for the tab from another company.
+TAB_ICON = """
+<svg viewBox="0 0 24 24" fill="#0f766e">
+<path d="M7 18V6h2v12zm4 4V2h2v20zm-8-8v-4h2v4zm12 4V6h2v12zm4-4v-4h2v4z"/>
+</svg>
+""".strip()
+st.set_page_config(page_title="EchoLead", page_icon=TAB_ICON, layout="wide")
 
 if "language" not in st.session_state:
     st.session_state.language = language()

@@ -18,6 +18,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Este console mostra dados de pessoas. Entre para ver os leads dos seus clientes.",
     ),
     "session_ended": ("Your session has ended. Sign in again.", "Sua sessão terminou. Entre de novo."),
+    "several_sessions": (
+        "Your browser sent several sessions, and one of them may be somebody else's. Remove the cookies of this site, "
+        "then sign in again.",
+        "Seu navegador enviou várias sessões, e uma delas pode ser de outra pessoa. Apague os cookies deste site e "
+        "entre de novo.",
+    ),
+    "api_down": (
+        "Nobody can be let in at the moment: EchoLead's API does not say who you are. Nothing is lost; reload the page "
+        "in a moment. `echolead doctor` says what is wrong.",
+        "Ninguém pode entrar agora: a API do EchoLead não diz quem você é. Nada se perde; recarregue a página já já. "
+        "`echolead doctor` diz o problema.",
+    ),
     "no_tenant": (
         "Your user has no client yet. An administrator can add one: echolead user grant EMAIL TENANT ROLE",
         "Seu usuário ainda não tem cliente. Um administrador pode incluir: echolead user grant EMAIL CLIENTE PAPEL",

@@ -1,4 +1,4 @@
-"""Secrets at rest, API keys, passwords, session tokens, and what may be seen of them in logs and records."""
+"""Secrets at rest, API keys, passwords, signed tokens, and what may be seen of them in logs and records."""
 
 import hashlib
 import hmac
@@ -21,13 +21,10 @@ from echolead.settings import Settings
 API_KEY_PATTERN = re.compile(r"^elk_([a-z0-9]{10})_([A-Za-z0-9_-]{43})$")
 API_KEY_PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-TOKEN_ISSUER = "echolead"  # noqa: S105  # public claims, as the next two
-TOKEN_AUDIENCE = "echolead-console"  # noqa: S105
+TOKEN_ISSUER = "echolead"  # noqa: S105  # a public claim, as the next
 TOKEN_ALGORITHM = "HS256"  # noqa: S105
-TOKEN_SECONDS = 8 * 3600
-SESSION_COOKIE = "echolead_session"
 MIN_TOKEN_KEY_BYTES = 32
-# Clocks of the collector's and the console's machine differ by a little.
+# Clocks of two machines differ by a little.
 CLOCK_SKEW_SECONDS = 5
 
 REDACTED = "[redacted]"
@@ -42,7 +39,7 @@ class Undecryptable(Exception):
 
 
 class BadToken(Exception):
-    """A session token that is not ours, not for us, or over. The message is for the log, not for the bearer."""
+    """A token that is not ours, not for this use, or over. The message is for the log, not for the bearer."""
 
 
 # Secrets at rest
@@ -172,12 +169,12 @@ def check_password(password: str, password_hash: str) -> PasswordCheck:
     return PasswordCheck(is_right=True, new_hash=_hasher.hash(password) if stale else None)
 
 
-# Session tokens
+# Signed tokens
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """Who a session token speaks for; `tenants` maps each tenant they may see to their role in it."""
+    """Who is signed in, as the operational database knows them now; `tenants` maps each tenant to their role in it."""
 
     user_id: UUID
     email: str
@@ -188,56 +185,62 @@ class SignedIn:
     """Their least role over all active tenants, None where they may not see every one (`operational.users`)."""
 
 
-class SessionTokens:
-    """Issues and reads the console's session tokens: JWT, HS256 and nothing else, 8 hours at most.
+@dataclass(frozen=True)
+class TokenUse:
+    """What a token is for: one use takes none of another's, and none that claims to last longer."""
+
+    audience: str
+    lifetime_seconds: int
+
+
+SESSION = TokenUse("echolead-console", 8 * 3600)
+"""Its subject is the session's id: who that is and what they may do is looked up, and not in the token."""
+DEVICE = TokenUse("echolead-device", 180 * 86_400)
+"""Its subject says which account has signed in from a device before (`operational.sign_in`)."""
+
+
+@dataclass(frozen=True)
+class ReadToken:
+    """What a valid token says: its subject, and an id of its own."""
+
+    subject: str
+    token_id: str
+
+
+class SignedTokens:
+    """Issues and reads the tokens of one use: JWT, HS256 and nothing else.
 
     `keys` is the value of ECHOLEAD_JWT_SECRET: one key, or several comma-separated while they are rotated; the first
     signs, `kid` says which one to check with. Raises `BadKey` for a key shorter than 32 bytes.
     """
 
-    def __init__(self, keys: str, *, lifetime_seconds: int = TOKEN_SECONDS) -> None:
+    def __init__(self, keys: str, use: TokenUse) -> None:
         each = [key.strip() for key in keys.split(",") if key.strip()]
         if not each or any(len(key.encode()) < MIN_TOKEN_KEY_BYTES for key in each):
             raise BadKey(
                 "ECHOLEAD_JWT_SECRET must be 32 bytes or more. Make one with "
                 "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
             )
-        if not 0 < lifetime_seconds <= TOKEN_SECONDS:
-            raise ValueError(f"A session lasts between 1 and {TOKEN_SECONDS} seconds, not {lifetime_seconds}.")
         self._keys = {_key_id(key): key for key in each}
         self._signing_id = _key_id(each[0])
-        self._lifetime_seconds = lifetime_seconds
+        self.use = use
 
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The session tokens of these settings."""
-        return cls(settings.jwt_secret.get_secret_value())
-
-    @property
-    def lifetime_seconds(self) -> int:
-        """How long a token holds from the moment it is issued."""
-        return self._lifetime_seconds
-
-    def issue(self, who: SignedIn, *, now: float | None = None) -> str:
-        """A token that speaks for `who` from `now` (seconds since 1970, the present unless given)."""
+    def issue(self, subject: str, *, now: float | None = None) -> str:
+        """A token for `subject` from `now` (seconds since 1970, the present unless given)."""
         issued_at = int(time.time() if now is None else now)
         claims = {
             "iss": TOKEN_ISSUER,
-            "aud": TOKEN_AUDIENCE,
+            "aud": self.use.audience,
             "iat": issued_at,
-            "exp": issued_at + self._lifetime_seconds,
+            "exp": issued_at + self.use.lifetime_seconds,
             "jti": secrets.token_urlsafe(12),
-            "sub": str(who.user_id),
-            "email": who.email,
-            "name": who.name,
-            "is_superuser": who.is_superuser,
-            "tenants": dict(who.tenants),
+            "sub": subject,
         }
         key = self._keys[self._signing_id]
         return jwt.encode(claims, key, algorithm=TOKEN_ALGORITHM, headers={"kid": self._signing_id})
 
-    def read(self, token: str) -> SignedIn:
-        """Who the token speaks for. Raises `BadToken`."""
+    def read(self, token: str) -> ReadToken:
+        """What the token says. Raises `BadToken`."""
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
@@ -247,22 +250,16 @@ class SessionTokens:
                 token,
                 key,
                 algorithms=[TOKEN_ALGORITHM],
-                audience=TOKEN_AUDIENCE,
+                audience=self.use.audience,
                 issuer=TOKEN_ISSUER,
                 leeway=CLOCK_SKEW_SECONDS,
-                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+                options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
             )
-            if claims["exp"] - claims["iat"] > TOKEN_SECONDS:
-                raise BadToken("The token claims to last longer than a session may.")
-            return SignedIn(
-                user_id=UUID(claims["sub"]),
-                email=claims["email"],
-                name=claims["name"],
-                is_superuser=claims["is_superuser"] is True,
-                tenants=dict(claims["tenants"]),
-            )
-        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as error:
+        except (jwt.InvalidTokenError, TypeError, ValueError) as error:
             raise BadToken(f"The token is not valid: {error}") from error
+        if claims["exp"] - claims["iat"] > self.use.lifetime_seconds:
+            raise BadToken("The token claims to last longer than its use allows.")
+        return ReadToken(subject=claims["sub"], token_id=claims["jti"])
 
 
 def _key_id(key: str) -> str:

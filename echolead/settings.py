@@ -59,8 +59,8 @@ class Settings(BaseSettings):
     """Comma-separated Fernet keys that encrypt the secrets of destinations and webhooks at rest; the first encrypts,
     all decrypt. The collector needs them to check who sends a webhook."""
     jwt_secret: SecretStr = SecretStr("")
-    """Key of the console's session tokens (HS256), 32 bytes or more. While it is changed: the new one, a comma, the old
-    one; the first signs, all are accepted."""
+    """Key of the API's session and device tokens (HS256), 32 bytes or more. While it is changed: the new one, a comma,
+    the old one; the first signs, all are accepted."""
 
     collector_url: str = "http://localhost:8700"
     """Public address of the collector and API, as browsers and the console reach it."""
@@ -68,7 +68,8 @@ class Settings(BaseSettings):
     """Address of the API as our own parts reach it, which ask there at every step who is signed in. Empty:
     `collector_url`."""
     console_url: str = "http://localhost:8701"
-    """Public address of the console, used for links to a lead."""
+    """Public address of the console, used for links to a lead. With `https://`, session cookies are bound to the host
+    that set them (`__Host-`)."""
     dagster_url: str = "http://localhost:8702"
     """Public address of Dagster's pages. Requests that name another host are refused, but those to loopback; a path
     (`https://console.example.com/dagster`) is what all of its pages are under."""

@@ -23,7 +23,7 @@ from ingest_api.answers import Receive, Scope, Send
 from ingest_api.bodies import Bodies
 from ingest_api.collector import Collect
 from ingest_api.contract import describe_collector
-from ingest_api.control import sessions
+from ingest_api.control import page, sessions
 from ingest_api.control.bounded_bodies import BoundedBodies
 from ingest_api.control.contract import describe_sessions
 from ingest_api.exchanges import Exchange
@@ -196,6 +196,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
     api.include_router(server_events.router(parts.intake, parts.rates, parts.tenants, parts.bodies))
     api.include_router(webhooks.router(parts.webhooks))
     api.include_router(sessions.router(parts.people))
+    api.include_router(page.router(parts.people))
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
     api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]

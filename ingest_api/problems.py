@@ -73,11 +73,13 @@ WRONG_PASSWORD = ProblemType(
 )  # fmt: skip
 NOT_SIGNED_IN = ProblemType(
     "not-signed-in", 401, "Nobody is signed in",
-    "The session token is missing, over, or its user may not sign in any more. Sign in again.",
+    "The session token is missing, over, was ended (signed out, revoked, a new password), or its user may not sign in "
+    "any more. Of two session cookies none is taken: remove the cookies of the site. Sign in again.",
 )  # fmt: skip
 TOO_MANY_SIGN_INS = ProblemType(
     "too-many-sign-ins", 429, "Too many attempts to sign in",
-    "The account or the address has failed too often in the last 15 minutes. Try again after Retry-After seconds.",
+    "From this device or network too many attempts failed in the last 15 minutes, or too many on this account from "
+    "devices it does not know. Try again after Retry-After seconds, or on a device that has signed in to it before.",
 )  # fmt: skip
 TOO_MANY_EVENTS_A_MINUTE = ProblemType(
     "too-many-events-a-minute", 429, "Too many events in a minute",

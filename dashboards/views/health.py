@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from dashboards.tables import chart, table
 from dashboards.texts import named, t
 from dashboards.warehouse import query
 
@@ -150,13 +151,12 @@ with left:
     if hours.empty:
         st.info(t("no_events"), icon=":material/info:")
     else:
-        st.altair_chart(events_by_hour(hours), width="stretch")
+        chart(events_by_hour(hours))
 with right:
     st.subheader(t("deliveries_by_state"))
     states = query(STATES, tenant)
-    st.dataframe(
+    table(
         states.assign(state=[named("state", state) for state in states["state"]]),
-        hide_index=True,
         column_config={
             "state": t("state"),
             "deliveries": t("deliveries"),
@@ -170,9 +170,8 @@ waiting = query(STUCK, tenant)
 waiting = waiting.assign(state=[named("state", state) for state in waiting["state"]])
 if len(waiting):
     st.subheader(t("stuck"))
-    st.dataframe(
+    table(
         waiting,
-        hide_index=True,
         column_config={
             "destination_name": t("destination"),
             "state": t("state"),
@@ -188,9 +187,8 @@ refused = query(REJECTED, tenant)
 if refused.empty:
     st.success(t("nothing_rejected"), icon=":material/check_circle:")
 else:
-    st.dataframe(
+    table(
         refused,
-        hide_index=True,
         column_config={
             "reason": t("reason"),
             "stage": t("stage"),

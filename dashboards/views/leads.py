@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboards.tables import table
 from dashboards.texts import named, t
 from dashboards.warehouse import query
 
@@ -89,9 +90,8 @@ def show_list(tenant_id: str) -> None:
     if leads.empty:
         st.info(t("no_match") if search else t("no_leads"), icon=":material/info:")
         return
-    chosen = st.dataframe(
+    chosen = table(
         leads.drop(columns=["lead_id", "total"]),
-        hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         key="leads_table",
@@ -161,13 +161,12 @@ def show_timeline(tenant_id: str, tracking_ids: list[str]) -> None:
         )
         with st.expander(f"{label} · {t('pages_n', n=row.page_views)}", expanded=number == 0, icon=":material/tab:"):
             own = events[events["session_id"] == row.session_id]
-            st.dataframe(
+            table(
                 pd.DataFrame({
                     t("when"): [moment(at) for at in own["occurred_at"]],
                     t("event"): [named("event", name) for name in own["event_name"]],
                     t("page"): [title or path for title, path in zip(own["page_title"], own["page_path"], strict=True)],
                 }),
-                hide_index=True,
             )  # fmt: skip
 
 
@@ -197,9 +196,8 @@ def show_attempts(own: pd.DataFrame) -> None:
     """
     is_preparation = own["operation"].str.startswith("define ") & (own["outcome"] == "ok")
     own = own[~is_preparation]
-    chosen = st.dataframe(
+    chosen = table(
         own[["started_at", "attempt", "operation", "response_status", "outcome", "error_class", "latency_ms"]],
-        hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         key=f"attempts_{own['delivery_id'].iloc[0]}" if len(own) else None,

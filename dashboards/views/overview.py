@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from dashboards.tables import chart, table
 from dashboards.texts import t
 from dashboards.warehouse import query
 
@@ -70,11 +71,10 @@ def leads_by_day(current: pd.DataFrame, first_day: pd.Timestamp, days: int) -> a
 
 def breakdown(current: pd.DataFrame, column: str) -> None:
     """The same counts by one attribute, the most leads first."""
-    table = current.groupby(column, as_index=False)[["visitors", "sessions", "chats", "leads"]].sum()
-    table["conversion"] = table["leads"] / table["visitors"].clip(lower=1)
-    st.dataframe(
-        table.sort_values(["leads", "visitors"], ascending=False),
-        hide_index=True,
+    counts = current.groupby(column, as_index=False)[["visitors", "sessions", "chats", "leads"]].sum()
+    counts["conversion"] = counts["leads"] / counts["visitors"].clip(lower=1)
+    table(
+        counts.sort_values(["leads", "visitors"], ascending=False),
         column_config={
             column: st.column_config.TextColumn(t(column), width="large"),
             **{name: t(name) for name in ("visitors", "sessions", "chats", "leads")},
@@ -116,10 +116,10 @@ header(current, before)
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader(t("funnel"))
-    st.altair_chart(funnel_chart(current), width="stretch")
+    chart(funnel_chart(current))
 with right:
     st.subheader(t("leads_by_day"))
-    st.altair_chart(leads_by_day(current, first_day, days), width="stretch")
+    chart(leads_by_day(current, first_day, days))
 by_campaign, by_landing_page, by_channel = st.tabs([t("by_campaign"), t("by_landing_page"), t("channel")])
 with by_campaign:
     breakdown(current, "campaign")

@@ -1,5 +1,6 @@
 """`echolead user`: people who sign in to the console."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,18 @@ from echolead.cli.context import (
     show_record,
     show_table,
 )
-from echolead.operational.users import UserView, create_user, grant_role, list_users, new_password, set_password
+from echolead.operational.users import (
+    UserView,
+    create_user,
+    delete_user,
+    grant_role,
+    list_users,
+    new_password,
+    remove_role,
+    revoke_sessions,
+    set_password,
+    set_user_active,
+)
 
 is_group = True
 app = typer.Typer(help="People who sign in to the console, and their roles.", no_args_is_help=True)
@@ -48,7 +60,7 @@ def create(
 def set_password_(
     email: Email, password_stdin: PasswordStdin = False, data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
-    """Replace a password. Without --password-stdin one is made and shown, this once."""
+    """Replace a password and end the user's sessions. Without --password-stdin one is made and shown, this once."""
     password = _password(password_stdin)
     with administering(data_dir) as (_, session):
         set_password(session, email, password, actor=actor())
@@ -79,6 +91,54 @@ def grant(
     with administering(data_dir) as (_, session):
         grant_role(session, email, tenant_id, role, actor=actor())
     record = {"email": email, "tenant_id": tenant_id, "role": role}
+    (show_json if as_json else show_record)(record)
+
+
+@app.command("remove-role")
+def remove_role_(
+    email: Email,
+    tenant_id: Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a user's role in a tenant away. Pages that are open show the tenant no more from the next step on."""
+    with administering(data_dir) as (_, session):
+        remove_role(session, email, tenant_id, actor=actor())
+    (show_json if as_json else show_record)({"email": email, "tenant_id": tenant_id, "role": None})
+
+
+@app.command()
+def revoke(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """End all sessions of a user, on every device; they may sign in again."""
+    with administering(data_dir) as (_, session):
+        ended = revoke_sessions(session, email, actor=actor())
+    (show_json if as_json else show_record)({"email": email, "sessions_ended": ended})
+
+
+@app.command()
+def disable(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Let a user sign in no more, and end all their sessions. Their roles are kept."""
+    _set_active(email, False, data_dir, as_json)
+
+
+@app.command()
+def enable(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Let a user who was disabled sign in again."""
+    _set_active(email, True, data_dir, as_json)
+
+
+@app.command()
+def delete(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Remove a user with their roles and sessions. The audit log keeps what they did."""
+    with administering(data_dir) as (_, session):
+        deleted = delete_user(session, email, actor=actor())
+    (show_json if as_json else show_record)({"email": deleted, "deleted": True})
+
+
+def _set_active(email: str, is_active: bool, data_dir: Path | None, as_json: bool) -> None:
+    with administering(data_dir) as (_, session):
+        user = set_user_active(session, email, is_active, actor=actor())
+        record = {"email": user.email, "is_active": user.is_active}
     (show_json if as_json else show_record)(record)
 
 

@@ -1,7 +1,6 @@
 """The whole product on one machine: which parts there are, in which order, with which settings."""
 
 import http.client
-import importlib.util
 import os
 import time
 from collections.abc import Callable
@@ -128,21 +127,11 @@ class Stack:
 
     def _console(self) -> Part:
         port = Port.CONSOLE.of(self.settings.port_base)
-        app = _package_file("dashboards", "app.py")
-        flags = {
-            "server.headless": "true",
-            "server.port": str(port),
-            "server.address": self.settings.listen_host,
-            "server.enableXsrfProtection": "true",
-            "server.fileWatcherType": "none",
-            "browser.gatherUsageStats": "false",
-        }
         return Part(
             name="console",
-            command=python("-m", "streamlit", "run", str(app), *(f"--{name}={value}" for name, value in flags.items())),
+            command=python("-m", "dashboards", "--host", self.settings.listen_host, "--port", str(port)),
             ready=answers(self._local(port, "/_stcore/health")),
             after=("set-up",),
-            directory=app.parent,
             port=port,
         )
 
@@ -354,13 +343,6 @@ def _with_port(part: Part, port: int) -> Part:
 
 def _with_environment(part: Part, environment: dict[str, str]) -> Part:
     return replace(part, environment={**environment, **part.environment})
-
-
-def _package_file(package: str, file: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise BadSettings(f"The package {package} is not installed beside echolead.")
-    return Path(spec.origin).parent / file
 
 
 def _check_length(socket_path: Path) -> None:

@@ -155,8 +155,20 @@ class User(Timed, Base):
     is_active: Mapped[bool] = mapped_column(server_default=true())
 
 
+class UserSession(Base):
+    """A session of a user: the row is the session, and a token that names a row which is gone signs nobody in."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (Index(None, "user_id"), Index(None, "ends_at"))
+
+    session_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
+    opened_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    ends_at: Mapped[datetime]
+
+
 class SignInAttempt(Base):
-    """A sign-in that has not succeeded, counted against an account or an address; `subject` is the HMAC of either."""
+    """A sign-in that has not succeeded; `subject` is the HMAC of what it counts against (`operational.sign_in`)."""
 
     __tablename__ = "sign_in_attempts"
     __table_args__ = (Index(None, "subject", "at"), Index(None, "at"))

@@ -1,71 +1,147 @@
-"""Signing in, throttled per account and per address across all workers."""
+"""Signing in, throttled across all workers so that guessing is slow and locks nobody out (docs/decisions/0015)."""
 
+import hashlib
 import hmac
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
+from uuid import UUID
 
 from sqlalchemy import Engine, delete, func, select
 
 from echolead.operational.database import system_session
-from echolead.operational.models import SignInAttempt, User
+from echolead.operational.models import SignInAttempt
+from echolead.operational.sessions import end_session, open_session, user_of
 from echolead.operational.users import authenticate, signed_in
-from echolead.security import SignedIn
+from echolead.security import DEVICE, SESSION, BadToken, SignedIn, SignedTokens
+from echolead.settings import Settings
 
 WINDOW = timedelta(minutes=15)
-ACCOUNT_LIMIT = 8
-ADDRESS_LIMIT = 40  # an office shares one
+DEVICE_LIMIT = 8
+"""Failures on one device that has signed in to the account before: nobody else's failures count against it."""
+ACCOUNT_AND_NETWORK_LIMIT = 8
+NETWORK_LIMIT = 40  # an office shares one
+ACCOUNT_LIMIT = 100
+"""Failures of an account on devices it does not know, from all networks: what a guesser with many of them can do."""
 
 
 class TooManyAttempts(Exception):
-    """The account or the address has failed too often; `retry_after_seconds` until the oldest failure is forgotten."""
+    """Too many failures before this one; `retry_after_seconds` until the oldest is forgotten."""
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"Too many attempts; try again in {retry_after_seconds} seconds.")
         self.retry_after_seconds = retry_after_seconds
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A session at the moment it begins: whose it is, its token, and the token that makes the device known."""
+
+    who: SignedIn
+    token: str
+    device_token: str
+
+
 class SignIn:
-    """Checks e-mail and password against the users of the database.
+    """Checks e-mail and password against the users of the database, and keeps their sessions.
 
     An attempt is written down before the password is looked at, so that a burst of parallel guesses is counted whole,
-    and struck out when it succeeds. `key` hides accounts and addresses in that record.
+    and struck out when it succeeds. The record holds HMACs: no account, network or device can be read from it.
     """
 
-    def __init__(self, engine: Engine, key: str) -> None:
+    def __init__(self, engine: Engine, keys: str) -> None:
+        """`keys` is ECHOLEAD_JWT_SECRET. Raises `BadKey` when it is missing or short."""
         self._engine = engine
-        self._key = key.encode()
+        self._key = keys.encode()
+        self._sessions = SignedTokens(keys, SESSION)
+        self._devices = SignedTokens(keys, DEVICE)
 
-    def authenticate(self, email: str, password: str, address: str) -> SignedIn | None:
-        """Who signs in, None for a wrong e-mail or password. Raises `TooManyAttempts`."""
-        account, network = self._subject("account", email.strip().lower()), self._subject("address", _network(address))
-        mine = self._write_down(account, network)
-        wait = max(self._wait(account, ACCOUNT_LIMIT), self._wait(network, ADDRESS_LIMIT))
+    @classmethod
+    def of(cls, settings: Settings, engine: Engine) -> "SignIn":
+        """As the settings say. Raises `BadKey`."""
+        return cls(engine, settings.jwt_secret.get_secret_value())
+
+    def sign_in(self, email: str, password: str, network: str, device_tokens: Iterable[str] = ()) -> Opened | None:
+        """A session for who has this e-mail and password, None for a wrong one.
+
+        `network` stands for the client's address; `device_tokens` are those its device holds. Raises `TooManyAttempts`.
+        """
+        account = email.strip().lower()
+        limits = self._limits(account, network, self._known_device(account, device_tokens))
+        mine = self._write_down(limits)
+        wait = max(self._wait(subject, limit) for subject, limit in limits.items())
         if wait:
             # A refused attempt does not count: whoever keeps trying is let in again all the same.
             self._strike_out(SignInAttempt.attempt_id.in_(mine))
             raise TooManyAttempts(wait)
-        with system_session(self._engine) as session:
-            who = authenticate(session, email, password)
-        if who is not None:
-            self._strike_out((SignInAttempt.subject == account) | SignInAttempt.attempt_id.in_(mine))
-        return who
+        opened = self._open(account, password)
+        if opened is not None:
+            # What others failed on this account stays counted; what failed here is forgotten.
+            here = next(iter(limits))
+            self._strike_out((SignInAttempt.subject == here) | SignInAttempt.attempt_id.in_(mine))
+        return opened
 
-    def present(self, who: SignedIn) -> SignedIn | None:
-        """What is true of the user now, who signed in up to 8 hours ago; None when they are gone or locked out."""
+    def present(self, token: str) -> SignedIn | None:
+        """What is true now of whose session it is; None when it is over, or the user is gone or disabled."""
+        session_id = self._session_id(token)
+        if session_id is None:
+            return None
         with system_session(self._engine) as session:
-            user = session.get(User, who.user_id)
-            return signed_in(session, user) if user is not None and user.is_active else None
+            user = user_of(session, session_id)
+            return signed_in(session, user) if user is not None else None
+
+    def sign_out(self, token: str) -> None:
+        """End the session of a token, and with it every copy; a token that is not valid has none."""
+        session_id = self._session_id(token)
+        if session_id is not None:
+            with system_session(self._engine) as session:
+                end_session(session, session_id)
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
 
+    def _open(self, account: str, password: str) -> Opened | None:
+        with system_session(self._engine) as session:
+            user = authenticate(session, account, password)
+            session_id = open_session(session, user) if user is not None else None
+            if user is None or session_id is None:
+                return None
+            who = signed_in(session, user)
+        return Opened(who, self._sessions.issue(str(session_id)), self._devices.issue(_account_of_device(account)))
+
+    def _session_id(self, token: str) -> UUID | None:
+        try:
+            return UUID(self._sessions.read(token).subject)
+        except (BadToken, ValueError):
+            return None
+
+    def _known_device(self, account: str, tokens: Iterable[str]) -> str | None:
+        """The id of the device when one of its tokens is this account's."""
+        for token in tokens:
+            try:
+                read = self._devices.read(token)
+            except BadToken:
+                continue
+            if hmac.compare_digest(read.subject.encode(), _account_of_device(account).encode()):
+                return read.token_id
+        return None
+
+    def _limits(self, account: str, network: str, device: str | None) -> dict[str, int]:
+        """The limit of each subject this attempt counts against; the first is the one that is its own."""
+        if device is not None:
+            return {self._subject("device", device): DEVICE_LIMIT}
+        return {
+            self._subject("account and network", f"{account} {network}"): ACCOUNT_AND_NETWORK_LIMIT,
+            self._subject("network", network): NETWORK_LIMIT,
+            self._subject("account", account): ACCOUNT_LIMIT,
+        }
+
     def _subject(self, kind: str, value: str) -> str:
         return hmac.digest(self._key, f"sign-in:{kind}:{value}".encode(), "sha256").hex()
 
-    def _write_down(self, *subjects: str) -> Sequence[int]:
+    def _write_down(self, subjects: Mapping[str, int]) -> Sequence[int]:
         attempts = [SignInAttempt(subject=subject) for subject in subjects]
         with system_session(self._engine) as session:
             session.execute(delete(SignInAttempt).where(SignInAttempt.at < func.clock_timestamp() - WINDOW))
@@ -93,10 +169,6 @@ class SignIn:
             session.execute(delete(SignInAttempt).where(which))  # type: ignore[arg-type]  # a column expression
 
 
-def _network(address: str) -> str:
-    """The address, or its /64 in IPv6, where a customer has that many."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else str(parsed)
+def _account_of_device(account: str) -> str:
+    # Its own words, so that the token tells nothing to who finds it and outlives a rotation of the keys.
+    return hashlib.sha256(f"echolead-device:{account}".encode()).hexdigest()

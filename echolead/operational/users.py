@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, NotFound, Refused
 from echolead.operational.models import ROLES, Tenant, User, UserTenant
+from echolead.operational.sessions import end_sessions_of
 from echolead.operational.tenants import get_tenant
 from echolead.security import SignedIn, check_password, hash_password
 
@@ -64,13 +65,54 @@ def grant_role(session: Session, email: str, tenant_id: str, role: str, *, actor
     audit.record(session, actor=actor, action="user.role_granted", subject=user.email, tenant_id=tenant_id, role=role)
 
 
+def remove_role(session: Session, email: str, tenant_id: str, *, actor: str) -> None:
+    """Take a user's role in a tenant away. Raises `NotFound`."""
+    user = get_user(session, email)
+    role = session.get(UserTenant, (user.user_id, tenant_id))
+    if role is None:
+        raise NotFound(f"{user.email} has no role in {tenant_id!r}: see `echolead user list`.")
+    session.delete(role)
+    session.flush()
+    audit.record(session, actor=actor, action="user.role_removed", subject=user.email, tenant_id=tenant_id)
+
+
 def set_password(session: Session, email: str, password: str, *, actor: str) -> None:
-    """Replace a user's password. Raises `NotFound`, `Refused`."""
+    """Replace a user's password and end their sessions, which may be another's. Raises `NotFound`, `Refused`."""
     user = get_user(session, email)
     _check_new_password(password)
     user.password_hash = hash_password(password)
     session.flush()
-    audit.record(session, actor=actor, action="user.password_set", subject=user.email)
+    ended = end_sessions_of(session, user)
+    audit.record(session, actor=actor, action="user.password_set", subject=user.email, sessions_ended=ended)
+
+
+def set_user_active(session: Session, email: str, is_active: bool, *, actor: str) -> User:
+    """Let a user sign in, or no more: then their sessions end as well. Raises `NotFound`."""
+    user = get_user(session, email)
+    if user.is_active != is_active:
+        user.is_active = is_active
+        session.flush()
+        ended = 0 if is_active else end_sessions_of(session, user)
+        action = "user.enabled" if is_active else "user.disabled"
+        audit.record(session, actor=actor, action=action, subject=user.email, sessions_ended=ended)
+    return user
+
+
+def delete_user(session: Session, email: str, *, actor: str) -> str:
+    """Remove a user with their roles and sessions; their e-mail, as it was kept. Raises `NotFound`."""
+    user = get_user(session, email)
+    session.delete(user)  # the database takes roles and sessions along
+    session.flush()
+    audit.record(session, actor=actor, action="user.deleted", subject=user.email)
+    return user.email
+
+
+def revoke_sessions(session: Session, email: str, *, actor: str) -> int:
+    """End all sessions of a user, who may sign in again; how many there were. Raises `NotFound`."""
+    user = get_user(session, email)
+    ended = end_sessions_of(session, user)
+    audit.record(session, actor=actor, action="user.sessions_revoked", subject=user.email, sessions_ended=ended)
+    return ended
 
 
 def get_user(session: Session, email: str) -> User:
@@ -91,8 +133,8 @@ def list_users(session: Session) -> Sequence[UserView]:
     return [UserView(user, roles[user.user_id]) for user in users]
 
 
-def authenticate(session: Session, email: str, password: str) -> SignedIn | None:
-    """Who signs in with this e-mail and password, None when nobody does.
+def authenticate(session: Session, email: str, password: str) -> User | None:
+    """The user with this e-mail and password, None when nobody has them.
 
     An unknown or inactive account takes the same work as a known one. A right password stored with old parameters is
     hashed anew.
@@ -106,11 +148,11 @@ def authenticate(session: Session, email: str, password: str) -> SignedIn | None
         return None
     if check.new_hash is not None:
         user.password_hash = check.new_hash
-    return signed_in(session, user)
+    return user
 
 
 def signed_in(session: Session, user: User) -> SignedIn:
-    """What a session token says of the user: the active tenants they may see. A superuser is admin of all."""
+    """What is true of the user now: the active tenants they may see. A superuser is admin of all."""
     if user.is_superuser:
         tenants = dict.fromkeys(session.scalars(select(Tenant.tenant_id).where(Tenant.is_active)), "admin")
     else:

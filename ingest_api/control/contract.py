@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from echolead.security import SESSION_COOKIE
+from echolead.signed_in import SESSION_COOKIE
 from ingest_api.contract import problem_responses
 from ingest_api.problems import (
     BODY_TOO_LARGE,
@@ -31,6 +31,7 @@ SESSION = {"token": "eyJhbGciOi…", "token_type": "bearer", "expires_in_seconds
 def describe_sessions(document: dict[str, Any]) -> None:
     """Complete what FastAPI knows of the sessions' routes."""
     sign_in, me = document["paths"]["/v1/login"]["post"], document["paths"]["/v1/me"]["get"]
+    sign_out = document["paths"]["/v1/logout"]["post"]
     sign_in["security"] = []
     sign_in["requestBody"]["content"]["application/json"]["example"] = CREDENTIALS
     sign_in["responses"]["200"]["content"]["application/json"]["example"] = SESSION
@@ -38,9 +39,18 @@ def describe_sessions(document: dict[str, Any]) -> None:
         WRONG_PASSWORD, INVALID_REQUEST, TOO_MANY_SIGN_INS, SIGN_IN_UNAVAILABLE,
         SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, OVERLOADED,
     )  # fmt: skip
-    me["security"] = [{"sessionToken": []}, {"sessionCookie": []}]
+    for guarded in (me, sign_out):
+        guarded["security"] = [{"sessionToken": []}, {"sessionCookie": []}]
     me["responses"]["200"]["content"]["application/json"]["example"] = USER
     me["responses"] |= problem_responses(NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE)
+    sign_out["responses"] |= problem_responses(
+        NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, OVERLOADED
+    )
     schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
     schemes["sessionToken"] = {"type": "http", "scheme": "bearer", "description": "The token of `POST /v1/login`"}
-    schemes["sessionCookie"] = {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE}
+    schemes["sessionCookie"] = {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": f"`__Host-{SESSION_COOKIE}` where the console is served over https",
+    }

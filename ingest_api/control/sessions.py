@@ -1,31 +1,32 @@
 """Sessions: sign in by JSON or by the page, who is signed in, sign out.
 
-The token is a JWT that the console checks by itself (`echolead.security.SessionTokens`); the page keeps it in a cookie
-that scripts cannot read.
+A session is a row of the operational database; its token is a JWT that names the row, and the page keeps it in a cookie
+that scripts cannot read. Every request looks up whose it is and what they may do now.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from echolead.operational.database import connect
-from echolead.operational.sign_in import SignIn, TooManyAttempts
-from echolead.security import SESSION_COOKIE, BadToken, SessionTokens, SignedIn
+from echolead.operational.sign_in import Opened, SignIn, TooManyAttempts
+from echolead.security import SESSION, SignedIn
 from echolead.settings import Settings
+from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE, cookie_name, cookies_named
 from ingest_api.addresses import TrustedProxies
-from ingest_api.control import sign_in_page
 from ingest_api.problems import NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, TOO_MANY_SIGN_INS, WRONG_PASSWORD, Problem
+from ingest_api.rates import prefix
 
 MAX_EMAIL = 320
 MAX_PASSWORD = 1024
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes no text with U+0000, not even to look for it
 
 
@@ -61,10 +62,12 @@ class Session(BaseModel):
 
 @dataclass(frozen=True)
 class Sessions:
-    """What the routes need: the users, the tokens, our pages' addresses, and whose word about addresses is taken."""
+    """What the routes need: the users and their sessions, where the console is, and whose word about addresses counts.
+
+    The page's routes are in `ingest_api.control.page`.
+    """
 
     sign_in: SignIn
-    tokens: SessionTokens
     proxies: TrustedProxies
     console_url: str
     dagster_url: str
@@ -75,36 +78,44 @@ class Sessions:
         engine = connect(
             settings.postgres_system_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
         )
-        tokens = SessionTokens.of(settings)
-        return cls(
-            SignIn(engine, settings.jwt_secret.get_secret_value()),
-            tokens,
-            proxies,
-            settings.console_url,
-            settings.dagster_url,
-        )
+        return cls(SignIn.of(settings, engine), proxies, settings.console_url, settings.dagster_url)
 
-    def authenticate(self, request: Request, email: str, password: str) -> SignedIn | None:
-        """Who signs in with this request. Raises `TooManyAttempts`, `Problem`."""
+    def open(self, request: Request, email: str, password: str) -> Opened | None:
+        """The session of who signs in with this request, None for a wrong password.
+
+        Raises `TooManyAttempts`, `Problem`.
+        """
         peer = request.client.host if request.client else ""
-        address = self.proxies.client_ip(peer, request.headers.raw)
+        network = prefix(self.proxies.client_ip(peer, request.headers.raw))
         with database():
-            return self.sign_in.authenticate(email, password, address)
+            return self.sign_in.sign_in(email, password, network, self.cookies(request, DEVICE_COOKIE))
 
     def who(self, request: Request) -> SignedIn:
         """Whose session the request carries, as they are now. Raises `Problem`."""
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(SESSION_COOKIE, "")
-        try:
-            signed_in = self.tokens.read(token)
-        except BadToken:
-            present = None
-        else:
-            with database():
-                present = self.sign_in.present(signed_in)
+        tokens = self.tokens(request)
+        if len(tokens) > 1:
+            # One of them may have been planted by a neighbouring host, to have its own account used.
+            raise Problem(NOT_SIGNED_IN, "There are several session cookies. Remove this site's cookies and sign in.")
+        with database():
+            present = self.sign_in.present(tokens[0]) if tokens else None
         if present is None:
             raise Problem(NOT_SIGNED_IN, "Sign in with POST /v1/login and send the token as Authorization: Bearer ….")
         return present
+
+    def sign_out(self, request: Request) -> None:
+        """End the session the request carries, and with it every copy of its token. Raises `Problem`."""
+        with database():
+            for token in self.tokens(request):
+                self.sign_in.sign_out(token)
+
+    def tokens(self, request: Request) -> list[str]:
+        """The session tokens of a request: its bearer's, else those of all cookies of the name."""
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        return [bearer.strip()] if scheme.lower() == "bearer" else self.cookies(request, SESSION_COOKIE)
+
+    def cookies(self, request: Request, plain: str) -> list[str]:
+        """All values of one of our cookies."""
+        return cookies_named(cookie_name(plain, self.console_url), request.headers.getlist("cookie"))
 
     def back(self, asked: str) -> str:
         """Where to go after signing in: an address of the console's or Dagster's, else the console itself."""
@@ -136,80 +147,38 @@ def database() -> Iterator[None]:
 
 
 def router(sessions: Sessions) -> APIRouter:
-    """`POST /v1/login`, `GET /v1/me`, and the page: `/login`, `/logout`. Passwords are checked on worker threads."""
+    """`POST /v1/login`, `GET /v1/me`, `POST /v1/logout`. Passwords are checked on worker threads."""
     routes = APIRouter(tags=["sessions"])
 
     @routes.post("/v1/login", summary="Sign in", response_model=Session)
     def sign_in(request: Request, credentials: Credentials) -> JSONResponse:
-        """A session token for an e-mail and a password, good for 8 hours.
+        """A session token for an e-mail and a password, good for 8 hours or until the session is ended.
 
         401 for a wrong e-mail or password, without saying which; 429 after too many.
         """
         try:
-            who = sessions.authenticate(request, credentials.email, credentials.password.get_secret_value())
+            opened = sessions.open(request, credentials.email, credentials.password.get_secret_value())
         except TooManyAttempts as error:
             wait = error.retry_after_seconds
             raise Problem(replace(TOO_MANY_SIGN_INS, retry_after_seconds=wait), f"{error}") from None
-        if who is None:
+        if opened is None:
             raise Problem(WRONG_PASSWORD, "The e-mail or the password is not right.")
-        session = Session(
-            token=sessions.tokens.issue(who), expires_in_seconds=sessions.tokens.lifetime_seconds, user=_user(who)
-        )
-        return JSONResponse(session.model_dump(), headers={"Cache-Control": "no-store"})
+        session = Session(token=opened.token, expires_in_seconds=SESSION.lifetime_seconds, user=_user(opened.who))
+        return JSONResponse(session.model_dump(), headers=PRIVATE)
 
     @routes.get("/v1/me", summary="Who is signed in", response_model=User)
     def me(request: Request) -> JSONResponse:
         """The user of the session token, with the roles they have now. 401 without a valid one."""
-        return JSONResponse(_user(sessions.who(request)).model_dump(), headers={"Cache-Control": "no-store"})
+        return JSONResponse(_user(sessions.who(request)).model_dump(), headers=PRIVATE)
 
-    add_page(routes, sessions)
+    @routes.post("/v1/logout", summary="Sign out", status_code=204, response_class=Response)
+    def sign_out(request: Request) -> Response:
+        """End the session of the token, wherever it was copied to. 401 when it has ended already."""
+        sessions.who(request)
+        sessions.sign_out(request)
+        return Response(status_code=204, headers=PRIVATE)
+
     return routes
-
-
-def add_page(routes: APIRouter, sessions: Sessions) -> None:
-    """The sign-in page of the console, which has no place of its own to set a cookie scripts cannot read."""
-    page_headers = sign_in_page.headers(sessions.origins)
-
-    @routes.get("/login", include_in_schema=False)
-    def show(request: Request, next: str = "") -> HTMLResponse:
-        words = sign_in_page.texts(request.headers.get("accept-language", ""))
-        return HTMLResponse(sign_in_page.page(words, back=sessions.back(next)), headers=page_headers)
-
-    @routes.post("/login", include_in_schema=False)
-    def sign_in_by_page(
-        request: Request,
-        email: Annotated[str, Form(max_length=MAX_EMAIL, pattern=NO_NUL)],
-        password: Annotated[str, Form(max_length=MAX_PASSWORD)],
-        next: Annotated[str, Form()] = "",
-    ) -> Response:
-        if not _from_own_page(request):
-            raise Problem(NOT_SIGNED_IN, "This form belongs to another site. Open /login and sign in there.")
-        words = sign_in_page.texts(request.headers.get("accept-language", ""))
-        back = sessions.back(next)
-        problem, status, more = words.wrong, 401, {}
-        try:
-            who = sessions.authenticate(request, email, password)
-        except TooManyAttempts as error:
-            who = None
-            minutes = -(-error.retry_after_seconds // 60)
-            problem, status = words.too_many.format(minutes=minutes), 429
-            more = {"Retry-After": str(error.retry_after_seconds)}
-        if who is None:
-            html = sign_in_page.page(words, back=back, email=email, problem=problem)
-            return HTMLResponse(html, status_code=status, headers={**page_headers, **more})
-        answer = RedirectResponse(back, status_code=303, headers={"Cache-Control": "no-store"})
-        answer.set_cookie(
-            value=sessions.tokens.issue(who), max_age=sessions.tokens.lifetime_seconds, **_cookie(sessions)
-        )
-        return answer
-
-    @routes.get("/logout", include_in_schema=False)
-    def sign_out(request: Request) -> RedirectResponse:
-        answer = RedirectResponse("/login", status_code=303, headers={"Cache-Control": "no-store"})
-        # A link or picture on somebody else's page must not end a session.
-        if request.headers.get("sec-fetch-site", "none") != "cross-site":
-            answer.delete_cookie(**_cookie(sessions))
-        return answer
 
 
 def _user(who: SignedIn) -> User:
@@ -221,17 +190,3 @@ def _user(who: SignedIn) -> User:
         tenants=dict(who.tenants),
         installation_role=who.installation_role,
     )
-
-
-def _cookie(sessions: Sessions) -> dict[str, Any]:
-    is_encrypted = sessions.console_url.startswith("https://")
-    return {"key": SESSION_COOKIE, "path": "/", "httponly": True, "samesite": "lax", "secure": is_encrypted}
-
-
-def _from_own_page(request: Request) -> bool:
-    """Whether a form was sent by our own page: otherwise somebody could sign a visitor in to an account of theirs."""
-    fetch_site = request.headers.get("sec-fetch-site")
-    if fetch_site is not None:
-        return fetch_site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")

@@ -31,6 +31,7 @@ class Texts:
     sign_in: str
     wrong: str
     too_many: str
+    foreign_form: str
 
 
 ENGLISH = Texts(
@@ -41,6 +42,8 @@ ENGLISH = Texts(
     "Sign in",
     "E-mail or password is not right.",
     "Too many attempts. Try again in {minutes} min.",
+    "Nobody was signed in: the form did not come from this page, or the browser did not say where it came from. "
+    "Sign in here, with an up-to-date browser and without an extension that hides Origin.",
 )
 PORTUGUESE = Texts(
     "pt-BR",
@@ -50,6 +53,8 @@ PORTUGUESE = Texts(
     "Entrar",
     "E-mail ou senha incorretos.",
     "Muitas tentativas. Tente de novo em {minutes} min.",
+    "Ninguém entrou: o formulário não veio desta página, ou o navegador não disse de onde ele veio. "
+    "Entre por aqui, com um navegador atualizado e sem extensão que esconda a Origin.",
 )
 
 

@@ -16,8 +16,8 @@ from dagster_webserver.version import __version__
 from starlette.requests import HTTPConnection
 
 from echolead.settings import Settings, load_settings
+from echolead.signed_in import WhoIs
 from orchestration import instance
-from orchestration.web.access import WhoIs
 from orchestration.web.gate import MAY_ACT, Gate
 from orchestration.web.operations import MAX_REQUEST_BYTES
 from orchestration.web.site import Site

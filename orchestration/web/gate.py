@@ -13,7 +13,7 @@ from graphql import OperationType
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from echolead.security import SignedIn
-from orchestration.web.access import ApiUnavailable, NotSignedIn, WhoIs
+from echolead.signed_in import ApiUnavailable, NotSignedIn, WhoIs
 from orchestration.web.operations import MAX_REQUEST_BYTES, Request, Unreadable, read_request
 from orchestration.web.site import Site
 from orchestration.web.sockets import POLICY_VIOLATION, Socket

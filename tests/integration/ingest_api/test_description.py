@@ -52,8 +52,8 @@ CHECKS = [
 
 OPERATIONS = [
     "POST /t", "OPTIONS /t", "POST /t/i", "OPTIONS /t/i", "GET /t.gif", "GET /t.js", "HEAD /t.js", "POST /v1/events",
-    "POST /v1/webhooks/{source}/{endpoint}", "POST /v1/login", "GET /v1/me", "GET /healthz", "GET /readyz",
-    "GET /problems/{name}",
+    "POST /v1/webhooks/{source}/{endpoint}", "POST /v1/login", "GET /v1/me", "POST /v1/logout", "GET /healthz",
+    "GET /readyz", "GET /problems/{name}",
 ]  # fmt: skip
 
 
@@ -97,8 +97,13 @@ def described(
     with collector.running():
         document = httpx.get(f"{collector.url}/openapi.json", trust_env=False).json()
         paths = [{"source": each.source, "endpoint": each.endpoint} for each in (*open_to_all, signed)]
-        signed_in = httpx.post(f"{collector.url}/v1/login", json=CREDENTIALS, trust_env=False).json()
-        yield Described(collector, document, {"/v1/events": key.key, "/v1/me": signed_in["token"]}, paths)
+        tokens = {"/v1/events": key.key, "/v1/me": session_token(collector.url)}
+        yield Described(collector, document, tokens, paths)
+
+
+def session_token(url: str) -> str:
+    """A token of a new session."""
+    return str(httpx.post(f"{url}/v1/login", json=CREDENTIALS, trust_env=False).json()["token"])
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
@@ -136,6 +141,8 @@ def called(case: Any, described: Described, is_let_in: bool) -> int:
         headers["authorization"] = f"Bearer {described.tokens[path]}"
     if is_let_in and path == "/v1/login":
         case.body = CREDENTIALS
+    if is_let_in and path == "/v1/logout":  # it ends the session, so each needs its own
+        headers["authorization"] = f"Bearer {session_token(described.collector.url)}"
     if is_let_in and "{endpoint}" in path:
         case.path_parameters = described.webhook_paths[len(str(case.body)) % len(described.webhook_paths)]
     answer = case.call(base_url=described.collector.url, headers=headers)
@@ -169,7 +176,7 @@ def test_every_operation_is_tested_and_has_a_tag_and_says_who_may(described: Des
     tags = {tag["name"] for tag in described.document["tags"]}
     assert all(len(each["tags"]) == 1 and set(each["tags"]) <= tags for each in operations.values())
     guarded = {label for label, each in operations.items() if each.get("security")}
-    assert guarded == {"POST /v1/events", "POST /v1/webhooks/{source}/{endpoint}", "GET /v1/me"}
+    assert guarded == {*("POST /v1/events", "POST /v1/webhooks/{source}/{endpoint}", "GET /v1/me", "POST /v1/logout")}
 
 
 def test_every_json_body_has_examples_that_are_what_its_schema_says(described: Described) -> None:

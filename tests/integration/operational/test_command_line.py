@@ -16,7 +16,8 @@ from echolead.operational.api_keys import create_key
 from echolead.operational.database import system_session
 from echolead.operational.errors import AlreadyThere
 from echolead.operational.models import ApiKey, WebhookEndpoint
-from echolead.operational.users import create_user
+from echolead.operational.sessions import open_session
+from echolead.operational.users import create_user, get_user
 from echolead.security import Vault, new_api_key, new_secret_key, read_api_key
 from tests.fixtures.operational import SECRET_KEY, make_tenant
 
@@ -251,6 +252,43 @@ def test_a_user_is_created_with_roles_and_granted_others(told: Told, slug: str) 
     [user] = [user for user in told("user", "list") if user["email"] == email.lower()]
     assert user["roles"] == {slug: "admin", f"{slug}-b": "operator"}
     assert told("user", "set-password", email, "--password-stdin", stdin="a-long-password\n") == {"email": email}
+    told("user", "remove-role", email, f"{slug}-b")
+    [user] = [user for user in told("user", "list") if user["email"] == email.lower()]
+    assert user["roles"] == {slug: "admin"}
+
+
+def test_a_user_is_disabled_enabled_and_deleted_and_their_sessions_end(
+    told: Told, slug: str, system_engine: Engine
+) -> None:
+    told("tenant", "create", slug)
+    email = f"ana@{slug}.test"
+    told("user", "create", email, "--role", f"{slug}=viewer")
+
+    def open_two() -> None:
+        with system_session(system_engine) as session:
+            assert all(open_session(session, get_user(session, email)) for _ in range(2))
+
+    open_two()
+    assert told("user", "revoke", email) == {"email": email, "sessions_ended": 2}
+    assert told("user", "revoke", email) == {"email": email, "sessions_ended": 0}
+    open_two()
+    assert told("user", "disable", email) == {"email": email, "is_active": False}
+    assert told("user", "enable", email) == {"email": email, "is_active": True}
+    assert told("user", "revoke", email) == {"email": email, "sessions_ended": 0}
+    open_two()
+    assert told("user", "delete", email) == {"email": email, "deleted": True}
+    assert email not in {user["email"] for user in told("user", "list")}
+    with system_session(system_engine) as session:
+        left = "select count(*) from user_sessions left join users using (user_id) where users.user_id is null"
+        assert session.scalar(text(left)) == 0
+        acts = session.execute(
+            text("select action, detail from audit_log where subject = :e order by audit_id"), {"e": email}
+        ).all()
+    assert [act.action for act in acts] == [
+        *("user.created", "user.role_granted", "user.sessions_revoked", "user.sessions_revoked", "user.disabled"),
+        *("user.enabled", "user.sessions_revoked", "user.deleted"),
+    ]
+    assert acts[4].detail == {"sessions_ended": 2}
 
 
 @pytest.mark.parametrize(
@@ -345,6 +383,7 @@ def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_e
     told("destination", "update", slug, "chatwoot", "--secret", f"api_access_token={TOKEN}2")
     told("destination", "disable", slug, "chatwoot")
     told("user", "create", email, "--role", f"{slug}=viewer")
+    told("user", "remove-role", email, slug)
     told("tenant", "remove-host", slug, f"{slug}.test")
     told("tenant", "remove-origin", slug, f"https://{slug}.test")
     for _ in range(2):  # what is so already is no act
@@ -358,7 +397,7 @@ def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_e
     assert [row.action for row in rows] == [
         *("tenant.created", "tenant.host_added", "tenant.origin_added", "key.created", "key.revoked"),
         *("destination.added", "destination.updated", "destination.disabled", "user.created", "user.role_granted"),
-        *("tenant.host_removed", "tenant.origin_removed", "tenant.disabled", "tenant.enabled"),
+        *("user.role_removed", "tenant.host_removed", "tenant.origin_removed", "tenant.disabled", "tenant.enabled"),
     ]
     assert all(row.actor.startswith("cli:") for row in rows)
 
@@ -411,6 +450,11 @@ def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_en
         pytest.param(("user", "create", "a@b.c", "--role", "taken=boss"), "viewer, operator, admin", id="role"),
         pytest.param(("user", "create", "ana@taken.test"), "already", id="user in use"),
         pytest.param(("user", "grant", "b@b.c", "taken", "viewer"), "There is no user b@b.c", id="unknown user"),
+        *(
+            pytest.param(("user", act, "b@b.c"), "There is no user b@b.c", id=f"unknown user to {act}")
+            for act in ("disable", "enable", "delete", "revoke")
+        ),
+        pytest.param(("user", "remove-role", "ana@taken.test", "taken"), "has no role in 'taken'", id="no such role"),
         pytest.param(("key", "revoke", "taken", "elk_abc"), "has no key abc", id="unknown key"),
         pytest.param(("key", "create", "taken", " "), "needs a name", id="key without a name"),
         pytest.param(("destination", "add", "taken", "hubspot"), "There is no destination 'hubspot'", id="product"),

@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from echolead.security import SignedIn
-from orchestration.web.access import ApiUnavailable, NotSignedIn, WhoIs
+from echolead.signed_in import ApiUnavailable, NotSignedIn, WhoIs
 from orchestration.web.gate import MAY_ACT, Gate
 from orchestration.web.site import Site
 from orchestration.web.sockets import Socket

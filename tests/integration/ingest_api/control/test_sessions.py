@@ -1,5 +1,6 @@
 """Signing in: over JSON and by the page, throttled, and only ever for users who may."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,12 +14,24 @@ from sqlalchemy import Engine, text
 from echolead.operational import sign_in
 from echolead.operational.database import connect, system_session
 from echolead.operational.provision import OperationalUrls
+from echolead.operational.sessions import open_session
 from echolead.operational.sign_in import SignIn
-from echolead.operational.users import create_user, grant_role
-from echolead.security import SESSION_COOKIE, SessionTokens, SignedIn
+from echolead.operational.users import (
+    authenticate,
+    create_user,
+    delete_user,
+    grant_role,
+    remove_role,
+    revoke_sessions,
+    set_password,
+    set_user_active,
+)
+from echolead.security import DEVICE, SESSION, SignedTokens
 from echolead.settings import Settings
+from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE
 from ingest_api.addresses import TrustedProxies
 from ingest_api.app import answer_with_problems
+from ingest_api.control import page
 from ingest_api.control.sessions import Sessions, router
 from ingest_api.metrics import Metrics
 from tests.fixtures.operational import JWT_SECRET, make_tenant
@@ -54,16 +67,36 @@ async def client(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 def serving(sessions: Sessions) -> FastAPI:
     api = FastAPI()
     api.include_router(router(sessions))
+    api.include_router(page.router(sessions))
     answer_with_problems(api, Metrics())
     return api
 
 
 def client_at(api: FastAPI) -> httpx.AsyncClient:
-    """A client behind the trusted proxy, from an address of its own."""
+    """A browser behind the trusted proxy, on our own page, from an address of its own."""
     number = uuid4().int
     address = f"2001:db8:{number % 65536:x}:{number // 65536 % 65536:x}::1"
     transport = httpx.ASGITransport(api, client=("127.0.0.1", 40000))
-    return httpx.AsyncClient(transport=transport, base_url="http://console.test", headers={"x-forwarded-for": address})
+    headers = {"x-forwarded-for": address, "sec-fetch-site": "same-origin"}
+    return httpx.AsyncClient(transport=transport, base_url="http://console.test", headers=headers)
+
+
+async def token_of(client: httpx.AsyncClient, email: str) -> str:
+    """A token of a new session."""
+    answer = await client.post("/v1/login", json={"email": email, "password": PASSWORD})
+    return str(answer.json()["token"])
+
+
+async def whose(client: httpx.AsyncClient, token: str) -> httpx.Response:
+    """What the API says of a token."""
+    return await client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
+
+
+async def fail(client: httpx.AsyncClient, email: str, times: int) -> int:
+    """Guess a password over and over; the status of the last answer."""
+    for _ in range(times):
+        answer = await client.post("/v1/login", json={"email": email, "password": "guess-guess"})
+    return answer.status_code
 
 
 @pytest.fixture
@@ -76,15 +109,15 @@ def email(system_engine: Engine) -> str:
     return address
 
 
-async def test_a_right_password_gives_a_token_that_the_console_can_check(client: httpx.AsyncClient, email: str) -> None:
+async def test_a_right_password_gives_a_token_of_a_session(client: httpx.AsyncClient, email: str) -> None:
     answer = await client.post("/v1/login", json={"email": f" {email.upper()} ", "password": PASSWORD})
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
-    who = SessionTokens(JWT_SECRET).read(body["token"])
-    assert (who.email, who.name, list(who.tenants.values())) == (email, "Ana", ["operator"])
-    assert body["user"]["tenants"] == who.tenants
+    assert (body["user"]["email"], body["user"]["name"]) == (email, "Ana")
+    assert list(body["user"]["tenants"].values()) == ["operator"]
     assert body["expires_in_seconds"] == 8 * 3600
+    assert (await whose(client, body["token"])).json() == body["user"]
 
 
 async def test_me_tells_the_roles_of_now_and_not_those_of_the_token(
@@ -152,53 +185,220 @@ async def test_without_a_valid_token_nobody_is_signed_in(client: httpx.AsyncClie
     assert (await client.get("/v1/me", headers=headers)).status_code == 401
 
 
-async def test_a_token_of_a_user_who_never_was_signs_nobody_in(client: httpx.AsyncClient) -> None:
-    token = SessionTokens(JWT_SECRET).issue(SignedIn(user_id=uuid4(), email="x@y.z", is_superuser=True))
-    assert (await client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})).status_code == 401
+@pytest.mark.parametrize("subject", [str(uuid4()), "root", "", "1 or 1=1"])
+async def test_a_token_of_a_session_that_never_was_signs_nobody_in(client: httpx.AsyncClient, subject: str) -> None:
+    assert (await whose(client, SignedTokens(JWT_SECRET, SESSION).issue(subject))).status_code == 401
 
 
-async def test_an_account_is_throttled_even_for_the_right_password_from_anywhere(
+async def test_a_token_of_a_device_signs_nobody_in(client: httpx.AsyncClient, email: str) -> None:
+    await client.post("/login", data={"email": email, "password": PASSWORD})
+    assert (await whose(client, client.cookies[DEVICE_COOKIE])).status_code == 401
+
+
+# What ends a session
+
+
+async def test_a_role_that_is_taken_away_is_gone_at_the_next_request(
+    client: httpx.AsyncClient, email: str, system_engine: Engine
+) -> None:
+    token = await token_of(client, email)
+    [tenant_id] = (await whose(client, token)).json()["tenants"]
+    with system_session(system_engine) as session:
+        remove_role(session, email, tenant_id, actor="test")
+    assert (await whose(client, token)).json()["tenants"] == {}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda session, email: set_user_active(session, email, False, actor="test"), id="disabled"),
+        pytest.param(lambda session, email: delete_user(session, email, actor="test"), id="deleted"),
+        pytest.param(lambda session, email: revoke_sessions(session, email, actor="test"), id="sessions revoked"),
+        pytest.param(
+            lambda session, email: set_password(session, email, "another-long-one", actor="test"), id="password"
+        ),
+    ],
+)
+async def test_every_session_of_a_user_ends_with(
+    client: httpx.AsyncClient, api: FastAPI, email: str, system_engine: Engine, act: Any
+) -> None:
+    first, second = await token_of(client, email), await token_of(client_at(api), email)
+    with system_session(system_engine) as session:
+        act(session, email)
+    assert [(await whose(client, token)).status_code for token in (first, second)] == [401, 401]
+
+
+async def test_a_user_who_is_enabled_again_signs_in_anew(
+    client: httpx.AsyncClient, email: str, system_engine: Engine
+) -> None:
+    token = await token_of(client, email)
+    for is_active in (False, True):
+        with system_session(system_engine) as session:
+            set_user_active(session, email, is_active, actor="test")
+    assert (await whose(client, token)).status_code == 401
+    assert (await whose(client, await token_of(client, email))).status_code == 200
+
+
+async def test_a_session_ends_after_eight_hours_whatever_its_token_says(
+    client: httpx.AsyncClient, email: str, system_engine: Engine
+) -> None:
+    token = await token_of(client, email)
+    with system_session(system_engine) as session:
+        session.execute(text("update user_sessions set ends_at = ends_at - interval '8 hours'"))
+    assert (await whose(client, token)).status_code == 401
+
+
+async def test_signing_out_ends_every_copy_of_the_token_and_no_other_session(
     client: httpx.AsyncClient, api: FastAPI, email: str
 ) -> None:
-    for _ in range(sign_in.ACCOUNT_LIMIT):
-        assert (await client.post("/v1/login", json={"email": email, "password": "guess-guess"})).status_code == 401
-    elsewhere = client_at(api)
-    refused = await elsewhere.post("/v1/login", json={"email": email, "password": PASSWORD})
+    elsewhere = await token_of(client_at(api), email)
+    await client.post("/login", data={"email": email, "password": PASSWORD})
+    copy = client.cookies[SESSION_COOKIE]
+    assert (await whose(client, copy)).status_code == 200
+    await client.get("/logout")
+    assert (await whose(client, copy)).status_code == 401
+    assert (await whose(client, elsewhere)).status_code == 200
+
+
+async def test_a_client_signs_out_with_its_token(client: httpx.AsyncClient, email: str) -> None:
+    token = await token_of(client, email)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await client.post("/v1/logout", headers=headers)).status_code == 204
+    assert (await whose(client, token)).status_code == 401
+    assert (await client.post("/v1/logout", headers=headers)).status_code == 401
+
+
+def test_a_password_that_changes_while_it_is_checked_opens_no_session(system_engine: Engine, email: str) -> None:
+    with system_session(system_engine) as signing_in:
+        user = authenticate(signing_in, email, PASSWORD)
+        assert user is not None
+        with system_session(system_engine) as administering:
+            set_password(administering, email, "another-long-one", actor="test")
+        assert open_session(signing_in, user) is None
+
+
+# The throttle
+
+
+async def test_who_guesses_from_elsewhere_does_not_lock_the_owner_out(
+    client: httpx.AsyncClient, api: FastAPI, email: str
+) -> None:
+    assert await fail(client_at(api), email, sign_in.ACCOUNT_AND_NETWORK_LIMIT + 1) == 429
+    answer = await client.post("/v1/login", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 200
+
+
+async def test_an_account_is_throttled_from_one_network_even_for_the_right_password(
+    client: httpx.AsyncClient, email: str
+) -> None:
+    assert await fail(client, email, sign_in.ACCOUNT_AND_NETWORK_LIMIT) == 401
+    refused = await client.post("/v1/login", json={"email": email, "password": PASSWORD})
     assert refused.status_code == 429
     assert 0 < int(refused.headers["retry-after"]) <= 15 * 60
 
 
-async def test_an_address_is_throttled_over_all_accounts(
+async def test_addresses_of_one_ipv6_network_count_together(api: FastAPI, email: str) -> None:
+    one, other = client_at(api), client_at(api)
+    other.headers["x-forwarded-for"] = one.headers["x-forwarded-for"].removesuffix("1") + "2"
+    await fail(one, email, sign_in.ACCOUNT_AND_NETWORK_LIMIT)
+    assert (await other.post("/v1/login", json={"email": email, "password": PASSWORD})).status_code == 429
+
+
+async def test_a_guesser_with_many_networks_is_slowed_and_a_known_device_is_not(
     client: httpx.AsyncClient, api: FastAPI, email: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_in, "ADDRESS_LIMIT", 3)
+    monkeypatch.setattr(sign_in, "ACCOUNT_LIMIT", 3)
+    await client.post("/login", data={"email": email, "password": PASSWORD})
+    assert [await fail(client_at(api), email, 1) for _ in range(4)] == [401, 401, 401, 429]
+    unknown = await client_at(api).post("/login", data={"email": email, "password": PASSWORD})
+    assert unknown.status_code == 429
+    known = await client.post("/login", data={"email": email, "password": PASSWORD})
+    assert known.status_code == 303
+    # The owner who signs in gives the guesser no new tries.
+    assert await fail(client_at(api), email, 1) == 429
+
+
+async def test_a_known_device_is_let_in_from_a_network_that_has_failed_too_often(
+    client: httpx.AsyncClient, email: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in, "NETWORK_LIMIT", 3)
+    await client.post("/login", data={"email": email, "password": PASSWORD})
     for number in range(3):
-        await client.post("/v1/login", json={"email": f"nobody-{number}@example.test", "password": "guess-guess"})
+        await fail(client, f"nobody-{number}@example.test", 1)
+    await fail(client, email, 2)
+    assert (await client.post("/login", data={"email": email, "password": PASSWORD})).status_code == 303
+
+
+async def test_a_known_device_may_not_guess_for_ever(client: httpx.AsyncClient, email: str) -> None:
+    await client.post("/login", data={"email": email, "password": PASSWORD})
+    assert await fail(client, email, sign_in.DEVICE_LIMIT) == 401
+    assert (await client.post("/login", data={"email": email, "password": PASSWORD})).status_code == 429
+
+
+async def test_the_device_of_one_account_is_unknown_to_another(
+    client: httpx.AsyncClient, email: str, system_engine: Engine
+) -> None:
+    other = f"eve-{uuid4().hex[:8]}@example.test"
+    with system_session(system_engine) as session:
+        create_user(session, other, PASSWORD, actor="test")
+    await client.post("/login", data={"email": other, "password": PASSWORD})
+    await fail(client, email, sign_in.ACCOUNT_AND_NETWORK_LIMIT)
+    client.cookies.clear()
+    assert await fail(client, email, 1) == 429
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param("x.y.z", id="made up"),
+        pytest.param(SignedTokens("o" * 64, DEVICE).issue("a"), id="signed by another"),
+        pytest.param(SignedTokens(JWT_SECRET, SESSION).issue("a"), id="of a session"),
+    ],
+)
+async def test_a_device_token_that_is_not_ours_makes_no_device_known(
+    client: httpx.AsyncClient, email: str, token: str
+) -> None:
+    await fail(client, email, sign_in.ACCOUNT_AND_NETWORK_LIMIT)
+    client.cookies.set(DEVICE_COOKIE, token)
+    assert await fail(client, email, 1) == 429
+
+
+async def test_a_burst_of_guesses_is_counted_whole(
+    client: httpx.AsyncClient, email: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in, "ACCOUNT_AND_NETWORK_LIMIT", 3)
+    guesses = (client.post("/v1/login", json={"email": email, "password": "guess-guess"}) for _ in range(12))
+    statuses = [answer.status_code for answer in await asyncio.gather(*guesses)]
+    assert statuses.count(401) <= 3
+
+
+async def test_a_network_is_throttled_over_all_accounts(
+    client: httpx.AsyncClient, api: FastAPI, email: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in, "NETWORK_LIMIT", 3)
+    for number in range(3):
+        await fail(client, f"nobody-{number}@example.test", 1)
     assert (await client.post("/v1/login", json={"email": email, "password": PASSWORD})).status_code == 429
     elsewhere = client_at(api)
     assert (await elsewhere.post("/v1/login", json={"email": email, "password": PASSWORD})).status_code == 200
 
 
-async def test_a_success_forgets_the_failures_of_the_account(
-    client: httpx.AsyncClient, email: str, system_engine: Engine
-) -> None:
+async def test_a_success_forgets_the_failures_of_its_network(client: httpx.AsyncClient, email: str) -> None:
     for _ in range(2):
-        for _ in range(sign_in.ACCOUNT_LIMIT - 1):
-            await client.post("/v1/login", json={"email": email, "password": "guess-guess"})
+        await fail(client, email, sign_in.ACCOUNT_AND_NETWORK_LIMIT - 1)
         assert (await client.post("/v1/login", json={"email": email, "password": PASSWORD})).status_code == 200
 
 
 async def test_the_throttle_forgets_after_its_window(
     client: httpx.AsyncClient, email: str, system_engine: Engine
 ) -> None:
-    for _ in range(sign_in.ACCOUNT_LIMIT + 1):
-        await client.post("/v1/login", json={"email": email, "password": "guess-guess"})
+    assert await fail(client, email, sign_in.ACCOUNT_AND_NETWORK_LIMIT + 1) == 429
     with system_session(system_engine) as session:
         session.execute(text("update sign_in_attempts set at = at - interval '16 minutes'"))
     assert (await client.post("/v1/login", json={"email": email, "password": PASSWORD})).status_code == 200
 
 
-async def test_the_record_of_attempts_holds_no_account_or_address(
+async def test_the_record_of_attempts_holds_no_account_network_or_device(
     client: httpx.AsyncClient, email: str, system_engine: Engine
 ) -> None:
     await client.post("/v1/login", json={"email": email, "password": "guess-guess"})
@@ -240,20 +440,46 @@ async def test_the_page_signs_in_and_goes_back_to_where_the_console_was(client: 
     assert back.replace("&", "&amp;") in shown.text
     done = await client.post("/login", data={"email": email, "password": PASSWORD, "next": back})
     assert (done.status_code, done.headers["location"]) == (303, back)
-    cookie = done.headers["set-cookie"]
-    assert cookie.startswith(f"{SESSION_COOKIE}=")
-    for part in ("HttpOnly", "SameSite=lax", "Path=/", "Max-Age=28800"):
-        assert part in cookie
-    assert "Secure" not in cookie  # the console of this test has no TLS
+    session, device = done.headers.get_list("set-cookie")
+    assert session.startswith(f"{SESSION_COOKIE}=")
+    assert device.startswith(f"{DEVICE_COOKIE}=")
+    assert "Max-Age=28800" in session
+    for cookie in (session, device):
+        assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
+        assert "Secure" not in cookie  # the console of this test has no TLS
     assert (await client.get("/v1/me")).json()["email"] == email
 
 
-async def test_with_tls_the_cookie_never_travels_without(sessions: Sessions, email: str) -> None:
-    done = await client_at(serving(replace(sessions, console_url="https://console.test"))).post(
-        "/login", data={"email": email, "password": PASSWORD}
-    )
+async def test_with_tls_the_cookies_are_bound_to_their_host_and_never_travel_without(
+    sessions: Sessions, email: str
+) -> None:
+    browser = client_at(serving(replace(sessions, console_url="https://console.test")))
+    browser.base_url = httpx.URL("https://console.test")
+    done = await browser.post("/login", data={"email": email, "password": PASSWORD})
     assert done.headers["location"] == "https://console.test"
-    assert "; Secure" in done.headers["set-cookie"]
+    for cookie in done.headers.get_list("set-cookie"):
+        assert cookie.startswith("__Host-echolead_")
+        assert {"Secure", "Path=/"} <= set(cookie.split("; "))
+        assert "domain" not in cookie.lower()
+    assert (await browser.get("/v1/me")).json()["email"] == email
+    token = browser.cookies[f"__Host-{SESSION_COOKIE}"]
+    browser.cookies.clear()
+    # A neighbouring host can set the name without the prefix.
+    assert (await browser.get("/v1/me", headers={"Cookie": f"{SESSION_COOKIE}={token}"})).status_code == 401
+
+
+async def test_of_two_session_cookies_none_is_taken(
+    client: httpx.AsyncClient, email: str, system_engine: Engine
+) -> None:
+    theirs = f"eve-{uuid4().hex[:8]}@example.test"
+    with system_session(system_engine) as session:
+        create_user(session, theirs, PASSWORD, actor="test")
+    mine, planted = await token_of(client, email), await token_of(client, theirs)
+    for pair in ((mine, planted), (planted, mine)):
+        cookie = "; ".join(f"{SESSION_COOKIE}={token}" for token in pair)
+        answer = await client.get("/v1/me", headers={"Cookie": cookie})
+        assert (answer.status_code, answer.json()["type"]) == (401, "/problems/not-signed-in")
+        assert "several session cookies" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +511,7 @@ async def test_the_page_says_what_is_wrong_and_escapes_what_it_repeats(client: h
 
 
 async def test_the_page_says_when_to_try_again(client: httpx.AsyncClient, email: str) -> None:
-    for _ in range(sign_in.ACCOUNT_LIMIT):
+    for _ in range(sign_in.ACCOUNT_AND_NETWORK_LIMIT):
         await client.post("/login", data={"email": email, "password": "guess-guess"})
     answer = await client.post("/login", data={"email": email, "password": PASSWORD})
     assert answer.status_code == 429
@@ -307,16 +533,32 @@ async def test_the_page_cannot_be_framed_scripted_or_cached(client: httpx.AsyncC
     [
         pytest.param({"sec-fetch-site": "cross-site"}, id="another site, by fetch metadata"),
         pytest.param({"sec-fetch-site": "same-site"}, id="a sibling host"),
+        pytest.param({"sec-fetch-site": "none"}, id="no page at all"),
         pytest.param({"origin": "https://evil.test"}, id="another site, by origin"),
+        pytest.param({"origin": "http://console.test.evil.test"}, id="our host as prefix"),
         pytest.param({"origin": "null"}, id="no origin to tell"),
+        pytest.param({"sec-fetch-site": "same-origin", "origin": "null"}, id="two that contradict each other"),
+        pytest.param({}, id="neither"),
     ],
 )
-async def test_another_site_cannot_sign_a_visitor_in(
+async def test_a_form_that_is_not_our_page_s_signs_nobody_in(
     client: httpx.AsyncClient, email: str, headers: dict[str, str]
 ) -> None:
+    del client.headers["sec-fetch-site"]
     answer = await client.post("/login", data={"email": email, "password": PASSWORD}, headers=headers)
-    assert answer.status_code == 401
+    assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
+    assert "the form did not come from this page" in answer.text
+    assert email not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "same-origin"}, {"origin": "http://console.test"}])
+async def test_our_own_page_is_told_by_either_header(
+    client: httpx.AsyncClient, email: str, headers: dict[str, str]
+) -> None:
+    del client.headers["sec-fetch-site"]
+    answer = await client.post("/login", data={"email": email, "password": PASSWORD}, headers=headers)
+    assert answer.status_code == 303
 
 
 async def test_signing_out_ends_the_session_unless_another_site_asks(client: httpx.AsyncClient, email: str) -> None:

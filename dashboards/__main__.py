@@ -1,0 +1,18 @@
+"""`python -m dashboards`: the console as a process of its own."""
+
+import argparse
+
+from dashboards.server import application
+
+
+def main() -> None:
+    """Serve until a signal comes. What else Streamlit is told is in `.streamlit/config.toml`, beside this file."""
+    arguments = argparse.ArgumentParser(prog="python -m dashboards", description="Serve the console.")
+    arguments.add_argument("--host", default="127.0.0.1")
+    arguments.add_argument("--port", type=int, default=8701)
+    chosen = arguments.parse_args()
+    application().run(config={"server.address": chosen.host, "server.port": chosen.port})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The console's server: Streamlit as an ASGI application, with headers against being framed or scripted."""
+
+import base64
+import hashlib
+import re
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import streamlit
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.starlette import App
+
+SCRIPT = Path(__file__).parent / "app.py"
+PAGE = Path(streamlit.__file__).parent / "static" / "index.html"
+INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+SERVED = frozenset({"/_stcore/health", "/_stcore/host-config", "/_stcore/stream"})
+"""What pages need of Streamlit's own routes. The others show its metrics, take files of anybody, hand files out to
+whoever knows their address, drive the app for programs, or serve a sign-in that we do not have."""
+REFUSED = ("/_stcore/", "/media/", "/component/", "/auth/", "/oauth2callback")
+
+
+def content_security_policy() -> str:
+    """What Streamlit's pages may load and run: their own files, and the inline script of its page by its hash.
+
+    Styles are written by its scripts as they run. Frames, plug-ins, forms, and other hosts are for nobody.
+    """
+    hashes = [hashlib.sha256(script.encode()).digest() for script in INLINE_SCRIPT.findall(PAGE.read_text())]
+    scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'none'; object-src 'none'; frame-ancestors 'none'"
+    )
+
+
+class Doors:
+    """ASGI middleware in front of Streamlit: opens the routes that pages need, and guards every answer's page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._headers = [
+            (b"content-security-policy", content_security_policy().encode()),
+            (b"x-frame-options", b"DENY"),  # for browsers that do not read frame-ancestors
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"same-origin"),  # a page's address names a lead
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or WebSocket."""
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._guard(message)
+            await send(message)
+
+        if scope["type"] in ("http", "websocket") and is_refused(scope["path"]):
+            await PlainTextResponse("Not found", status_code=404)(scope, receive, guarded)
+        else:
+            await self._app(scope, receive, guarded)
+
+    def _guard(self, message: MutableMapping[str, Any]) -> None:
+        ours = {name for name, _ in self._headers}
+        kept = [(name, value) for name, value in message["headers"] if name.lower() not in ours]
+        message["headers"] = [*kept, *self._headers]
+
+
+def is_refused(path: str) -> bool:
+    """Whether nothing is served at a path."""
+    return path not in SERVED and path.startswith(REFUSED)
+
+
+def application() -> App:
+    """The console, for any ASGI server."""
+    return App(SCRIPT, middleware=[Middleware(Doors)])

@@ -1,0 +1,103 @@
+"""Who is signed in, for the parts that hold no users themselves: they ask the API with the cookie they were sent."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import httpx
+
+from echolead.security import SignedIn
+from echolead.settings import Settings
+
+SESSION_COOKIE = "echolead_session"
+DEVICE_COOKIE = "echolead_device"
+TIMEOUT_SECONDS = 5.0
+TOKEN = re.compile(r"[A-Za-z0-9._-]{1,4096}")
+
+
+class NotSignedIn(Exception):
+    """The cookie is nobody's."""
+
+
+class NoSession(NotSignedIn):
+    """There is no session cookie."""
+
+
+class SessionEnded(NotSignedIn):
+    """The session is over, was ended, or its user may not sign in any more."""
+
+
+class SeveralSessions(NotSignedIn):
+    """There are several session cookies: one may be somebody else's, set from a neighbouring host or path."""
+
+
+class ApiUnavailable(Exception):
+    """The API did not say who is signed in: nobody is, until it does."""
+
+
+def cookie_name(plain: str, console_url: str) -> str:
+    """The name of one of our cookies: with `__Host-` where the console is served over https.
+
+    A browser takes a cookie of that prefix from this very host over https alone, so that no neighbour can set it. Over
+    http it asks for `Secure`, which Safari does not take from `http://localhost`.
+    """
+    return f"__Host-{plain}" if console_url.startswith("https://") else plain
+
+
+def cookies_named(name: str, headers: Iterable[str]) -> list[str]:
+    """Every value that the Cookie headers of a request give to `name`, in their order."""
+    pairs = (pair.strip().partition("=") for header in headers for pair in header.split(";"))
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
+
+
+class WhoIs:
+    """Asks the API who a session cookie speaks for, with the roles they have at this moment. Safe between threads."""
+
+    def __init__(self, api_url: str, console_url: str) -> None:
+        self._url = f"{api_url.rstrip('/')}/v1/me"
+        self._cookie = cookie_name(SESSION_COOKIE, console_url)
+        # The API is ours and near: what the environment says of proxies is for others.
+        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "WhoIs":
+        """As the settings say."""
+        return cls(settings.api_url or settings.collector_url, settings.console_url)
+
+    def signed_in(self, cookie_headers: Sequence[str]) -> SignedIn:
+        """Whose the request with these Cookie headers is. Raises `NotSignedIn`, `ApiUnavailable`."""
+        tokens = cookies_named(self._cookie, cookie_headers)
+        if not tokens:
+            raise NoSession("No session cookie was sent.")
+        if len(tokens) > 1:
+            raise SeveralSessions(f"{len(tokens)} cookies are named {self._cookie}.")
+        return self._ask(tokens[0])
+
+    async def signed_in_async(self, cookie_headers: Sequence[str]) -> SignedIn:
+        """The same beside an event loop."""
+        return await asyncio.to_thread(self.signed_in, cookie_headers)
+
+    def _ask(self, token: str) -> SignedIn:
+        if TOKEN.fullmatch(token) is None:
+            raise SessionEnded("The cookie holds no token.")
+        try:
+            answer = self._client.get(self._url, headers={"Authorization": f"Bearer {token}"})
+        except httpx.HTTPError as error:
+            raise ApiUnavailable(f"{self._url} does not answer: {error}") from error
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise SessionEnded("The API knows no such session.")
+        if answer.status_code != httpx.codes.OK:
+            raise ApiUnavailable(f"{self._url} answers {answer.status_code}.")
+        try:
+            user = answer.json()
+            return SignedIn(
+                user_id=UUID(user["user_id"]),
+                email=str(user["email"]),
+                name=str(user["name"]),
+                is_superuser=user["is_superuser"] is True,
+                tenants={str(tenant): str(role) for tenant, role in user["tenants"].items()},
+                installation_role=user["installation_role"],
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ApiUnavailable(f"{self._url} answers something else than a user.") from error

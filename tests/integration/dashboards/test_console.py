@@ -1,0 +1,263 @@
+"""The console in Chromium: who sees what and until when, what leaves it, and what its pages may do."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+from sqlalchemy.orm import Session
+
+from echolead.operational.database import system_session
+from echolead.operational.users import delete_user, remove_role, revoke_sessions, set_user_active
+from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE
+from tests.integration.dashboards.conftest import Console
+
+SLOW = 60_000  # milliseconds, on a busy machine
+
+
+def open_overview(console: Console, page: Page, email: str, tenant_id: str, name: str) -> None:
+    """Sign in to the overview, and see the tenant's channel there."""
+    console.sign_in(page, email, f"/?tenant_id={tenant_id}")
+    expect(channel(page, name)).to_be_visible(timeout=SLOW)
+
+
+def channel(page: Page, name: str) -> Locator:
+    """The choice of a channel: what a page shows of its tenant's data."""
+    return page.get_by_test_id("stButtonGroup").get_by_role("button", name=name)
+
+
+def expect_no_data(page: Page, sentence: str) -> None:
+    """The page says `sentence`, and shows nothing of any tenant's."""
+    expect(page.get_by_text(sentence)).to_be_visible(timeout=SLOW)
+    for shown in ("stDataFrame", "stMetric", "stVegaLiteChart"):
+        expect(page.get_by_test_id(shown)).to_have_count(0, timeout=SLOW)
+
+
+# Access ends
+
+
+def remove(session: Session, email: str, tenant_id: str) -> None:
+    remove_role(session, email, tenant_id, actor="test")
+
+
+def disable(session: Session, email: str, tenant_id: str) -> None:
+    set_user_active(session, email, False, actor="test")
+
+
+def delete(session: Session, email: str, tenant_id: str) -> None:
+    delete_user(session, email, actor="test")
+
+
+def revoke(session: Session, email: str, tenant_id: str) -> None:
+    revoke_sessions(session, email, actor="test")
+
+
+@pytest.mark.parametrize(
+    ("act", "sentence"),
+    [
+        pytest.param(remove, "Your user has no client yet", id="role removed"),
+        pytest.param(disable, "Your session has ended", id="user disabled"),
+        pytest.param(delete, "Your session has ended", id="user deleted"),
+        pytest.param(revoke, "Your session has ended", id="sessions revoked"),
+    ],
+)
+def test_an_open_page_shows_nothing_more_from_the_next_step_on(
+    console: Console, page: Page, act: Callable[[Session, str, str], None], sentence: str
+) -> None:
+    tenant_id = console.tenant("Campanha da Ana")
+    email = console.user(tenant_id)
+    open_overview(console, page, email, tenant_id, "Campanha da Ana")
+    with system_session(console.engine) as session:
+        act(session, email, tenant_id)
+    page.get_by_role("button", name="Reload").click()
+    expect_no_data(page, sentence)
+
+
+def test_signing_out_ends_every_copy_of_the_session(console: Console, page: Page) -> None:
+    tenant_id = console.tenant("Campanha da Ana")
+    open_overview(console, page, console.user(tenant_id), tenant_id, "Campanha da Ana")
+    stolen = page.context.cookies()
+    other_tab = page.context.new_page()
+    other_tab.goto(f"{console.url}/?tenant_id={tenant_id}")
+    other_tab.get_by_role("link", name="Sign out").click()
+    other_tab.locator("[name=password]").wait_for()
+    page.get_by_role("button", name="Reload").click()
+    expect_no_data(page, "Your session has ended")
+    page.context.add_cookies([{**cookie} for cookie in stolen])  # type: ignore[list-item]
+    page.goto(f"{console.url}/?tenant_id={tenant_id}")
+    expect_no_data(page, "Your session has ended")
+
+
+def test_who_loses_one_tenant_of_two_sees_the_other(console: Console, page: Page) -> None:
+    lost, kept = console.tenant("Campanha da Ana"), console.tenant("Campanha do Bruno")
+    email = console.user(lost, kept)
+    open_overview(console, page, email, lost, "Campanha da Ana")
+    with system_session(console.engine) as session:
+        remove_role(session, email, lost, actor="test")
+    page.get_by_role("button", name="Reload").click()
+    expect_no_data(page, "This link belongs to a client your user may not see.")
+    page.goto(console.url)
+    expect(channel(page, "Campanha do Bruno")).to_be_visible(timeout=SLOW)
+
+
+def test_without_the_api_nobody_is_let_in_and_the_page_says_why(console: Console, page: Page) -> None:
+    tenant_id = console.tenant("Campanha da Ana")
+    open_overview(console, page, console.user(tenant_id), tenant_id, "Campanha da Ana")
+    console.api.send_signal(signal.SIGSTOP)
+    try:
+        page.get_by_role("button", name="Reload").click()
+        expect_no_data(page, "Nobody can be let in at the moment")
+    finally:
+        console.api.send_signal(signal.SIGCONT)
+    page.reload()
+    expect(channel(page, "Campanha da Ana")).to_be_visible(timeout=SLOW)
+
+
+def test_of_two_session_cookies_none_is_taken(console: Console, page: Page) -> None:
+    tenant_id = console.tenant("Campanha da Ana")
+    open_overview(console, page, console.user(tenant_id), tenant_id, "Campanha da Ana")
+    planted = {"name": SESSION_COOKIE, "value": "planted", "domain": "localhost", "path": "/_stcore"}
+    page.context.add_cookies([planted])  # type: ignore[list-item]
+    page.reload()
+    expect_no_data(page, "Your browser sent several sessions")
+
+
+def test_scripts_cannot_read_the_cookies(console: Console, page: Page) -> None:
+    tenant_id = console.tenant("Campanha da Ana")
+    open_overview(console, page, console.user(tenant_id), tenant_id, "Campanha da Ana")
+    ours = {cookie["name"]: cookie for cookie in page.context.cookies() if cookie["name"].startswith("echolead_")}
+    assert ours.keys() == {SESSION_COOKIE, DEVICE_COOKIE}
+    assert all(cookie["httpOnly"] and cookie["sameSite"] == "Lax" for cookie in ours.values())
+    assert "echolead_" not in page.evaluate("document.cookie")
+
+
+# What leaves
+
+
+HOSTILE = '=HYPERLINK("http://x.example","ok")'
+
+
+def test_a_downloaded_table_holds_no_formula(console: Console, page: Page, tmp_path: Path) -> None:
+    names = [HOSTILE, "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "x;=1+1", "Ana"]
+    tenant_id = console.tenant(*names)
+    page.add_init_script("delete window.showSaveFilePicker")  # it asks the person where to save
+    console.sign_in(page, console.user(tenant_id), f"/leads?tenant_id={tenant_id}")
+    frame = page.get_by_test_id("stDataFrame")
+    frame.wait_for(timeout=SLOW)
+    frame.hover()
+    with page.expect_download(timeout=SLOW) as download:
+        page.get_by_role("button", name="Download as CSV").first.click()
+    saved = tmp_path / "leads.csv"
+    download.value.save_as(saved)
+    written = saved.read_text("utf-8-sig")
+    assert "Ana" in written
+    assert "+5511999998888" in written  # a telephone number is no formula, and stays one
+    assert '"\'=HYPERLINK(""http://x.example"",""ok"")"' in written
+    # However the file is taken apart, no cell begins like a formula, nor does a line of it.
+    cells = [
+        cell.strip('" \n') for line in written.splitlines() for part in line.split(",") for cell in part.split(";")
+    ]
+    assert [cell for cell in cells if cell[:1] in {"=", "+", "-", "@"} and not cell[1:].isdigit()] == []
+
+
+# What the pages may do
+
+
+def test_pages_render_under_their_policy_and_nothing_is_refused(console: Console, page: Page) -> None:
+    told: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" or "Content Security Policy" in message.text:
+            told.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("requestfailed", lambda request: told.append(request.url))
+    foreign: set[str] = set()
+    page.on("request", lambda request: foreign.add(f"{urlsplit(request.url).netloc}"))
+    page.on("response", lambda answer: told.append(answer.url) if answer.status >= 400 else None)
+    tenant_id = console.tenant("Campanha da Ana")
+    open_overview(console, page, console.user(tenant_id), tenant_id, "Campanha da Ana")
+    expect(
+        page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
+    ).to_be_visible()
+    for path in ("leads", "health"):
+        page.get_by_test_id("stSidebarNav").get_by_role("link").and_(page.locator(f"[href$='/{path}']")).click()
+        expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible(timeout=SLOW)
+    assert told == []
+    assert foreign == {urlsplit(console.url).netloc, urlsplit(console.api_url).netloc}
+
+
+@pytest.mark.parametrize("path", ["", "/leads", "/_stcore/health", "/static/js/nothing.js", "/_stcore/metrics"])
+def test_every_answer_carries_the_headers(console: Console, path: str) -> None:
+    headers = httpx.get(console.url + path, trust_env=False).headers
+    policy = headers.get_list("content-security-policy")
+    assert len(policy) == 1
+    for directive in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'"):
+        assert directive in policy[0].split("; ")
+    assert "unsafe-eval" not in policy[0]
+    assert "script-src 'self' 'sha256-" in policy[0]
+    assert (headers["x-frame-options"], headers["x-content-type-options"]) == ("DENY", "nosniff")
+    assert headers["referrer-policy"] == "same-origin"
+
+
+class EvilSite(BaseHTTPRequestHandler):
+    """Any path is a page that frames the address in its query."""
+
+    def do_GET(self) -> None:
+        address = unquote(urlsplit(self.path).query)
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(f"<h1>You won</h1><iframe src='{escape(address)}'></iframe>".encode())
+
+    def log_message(self, *arguments: object) -> None: ...
+
+
+@pytest.fixture
+def evil_site() -> Iterator[str]:
+    """Address of a site that is not ours."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), EvilSite) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://evil.test:{server.server_address[1]}"
+        server.shutdown()
+        thread.join(5)
+
+
+def test_another_site_cannot_frame_console_or_sign_in(console: Console, page: Page, evil_site: str) -> None:
+    for address, is_shown in (
+        (f"{evil_site}/?about:blank", True),  # the control: what may be framed is
+        (f"{console.api_url}/login", False),
+        (f"{console.url}/leads", False),
+    ):
+        page.goto(f"{evil_site}/?{quote(address)}")
+        framed = next(frame for frame in page.frames if frame is not page.main_frame)
+        framed.wait_for_load_state()
+        assert framed.url.startswith(evil_site if is_shown else "chrome-error://"), framed.url
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/_stcore/metrics", "/_stcore/metrics/", "/%5fstcore/metrics", "/_stcore/script-health-check"),
+        *("/_stcore/agent/openapi.json", "/media/x", "/component/x", "/_stcore/bidi-components/x"),
+        *("/auth/login", "/oauth2callback"),
+    ],
+)
+def test_what_pages_do_not_need_is_not_served(console: Console, path: str) -> None:
+    answer = httpx.get(console.url + path, trust_env=False)
+    assert (answer.status_code, answer.text) == (404, "Not found")
+
+
+@pytest.mark.parametrize("path", ["/_stcore/upload_file/a/b", "/_stcore/agent/interact", "/_stcore/agent/mcp"])
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_nobody_sends_files_or_commands(console: Console, path: str, method: str) -> None:
+    assert httpx.request(method, console.url + path, content=b"x", trust_env=False).status_code == 404
