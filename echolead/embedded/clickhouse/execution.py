@@ -11,12 +11,13 @@ from echolead.embedded.clickhouse import sql
 from echolead.embedded.clickhouse.engine import Engine, Handle, Outcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.external import ExternalTable
-from echolead.embedded.clickhouse.guard import READER_MAX_SECONDS
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.sessions import Session, Sessions
 from echolead.embedded.clickhouse.sql import Shape, Statement
-from echolead.embedded.clickhouse.users import User
+from echolead.embedded.clickhouse.tenant_tables import TenantTables
+from echolead.warehouse_accounts import Account
 
+READER_MAX_SECONDS = 300
 READER_SETTINGS = {"max_execution_time": str(READER_MAX_SECONDS)}
 
 
@@ -25,7 +26,7 @@ class Query:
     """One statement with everything it needs. `tag` is how a running query is found again, to be killed."""
 
     request: Request
-    user: User
+    user: Account
     statement: Statement
     data: IO[bytes] | None = None
     tables: tuple[ExternalTable, ...] = ()
@@ -40,15 +41,20 @@ class Query:
 class Executor:
     """Runs queries, each in the thread that calls it."""
 
-    def __init__(self, engine: Engine, sessions: Sessions) -> None:
+    def __init__(self, engine: Engine, sessions: Sessions, tenant_tables: TenantTables) -> None:
         self._engine = engine
         self._sessions = sessions
+        self._tenant_tables = tenant_tables
 
     def run(self, query: Query, output: int | None) -> Outcome:
         """Run to the end; the rows of a READ go to the file descriptor `output`."""
         text = _text(query, output)
-        with self._handle(query) as handle:
-            outcome = handle.run(text, query.format, query.request.query_parameters)
+        try:
+            with self._handle(query) as handle:
+                outcome = handle.run(text, query.format, query.request.query_parameters)
+        finally:
+            if query.statement.shape is Shape.COMMAND:
+                self._tenant_tables.forget()
         if query.statement.shape is Shape.INSERT_DATA:
             # A server counts the rows of the request as read.
             return replace(outcome, read_rows=outcome.written_rows, read_bytes=outcome.written_bytes)
@@ -91,7 +97,7 @@ class Executor:
                 table.create(handle)
             if query.user.is_readonly:
                 # The settings come first, let through by the guard; under `readonly = 1` the statement sets none.
-                handle.set({**READER_SETTINGS, **_settings(query)})
+                handle.set({**READER_SETTINGS, **_settings(query), **self._tenant_filters(query.user)})
                 handle.set({"readonly": "2" if _lists_settings(query.statement) else "1"})
             else:
                 handle.set(_settings(query))
@@ -100,6 +106,11 @@ class Executor:
             yield handle
         finally:
             handle.close()
+
+    def _tenant_filters(self, account: Account) -> dict[str, str]:
+        if not account.tenant_id:
+            return {}
+        return {"additional_table_filters": self._tenant_tables.filters(account)}
 
 
 @contextmanager
