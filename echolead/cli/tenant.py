@@ -225,6 +225,8 @@ def _let_read(settings: Settings, tenant_id: str) -> None:
 
     url = settings.clickhouse_url.get_secret_value()
     if not url:
+        if settings.clickhouse("readonly"):
+            typer.echo("The warehouse has no account for it yet: `echolead setup` makes it as the owner.", err=True)
         return
     try:
         with closing(warehouse.connect(url)) as client:
