@@ -20,7 +20,8 @@ def owner(warehouse_server: EmbeddedWarehouse) -> Client:
 
 
 def as_the_engine_reads(owner: Client, statement: str) -> str:
-    return str(owner.command("select formatQuerySingleLine({text:String})", parameters={"text": statement}))
+    asked = "select formatQuerySingleLine({text:String})"
+    return str(owner.query(asked, parameters={"text": statement}).result_rows[0][0])
 
 
 def test_every_statement_is_one_the_engine_knows_as_it_stands(owner: Client) -> None:
