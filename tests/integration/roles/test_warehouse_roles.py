@@ -50,6 +50,7 @@ OTHERS: dict[str, tuple[str, set[str]]] = {
     "by a parameter": ("select count() from {d:Identifier}.r_rows format Null", {OWNER, OPERATOR, DBT, LOADER}),
     "unqualified write": ("insert into r_rows select 'acme', 1", NOBODY),
     "metadata": ("select count() from system.columns", {OWNER, OPERATOR, DBT, LOADER}),
+    "is it there": ("exists table activation.r_rows", {OWNER, OPERATOR, DBT, LOADER, "deliveries"}),
     "what others ask": ("select query from system.processes format Null", {OWNER, OPERATOR, DBT, LOADER}),
     "database": ("create database if not exists r_base", {OWNER}),
     "database of a layer": ("create database if not exists marts", {OWNER, DBT}),
