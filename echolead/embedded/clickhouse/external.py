@@ -20,9 +20,14 @@ class ExternalTable:
             raise WarehouseError(Code.BAD_ARGUMENTS, f"{self._format} is not the name of a format")
         self._structure = _structure(name, options)
 
+    @property
+    def definition(self) -> str:
+        """The statement that makes the table. Its structure is the client's text: the guard looks at it."""
+        return f"CREATE TEMPORARY TABLE {self._name} ({self._structure}) ENGINE = Memory"
+
     def create(self, handle: Handle) -> None:
         """Make and fill the table. Raises `WarehouseError` in the engine's words when the data does not fit."""
-        handle.run(f"CREATE TEMPORARY TABLE {self._name} ({self._structure}) ENGINE = Memory", "Null")
+        handle.run(self.definition, "Null")
         self._data.flush()
         os.lseek(self._data.fileno(), 0, os.SEEK_SET)
         handle.run(

@@ -6,6 +6,7 @@ among them, `eval()` runs text that nobody has looked at, the function `file()` 
 a dictionary.
 """
 
+import re
 from collections.abc import Mapping
 
 from echolead.embedded.clickhouse.engine import Engine, Handle
@@ -83,9 +84,11 @@ class Guard:
         """Raise `WarehouseError` when the account may not run this."""
         account, statement = query.user, query.statement
         _check_characters(statement)
-        parameters = query.request.query_parameters
+        _check_format(query.format)
         with self._engine.borrowed() as handle:
-            parsed = parse(handle, whole_text(statement), parameters)
+            parsed = parse(handle, whole_text(statement), query.request.query_parameters)
+            for table in query.tables:
+                _check_definition(parse(handle, table.definition, {}))
         if account.is_readonly:
             check_settings(query.request.settings)
         _check_everyone(parsed, statement, query.request.settings)
@@ -169,6 +172,18 @@ def _check_characters(statement: Statement) -> None:
             raise WarehouseError(
                 Code.SYNTAX_ERROR, f"Syntax error: {shown!r} is not ASCII, which it must be outside of quotes"
             )
+
+
+def _check_format(name: str) -> None:
+    """The name becomes part of the statement."""
+    if re.fullmatch(r"\w+", name, re.ASCII) is None:
+        raise WarehouseError(Code.UNKNOWN_FORMAT, f"Unknown format {name}")
+
+
+def _check_definition(parsed: Parsed) -> None:
+    """An external table has columns: no expression, no query, no setting."""
+    if parsed != Parsed("CreateQuery"):
+        raise WarehouseError(Code.ACCESS_DENIED, "The structure of an external table is names and types, nothing more")
 
 
 def _check_everyone(parsed: Parsed, statement: Statement, settings: Mapping[str, str]) -> None:

@@ -114,6 +114,48 @@ def test_the_reader_does_not_widen_its_rights_in_the_url(reader_http: httpx.Clie
     assert answer.headers["x-clickhouse-exception-code"] == "164"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("Null; SELECT file('{secret}') FORMAT TSV", id="a second statement"),
+        pytest.param("TSV SETTINGS max_threads = 1", id="a setting"),
+        pytest.param("Null/**/", id="a comment"),
+    ],
+)
+def test_a_format_is_a_name_and_nothing_more(
+    reader_http: httpx.Client, http: httpx.Client, tmp_path: Path, name: str
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("hidden_value\n")
+    name = name.replace("{secret}", str(secret))
+    for client in (reader_http, http):
+        for asked in ({"params": {"default_format": name}}, {"headers": {"X-ClickHouse-Format": name}}):
+            answer = client.post("/", content="SELECT 1", **asked)  # type: ignore[arg-type]
+            assert answer.headers["x-clickhouse-exception-code"] == "73"
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        pytest.param("a String) ENGINE = Memory AS SELECT file('{secret}') --", id="a query behind it"),
+        pytest.param("b Int8 DEFAULT 1, a String DEFAULT file('{secret}')", id="a default that reads a file"),
+        pytest.param("a String) ENGINE = Memory; DROP TABLE IF EXISTS nothing --", id="a second statement"),
+        pytest.param("a String\u00a0DEFAULT file\u00a0('{secret}')", id="a no-break space"),
+    ],
+)
+def test_an_external_table_has_columns_and_nothing_more(
+    reader_http: httpx.Client, tmp_path: Path, structure: str
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("hidden_value\n")
+    described = {"query": "SELECT a FROM ext", "ext_structure": structure.replace("{secret}", str(secret))}
+    described["input_format_defaults_for_omitted_fields"] = "1"
+    described["ext_format"] = "JSONEachRow"
+    answer = reader_http.post("/", params=described, files={"ext": ("ext", b"{}")})
+    assert answer.status_code >= 400
+    assert "hidden" not in answer.text
+
+
 def test_the_reader_says_how_an_answer_is_written_and_what_it_may_cost(reader_http: httpx.Client) -> None:
     parameters = {"output_format_json_quote_64bit_integers": "1", "max_execution_time": "30", "max_threads": "1"}
     answer = reader_http.post("/", params=parameters, content="SELECT toUInt64(1) AS a FORMAT JSONEachRow")
