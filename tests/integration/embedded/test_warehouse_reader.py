@@ -50,6 +50,7 @@ def test_the_reader_reads(http: httpx.Client, reader_http: httpx.Client, databas
         "SELECT * FROM `file`('{secret}', 'LineAsString')",
         "SELECT * FROM \u201cfile\u201d('{secret}', 'LineAsString')",
         "SELECT * FROM view(SELECT * FROM file('{secret}', 'LineAsString'))",
+        "SELECT * FROM viewIfPermitted(SELECT 1 AS a ELSE null('a Int8'))",
         "SELECT 1 IN (SELECT file('{secret}'))",
         "SELECT 1 WHERE 'x' IN file('{secret}', 'LineAsString')",
         "WITH f AS (SELECT * FROM file('{secret}', 'LineAsString')) SELECT * FROM f",
@@ -217,10 +218,11 @@ def test_every_table_function_of_the_engine_that_is_not_known_to_be_harmless_is_
         for name in names
         if "Cannot use the function" not in (text := reader_http.post("/", content=f"SELECT * FROM {name}('x')").text)
         and "is not available" not in text
+        and "SYNTAX_ERROR" not in text  # view and viewIfPermitted take a query
     ]
     assert sorted(passed, key=str.lower) == [
         "format", "generate_series", "generateRandom", "generateSeries", "input", "null", "numbers", "numbers_mt",
-        "primes", "SQLStandardValues", "values", "view", "zeros", "zeros_mt",
+        "primes", "SQLStandardValues", "values", "zeros", "zeros_mt",
     ]  # fmt: skip
 
 
