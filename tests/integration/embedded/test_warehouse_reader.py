@@ -215,10 +215,9 @@ def test_every_table_function_of_the_engine_that_is_not_known_to_be_harmless_is_
     names = http.post("/", content="SELECT name FROM system.table_functions").text.split()
     passed = [
         name
-        for name in names
+        for name in sorted({*names} - {"view", "viewIfPermitted"})  # they take a query
         if "Cannot use the function" not in (text := reader_http.post("/", content=f"SELECT * FROM {name}('x')").text)
         and "is not available" not in text
-        and "SYNTAX_ERROR" not in text  # view and viewIfPermitted take a query
     ]
     assert sorted(passed, key=str.lower) == [
         "format", "generate_series", "generateRandom", "generateSeries", "input", "null", "numbers", "numbers_mt",
