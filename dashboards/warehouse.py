@@ -1,7 +1,6 @@
-"""Read the warehouse for one tenant: a cached query, filtered by the engine and not by the page's SQL alone."""
+"""Read the warehouse for one tenant: a cached query, as the tenant's own account, which sees its rows and no other."""
 
 import json
-import re
 from typing import Any
 
 import pandas as pd
@@ -12,31 +11,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from dashboards.texts import t
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect
+from echolead.warehouse_accounts import tenant_url
 
 CACHE_SECONDS = 3
 UNKNOWN_TABLE_CODES = ("UNKNOWN_TABLE", "UNKNOWN_DATABASE")
-# Every table a page may read. The engine itself adds `tenant_id = …` to each of them in every query, so that a page
-# that forgets its condition shows its own tenant's rows and no other's.
-TABLES = (
-    "enriched.events",
-    "marts.sessions",
-    "marts.leads",
-    "marts.identities",
-    "marts.touchpoints",
-    "marts.attribution",
-    "marts.funnel_daily",
-    "marts.deliveries",
-    "marts.delivery_attempts",
-    "activation.lead_deliveries",
-    "enriched.tenant_rules",
-    "ops.failing_steps",
-    "ops.freshness",
-    "ops.load_lag",
-    "ops.rejected_by_reason",
-    "ops.set_aside",
-    "ops.stuck_deliveries",
-)
-TENANT_ID = re.compile(r"[a-z][a-z0-9-]{1,40}")
 
 
 @st.cache_resource
@@ -45,28 +23,19 @@ def settings() -> Settings:
     return load_settings()
 
 
-@st.cache_resource
-def _client() -> Client:
+@st.cache_resource(max_entries=100)
+def _client(tenant_id: str) -> Client:
     chosen = settings()
-    url = chosen.clickhouse_readonly_url.get_secret_value() or chosen.clickhouse_url.get_secret_value()
+    address = chosen.clickhouse_console_url or chosen.clickhouse_url.get_secret_value()
+    url = tenant_url(address, chosen.clickhouse_tenant_key.get_secret_value(), tenant_id)
     return connect(url, query_timeout_seconds=30)
 
 
-def tenant_filters(tenant_id: str) -> str:
-    """The value of ClickHouse's `additional_table_filters` that keeps a query inside one tenant.
-
-    Raises `ValueError` for what cannot be a tenant's id, as the id becomes part of an expression.
-    """
-    if TENANT_ID.fullmatch(tenant_id) is None:
-        raise ValueError(f"{tenant_id!r} is not a tenant id")
-    return "{" + ", ".join(f"'{table}': 'tenant_id = \\'{tenant_id}\\''" for table in TABLES) + "}"
-
-
 def read(client: Client, sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
-    """The answer to `sql` within one tenant; an answer without rows has its columns too."""
+    """The answer to `sql`, with `tenant_id` as a parameter; an answer without rows has its columns too."""
     asked: dict[str, Any] = {
         "parameters": {"tenant_id": tenant_id, **parameters},
-        "settings": {"additional_table_filters": tenant_filters(tenant_id), "max_execution_time": 30},
+        "settings": {"max_execution_time": 30},
     }
     frame = client.query_df(sql, **asked)
     if len(frame.columns):
@@ -78,7 +47,7 @@ def read(client: Client, sql: str, tenant_id: str, parameters: dict[str, Any]) -
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=500, show_spinner=False)
 def _rows(sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
-    return read(_client(), sql, tenant_id, parameters)
+    return read(_client(tenant_id), sql, tenant_id, parameters)
 
 
 def query(sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:

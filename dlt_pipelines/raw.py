@@ -21,7 +21,7 @@ from dlt_pipelines.clickhouse import Inserted, forget, warehouse
 from dlt_pipelines.collector import schema as collector
 from dlt_pipelines.operational import schema as operational
 from echolead.settings import Settings
-from echolead.warehouse import connect, create_databases
+from echolead.warehouse import connect
 
 # A column that is not in the schema is refused here, long before the warehouse: what is unknown stays in `payload`.
 FROZEN: Any = {"tables": "freeze", "columns": "freeze", "data_type": "freeze"}
@@ -160,7 +160,7 @@ def open_pipeline(name: str, settings: Settings, on_insert: Callable[[Inserted],
     return dlt.pipeline(
         pipeline_name=name,
         pipelines_dir=str(working_dir(settings)),
-        destination=warehouse(settings.clickhouse_url.get_secret_value(), on_insert),
+        destination=warehouse(settings.clickhouse("loader"), on_insert),
     )
 
 
@@ -181,10 +181,10 @@ def close(pipeline: dlt.Pipeline) -> None:
 
 
 def ensure_raw_tables(settings: Settings) -> None:
-    """Create the databases and every raw table or column that is missing. Safe to call at every start."""
-    url = settings.clickhouse_url.get_secret_value()
+    """Create every raw table or column that is missing. Safe to call at every start."""
+    url = settings.clickhouse("loader")
     with closing(connect(url)) as client:
-        create_databases(client)
+        client.command("CREATE DATABASE IF NOT EXISTS raw")
         found = client.query("SELECT table, name FROM system.columns WHERE database = 'raw'").result_rows
     if {(table.name, name) for table in TABLES.values() for name in table.columns.names} <= {*map(tuple, found)}:
         return

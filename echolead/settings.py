@@ -6,6 +6,7 @@ Each is `ECHOLEAD_<NAME>` in the environment. `echolead up` writes the addresses
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,9 +33,22 @@ class Settings(BaseSettings):
     """Address the parts of the embedded stack bind to."""
 
     clickhouse_url: SecretStr = SecretStr("")
-    """`http://user:password@host:port` of the warehouse, for the parts that write. Empty: embedded."""
+    """`http://user:password@host:port` of the warehouse as its owner: set-up and `doctor`. Empty: embedded."""
     clickhouse_readonly_url: SecretStr = SecretStr("")
-    """The same for readers (console, `echolead sql`): a user that can change nothing. Empty: `clickhouse_url`."""
+    """As the operator (`echolead sql`, Dagster's checks): every tenant's rows, and nothing to change. Empty:
+    `clickhouse_url`, as for the three that follow."""
+    clickhouse_loader_url: SecretStr = SecretStr("")
+    """As the loader: it reads and writes `raw`, and nothing else."""
+    clickhouse_dbt_url: SecretStr = SecretStr("")
+    """As dbt: it reads `raw`, and reads and writes the databases of the models."""
+    clickhouse_deliveries_url: SecretStr = SecretStr("")
+    """As the delivery engine: it reads `activation`."""
+    clickhouse_console_url: str = ""
+    """`http://host:port` of the warehouse for the console, which signs in with the account of the tenant it shows.
+    Empty: the host of `clickhouse_url`."""
+    clickhouse_tenant_key: SecretStr = SecretStr("")
+    """Key the passwords of the tenants' accounts are derived from (HMAC-SHA256), 32 random bytes or more. After a
+    change `echolead setup` gives the accounts their new passwords."""
 
     postgres_superuser_url: SecretStr = SecretStr("")
     """`postgresql://…` of a role that may create roles and databases: `echolead setup` only."""
@@ -103,6 +117,11 @@ class Settings(BaseSettings):
     def dagster_code_socket(self) -> Path:
         """Where Dagster's code server listens. It runs code for whoever reaches it, so it is no port."""
         return self.dagster_home / "code.sock"
+
+    def clickhouse(self, account: Literal["readonly", "loader", "dbt", "deliveries"]) -> str:
+        """Address of the warehouse with the account of one part; the owner's where it has none of its own."""
+        own: SecretStr = getattr(self, f"clickhouse_{account}_url")
+        return own.get_secret_value() or self.clickhouse_url.get_secret_value()
 
 
 def load_settings(data_dir: Path | None = None) -> Settings:

@@ -1,4 +1,4 @@
-"""Set-up of the servers, safe to repeat at every start: roles and databases, migrations, streams, demo tenant.
+"""Set-up of the servers, safe to repeat at every start: roles, databases, migrations, streams, accounts, demo tenant.
 
 `python -m echolead.setup [--demo]`. The tables and models of the warehouse follow in `python -m orchestration.prepare`,
 which knows them.
@@ -7,14 +7,19 @@ which knows them.
 import argparse
 import asyncio
 import sys
+from contextlib import closing
 from urllib.parse import unquote, urlsplit
 
 import psycopg
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from sqlalchemy import select
 
-from echolead import queue
+from echolead import queue, warehouse
 from echolead.demo import tenant
 from echolead.embedded import secrets
+from echolead.operational.database import connect, system_session
 from echolead.operational.migrate import NotProvisioned, migrate
+from echolead.operational.models import Tenant
 from echolead.operational.provision import Passwords, provision
 from echolead.settings import Settings, load_settings
 
@@ -45,6 +50,20 @@ def role_passwords(settings: Settings) -> Passwords:
     )
 
 
+def set_up_warehouse(settings: Settings) -> None:
+    """Create the warehouse's databases, and on a ClickHouse server the tenants' accounts."""
+    url = settings.clickhouse_url.get_secret_value()
+    engine = connect(settings.postgres_system_url.get_secret_value(), application_name="echolead set-up")
+    try:
+        with system_session(engine) as session:
+            tenant_ids = list(session.scalars(select(Tenant.tenant_id)))
+    finally:
+        engine.dispose()
+    with closing(warehouse.connect(url)) as client:
+        warehouse.create_databases(client)
+        warehouse.ensure_tenant_accounts(client, settings.clickhouse_tenant_key.get_secret_value(), tenant_ids)
+
+
 async def set_up_streams(settings: Settings) -> None:
     """Create the queue's streams, or bring their settings up to date."""
     client = await queue.connect(settings.nats_url.get_secret_value(), name="echolead set-up")
@@ -64,7 +83,9 @@ def main() -> int:
         set_up(settings)
         if arguments.demo:
             tenant.ensure(settings, secrets.load_or_make(settings.data_dir).demo_password)
-    except (NotProvisioned, psycopg.Error) as error:
+        if settings.clickhouse_url.get_secret_value():
+            set_up_warehouse(settings)
+    except (NotProvisioned, psycopg.Error, ClickHouseError) as error:
         sys.stderr.write(f"Set-up failed: {error}\n")
         return 1
     return 0

@@ -1,9 +1,11 @@
 """The warehouse client: ClickHouse over HTTP, embedded or not, through clickhouse-connect."""
 
+from collections.abc import Collection
+
 from clickhouse_connect import get_client
 from clickhouse_connect.driver.client import Client
 
-DATABASES = ("raw", "staging", "enriched", "marts", "activation", "ops")
+from echolead.warehouse_accounts import DATABASES, role_statements, tenant_statements
 
 
 def connect(url: str, *, database: str | None = None, query_timeout_seconds: int = 300) -> Client:
@@ -25,3 +27,15 @@ def create_databases(client: Client) -> None:
     """Create the databases of the layers where they are missing."""
     for database in DATABASES:
         client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+
+
+def ensure_tenant_accounts(client: Client, key: str, tenant_ids: Collection[str]) -> None:
+    """Let each of these tenants sign in to a ClickHouse server, where it sees its own rows.
+
+    `client` is the owner's. The embedded warehouse derives the accounts by itself and keeps none.
+    """
+    kept = client.command("SELECT count() FROM system.user_directories WHERE type != 'users_xml'")
+    if not kept:
+        return
+    for statement in [*role_statements(), *tenant_statements(key, tenant_ids)]:
+        client.command(statement)

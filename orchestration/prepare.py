@@ -87,7 +87,7 @@ def _create_dagster_tables(settings: Settings) -> None:
 
 
 def _is_built(settings: Settings) -> bool:
-    with closing(connect(settings.clickhouse_url.get_secret_value())) as client:
+    with closing(connect(settings.clickhouse("dbt"))) as client:
         return bool(client.command("EXISTS TABLE activation.lead_deliveries"))
 
 

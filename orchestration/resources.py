@@ -23,7 +23,5 @@ class EchoLead(dg.ConfigurableResource[None]):
     @contextmanager
     def warehouse(self) -> Iterator[Client]:
         """A connection to the warehouse that may read only."""
-        settings = self.settings()
-        url = settings.clickhouse_readonly_url.get_secret_value() or settings.clickhouse_url.get_secret_value()
-        with closing(connect(url)) as client:
+        with closing(connect(self.settings().clickhouse("readonly"))) as client:
             yield client

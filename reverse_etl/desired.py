@@ -109,8 +109,8 @@ class DesiredState:
 
     def is_there(self) -> bool:
         """Whether the table exists, so that a lead missing from it is one that is not wanted."""
-        query = "select 1 from system.tables where database = 'activation' and name = 'lead_deliveries'"
-        return bool(self._query(query))
+        [(is_there,)] = self._query("exists table activation.lead_deliveries")
+        return bool(is_there)
 
     def _query(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         if self._connected is None:

@@ -84,7 +84,7 @@ class Engine:
         self._tenants = connect(
             settings.postgres_app_url.get_secret_value(), pool_size=10, application_name="echolead engine lanes"
         )
-        self._desired = DesiredState(settings.clickhouse_url.get_secret_value())
+        self._desired = DesiredState(settings.clickhouse("deliveries"))
         self._lanes: dict[tuple[str, UUID], Running] = {}
         self._loop = asyncio.new_event_loop()
         # Looking up a dead destination's name holds a thread for seconds; the other lanes need theirs.

@@ -52,12 +52,21 @@ def nats_server(servers_dir: Path) -> Iterator[EmbeddedNats]:
         yield server
 
 
+WAREHOUSE_PASSWORDS = {
+    "loader_password": "test-loader",
+    "dbt_password": "test-dbt",
+    "deliveries_password": "test-deliveries",
+    "tenant_key": "test-tenant-key",
+}
+
+
 @pytest.fixture(scope="session")
 def warehouse_server(servers_dir: Path) -> "Iterator[EmbeddedWarehouse]":
     """A running embedded warehouse with nothing in it."""
     from echolead.embedded.clickhouse import EmbeddedWarehouse  # noqa: PLC0415  # tests without a warehouse need no engine
 
-    server = EmbeddedWarehouse(servers_dir / "warehouse", free_port(), "test-writer", "test-reader")
+    directory = servers_dir / "warehouse"
+    server = EmbeddedWarehouse(directory, free_port(), "test-writer", "test-reader", **WAREHOUSE_PASSWORDS)
     server.prepare()
     with running(server.part(), servers_dir / "logs"):
         yield server

@@ -88,7 +88,7 @@ class EventLoader:
             self._resources = {table: self._resource(table) for table in TABLES}
             self._pipeline = self._new_pipeline()
             opening.callback(self._close_pipeline)
-            self._warehouse = opening.enter_context(closing(connect(self._settings.clickhouse_url.get_secret_value())))
+            self._warehouse = opening.enter_context(closing(connect(self._settings.clickhouse("loader"))))
             opening.enter_context(self._intake)
             self._open = opening.pop_all()
         return self

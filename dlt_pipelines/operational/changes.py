@@ -151,7 +151,7 @@ def open_mirror(settings: Settings) -> Iterator[Mirror]:
     engine = connect(settings.postgres_system_url.get_secret_value(), pool_size=1, application_name="echolead mirror")
     try:
         with (
-            closing(connect_warehouse(settings.clickhouse_url.get_secret_value())) as warehouse,
+            closing(connect_warehouse(settings.clickhouse("loader"))) as warehouse,
             system_session(engine) as session,
         ):
             yield Mirror(session, warehouse)

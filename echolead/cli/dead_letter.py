@@ -96,7 +96,7 @@ def _rows(data_dir: Path | None, query: str, parameters: dict[str, Any]) -> tupl
 def _warehouse(data_dir: Path | None) -> Iterator[Client]:
     """The warehouse. Raises `CommandFailed` when there is none, or nothing was loaded yet."""
     settings = load_settings(data_dir)
-    url = settings.clickhouse_url.get_secret_value()
+    url = settings.clickhouse("readonly")
     if not url:
         raise CommandFailed(
             f"There is no stack in {settings.data_dir}: start one with `echolead up`, name its folder with --data-dir, "

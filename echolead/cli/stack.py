@@ -244,7 +244,7 @@ def sql(
 ) -> None:
     """Ask the warehouse, as a user that can change nothing."""
     settings = load_settings(data_dir)
-    url = settings.clickhouse_readonly_url.get_secret_value() or settings.clickhouse_url.get_secret_value()
+    url = settings.clickhouse("readonly")
     if not url:
         raise CommandFailed("No warehouse is known here. Start the stack with `echolead up`, or name its --data-dir.")
     parameters = {"default_format": "JSONEachRow" if as_json else output_format}

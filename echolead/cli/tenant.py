@@ -1,5 +1,6 @@
 """`echolead tenant`: tenants, their hosts and origins."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from echolead.operational.tenants import (
     show_tenant,
 )
 from echolead.security import Vault
+from echolead.settings import Settings
 
 is_group = True
 app = typer.Typer(help="Tenants, their hosts and their pages' origins.", no_args_is_help=True)
@@ -58,9 +60,10 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         ip_policy=ip_policy,
         consent_default=consent_default,
     )
-    with administering(data_dir) as (_, session):
+    with administering(data_dir) as (stack, session):
         create_tenant(session, tenant_id, actor=actor(), settings=settings, hosts=host or [], origins=origin or [])
         view = show_tenant(session, tenant_id)
+    _let_read(stack, tenant_id)
     _show(view, as_json)
 
 
@@ -212,6 +215,27 @@ def _set_active(tenant_id: str, is_active: bool, data_dir: Path | None, as_json:
         set_active(session, tenant_id, is_active, actor=actor())
         view = show_tenant(session, tenant_id)
     _show(view, as_json)
+
+
+def _let_read(settings: Settings, tenant_id: str) -> None:
+    """Give the tenant its account of the warehouse, which the console signs in with."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415  # the other commands need no client
+
+    from echolead import warehouse  # noqa: PLC0415
+
+    url = settings.clickhouse_url.get_secret_value()
+    if not url:
+        if settings.clickhouse("readonly"):
+            typer.echo("The warehouse has no account for it yet: `echolead setup` makes it as the owner.", err=True)
+        return
+    try:
+        with closing(warehouse.connect(url)) as client:
+            warehouse.ensure_tenant_accounts(client, settings.clickhouse_tenant_key.get_secret_value(), [tenant_id])
+    except ClickHouseError as error:
+        raise CommandFailed(
+            f"Tenant {tenant_id} was created, but the warehouse has no account for it ({error}). `echolead setup` "
+            "makes what is missing."
+        ) from error
 
 
 def _show(view: TenantView, as_json: bool) -> None:

@@ -28,6 +28,7 @@ from echolead.embedded.ports import Port
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
 from echolead.settings import Settings
+from echolead.warehouse_accounts import DATABASES
 
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * 1024**3, 1024**3
 MAX_LAG_MESSAGES = 1000
@@ -272,7 +273,7 @@ async def _silent(_: Exception) -> None:
 
 def _warehouse(settings: Settings) -> Iterator[Finding]:
     with closing(warehouse.connect(settings.clickhouse_url.get_secret_value(), query_timeout_seconds=10)) as client:
-        missing = [name for name in warehouse.DATABASES if not client.command(f"EXISTS DATABASE {name}")]
+        missing = [name for name in DATABASES if not client.command(f"EXISTS DATABASE {name}")]
         if missing:
             names = ", ".join(missing)
             yield Finding("wrong", "Warehouse", f"databases are missing: {names}", "Run `echolead up` (or `setup`).")

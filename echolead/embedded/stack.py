@@ -21,6 +21,7 @@ from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.embedded.secrets import StackSecrets, load_or_make, write_private
 from echolead.operational.provision import APP, DAGSTER, DATABASE, OWNER, SYSTEM
 from echolead.settings import STACK_ENV, Settings
+from echolead.warehouse_accounts import DBT, DELIVERIES, LOADER
 
 DEMO_CAMPAIGN = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
 MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) is 108, with a zero at its end
@@ -209,7 +210,14 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
         )
     if not given.clickhouse_url.get_secret_value():
         warehouse = EmbeddedWarehouse(
-            data_dir / "warehouse", Port.WAREHOUSE.of(port_base), secrets.warehouse, secrets.warehouse_reader
+            data_dir / "warehouse",
+            Port.WAREHOUSE.of(port_base),
+            secrets.warehouse,
+            secrets.warehouse_operator,
+            loader_password=secrets.warehouse_loader,
+            dbt_password=secrets.warehouse_dbt,
+            deliveries_password=secrets.warehouse_deliveries,
+            tenant_key=given.clickhouse_tenant_key.get_secret_value() or secrets.warehouse_tenant_key,
         )
     settings = given.model_copy(update={"data_dir": data_dir, "port_base": port_base})
     _check_length(settings.dagster_code_socket)
@@ -230,7 +238,11 @@ def _own_addresses(given: Settings, port_base: int) -> dict[str, str]:
 
 
 def _secret_settings(given: Settings, secrets: StackSecrets) -> dict[str, SecretStr]:
-    made = {"secret_keys": secrets.secret_key, "jwt_secret": secrets.jwt_secret}
+    made = {
+        "secret_keys": secrets.secret_key,
+        "jwt_secret": secrets.jwt_secret,
+        "clickhouse_tenant_key": secrets.warehouse_tenant_key,
+    }
     return {name: SecretStr(value) for name, value in made.items() if name not in given.model_fields_set}
 
 
@@ -258,6 +270,9 @@ def _server_settings(
     if warehouse is not None:
         found["clickhouse_url"] = SecretStr(warehouse.url)
         found["clickhouse_readonly_url"] = SecretStr(warehouse.readonly_url)
+        found["clickhouse_console_url"] = warehouse.address
+        for account in (LOADER, DBT, DELIVERIES):
+            found[f"clickhouse_{account}_url"] = SecretStr(warehouse.url_of(account))
     return found
 
 

@@ -41,7 +41,7 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
 
 def export_connection(settings: Settings) -> None:
     """Set the variables that dbt_project/profiles.yml reads, in this process and those it starts."""
-    url = urlsplit(settings.clickhouse_url.get_secret_value())
+    url = urlsplit(settings.clickhouse("dbt"))
     os.environ.update(
         {
             "ECHOLEAD_DBT_HOST": url.hostname or "127.0.0.1",

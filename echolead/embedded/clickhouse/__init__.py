@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 
 from echolead.embedded.clickhouse.configuration import Configuration, default_memory_bytes
-from echolead.embedded.clickhouse.users import READER, WRITER
 from echolead.embedded.part import Part, python
+from echolead.warehouse_accounts import DBT, DELIVERIES, LOADER, OPERATOR, OWNER
 
 CONFIGURATION_FILE = "server.json"
 
@@ -20,7 +20,8 @@ CONFIGURATION_FILE = "server.json"
 class EmbeddedWarehouse:
     """A warehouse under `data_dir`, on loopback unless `host` says otherwise.
 
-    Two users: `echolead` may do everything, `reader` may change nothing and see no file.
+    The accounts are those of echolead/warehouse_accounts.py; one without a password cannot sign in, and no tenant can
+    without `tenant_key`.
     """
 
     data_dir: Path
@@ -28,16 +29,29 @@ class EmbeddedWarehouse:
     password: str
     readonly_password: str
     host: str = "127.0.0.1"
+    loader_password: str = ""
+    dbt_password: str = ""
+    deliveries_password: str = ""
+    tenant_key: str = ""
 
     @property
     def url(self) -> str:
         """Address with full rights."""
-        return f"http://{WRITER}:{self.password}@{self.host}:{self.port}"
+        return self.url_of(OWNER)
 
     @property
     def readonly_url(self) -> str:
-        """Address of the user that only reads."""
-        return f"http://{READER}:{self.readonly_password}@{self.host}:{self.port}"
+        """Address of the operator, who reads every tenant's rows and changes nothing."""
+        return self.url_of(OPERATOR)
+
+    @property
+    def address(self) -> str:
+        """Address without an account."""
+        return f"http://{self.host}:{self.port}"
+
+    def url_of(self, account: str) -> str:
+        """Address of one account."""
+        return f"http://{account}:{self._passwords[account]}@{self.host}:{self.port}"
 
     def prepare(self) -> None:
         """Write the server's configuration (mode 0600: it holds the passwords)."""
@@ -46,8 +60,8 @@ class EmbeddedWarehouse:
             data_dir=str(self.data_dir.resolve()),
             host=self.host,
             port=self.port,
-            password=self.password,
-            readonly_password=self.readonly_password,
+            passwords=self._passwords,
+            tenant_key=self.tenant_key,
             max_memory_bytes=default_memory_bytes(),
         ).save(self._configuration)
 
@@ -58,6 +72,16 @@ class EmbeddedWarehouse:
             command=python("-m", "echolead.embedded.clickhouse", str(self._configuration.resolve())),
             ready=self._missing,
         )
+
+    @property
+    def _passwords(self) -> dict[str, str]:
+        return {
+            OWNER: self.password,
+            OPERATOR: self.readonly_password,
+            LOADER: self.loader_password,
+            DBT: self.dbt_password,
+            DELIVERIES: self.deliveries_password,
+        }
 
     @property
     def _configuration(self) -> Path:
@@ -74,4 +98,4 @@ class EmbeddedWarehouse:
 
     @property
     def _auth(self) -> tuple[str, str]:
-        return (WRITER, self.password)
+        return (OWNER, self.password)

@@ -1,5 +1,6 @@
 """The server process: `python -m echolead.embedded.clickhouse CONFIGURATION_FILE`."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import uvicorn
 
 from echolead.embedded.clickhouse.application import Application
 from echolead.embedded.clickhouse.configuration import Configuration
+from echolead.embedded.clickhouse.confinement import USER_FILES_DIRECTORY
 from echolead.embedded.clickhouse.engine import DirectoryHeld, Engine
 from echolead.embedded.clickhouse.wire import Connection
 
@@ -22,6 +24,10 @@ def main(configuration_file: str) -> None:
         engine = Engine(Path(configuration.data_dir), configuration.max_memory_bytes)
     except DirectoryHeld as held:
         sys.exit(str(held))
+    # The engine looks for tables among the files of the working directory: one that is empty has none.
+    os.chdir(Path(configuration.data_dir) / USER_FILES_DIRECTORY)
+    # The guard reads syntax trees, which are deeper than the statements.
+    sys.setrecursionlimit(10_000)
     # uvicorn drains, then raises the signal again: it was obeyed, so the process ends with status 0.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     uvicorn.run(

@@ -19,6 +19,7 @@ from echolead.embedded.clickhouse.guard import Guard
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.running import Running
 from echolead.embedded.clickhouse.sessions import Sessions
+from echolead.embedded.clickhouse.tenant_tables import TenantTables
 from echolead.embedded.clickhouse.users import Users
 
 log = structlog.get_logger("echolead.embedded.clickhouse")
@@ -33,10 +34,11 @@ class Application:
     def __init__(self, engine: Engine, configuration: Configuration) -> None:
         self.engine = engine
         self.configuration = configuration
-        self.users = Users(configuration.password, configuration.readonly_password)
+        self.users = Users(configuration.passwords, configuration.tenant_key)
         self.sessions = Sessions(engine)
-        self.executor = Executor(engine, self.sessions)
-        self.guard = Guard(engine.table_functions)
+        tenant_tables = TenantTables(engine)
+        self.executor = Executor(engine, self.sessions, tenant_tables)
+        self.guard = Guard(engine, tenant_tables)
         self.running = Running(engine, configuration.max_concurrent_queries)
         # More threads than queries: killing one takes a thread too.
         self.threads = ThreadPoolExecutor(configuration.max_concurrent_queries + 4, thread_name_prefix="query")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from echolead.warehouse_accounts import OWNER
+
 MIB = 1024 * 1024
 
 
@@ -16,18 +18,26 @@ def default_memory_bytes() -> int:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Settings of one server. `max_memory_bytes` caps the engine, all queries together."""
+    """Settings of one server. `max_memory_bytes` caps the engine, all queries together.
+
+    `passwords` is by account (echolead/warehouse_accounts.py), `tenant_key` what those of tenants are derived from.
+    """
 
     data_dir: str
     host: str
     port: int
-    password: str
-    readonly_password: str
+    passwords: dict[str, str]
+    tenant_key: str
     max_memory_bytes: int
     max_concurrent_queries: int = 32
     max_query_text_bytes: int = 16 * MIB
     idle_timeout_seconds: int = 30
     body_timeout_seconds: int = 120
+
+    @property
+    def password(self) -> str:
+        """The owner's."""
+        return self.passwords[OWNER]
 
     def save(self, path: Path) -> None:
         """Write the file, readable by its owner only from its first byte on."""

@@ -18,7 +18,7 @@ from urllib.parse import quote as quote_url
 
 import psutil
 
-from echolead.embedded.clickhouse import sql
+from echolead.embedded.clickhouse import confinement, sql
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 
 LOCK_FILE = "server.lock"
@@ -126,6 +126,7 @@ class Engine:
             "max_server_memory_usage": max_memory_bytes,
             "mark_cache_size": max_memory_bytes // 16,
             "tmp_path": f"{self.spool_dir}/",
+            "config-file": confinement.write_configuration(data_dir.resolve()),
         }
         self._address = f"{data_dir / 'store'}?" + "&".join(f"{k}={quote_url(str(v))}" for k, v in options.items())
         self._opening = threading.Lock()
@@ -133,7 +134,6 @@ class Engine:
         self.version = self._keeper.value("SELECT version()")
         self.timezone = self._keeper.value("SELECT timezone()")
         self.host_name = self._keeper.value("SELECT hostName()")
-        self.table_functions = self._keeper.value("SELECT name FROM system.table_functions").split()
 
     def handle(self) -> Handle:
         """A fresh handle: default database, default settings."""

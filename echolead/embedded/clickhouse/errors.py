@@ -9,11 +9,13 @@ class Code(IntEnum):
 
     BAD_ARGUMENTS = 36
     NOT_IMPLEMENTED = 48
+    UNKNOWN_TABLE = 60
     SYNTAX_ERROR = 62
     UNKNOWN_FORMAT = 73
     UNKNOWN_SETTING = 115
     TIMEOUT_EXCEEDED = 159
     READONLY = 164
+    TOO_DEEP_AST = 167
     TOO_MANY_SIMULTANEOUS_QUERIES = 202
     QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING = 216
     NOT_ENOUGH_SPACE = 243
@@ -83,6 +85,13 @@ class WarehouseError(Exception):
         error.name = names[-1] if names else ""
         error._text = _unwrapped(message[found.start() :].strip())
         return error
+
+    def without(self, part: re.Pattern[str]) -> "WarehouseError":
+        """The same error, its text without what `part` matches; the name of the error stays at its end."""
+        found = part.search(self._text)
+        if found is not None:
+            self._text = f"{self._text[: found.start()].rstrip(' .')}. ({self.name})"
+        return self
 
     @property
     def status(self) -> int:

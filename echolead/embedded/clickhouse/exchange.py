@@ -24,7 +24,7 @@ from echolead.embedded.clickhouse.formats import PLAIN_TEXT, content_type
 from echolead.embedded.clickhouse.multipart import is_multipart, read_form
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.sql import Shape, Statement
-from echolead.embedded.clickhouse.users import User
+from echolead.warehouse_accounts import Account
 
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse.application import Application
@@ -53,9 +53,7 @@ class Exchange:
             user = self._authenticate()
             with ExitStack() as files:
                 query = await self._read(user, files)
-                self._application.guard.check(query.statement, is_readonly=user.is_readonly)
-                if user.is_readonly:
-                    self._application.guard.check_settings(query.request.settings)
+                await self._application.in_thread(self._application.guard.check, query)
                 with self._application.running.slot(query):
                     await self._execute(query)
         except ClientGone:
@@ -66,10 +64,10 @@ class Exchange:
             # Only a server that stops cancels a request: nobody is left above us who must know of it.
             await self._refuse(WarehouseError(Code.QUERY_WAS_CANCELLED, "The server stops: ask again once it is back"))
 
-    def _authenticate(self) -> User:
+    def _authenticate(self) -> Account:
         return self._application.users.authenticate(self._request.headers, self._request.parameters)
 
-    async def _read(self, user: User, files: ExitStack) -> Query:
+    async def _read(self, user: Account, files: ExitStack) -> Query:
         request = self._request
         if request.flag("decompress"):
             raise WarehouseError(
@@ -93,7 +91,7 @@ class Exchange:
             return Query(request, user, statement, tables=tables)
         return await self._read_text(user, body, files)
 
-    async def _read_text(self, user: User, body: Body, files: ExitStack) -> Query:
+    async def _read_text(self, user: Account, body: Body, files: ExitStack) -> Query:
         start = self._request.query + b"\n" if self._request.query else b""
         if start and (statement := sql.parse(start)).shape is Shape.INSERT_DATA:
             return await self._with_data(user, statement, body, files)
@@ -114,10 +112,10 @@ class Exchange:
             raise WarehouseError(Code.QUERY_IS_TOO_LARGE, f"The query is longer than {self._limit_bytes} bytes")
         return Query(self._request, user, statement)
 
-    async def _with_data(self, user: User, statement: Statement, body: Body, files: ExitStack) -> Query:
+    async def _with_data(self, user: Account, statement: Statement, body: Body, files: ExitStack) -> Query:
         if user.is_readonly:
             # Before the data is read: a reader must not be able to fill the disk.
-            self._application.guard.check(statement, is_readonly=True)
+            await self._application.in_thread(self._application.guard.check, Query(self._request, user, statement))
         data = files.enter_context(await body.spool(statement.data, self._engine.spool_dir))
         return Query(self._request, user, statement, data=data)
 

@@ -12,12 +12,13 @@ from echolead.embedded.clickhouse.engine import Engine, Handle, Outcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.external import ExternalTable
 from echolead.embedded.clickhouse.formats import is_by_blocks
-from echolead.embedded.clickhouse.guard import READER_MAX_SECONDS
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.sessions import Session, Sessions
 from echolead.embedded.clickhouse.sql import Shape, Statement
-from echolead.embedded.clickhouse.users import User
+from echolead.embedded.clickhouse.tenant_tables import TenantTables
+from echolead.warehouse_accounts import Account
 
+READER_MAX_SECONDS = 300
 READER_SETTINGS = {"max_execution_time": str(READER_MAX_SECONDS)}
 
 
@@ -26,7 +27,7 @@ class Query:
     """One statement with everything it needs. `tag` is how a running query is found again, to be killed."""
 
     request: Request
-    user: User
+    user: Account
     statement: Statement
     data: IO[bytes] | None = None
     tables: tuple[ExternalTable, ...] = ()
@@ -51,17 +52,22 @@ class Query:
 class Executor:
     """Runs queries, each in the thread that calls it."""
 
-    def __init__(self, engine: Engine, sessions: Sessions) -> None:
+    def __init__(self, engine: Engine, sessions: Sessions, tenant_tables: TenantTables) -> None:
         self._engine = engine
         self._sessions = sessions
+        self._tenant_tables = tenant_tables
 
     def run(self, query: Query, output: int | None) -> Outcome:
         """Run to the end; the rows of a READ go to the file descriptor `output`."""
         parameters = query.request.query_parameters
-        with self._handle(query) as handle:
-            if output is not None and query.comes_in_blocks:
-                return handle.stream(_text(query, None), query.format, parameters, output)
-            outcome = handle.run(_text(query, output), query.format, parameters)
+        try:
+            with self._handle(query) as handle:
+                if output is not None and query.comes_in_blocks:
+                    return handle.stream(_text(query, None), query.format, parameters, output)
+                outcome = handle.run(_text(query, output), query.format, parameters)
+        finally:
+            if query.statement.shape is Shape.COMMAND:
+                self._tenant_tables.forget()
         if query.statement.shape is Shape.INSERT_DATA:
             # A server counts the rows of the request as read.
             return replace(outcome, read_rows=outcome.written_rows, read_bytes=outcome.written_bytes)
@@ -101,7 +107,7 @@ class Executor:
             if database:
                 handle.use(database)
             # The guard has let a reader's settings through. External data is read after them: they say how.
-            _create_tables(handle, query, {**(READER_SETTINGS if query.user.is_readonly else {}), **_settings(query)})
+            _create_tables(handle, query, self._all_settings(query))
             if query.user.is_readonly:
                 # Under `readonly = 1` the statement sets none.
                 handle.set({"readonly": "2" if _lists_settings(query.statement) else "1"})
@@ -110,6 +116,13 @@ class Executor:
             yield handle
         finally:
             handle.close()
+
+    def _all_settings(self, query: Query) -> dict[str, str]:
+        """What the request sets, between a reader's limits and a tenant's filters: nothing is set above those."""
+        account = query.user
+        limits = READER_SETTINGS if account.is_readonly else {}
+        filters = {"additional_table_filters": self._tenant_tables.filters(account)} if account.tenant_id else {}
+        return {**limits, **_settings(query), **filters}
 
 
 @contextmanager

@@ -21,6 +21,11 @@ class ExternalTable:
             raise WarehouseError(Code.BAD_ARGUMENTS, f"{self._format} is not the name of a format")
         self._structure = _structure(name, options)
 
+    @property
+    def definition(self) -> str:
+        """The statement that makes the table. Its structure is the client's text: the guard looks at it."""
+        return f"CREATE TEMPORARY TABLE {self._name} ({self._structure}) ENGINE = Memory"
+
     def create(self, handle: Handle) -> None:
         """Make the table, empty. The settings of the request come after this: they are for its query and its data."""
         columns = ", ".join(self._columns(handle))

@@ -1,76 +1,244 @@
-"""What the engine alone would not refuse.
+"""What an account may run, decided on the engine's own parse of the statement.
 
-The embedded engine has no users, and under `readonly = 1` it still runs `file()` on any path, infers the structure of
-files and addresses for DESCRIBE and EXPLAIN, and kills queries. So the reader's statements are looked at before they
-run. `python()` reads variables of this very process, passwords among them, and `eval()` runs text that nobody has
-looked at: both are refused to everyone.
+The engine has one user, whose grants (confinement.py) keep every statement inside the warehouse. Which account may do
+what there is decided here, and so is what no grant covers: `python()` reads variables of this very process, passwords
+among them, `eval()` runs text that nobody has looked at, the function `file()` reads any file, and so may the source of
+a dictionary.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 
+from echolead.embedded.clickhouse.engine import Engine, Handle
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
-from echolead.embedded.clickhouse.sql import Shape, Statement, Token, tokens
+from echolead.embedded.clickhouse.execution import READER_MAX_SECONDS, Query
+from echolead.embedded.clickhouse.parsed import Parsed, parse
+from echolead.embedded.clickhouse.sql import Shape, Statement, quote_name
+from echolead.embedded.clickhouse.tenant_tables import TenantTables
+from echolead.warehouse_accounts import TENANT_DATABASES, Account
 
-# Table functions that reach nothing outside the warehouse.
+EVERYONES_TABOO = frozenset({"python", "eval", "file", "executable", "catboostevaluate"})
+# Functions that read a table or dictionary named in a text.
+TABLES_BY_TEXT = frozenset({"joinget", "joingetornull", "hascolumnintable"})
+# Table functions that reach nothing and read no other table. A list of what may: a new one of the engine is refused.
 HARMLESS_TABLE_FUNCTIONS = frozenset({
     "numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "values", "sqlstandardvalues", "null", "view", "format",
-    "input", "generaterandom", "generateseries", "generate_series", "merge", "loop", "dictionary", "mergetreeindex",
+    "input", "generaterandom", "generateseries", "generate_series",
 })  # fmt: skip
-# Ordinary functions that read files, connect, or look names up.
-REACHING_FUNCTIONS = frozenset({"file", "hascolumnintable", "reversednsquery", "catboostevaluate"})
-EVERYONES_TABOO = frozenset({"python", "eval"})
+# Functions a reader may call: all of these categories of system.functions, and of the rest the ones named.
+HARMLESS_CATEGORIES = frozenset({
+    "Aggregate Functions", "Arithmetic", "Arrays", "Bit", "Bitmap", "Comparison", "Conditional", "Dates and Times",
+    "Distance", "Encoding", "Financial", "Geo", "Geo Polygon", "Hash", "IP Address", "JSON", "Logical", "Map",
+    "Mathematical", "Null", "NumericIndexedVector", "QBit", "Random Number", "Rounding", "String", "String Replacement",
+    "String Search", "String Splitting", "Time Series", "Time Window", "Tuple", "Type Conversion", "URL", "UUID",
+})  # fmt: skip
+HARMLESS_OTHERS = frozenset({
+    "and", "or", "not", "lambda", "array", "tuple", "map", "bar", "bytesize", "blocknumber", "casewithexpression",
+    "countdigits", "currentdatabase", "currentuser", "defaultvalueofargumenttype", "defaultvalueoftypename",
+    "exists", "finalizeaggregation", "formatreadabledecimalsize", "formatreadablequantity", "formatreadablesize",
+    "formatreadabletimedelta", "getsubcolumn", "getsizeofenumtype", "identity", "ignore", "indexhint",
+    "initializeaggregation", "isconstant", "isdecimaloverflow", "levenshteindistance", "materialize", "neighbor",
+    "parsereadablesize", "parsereadablesizeornull", "parsereadablesizeorzero", "parsetimedelta", "rownumberinallblocks",
+    "rownumberinblock", "runningaccumulate", "runningdifference", "runningdifferencestartingwithfirstvalue",
+    "throwif", "timezone", "tocolumntypename", "totypename", "transform", "variantelement", "varianttype", "version",
+    "visiblewidth", "grouping", "in", "notin", "globalin", "globalnotin", "nullin", "notnullin", "servertimezone",
+    "hostname",
+})  # fmt: skip
 
-# Settings a reader's request may bring: how an answer is written, what it may cost, which rows it holds. A list of what
-# may, not of what may not: `dialect` alone would make every look at a statement worthless.
+READS = frozenset({
+    "SelectWithUnionQuery", "SelectIntersectExceptQuery", "ExplainQuery", "DescribeQuery", "ShowTablesQuery",
+    "ShowColumnsQuery", "UseQuery", "SetQuery",
+})  # fmt: skip
+# What is said of a table without reading it. The engine gives no tree of these.
+METADATA = ("ExistsTable", "ExistsView", "ExistsDictionary", "ExistsDatabase", "ShowCreate", "ShowFunctions")
+CHANGES = frozenset({
+    "InsertQuery", "CreateQuery", "AlterQuery", "DropQuery", "RenameQuery", "OptimizeQuery", "DeleteQuery",
+    "UpdateQuery",
+})  # fmt: skip
+TENANT_KINDS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
+HARMLESS_SYSTEM_TABLES = frozenset({("system", name) for name in ("settings", "one", "numbers", "zeros")})
+
+# Settings a reader's request may bring: how an answer is written, what it may cost. A list of what may, not of what may
+# not: `dialect` alone would make every look at a statement worthless.
 READER_MAY_SET = frozenset({
-    "additional_result_filter", "additional_table_filters", "aggregate_functions_null_for_empty",
-    "cast_string_to_dynamic_use_inference", "cast_string_to_variant_use_inference", "extremes", "final",
-    "join_use_nulls", "limit", "log_comment", "max_block_size", "max_execution_time", "max_result_bytes",
-    "max_result_rows", "max_rows_to_read", "max_bytes_to_read", "max_threads", "offset", "read_overflow_mode",
-    "result_overflow_mode", "session_timezone", "timeout_overflow_mode", "totals_mode", "use_client_time_zone",
+    "aggregate_functions_null_for_empty", "cast_string_to_dynamic_use_inference",
+    "cast_string_to_variant_use_inference", "extremes", "final", "join_use_nulls", "limit", "log_comment",
+    "max_block_size", "max_execution_time", "max_result_bytes", "max_result_rows", "max_rows_to_read",
+    "max_bytes_to_read", "max_threads", "offset", "read_overflow_mode", "result_overflow_mode", "session_timezone",
+    "timeout_overflow_mode", "totals_mode", "use_client_time_zone",
 })  # fmt: skip
 READER_MAY_SET_PREFIXES = ("output_format_", "input_format_", "date_time_")
-READER_MAX_SECONDS = 300
 
 
 class Guard:
-    """Decides on a statement from its tokens. `table_functions` are all the engine has."""
+    """Decides on queries. One for a server: it keeps the list of the tenants' tables."""
 
-    def __init__(self, table_functions: Iterable[str]) -> None:
-        self._reaching = REACHING_FUNCTIONS | ({name.lower() for name in table_functions} - HARMLESS_TABLE_FUNCTIONS)
+    def __init__(self, engine: Engine, tenant_tables: TenantTables) -> None:
+        self._engine = engine
+        self._tenant_tables = tenant_tables
+        with engine.borrowed() as handle:
+            self._harmless = harmless_functions(handle)
+            self._combinators = combinators(handle)
 
-    def check_settings(self, settings: Mapping[str, str]) -> None:
-        """Raise `WarehouseError` when the reader's request brings a setting that it may not.
-
-        `additional_table_filters` and `additional_result_filter` are expressions: they are looked at like statements.
-        """
-        for name, value in settings.items():
-            if name not in READER_MAY_SET and not name.startswith(READER_MAY_SET_PREFIXES):
-                raise WarehouseError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode.")
-            if name == "max_execution_time" and not _is_between(value, 0, READER_MAX_SECONDS):
-                raise WarehouseError(
-                    Code.READONLY, f"Setting max_execution_time shouldn't be greater than {READER_MAX_SECONDS}."
-                )
-            # Filters are text within text: the quotes of each level are taken off to see what is called inside.
-            inner = value.translate({ord(mark): " " for mark in "'\"`\\"}).encode()
-            for function in sorted(_called(tuple(tokens(inner))) & (self._reaching | EVERYONES_TABOO)):
-                raise WarehouseError(Code.READONLY, f"reader: Cannot use the function {function} in readonly mode.")
-
-    def check(self, statement: Statement, *, is_readonly: bool) -> None:
-        """Raise `WarehouseError` when the user may not run this."""
-        called = _called(statement.tokens)
-        for name in sorted(called & EVERYONES_TABOO):
-            raise WarehouseError(Code.ACCESS_DENIED, f"The table function {name} is not available")
-        if not is_readonly:
+    def check(self, query: Query) -> None:
+        """Raise `WarehouseError` when the account may not run this."""
+        account, statement = query.user, query.statement
+        _check_characters(statement)
+        _check_format(query.format)
+        with self._engine.borrowed() as handle:
+            parsed = parse(handle, whole_text(statement), query.request.query_parameters)
+            for table in query.tables:
+                _check_definition(parse(handle, table.definition, {}))
+        if account.is_readonly:
+            check_settings(query.request.settings)
+        _check_everyone(parsed, statement, query.request.settings)
+        if account.is_owner:
             return
-        if statement.shape is not Shape.READ and statement.kind not in {b"USE", b"SET"}:
-            raise WarehouseError(Code.READONLY, "reader: Cannot execute query in readonly mode.")
-        for name in sorted(called & self._reaching):
-            raise WarehouseError(Code.READONLY, f"reader: Cannot use the function {name} in readonly mode.")
-        if any(token.name.startswith(b"additional_") for token in statement.tokens):
-            raise WarehouseError(Code.READONLY, "reader: Filters come with the request, not in the statement.")
-        if any(token.kind == "quoted" and b"/" in token.text for token in statement.tokens):
-            raise WarehouseError(Code.READONLY, "reader: Cannot read files in readonly mode.")
+        self._check_kind(account, parsed)
+        self._check_functions(account, parsed)
+        if account.tenant_id:
+            self._check_tenant(account, query, parsed)
+        else:
+            _check_databases(account, parsed, query.request.database or "default")
+
+    def _check_kind(self, account: Account, parsed: Parsed) -> None:
+        if account.tenant_id:
+            allowed = parsed.kind in TENANT_KINDS
+        else:
+            allowed = parsed.kind in READS or parsed.kind.startswith(METADATA)
+            allowed = allowed or (parsed.kind in CHANGES and not account.is_readonly)
+        if not allowed or (parsed.dictionary_sources and not account.is_owner):
+            code = Code.READONLY if account.is_readonly else Code.ACCESS_DENIED
+            raise WarehouseError(code, f"{account.name}: Cannot execute query in readonly mode ({parsed.kind}).")
+        if parsed.kind in READS and account.is_readonly and parsed.settings:
+            raise WarehouseError(
+                Code.READONLY, f"{account.name}: Settings come with the request, not in the statement."
+            )
+
+    def _check_functions(self, account: Account, parsed: Parsed) -> None:
+        called = {name for name in parsed.functions if account.is_readonly and not self._is_harmless(name)}
+        called |= parsed.functions & TABLES_BY_TEXT | {name for name in parsed.functions if name.startswith("dict")}
+        for name in sorted(called | (parsed.table_functions - HARMLESS_TABLE_FUNCTIONS)):
+            raise WarehouseError(Code.READONLY, f"{account.name}: Cannot use the function {name}.")
+
+    def _is_in_default(self, name: str) -> bool:
+        """Whether a name of WITH is a table as well, which the name means outside of its WITH."""
+        with self._engine.borrowed() as handle:
+            return handle.value(f"EXISTS TABLE default.{quote_name(name)}") == "1"
+
+    def _is_harmless(self, name: str) -> bool:
+        if name in self._harmless:
+            return True
+        return any(name.endswith(ending) and self._is_harmless(name[: -len(ending)]) for ending in self._combinators)
+
+    def _check_tenant(self, account: Account, query: Query, parsed: Parsed) -> None:
+        """Only tables that are filtered. An unqualified name is one of WITH, or a table of `default`."""
+        if query.request.database not in {"", "default"} or query.tables:
+            raise _denied(account, f"{query.request.database or 'external tables'}")
+        known = self._tenant_tables.all()
+        allowed = {(database, table) for database, table in known if database in TENANT_DATABASES}
+        for table in sorted(parsed.reads - allowed - HARMLESS_SYSTEM_TABLES):
+            database, name = table
+            if database in TENANT_DATABASES:
+                raise WarehouseError(Code.UNKNOWN_TABLE, f"{database}.{name} does not exist, or has no tenant_id.")
+            if database or name not in parsed.with_names or self._is_in_default(name):
+                raise _denied(account, ".".join(part for part in table if part))
+
+
+def whole_text(statement: Statement) -> str:
+    """The statement as it was sent, apart from the data of an INSERT."""
+    text = statement.head
+    if statement.format:
+        text += b"\nFORMAT " + statement.format.encode() + b" " + statement.tail
+    return text.decode(errors="replace")
+
+
+def check_settings(settings: Mapping[str, str]) -> None:
+    """Raise `WarehouseError` when a reader's request brings a setting that it may not."""
+    for name, value in settings.items():
+        if name not in READER_MAY_SET and not name.startswith(READER_MAY_SET_PREFIXES):
+            raise WarehouseError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode.")
+        if name == "max_execution_time" and not _is_between(value, 0, READER_MAX_SECONDS):
+            raise WarehouseError(
+                Code.READONLY, f"Setting max_execution_time shouldn't be greater than {READER_MAX_SECONDS}."
+            )
+
+
+def _check_characters(statement: Statement) -> None:
+    """The engine takes a no-break space for a space and a curly quote for a quote; what cuts the text here does not."""
+    for token in statement.tokens:
+        if token.kind not in {"string", "quoted", "heredoc"} and not token.text.isascii():
+            shown = token.text.decode(errors="replace")
+            raise WarehouseError(
+                Code.SYNTAX_ERROR, f"Syntax error: {shown!r} is not ASCII, which it must be outside of quotes"
+            )
+
+
+def _check_format(name: str) -> None:
+    """The name becomes part of the statement."""
+    if re.fullmatch(r"\w+", name, re.ASCII) is None:
+        raise WarehouseError(Code.UNKNOWN_FORMAT, f"Unknown format {name}")
+
+
+def _check_definition(parsed: Parsed) -> None:
+    """An external table has columns: no expression, no query, no setting."""
+    if parsed != Parsed("CreateQuery"):
+        raise WarehouseError(Code.ACCESS_DENIED, "The structure of an external table is names and types, nothing more")
+
+
+def _check_everyone(parsed: Parsed, statement: Statement, settings: Mapping[str, str]) -> None:
+    called = parsed.functions | parsed.table_functions
+    if not parsed.has_tree:  # then the words of the statement have to do
+        called = {token.name.decode(errors="replace") for token in statement.tokens}
+    for name in sorted(called & EVERYONES_TABOO):
+        raise WarehouseError(Code.ACCESS_DENIED, f"The function {name} is not available")
+    if "dialect" in parsed.settings or "dialect" in settings:
+        raise WarehouseError(Code.ACCESS_DENIED, "The setting dialect is not available")
+    if parsed.names_files and statement.shape is not Shape.INSERT_DATA:
+        raise WarehouseError(Code.INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE, FROM INFILE and FROM a path are not allowed")
+    for source in parsed.dictionary_sources:
+        if source["name"] not in {"clickhouse", "null"} or "host" in source:
+            raise WarehouseError(Code.ACCESS_DENIED, "A dictionary reads tables of this warehouse and nothing else")
+    for table in sorted(parsed.reads | parsed.writes):
+        if "/" in table[1]:
+            raise WarehouseError(Code.ACCESS_DENIED, f"{table[1]} is the name of a file, not of a table")
+
+
+def _check_databases(account: Account, parsed: Parsed, current: str) -> None:
+    """Unqualified names are in the database that the request is in, which the account must be allowed as well."""
+    for database, table in sorted(parsed.writes):
+        if account.writes is not None and (database or current) not in account.writes:
+            raise _denied(account, f"{database or current}.{table}")
+        if not table and parsed.kind not in {"CreateQuery"}:
+            raise _denied(account, database)
+    if account.reads is None:
+        return
+    for database, table in sorted(parsed.reads | {(current, "")}):
+        if database not in account.reads | {"", "default"} and (database, table) not in HARMLESS_SYSTEM_TABLES:
+            raise _denied(account, ".".join(part for part in (database, table) if part))
+
+
+def harmless_functions(handle: Handle) -> frozenset[str]:
+    """Names in lower case, of the engine's own list; an alias is as harmless as what it stands for."""
+    answer = handle.run("SELECT name, categories, origin, alias_to FROM system.functions", "TSVRaw").data.decode()
+    rows = [row.split("\t") for row in answer.splitlines()]
+    harmless = set(HARMLESS_OTHERS)
+    for name, categories, origin, _ in rows:
+        if origin == "System" and categories in HARMLESS_CATEGORIES:
+            harmless.add(name.lower())
+    harmless |= {name.lower() for name, _, _, stands_for in rows if stands_for and stands_for.lower() in harmless}
+    return frozenset(harmless)
+
+
+def combinators(handle: Handle) -> tuple[str, ...]:
+    """Endings an aggregate function can have (`sumIf`), in lower case."""
+    return tuple(
+        handle.run("SELECT lower(name) FROM system.aggregate_function_combinators", "TSVRaw").data.decode().split()
+    )
+
+
+def _denied(account: Account, what: str) -> WarehouseError:
+    return WarehouseError(Code.ACCESS_DENIED, f"{account.name}: Not enough privileges for {what}.")
 
 
 def _is_between(value: str, above: float, most: float) -> bool:
@@ -78,17 +246,3 @@ def _is_between(value: str, above: float, most: float) -> bool:
         return above < float(value) <= most
     except ValueError:
         return False
-
-
-def _called(found: tuple[Token, ...]) -> set[str]:
-    """Names used as functions: before a parenthesis, or handed to APPLY."""
-    called = set()
-    for index, token in enumerate(found):
-        name = token.name.decode(errors="replace")
-        if not name:
-            continue
-        following = found[index + 1].text if index + 1 < len(found) else b""
-        before = [earlier.upper for earlier in found[max(0, index - 2) : index]]
-        if following == b"(" or before[-1:] == [b"APPLY"] or before == [b"APPLY", b"("]:
-            called.add(name)
-    return called

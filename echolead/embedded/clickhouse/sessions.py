@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from echolead.embedded.clickhouse.engine import Engine, Handle
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.request import Request
-from echolead.embedded.clickhouse.users import User
+from echolead.warehouse_accounts import Account
 
 MAX_SESSIONS = 1000
 
@@ -36,7 +36,7 @@ class Sessions:
         self._sessions: dict[tuple[str, str], Session] = {}
         self._changing = threading.Lock()
 
-    def acquire(self, request: Request, user: User) -> Session:
+    def acquire(self, request: Request, user: Account) -> Session:
         """The session of the request, locked for it. Raises `WarehouseError` when it is busy or missing."""
         seconds = request.session_seconds
         key = (user.name, request.session_id)
@@ -70,7 +70,7 @@ class Sessions:
                 _close(session)
             self._sessions.clear()
 
-    def _open(self, key: tuple[str, str], user: User, *, must_exist: bool) -> Session:
+    def _open(self, key: tuple[str, str], user: Account, *, must_exist: bool) -> Session:
         if must_exist:
             raise WarehouseError(Code.SESSION_NOT_FOUND, f"Session {key[1]} not found")
         if len(self._sessions) >= MAX_SESSIONS:

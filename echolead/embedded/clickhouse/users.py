@@ -1,54 +1,60 @@
-"""The two users: `echolead`, who may do everything, and `reader`, who may change nothing and see no file."""
+"""Who signs in: the accounts of echolead/warehouse_accounts.py, and one for each tenant with a derived password."""
 
 import base64
 import binascii
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
+from echolead.warehouse_accounts import (
+    ACCOUNTS,
+    OWNER,
+    TENANT_ID,
+    TENANT_PREFIX,
+    Account,
+    tenant_account,
+    tenant_password,
+)
 
-WRITER = "echolead"
-READER = "reader"
-
-
-@dataclass(frozen=True)
-class User:
-    """Who asks."""
-
-    name: str
-    is_readonly: bool
+WRITER = OWNER
 
 
 class Users:
-    """Checks names and passwords, each in time that does not depend on where they differ."""
+    """Checks names and passwords, each in time that does not depend on where they differ.
 
-    def __init__(self, password: str, readonly_password: str) -> None:
-        self._known = [
-            (User(WRITER, is_readonly=False), password),
-            (User(READER, is_readonly=True), readonly_password),
-        ]
+    `passwords` is by account; one without a password cannot sign in, and no tenant can without `tenant_key`.
+    """
 
-    def authenticate(self, headers: Mapping[str, str], parameters: Mapping[str, str]) -> User:
-        """The user of a request: `X-ClickHouse-User` and `-Key`, else Basic, else `user` and `password` in the URL.
+    def __init__(self, passwords: Mapping[str, str], tenant_key: str) -> None:
+        self._known = [(account, passwords.get(account.name, "")) for account in ACCOUNTS]
+        self._tenant_key = tenant_key
+
+    def authenticate(self, headers: Mapping[str, str], parameters: Mapping[str, str]) -> Account:
+        """The account of a request: `X-ClickHouse-User` and `-Key`, else Basic, else `user` and `password` in the URL.
 
         Raises `WarehouseError` with ClickHouse's text, which does not tell an unknown name from a wrong password.
         """
         name, password = credentials(headers, parameters)
         given = (name.encode(), password.encode())
         found = None
-        for user, secret in self._known:
-            # Both are compared whatever the first says, and every user whichever matched.
-            same_name = secrets.compare_digest(given[0], user.name.encode())
+        for account, secret in [*self._known, *self._tenant(name)]:
+            # Both are compared whatever the first says, and every account whichever matched.
+            same_name = secrets.compare_digest(given[0], account.name.encode())
             same_password = secrets.compare_digest(given[1], secret.encode())
             if same_name & same_password & bool(secret):
-                found = user
+                found = account
         if found is None:
             raise WarehouseError(
                 Code.AUTHENTICATION_FAILED,
                 f"{name}: Authentication failed: password is incorrect, or there is no user with such name.",
             )
         return found
+
+    def _tenant(self, name: str) -> list[tuple[Account, str]]:
+        tenant_id = name.removeprefix(TENANT_PREFIX)
+        if not self._tenant_key or tenant_id == name or TENANT_ID.fullmatch(tenant_id) is None:
+            return []
+        return [(tenant_account(tenant_id), tenant_password(self._tenant_key, tenant_id))]
 
 
 def credentials(headers: Mapping[str, str], parameters: Mapping[str, str]) -> tuple[str, str]:

@@ -1,72 +1,216 @@
-"""The engine keeps every query of the console inside one tenant, whatever its SQL says."""
+"""The warehouse keeps every query of the console inside the tenant whose account it signs in with."""
 
 from collections.abc import Iterator
+from itertools import count
 
+import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from dashboards.warehouse import read, tenant_filters
+from dashboards.warehouse import read
 from echolead.embedded.clickhouse import EmbeddedWarehouse
-from echolead.warehouse import connect
+from echolead.warehouse import connect, create_databases
+from echolead.warehouse_accounts import tenant_url
+
+LEADS = "create table marts.t_leads (tenant_id String, name String, score Int32)"
+STATEMENTS = (
+    f"{LEADS} engine = MergeTree order by tenant_id",
+    "insert into marts.t_leads values ('acme', 'Ana', 1), ('beta', 'Bruno', 2), ('beta', 'Bia', 3)",
+    "create table raw.t_events (tenant_id String, name String) engine = MergeTree order by tenant_id",
+    "insert into raw.t_events values ('acme', 'Ana'), ('beta', 'Bruno')",
+    "create table enriched.t_replaced (tenant_id String, name String) engine = ReplacingMergeTree order by name",
+    "insert into enriched.t_replaced values ('acme', 'Ana'), ('beta', 'Bruno')",
+    "create view ops.t_freshness as select tenant_id, count() as n from marts.t_leads group by tenant_id",
+    "create view ops.t_totals as select 'acme' as tenant_id, count() as n from raw.t_events",
+    "create view ops.t_names as select name from marts.t_leads",
+    "create table marts.t_rates (name String) engine = MergeTree order by name as select 'Bruno' as name",
+    "create table marts.t_merged (tenant_id String, name String) engine = Merge('marts', 't_leads')",
+    "create table marts.t_joined (tenant_id String, name String) engine = Join(any, left, tenant_id)",
+    "insert into marts.t_joined values ('beta', 'Bruno')",
+    "create dictionary marts.t_dictionary (tenant_id String, name String) primary key tenant_id"
+    " source(clickhouse(db 'marts' table 't_leads')) layout(complex_key_hashed()) lifetime(0)",
+    "create table default.t_leads (name String) engine = MergeTree order by name as select 'Bruno' as name",
+)
+VIEWS_FIRST = ("dictionary marts.t_dictionary", "view ops.t_freshness", "view ops.t_totals", "view ops.t_names",
+               "table marts.t_leads", "table raw.t_events", "table enriched.t_replaced", "table marts.t_rates",
+               "table marts.t_merged", "table marts.t_joined", "table default.t_leads")  # fmt: skip
 
 
-@pytest.fixture
-def warehouse(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
-    """A table and a view over it with rows of two tenants."""
+def as_tenant(server: EmbeddedWarehouse, tenant_id: str) -> Client:
+    return connect(tenant_url(server.address, server.tenant_key, tenant_id))
+
+
+@pytest.fixture(scope="module")
+def owner(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
+    """Tables, views and what stands for tables, with rows of two tenants."""
     client = connect(warehouse_server.url)
-    for database in ("marts", "ops"):
-        client.command(f"create database if not exists {database}")
-    client.command("drop table if exists marts.leads")
-    client.command("create table marts.leads (tenant_id String, name String) engine = MergeTree order by tenant_id")
-    client.command("insert into marts.leads values ('acme', 'Ana'), ('beta', 'Bruno')")
-    client.command(
-        "create or replace view ops.freshness as select tenant_id, count() as n from marts.leads group by tenant_id"
-    )
-    yield connect(warehouse_server.readonly_url)
-    client.command("drop view ops.freshness")
-    client.command("drop table marts.leads")
+    create_databases(client)
+    for statement in STATEMENTS:
+        client.command(statement)
+    yield client
+    for what in VIEWS_FIRST:
+        client.command(f"drop {what} sync")
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def acme(owner: Client, warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
+    client = as_tenant(warehouse_server, "acme")
+    yield client
+    client.close()
 
 
 @pytest.mark.parametrize(
     "sql",
     [
-        pytest.param("select name from marts.leads", id="a query without a condition"),
-        pytest.param("select name from marts.leads where tenant_id = 'beta'", id="a query for another tenant"),
-        pytest.param("select l.name from marts.leads l join marts.leads m on 1 = 1", id="a join"),
-        pytest.param("with x as (select * from marts.leads) select name from x", id="a common table expression"),
+        pytest.param("select name from marts.t_leads", id="no condition"),
+        pytest.param("select name from marts.t_leads where tenant_id = 'beta'", id="another tenant's"),
+        pytest.param("select name from marts.t_leads where 1 or tenant_id = 'beta'", id="or"),
+        pytest.param("select name from marts.t_leads prewhere tenant_id = 'beta'", id="prewhere"),
+        pytest.param("select name from enriched.t_replaced final", id="final"),
+        pytest.param("select name from MARTS.t_leads as t", id="another case"),
+        pytest.param('select name from "marts"."t_leads"', id="quoted"),
+        pytest.param("select name from `marts.t_leads`", id="quoted as one"),
+        pytest.param("select m.name from marts.t_leads l right join marts.t_leads m on l.name != m.name", id="a join"),
+        pytest.param("select * except tenant_id, score from (select * from marts.t_leads)", id="a subquery"),
+        pytest.param("with x as (select * from marts.t_leads) select name from x", id="a common table expression"),
+        pytest.param(
+            "with recursive x as (select name from marts.t_leads union all select name from x where 0) "
+            "select name from x",
+            id="recursion",
+        ),
+        pytest.param("with t_leads as (select 1) select name from default.t_leads", id="behind the name of another"),
+        pytest.param(
+            "select name from (with t_leads as (select 1) select * from t_leads) as x, t_leads",
+            id="the name of another, outside of it",
+        ),
+        pytest.param("select (select groupArray(name) from marts.t_leads)[2]", id="a scalar subquery"),
+        pytest.param("select name from marts.t_leads union all select name from marts.t_leads", id="union"),
+        pytest.param("select arrayJoin(groupArray(name)) from marts.t_leads", id="an array join"),
+        pytest.param("select max(name) from marts.t_leads", id="from the index"),
+        pytest.param("select name from view(select * from marts.t_leads)", id="a view in the query"),
+        pytest.param("select 'Bruno' from numbers(1) where 'Bruno' in (select name from marts.t_leads)", id="in"),
+        pytest.param("select 'Bruno' from numbers(1) where ('beta', 'Bruno', 2) in marts.t_leads", id="in a table"),
+        pytest.param("select 'Bruno' where exists(select 1 from marts.t_leads where name = 'Bruno')", id="exists"),
+        pytest.param("select name from raw.t_events", id="another database"),
+        pytest.param("select name from raw.t_events as `marts.t_leads`", id="under another's name"),
+        pytest.param("select name from default.t_leads", id="the default database"),
+        pytest.param("select name from t_leads", id="the default database unsaid"),
+        pytest.param("select name from ops.t_names", id="a view without a tenant"),
+        pytest.param("select name from marts.t_rates", id="a table without a tenant"),
+        pytest.param("select name from marts.t_merged", id="a table of the engine Merge"),
+        pytest.param("select name from marts.t_joined", id="a table of the engine Join"),
+        pytest.param("select name from marts.t_dictionary", id="a dictionary"),
+        pytest.param("select name from merge('marts', 't_leads')", id="merge"),
+        pytest.param("select name from loop(marts.t_leads) limit 9", id="loop"),
+        pytest.param("select name from dictionary('marts.t_dictionary')", id="the dictionary as a table"),
+        pytest.param("select dictGet('marts.t_dictionary', 'name', tuple('beta'))", id="the dictionary by a function"),
+        pytest.param("select joinGet('marts.t_joined', 'name', 'beta')", id="the Join table by a function"),
+        pytest.param("select * from mergeTreeIndex('marts', 't_leads')", id="the index"),
+        pytest.param("select * from mergeTreeProjection('marts', 't_leads', 'p')", id="a projection"),
+        pytest.param("select name from {d:Identifier}.t_events", id="a parameter for the database"),
+        pytest.param("select query from system.processes", id="what others ask"),
+        pytest.param("select name from system.tables", id="the names of tables"),
+        pytest.param("select table_name from information_schema.tables", id="the names of tables elsewhere"),
+        pytest.param("describe marts.t_leads", id="describe"),
+        pytest.param("explain estimate select * from marts.t_leads", id="explain"),
+        pytest.param("show create table marts.t_leads", id="show"),
+        pytest.param("exists table marts.t_leads", id="does it exist"),
+        pytest.param("show tables from marts", id="show tables"),
+        pytest.param("use raw", id="use"),
+        pytest.param("set max_threads = 1", id="set"),
+        pytest.param("execute as default select name from marts.t_leads", id="as somebody else"),
+        pytest.param("insert into marts.t_leads values ('acme', 'x', 1)", id="insert"),
+        pytest.param("create table marts.t_new engine = Memory as select * from marts.t_leads", id="create"),
+        pytest.param("drop table marts.t_leads", id="drop"),
+        pytest.param("kill query where 1", id="kill"),
+        pytest.param("select name from marts.t_leads settings additional_table_filters = {}", id="filters of its own"),
+        pytest.param("select name from marts.t_leads settings enable_analyzer = 0", id="the old analyzer"),
+        pytest.param("select name from marts.t_leads format TSV settings max_threads = 1", id="at the end"),
     ],
 )
-def test_no_query_leaves_its_tenant(warehouse: Client, sql: str) -> None:
-    rows = warehouse.query(sql, settings={"additional_table_filters": tenant_filters("acme")}).result_rows
-    assert {row[0] for row in rows} <= {"Ana"}
+def test_no_query_leaves_its_tenant(acme: Client, sql: str) -> None:
+    try:
+        answer = acme.raw_query(sql, parameters={"d": "raw"}, fmt=None if "format" in sql else "TSV").decode()
+    except DatabaseError:
+        return
+    assert "Bruno" not in answer
+    assert "Bia" not in answer
 
 
-def test_a_view_is_filtered_too(warehouse: Client) -> None:
-    settings = {"additional_table_filters": tenant_filters("acme")}
-    assert warehouse.query("select tenant_id from ops.freshness", settings=settings).result_rows == [("acme",)]
+@pytest.mark.parametrize(
+    ("sql", "answer"),
+    [
+        pytest.param("select name from marts.t_leads", [("Ana",)], id="its rows"),
+        pytest.param("select count() from marts.t_leads", [(1,)], id="their number"),
+        pytest.param("select count(), min(score), max(score) from marts.t_leads", [(1, 1, 1)], id="their bounds"),
+        pytest.param("select tenant_id, n from ops.t_freshness", [("acme", 1)], id="a view"),
+        pytest.param("select n from ops.t_totals", [(1,)], id="a view that would count every tenant's raw rows"),
+        pytest.param("select l.name from marts.t_leads l, ops.t_freshness f where f.n = 1", [("Ana",)], id="a join"),
+        pytest.param("select sumIf(score, 1), uniqExact(name) from marts.t_leads", [(1, 1)], id="aggregates"),
+        pytest.param("select name from marts.t_leads where tenant_id = {tenant_id:String}", [("Ana",)], id="bound"),
+    ],
+)
+def test_a_tenant_reads_its_own_rows(acme: Client, sql: str, answer: list[tuple[object, ...]]) -> None:
+    assert acme.query(sql, parameters={"tenant_id": "acme"}).result_rows == answer
 
 
-def test_without_the_filter_both_tenants_are_there(warehouse: Client) -> None:
-    assert len(warehouse.query("select name from marts.leads").result_rows) == 2
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("additional_table_filters", "{}", id="no filter"),
+        pytest.param("additional_table_filters", "{'marts.t_leads': '1'}", id="another filter"),
+        pytest.param("additional_result_filter", "file('x') = ''", id="a filter that reads a file"),
+        pytest.param("readonly", "0", id="the mode"),
+        pytest.param("enable_analyzer", "0", id="the old analyzer"),
+        pytest.param("dialect", "kusto", id="another language"),
+        pytest.param("database", "raw", id="another database"),
+        pytest.param("role", "echolead", id="a role"),
+    ],
+)
+def test_no_setting_of_the_request_takes_the_filter_off(
+    acme: Client, warehouse_server: EmbeddedWarehouse, name: str, value: str
+) -> None:
+    url = tenant_url(warehouse_server.address, warehouse_server.tenant_key, "acme")
+    answer = httpx.post(url, params={name: value}, content="select name from marts.t_leads")
+    assert answer.status_code >= 400 or answer.text == "Ana\n"
 
 
-@pytest.mark.parametrize("function", ["file('stack.env')", "url('http://127.0.0.1:1/')", "FiLe ( 'x' )"])
-def test_a_filter_opens_no_file_and_no_address(warehouse: Client, function: str) -> None:
-    expression = f"tenant_id in (select * from {function})".replace("'", "\\'")
-    with pytest.raises(DatabaseError, match="Cannot use the function"):
-        warehouse.query(
-            "select * from marts.leads",
-            settings={"additional_table_filters": f"{{'marts.leads': '{expression}'}}"},
-        )
+def test_a_table_made_after_the_tenant_signed_in_is_filtered_and_a_dropped_one_is_unknown(
+    owner: Client, acme: Client
+) -> None:
+    """The list of tables is the engine's own, asked for again after each change."""
+    for number in count(1):
+        owner.command("create table marts.t_later (tenant_id String) engine = MergeTree order by tenant_id")
+        owner.command("insert into marts.t_later values ('acme'), ('beta')")
+        assert acme.query("select tenant_id from marts.t_later").result_rows == [("acme",)]
+        owner.command("drop table marts.t_later sync")
+        with pytest.raises(DatabaseError, match="UNKNOWN_TABLE"):
+            acme.query("select tenant_id from marts.t_later")
+        if number == 2:
+            return
 
 
-def test_a_statement_brings_no_filter_of_its_own(warehouse: Client) -> None:
-    with pytest.raises(DatabaseError, match="Filters come with the request"):
-        warehouse.query("select * from marts.leads settings additional_table_filters = {'marts.leads': '1'}")
+def test_a_table_that_loses_its_tenant_is_refused(owner: Client, acme: Client) -> None:
+    owner.command("create table marts.t_lost (tenant_id String, n Int8) engine = MergeTree order by n")
+    owner.command("insert into marts.t_lost values ('beta', 1)")
+    assert acme.query("select n from marts.t_lost").result_rows == []
+    owner.command("alter table marts.t_lost drop column tenant_id")
+    with pytest.raises(DatabaseError, match="has no tenant_id"):
+        acme.query("select n from marts.t_lost")
+    owner.command("drop table marts.t_lost sync")
 
 
-def test_an_answer_without_rows_has_its_columns(warehouse: Client) -> None:
-    frame = read(warehouse, "select name, tenant_id from marts.leads where name = {name:String}", "acme", {"name": "x"})
+def test_each_tenant_has_its_own(owner: Client, warehouse_server: EmbeddedWarehouse) -> None:
+    beta = as_tenant(warehouse_server, "beta")
+    assert beta.query("select name from marts.t_leads order by name").result_rows == [("Bia",), ("Bruno",)]
+    with pytest.raises(DatabaseError, match="AUTHENTICATION_FAILED"):
+        connect(tenant_url(warehouse_server.address, "another key", "beta"))
+
+
+def test_an_answer_without_rows_has_its_columns(acme: Client) -> None:
+    sql = "select name, tenant_id from marts.t_leads where name = {name:String}"
+    frame = read(acme, sql, "acme", {"name": "x"})
     assert list(frame.columns) == ["name", "tenant_id"]
     assert frame.empty

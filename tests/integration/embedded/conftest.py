@@ -28,8 +28,8 @@ def http(warehouse_server: "EmbeddedWarehouse", base_url: str) -> Iterator[httpx
 
 @pytest.fixture
 def reader_http(warehouse_server: "EmbeddedWarehouse", base_url: str) -> Iterator[httpx.Client]:
-    """Plain HTTP as the user who only reads."""
-    with httpx.Client(base_url=base_url, auth=("reader", warehouse_server.readonly_password), timeout=60) as client:
+    """Plain HTTP as the operator, who only reads."""
+    with httpx.Client(base_url=base_url, auth=("operator", warehouse_server.readonly_password), timeout=60) as client:
         yield client
 
 

@@ -42,7 +42,34 @@ def test_the_reader_reads(http: httpx.Client, reader_http: httpx.Client, databas
         "SELECT file('{secret}')",
         "SELECT * APPLY(file) FROM (SELECT '{secret}')",
         "SELECT * APPLY file FROM (SELECT '{secret}')",
+        "SELECT file\u00a0('{secret}')",
+        "SELECT * FROM file\u00a0('{secret}', 'LineAsString')",
+        "SELECT * FROM file\u2028('{secret}', 'LineAsString')",
+        "SELECT * FROM file\u3000('{secret}', 'LineAsString')",
+        "SELECT * FROM/**/FiLe--\n('{secret}', 'LineAsString')",
+        "SELECT * FROM `file`('{secret}', 'LineAsString')",
+        "SELECT * FROM \u201cfile\u201d('{secret}', 'LineAsString')",
+        "SELECT * FROM view(SELECT * FROM file('{secret}', 'LineAsString'))",
+        "SELECT * FROM viewIfPermitted(SELECT 1 AS a ELSE null('a Int8'))",
+        "SELECT 1 IN (SELECT file('{secret}'))",
+        "SELECT 1 WHERE 'x' IN file('{secret}', 'LineAsString')",
+        "WITH f AS (SELECT * FROM file('{secret}', 'LineAsString')) SELECT * FROM f",
+        "SELECT * FROM numbers(1) AS n CROSS JOIN file('{secret}', 'LineAsString') AS f",
+        "SELECT * REPLACE (file('{secret}') AS a) FROM (SELECT '' AS a)",
+        "SELECT COLUMNS('a') APPLY (x -> file('{secret}')) FROM (SELECT '' AS a)",
+        "SELECT * FROM default.`{secret}`",
         "SELECT * FROM `{secret}`",
+        "EXECUTE AS default SELECT * FROM file('{secret}', 'LineAsString')",
+        "SELECT 1 PARALLEL WITH SELECT file('{secret}')",
+        "SELECT * FROM executable('cat {secret}', 'LineAsString')",
+        "SELECT * FROM python\u00a0(configuration)",
+        "SELECT * FROM sqlite('{secret}', 't')",
+        "SELECT * FROM system.one WHERE dummy IN (SELECT 0 FROM s3('http://127.0.0.1:1/bucket/key'))",
+        "CREATE DICTIONARY d (a String) PRIMARY KEY a SOURCE(FILE(PATH '{secret}' FORMAT CSV)) LAYOUT(FLAT())",
+        "SET dialect = 'prql'",
+        "SELECT 1 SETTINGS dialect = 'prql'",
+        "SELECT 1 SETTINGS additional_table_filters = {'a': 'file(1)'}",
+        "EXPLAIN AST SELECT * FROM url('http://127.0.0.1:1/')",
         "DESCRIBE TABLE file('{secret}', 'CSVWithNames')",
         "DESCRIBE TABLE `{secret}`",
         "EXPLAIN QUERY TREE SELECT * FROM file('{secret}', 'CSVWithNames')",
@@ -88,12 +115,117 @@ def test_the_reader_does_not_widen_its_rights_in_the_url(reader_http: httpx.Clie
     assert answer.headers["x-clickhouse-exception-code"] == "164"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("Null; SELECT file('{secret}') FORMAT TSV", id="a second statement"),
+        pytest.param("TSV SETTINGS max_threads = 1", id="a setting"),
+        pytest.param("Null/**/", id="a comment"),
+    ],
+)
+def test_a_format_is_a_name_and_nothing_more(
+    reader_http: httpx.Client, http: httpx.Client, tmp_path: Path, name: str
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("hidden_value\n")
+    name = name.replace("{secret}", str(secret))
+    for client in (reader_http, http):
+        for asked in ({"params": {"default_format": name}}, {"headers": {"X-ClickHouse-Format": name}}):
+            answer = client.post("/", content="SELECT 1", **asked)  # type: ignore[arg-type]
+            assert answer.headers["x-clickhouse-exception-code"] == "73"
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        pytest.param("a String) ENGINE = Memory AS SELECT file('{secret}') --", id="a query behind it"),
+        pytest.param("b Int8 DEFAULT 1, a String DEFAULT file('{secret}')", id="a default that reads a file"),
+        pytest.param("a String) ENGINE = Memory; DROP TABLE IF EXISTS nothing --", id="a second statement"),
+        pytest.param("a String\u00a0DEFAULT file\u00a0('{secret}')", id="a no-break space"),
+    ],
+)
+def test_an_external_table_has_columns_and_nothing_more(
+    reader_http: httpx.Client, tmp_path: Path, structure: str
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("hidden_value\n")
+    described = {"query": "SELECT a FROM ext", "ext_structure": structure.replace("{secret}", str(secret))}
+    described["input_format_defaults_for_omitted_fields"] = "1"
+    described["ext_format"] = "JSONEachRow"
+    answer = reader_http.post("/", params=described, files={"ext": ("ext", b"{}")})
+    assert answer.status_code >= 400
+    assert "hidden" not in answer.text
+
+
 def test_the_reader_says_how_an_answer_is_written_and_what_it_may_cost(reader_http: httpx.Client) -> None:
     parameters = {"output_format_json_quote_64bit_integers": "1", "max_execution_time": "30", "max_threads": "1"}
     answer = reader_http.post("/", params=parameters, content="SELECT toUInt64(1) AS a FORMAT JSONEachRow")
     assert answer.text == '{"a":"1"}\n'
 
 
-def test_the_variables_of_the_server_are_nobodys(http: httpx.Client) -> None:
-    for query in ("SELECT * FROM python(configuration)", "SELECT * FROM eval('SELECT * FROM python(configuration)')"):
-        assert http.post("/", content=query).headers["x-clickhouse-exception-code"] == "497"
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("SELECT * FROM python(configuration)", id="a variable of the server"),
+        pytest.param("SELECT * FROM python\u00a0(configuration)", id="behind a no-break space"),
+        pytest.param("SELECT * FROM eval('SELECT * FROM python(configuration)')", id="text that nobody looked at"),
+        pytest.param("SELECT file('{secret}')", id="the function file"),
+        pytest.param("SELECT * FROM file('{secret}', 'LineAsString')", id="the table function file"),
+        pytest.param("SELECT * FROM `{secret}`", id="a file as a table"),
+        pytest.param("INSERT INTO FUNCTION file('{secret}.out', 'CSV') SELECT 1", id="writing a file"),
+        pytest.param("CREATE TABLE {t}_f (a String) ENGINE = File(CSV, '{secret}')", id="a table that is a file"),
+        pytest.param("CREATE TABLE {t}_u (a String) ENGINE = URL('http://127.0.0.1:1/', CSV)", id="a table elsewhere"),
+        pytest.param("CREATE DATABASE {t}_d ENGINE = Filesystem('/')", id="a database of files"),
+        pytest.param(
+            "CREATE DATABASE {t}_d ENGINE = PostgreSQL('127.0.0.1:1', 'a', 'b', 'c')", id="a database elsewhere"
+        ),
+        pytest.param("SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')", id="an address"),
+        pytest.param("SELECT * FROM remote('127.0.0.1', system.one)", id="another server"),
+        pytest.param("SELECT * FROM s3('http://127.0.0.1:1/bucket/key', 'CSV', 'a String')", id="an object store"),
+        pytest.param("SELECT * FROM executable('cat {secret}', 'LineAsString', 'a String')", id="a program"),
+        pytest.param(
+            "CREATE DICTIONARY {t} (a String) PRIMARY KEY a SOURCE(HTTP(URL 'http://127.0.0.1:1/' FORMAT CSV)) "
+            "LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)",
+            id="a dictionary from an address",
+        ),
+        pytest.param(
+            "CREATE DICTIONARY {t} (a String) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY 'SELECT file(\\'{secret}\\')')) "
+            "LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)",
+            id="a dictionary from a query that reads a file",
+        ),
+        pytest.param("CREATE FUNCTION {t} AS x -> file(x)", id="a function of one's own"),
+        pytest.param("EXECUTE AS default SELECT file('{secret}')", id="as another user"),
+        pytest.param("SET dialect = 'prql'", id="another language"),
+    ],
+)
+def test_nobody_leaves_the_warehouse(http: httpx.Client, database: str, tmp_path: Path, query: str) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("hidden_value\n")
+    content = query.replace("{secret}", str(secret)).replace("{t}", f"{database}.t" if "TABLE" in query else database)
+    answer = http.post("/", content=content)
+    assert answer.status_code >= 400
+    assert "hidden" not in answer.text
+    assert list(tmp_path.iterdir()) == [secret]
+
+
+def test_every_table_function_of_the_engine_that_is_not_known_to_be_harmless_is_refused(
+    http: httpx.Client, reader_http: httpx.Client
+) -> None:
+    """The list is the engine's own: one that comes with its next version is refused until somebody looked at it."""
+    names = http.post("/", content="SELECT name FROM system.table_functions").text.split()
+    passed = [
+        name
+        for name in sorted({*names} - {"view", "viewIfPermitted"})  # they take a query
+        if "Cannot use the function" not in (text := reader_http.post("/", content=f"SELECT * FROM {name}('x')").text)
+        and "is not available" not in text
+    ]
+    assert sorted(passed, key=str.lower) == [
+        "format", "generate_series", "generateRandom", "generateSeries", "input", "null", "numbers", "numbers_mt",
+        "primes", "SQLStandardValues", "values", "zeros", "zeros_mt",
+    ]  # fmt: skip
+
+
+def test_text_outside_of_quotes_is_ascii(http: httpx.Client) -> None:
+    assert http.post("/", content="SELECT 'á', `é` /* ç */ FROM (SELECT 1 AS `é`) -- ã").text == "á\t1\n"
+    answer = http.post("/", content="SELECT\u00a01")
+    assert "is not ASCII, which it must be outside of quotes" in answer.text
