@@ -49,7 +49,7 @@ def _ensure_destination(session: Session, settings: Settings) -> None:
         select(Destination).where(Destination.tenant_id == TENANT_ID, Destination.name == DESTINATION)
     )
     if found is None:
-        secrets = Vault.of(settings).encrypt({"api_access_token": ACCESS_TOKEN})
+        secrets = Vault.of_destinations(settings).encrypt({"api_access_token": ACCESS_TOKEN})
         found = Destination(
             tenant_id=TENANT_ID, kind="chatwoot", name=DESTINATION, configuration=configuration, secrets=secrets
         )

@@ -207,8 +207,13 @@ def _sync(monitor_url: str) -> Finding:
 
 
 async def _streams(settings: Settings) -> list[Finding]:
+    url = settings.nats_checks_url.get_secret_value()
     client = await nats.connect(
-        settings.nats_url.get_secret_value(), connect_timeout=3, allow_reconnect=False, error_cb=_silent
+        url,
+        inbox_prefix=queue.inbox(urlsplit(url).username or "").encode(),
+        connect_timeout=3,
+        allow_reconnect=False,
+        error_cb=_silent,
     )
     found = []
     try:

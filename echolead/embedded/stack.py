@@ -18,7 +18,8 @@ from echolead.embedded.part import Part, PartFailed, port_is_open, python
 from echolead.embedded.ports import Port
 from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.embedded.secrets import StackSecrets, load_or_make, write_private
-from echolead.operational.provision import APP, DAGSTER, DATABASE, OWNER, SYSTEM
+from echolead.operational.provision import DAGSTER, DATABASE, ROLE_OF, URL_SETTINGS
+from echolead.queue_users import CHECKS, COLLECTOR, LOADER, OPERATOR, PUBLISHES, SETUP
 from echolead.settings import STACK_ENV, Settings
 
 DEMO_CAMPAIGN = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
@@ -213,8 +214,13 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
             data_dir / "nats",
             Port.NATS.of(port_base),
             Port.NATS_MONITOR.of(port_base),
-            secrets.nats,
-            secrets.nats_collector,
+            {
+                OPERATOR: secrets.nats,
+                SETUP: secrets.nats_setup,
+                COLLECTOR: secrets.nats_collector,
+                LOADER: secrets.nats_loader,
+                CHECKS: secrets.nats_checks,
+            },
         )
     if not given.clickhouse_url.get_secret_value():
         warehouse = EmbeddedWarehouse(
@@ -238,7 +244,12 @@ def _own_addresses(given: Settings, port_base: int) -> dict[str, str]:
 
 
 def _secret_settings(given: Settings, secrets: StackSecrets) -> dict[str, SecretStr]:
-    made = {"secret_keys": secrets.secret_key, "jwt_secret": secrets.jwt_secret}
+    made = {
+        "collector_secret_keys": secrets.collector_secret_key,
+        "destination_secret_keys": secrets.destination_secret_key,
+        "secret_keys": secrets.secret_key,
+        "jwt_secret": secrets.jwt_secret,
+    }
     return {name: SecretStr(value) for name, value in made.items() if name not in given.model_fields_set}
 
 
@@ -251,17 +262,24 @@ def _server_settings(
     """Addresses of the servers that are embedded."""
     found: dict[str, SecretStr | str] = {}
     if postgres is not None:
-        roles = {
-            "postgres_url": (OWNER, secrets.postgres_owner, DATABASE),
-            "postgres_system_url": (SYSTEM, secrets.postgres_system, DATABASE),
-            "postgres_app_url": (APP, secrets.postgres_app, DATABASE),
-            "dagster_postgres_url": (DAGSTER, secrets.dagster, DAGSTER),
+        passwords = {
+            "owner": secrets.postgres_owner,
+            "system": secrets.postgres_system,
+            "app": secrets.postgres_app,
+            "collector": secrets.postgres_collector,
+            "api": secrets.postgres_api,
+            "loader": secrets.postgres_loader,
+            "deliveries": secrets.postgres_deliveries,
+            "dagster": secrets.dagster,
         }
-        for name, (role, password, database) in roles.items():
-            found[name] = SecretStr(f"postgresql://{role}:{password}@{postgres.host}:{postgres.port}/{database}")
+        for name, password in passwords.items():
+            role, address = ROLE_OF[name], f"{postgres.host}:{postgres.port}"
+            database = DAGSTER if role == DAGSTER else DATABASE
+            found[URL_SETTINGS[name]] = SecretStr(f"postgresql://{role}:{password}@{address}/{database}")
     if nats is not None:
         found["nats_url"] = SecretStr(nats.url)
-        found["nats_collector_url"] = SecretStr(nats.collector_url)
+        for user in PUBLISHES:
+            found[f"nats_{user}_url"] = SecretStr(nats.url_of(user))
         found["nats_monitor_url"] = nats.monitor_url
     if warehouse is not None:
         found["clickhouse_url"] = SecretStr(warehouse.url)

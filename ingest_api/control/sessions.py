@@ -68,7 +68,7 @@ class Sessions:
     def of(cls, settings: Settings, proxies: TrustedProxies) -> "Sessions":
         """As the settings say. Raises `BadKey` when the key of session tokens is missing or short."""
         engine = connect(
-            settings.postgres_system_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
+            settings.postgres_api_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
         )
         tokens = SessionTokens.of(settings)
         return cls(SignIn(engine, settings.jwt_secret.get_secret_value()), tokens, proxies, settings.console_url)

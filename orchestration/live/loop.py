@@ -120,7 +120,7 @@ class LiveLoop:
             self._ledger = ledger
 
     def _run_models(self, selection: str, lease: str) -> list[NodeRun]:
-        with Lease(self._settings.postgres_system_url.get_secret_value(), lease):
+        with Lease(self._settings.postgres_loader_url.get_secret_value(), lease):
             return self._dbt.run("run", selection)
 
 

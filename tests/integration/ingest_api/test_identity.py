@@ -86,7 +86,7 @@ async def test_a_link_hands_the_visitor_over_to_the_next_site(collector: Collect
 async def test_only_who_proves_an_id_gets_its_hash_for_the_chat_widget(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
 ) -> None:
-    collector = collector_beside(streams, ECHOLEAD_SECRET_KEYS=SECRET_KEY)
+    collector = collector_beside(streams, ECHOLEAD_COLLECTOR_SECRET_KEYS=SECRET_KEY)
     with system_session(system_engine) as session:
         set_chatwoot_hmac_token(session, Vault(SECRET_KEY), collector.tenant_id, "widget-token", actor="test")
     victim, new = str(uuid4()), str(new_tracking_id(time.time()))
