@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import psycopg
 from pydantic import SecretStr
 
-from echolead.demo.tenant import USER_EMAIL
+from echolead.demo.tenant import USER_EMAIL, demo_chatwoot
+from echolead.embedded import environments
 from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.embedded.environments import as_env
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, PartFailed, port_is_open, python
 from echolead.embedded.ports import Port
@@ -58,6 +60,7 @@ class Stack:
     def prepare(self) -> None:
         """Write what the parts read at their start: their settings, and the servers' own files."""
         write_private(self.data_dir / STACK_ENV, as_env(self.settings))
+        environments.write(self.settings, (part.name for part in self.parts()))
         for server in (self.postgres, self.nats, self.warehouse):
             if server is not None:
                 server.prepare()
@@ -72,7 +75,7 @@ class Stack:
             *self._services(),
             *(self._demo() if self.is_demo else []),
         ]
-        return [_with_environment(part, self._environment()) for part in found]
+        return [replace(part, environment={**self._environment(part.name), **part.environment}) for part in found]
 
     def addresses(self) -> list[Address]:
         """What a person opens, in the order they would."""
@@ -91,10 +94,11 @@ class Stack:
             *found[1:],
         ]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, part: str) -> dict[str, str]:
         return {
-            # Everything else is in the file of settings there: a process list shows no secret.
+            # Everything else is in the file of settings: a process list shows no secret.
             "ECHOLEAD_DATA_DIR": str(self.data_dir),
+            "ECHOLEAD_SETTINGS_FILE": str(environments.file_of(self.data_dir, part)),
             "DAGSTER_HOME": str(self.data_dir / "dagster"),
             "PYTHONUNBUFFERED": "1",
             # Many threads, little work: glibc would give each its own arena and keep the memory.
@@ -230,8 +234,9 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
     settings = settings.model_copy(update=_own_addresses(given, port_base))
     settings = settings.model_copy(update=_secret_settings(given, secrets))
     settings = settings.model_copy(update=_server_settings(secrets, postgres, nats, warehouse))
-    if is_demo:  # its Chatwoot is on this machine
-        settings = settings.model_copy(update={"allow_private_destinations": True})
+    if is_demo:  # its Chatwoot is on this machine; nothing else there is opened to destinations
+        places = [settings.private_destinations, demo_chatwoot(port_base)]
+        settings = settings.model_copy(update={"private_destinations": ",".join(filter(None, places))})
     return Stack(settings, secrets, is_demo, postgres, nats, warehouse)
 
 
@@ -301,16 +306,6 @@ def reachable(listen_host: str) -> str:
     return "127.0.0.1" if listen_host in ("0.0.0.0", "::", "") else listen_host  # noqa: S104  # compared, not bound
 
 
-def as_env(settings: Settings) -> str:
-    """The settings as lines of a file that `load_settings` reads."""
-    lines = []
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        lines.append(f"ECHOLEAD_{name.upper()}='{text}'")
-    return "\n".join(lines) + "\n"
-
-
 def answers(url: str) -> Callable[[], str | None]:
     """A health check: the page answers 2xx within two seconds."""
     parts = urlsplit(url)
@@ -365,10 +360,6 @@ def _step(name: str, command: list[str], *, after: tuple[str, ...], environment:
 
 def _with_port(part: Part, port: int) -> Part:
     return replace(part, port=port)
-
-
-def _with_environment(part: Part, environment: dict[str, str]) -> Part:
-    return replace(part, environment={**environment, **part.environment})
 
 
 def _package_file(package: str, file: str) -> Path:
