@@ -175,7 +175,7 @@ def _address_lines(addresses: list[dict[str, str]]) -> Text:
 def setup(data_dir: DataDir = None) -> None:
     """Prepare outside servers: roles, databases, migrations, streams, raw tables, the first build of the models."""
     settings = load_settings(data_dir)
-    for name, url in (("POSTGRES", settings.postgres_url), ("NATS", settings.nats_url)):
+    for name, url in (("POSTGRES", settings.postgres_url), ("NATS", settings.nats_setup_url)):
         if not url.get_secret_value():
             raise CommandFailed(
                 f"ECHOLEAD_{name}_URL is not set: `setup` prepares servers of your own and must be told where they are "

@@ -25,7 +25,7 @@ from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
 from echolead.embedded.ports import Port
 from echolead.operational.migrate import is_current
-from echolead.settings import Settings
+from echolead.settings import WIDER, Settings
 
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * 1024**3, 1024**3
 MAX_LAG_MESSAGES = 1000
@@ -55,6 +55,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything, whether the stack runs or not."""
     findings = [*_stack(settings), *_disk(settings), *_programs(settings)]
     if settings.postgres_system_url.get_secret_value():
+        findings += _accounts(settings)
         findings += _asked(
             "PostgreSQL", lambda: _postgres(settings), "migrations and deliveries could not be looked at"
         )
@@ -148,6 +149,17 @@ def _asked(subject: str, ask: Callable[[], Iterator[Finding]], otherwise: str) -
         said = str(error).strip().splitlines()
         sentence = f"does not answer ({said[0] if said else type(error).__name__}); {otherwise}"
         return [Finding("wrong", subject, sentence, "Start the stack with `echolead up`, or check its address.")]
+
+
+def _accounts(settings: Settings) -> Iterator[Finding]:
+    """Services that were given no account or key of their own and use one that may do more."""
+    own = {narrow: wide for narrow, wide in WIDER.items() if getattr(settings, wide).get_secret_value()}
+    wide_ones = [narrow for narrow, wide in own.items() if getattr(settings, narrow) == getattr(settings, wide)]
+    if wide_ones:
+        names = ", ".join(f"ECHOLEAD_{name.upper()}" for name in wide_ones)
+        yield Finding("note", "Accounts", f"not set: {names}", "Services use wider ones: docs/decisions/0017-roles.md.")
+    else:
+        yield Finding("ok", "Accounts", "each service has its own, with what it needs")
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:

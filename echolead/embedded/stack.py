@@ -213,7 +213,7 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
     postgres = nats = warehouse = None
     if not _whole(given, POSTGRES_SETTINGS):
         postgres = EmbeddedPostgres(data_dir / "postgres", Port.POSTGRES.of(port_base), secrets.postgres_superuser)
-    if not given.nats_url.get_secret_value():
+    if not given.nats_setup_url.get_secret_value():
         nats = EmbeddedNats(
             data_dir / "nats",
             Port.NATS.of(port_base),

@@ -371,7 +371,7 @@ def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(act
     activation.want(payload_of("lead-1"))
     with Engine(activation.settings, QUICK) as planner:
         planner.run_once()
-    app = connect(activation.urls["postgres_app_url"])
+    app = connect(activation.urls["postgres_deliveries_url"])
     ledger = LaneLedger(app, activation.tenant_id, activation.destination_id)
 
     (slow,) = ledger.claim(5, lease_seconds=0.01)
@@ -391,7 +391,7 @@ def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(act
 def test_the_ledger_is_written_as_the_tenant(activation: Activation, engine: Engine) -> None:
     activation.want(payload_of("lead-1"))
     activation.settle(engine)
-    app = connect(activation.urls["postgres_app_url"])
+    app = connect(activation.urls["postgres_deliveries_url"])
 
     with app.connect() as connection:
         found = connection.exec_driver_sql("select count(*) from deliveries").scalar()
