@@ -5,9 +5,11 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from echolead import setup
+from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.tenants import set_chatwoot_hmac_token
+from echolead.queue_users import SETUP
 from echolead.security import Undecryptable, Vault, new_secret_key
 from echolead.settings import Settings
 from tests.fixtures.operational import make_destination, make_tenant
@@ -48,21 +50,27 @@ def settings_with(**keys: str) -> Settings:
 
 
 def test_set_up_moves_from_one_key_to_two_and_passes_over_what_no_key_opens(
-    before: str, operational_urls: OperationalUrls, system_engine: Engine, capsys: pytest.CaptureFixture[str]
+    before: str,
+    operational_urls: OperationalUrls,
+    nats_server: EmbeddedNats,
+    system_engine: Engine,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     of_set_up = settings_with(
+        postgres_url=operational_urls.owner,
         postgres_system_url=operational_urls.system,
+        nats_setup_url=nats_server.url_of(SETUP),
         secret_keys=ONE_KEY,
         collector_secret_keys=COLLECTOR_KEY,
         destination_secret_keys=DESTINATION_KEY,
     )
-    setup.renew(of_set_up)
+    setup.set_up(of_set_up)
     found = stored(system_engine, before)
     assert Vault(DESTINATION_KEY).decrypt(found["destinations"]) == {"of": "destinations"}
     assert Vault(COLLECTOR_KEY).decrypt(found["webhook_endpoints"]) == {"of": "webhook_endpoints"}
     assert Vault(COLLECTOR_KEY).decrypt(found["tenants"]) == {"chatwoot_hmac_token": "widget-token"}
     assert "destination lost of" in capsys.readouterr().err
-    setup.renew(of_set_up)
+    setup.set_up(of_set_up)
     assert stored(system_engine, before) == found  # what is under the newest key stays as it is
 
 
