@@ -8,22 +8,27 @@ import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from ipaddress import IPv4Address, IPv6Address
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
+
+from echolead.settings import Settings
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 ALLOWED_PORTS = (443, 8443)
+DEFAULT_PORTS = {"http": 80, "https": 443}
 # IPv6 ranges that carry an IPv4 address inside or are no longer in use, and relays, whatever `ipaddress` says of them.
 NEVER = tuple(
     ipaddress.ip_network(network)
     for network in ("192.0.0.0/24", "192.88.99.0/24", "::/96", "64:ff9b:1::/48", "100::/64", "fec0::/10", "3fff::/20")
 )
-# What a deployment may open with ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS. Link-local stays shut: metadata pages live there.
+# What a deployment may open: ECHOLEAD_PRIVATE_DESTINATIONS, ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS. Link-local stays shut:
+# metadata pages live there.
 PRIVATE = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -44,15 +49,30 @@ NAME = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", r
 LOOKS_NUMERIC = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 
 
+Place = tuple[str, int]
+"""A host, as an address spells it, and a port."""
+
+
 class UnsafeAddress(Exception):
     """The address is none that this deployment delivers to; final until somebody changes the configuration."""
 
 
-def check_url(url: str, *, allow_private: bool) -> httpx.URL:
+def opened_places(settings: Settings) -> frozenset[Place]:
+    """What ECHOLEAD_PRIVATE_DESTINATIONS opens, for `check_url` and `GuardedTransport`."""
+    given = [urlsplit(f"//{pair.strip()}") for pair in settings.private_destinations.split(",") if pair.strip()]
+    return frozenset((place.hostname or "", place.port or 0) for place in given)
+
+
+def is_private_place(url: httpx.URL, places: Collection[Place]) -> bool:
+    """Whether this deployment opens the very host and port, private as they may be."""
+    return (url.host, url.port or DEFAULT_PORTS.get(url.scheme, 0)) in places
+
+
+def check_url(url: str, *, allow_private: bool, private_places: Collection[Place] = ()) -> httpx.URL:
     """The address, parsed, if its shape is one we call. Names are resolved later, at each call.
 
-    https on port 443 or 8443, unless private destinations are allowed; no user name, and a host that is a name or a
-    plainly written address. Raises `UnsafeAddress` with a sentence for the person who entered it.
+    https on port 443 or 8443, unless private destinations are allowed, all or this one; no user name, and a host that
+    is a name or a plainly written address. Raises `UnsafeAddress` with a sentence for the person who entered it.
     """
     try:
         parsed = httpx.URL(url)
@@ -63,17 +83,18 @@ def check_url(url: str, *, allow_private: bool) -> httpx.URL:
         raise UnsafeAddress(f"{url!r} is not an address: give it as https://host, with the scheme.")
     if parsed.userinfo:
         raise UnsafeAddress("The address holds a user name or password: leave them out and use --secret.")
+    allow_private = allow_private or is_private_place(parsed, private_places)
     if not allow_private and parsed.scheme != "https":
         raise UnsafeAddress(
-            f"{url!r} is not encrypted: use https://, or set ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS=true for a product "
-            "on your own network."
+            f"{url!r} is not encrypted: use https://, or name its host and port in ECHOLEAD_PRIVATE_DESTINATIONS for "
+            "a product on your own network."
         )
     if parsed.port is not None and not 0 < parsed.port < 2**16:
         raise UnsafeAddress(f"Port {parsed.port} does not exist: ports are 1 to 65535.")
     if not allow_private and (parsed.port or 443) not in ALLOWED_PORTS:
         raise UnsafeAddress(
-            f"Port {parsed.port} is not one we deliver to: use 443 or 8443, or set "
-            "ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS=true for a product on your own network."
+            f"Port {parsed.port} is not one we deliver to: use 443 or 8443, or name host and port in "
+            "ECHOLEAD_PRIVATE_DESTINATIONS for a product on your own network."
         )
     literal = _literal(host)
     if literal is not None:
@@ -118,16 +139,18 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self,
         *,
         allow_private: bool,
+        private_places: Collection[Place] = (),
         inner: httpx.AsyncBaseTransport | None = None,
         resolve: Resolve | None = None,
     ) -> None:
         self._allow_private = allow_private
+        self._private_places = private_places
         self._inner = inner or httpx.AsyncHTTPTransport()
         self._resolve = resolve or _resolve
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` to the first of the checked addresses that accepts a connection."""
-        url = check_url(str(request.url), allow_private=self._allow_private)
+        url = check_url(str(request.url), allow_private=self._allow_private, private_places=self._private_places)
         addresses = await self._addresses(url, request)
         for address in addresses[:-1]:
             try:
@@ -148,7 +171,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         literal = _literal(url.host)
         if literal is not None:
             return [literal]  # `check_url` has passed it
-        port = url.port or (443 if url.scheme == "https" else 80)
+        port = url.port or DEFAULT_PORTS[url.scheme]
         try:
             found = await self._resolve(url.raw_host.decode("ascii"), port)
         except OSError as error:
@@ -156,8 +179,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         addresses = [_literal_or_refuse(text, url.host) for text in dict.fromkeys(found)]
         if not addresses:
             raise httpx.ConnectError(f"{url.host} does not resolve", request=request)
+        allow_private = self._allow_private or is_private_place(url, self._private_places)
         for address in addresses:
-            check_address(address, url.host, allow_private=self._allow_private)
+            check_address(address, url.host, allow_private=allow_private)
         return addresses
 
 
@@ -222,6 +246,6 @@ def _is_loopback_name(host: str) -> bool:
 
 def _not_public(what: str) -> str:
     return (
-        f"{what} is on a private network or this machine: set ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS=true if leads are "
-        "meant to go there."
+        f"{what} is on a private network or this machine: name host and port in ECHOLEAD_PRIVATE_DESTINATIONS if "
+        "leads are meant to go there."
     )

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
@@ -53,10 +54,12 @@ STREAMS = (EVENTS, WEBHOOKS, DEAD)
 CANARY = "CANARY"
 """Stream of one message a subject, `canary.{part}`: what a part writes and reads back to know that the queue works."""
 
-COLLECTOR_INBOX = "_INBOX_collector"
-"""Where the collector's user may hear acknowledgements; it may subscribe to nothing else."""
-
 log = logging.getLogger(__name__)
+
+
+def inbox(user: str) -> str:
+    """Where a user of the queue hears answers: a prefix of its own, the only one it may subscribe to."""
+    return f"_INBOX_{user}"
 
 
 def canary_config(replicas: int) -> StreamConfig:
@@ -98,11 +101,12 @@ async def connect(
     url: str,
     *,
     name: str,
-    inbox_prefix: str = "_INBOX",
     wait_seconds: float | None = CONNECT_TIMEOUT_SECONDS,
     on_disconnect: Callable[[], Awaitable[None]] | None = None,
 ) -> Client:
     """Connect with `user:password` in the URL, and keep reconnecting every 50 ms when the server goes away.
+
+    Answers are heard on the user's own inbox.
 
     Waits `wait_seconds` for the first connection, or for ever with None. Raises `nats.errors.NoServersError`, with the
     last failure as its cause, when nothing that lets us in answers in that time. `on_disconnect` is awaited each time
@@ -115,7 +119,7 @@ async def connect(
             await client.connect(
                 url,
                 name=name,
-                inbox_prefix=inbox_prefix.encode(),
+                inbox_prefix=inbox(urlsplit(url).username or "").encode(),
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 # The default of 2 s makes every restart of the server look slow.
                 reconnect_time_wait=0.05,  # type: ignore[arg-type]  # declared int, used as seconds of any kind

@@ -15,6 +15,7 @@ import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
 
 from echolead.settings import Settings
 
@@ -46,29 +47,38 @@ class BadToken(Exception):
 
 
 class Vault:
-    """Encrypts a destination's secrets (a JSON object) with the first of `keys`, and decrypts with any of them.
+    """Encrypts secrets (a JSON object) with the first of `keys`, and decrypts with any of them.
 
-    `keys` is the value of ECHOLEAD_SECRET_KEYS: Fernet keys, comma-separated, the newest first. Raises `BadKey`.
+    `keys` are Fernet keys, comma-separated, the newest first, as in the variable `setting`. What the collector must
+    know and what the delivery engine must know is under different keys: whoever takes one of them over has the keys of
+    half of the secrets, and no rights in the database on the other half. Raises `BadKey`.
     """
 
-    def __init__(self, keys: str) -> None:
+    def __init__(self, keys: str, setting: str = "ECHOLEAD_SECRET_KEYS") -> None:
+        self._setting = setting
         each = [key.strip() for key in keys.split(",") if key.strip()]
         if not each:
             raise BadKey(
-                "ECHOLEAD_SECRET_KEYS is empty, so destinations' secrets cannot be kept. Make a key with "
+                f"{setting} is empty, so secrets cannot be kept. Make a key with "
                 "`python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`."
             )
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in each])
+            fernets = [Fernet(key) for key in each]
         except ValueError as error:
             raise BadKey(
-                "ECHOLEAD_SECRET_KEYS holds something that is not a Fernet key (32 bytes in URL-safe base64)."
+                f"{setting} holds something that is not a Fernet key (32 bytes in URL-safe base64)."
             ) from error
+        self._newest, self._fernet = fernets[0], MultiFernet(fernets)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The vault of these settings."""
-        return cls(settings.secret_keys.get_secret_value())
+    def of_collector(cls, settings: Settings) -> Self:
+        """For secrets of webhooks and of the chat widget. What was kept under `secret_keys` opens too, where it is."""
+        return cls(_keys(settings.collector_secret_keys, settings.secret_keys), "ECHOLEAD_COLLECTOR_SECRET_KEYS")
+
+    @classmethod
+    def of_destinations(cls, settings: Settings) -> Self:
+        """For secrets of destinations. What was kept under `secret_keys` opens too, where it is."""
+        return cls(_keys(settings.destination_secret_keys, settings.secret_keys), "ECHOLEAD_DESTINATION_SECRET_KEYS")
 
     def encrypt(self, values: Mapping[str, str]) -> bytes:
         """The object, encrypted and authenticated."""
@@ -80,7 +90,7 @@ class Vault:
             values: dict[str, str] = json.loads(self._fernet.decrypt(bytes(token)))
         except InvalidToken as error:
             raise Undecryptable(
-                "A stored secret cannot be decrypted: its key is no longer in ECHOLEAD_SECRET_KEYS. "
+                f"A stored secret cannot be decrypted: its key is no longer in {self._setting}. "
                 "Put the old key back behind the new one, or enter the secret again."
             ) from error
         return values
@@ -90,11 +100,23 @@ class Vault:
         try:
             return self._fernet.rotate(bytes(token))
         except InvalidToken as error:
-            raise Undecryptable("A stored secret cannot be decrypted with any key of ECHOLEAD_SECRET_KEYS.") from error
+            raise Undecryptable(f"A stored secret cannot be decrypted with any key of {self._setting}.") from error
+
+    def is_newest(self, token: bytes) -> bool:
+        """Whether it is under the first key already."""
+        try:
+            self._newest.decrypt(bytes(token))
+        except InvalidToken:
+            return False
+        return True
+
+
+def _keys(*each: SecretStr) -> str:
+    return ",".join(keys.get_secret_value() for keys in each if keys.get_secret_value())
 
 
 def new_secret_key() -> str:
-    """A fresh key for ECHOLEAD_SECRET_KEYS."""
+    """A fresh key for a vault."""
     return Fernet.generate_key().decode()
 
 

@@ -2,17 +2,31 @@
 
 Each is `ECHOLEAD_<NAME>` in the environment. `echolead up` writes the addresses and secrets of the stack it starts to
 `<data_dir>/stack.env` (mode 0600); commands given the same `--data-dir` read them from there, and the environment wins.
+Each of its parts has a file of its own with what it needs (`ECHOLEAD_SETTINGS_FILE`).
 """
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_DATA_DIR = Path("var")
 STACK_ENV = "stack.env"
+WIDER = {
+    "postgres_collector_url": "postgres_system_url",
+    "postgres_api_url": "postgres_system_url",
+    "postgres_loader_url": "postgres_system_url",
+    "postgres_deliveries_url": "postgres_system_url",
+    "nats_setup_url": "nats_url",
+    "nats_collector_url": "nats_url",
+    "nats_loader_url": "nats_url",
+    "nats_checks_url": "nats_url",
+    "collector_secret_keys": "secret_keys",
+    "destination_secret_keys": "secret_keys",
+}
+"""What a service uses when it was given nothing of its own: the operator's, which may do more."""
 
 
 class Settings(BaseSettings):
@@ -25,6 +39,8 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,  # docs/reference/settings.md is made of them
     )
 
+    settings_file: Path | None = None
+    """File a part reads what its environment does not say. Empty: `<data_dir>/stack.env`, which has all there is."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder of the embedded stack: its servers' data, its secrets, its logs."""
     port_base: int = 8700
@@ -55,23 +71,43 @@ class Settings(BaseSettings):
     postgres_url: SecretStr = SecretStr("")
     """`postgresql://…` of the operational database as its owner: migrations only. Empty: embedded."""
     postgres_system_url: SecretStr = SecretStr("")
-    """As the role that serves every tenant (collector look-ups, mirroring, the delivery engine's planner)."""
+    """As the operator's role, which administers every tenant: the command line and `echolead setup` only."""
     postgres_app_url: SecretStr = SecretStr("")
     """As the role bound by row-level security: it sees the rows of the tenant set in its transaction, no other."""
+    postgres_collector_url: SecretStr = SecretStr("")
+    """As the collector's role: who a request is for, and nothing else. Empty: `postgres_system_url`, as the next
+    three."""
+    postgres_api_url: SecretStr = SecretStr("")
+    """As the control API's role: people who sign in."""
+    postgres_loader_url: SecretStr = SecretStr("")
+    """As the loader's role: the configuration and the ledger to be mirrored, without secrets; leases."""
+    postgres_deliveries_url: SecretStr = SecretStr("")
+    """As the delivery engine's role: the ledger, and destinations with their secrets."""
     dagster_postgres_url: SecretStr = SecretStr("")
     """Database of Dagster's own storage."""
 
     nats_url: SecretStr = SecretStr("")
-    """`nats://user:password@host:port` with full rights on the streams (loader, set-up). Empty: embedded."""
+    """`nats://user:password@host:port` with full rights on the streams: operators only. Empty: embedded."""
+    nats_setup_url: SecretStr = SecretStr("")
+    """The same for `echolead setup`, which may create and change the streams. Empty: `nats_url`, as the next three."""
     nats_collector_url: SecretStr = SecretStr("")
-    """The same for the collector, which may publish and nothing else. Empty: `nats_url`."""
+    """The same for the collector, which may publish and nothing else."""
+    nats_loader_url: SecretStr = SecretStr("")
+    """The same for the loader, which reads the streams and publishes what it cannot load as dead letters."""
+    nats_checks_url: SecretStr = SecretStr("")
+    """The same for `echolead doctor`, which may ask how full the streams are and how far the loader is."""
     nats_monitor_url: str = ""
     """`http://host:port` of the queue's monitoring pages. The collector reads there whether the queue syncs every
     message to disk, and is not ready until it knows."""
 
+    collector_secret_keys: SecretStr = SecretStr("")
+    """Comma-separated Fernet keys that encrypt at rest what the collector needs: secrets of webhooks and of the chat
+    widget. The first encrypts, all decrypt. Empty: `secret_keys`."""
+    destination_secret_keys: SecretStr = SecretStr("")
+    """The same for the secrets of destinations, which the delivery engine needs. Empty: `secret_keys`."""
     secret_keys: SecretStr = SecretStr("")
-    """Comma-separated Fernet keys that encrypt the secrets of destinations and webhooks at rest; the first encrypts,
-    all decrypt. The collector needs them to check who sends a webhook."""
+    """Keys that secrets of either kind were encrypted with before each had its own. `echolead setup` opens those and
+    encrypts them with the new keys; no other part needs these keys then."""
     jwt_secret: SecretStr = SecretStr("")
     """Key of the API's session and device tokens (HS256), 32 bytes or more. While it is changed: the new one, a comma,
     the old one; the first signs, all are accepted."""
@@ -104,7 +140,10 @@ class Settings(BaseSettings):
     trusted_proxies: str = "127.0.0.1"
     """Comma-separated addresses whose X-Forwarded-For is believed."""
     allow_private_destinations: bool = False
-    """Whether destinations may live on loopback or private addresses (a self-hosted Chatwoot, the demo)."""
+    """Whether destinations of every tenant may live on any loopback or private address."""
+    private_destinations: str = Field("", pattern=r"^(\s*(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]]+):\d{1,5}\s*(,|$))*$")
+    """Comma-separated `host:port` of private addresses that destinations may have all the same, by http as well (a
+    self-hosted Chatwoot)."""
     live_run_seconds: int = 1800
     """How long one live run loops before the next takes over."""
 
@@ -123,12 +162,20 @@ class Settings(BaseSettings):
         own: SecretStr = getattr(self, f"clickhouse_{account}_url")
         return own.get_secret_value() or self.clickhouse_url.get_secret_value()
 
+    @model_validator(mode="after")
+    def _fall_back(self) -> Self:
+        for narrow, wide in WIDER.items():
+            if not getattr(self, narrow).get_secret_value():
+                self.__dict__[narrow] = getattr(self, wide)  # the model is frozen
+        return self
+
 
 def load_settings(data_dir: Path | None = None) -> Settings:
-    """Settings from the environment, then from the stack file of `data_dir`, then the defaults.
+    """Settings from the environment, then from the part's or the stack's file of settings, then the defaults.
 
     Raises `pydantic.ValidationError` naming the variable that is wrong.
     """
     chosen = data_dir or Path(os.environ.get("ECHOLEAD_DATA_DIR", DEFAULT_DATA_DIR))
     chosen = chosen.resolve()
-    return Settings(data_dir=chosen, _env_file=chosen / STACK_ENV)  # type: ignore[call-arg]  # pydantic-settings
+    file = os.environ.get("ECHOLEAD_SETTINGS_FILE") or chosen / STACK_ENV
+    return Settings(data_dir=chosen, _env_file=file)  # type: ignore[call-arg]  # pydantic-settings

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import psycopg
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from echolead import queue, warehouse
@@ -20,7 +21,8 @@ from echolead.embedded import secrets
 from echolead.operational.database import connect, system_session
 from echolead.operational.migrate import NotProvisioned, migrate
 from echolead.operational.models import Tenant
-from echolead.operational.provision import Passwords, provision
+from echolead.operational.named import renew_secrets
+from echolead.operational.provision import URL_SETTINGS, Passwords, provision
 from echolead.settings import Settings, load_settings
 
 
@@ -33,21 +35,31 @@ def set_up(settings: Settings) -> None:
     if superuser_url:
         provision(superuser_url, role_passwords(settings))
     migrate(settings.postgres_url.get_secret_value())
+    renew(settings)
     asyncio.run(set_up_streams(settings))
+
+
+def renew(settings: Settings) -> None:
+    """Bring secrets that are stored under an older key under the newest of their kind: the services have no other."""
+    if not settings.collector_secret_keys.get_secret_value() or not settings.destination_secret_keys.get_secret_value():
+        return  # an installation without secrets
+    engine = connect(settings.postgres_system_url.get_secret_value(), application_name="echolead set-up")
+    try:
+        with system_session(engine) as session:
+            renewed = renew_secrets(session, settings, actor="set-up")
+    finally:
+        engine.dispose()
+    for name in renewed.unreadable:
+        sys.stderr.write(f"No key opens the secrets of {name}: enter them again, or put the old key back.\n")
 
 
 def role_passwords(settings: Settings) -> Passwords:
     """The passwords the roles have in the addresses that the parts use."""
 
-    def password(url: str) -> str:
-        return unquote(urlsplit(url).password or "")
+    def password(url: SecretStr) -> str:
+        return unquote(urlsplit(url.get_secret_value()).password or "")
 
-    return Passwords(
-        owner=password(settings.postgres_url.get_secret_value()),
-        system=password(settings.postgres_system_url.get_secret_value()),
-        app=password(settings.postgres_app_url.get_secret_value()),
-        dagster=password(settings.dagster_postgres_url.get_secret_value()),
-    )
+    return Passwords(**{name: password(getattr(settings, url)) for name, url in URL_SETTINGS.items()})
 
 
 def set_up_warehouse(settings: Settings) -> None:
@@ -66,7 +78,7 @@ def set_up_warehouse(settings: Settings) -> None:
 
 async def set_up_streams(settings: Settings) -> None:
     """Create the queue's streams, or bring their settings up to date."""
-    client = await queue.connect(settings.nats_url.get_secret_value(), name="echolead set-up")
+    client = await queue.connect(settings.nats_setup_url.get_secret_value(), name="echolead set-up")
     try:
         await queue.ensure_streams(client.jetstream())
     finally:

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from echolead.queue import COLLECTOR_INBOX, connect
+from echolead.queue import connect
 from echolead.security import Vault
 from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
@@ -102,9 +102,9 @@ class Parts:
     """What one process is made of, from its settings: opened by `serving`, shared by its routes."""
 
     def __init__(self, settings: Settings) -> None:
-        self._queue_url = settings.nats_collector_url.get_secret_value() or settings.nats_url.get_secret_value()
-        postgres_url = settings.postgres_system_url.get_secret_value()
-        for name, value in (("NATS_COLLECTOR_URL", self._queue_url), ("POSTGRES_SYSTEM_URL", postgres_url)):
+        self._queue_url = settings.nats_collector_url.get_secret_value()
+        postgres_url = settings.postgres_collector_url.get_secret_value()
+        for name, value in (("NATS_COLLECTOR_URL", self._queue_url), ("POSTGRES_COLLECTOR_URL", postgres_url)):
             if not value:
                 raise NotConfigured(
                     f"ECHOLEAD_{name} is not set. `echolead up` starts the whole stack; to run the collector alone "
@@ -125,7 +125,7 @@ class Parts:
             settings.events_per_minute,
         )
         self.redemptions = Redemptions(postgres_url)
-        self.vault = Vault.of(settings) if settings.secret_keys.get_secret_value() else None
+        self.vault = Vault.of_collector(settings) if settings.collector_secret_keys.get_secret_value() else None
         self.webhooks = webhooks.Webhooks(
             self.intake,
             self.tenants,
@@ -161,7 +161,6 @@ class Parts:
         client = await connect(
             self._queue_url,
             name="collector",
-            inbox_prefix=COLLECTOR_INBOX,
             wait_seconds=None,
             on_disconnect=self.publisher.disconnected,
         )

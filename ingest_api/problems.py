@@ -128,8 +128,8 @@ TENANTS_UNAVAILABLE = ProblemType(
 )  # fmt: skip
 WEBHOOKS_UNAVAILABLE = ProblemType(
     "webhooks-unavailable", 503, "Webhooks cannot be checked at the moment",
-    "The webhook's secret cannot be decrypted here: ECHOLEAD_SECRET_KEYS of the collector lacks its key. Nothing was "
-    "stored; send the same request again after Retry-After seconds.",
+    "The webhook's secret cannot be decrypted here: ECHOLEAD_COLLECTOR_SECRET_KEYS lacks its key. Nothing was stored; "
+    "send the same request again after Retry-After seconds.",
     60,
 )  # fmt: skip
 SIGN_IN_UNAVAILABLE = ProblemType(

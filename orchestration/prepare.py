@@ -58,7 +58,7 @@ def _build(settings: Settings) -> bool:
     log.info("parsing the dbt project")
     project.deploy(settings)
     dbt = Dbt(settings)
-    url = settings.postgres_system_url.get_secret_value()
+    url = settings.postgres_loader_url.get_secret_value()
     with Lease(url, project.HOT_LEASE), Lease(url, project.REST_LEASE):
         log.info("seeds")
         dbt.run("seed")

@@ -22,7 +22,7 @@ from sqlalchemy import select
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import Destination as DestinationRow
 from echolead.operational.models import Tenant
-from echolead.outbound import GuardedTransport
+from echolead.outbound import GuardedTransport, opened_places
 from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings
 from reverse_etl.calls import Line
@@ -79,10 +79,10 @@ class Engine:
     def __init__(self, settings: Settings, policy: Policy | None = None) -> None:
         self._settings = settings
         self._policy = policy or Policy()
-        self._vault = Vault.of(settings)
-        self._system = connect(settings.postgres_system_url.get_secret_value(), application_name="echolead engine")
+        self._vault = Vault.of_destinations(settings)
+        self._system = connect(settings.postgres_deliveries_url.get_secret_value(), application_name="echolead engine")
         self._tenants = connect(
-            settings.postgres_app_url.get_secret_value(), pool_size=10, application_name="echolead engine lanes"
+            settings.postgres_deliveries_url.get_secret_value(), pool_size=10, application_name="echolead engine lanes"
         )
         self._desired = DesiredState(settings.clickhouse("deliveries"))
         self._lanes: dict[tuple[str, UUID], Running] = {}
@@ -239,7 +239,11 @@ class Engine:
         policy, rate = self._policy, _number(row.configuration, "requests_per_second", self._policy.requests_per_second)
         concurrency = int(_number(row.configuration, "concurrency", policy.concurrency))
         connections = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=2 * concurrency))
-        transport = GuardedTransport(allow_private=self._settings.allow_private_destinations, inner=connections)
+        transport = GuardedTransport(
+            allow_private=self._settings.allow_private_destinations,
+            private_places=opened_places(self._settings),
+            inner=connections,
+        )
         line = Line(
             client=destination.client(transport),
             pace=Pace(rate, burst=max(1, int(rate))),

@@ -12,6 +12,7 @@ import pytest
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import free_port, running
 from echolead.embedded.postgres import EmbeddedPostgres
+from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
@@ -46,7 +47,7 @@ def postgres_server(servers_dir: Path) -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def nats_server(servers_dir: Path) -> Iterator[EmbeddedNats]:
     """A running nats-server without streams."""
-    server = EmbeddedNats(servers_dir / "nats", free_port(), free_port(), "test-full", "test-collector")
+    server = EmbeddedNats(servers_dir / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
     server.prepare()
     with running(server.part(), servers_dir / "logs"):
         yield server

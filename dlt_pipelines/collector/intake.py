@@ -189,7 +189,6 @@ class Intake:
     async def _connect(self) -> None:
         self._client: Client = await queue.connect(self._url, name="raw-loader")
         self._jetstream = self._client.jetstream()
-        await queue.ensure_streams(self._jetstream)
         self._events = StreamReader(self._client, self._jetstream, queue.EVENTS.name, queue.EVENTS.reader)
         self._webhooks = StreamReader(self._client, self._jetstream, queue.WEBHOOKS.name, queue.WEBHOOKS.reader)
         self._dead = StreamReader(self._client, self._jetstream, queue.DEAD.name, queue.DEAD.reader)

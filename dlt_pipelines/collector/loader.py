@@ -72,8 +72,8 @@ class EventLoader:
     def __init__(self, settings: Settings, on_step: Callable[[str], None] = unwatched) -> None:
         self._settings = settings
         self._on_step = on_step
-        self._lease = Lease(settings.postgres_system_url.get_secret_value(), "raw-loader")
-        self._intake = Intake(settings.nats_url.get_secret_value())
+        self._lease = Lease(settings.postgres_loader_url.get_secret_value(), "raw-loader")
+        self._intake = Intake(settings.nats_loader_url.get_secret_value())
         self._pending: list[Batch] = []
         self._inserted: dict[str, int] = {}
         self._tables: dict[str, pa.Table] = {}

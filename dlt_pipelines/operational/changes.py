@@ -148,7 +148,7 @@ class Mirror:
 @contextmanager
 def open_mirror(settings: Settings) -> Iterator[Mirror]:
     """Connect to both sides for the length of the block."""
-    engine = connect(settings.postgres_system_url.get_secret_value(), pool_size=1, application_name="echolead mirror")
+    engine = connect(settings.postgres_loader_url.get_secret_value(), pool_size=1, application_name="echolead mirror")
     try:
         with (
             closing(connect_warehouse(settings.clickhouse("loader"))) as warehouse,

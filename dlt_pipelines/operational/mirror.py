@@ -33,7 +33,7 @@ def _run(settings: Settings, tables: Iterable[str]) -> dict[str, int]:
         if inserted.table in appended:
             appended[inserted.table] += inserted.rows
 
-    with Lease(settings.postgres_system_url.get_secret_value(), LEASE):
+    with Lease(settings.postgres_loader_url.get_secret_value(), LEASE):
         with open_mirror(settings) as mirror:
             changes = {table: mirror.change(table) for table in appended}
         changed = {table: content for table, content in changes.items() if content is not None}

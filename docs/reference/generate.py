@@ -49,8 +49,9 @@ echolead sql "select count() from enriched.events" --format JSONEachRow
 
 Changing keys without a gap:
 
-- of destinations' and webhooks' secrets at rest: put a new key before the old one in `ECHOLEAD_SECRET_KEYS`, restart,
-  run `echolead destination rotate-secrets`, take the old one away;
+- of secrets at rest: put a new key before the old one in `ECHOLEAD_DESTINATION_SECRET_KEYS` or
+  `ECHOLEAD_COLLECTOR_SECRET_KEYS` (webhooks, chat widget), restart, run `echolead destination rotate-secrets`, take the
+  old one away;
 - of session tokens: put a new key before the old one in `ECHOLEAD_JWT_SECRET`, restart, take the old one away 8 hours
   later;
 - of a tenant's server: `echolead key create` under another name (`site-backend-2027`), deploy the key, `echolead key

@@ -23,10 +23,11 @@ from echolead.operational.destinations import (
     set_enabled,
     update_destination,
 )
-from echolead.operational.models import Destination, Tenant, WebhookEndpoint
-from echolead.operational.named import encrypt_again, get_named, list_named
+from echolead.operational.models import Destination
+from echolead.operational.named import get_named, list_named, renew_secrets
 from echolead.operational.tenants import get_tenant
-from echolead.security import Vault
+from echolead.outbound import opened_places
+from echolead.security import Undecryptable, Vault
 
 is_group = True
 app = typer.Typer(help="Products that leads are delivered to.", no_args_is_help=True)
@@ -55,8 +56,15 @@ def add(
     secrets = assignments(secrets_given or [], option="--secret", hidden=True)
     with administering(data_dir) as (settings, session):
         get_tenant(session, tenant_id)
-        told = check(kind, configuration, secrets, allow_private=settings.allow_private_destinations)
-        added = add_destination(session, Vault.of(settings), tenant_id, kind, told, actor=actor(), name=name)
+        told = check(
+            kind,
+            configuration,
+            secrets,
+            allow_private=settings.allow_private_destinations,
+            private_places=opened_places(settings),
+        )
+        vault = Vault.of_destinations(settings)
+        added = add_destination(session, vault, tenant_id, kind, told, actor=actor(), name=name)
     _show(added, as_json)
 
 
@@ -77,11 +85,12 @@ def update(
     with administering(data_dir) as (settings, session):
         destination = update_destination(
             session,
-            Vault.of(settings),
+            Vault.of_destinations(settings),
             get_named(session, Destination, tenant_id, name),
             configuration=configuration,
             secrets=secrets,
             allow_private=settings.allow_private_destinations,
+            private_places=opened_places(settings),
             actor=actor(),
         )
     _show(destination, as_json)
@@ -104,7 +113,7 @@ def show(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJ
     """Show one destination, without the values of its secrets."""
     with administering(data_dir) as (settings, session):
         destination = get_named(session, Destination, tenant_id, name)
-        names = sorted(Vault.of(settings).decrypt(destination.secrets))
+        names = sorted(Vault.of_destinations(settings).decrypt(destination.secrets))
     _show(destination, as_json, secrets=names)
 
 
@@ -122,13 +131,12 @@ def disable(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: 
 
 @app.command("rotate-secrets")
 def rotate_secrets_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Encrypt all secrets, of webhooks and tenants too, with the first of ECHOLEAD_SECRET_KEYS: the others may go."""
+    """Encrypt all secrets, of webhooks and tenants too, with the first key of their kind: the others may go."""
     with administering(data_dir) as (settings, session):
-        vault = Vault.of(settings)
-        count = encrypt_again(session, Destination, vault, actor=actor())
-        count += encrypt_again(session, WebhookEndpoint, vault, actor=actor())
-        count += encrypt_again(session, Tenant, vault, actor=actor())
-    (show_json if as_json else show_record)({"rotated": count})
+        renewed = renew_secrets(session, settings, actor=actor())
+        if renewed.unreadable:  # nothing is changed: the older keys are not all there
+            raise Undecryptable(f"No key opens the secrets of {', '.join(renewed.unreadable)}: put the old key back.")
+    (show_json if as_json else show_record)({"rotated": renewed.count})
 
 
 def _set_enabled(tenant_id: str, name: str, is_enabled: bool, data_dir: Path | None, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """The stack from the command line: `up`, `setup`, `status`, `doctor`, `sql`, `demo`."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from echolead import setup as set_up_servers
 from echolead.cli.errors import CommandFailed
 from echolead.embedded import registry
 from echolead.embedded.part import PartFailed, python
+from echolead.embedded.secrets import make_private
 from echolead.embedded.supervisor import Listener, Supervisor
 from echolead.settings import Settings, load_settings
 
@@ -132,9 +134,10 @@ def up(
     chosen = Settings(_env_file=None)  # type: ignore[call-arg]  # the file of the last start must not decide
     directory = (data_dir or chosen.data_dir).resolve()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private(directory)
     except OSError as error:
         raise CommandFailed(f"{directory} cannot be made: {error.strerror}. Choose another with --data-dir.") from None
+    os.umask(0o077)  # what the stack writes, logs too, is for its own user
     with registry.exclusive(directory):
         registry.end_leftovers(directory)
         stack = plans.plan(directory, port_base or chosen.port_base, is_demo=demo)
@@ -172,7 +175,7 @@ def _address_lines(addresses: list[dict[str, str]]) -> Text:
 def setup(data_dir: DataDir = None) -> None:
     """Prepare outside servers: roles, databases, migrations, streams, raw tables, the first build of the models."""
     settings = load_settings(data_dir)
-    for name, url in (("POSTGRES", settings.postgres_url), ("NATS", settings.nats_url)):
+    for name, url in (("POSTGRES", settings.postgres_url), ("NATS", settings.nats_setup_url)):
         if not url.get_secret_value():
             raise CommandFailed(
                 f"ECHOLEAD_{name}_URL is not set: `setup` prepares servers of your own and must be told where they are "

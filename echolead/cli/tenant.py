@@ -131,7 +131,7 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
         if changes:
             change_tenant(session, tenant_id, actor=actor(), **changes)
         if token is not None:
-            set_chatwoot_hmac_token(session, Vault.of(settings), tenant_id, token, actor=actor())
+            set_chatwoot_hmac_token(session, Vault.of_collector(settings), tenant_id, token, actor=actor())
         view = show_tenant(session, tenant_id)
     _show(view, as_json)
 

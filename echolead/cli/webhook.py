@@ -63,7 +63,7 @@ def add(
     """Make an address for a product's webhooks, and show its secret, this once, when it is made here."""
     wanted = Wanted(source, name, _read(secret), allow_unsigned, token_header)
     with administering(data_dir) as (settings, session):
-        known = add_webhook(session, Vault.of(settings), tenant_id, wanted, actor=actor())
+        known = add_webhook(session, Vault.of_collector(settings), tenant_id, wanted, actor=actor())
     _show_once(known, settings, as_json)
 
 
@@ -101,7 +101,7 @@ def rotate(
     with administering(data_dir) as (settings, session):
         known = rotate_webhook(
             session,
-            Vault.of(settings),
+            Vault.of_collector(settings),
             tenant_id,
             name,
             actor=actor(),

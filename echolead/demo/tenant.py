@@ -29,6 +29,11 @@ def ensure(settings: Settings, password: str) -> None:
         engine.dispose()
 
 
+def demo_chatwoot(port_base: int) -> str:
+    """Host and port of the demo Chatwoot, as deliveries reach it."""
+    return f"127.0.0.1:{Port.DEMO_CHATWOOT.of(port_base)}"
+
+
 def _ensure_tenant(session: Session) -> None:
     if session.get(Tenant, TENANT_ID) is None:
         session.add(Tenant(tenant_id=TENANT_ID, name="Demo"))
@@ -41,9 +46,9 @@ def _ensure_tenant(session: Session) -> None:
 def _ensure_destination(session: Session, settings: Settings) -> None:
     """The demo Chatwoot moves with the stack's ports, so its address is brought up to date; so is its access token."""
     token = {"api_access_token": accounts.load_or_make(settings.data_dir / "demo")[0].api_access_token}
-    vault = Vault.of(settings)
+    vault = Vault.of_destinations(settings)
     configuration = {
-        "base_url": f"http://127.0.0.1:{Port.DEMO_CHATWOOT.of(settings.port_base)}",
+        "base_url": f"http://{demo_chatwoot(settings.port_base)}",
         "account_id": ACCOUNT_ID,
         "inbox_id": INBOX_ID,
     }

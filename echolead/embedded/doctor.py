@@ -27,7 +27,7 @@ from echolead.embedded.part import port_is_open
 from echolead.embedded.ports import Port
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
-from echolead.settings import Settings
+from echolead.settings import WIDER, Settings
 from echolead.warehouse_accounts import DATABASES
 
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * 1024**3, 1024**3
@@ -68,6 +68,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything, whether the stack runs or not."""
     findings = [*_stack(settings), *_disk(settings), *_programs(settings)]
     if settings.postgres_system_url.get_secret_value():
+        findings += _accounts(settings)
         findings += _asked(
             "PostgreSQL", lambda: _postgres(settings), "migrations and deliveries could not be looked at"
         )
@@ -163,6 +164,17 @@ def _asked(subject: str, ask: Callable[[], Iterator[Finding]], otherwise: str) -
         return [Finding("wrong", subject, sentence, "Start the stack with `echolead up`, or check its address.")]
 
 
+def _accounts(settings: Settings) -> Iterator[Finding]:
+    """Services that were given no account or key of their own and use one that may do more."""
+    own = {narrow: wide for narrow, wide in WIDER.items() if getattr(settings, wide).get_secret_value()}
+    wide_ones = [narrow for narrow, wide in own.items() if getattr(settings, narrow) == getattr(settings, wide)]
+    if wide_ones:
+        names = ", ".join(f"ECHOLEAD_{name.upper()}" for name in wide_ones)
+        yield Finding("note", "Accounts", f"not set: {names}", "Services use wider ones: docs/decisions/0017-roles.md.")
+    else:
+        yield Finding("ok", "Accounts", "each service has its own, with what it needs")
+
+
 def _postgres(settings: Settings) -> Iterator[Finding]:
     with psycopg.connect(settings.postgres_system_url.get_secret_value(), connect_timeout=3) as connection:
         if connection.execute("select to_regclass('public.deliveries')").fetchone() == (None,):
@@ -237,8 +249,13 @@ def _sync(monitor_url: str) -> Finding:
 
 
 async def _streams(settings: Settings) -> list[Finding]:
+    url = settings.nats_checks_url.get_secret_value()
     client = await nats.connect(
-        settings.nats_url.get_secret_value(), connect_timeout=3, allow_reconnect=False, error_cb=_silent
+        url,
+        inbox_prefix=queue.inbox(urlsplit(url).username or "").encode(),
+        connect_timeout=3,
+        allow_reconnect=False,
+        error_cb=_silent,
     )
     found = []
     try:

@@ -2,51 +2,38 @@
 
 import json
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from echolead.embedded.part import Part
-from echolead.queue import COLLECTOR_INBOX
-
-# What a collector needs: publish to the streams' subjects, hear the acknowledgements on its own inbox, read the
-# streams' settings, and read back its own canary. It cannot read an event back.
-COLLECTOR_PUBLISHES = [
-    "events.*",
-    "webhooks.*.*",
-    "dead.*",
-    "canary.*",
-    "$JS.API.INFO",
-    "$JS.API.STREAM.INFO.*",
-    "$JS.API.STREAM.MSG.GET.CANARY",
-]
+from echolead.queue_users import OPERATOR, authorization
 
 
 @dataclass(frozen=True)
 class EmbeddedNats:
     """A nats-server with its store under `data_dir`, on loopback unless `host` says otherwise.
 
-    Two users: `echolead` with full rights and `collector`, which may only publish.
+    `passwords` by user, for all of `queue_users.USERS`.
     """
 
     data_dir: Path
     port: int
     monitor_port: int
-    password: str
-    collector_password: str
+    passwords: Mapping[str, str] = field(repr=False)
     host: str = "127.0.0.1"
     max_store_bytes: int = 20 * 1024**3
 
     @property
     def url(self) -> str:
         """Address with full rights."""
-        return f"nats://echolead:{self.password}@{self.host}:{self.port}"
+        return self.url_of(OPERATOR)
 
-    @property
-    def collector_url(self) -> str:
-        """Address with the right to publish and nothing else."""
-        return f"nats://collector:{self.collector_password}@{self.host}:{self.port}"
+    def url_of(self, user: str) -> str:
+        """Address as this user."""
+        return f"nats://{user}:{self.passwords[user]}@{self.host}:{self.port}"
 
     @property
     def monitor_url(self) -> str:
@@ -67,19 +54,7 @@ class EmbeddedNats:
                 # The default of two minutes loses acknowledged messages when power fails.
                 "sync_interval": "always",
             },
-            "authorization": {
-                "users": [
-                    {"user": "echolead", "password": self.password},
-                    {
-                        "user": "collector",
-                        "password": self.collector_password,
-                        "permissions": {
-                            "publish": COLLECTOR_PUBLISHES,
-                            "subscribe": [f"{COLLECTOR_INBOX}.>"],
-                        },
-                    },
-                ]
-            },
+            "authorization": authorization(self.passwords),
         }
         self._configuration.touch(mode=0o600)
         # nats-server's configuration language takes JSON as it is.

@@ -43,7 +43,7 @@ class Part:
         identity = {} if self.as_user is None else {"user": self.as_user, "group": self.as_user, "extra_groups": []}
         process: subprocess.Popen[bytes] = subprocess.Popen(
             self.command,
-            env={**os.environ, **self.environment},
+            env={**_inherited(), **self.environment},
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -52,6 +52,11 @@ class Part:
             **identity,  # type: ignore[call-overload]
         )
         return process
+
+
+def _inherited() -> dict[str, str]:
+    """Our environment without the settings of EchoLead, which may hold secrets: a part has those it is given."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ECHOLEAD_")}
 
 
 def python(*arguments: str) -> list[str]:

@@ -3,12 +3,19 @@
 import json
 import os
 import secrets
+import stat
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from echolead.security import new_secret_key
+from echolead.settings import STACK_ENV
 
 SECRETS_FILE = "secrets.json"
+KEPT = (
+    *(SECRETS_FILE, STACK_ENV, "stack.json", "stack.lock"),
+    *("env", "postgres", "nats", "warehouse", "demo", "dagster", "dbt", "dlt", "logs"),
+)
+"""What a stack keeps in its directory (docs/guides/running.md)."""
 
 
 def _password() -> str:
@@ -24,6 +31,10 @@ class StackSecrets:
     postgres_owner: str = field(default_factory=_password, repr=False)
     postgres_system: str = field(default_factory=_password, repr=False)
     postgres_app: str = field(default_factory=_password, repr=False)
+    postgres_collector: str = field(default_factory=_password, repr=False)
+    postgres_api: str = field(default_factory=_password, repr=False)
+    postgres_loader: str = field(default_factory=_password, repr=False)
+    postgres_deliveries: str = field(default_factory=_password, repr=False)
     dagster: str = field(default_factory=_password, repr=False)
     warehouse: str = field(default_factory=_password, repr=False)
     warehouse_operator: str = field(default_factory=_password, repr=False)
@@ -32,10 +43,35 @@ class StackSecrets:
     warehouse_deliveries: str = field(default_factory=_password, repr=False)
     warehouse_tenant_key: str = field(default_factory=_password, repr=False)
     nats: str = field(default_factory=_password, repr=False)
+    nats_setup: str = field(default_factory=_password, repr=False)
     nats_collector: str = field(default_factory=_password, repr=False)
-    secret_key: str = field(default_factory=new_secret_key, repr=False)
+    nats_loader: str = field(default_factory=_password, repr=False)
+    nats_checks: str = field(default_factory=_password, repr=False)
+    collector_secret_key: str = field(default_factory=new_secret_key, repr=False)
+    destination_secret_key: str = field(default_factory=new_secret_key, repr=False)
+    secret_key: str = field(default="", repr=False)  # of both, in a directory made before each had its own
     jwt_secret: str = field(default_factory=_password, repr=False)
     demo_password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
+
+
+def make_private(data_dir: Path) -> None:
+    """Make the directory if there is none, and shut it and what a stack keeps in it to other users.
+
+    As root PostgreSQL runs as somebody else, who has to pass through it on the way to its own folder; nobody else can
+    list it, and what is in it is shut by itself. No right is added to a directory that was there, and one that others
+    keep things in (`/tmp`) is left as it is.
+    """
+    is_ours = not data_dir.exists() or not any(data_dir.iterdir()) or (data_dir / SECRETS_FILE).exists()
+    is_new = not data_dir.exists()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    mode = data_dir.stat().st_mode
+    if is_ours and not mode & stat.S_ISVTX:
+        passing = 0o711 if os.geteuid() == 0 else 0o700
+        data_dir.chmod(passing if is_new else stat.S_IMODE(mode) & passing)
+    for name in KEPT:
+        kept = data_dir / name
+        if kept.exists() and not kept.is_symlink():
+            kept.chmod(stat.S_IMODE(kept.stat().st_mode) & 0o700)
 
 
 def load_or_make(data_dir: Path) -> StackSecrets:

@@ -11,17 +11,19 @@ from urllib.parse import urlsplit
 import psycopg
 from pydantic import SecretStr
 
+from echolead import queue_users, warehouse_accounts
 from echolead.demo import accounts
-from echolead.demo.tenant import USER_EMAIL
+from echolead.demo.tenant import USER_EMAIL, demo_chatwoot
+from echolead.embedded import environments
 from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.embedded.environments import as_env
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, PartFailed, port_is_open, python, socket_is_open
 from echolead.embedded.ports import Port
 from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.embedded.secrets import StackSecrets, load_or_make, write_private
-from echolead.operational.provision import APP, DAGSTER, DATABASE, OWNER, SYSTEM
+from echolead.operational.provision import DAGSTER, DATABASE, ROLE_OF, URL_SETTINGS
 from echolead.settings import STACK_ENV, Settings
-from echolead.warehouse_accounts import DBT, DELIVERIES, LOADER
 
 DEMO_CAMPAIGN = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
 MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) is 108, with a zero at its end
@@ -60,6 +62,7 @@ class Stack:
     def prepare(self) -> None:
         """Write what the parts read at their start: their settings, and the servers' own files."""
         write_private(self.data_dir / STACK_ENV, as_env(self.settings))
+        environments.write(self.settings, (part.name for part in self.parts()))
         for server in (self.postgres, self.nats, self.warehouse):
             if server is not None:
                 server.prepare()
@@ -74,7 +77,7 @@ class Stack:
             *self._services(),
             *(self._demo() if self.is_demo else []),
         ]
-        return [_with_environment(part, self._environment()) for part in found]
+        return [replace(part, environment={**self._environment(part.name), **part.environment}) for part in found]
 
     def addresses(self) -> list[Address]:
         """What a person opens, in the order they would."""
@@ -94,10 +97,11 @@ class Stack:
             *found[1:],
         ]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, part: str) -> dict[str, str]:
         return {
-            # Everything else is in the file of settings there: a process list shows no secret.
+            # Everything else is in the file of settings: a process list shows no secret.
             "ECHOLEAD_DATA_DIR": str(self.data_dir),
+            "ECHOLEAD_SETTINGS_FILE": str(environments.file_of(self.data_dir, part)),
             "DAGSTER_HOME": str(self.settings.dagster_home),
             "PYTHONUNBUFFERED": "1",
             # Many threads, little work: glibc would give each its own arena and keep the memory.
@@ -200,13 +204,18 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
     postgres = nats = warehouse = None
     if not _whole(given, POSTGRES_SETTINGS):
         postgres = EmbeddedPostgres(data_dir / "postgres", Port.POSTGRES.of(port_base), secrets.postgres_superuser)
-    if not given.nats_url.get_secret_value():
+    if not given.nats_setup_url.get_secret_value():
         nats = EmbeddedNats(
             data_dir / "nats",
             Port.NATS.of(port_base),
             Port.NATS_MONITOR.of(port_base),
-            secrets.nats,
-            secrets.nats_collector,
+            {
+                queue_users.OPERATOR: secrets.nats,
+                queue_users.SETUP: secrets.nats_setup,
+                queue_users.COLLECTOR: secrets.nats_collector,
+                queue_users.LOADER: secrets.nats_loader,
+                queue_users.CHECKS: secrets.nats_checks,
+            },
         )
     if not given.clickhouse_url.get_secret_value():
         warehouse = EmbeddedWarehouse(
@@ -224,8 +233,9 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
     settings = settings.model_copy(update=_own_addresses(given, port_base))
     settings = settings.model_copy(update=_secret_settings(given, secrets))
     settings = settings.model_copy(update=_server_settings(secrets, postgres, nats, warehouse))
-    if is_demo:  # its Chatwoot is on this machine
-        settings = settings.model_copy(update={"allow_private_destinations": True})
+    if is_demo:  # its Chatwoot is on this machine; nothing else there is opened to destinations
+        places = [settings.private_destinations, demo_chatwoot(port_base)]
+        settings = settings.model_copy(update={"private_destinations": ",".join(filter(None, places))})
     return Stack(settings, secrets, is_demo, postgres, nats, warehouse)
 
 
@@ -239,6 +249,8 @@ def _own_addresses(given: Settings, port_base: int) -> dict[str, str]:
 
 def _secret_settings(given: Settings, secrets: StackSecrets) -> dict[str, SecretStr]:
     made = {
+        "collector_secret_keys": secrets.collector_secret_key,
+        "destination_secret_keys": secrets.destination_secret_key,
         "secret_keys": secrets.secret_key,
         "jwt_secret": secrets.jwt_secret,
         "clickhouse_tenant_key": secrets.warehouse_tenant_key,
@@ -255,23 +267,30 @@ def _server_settings(
     """Addresses of the servers that are embedded."""
     found: dict[str, SecretStr | str] = {}
     if postgres is not None:
-        roles = {
-            "postgres_url": (OWNER, secrets.postgres_owner, DATABASE),
-            "postgres_system_url": (SYSTEM, secrets.postgres_system, DATABASE),
-            "postgres_app_url": (APP, secrets.postgres_app, DATABASE),
-            "dagster_postgres_url": (DAGSTER, secrets.dagster, DAGSTER),
+        passwords = {
+            "owner": secrets.postgres_owner,
+            "system": secrets.postgres_system,
+            "app": secrets.postgres_app,
+            "collector": secrets.postgres_collector,
+            "api": secrets.postgres_api,
+            "loader": secrets.postgres_loader,
+            "deliveries": secrets.postgres_deliveries,
+            "dagster": secrets.dagster,
         }
-        for name, (role, password, database) in roles.items():
-            found[name] = SecretStr(f"postgresql://{role}:{password}@{postgres.host}:{postgres.port}/{database}")
+        for name, password in passwords.items():
+            role, address = ROLE_OF[name], f"{postgres.host}:{postgres.port}"
+            database = DAGSTER if role == DAGSTER else DATABASE
+            found[URL_SETTINGS[name]] = SecretStr(f"postgresql://{role}:{password}@{address}/{database}")
     if nats is not None:
         found["nats_url"] = SecretStr(nats.url)
-        found["nats_collector_url"] = SecretStr(nats.collector_url)
+        for user in queue_users.PUBLISHES:
+            found[f"nats_{user}_url"] = SecretStr(nats.url_of(user))
         found["nats_monitor_url"] = nats.monitor_url
     if warehouse is not None:
         found["clickhouse_url"] = SecretStr(warehouse.url)
         found["clickhouse_readonly_url"] = SecretStr(warehouse.readonly_url)
         found["clickhouse_console_url"] = warehouse.address
-        for account in (LOADER, DBT, DELIVERIES):
+        for account in (warehouse_accounts.LOADER, warehouse_accounts.DBT, warehouse_accounts.DELIVERIES):
             found[f"clickhouse_{account}_url"] = SecretStr(warehouse.url_of(account))
     return found
 
@@ -288,16 +307,6 @@ def ports_taken(stack: Stack) -> list[tuple[str, int]]:
 def reachable(listen_host: str) -> str:
     """An address that reaches a part which listens on `listen_host`."""
     return "127.0.0.1" if listen_host in ("0.0.0.0", "::", "") else listen_host  # noqa: S104  # compared, not bound
-
-
-def as_env(settings: Settings) -> str:
-    """The settings as lines of a file that `load_settings` reads."""
-    lines = []
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        lines.append(f"ECHOLEAD_{name.upper()}='{text}'")
-    return "\n".join(lines) + "\n"
 
 
 def answers(url: str) -> Callable[[], str | None]:
@@ -354,10 +363,6 @@ def _step(name: str, command: list[str], *, after: tuple[str, ...], environment:
 
 def _with_port(part: Part, port: int) -> Part:
     return replace(part, port=port)
-
-
-def _with_environment(part: Part, environment: dict[str, str]) -> Part:
-    return replace(part, environment={**environment, **part.environment})
 
 
 def _check_length(socket_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Destinations: which products there are, what each needs to be told, and the ones a tenant has."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from echolead.operational import audit
 from echolead.operational.errors import Refused
 from echolead.operational.models import Destination
 from echolead.operational.named import check_name_is_free
-from echolead.outbound import check_url
+from echolead.outbound import Place, check_url
 from echolead.security import Vault
 
 
@@ -62,7 +62,14 @@ class Told:
     secrets: dict[str, str]
 
 
-def check(kind: str, configuration: Mapping[str, Any], secrets: Mapping[str, Any], *, allow_private: bool) -> Told:
+def check(
+    kind: str,
+    configuration: Mapping[str, Any],
+    secrets: Mapping[str, Any],
+    *,
+    allow_private: bool,
+    private_places: Collection[Place],
+) -> Told:
     """The values in their types, if the product can work with them.
 
     Raises `Refused` naming every value that is missing, unknown or wrong, and `UnsafeAddress` for where we do not go.
@@ -80,7 +87,7 @@ def check(kind: str, configuration: Mapping[str, Any], secrets: Mapping[str, Any
         raise Refused(_problems(kind, error, product.secrets, "--secret")) from None
     values = told.model_dump(mode="json")
     for name in product.addresses:
-        check_url(values[name], allow_private=allow_private)
+        check_url(values[name], allow_private=allow_private, private_places=private_places)
     return Told(values, hidden.model_dump(mode="json"))
 
 
@@ -122,6 +129,7 @@ def update_destination(
     configuration: Mapping[str, Any],
     secrets: Mapping[str, str],
     allow_private: bool,
+    private_places: Collection[Place],
     actor: str,
 ) -> Destination:
     """Replace the values given and keep the others. Raises `Refused`, `UnsafeAddress`, `Undecryptable`."""
@@ -130,6 +138,7 @@ def update_destination(
         {**destination.configuration, **configuration},
         {**vault.decrypt(destination.secrets), **secrets},
         allow_private=allow_private,
+        private_places=private_places,
     )
     destination.configuration = told.configuration
     if secrets:

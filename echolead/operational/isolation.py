@@ -2,10 +2,11 @@
 
 from alembic import op
 
-from echolead.operational.provision import APP
+from echolead.operational.provision import APP, SERVICES
 
 TENANT_SETTING = "echolead.tenant_id"
 POLICY = "tenant_isolation"
+SERVICE_POLICY = "service_rows"
 
 
 def isolate(table: str, *, app_may: tuple[str, ...]) -> None:
@@ -18,6 +19,16 @@ def isolate(table: str, *, app_may: tuple[str, ...]) -> None:
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY {POLICY} ON {table} FOR ALL TO {APP} USING ({own_rows}) WITH CHECK ({own_rows})")
     op.execute(f"GRANT {', '.join(app_may)} ON {table} TO {APP}")
+
+
+def serve(table: str) -> None:
+    """Let the services' roles, which serve all tenants, reach the rows of `table`; grants say which roles and how.
+
+    In a tenant's session they see its rows and no others, as the app's role does.
+    """
+    rows = f"coalesce(current_setting('{TENANT_SETTING}', true), '') in ('', tenant_id)"
+    roles = ", ".join(SERVICES)
+    op.execute(f"CREATE POLICY {SERVICE_POLICY} ON {table} FOR ALL TO {roles} USING ({rows}) WITH CHECK ({rows})")
 
 
 def keep_updated_at(table: str) -> None:

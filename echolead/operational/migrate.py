@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
-from echolead.operational.provision import APP, SYSTEM
+from echolead.operational.provision import GUESTS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number, as long as nothing else in this database locks it: two starting stacks migrate one after the other.
@@ -53,11 +53,9 @@ def is_current(connection: Connection) -> bool:
 
 def _require_roles(connection: Connection) -> None:
     present = set(
-        connection.scalars(
-            text("select rolname from pg_roles where rolname in (:system, :app)"), {"system": SYSTEM, "app": APP}
-        )
+        connection.scalars(text("select rolname from pg_roles where rolname = any(:roles)"), {"roles": list(GUESTS)})
     )
-    missing = {SYSTEM, APP} - present
+    missing = set(GUESTS) - present
     if missing:
         raise NotProvisioned(
             f"PostgreSQL has no role {' or '.join(sorted(missing))}. "

@@ -1,6 +1,7 @@
 """What a tenant has several of, each under a name of its own, with secrets: destinations and webhook endpoints."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import Select, select
@@ -10,7 +11,8 @@ from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, NotFound
 from echolead.operational.models import Destination, Tenant, WebhookEndpoint
 from echolead.operational.tenants import get_tenant
-from echolead.security import Vault
+from echolead.security import Undecryptable, Vault
+from echolead.settings import Settings
 
 Named = TypeVar("Named", Destination, WebhookEndpoint)
 
@@ -44,19 +46,44 @@ def list_named(session: Session, model: type[Named], tenant_id: str) -> Sequence
     return session.scalars(select(model).where(model.tenant_id == tenant_id).order_by(model.name)).all()
 
 
-def encrypt_again(session: Session, model: type[WithSecrets], vault: Vault, *, actor: str) -> int:
-    """Encrypt all secrets with the vault's first key, so that the others can be taken away; says of how many rows.
+@dataclass(frozen=True)
+class Renewed:
+    """How many secrets were encrypted anew, and whose no key of ours opens."""
 
-    Raises `Undecryptable`, and changes nothing, when one of them opens with no key.
+    count: int
+    unreadable: tuple[str, ...]
+
+
+def renew_secrets(session: Session, settings: Settings, *, actor: str) -> Renewed:
+    """Encrypt with the newest key of their kind all secrets that are not, so that the older keys can be taken away.
+
+    A secret that no key opens stays as it is. Raises `BadKey`.
     """
-    rows = session.scalars(select(model).where(model.secrets.is_not(None)).with_for_update()).all()
-    for row in rows:
-        if row.secrets is not None:
+    of_collector, of_destinations = Vault.of_collector(settings), Vault.of_destinations(settings)
+    each = [
+        _renew(session, Destination, of_destinations, actor),
+        _renew(session, WebhookEndpoint, of_collector, actor),
+        _renew(session, Tenant, of_collector, actor),
+    ]
+    return Renewed(
+        sum(renewed.count for renewed in each), tuple(name for renewed in each for name in renewed.unreadable)
+    )
+
+
+def _renew(session: Session, model: type[WithSecrets], vault: Vault, actor: str) -> Renewed:
+    count, unreadable, word = 0, [], WORDS[model]
+    for row in session.scalars(select(model).where(model.secrets.is_not(None)).with_for_update()).all():
+        if row.secrets is None or vault.is_newest(row.secrets):
+            continue
+        try:
             row.secrets = vault.rotate(row.secrets)
+            count += 1
+        except Undecryptable:
+            unreadable.append(f"{word} {row.name} of {row.tenant_id}")
     session.flush()
-    word = WORDS[model]
-    audit.record(session, actor=actor, action=f"{word}.secrets_rotated", subject=f"all {word}s", count=len(rows))
-    return len(rows)
+    if count:
+        audit.record(session, actor=actor, action=f"{word}.secrets_rotated", subject=f"all {word}s", count=count)
+    return Renewed(count, tuple(unreadable))
 
 
 def _named(model: type[Named], tenant_id: str, name: str) -> Select[Named]:

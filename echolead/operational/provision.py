@@ -1,5 +1,6 @@
 """Databases and roles of a PostgreSQL cluster: made once as its superuser, safe to run again."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -10,19 +11,44 @@ DATABASE = "echolead"
 OWNER = "echolead_owner"
 SYSTEM = "echolead_system"
 APP = "echolead_app"
+COLLECTOR = "echolead_collector"
+API = "echolead_api"
+LOADER = "echolead_loader"
+DELIVERIES = "echolead_deliveries"
 DAGSTER = "dagster"  # role and database
 
-# BYPASSRLS and nothing else: it serves every tenant, but can neither make roles nor change tables.
-ROLE_OPTIONS = {OWNER: "NOBYPASSRLS", SYSTEM: "BYPASSRLS", APP: "NOBYPASSRLS", DAGSTER: "NOBYPASSRLS"}
+MEMBERSHIPS = """
+select groups.rolname from pg_auth_members
+join pg_roles as groups on groups.oid = pg_auth_members.roleid
+join pg_roles as members on members.oid = pg_auth_members.member
+where members.rolname = %s
+"""
+RESERVED = r"""
+select oid::regprocedure::text, proname like '%advisory%' from pg_proc
+where pronamespace = 'pg_catalog'::regnamespace
+    and (proname ~ '^pg_(try_)?advisory_' or proname in ('lo_creat', 'lo_create', 'lo_from_bytea'))
+order by 1
+"""
+
+SERVICES = (COLLECTOR, API, LOADER, DELIVERIES)
+"""One role a service. Each migration grants them what they need, column by column where that is less than the table."""
+GUESTS = (SYSTEM, APP, *SERVICES)
+"""Who may connect to the operational database beside its owner."""
+LEASING = (OWNER, SYSTEM, LOADER, DELIVERIES)
+"""Who may take advisory locks, which are the leases of loading and delivering: whoever holds one stops the others."""
 
 
 @dataclass(frozen=True)
 class Passwords:
-    """The passwords of the four roles."""
+    """The passwords of the roles."""
 
     owner: str
     system: str
     app: str
+    collector: str
+    api: str
+    loader: str
+    deliveries: str
     dagster: str
 
     def __repr__(self) -> str:
@@ -31,15 +57,41 @@ class Passwords:
 
 @dataclass(frozen=True)
 class OperationalUrls:
-    """Where each role connects: `owner` migrates, `system` sees all tenants, `app` one, `dagster` its own database."""
+    """Where each role connects: `owner` migrates, `system` administers all tenants, `app` sees one, `collector`, `api`,
+    `loader` and `deliveries` are the services', `dagster` has its own database.
+    """
 
     owner: str
     system: str
     app: str
+    collector: str
+    api: str
+    loader: str
+    deliveries: str
     dagster: str
 
     def __repr__(self) -> str:
         return "OperationalUrls(…)"
+
+
+ROLE_OF = {
+    "owner": OWNER,
+    "system": SYSTEM,
+    "app": APP,
+    "collector": COLLECTOR,
+    "api": API,
+    "loader": LOADER,
+    "deliveries": DELIVERIES,
+    "dagster": DAGSTER,
+}
+"""The role of each field of `Passwords` and `OperationalUrls`."""
+
+URL_SETTINGS = {
+    **{name: f"postgres_{name}_url" for name in ROLE_OF},
+    "owner": "postgres_url",
+    DAGSTER: "dagster_postgres_url",
+}
+"""The setting with the address of each."""
 
 
 def provision(superuser_url: str, passwords: Passwords) -> OperationalUrls:
@@ -48,19 +100,24 @@ def provision(superuser_url: str, passwords: Passwords) -> OperationalUrls:
     Raises `psycopg.OperationalError` when the cluster cannot be reached, `psycopg.errors.InsufficientPrivilege` when
     the role of `superuser_url` may not create roles or databases.
     """
-    by_role = {OWNER: passwords.owner, SYSTEM: passwords.system, APP: passwords.app, DAGSTER: passwords.dagster}
     with psycopg.connect(superuser_url, autocommit=True, connect_timeout=5) as connection:
-        for role, password in by_role.items():
-            _ensure_role(connection, role, password)
-        _ensure_database(connection, DATABASE, OWNER, guests=[SYSTEM, APP])
-        _ensure_database(connection, DAGSTER, DAGSTER, guests=[])
+        for name, role in ROLE_OF.items():
+            _ensure_role(connection, role, getattr(passwords, name))
+        _ensure_database(connection, DATABASE, OWNER, guests=GUESTS)
+        _ensure_database(connection, DAGSTER, DAGSTER, guests=())
     with psycopg.connect(_at(superuser_url, database=DATABASE), connect_timeout=5) as connection:
         _grant_schema(connection)
+        _reserve_functions(connection)
     return OperationalUrls(
-        owner=_at(superuser_url, role=OWNER, password=passwords.owner, database=DATABASE),
-        system=_at(superuser_url, role=SYSTEM, password=passwords.system, database=DATABASE),
-        app=_at(superuser_url, role=APP, password=passwords.app, database=DATABASE),
-        dagster=_at(superuser_url, role=DAGSTER, password=passwords.dagster, database=DAGSTER),
+        **{
+            name: _at(
+                superuser_url,
+                role=role,
+                password=getattr(passwords, name),
+                database=DAGSTER if role == DAGSTER else DATABASE,
+            )
+            for name, role in ROLE_OF.items()
+        }
     )
 
 
@@ -68,17 +125,21 @@ def _ensure_role(connection: Connection[tuple[object, ...]], role: str, password
     exists = connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
     # Only the SCRAM verifier travels, so that no log of statements holds the password.
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    # The operator's role alone passes row-level security: it serves every tenant, and no service connects with it.
+    bypass = "BYPASSRLS" if role == SYSTEM else "NOBYPASSRLS"
     connection.execute(
         sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {} PASSWORD {}").format(
-            sql.SQL("ALTER" if exists else "CREATE"),
-            sql.Identifier(role),
-            sql.SQL(ROLE_OPTIONS[role]),
-            sql.Literal(verifier),
+            sql.SQL("ALTER" if exists else "CREATE"), sql.Identifier(role), sql.SQL(bypass), sql.Literal(verifier)
         )
     )
+    # A role that is a member of another could become it; none of ours is one.
+    for (group,) in connection.execute(MEMBERSHIPS, [role]).fetchall():
+        connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(str(group)), sql.Identifier(role)))
 
 
-def _ensure_database(connection: Connection[tuple[object, ...]], database: str, owner: str, guests: list[str]) -> None:
+def _ensure_database(
+    connection: Connection[tuple[object, ...]], database: str, owner: str, guests: Iterable[str]
+) -> None:
     names = {"database": sql.Identifier(database), "owner": sql.Identifier(owner)}
     if connection.execute("select 1 from pg_database where datname = %s", [database]).fetchone() is None:
         connection.execute(
@@ -94,20 +155,36 @@ def _ensure_database(connection: Connection[tuple[object, ...]], database: str, 
 def _grant_schema(connection: Connection[tuple[object, ...]]) -> None:
     """Reach into the schema, and what a table or sequence gives the roles from the moment it is made.
 
-    The system role reads and writes every table of the owner's. The application's role gets nothing by default: each
-    migration grants it what the console and API need, after the table has its policy.
+    The system role reads and writes every table of the owner's. The others get nothing by default: each migration
+    grants them what they need, after the table has its policy.
     """
-    roles = {"owner": sql.Identifier(OWNER), "system": sql.Identifier(SYSTEM), "app": sql.Identifier(APP)}
+    roles = {"owner": sql.Identifier(OWNER), "system": sql.Identifier(SYSTEM), "guests": _names(GUESTS)}
     for statement in (
         "ALTER SCHEMA public OWNER TO {owner}",
         "REVOKE ALL ON SCHEMA public FROM PUBLIC",
-        "GRANT USAGE ON SCHEMA public TO {system}, {app}",
+        "GRANT USAGE ON SCHEMA public TO {guests}",
         "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
         "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public "
         "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {system}",
         "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE ON SEQUENCES TO {system}",
     ):
         connection.execute(sql.SQL(statement).format(**roles))
+
+
+def _reserve_functions(connection: Connection[tuple[object, ...]]) -> None:
+    """Advisory locks for those who hold leases, large objects for nobody: by default every role may use both.
+
+    On a server where `superuser_url` is no real superuser PostgreSQL warns and leaves them as they are.
+    """
+    for function, is_lock in connection.execute(RESERVED).fetchall():
+        named = sql.SQL(str(function))  # a regprocedure, quoted by the server
+        connection.execute(sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC").format(named))
+        if is_lock:
+            connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(named, _names(LEASING)))
+
+
+def _names(roles: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(role) for role in roles)
 
 
 def _at(url: str, *, database: str, role: str | None = None, password: str | None = None) -> str:

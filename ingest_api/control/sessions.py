@@ -76,7 +76,7 @@ class Sessions:
     def of(cls, settings: Settings, proxies: TrustedProxies) -> "Sessions":
         """As the settings say. Raises `BadKey` when the key of session tokens is missing or short."""
         engine = connect(
-            settings.postgres_system_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
+            settings.postgres_api_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
         )
         return cls(SignIn.of(settings, engine), proxies, settings.console_url, settings.dagster_url)
 

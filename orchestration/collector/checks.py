@@ -65,7 +65,7 @@ def every_received_event_is_enriched_once(echolead: EchoLead) -> dg.AssetCheckRe
 
 async def _oldest_waiting(settings: Settings, stream: queue.Stream) -> tuple[int, float]:
     """How many messages the loader has not acknowledged, and for how many seconds the oldest has waited."""
-    client = await queue.connect(settings.nats_url.get_secret_value(), name="echolead checks")
+    client = await queue.connect(settings.nats_loader_url.get_secret_value(), name="echolead checks")
     try:
         jetstream = client.jetstream()
         try:

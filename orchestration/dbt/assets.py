@@ -73,7 +73,7 @@ def dbt_command(settings: Settings) -> DbtCliResource:
 
 def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings, lease: str) -> Iterator[Any]:
     """Seeds and models while the lease is held, then their tests: those only read, and take longer."""
-    with Lease(settings.postgres_system_url.get_secret_value(), lease):
+    with Lease(settings.postgres_loader_url.get_secret_value(), lease):
         only_models = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
         yield from dbt.cli(["build", *only_models], context=context).stream()
     # Unit tests are about the SQL and not about the data: they belong to `make test`.

@@ -41,7 +41,9 @@ def no_delivery_is_stuck(echolead: EchoLead) -> dg.AssetCheckResult:
     """A delivery that is neither sent nor given up after 15 minutes, and deliveries that were given up."""
     import psycopg  # noqa: PLC0415
 
-    with psycopg.connect(echolead.settings().postgres_system_url.get_secret_value(), connect_timeout=5) as connection:
+    with psycopg.connect(
+        echolead.settings().postgres_deliveries_url.get_secret_value(), connect_timeout=5
+    ) as connection:
         row = connection.execute(
             "select count(*) filter (where state in ('pending', 'in_flight', 'retry')"
             " and created_at < clock_timestamp() - make_interval(mins => %s)),"

@@ -24,7 +24,7 @@ def every_step_succeeds(echolead: EchoLead) -> dg.AssetCheckResult:
 
     from echolead.operational.live_steps import trouble  # noqa: PLC0415
 
-    url = echolead.settings().postgres_system_url.get_secret_value()
+    url = echolead.settings().postgres_loader_url.get_secret_value()
     with psycopg.connect(url, connect_timeout=5) as connection:
         found = trouble(connection)
     return dg.AssetCheckResult(passed=not found, metadata={"failing": found})

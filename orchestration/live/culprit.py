@@ -133,9 +133,7 @@ def find_culprit(settings: Settings, failure: NodeFailure) -> Culprit | None:
     First the tenant, then the visitor, the lead or the event, each by halving: some dozens of trials over few rows.
     Takes two minutes at most. Raises what the warehouse raises when it does not answer.
     """
-    with closing(
-        connect(settings.clickhouse_url.get_secret_value(), query_timeout_seconds=TRIAL_SECONDS + 5)
-    ) as client:
+    with closing(connect(settings.clickhouse("dbt"), query_timeout_seconds=TRIAL_SECONDS + 5)) as client:
         tables = {f"{database}.{table}": list(names) for database, table, names in client.query(COLUMNS).result_rows}
         search = Search(client, failure, tables, time.monotonic() + SEARCH_SECONDS)
         try:

@@ -94,7 +94,7 @@ def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
     settings = echolead.settings()
     term = Term(settings.live_run_seconds, lambda: has_successor(context.instance, context.run_id))
     reporter = Reporter(context.log_event)  # type: ignore[arg-type]  # it takes evaluations of checks as well
-    with Lease(settings.postgres_system_url.get_secret_value(), heartbeat_name(context.run_id)):
+    with Lease(settings.postgres_loader_url.get_secret_value(), heartbeat_name(context.run_id)):
         try:
             run_loop(settings, term.is_over, reporter.turn)
         except dg.DagsterExecutionInterruptedError:

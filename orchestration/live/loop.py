@@ -110,7 +110,7 @@ class LiveLoop:
             self._loader = opening.enter_context(EventLoader(self._settings))
             self._engine = opening.enter_context(Engine(self._settings))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
-            record = opening.enter_context(closing(StepRecord(self._settings.postgres_system_url.get_secret_value())))
+            record = opening.enter_context(closing(StepRecord(self._settings.postgres_loader_url.get_secret_value())))
             self._steps = Steps(record, {model_step(key) for key in self._dbt.models()})
             self._blame = Blame(self._settings)
             self._open = opening.pop_all()
@@ -181,7 +181,7 @@ class LiveLoop:
             self._steps.run(models.step, lambda: self._build(models, chosen, turn))
 
     def _build(self, models: ModelSet, chosen: tuple[str, ...], turn: Turn) -> None:
-        with Lease(self._settings.postgres_system_url.get_secret_value(), models.lease):
+        with Lease(self._settings.postgres_loader_url.get_secret_value(), models.lease):
             built = self._dbt.attempt("run", *chosen)
         turn.models += built.done
         models.done(chosen)
@@ -219,7 +219,7 @@ class Blame:
             culprit = find_culprit(self._settings, failure)
             if culprit is not None:
                 log.warning("%s fails because of %s", step, culprit)
-                with closing(StepRecord(self._settings.postgres_system_url.get_secret_value())) as record:
+                with closing(StepRecord(self._settings.postgres_loader_url.get_secret_value())) as record:
                     record.blame(step, culprit.tenant_id, culprit.event_id)
         except Exception:  # the step's failure is told already; that its event was not found is all there is to add
             log.exception("the event that makes %s fail was not found", step)

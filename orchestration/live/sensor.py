@@ -93,7 +93,7 @@ def _pause(runs: Sequence[LiveRun]) -> float:
 
 def live_runs(instance: dg.DagsterInstance, settings: Settings) -> list[LiveRun]:
     """The newest live runs, newest first."""
-    url = settings.postgres_system_url.get_secret_value()
+    url = settings.postgres_loader_url.get_secret_value()
     found = []
     for record in instance.get_run_records(dg.RunsFilter(job_name=JOB_NAME), limit=8):
         run = record.dagster_run

@@ -34,7 +34,7 @@ class WatermarkReader:
     """One connection, as the role that sees every tenant; opened again after an error."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.postgres_system_url.get_secret_value()
+        self._url = settings.postgres_loader_url.get_secret_value()
         self._connection: psycopg.Connection | None = None
 
     def read(self) -> Watermarks:

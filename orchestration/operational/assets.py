@@ -59,7 +59,7 @@ def mirror_assets(settings: Settings) -> dg.AssetsDefinition:
     )
     def operational_mirror(context: dg.AssetExecutionContext, dlt_resource: DagsterDltResource) -> Iterator[Any]:
         """Append what changed in PostgreSQL."""
-        with Lease(settings.postgres_system_url.get_secret_value(), LEASE):
+        with Lease(settings.postgres_loader_url.get_secret_value(), LEASE):
             with open_mirror(settings) as mirror:
                 changes = {table: mirror.change(table) for table in TABLES}
             pipeline = raw.fresh_pipeline("operational", settings)

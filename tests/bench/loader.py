@@ -23,7 +23,7 @@ from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.settings import Settings
 from echolead.warehouse import connect
 from tests.bench.figure import Figure
-from tests.fixtures.queue_messages import make_event, make_line, publish
+from tests.fixtures.queue_messages import QUEUE_PASSWORDS, make_event, make_line, publish, renew_streams
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 REQUESTS_A_MESSAGE = 100  # what a busy collector's group commit puts together
@@ -107,14 +107,15 @@ def _servers() -> Iterator[Settings]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="echolead-bench-")))
         folder.chmod(0o755)
         postgres = EmbeddedPostgres(folder / "postgres", free_port(), "bench")
-        nats = EmbeddedNats(folder / "nats", free_port(), free_port(), "bench", "bench-collector")
+        nats = EmbeddedNats(folder / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
         warehouse = EmbeddedWarehouse(folder / "warehouse", free_port(), "bench", "bench-reader")
         for server in (postgres, nats, warehouse):
             server.prepare()
             stack.enter_context(running(server.part(), folder / "logs"))
+        renew_streams(nats.url)
         yield Settings(
             data_dir=folder / "data",
             clickhouse_url=warehouse.url,
-            postgres_system_url=postgres.url,
+            postgres_loader_url=postgres.url,
             nats_url=nats.url,
         )

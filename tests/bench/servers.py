@@ -35,7 +35,7 @@ def servers(workers: int = 1) -> Iterator[Servers]:
         engine.dispose()
         environment = collector_environment(
             around.nats,
-            around.urls.system,
+            around.urls,
             # Counted like any other, but never refused.
             ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS="1000000000",
             ECHOLEAD_EVENTS_PER_MINUTE="1000000000",

@@ -11,9 +11,10 @@ from clickhouse_connect.driver.client import Client
 from dlt_pipelines.raw import TABLES, ensure_raw_tables
 from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.provision import OperationalUrls
+from echolead.queue_users import LOADER
 from echolead.settings import Settings
 from echolead.warehouse import connect
-from tests.fixtures.queue_messages import remove_streams
+from tests.fixtures.queue_messages import renew_streams
 from tests.integration.dlt_pipelines.crasher import Crasher
 
 if TYPE_CHECKING:
@@ -45,12 +46,13 @@ def settings(
     tmp_path: Path,
 ) -> Settings:
     """Settings of a loader with nothing to do."""
-    remove_streams(nats_server.url)
+    renew_streams(nats_server.url)
     return Settings(
         data_dir=tmp_path,
         clickhouse_url=warehouse_server.url,
-        postgres_system_url=operational_urls.system,
+        postgres_loader_url=operational_urls.loader,
         nats_url=nats_server.url,
+        nats_loader_url=nats_server.url_of(LOADER),
     )
 
 

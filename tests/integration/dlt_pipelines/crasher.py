@@ -44,7 +44,7 @@ class Crasher:
     def _order(self, settings: Settings, step: str) -> dict[str, object]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        known = {"data_dir", "clickhouse_url", "postgres_system_url", "nats_url"}
+        known = {"data_dir", "clickhouse_url", "postgres_loader_url", "nats_loader_url"}
         plain = {
             name: value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
             for name, value in settings

@@ -307,7 +307,7 @@ def test_a_loader_that_lost_its_lease_does_not_acknowledge(settings: Settings, w
 
 
 def end_lease(settings: Settings) -> None:
-    with psycopg.connect(settings.postgres_system_url.get_secret_value(), autocommit=True) as connection:
+    with psycopg.connect(settings.postgres_loader_url.get_secret_value(), autocommit=True) as connection:
         ended = connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'echolead raw-loader'"
         ).fetchall()

@@ -36,7 +36,7 @@ def settings(
     return Settings(
         data_dir=tmp_path_factory.mktemp("data"),
         clickhouse_url=warehouse_server.url,
-        postgres_system_url=empty_operational_urls.system,
+        postgres_loader_url=empty_operational_urls.loader,
     )
 
 
@@ -199,7 +199,7 @@ def test_the_source_runs_in_a_pipeline_as_the_orchestrator_runs_it(
 
 def test_a_mirror_waits_for_the_one_that_is_running(settings: Settings, system_engine: Engine) -> None:
     done = threading.Event()
-    with Lease(settings.postgres_system_url.get_secret_value(), LEASE):
+    with Lease(settings.postgres_loader_url.get_secret_value(), LEASE):
         threading.Thread(target=lambda: (mirror_configuration(settings), done.set())).start()
         assert not done.wait(1)
     assert done.wait(60)

@@ -24,6 +24,7 @@ from echolead.operational.provision import OperationalUrls
 from echolead.queue import connect
 from tests.fixtures.collector import collector_environment, collector_part, make_streams, missing
 from tests.fixtures.operational import make_tenant
+from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 from tests.integration.ingest_api.process import serve
 
 # Collectors are forked from a process that has imported the application already.
@@ -38,7 +39,7 @@ class CollectorProcess:
     """How to start a collector beside `nats`, and how to talk to it as a page of the tenant `tenant_id` on `host`."""
 
     nats: EmbeddedNats
-    postgres_system_url: str
+    urls: OperationalUrls
     tenant_id: str
     host: str
     port: int = field(default_factory=free_port)
@@ -62,7 +63,7 @@ class CollectorProcess:
     @property
     def environment_of_process(self) -> dict[str, str]:
         """What it reads its settings from."""
-        return collector_environment(self.nats, self.postgres_system_url, **self.environment)
+        return collector_environment(self.nats, self.urls, **self.environment)
 
     @contextmanager
     def running(self, *, ready_path: str = "/readyz") -> Iterator[ForkServerProcess]:
@@ -100,7 +101,7 @@ class CollectorProcess:
 @pytest.fixture
 def own_nats(tmp_path: Path) -> EmbeddedNats:
     """A nats-server of the test's own, not started."""
-    nats = EmbeddedNats(tmp_path / "nats", free_port(), free_port(), "test-full", "test-collector")
+    nats = EmbeddedNats(tmp_path / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
     nats.prepare()
     return nats
 
@@ -123,7 +124,7 @@ class MakeCollector:
         tenant_id = f"collector-{next(_numbers)}"
         host = f"{tenant_id}.test"
         make_tenant(self.engine, tenant_id, hosts=[host], origins=["https://shop.example.com"])
-        return CollectorProcess(nats, self.urls.system, tenant_id, host, environment=environment)
+        return CollectorProcess(nats, self.urls, tenant_id, host, environment=environment)
 
 
 @pytest.fixture(scope="session")

@@ -188,7 +188,7 @@ async def test_tenants_are_found_soon_and_kept_while_the_database_is_down(
     system_engine: Engine, operational_urls: OperationalUrls
 ) -> None:
     make_tenant(system_engine, "kept", hosts=["kept.test"])
-    tenants = Tenants(operational_urls.system)
+    tenants = Tenants(operational_urls.collector)
     task = asyncio.create_task(tenants.run())
     try:
         assert (await tenants.by_host("kept.test")) is not None
@@ -253,7 +253,7 @@ async def become(*conditions: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_made_up_hosts_do_not_hammer_the_database(operational_urls: OperationalUrls) -> None:
-    tenants = Tenants(operational_urls.system)
+    tenants = Tenants(operational_urls.collector)
     reads = 0
     read = tenants._read
 

@@ -84,7 +84,7 @@ def described(
     collector = MakeCollector(system_engine, operational_urls)(
         streams,
         ECHOLEAD_SCRIPT_FILE=str(script),
-        ECHOLEAD_SECRET_KEYS=SECRET_KEY,
+        ECHOLEAD_COLLECTOR_SECRET_KEYS=SECRET_KEY,
         ECHOLEAD_COLLECTOR_URL=PUBLIC_URL,
     )
     key = new_api_key()

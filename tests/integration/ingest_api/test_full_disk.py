@@ -17,6 +17,7 @@ import pytest
 
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, free_port, running
+from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,
@@ -56,7 +57,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """The disk, mounted; skips where it could not be."""
     image = make_disk(tmp_path, DISK_BYTES, "FULL DISK")
     with mounted(image, tmp_path / "disk") as folder:
-        nats = EmbeddedNats(folder / "nats", free_port(), free_port(), "test-full", "test-collector")
+        nats = EmbeddedNats(folder / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
         nats.prepare()
         yield SmallDisk(nats, folder / "ballast")
 

@@ -151,7 +151,7 @@ async def test_without_the_database_a_visitor_is_somebody_new(
 async def test_only_who_proves_an_id_gets_its_hash_for_the_chat_widget(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
 ) -> None:
-    collector = collector_beside(streams, ECHOLEAD_SECRET_KEYS=SECRET_KEY)
+    collector = collector_beside(streams, ECHOLEAD_COLLECTOR_SECRET_KEYS=SECRET_KEY)
     with system_session(system_engine) as session:
         set_chatwoot_hmac_token(session, Vault(SECRET_KEY), collector.tenant_id, "widget-token", actor="test")
     victim, new = str(uuid4()), str(new_tracking_id(time.time()))

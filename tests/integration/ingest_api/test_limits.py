@@ -74,7 +74,7 @@ async def test_collectors_share_a_quota_and_it_outlives_them(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
 ) -> None:
     one = collector_beside(streams)
-    two = CollectorProcess(one.nats, one.postgres_system_url, one.tenant_id, one.host)
+    two = CollectorProcess(one.nats, one.urls, one.tenant_id, one.host)
     with Session(system_engine) as session:
         change_tenant(session, one.tenant_id, actor="test", events_per_month=1000)
         session.commit()

@@ -16,9 +16,11 @@ import pytest
 
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import free_port, running
-from echolead.queue import COLLECTOR_INBOX, connect
+from echolead.queue import connect
+from echolead.queue_users import COLLECTOR
 from ingest_api.metrics import Metrics
 from ingest_api.publish import Publisher, QueueUnavailable
+from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 from tests.integration.ingest_api.conftest import make_streams, messages
 from tests.integration.ingest_api.loop_disk import make_disk, mounted
 
@@ -38,7 +40,7 @@ def disk_image(tmp_path: Path) -> Path:
 
 def queue_on(folder: Path, *, sync_interval: str) -> EmbeddedNats:
     """A nats-server whose store is on the file system at `folder`."""
-    nats = EmbeddedNats(folder / "nats", free_port(), free_port(), "test-full", "test-collector")
+    nats = EmbeddedNats(folder / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
     nats.prepare()
     configuration = nats.data_dir / "nats.json"
     text = configuration.read_text()
@@ -68,7 +70,7 @@ async def cut_power(image: Path, tmp_path: Path, sync_interval: str) -> tuple[se
             await make_streams(nats)
             os.sync()
             publisher = Publisher(Metrics())
-            client = await connect(nats.collector_url, name="tests", inbox_prefix=COLLECTOR_INBOX)
+            client = await connect(nats.url_of(COLLECTOR), name="tests")
             publisher.open(client)
             publisher.asked(publisher.connections, is_lazy=False)  # whatever it is: the control's is
             deadline = time.monotonic() + PUBLISH_SECONDS

@@ -33,7 +33,7 @@ def collector(
 ) -> Iterator[CollectorProcess]:
     """A running collector that can read the endpoints' secrets."""
     make = MakeCollector(system_engine, operational_urls)
-    process = make(streams, ECHOLEAD_SECRET_KEYS=SECRET_KEY, ECHOLEAD_COLLECTOR_URL=PUBLIC_URL)
+    process = make(streams, ECHOLEAD_COLLECTOR_SECRET_KEYS=SECRET_KEY, ECHOLEAD_COLLECTOR_URL=PUBLIC_URL)
     with process.running():
         yield process
 

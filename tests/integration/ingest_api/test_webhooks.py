@@ -38,7 +38,7 @@ def collector(
 ) -> Iterator[CollectorProcess]:
     """A running collector that can read the endpoints' secrets."""
     make = MakeCollector(system_engine, operational_urls)
-    process = make(streams, ECHOLEAD_SECRET_KEYS=SECRET_KEY, ECHOLEAD_COLLECTOR_URL=PUBLIC_URL + "/")
+    process = make(streams, ECHOLEAD_COLLECTOR_SECRET_KEYS=SECRET_KEY, ECHOLEAD_COLLECTOR_URL=PUBLIC_URL + "/")
     with process.running():
         yield process
 
@@ -455,7 +455,7 @@ async def test_the_description_has_an_example_of_each_product_and_every_problem(
 async def test_while_the_queue_is_away_nothing_is_acknowledged(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: object
 ) -> None:
-    collector = collector_beside(own_nats, ECHOLEAD_SECRET_KEYS=SECRET_KEY, ECHOLEAD_COLLECTOR_URL=PUBLIC_URL)
+    collector = collector_beside(own_nats, ECHOLEAD_COLLECTOR_SECRET_KEYS=SECRET_KEY, ECHOLEAD_COLLECTOR_URL=PUBLIC_URL)
     endpoint = make_webhook(system_engine, collector.tenant_id, "standard")
     with running(own_nats.part(), own_nats.data_dir / "logs"), collector.running(ready_path="/healthz"):
         webhook = sent(endpoint, at=time.time())
@@ -465,7 +465,9 @@ async def test_while_the_queue_is_away_nothing_is_acknowledged(
 async def test_a_secret_that_cannot_be_read_is_our_failure_and_not_the_senders(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
 ) -> None:
-    collector = collector_beside(streams, ECHOLEAD_SECRET_KEYS=new_secret_key(), ECHOLEAD_COLLECTOR_URL=PUBLIC_URL)
+    collector = collector_beside(
+        streams, ECHOLEAD_COLLECTOR_SECRET_KEYS=new_secret_key(), ECHOLEAD_COLLECTOR_URL=PUBLIC_URL
+    )
     endpoint = make_webhook(system_engine, collector.tenant_id, "standard")
     with collector.running():
         async with collector.client() as client:

@@ -508,7 +508,7 @@ def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_en
                 *("destination", "add", "taken", "chatwoot", *CHATWOOT, "--set", "base_url=http://127.0.0.1:3000"),
                 *("--secret", "api_access_token=12345678"),
             ),
-            "ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS",
+            "ECHOLEAD_PRIVATE_DESTINATIONS",
             id="private address",
         ),
         pytest.param(
@@ -557,7 +557,7 @@ def test_without_a_secret_key_a_destination_is_refused_with_the_way_to_make_one(
     stack_file.write_text(stack_file.read_text().replace(SECRET_KEY, ""))
     result = run("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", "api_access_token=12345678")
     assert result.exit_code == 2
-    assert "ECHOLEAD_SECRET_KEYS is empty" in result.stderr
+    assert "ECHOLEAD_DESTINATION_SECRET_KEYS is empty" in result.stderr
 
 
 def test_people_get_tables(run: Run, told: Told, slug: str) -> None:

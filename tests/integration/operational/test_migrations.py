@@ -16,8 +16,8 @@ from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.operational.database import connect, system_session, tenant_session
 from echolead.operational.migrate import NotProvisioned, configuration, migrate
 from echolead.operational.models import Base
-from echolead.operational.provision import OperationalUrls, Passwords, provision
-from tests.fixtures.operational import make_destination, make_tenant
+from echolead.operational.provision import ROLE_OF, OperationalUrls, provision
+from tests.fixtures.operational import PASSWORDS, make_destination, make_tenant
 
 
 def test_the_migrated_database_is_the_one_the_models_describe(operational_urls: OperationalUrls) -> None:
@@ -32,7 +32,7 @@ def test_provisioning_and_migrating_again_changes_nothing(
     operational_urls: OperationalUrls, postgres_server: EmbeddedPostgres, system_engine: Engine
 ) -> None:
     tenant = make_tenant(system_engine)
-    again = provision(postgres_server.url, Passwords("test-owner", "test-system", "test-app", "test-dagster"))
+    again = provision(postgres_server.url, PASSWORDS)
     migrate(again.owner)
     assert again == operational_urls
     with system_session(system_engine) as session:
@@ -104,7 +104,7 @@ def test_without_roles_migrating_says_how_to_make_them(servers_dir: object, post
                 connection.execute(f"ALTER ROLE {renames[1][0]} RENAME TO {renames[1][1]}")
 
 
-@pytest.mark.parametrize("role", ["owner", "system", "app", "dagster"])
+@pytest.mark.parametrize("role", ROLE_OF)
 def test_no_role_is_a_superuser_or_may_make_roles(role: str, operational_urls: OperationalUrls) -> None:
     with psycopg.connect(getattr(operational_urls, role)) as connection:
         row = connection.execute(
@@ -114,7 +114,7 @@ def test_no_role_is_a_superuser_or_may_make_roles(role: str, operational_urls: O
     assert row == (False, False, False, role == "system", False)
 
 
-@pytest.mark.parametrize("role", ["system", "app"])
+@pytest.mark.parametrize("role", ["system", "app", "collector", "api", "loader", "deliveries"])
 def test_a_service_cannot_change_tables_or_reach_dagsters_database(
     role: str, operational_urls: OperationalUrls
 ) -> None:

@@ -1,7 +1,6 @@
 """A tenant's session sees and changes its own rows only: asked of every table the database has, as `echolead_app`."""
 
 from collections.abc import Callable
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -9,37 +8,13 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from echolead.operational.database import NotIsolated, connect, system_session, tenant_session
-from echolead.operational.isolation import POLICY
+from echolead.operational.isolation import POLICY, SERVICE_POLICY
 from echolead.operational.models import Base
 from echolead.operational.provision import OperationalUrls
-from tests.fixtures.operational import make_destination, make_tenant
-from tests.fixtures.webhooks import make_webhook
+from tests.fixtures.every_table import fill_every_table
 
 TENANT_TABLES = sorted(table.name for table in Base.metadata.sorted_tables if "tenant_id" in table.columns)
 NO_RIGHT = psycopg.errors.InsufficientPrivilege
-
-
-def _fill(engine: Engine, tenant_id: str) -> None:
-    """One row of the tenant in every table."""
-    unique = uuid4().hex[:10]
-    make_tenant(engine, tenant_id, hosts=[f"{tenant_id}.test"], origins=[f"https://{tenant_id}.test"])
-    destination = make_destination(engine, tenant_id)
-    make_webhook(engine, tenant_id, "standard")  # which leaves the row of the audit log
-    with system_session(engine) as session:
-        for statement in (
-            f"insert into api_keys (tenant_id, name, key_prefix, key_hash) values (:t, 'k', '{unique}', 'h')",
-            f"insert into users (email, password_hash) values ('{unique}@example.test', 'x')",
-            f"insert into user_tenants (user_id, tenant_id, role) "
-            f"select user_id, :t, 'admin' from users where email = '{unique}@example.test'",
-            "insert into destination_records (tenant_id, destination_id, lead_id, remote_kind, remote_id) "
-            "values (:t, :d, 'lead', 'contact', '1')",
-            "insert into deliveries (tenant_id, destination_id, lead_id, payload_hash, payload) "
-            "values (:t, :d, 'lead', 'hash', '{}')",
-            "insert into delivery_attempts (tenant_id, delivery_id, attempt, operation, outcome) "
-            "select :t, delivery_id, 1, 'create', 'delivered' from deliveries where tenant_id = :t",
-            "insert into rules (tenant_id, name, definition) values (:t, 'r', '{}')",
-        ):
-            session.execute(text(statement), {"t": tenant_id, "d": destination.destination_id})
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +22,7 @@ def two_tenants(system_engine: Engine) -> tuple[str, str]:
     """Two tenants with a row in each table."""
     tenants = ("isolated-one", "isolated-two")
     for tenant_id in tenants:
-        _fill(system_engine, tenant_id)
+        fill_every_table(system_engine, tenant_id)
     return tenants
 
 
@@ -58,13 +33,14 @@ def test_every_table_with_a_tenant_has_forced_row_level_security_and_the_policy(
                 "select c.relname, c.relrowsecurity and c.relforcerowsecurity, "
                 "  (select count(*) from pg_policies p where p.tablename = c.relname and p.policyname = :policy"
                 "   and p.cmd = 'ALL' and p.qual = p.with_check and p.qual like '%echolead.tenant_id%'),"
-                "  (select count(*) from pg_policies p where p.tablename = c.relname) "
+                "  (select array_agg(p.policyname::text) from pg_policies p where p.tablename = c.relname"
+                "   and p.policyname <> all(:known)) "
                 "from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' "
                 "where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace order by 1"
             ),
-            {"policy": POLICY},
+            {"policy": POLICY, "known": [POLICY, SERVICE_POLICY]},
         ).all()
-    assert rows == [(table, True, 1, 1) for table in TENANT_TABLES]
+    assert rows == [(table, True, 1, None) for table in TENANT_TABLES]
 
 
 def test_the_app_role_has_no_reach_into_tables_without_a_tenant(system_engine: Engine) -> None:

@@ -35,7 +35,7 @@ def settings(
     settings = Settings(
         data_dir=tmp_path,
         clickhouse_url=warehouse_server.url,
-        postgres_system_url=empty_operational_urls.system,
+        postgres_loader_url=empty_operational_urls.loader,
     )
     ensure_raw_tables(settings)
     with closing(connect(warehouse_server.url)) as warehouse:

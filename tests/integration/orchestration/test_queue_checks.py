@@ -13,7 +13,7 @@ from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import free_port, running
 from echolead.settings import Settings
 from orchestration.collector import checks
-from tests.fixtures.queue_messages import make_webhook_line, publish
+from tests.fixtures.queue_messages import QUEUE_PASSWORDS, make_webhook_line, publish
 
 
 async def make_readers(url: str) -> None:
@@ -38,7 +38,7 @@ async def acknowledge(url: str, stream: queue.Stream) -> None:
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """A queue of the test's own: in the run's, other tests have left messages and readers."""
-    nats = EmbeddedNats(tmp_path / "nats", free_port(), free_port(), "test-full", "test-collector")
+    nats = EmbeddedNats(tmp_path / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
     nats.prepare()
     with running(nats.part(), tmp_path):
         yield nats.url

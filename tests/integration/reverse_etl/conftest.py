@@ -147,7 +147,7 @@ def activation(
     )
     urls = {
         "clickhouse_url": warehouse_server.url,
-        "postgres_system_url": empty_operational_urls.system,
+        "postgres_deliveries_url": empty_operational_urls.deliveries,
         "postgres_app_url": empty_operational_urls.app,
     }
     yield Activation(urls, client, database, chatwoot, tenant.tenant_id, destination.destination_id)

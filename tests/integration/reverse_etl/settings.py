@@ -23,10 +23,10 @@ QUICK = Policy(
 
 
 def settings_of(urls: dict[str, str]) -> Settings:
-    """Settings with these addresses: `clickhouse_url`, `postgres_system_url`, `postgres_app_url`."""
+    """Settings with these addresses: `clickhouse_url`, `postgres_deliveries_url`, `postgres_app_url`."""
     return Settings(
         **{name: SecretStr(url) for name, url in urls.items()},  # type: ignore[arg-type]  # three addresses
-        secret_keys=SecretStr(SECRET_KEY),
+        destination_secret_keys=SecretStr(SECRET_KEY),
         allow_private_destinations=True,
         console_url="https://console.test",
     )

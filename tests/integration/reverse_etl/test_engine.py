@@ -371,7 +371,7 @@ def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(act
     activation.want(payload_of("lead-1"))
     with Engine(activation.settings, QUICK) as planner:
         planner.run_once()
-    app = connect(activation.urls["postgres_app_url"])
+    app = connect(activation.urls["postgres_deliveries_url"])
     ledger = LaneLedger(app, activation.tenant_id, activation.destination_id)
 
     (slow,) = ledger.claim(5, lease_seconds=0.01)
@@ -388,13 +388,20 @@ def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(act
     app.dispose()
 
 
-def test_the_ledger_is_written_as_the_tenant(activation: Activation, engine: Engine) -> None:
+def test_the_ledger_is_written_as_the_tenant(activation: Activation) -> None:
+    activation.rows("update destinations set is_enabled = false returning 1")
     activation.want(payload_of("lead-1"))
-    activation.settle(engine)
-    app = connect(activation.urls["postgres_app_url"])
+    with Engine(activation.settings, QUICK) as planner:
+        planner.run_once()
+    connections = connect(activation.urls["postgres_deliveries_url"])
+    ledger = LaneLedger(connections, activation.tenant_id, activation.destination_id)
+    (claim,) = ledger.claim(5, lease_seconds=60)
 
-    with app.connect() as connection:
-        found = connection.exec_driver_sql("select count(*) from deliveries").scalar()
-    app.dispose()
-
-    assert found == 0
+    # The statement names the delivery and no tenant: that the lane is another tenant's is for the database to see.
+    LaneLedger(connections, "another-tenant", activation.destination_id).give_up(
+        claim, Rejected("no", status=422), [], state="dead"
+    )
+    assert activation.states() == ["in_flight"]
+    ledger.give_up(claim, Rejected("no", status=422), [], state="dead")
+    assert activation.states() == ["dead"]
+    connections.dispose()

@@ -73,10 +73,27 @@ def test_dagster_asks_for_the_sign_in_and_its_code_server_is_no_port(stack: Runn
     assert stat.S_IMODE((stack.data_dir / "dagster").stat().st_mode) == 0o700
 
 
+def test_other_users_reach_nothing_in_the_data_directory(stack: Running) -> None:
+    assert stack.data_dir.stat().st_mode & 0o066 == 0  # as root PostgreSQL, another user, passes through
+    for path in (*stack.data_dir.iterdir(), *(stack.data_dir / "logs").iterdir(), *(stack.data_dir / "env").iterdir()):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_no_process_inherits_a_secret(stack: Running) -> None:
+    record = registry.read(stack.data_dir)
+    assert record is not None
+    secrets = re.findall(r'": "([^"]{12,})"', (stack.data_dir / "secrets.json").read_text())
+    told = {part.name: str(psutil.Process(part.pid).environ()) for part in record.parts
+            if part.pid and psutil.pid_exists(part.pid)}  # fmt: skip
+    assert "collector" in told
+    assert [name for name, environment in told.items() if any(secret in environment for secret in secrets)] == []
+
+
 def test_doctor_finds_nothing_wrong(stack: Running) -> None:
     done = stack.run("doctor")
     assert done.returncode == 0, done.stdout
     assert "syncs every message to disk" in done.stdout
+    assert "each service has its own, with what it needs" in done.stdout
 
 
 def test_sql_reads_the_warehouse_and_can_change_nothing(stack: Running) -> None:

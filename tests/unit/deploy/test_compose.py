@@ -1,6 +1,5 @@
 """The compose file against the Compose specification's schema and against the project's own settings."""
 
-import json
 import re
 import subprocess
 import sys
@@ -11,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
-from echolead.embedded.nats import COLLECTOR_PUBLISHES
-from echolead.queue import COLLECTOR_INBOX
+from echolead.embedded import environments
 from echolead.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -120,18 +119,12 @@ def test_the_queue_syncs_every_message_and_its_server_reads_the_file() -> None:
     assert "sync_interval: always" in configuration.read_text()
     done = subprocess.run(
         [str(Path(sysconfig.get_path("scripts")) / "nats-server"), "-t", "--config", str(configuration)],
-        env={"NATS_PASSWORD": "a-password", "NATS_COLLECTOR_PASSWORD": "another"},
+        env=dict.fromkeys(re.findall(r"\$(NATS_\w+)", (ROOT / "deploy/nats/users.conf").read_text()), "a-password"),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_collector_has_the_same_rights_on_the_queue_as_embedded() -> None:
-    configuration = (ROOT / "deploy/nats/nats.conf").read_text()
-    assert json.dumps(COLLECTOR_PUBLISHES) in configuration
-    assert f'["{COLLECTOR_INBOX}.>"]' in configuration
 
 
 @pytest.mark.parametrize("service", services())
@@ -210,3 +203,36 @@ def test_dagsters_pages_are_served_through_the_gate_and_by_the_proxy_alone() -> 
     assert f"(Path(`{path}`) || PathPrefix(`{path}/`))" in routes["routers"]["dagster"]["rule"]
     assert routes["services"]["dagster"]["loadBalancer"]["servers"] == [{"url": "http://dagster-web:8702"}]
     assert services()["collector"]["environment"]["ECHOLEAD_DAGSTER_URL"] == web["environment"]["ECHOLEAD_DAGSTER_URL"]
+
+
+# A service of the compose file, and the part of the embedded stack that does the same.
+SAME = {
+    "collector": "collector",
+    "console": "console",
+    "prepare": "prepare",
+    "setup": "set-up",
+    "dagster-code": "dagster-code",
+}
+
+
+@pytest.mark.parametrize(("service", "part"), SAME.items())
+def test_a_service_has_no_secret_that_the_same_part_has_not_embedded(service: str, part: str) -> None:
+    environment = services()[service]["environment"]
+    secret = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
+    has = {name for name in secret if f"ECHOLEAD_{name.upper()}" in environment}
+    # The steps share the environment of what follows them: `prepare` that of the jobs, `setup` the operator's.
+    shared = {"prepare": set(environments.SECRETS["dagster-code"])}.get(service, set())
+    assert has <= set(environments.SECRETS[part]) | shared
+
+
+def test_the_queue_knows_the_password_of_each_of_its_users() -> None:
+    told = services()["nats"]["environment"]
+    assert set(told) == set(re.findall(r"\$(NATS_\w+)", (ROOT / "deploy/nats/users.conf").read_text()))
+    assert "./deploy/nats/users.conf:/etc/nats/users.conf:ro" in services()["nats"]["volumes"]
+
+
+def test_what_administers_all_tenants_is_no_services() -> None:
+    holders = {
+        name for name, service in services().items() if "ECHOLEAD_POSTGRES_SYSTEM_URL" in service.get("environment", {})
+    }
+    assert holders == {"setup", "operator"}

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from echolead.outbound import GuardedTransport, UnsafeAddress, check_url
+from echolead.outbound import GuardedTransport, UnsafeAddress, check_url, opened_places
+from echolead.settings import Settings
 
 # Each is an address nobody should reach through a destination, in one of its spellings.
 NEVER = [
@@ -43,7 +44,7 @@ def test_what_is_no_server_is_never_called(host: str, allow_private: bool) -> No
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_private_addresses_are_called_only_where_the_deployment_allows_it(host: str) -> None:
-    with pytest.raises(UnsafeAddress, match="ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS"):
+    with pytest.raises(UnsafeAddress, match="ECHOLEAD_PRIVATE_DESTINATIONS"):
         check_url(f"https://{host}/", allow_private=False)
     check_url(f"http://{host}:3000/", allow_private=True)
 
@@ -206,3 +207,52 @@ async def test_tls_is_checked_against_the_name(unused_tcp_port: int) -> None:
     async with httpx.AsyncClient(transport=GuardedTransport(allow_private=True, resolve=resolve)) as http:
         with pytest.raises(httpx.ConnectError):
             await http.get(f"https://chat.example.com:{unused_tcp_port}/")
+
+
+OPENED = Settings(private_destinations="127.0.0.1:3000, chat.internal:8080,[::1]:3000")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:3000/api", "http://chat.internal:8080/", "http://CHAT.internal:8080/", "http://[::1]:3000/"],
+)
+def test_a_private_place_that_is_named_is_called_by_http(url: str) -> None:
+    check_url(url, allow_private=False, private_places=opened_places(OPENED))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("http://127.0.0.1:3001/", id="another port"),
+        pytest.param("http://127.0.0.1/", id="no port"),
+        pytest.param("http://127.0.0.2:3000/", id="another address"),
+        pytest.param("http://localhost:3000/", id="another name of the same machine"),
+        pytest.param("http://other.internal:8080/", id="another name"),
+        pytest.param("http://127.0.0.1:8080/", id="host of one and port of the other"),
+    ],
+)
+def test_a_private_place_that_is_named_opens_no_other(url: str) -> None:
+    with pytest.raises(UnsafeAddress):
+        check_url(url, allow_private=False, private_places=opened_places(OPENED))
+
+
+async def test_a_named_private_place_may_resolve_to_a_private_address_and_others_may_not() -> None:
+    async def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200)
+
+    transport = GuardedTransport(
+        allow_private=False,
+        private_places=opened_places(OPENED),
+        inner=httpx.MockTransport(answer),
+        resolve=resolving("10.0.0.5"),  # type: ignore[arg-type]
+    )
+    async with httpx.AsyncClient(transport=transport) as http:
+        assert (await http.get("http://chat.internal:8080/")).status_code == 200
+        with pytest.raises(UnsafeAddress):
+            await http.get("https://chat.internal/")
+
+
+@pytest.mark.parametrize("places", ["127.0.0.1", "http://127.0.0.1:3000", "127.0.0.1:port", "a b:1"])
+def test_places_that_cannot_be_read_are_refused_at_the_start(places: str) -> None:
+    with pytest.raises(ValueError, match="private_destinations"):
+        Settings(private_destinations=places)

@@ -268,7 +268,7 @@ def collector_of_acme(monkeypatch: pytest.MonkeyPatch) -> Ingest:
     """The collector itself, without queue and database, that knows one tenant by its host."""
     settings = Settings(
         nats_url=SecretStr("nats://127.0.0.1:1"),
-        postgres_system_url=SecretStr("postgresql:///none"),
+        postgres_collector_url=SecretStr("postgresql:///none"),
         jwt_secret=SecretStr("k" * 32),
     )
     application = create_app(settings)

@@ -3,10 +3,11 @@
 import sqlalchemy as sa
 from alembic import op
 
-from echolead.operational.isolation import isolate
+from echolead.operational.isolation import isolate, serve
+from echolead.operational.provision import LOADER
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -26,6 +27,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("step", name=op.f("pk_live_steps")),
     )
     isolate("live_steps", app_may=("SELECT",))
+    serve("live_steps")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE ON live_steps TO {LOADER}")
 
 
 def downgrade() -> None:

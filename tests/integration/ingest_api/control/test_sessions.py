@@ -44,7 +44,7 @@ CONSOLE = "http://console.test:8701"
 def sessions(operational_urls: OperationalUrls) -> Iterator[Sessions]:
     """Sessions on the test database, with the machine of the test client as a trusted proxy."""
     settings = Settings(
-        postgres_system_url=operational_urls.system, jwt_secret=JWT_SECRET, console_url=CONSOLE, trusted_proxies=""
+        postgres_api_url=operational_urls.api, jwt_secret=JWT_SECRET, console_url=CONSOLE, trusted_proxies=""
     )
     made = Sessions.of(settings, TrustedProxies("127.0.0.1"))
     yield made

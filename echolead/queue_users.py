@@ -1,0 +1,71 @@
+"""Who may do what on the queue: its users with their subjects, for the embedded server and for one of your own.
+
+`python -m echolead.queue_users` prints `deploy/nats/users.conf`, which a test compares with this.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from echolead.queue import CANARY, STREAMS, inbox
+
+OPERATOR, SETUP, COLLECTOR, LOADER, CHECKS = "echolead", "setup", "collector", "loader", "checks"
+
+_NAMES = [*(stream.name for stream in STREAMS), CANARY]
+_READERS = [f"{stream.name}.{stream.reader}" for stream in STREAMS]
+
+PUBLISHES: dict[str, list[str]] = {
+    # Makes the streams and changes their settings. It can read, delete and publish nothing.
+    SETUP: [f"$JS.API.STREAM.{verb}.{name}" for verb in ("INFO", "CREATE", "UPDATE") for name in _NAMES],
+    # Publishes what it received, reads the streams' settings and its own canary. It cannot read an event back.
+    COLLECTOR: [
+        *(stream.subject for stream in STREAMS),
+        "canary.*",
+        "$JS.API.INFO",
+        "$JS.API.STREAM.INFO.*",
+        f"$JS.API.STREAM.MSG.GET.{CANARY}",
+    ],
+    # Reads by consumers of its own, and publishes as a dead letter what it cannot load.
+    LOADER: [
+        *(stream.subject for stream in STREAMS if stream.name == "DEAD"),
+        *(f"$JS.API.STREAM.{verb}.{stream.name}" for verb in ("INFO", "MSG.GET") for stream in STREAMS),
+        *(f"$JS.API.CONSUMER.{verb}.{reader}" for verb in ("INFO", "CREATE", "MSG.NEXT") for reader in _READERS),
+        *(f"$JS.ACK.{reader}.>" for reader in _READERS),
+    ],
+    # Asks how full the streams are and how far the loader is.
+    CHECKS: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.*.*"],
+}
+"""Subjects each user may publish to, which in JetStream is also how one asks and reads. The operator may do all."""
+
+USERS = (OPERATOR, *PUBLISHES)
+
+
+def authorization(passwords: Mapping[str, str]) -> dict[str, Any]:
+    """The server's `authorization` block; `passwords` by user, one for each of `USERS`.
+
+    Each hears answers on an inbox of its own and subscribes to nothing else, so that none can listen to another's.
+    """
+    limited = [
+        {
+            "user": user,
+            "password": passwords[user],
+            "permissions": {"publish": subjects, "subscribe": [f"{inbox(user)}.>"]},
+        }
+        for user, subjects in PUBLISHES.items()
+    ]
+    return {"users": [{"user": OPERATOR, "password": passwords[OPERATOR]}, *limited]}
+
+
+def included_file() -> str:
+    """`deploy/nats/users.conf`: the same with the passwords as variables of the server's environment."""
+    variables = {user: f"$NATS_{user.upper()}_PASSWORD" for user in USERS}
+    variables[OPERATOR] = "$NATS_PASSWORD"
+    text = json.dumps(authorization(variables), indent=2)
+    for variable in variables.values():
+        text = text.replace(f'"{variable}"', variable)  # in quotes it would be the password itself
+    return f"# Made by `python -m echolead.queue_users`; nats.conf includes it.\nauthorization: {text}\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(included_file())

@@ -1,0 +1,281 @@
+"""What each role of PostgreSQL may do, tried one by one: `pytest -s` prints the matrix.
+
+An action is tried in a transaction that is rolled back. It counts as allowed when PostgreSQL does it to at least one
+row: the tables' owner, whom row-level security binds, may name them and sees nothing.
+"""
+
+import sys
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from echolead.embedded.postgres import EmbeddedPostgres
+from echolead.operational.database import connect, system_session, tenant_session
+from echolead.operational.isolation import SERVICE_POLICY
+from echolead.operational.models import Base
+from echolead.operational.provision import GUESTS, ROLE_OF, SERVICES, OperationalUrls, provision
+from tests.fixtures.every_table import fill_every_table
+from tests.fixtures.operational import PASSWORDS
+
+REFUSED = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedTable,  # Dagster's own database has none of ours
+)
+
+OUTSIDE = ("create database", "alter system")
+"""What takes no transaction around it."""
+
+# Action, SQL, who may. `{tenant}` and `{destination}` are rows of two tenants that are there.
+READING = {
+    "read tenants' settings for collecting": ("select collect_path, ip_policy from tenants", "app collector system"),
+    "read tenants' names": ("select name from tenants", "loader system app"),
+    "read hosts": ("select host from tenant_hosts", "collector loader system app"),
+    "read origins": ("select origin from tenant_origins", "collector system app"),
+    "read hashes of API keys": ("select key_hash from api_keys", "collector system app"),
+    "read webhooks' secrets": ("select secrets from webhook_endpoints", "collector system app"),
+    "read the chat widget's secrets": ("select secrets from tenants", "collector system app"),
+    "read destinations' secrets": ("select secrets from destinations", "deliveries system app"),
+    "read where leads go": ("select configuration from destinations", "loader deliveries system app"),
+    "read what is delivered": ("select payload from deliveries", "deliveries system app"),
+    "read states of deliveries": ("select state, last_error from deliveries", "loader deliveries system app"),
+    "read attempts": ("select request, response from delivery_attempts", "deliveries loader system app"),
+    "read ids at destinations": ("select remote_id from destination_records", "deliveries system app"),
+    "read users": ("select email from users", "owner api system"),
+    "read password hashes": ("select password_hash from users", "owner api system"),
+    "read users' roles": ("select role from user_tenants", "api system app"),
+    "read sign-in attempts": ("select subject from sign_in_attempts", "owner api system"),
+    "read counts of events": ("select events from collector_counts", "owner collector system"),
+    "read rules": ("select definition from rules", "system app"),
+    "read the audit log": ("select action from audit_log", "system app"),
+}
+WRITING = {
+    "change a tenant": ("update tenants set name = name where tenant_id = '{tenant}'", "system app"),
+    "add a host": ("insert into tenant_hosts (tenant_id, host) values ('{tenant}', 'new.test')", "app system"),
+    "make an API key": (
+        "insert into api_keys (tenant_id, name, key_prefix, key_hash) values ('{tenant}', 'k', '{unique}', 'h')",
+        "app system",
+    ),
+    "put another API key in place": ("update api_keys set key_hash = 'mine'", "system app"),
+    "revive a revoked API key": ("update api_keys set revoked_at = null", "system app"),
+    "note an API key's use": ("update api_keys set last_used_at = now()", "collector system app"),
+    "change a webhook's secrets": ("update webhook_endpoints set secrets = 'x'", "system app"),
+    "send leads elsewhere": ("update destinations set configuration = '{{}}'", "system app"),
+    "change destinations' secrets": ("update destinations set secrets = 'x'", "system app"),
+    "plan a delivery": (
+        "insert into deliveries (tenant_id, destination_id, lead_id, payload_hash, payload) "
+        "values ('{tenant}', '{destination}', '{unique}', 'h', '{{}}')",
+        "app deliveries system",
+    ),
+    "change deliveries": ("update deliveries set state = 'verified'", "deliveries system app"),
+    "delete attempts": ("delete from delivery_attempts", "system"),
+    "rewrite attempts": ("update delivery_attempts set outcome = 'delivered'", "system"),
+    "count events": (
+        "insert into collector_counts (subject, ends_at, events) values ('{unique}', now(), 1)",
+        "owner collector system",
+    ),
+    "note a sign-in attempt": ("insert into sign_in_attempts (subject) values ('{unique}')", "owner api system"),
+    "hash a password anew": ("update users set password_hash = password_hash", "owner api system"),
+    "make a user a superuser": ("update users set is_superuser = true", "owner system"),
+    "let a disabled user in again": ("update users set is_active = true", "owner system"),
+    "make a user": ("insert into users (email, password_hash) values ('{unique}@new.test', 'x')", "owner system"),
+    "give a user a role": ("update user_tenants set role = 'admin'", "system app"),
+    "write to the audit log": (
+        "insert into audit_log (actor, action, subject) values ('x', 'y', 'z')",
+        "system",
+    ),
+    "rewrite the audit log": ("update audit_log set actor = 'somebody else'", ""),
+    "empty a table": ("truncate collector_counts", "owner"),
+    "move the migrations' mark": ("update alembic_version set version_num = '0001'", "owner"),
+}
+RULING = {
+    "make a table": ("create table public.mine (x int)", "owner dagster"),
+    "make a temporary table": ("create temporary table mine (x int)", "owner dagster"),
+    "make a schema": ("create schema mine", "owner dagster"),
+    "make a function that runs as its owner": (
+        "create function public.mine() returns int language sql security definer as 'select 1'",
+        "owner dagster",
+    ),
+    "make a large object": ("select lo_from_bytea(0, 'x')", "dagster"),
+    "turn row-level security off": ("alter table tenants disable row level security", "owner"),
+    "make a policy": ("create policy mine on tenants using (true)", "owner"),
+    "take a trigger away": ("alter table tenants disable trigger all", ""),
+    "make oneself a superuser": ("alter role current_user superuser", ""),
+    "pass row-level security by an attribute": ("alter role current_user bypassrls", ""),
+    "make a role": ("create role mine", ""),
+    "make a database": ("create database mine", ""),
+    "become the superuser": ("set role postgres", ""),
+    "become the operator's role": ("set role echolead_system", "system"),
+    "become the owner": ("set role echolead_owner", "owner"),
+    "become the delivery engine": ("set role echolead_deliveries", "deliveries"),
+    "start the session over as the superuser": ("set session authorization postgres", ""),
+    "give oneself a predefined role": ("grant pg_read_server_files to current_user", ""),
+    "give oneself another's rights": ("grant echolead_system to current_user", ""),
+    "read the server's files": ("select pg_read_file('PG_VERSION')", ""),
+    "load a file": ("copy alembic_version from '/etc/passwd'", ""),
+    "run a program": ("copy (select 1) to program 'true'", ""),
+    "read roles' passwords": ("select rolpassword from pg_authid", ""),
+    "read the server's configuration file": ("select * from pg_hba_file_rules", ""),
+    "load an extension that calls other servers": ("create extension dblink", ""),
+    "load an untrusted extension": ("create extension file_fdw", ""),
+    "end another's connection": (
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
+        "",
+    ),
+    "read others' statements": (
+        "select query from pg_stat_activity where usename = 'postgres' and query not like '<insufficient%'",
+        "",
+    ),
+    "change a setting of the server": ("alter system set log_statement = 'all'", ""),
+    "take a lease": ("select pg_try_advisory_xact_lock(1, 1)", "owner system loader deliveries dagster"),
+}
+ACTIONS = {**READING, **WRITING, **RULING}
+
+
+@pytest.fixture(scope="module")
+def tenants(system_engine: Engine) -> tuple[str, str]:
+    """Two tenants with a row in each table."""
+    made = (f"roles-one-{uuid4().hex[:6]}", f"roles-two-{uuid4().hex[:6]}")
+    for tenant_id in made:
+        fill_every_table(system_engine, tenant_id)
+    with system_session(system_engine) as session:
+        session.execute(text("insert into sign_in_attempts (subject) values ('roles')"))
+        session.execute(text("insert into collector_counts (subject, ends_at, events) values ('roles', now(), 1)"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def superuser(postgres_server: EmbeddedPostgres) -> Iterator[None]:
+    """Somebody else is at work, whose connection and statements one could be after."""
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute("select 'a statement of somebody else'")
+        yield
+
+
+def is_allowed(connection: psycopg.Connection, statement: str, tenant_id: str | None = None) -> bool:
+    """Whether PostgreSQL does it, to one row at least."""
+    connection.autocommit = statement.startswith(OUTSIDE)
+    if tenant_id is not None and not connection.autocommit:
+        connection.execute("select set_config('echolead.tenant_id', %s, true)", [tenant_id])
+    try:
+        return connection.execute(statement.encode()).rowcount != 0
+    except REFUSED:
+        return False
+    finally:
+        connection.rollback()
+
+
+def test_each_role_may_do_what_its_service_needs_and_nothing_else(
+    operational_urls: OperationalUrls, system_engine: Engine, tenants: tuple[str, str], superuser: None
+) -> None:
+    mine, _ = tenants
+    with system_session(system_engine) as session:
+        destination = session.scalar(text("select destination_id from destinations where tenant_id = :t"), {"t": mine})
+    names = {"tenant": mine, "destination": str(destination)}
+    found = {}
+    for role in ROLE_OF:
+        with psycopg.connect(getattr(operational_urls, role)) as connection:
+            for action, (statement, _) in ACTIONS.items():
+                told = statement.format(unique=uuid4().hex[:10], **names)
+                in_tenant = mine if role == "app" else None  # its transactions always have one
+                found[action, role] = is_allowed(connection, told, in_tenant)
+    print_matrix(found)
+    expected = {(action, role): role in may.split() for action, (_, may) in ACTIONS.items() for role in ROLE_OF}
+    wrong = {cell: allowed for cell, allowed in found.items() if allowed != expected[cell]}
+    assert wrong == {}
+
+
+def print_matrix(found: dict[tuple[str, str], bool]) -> None:
+    """A line an action, a column a role."""
+    width = max(map(len, ACTIONS))
+    lines = ["  ".join([f"\n{'PostgreSQL':<{width}}", *ROLE_OF])]
+    for action in ACTIONS:
+        cells = [("yes" if found[action, role] else "-").ljust(len(role)) for role in ROLE_OF]
+        lines.append("  ".join([f"{action:<{width}}", *cells]))
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("role", ROLE_OF)
+def test_a_role_connects_to_its_database_alone(role: str, operational_urls: OperationalUrls) -> None:
+    server = getattr(operational_urls, role).rpartition("/")[0]
+    own, other = ("dagster", "echolead") if role == "dagster" else ("echolead", "dagster")
+    psycopg.connect(f"{server}/{own}").close()
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(f"{server}/{other}")
+
+
+def test_no_role_is_a_member_of_another_or_owns_a_function_that_lends_its_rights(
+    postgres_server: EmbeddedPostgres, operational_urls: OperationalUrls
+) -> None:
+    ours = list(ROLE_OF.values())
+    database = postgres_server.url.rpartition("/")[0] + "/echolead"
+    with psycopg.connect(database) as connection:
+        members = connection.execute(
+            "select m.rolname, g.rolname from pg_auth_members a join pg_roles m on m.oid = a.member "
+            "join pg_roles g on g.oid = a.roleid where m.rolname = any(%s)",
+            [ours],
+        ).fetchall()
+        lending = connection.execute(
+            "select proname from pg_proc where prosecdef and proowner::regrole::text = any(%s)", [ours]
+        ).fetchall()
+        extensions = connection.execute("select extname from pg_extension").fetchall()
+        creators = connection.execute(
+            "select r.rolname, n.nspname from pg_roles r, pg_namespace n "
+            "where r.rolname = any(%s) and has_schema_privilege(r.oid, n.oid, 'CREATE')",
+            [list(GUESTS)],
+        ).fetchall()
+    assert (members, lending, extensions, creators) == ([], [], [("plpgsql",)], [])
+
+
+def test_a_role_that_was_let_into_another_is_put_out_by_the_next_set_up(
+    postgres_server: EmbeddedPostgres, operational_urls: OperationalUrls
+) -> None:
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute("grant echolead_system, pg_read_server_files to echolead_collector")
+    with psycopg.connect(operational_urls.collector) as collector:
+        assert is_allowed(collector, "set role echolead_system")
+        provision(postgres_server.url, PASSWORDS)
+        assert not is_allowed(collector, "set role echolead_system")
+        assert not is_allowed(collector, "select pg_read_file('PG_VERSION')")
+
+
+def test_every_table_of_tenants_that_a_service_reaches_has_the_services_policy(system_engine: Engine) -> None:
+    with system_session(system_engine) as session:
+        reached = session.scalars(
+            text(
+                "select distinct c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid, "
+                "unnest(cast(:services as text[])) as role "
+                "where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname = 'tenant_id' "
+                "and has_any_column_privilege(role, c.oid, 'SELECT, INSERT, UPDATE') order by 1"
+            ),
+            {"services": list(SERVICES)},
+        ).all()
+        policed = session.scalars(
+            text("select tablename from pg_policies where policyname = :policy order by 1"), {"policy": SERVICE_POLICY}
+        ).all()
+    assert reached == policed
+
+
+@pytest.mark.parametrize("role", ["collector", "api", "loader", "deliveries"])
+def test_in_a_tenants_session_a_service_sees_that_tenant_alone(
+    role: str, operational_urls: OperationalUrls, tenants: tuple[str, str]
+) -> None:
+    mine, theirs = tenants
+    engine = connect(getattr(operational_urls, role))
+    seen = {}
+    for table in Base.metadata.sorted_tables:
+        statement = text(f"select distinct tenant_id from {table.name}")
+        try:
+            with system_session(engine) as session:
+                of_all = set(session.scalars(statement))
+        except ProgrammingError:  # it may not read this table
+            continue
+        assert {mine, theirs} <= of_all
+        with tenant_session(engine, mine) as session:
+            seen[table.name] = session.scalars(statement).all()
+    engine.dispose()
+    assert "tenants" in seen
+    assert set(map(tuple, seen.values())) == {(mine,)}

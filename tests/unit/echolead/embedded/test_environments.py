@@ -1,0 +1,106 @@
+"""What each part of the stack is told: nothing secret that is not its own."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from echolead.embedded import environments
+from echolead.embedded.part import Part
+from echolead.embedded.stack import Stack, plan
+from echolead.settings import Settings, load_settings
+
+SECRETS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+# Part, and the secrets its process finds. Written out once more: a slip in the product's own table shows here.
+EXPECTED = {
+    "postgres": set(),
+    "nats": set(),
+    "warehouse": set(),
+    "collector": {
+        *("postgres_collector_url", "postgres_api_url", "nats_collector_url"),
+        *("collector_secret_keys", "jwt_secret"),
+    },
+    "console": {"clickhouse_readonly_url", "jwt_secret"},
+    "dagster-code": {
+        *("clickhouse_url", "clickhouse_readonly_url", "postgres_loader_url", "postgres_deliveries_url"),
+        *("dagster_postgres_url", "nats_loader_url", "destination_secret_keys"),
+    },
+    "dagster-web": set(),
+    "dagster-daemon": set(),
+    "chatwoot": set(),
+    "pages": set(),
+}
+STEPS = {"set-up", "prepare"}
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A planned stack with everything embedded, its files written as `up` writes them."""
+    for name in [name for name in os.environ if name.startswith("ECHOLEAD_")]:
+        monkeypatch.delenv(name)
+    planned = plan(tmp_path, 9500, is_demo=True)
+    environments.write(planned.settings, (part.name for part in planned.parts()))
+    return planned
+
+
+def read_as(part: Part, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings as the part's process reads them."""
+    for name, value in part.environment.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def held(settings: Settings) -> set[str]:
+    return {name for name in SECRETS if getattr(settings, name).get_secret_value()}
+
+
+def test_each_service_finds_the_secrets_it_needs_and_no_other(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {part.name: held(read_as(part, monkeypatch)) for part in stack.parts() if part.name not in STEPS}
+    assert found == EXPECTED
+
+
+def test_only_set_up_has_the_superuser_and_the_owner(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in stack.parts():
+        monkeypatch.delenv("ECHOLEAD_POSTGRES_SUPERUSER_URL", raising=False)
+        has = held(read_as(part, monkeypatch)) & {"postgres_superuser_url", "postgres_url", "postgres_system_url"}
+        assert bool(has) == (part.name == "set-up"), part.name
+
+
+def test_no_part_can_open_the_secrets_of_the_other_kind(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in stack.parts():
+        has = held(read_as(part, monkeypatch)) & {"collector_secret_keys", "destination_secret_keys", "secret_keys"}
+        assert len(has) <= 1 or part.name == "set-up", part.name
+
+
+def test_what_is_no_secret_is_told_to_all(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in stack.parts():
+        assert read_as(part, monkeypatch).console_url == stack.settings.console_url
+
+
+def test_only_the_owner_reads_the_files(stack: Stack) -> None:
+    folder = stack.data_dir / environments.FOLDER
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+
+
+def test_a_part_inherits_no_setting_of_whoever_starts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECHOLEAD_POSTGRES_URL", "postgresql://owner:secret@db/echolead")
+    told = tmp_path / "environment"
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    part = Part("told", [sys.executable, "-c", code], lambda: None, environment={"ECHOLEAD_PORT_BASE": "9500"})
+    with told.open("wb") as output:
+        process: subprocess.Popen[bytes] = part.popen(output.fileno())
+        assert process.wait(30) == 0
+    assert '"ECHOLEAD_PORT_BASE": "9500"' in told.read_text()
+    assert "owner:secret" not in told.read_text()
+
+
+def test_destinations_may_reach_the_demo_chatwoot_and_nothing_else_here(stack: Stack) -> None:
+    assert stack.settings.allow_private_destinations is False
+    assert stack.settings.private_destinations == "127.0.0.1:9507"
+    without = plan(stack.data_dir, 9500, is_demo=False)
+    assert without.settings.private_destinations == ""
