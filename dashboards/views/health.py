@@ -103,9 +103,8 @@ def show_set_aside(tenant_id: str) -> None:
         st.success(t("nothing_set_aside"), icon=":material/check_circle:")
         return
     st.caption(t("set_aside_caption"))
-    st.dataframe(
+    table(
         aside.assign(reason=[named("aside", reason) for reason in aside["reason"]]),
-        hide_index=True,
         column_config={
             "field": t("field"),
             "reason": t("reason"),

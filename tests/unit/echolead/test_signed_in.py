@@ -28,6 +28,7 @@ ANA = {
     "name": "Ana",
     "is_superuser": False,
     "tenants": {"acme": "viewer"},
+    "installation_role": None,
 }
 COOKIE = [f"{SESSION_COOKIE}=a.b.c"]
 

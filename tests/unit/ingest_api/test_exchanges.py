@@ -269,6 +269,7 @@ def collector_of_acme(monkeypatch: pytest.MonkeyPatch) -> Ingest:
     settings = Settings(
         nats_url=SecretStr("nats://127.0.0.1:1"),
         postgres_collector_url=SecretStr("postgresql:///none"),
+        postgres_api_url=SecretStr("postgresql:///none"),
         jwt_secret=SecretStr("k" * 32),
     )
     application = create_app(settings)

@@ -57,7 +57,7 @@ def dagster() -> Dagster:
 @pytest.fixture
 def browser(dagster: Dagster) -> httpx.AsyncClient:
     """A browser at the public address."""
-    gate = Gate(dagster, Known("http://api.test"), SITE)
+    gate = Gate(dagster, Known("http://api.test", CONSOLE), SITE)
     return httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url=CONSOLE)
 
 
@@ -124,7 +124,7 @@ async def test_a_body_that_breaks_off_is_a_bad_request(dagster: Dagster) -> None
     names = {"host": "console.example.com", "origin": CONSOLE, "cookie": "admin", "content-type": "application/json"}
     headers = [(name.encode(), value.encode()) for name, value in names.items()]
     scope = {"type": "http", "method": "POST", "path": "/dagster/graphql", "query_string": b"", "headers": headers}
-    await Gate(dagster, Known("http://api.test"), SITE)(scope, receive, send)
+    await Gate(dagster, Known("http://api.test", CONSOLE), SITE)(scope, receive, send)
     assert answered[0]["status"] == 400
     assert dagster.scopes == []
 

@@ -24,9 +24,10 @@ EXPECTED = {
         *("postgres_collector_url", "postgres_api_url", "nats_collector_url"),
         *("collector_secret_keys", "jwt_secret"),
     },
-    "console": {"clickhouse_readonly_url", "jwt_secret"},
+    "console": {"clickhouse_tenant_key"},
     "dagster-code": {
-        *("clickhouse_url", "clickhouse_readonly_url", "postgres_loader_url", "postgres_deliveries_url"),
+        *("clickhouse_readonly_url", "clickhouse_loader_url", "clickhouse_dbt_url", "clickhouse_deliveries_url"),
+        *("postgres_loader_url", "postgres_deliveries_url"),
         *("dagster_postgres_url", "nats_loader_url", "destination_secret_keys"),
     },
     "dagster-web": set(),
