@@ -32,7 +32,7 @@ select
             ('payload', multiIf(is_base64, 'not_utf8', not has_json, 'not_json', ''), source.payload),
             ('payload', if(has_json and readable_payload != source.payload, 'invalid_text', ''), source.payload)
         ])
-    )::Array(Tuple(field String, reason String, value String)) as set_aside,
+    )::Array(Tuple(String, String, String)) as set_aside,
     trace_id
 from source
 -- A copy in another message is later in the stream; two loads of one message differ in nothing but their load.

@@ -61,9 +61,9 @@ select
     source,
     event_id,
     event_name,
-    each.field as field,
-    each.reason as reason,
-    each.value as value,
+    each.1 as field,
+    each.2 as reason,
+    each.3 as value,
     received_at
 from (
     select * from events

@@ -196,8 +196,8 @@ def test_an_amount_is_money_or_is_set_aside(project: Project, said: Any, amount:
     row = raw_event("conversion", properties={"value": said})
     found = staged(project, [row], "toDecimalString(revenue, 2) as amount, set_aside")[0]
     aside = found["set_aside"]
-    assert (found["amount"], aside[0]["reason"] if aside else "") == (amount, reason)
-    assert not aside or aside[0]["field"] == "properties.value"
+    assert (found["amount"], aside[0][1] if aside else "") == (amount, reason)
+    assert not aside or aside[0][0] == "properties.value"
 
 
 def test_an_amount_that_is_null_leaves_the_word_to_the_other_property(project: Project) -> None:

@@ -148,7 +148,7 @@ select
                 {%- endfor %}
             ])
         ))
-    )::Array(Tuple(field String, reason String, value String)) as set_aside,
+    )::Array(Tuple(String, String, String)) as set_aside,
     toInt32(schema_version) as schema_version,
     cityHash64(payload, typed.host, typed.ip, typed.user_agent, coalesce(toUnixTimestamp64Milli(sent_at), 0)) as copy_hash
 from typed

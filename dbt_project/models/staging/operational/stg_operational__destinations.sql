@@ -14,7 +14,7 @@ select
     if(
         destination_id = '' or isValidJSON(source.configuration), [],
         [('configuration', 'not_json', {{ bounded_text('source.configuration', 200) }})]
-    )::Array(Tuple(field String, reason String, value String)) as set_aside,
+    )::Array(Tuple(String, String, String)) as set_aside,
     toDateTime64(mirrored_at, 3, 'UTC') as mirrored_at
 from source
 where source.mirrored_at = (select max(mirrored_at) from source)
