@@ -65,7 +65,7 @@ def opened_places(settings: Settings) -> frozenset[Place]:
 
 def is_private_place(url: httpx.URL, places: Collection[Place]) -> bool:
     """Whether this deployment opens the very host and port, private as they may be."""
-    return (url.host, url.port or DEFAULT_PORTS.get(url.scheme, 0)) in places
+    return (_host(url), url.port or DEFAULT_PORTS.get(url.scheme, 0)) in places
 
 
 def check_url(url: str, *, allow_private: bool, private_places: Collection[Place] = ()) -> httpx.URL:
