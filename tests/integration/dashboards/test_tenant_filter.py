@@ -26,7 +26,7 @@ STATEMENTS = (
     "create view ops.t_names as select name from marts.t_leads",
     "create table marts.t_rates (name String) engine = MergeTree order by name as select 'Bruno' as name",
     "create table marts.t_merged (tenant_id String, name String) engine = Merge('marts', 't_leads')",
-    "create table marts.t_joined (tenant_id String, name String) engine = Join(any, left, tenant_id)",
+    "create table marts.t_joined (tenant_id String, name String) engine = Join(any, left, name)",
     "insert into marts.t_joined values ('beta', 'Bruno')",
     "create dictionary marts.t_dictionary (tenant_id String, name String) primary key tenant_id"
     " source(clickhouse(db 'marts' table 't_leads')) layout(complex_key_hashed()) lifetime(0)",
@@ -106,7 +106,19 @@ def acme(owner: Client, warehouse_server: EmbeddedWarehouse) -> Iterator[Client]
         pytest.param("select name from loop(marts.t_leads) limit 9", id="loop"),
         pytest.param("select name from dictionary('marts.t_dictionary')", id="the dictionary as a table"),
         pytest.param("select dictGet('marts.t_dictionary', 'name', tuple('beta'))", id="the dictionary by a function"),
-        pytest.param("select joinGet('marts.t_joined', 'name', 'beta')", id="the Join table by a function"),
+        pytest.param(
+            "select joinGet('marts.t_joined', 'tenant_id', 'Bru' || 'no') || 'Bruno'", id="Join by a function"
+        ),
+        pytest.param(
+            "select if(j.tenant_id = 'beta', 'Bru' || 'no', '') from (select 'Bru' || 'no' as name) as l "
+            "any left join marts.t_joined as j using name",
+            id="the Join table in a join",
+        ),
+        pytest.param(
+            "select d.name from (select 'beta' as tenant_id) as l any left join marts.t_dictionary as d "
+            "using tenant_id",
+            id="the dictionary in a join",
+        ),
         pytest.param("select * from mergeTreeIndex('marts', 't_leads')", id="the index"),
         pytest.param("select * from mergeTreeProjection('marts', 't_leads', 'p')", id="a projection"),
         pytest.param("select name from {d:Identifier}.t_events", id="a parameter for the database"),
