@@ -83,9 +83,7 @@ def test_a_port_that_does_not_exist_is_refused_also_on_a_network_of_ones_own(por
         check_url(f"http://127.0.0.1:{port}/", allow_private=True)
 
 
-@pytest.mark.parametrize(
-    "host", ["xn--example", "xn--", "xn--a.xn--b", "xn--n3h.com", "XN--A.test", "xn--0.test"]
-)
+@pytest.mark.parametrize("host", ["xn--example", "xn--", "xn--a.xn--b", "xn--n3h.com", "XN--A.test", "xn--0.test"])
 def test_a_name_that_only_looks_encoded_is_refused_with_a_sentence(host: str) -> None:
     with pytest.raises(UnsafeAddress, match="not a host name"):
         check_url(f"https://{host}/hook", allow_private=True)
