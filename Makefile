@@ -56,7 +56,7 @@ audit: $(DEV) ## Ask databases of vulnerabilities about the locked packages (ski
 
 sbom: $(DEV) ## Write bills of materials (CycloneDX) of the locked packages to build/
 	@mkdir -p build
-	$(BIN)/cyclonedx-py requirements requirements/base.txt --output-reproducible --output-file build/sbom-python.json
+	$(BIN)/cyclonedx-py requirements requirements/base.txt --output-reproducible --no-validate --output-file build/sbom-python.json
 	$(BIN)/npm --prefix tracking sbom --package-lock-only --sbom-format cyclonedx > build/sbom-npm.json
 
 clean: ## Remove everything that can be made again (the data in var/ stays)

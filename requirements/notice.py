@@ -1,7 +1,7 @@
 """`make notice`: writes NOTICE, the packages that are locked with their versions and licences.
 
-Licences are what the installed packages say of themselves; of those that this machine does not install, and of those that
-say nothing short, they are written here.
+Licences are what the installed packages say of themselves; of those that this machine does not install, and of those
+that say nothing short, they are written here.
 """
 
 import json

@@ -96,8 +96,7 @@ async def sign_in(request: Request) -> Response:
         return page_response(WRONG_TOKEN, 401)
     answer = RedirectResponse("/app", 303)
     until = int(time.time()) + SESSION_SECONDS
-    value = f"{account['account_id']}.{until}.{_signature(account, until)}"
-    answer.set_cookie(COOKIE, value, max_age=SESSION_SECONDS, httponly=True, samesite="strict")
+    answer.set_cookie(COOKIE, session_of(account, until), max_age=SESSION_SECONDS, httponly=True, samesite="strict")
     return answer
 
 
@@ -110,18 +109,22 @@ async def sign_out(request: Request) -> Response:
     return answer
 
 
+def session_of(account: Row, until: int) -> str:
+    """The cookie's value of the account's agent, good until then (seconds since 1970)."""
+    words = f"{account['account_id']}.{until}"
+    return f"{words}.{_signature(account['api_access_token'], words)}"
+
+
 def _signed_in(store: Store, cookie: str) -> Row | None:
     account_id, _, rest = cookie.partition(".")
-    until, _, signature = rest.partition(".")
+    until = rest.partition(".")[0]
     if not (account_id.isascii() and account_id.isdigit() and until.isascii() and until.isdigit()):
         return None
     account = store.account(int(account_id))
     if account is None or int(until) < time.time():
         return None
-    is_ours = hmac.compare_digest(_signature(account, int(until)).encode(), signature.encode())
-    return account if is_ours else None
+    return account if hmac.compare_digest(session_of(account, int(until)).encode(), cookie.encode()) else None
 
 
-def _signature(account: Row, until: int) -> str:
-    words = f"session:{account['account_id']}:{until}".encode()
-    return hmac.new(account["api_access_token"].encode(), words, sha256).hexdigest()
+def _signature(access_token: str, words: str) -> str:
+    return hmac.new(access_token.encode(), f"session:{words}".encode(), sha256).hexdigest()

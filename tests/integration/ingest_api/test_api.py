@@ -29,6 +29,8 @@ from tests.integration.ingest_api.conftest import (
     MakeCollector,
     make_body,
     make_event,
+    messages,
+    stored_event_ids,
     stored_requests,
 )
 from tests.integration.ingest_api.load import held
@@ -74,6 +76,23 @@ async def test_a_server_sends_events_with_a_key(
     [request] = [each for each in await stored_requests(collector) if each.source == "server"]
     assert json.loads(bytes(request.events[0].event)) == event
     assert (request.ip, request.user_agent) == ("", "")
+
+
+async def test_a_key_writes_for_its_own_tenant_whatever_host_it_is_sent_to(
+    collector: CollectorProcess, api_key: str, system_engine: Engine
+) -> None:
+    """Control: the same event without the key, which is the other tenant's by its host."""
+    other = make_tenant(system_engine, hosts=["other-tenant.test"])
+    by_key, by_host = make_event(), make_event()
+    theirs = {"host": "other-tenant.test"}
+    async with collector.client() as client:
+        headers = {**theirs, "authorization": f"Bearer {api_key}"}
+        assert (await client.post("/v1/events", content=make_body(by_key), headers=headers)).status_code == 202
+        assert (await client.post("/t", content=make_body(by_host), headers=theirs)).status_code == 202
+    others = b"".join(await messages(collector.nats, f"events.{other.tenant_id}")).decode()
+    assert str(by_key["event_id"]) in await stored_event_ids(collector)
+    assert str(by_key["event_id"]) not in others
+    assert str(by_host["event_id"]) in others
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The demo Chatwoot keeps Chatwoot's rules, answers as it describes itself, and survives being killed."""
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from echolead.demo.accounts import load_or_make
 from echolead.demo.chatwoot import Fault, Faults, create_app
+from echolead.demo.chatwoot.doors import session_of
 from echolead.embedded.part import Part, free_port, port_is_open, running
 from tests.fixtures.chatwoot_description import Described, Description
 from tests.fixtures.demo_chatwoot import ACCOUNTS, ServedChatwoot, served_chatwoot
@@ -267,6 +269,10 @@ def test_the_cookie_is_the_accounts_own_ends_and_is_not_for_scripts(served: Serv
         ):
             answer = agent.get("/_demo/state", headers={"cookie": f"demo_chatwoot={other}"})
             assert answer.status_code == 401
+        row = {"account_id": OTHER.account_id, "api_access_token": OTHER.api_access_token}
+        for seconds, status in ((-1, 401), (60, 200)):
+            cookies = {"cookie": f"demo_chatwoot={session_of(row, int(time.time()) + seconds)}"}
+            assert agent.get("/_demo/state", headers=cookies).status_code == status
         # Of a form of another page, and without a page at all.
         for headers in ({"origin": "http://evil.test"}, {}):
             assert agent.post("/sign-in", data={"token": ACCOUNT.api_access_token}, headers=headers).status_code == 401
@@ -276,7 +282,7 @@ def test_the_cookie_is_the_accounts_own_ends_and_is_not_for_scripts(served: Serv
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.test", "evil.test:8707", "127.0.0.1.evil.test", "localhost.evil.test", "", "a b"]
+    "host", ["evil.test", "evil.test:8707", "127.0.0.1.evil.test", "localhost.evil.test", "", "notlocalhost", "a b"]
 )
 def test_under_a_name_of_somebody_elses_only_the_widget_answers(chatwoot: httpx.Client, host: str) -> None:
     """A page may make its own name lead here. Control: the names of this machine."""

@@ -1,0 +1,12 @@
+"""A page of the console for one tenant, as the console runs it once it knows who looks: `?view=leads`."""
+
+import runpy
+from pathlib import Path
+
+import streamlit as st
+
+import dashboards
+
+st.session_state.tenant_id = st.query_params["tenant_id"]
+st.session_state.language = "en"
+runpy.run_path(str(Path(dashboards.__file__).parent / "views" / f"{st.query_params['view']}.py"))
