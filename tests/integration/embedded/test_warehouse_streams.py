@@ -152,6 +152,18 @@ def test_a_clients_error_after_progress_is_an_error(client: Client) -> None:
     assert (caught.value.code, caught.value.name) == (395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO")
 
 
+def test_a_session_goes_on_after_a_result_that_was_not_read_to_its_end(http: httpx.Client) -> None:
+    session = {"session_id": "left"}
+    http.post("/", params=session, content="CREATE TEMPORARY TABLE mine AS SELECT 7 AS a").raise_for_status()
+    endless = "SELECT number FROM numbers(1000000000000)"
+    with http.stream("POST", "/", params=session, content=endless) as answer:
+        pieces = answer.iter_raw()  # kept: an iterator that is let go closes the connection
+        next(pieces)
+    while (again := http.post("/", params=session, content="SELECT a FROM mine")).status_code != 200:
+        assert again.headers["x-clickhouse-exception-code"] == "373"  # the session is still busy
+    assert again.text == "7\n"
+
+
 def test_a_result_is_the_same_by_blocks_and_in_one_piece(http: httpx.Client) -> None:
     """Totals, extremes and limits of a result that leaves block by block are where a server puts them."""
     totals = "SELECT number % 3 AS a, count() FROM numbers(10) GROUP BY a WITH TOTALS ORDER BY a"
