@@ -22,7 +22,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 READ_BYTES = 1024 * 1024
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 SMALL_BYTES = 65536
-FLUSH_SECONDS = 0.5
+FLUSH_SECONDS = 0.25
 """How long a slow result may wait in the encoder, and how long a pipe is quiet before its reader hears of it."""
 STALLED_SECONDS = 600
 """How long a client may take over one piece before it counts as gone: its query holds one of the places."""

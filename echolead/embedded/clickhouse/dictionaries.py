@@ -25,4 +25,4 @@ def without_own_credentials(statement: Statement, name: str, password: str) -> S
 
 
 def _is(token: Token, expected: str) -> bool:
-    return token.kind == "string" and secrets.compare_digest(token.text[1:-1], expected.encode())
+    return token.kind == "string" and secrets.compare_digest(token.inner, expected.encode())

@@ -244,7 +244,7 @@ class Exchange:
         text = query.statement.head
         for token in reversed(query.statement.tokens):
             if token.kind == "string" and token.end <= len(text):
-                name = token.text[1:-1].decode(errors="replace")
+                name = token.inner.decode(errors="replace")
                 internal = await self._application.in_thread(self._application.running.internal_id, name)
                 if internal:
                     text = text[: token.start] + sql.quote(internal).encode() + text[token.end :]

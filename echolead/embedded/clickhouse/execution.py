@@ -11,7 +11,7 @@ from echolead.embedded.clickhouse import sql
 from echolead.embedded.clickhouse.engine import Engine, Handle, Outcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.external import ExternalTable
-from echolead.embedded.clickhouse.formats import is_by_blocks
+from echolead.embedded.clickhouse.formats import ARRAY_SETTING, is_by_blocks, may_be_array
 from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.sessions import Session, Sessions
 from echolead.embedded.clickhouse.sql import Shape, Statement
@@ -43,11 +43,6 @@ class Query:
         """Whether the answer to it is rows, be it none."""
         return self.statement.shape is Shape.READ or self.statement.kind in sql.ANSWERS
 
-    @property
-    def comes_in_blocks(self) -> bool:
-        """Whether its result can leave the engine block by block, each as soon as it is there."""
-        return self.statement.kind in sql.SELECTS and is_by_blocks(self.format)
-
 
 class Executor:
     """Runs queries, each in the thread that calls it."""
@@ -62,7 +57,7 @@ class Executor:
         parameters = query.request.query_parameters
         try:
             with self._handle(query) as handle:
-                if output is not None and query.comes_in_blocks:
+                if output is not None and _comes_in_blocks(query, handle):
                     return handle.stream(_text(query, None), query.format, parameters, output)
                 outcome = handle.run(_text(query, output), query.format, parameters)
         finally:
@@ -148,6 +143,16 @@ def _borrowed(handle: Handle, query: Query, session: Session) -> Iterator[None]:
         _restore(handle, before)
         if moves and kind != b"USE":
             handle.use(session.database)
+
+
+def _comes_in_blocks(query: Query, handle: Handle) -> bool:
+    """Whether the result can leave the engine block by block, each as soon as it is there."""
+    if query.statement.kind not in sql.SELECTS or not is_by_blocks(query.format):
+        return False
+    if not may_be_array(query.format):
+        return True
+    is_set_here = ARRAY_SETTING.encode() in _names(query.statement)
+    return not is_set_here and handle.value(f"SELECT getSetting('{ARRAY_SETTING}')") == "false"
 
 
 def _create_tables(handle: Handle, query: Query, settings: Mapping[str, str]) -> None:

@@ -35,6 +35,14 @@ _BY_BLOCKS = frozenset({
     "Native", "RowBinary", "TSKV", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow",
     "JSONLines", "NDJSON", "JSONStringsEachRow", "JSONCompactEachRow", "JSONCompactStringsEachRow",
 })  # fmt: skip
+# Of these, the ones that a setting makes one array: then they have a head and a tail after all.
+_ARRAYS = frozenset({"JSONEachRow", "JSONLines", "NDJSON"})
+ARRAY_SETTING = "output_format_json_array_of_rows"
+
+
+def may_be_array(format_name: str) -> bool:
+    """Whether `ARRAY_SETTING` puts the whole result in this format into brackets."""
+    return format_name in _ARRAYS
 
 
 def is_by_blocks(format_name: str) -> bool:

@@ -12,18 +12,26 @@ from enum import Enum
 
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 
+# What the engine's lexer takes for space beyond ASCII: U+0085, 00A0, 180E, 2000 to 200D, 2028, 2029, 202F, 205F, 2060,
+# 3000, FEFF (asked of the engine, character by character). It also takes ‘…’ for a string and “…” for a quoted name.
+_WIDE_SPACE = (
+    rb"\xc2[\x85\xa0] | \xe1\xa0\x8e | \xe2\x80[\x80-\x8d\xa8\xa9\xaf] | \xe2\x81[\x9f\xa0]"
+    rb" | \xe3\x80\x80 | \xef\xbb\xbf"
+)
 _TOKEN = re.compile(
     rb"""
-      (?P<space>  (?: [\s\x00]+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/ )+ )
-    | (?P<string> '[^'\\]*(?:(?:\\.|'')[^'\\]*)*' )
-    | (?P<quoted> "[^"\\]*(?:(?:\\.|"")[^"\\]*)*" | `[^`\\]*(?:(?:\\.|``)[^`\\]*)*` )
+      (?P<space>  (?: [\s\x00]+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/ | %(wide)s )+ )
+    | (?P<string> '[^'\\]*(?:(?:\\.|'')[^'\\]*)*' | \xe2\x80\x98.*?\xe2\x80\x99 )
+    | (?P<quoted> "[^"\\]*(?:(?:\\.|"")[^"\\]*)*" | `[^`\\]*(?:(?:\\.|``)[^`\\]*)*` | \xe2\x80\x9c.*?\xe2\x80\x9d )
     | (?P<heredoc> \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
-    | (?P<word>   [A-Za-z_\x80-\xff][\w$\x80-\xff]* )
+    | (?P<word>   [A-Za-z_][\w$]* )
     | (?P<number> \d[\w.]* )
     | (?P<mark>   . )
-    """,
+    """
+    % {b"wide": _WIDE_SPACE},
     re.VERBOSE | re.DOTALL,
 )
+_CURLY = 0xE2  # first byte of a curly quote
 _AFTER_FORMAT = re.compile(rb"[ \t\f]*;?[ \t\f]*\r?\n?")
 
 SELECTS = frozenset({b"SELECT", b"WITH", b"FROM", b"("})
@@ -56,10 +64,15 @@ class Token:
         return self.text.upper() if self.kind in {"word", "mark"} else b""
 
     @property
+    def inner(self) -> bytes:
+        """The text of a string or a quoted name without its quotes."""
+        return self.text[3:-3] if self.text[0] == _CURLY else self.text[1:-1]
+
+    @property
     def name(self) -> bytes:
         """The identifier meant, quoted or not, in lower case."""
         if self.kind == "quoted":
-            return self.text[1:-1].lower()
+            return self.inner.lower()
         return self.text.lower() if self.kind == "word" else b""
 
 

@@ -173,6 +173,15 @@ def test_an_error_in_the_middle_of_a_stream_is_the_engines_error(new_client: New
     assert 0 < sum(seen) < 900_001
 
 
+def test_an_error_one_second_after_the_first_row_is_an_error_of_the_stream(client: Client) -> None:
+    settings = {"max_block_size": 1, "wait_end_of_query": 0}
+    query = "SELECT sleepEachRow(0.01), throwIf(number = 100) FROM numbers(200)"
+    result = client.query(query, settings=settings)
+    with pytest.raises(StreamFailureError, match="Value passed to 'throwIf' function is non-zero"):
+        _ = result.result_set
+    assert client.command("SELECT 1") == 1
+
+
 async def test_the_async_client_does_the_same(warehouse_server: "EmbeddedWarehouse", database: str) -> None:
     client = await clickhouse_connect.get_async_client(dsn=warehouse_server.url, database=database)
     try:

@@ -89,6 +89,7 @@ def test_a_query_longer_than_the_clients_patience_is_kept_alive_by_progress(http
     read = [int(report["read_rows"]) for report in progress(answer)]
     assert read == sorted(read)
     assert 0 < read[-1] <= 10
+    assert any(0 < int(report["read_rows"]) < int(report["total_rows_to_read"]) == 10 for report in progress(answer))
     assert answer.headers["x-clickhouse-format"] == "TabSeparated"
     assert json.loads(answer.headers["x-clickhouse-summary"])["result_rows"] == "1"
     assert http.post("/", content="SELECT 1").text == "1\n"
@@ -150,6 +151,31 @@ def test_a_clients_error_after_progress_is_an_error(client: Client) -> None:
     with pytest.raises(DatabaseError) as caught:
         client.query("SELECT throwIf(sleep(1) = 0)", settings=settings)
     assert (caught.value.code, caught.value.name) == (395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO")
+
+
+def test_rows_that_are_to_be_an_array_are_one_array(http: httpx.Client) -> None:
+    setting = {"output_format_json_array_of_rows": "1"}
+    query = "SELECT number FROM numbers(5) SETTINGS max_block_size = 2"
+    rows = [{"number": number} for number in range(5)]
+    asked = http.post("/", params={"default_format": "JSONEachRow", **setting}, content=query)
+    said = http.post("/", content=f"{query}, output_format_json_array_of_rows = 1 FORMAT JSONEachRow")
+    http.post("/", params={"session_id": "array"}, content="SET output_format_json_array_of_rows = 1")
+    kept = http.post("/", params={"session_id": "array"}, content=f"{query} FORMAT JSONLines")
+    assert [answer.json() for answer in (asked, said, kept)] == [rows, rows, rows]
+    plain = http.post("/", content=f"{query} FORMAT JSONEachRow")
+    assert [json.loads(line) for line in plain.text.splitlines()] == rows
+
+
+def test_a_session_goes_on_after_a_result_that_was_not_read_to_its_end(http: httpx.Client) -> None:
+    session = {"session_id": "left"}
+    http.post("/", params=session, content="CREATE TEMPORARY TABLE mine AS SELECT 7 AS a").raise_for_status()
+    endless = "SELECT number FROM numbers(1000000000000)"
+    with http.stream("POST", "/", params=session, content=endless) as answer:
+        pieces = answer.iter_raw()  # kept: an iterator that is let go closes the connection
+        next(pieces)
+    while (again := http.post("/", params=session, content="SELECT a FROM mine")).status_code != 200:
+        assert again.headers["x-clickhouse-exception-code"] == "373"  # the session is still busy
+    assert again.text == "7\n"
 
 
 def test_a_result_is_the_same_by_blocks_and_in_one_piece(http: httpx.Client) -> None:

@@ -47,8 +47,8 @@ def test_how_much_of_the_result_is_held_back(query_string: str, expected: int | 
 @pytest.mark.parametrize(
     ("query_string", "seconds"),
     [
-        pytest.param("", 1.0, id="default"),
-        pytest.param("buffer_size=0", 1.0, id="the default size by name"),
+        pytest.param("", 0.5, id="default"),
+        pytest.param("buffer_size=0", 0.5, id="the default size by name"),
         pytest.param("buffer_size=10", inf, id="a buffer"),
         pytest.param("http_response_buffer_size=10", inf, id="a buffer by setting"),
         pytest.param("wait_end_of_query=1", inf, id="whole result"),

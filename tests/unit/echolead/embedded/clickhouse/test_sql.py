@@ -31,6 +31,9 @@ from echolead.embedded.clickhouse.sql import Shape, parse, quote, tokens
         pytest.param(b"INSERT INTO t SELECT * FROM s FORMAT Null", Shape.COMMAND, "Null", id="insert select"),
         pytest.param(b"SELECT $tag$ ; FORMAT X $tag$", Shape.READ, "", id="heredoc"),
         pytest.param(b'SELECT `a;b`, "c;d" FROM t', Shape.READ, "", id="quoted names"),
+        pytest.param("SELECT 1;\u00a0".encode(), Shape.READ, "", id="a no-break space at the end"),
+        pytest.param("SELECT\u00a01\u3000FORMAT\ufeffCSV".encode(), Shape.READ, "CSV", id="wide spaces"),
+        pytest.param("SELECT ‘a;\\’, ‘'’ AS “b;\"” FORMAT CSV".encode(), Shape.READ, "CSV", id="curly quotes"),
     ],
 )
 def test_a_statement_is_cut_at_its_format(text: bytes, shape: Shape, format_name: str) -> None:
@@ -78,6 +81,12 @@ def test_an_insert_is_cut_where_its_data_begins(text: bytes, head: bytes, format
 def test_the_data_of_an_insert_is_never_looked_at(data: bytes) -> None:
     assert parse(b"INSERT INTO t (a) FORMAT RowBinary\n" + data).data == data
     assert parse(b"WITH 1 AS x INSERT INTO t (a) FORMAT RowBinary\n" + data).data == data
+
+
+def test_a_wide_space_ends_a_name_and_curly_quotes_are_none_of_it() -> None:
+    found = list(tokens("SELECT file\u00a0(‘a’), “File” FROM `t`".encode()))
+    assert [token.name for token in found] == [b"select", b"file", b"", b"", b"", b"", b"file", b"from", b"t"]
+    assert [token.inner for token in found if token.kind == "string"] == [b"a"]
 
 
 @given(st.text())
