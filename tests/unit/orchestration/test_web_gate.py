@@ -135,7 +135,8 @@ async def status_of(dagster: Dagster, headers: list[tuple[bytes, bytes]], *messa
 async def test_a_body_in_pieces_is_read_whole_and_one_that_breaks_off_is_a_bad_request(dagster: Dagster) -> None:
     first: Message = {"type": "http.request", "body": QUERY.encode()[:5], "more_body": True}
     rest: Message = {"type": "http.request", "body": QUERY.encode()[5:]}
-    assert await status_of(dagster, HEADERS, first, {"type": "http.disconnect"}) == 400
+    all_so_far: Message = {"type": "http.request", "body": QUERY.encode(), "more_body": True}
+    assert await status_of(dagster, HEADERS, all_so_far, {"type": "http.disconnect"}) == 400
     assert dagster.bodies == []
     assert await status_of(dagster, HEADERS, first, rest) == 200
     assert [json.loads(body) for body in dagster.bodies] == [json.loads(QUERY)]
