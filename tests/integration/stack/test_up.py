@@ -186,6 +186,16 @@ def test_half_of_an_outside_postgresql_is_refused_naming_the_rest(monkeypatch: p
         plan(path, 8700, is_demo=False)
 
 
+def test_a_data_directory_whose_socket_no_system_call_takes_is_refused() -> None:
+    from echolead.embedded.stack import BadSettings, plan  # noqa: PLC0415
+
+    with folder() as path:
+        longest = path / ("x" * (107 - len(f"{path}//dagster/code.sock")))
+        assert plan(longest, 8700, is_demo=False).settings.dagster_code_socket.name == "code.sock"
+        with pytest.raises(BadSettings, match="--data-dir"):
+            plan(longest.with_name(f"{longest.name}x"), 8700, is_demo=False)
+
+
 def test_what_is_named_outside_is_not_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
     from echolead.embedded.stack import plan  # noqa: PLC0415
 

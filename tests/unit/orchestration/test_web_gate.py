@@ -82,6 +82,7 @@ async def test_pages_and_queries_are_for_everybody_who_sees_every_tenant_and_act
         pytest.param("GET", "/dagster/runs", {"cookie": "away"}, 503, id="the API is away"),
         pytest.param("GET", "/dagster/runs", {}, 401, id="nobody"),
         pytest.param("GET", "/dagster/graphql", {"cookie": "admin"}, 405, id="GraphQL by GET"),
+        pytest.param("GET", "/dagster/graphql%0A", {"cookie": "admin"}, 404, id="GraphQL with a line break"),
         pytest.param("POST", "/graphql", {"cookie": "admin", "origin": CONSOLE}, 405, id="outside of the pages"),
         pytest.param("POST", "/dagster/graphql", {"cookie": "admin", "origin": f"{CONSOLE}:8443"}, 403, id="port"),
         pytest.param("POST", "/dagster/graphql", {"cookie": "admin", "origin": "http://console.example.com"}, 403,
@@ -108,24 +109,45 @@ async def test_a_page_leads_to_the_sign_in_and_back_to_its_public_address(browse
     assert back == f"{CONSOLE}/dagster/runs/a%20b?view=%22"
 
 
-async def test_a_body_that_breaks_off_is_a_bad_request(dagster: Dagster) -> None:
-    coming: list[Message] = [
-        {"type": "http.disconnect"},
-        {"type": "http.request", "body": QUERY.encode()[:5], "more_body": True},
-    ]
-    answered: list[Message] = []
+HEADERS = [
+    (b"host", b"console.example.com"),
+    (b"origin", CONSOLE.encode()),
+    (b"cookie", b"admin"),
+    (b"content-type", b"application/json"),
+]
+
+
+async def status_of(dagster: Dagster, headers: list[tuple[bytes, bytes]], *messages: Message) -> int:
+    """The status a query is answered with that comes as no client of HTTP sends it."""
+    coming, answered = list(messages), []
 
     async def receive() -> Message:
-        return coming.pop()
+        return coming.pop(0)
 
     async def send(message: Message) -> None:
         answered.append(message)
 
-    names = {"host": "console.example.com", "origin": CONSOLE, "cookie": "admin", "content-type": "application/json"}
-    headers = [(name.encode(), value.encode()) for name, value in names.items()]
     scope = {"type": "http", "method": "POST", "path": "/dagster/graphql", "query_string": b"", "headers": headers}
     await Gate(dagster, Known("http://api.test", CONSOLE), SITE)(scope, receive, send)
-    assert answered[0]["status"] == 400
+    return int(answered[0]["status"])
+
+
+async def test_a_body_in_pieces_is_read_whole_and_one_that_breaks_off_is_a_bad_request(dagster: Dagster) -> None:
+    first: Message = {"type": "http.request", "body": QUERY.encode()[:5], "more_body": True}
+    rest: Message = {"type": "http.request", "body": QUERY.encode()[5:]}
+    all_so_far: Message = {"type": "http.request", "body": QUERY.encode(), "more_body": True}
+    assert await status_of(dagster, HEADERS, all_so_far, {"type": "http.disconnect"}) == 400
+    assert dagster.bodies == []
+    assert await status_of(dagster, HEADERS, first, rest) == 200
+    assert [json.loads(body) for body in dagster.bodies] == [json.loads(QUERY)]
+
+
+@pytest.mark.parametrize("doubled", ["host", "origin", "content-type"])
+async def test_a_header_that_decides_comes_once(dagster: Dagster, doubled: str) -> None:
+    evil = {"host": b"evil.example", "origin": b"https://evil.example", "content-type": b"text/plain"}[doubled]
+    whole: Message = {"type": "http.request", "body": QUERY.encode()}
+    for headers in ([*HEADERS, (doubled.encode(), evil)], [(doubled.encode(), evil), *HEADERS]):
+        assert await status_of(dagster, headers, whole) in (400, 403, 415)
     assert dagster.scopes == []
 
 

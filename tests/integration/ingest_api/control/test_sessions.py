@@ -38,13 +38,18 @@ from tests.fixtures.operational import JWT_SECRET, make_tenant
 
 PASSWORD = "a-long-password"
 CONSOLE = "http://console.test:8701"
+DAGSTER = "http://dagster.test:8702"
 
 
 @pytest.fixture
 def sessions(operational_urls: OperationalUrls) -> Iterator[Sessions]:
     """Sessions on the test database, with the machine of the test client as a trusted proxy."""
     settings = Settings(
-        postgres_api_url=operational_urls.api, jwt_secret=JWT_SECRET, console_url=CONSOLE, trusted_proxies=""
+        postgres_api_url=operational_urls.api,
+        jwt_secret=JWT_SECRET,
+        console_url=CONSOLE,
+        dagster_url=DAGSTER,
+        trusted_proxies="",
     )
     made = Sessions.of(settings, TrustedProxies("127.0.0.1"))
     yield made
@@ -491,6 +496,8 @@ async def test_of_two_session_cookies_none_is_taken(
         pytest.param(f"{CONSOLE}@evil.test/", id="console as user name"),
         pytest.param(f"{CONSOLE}.evil.test/", id="console as prefix"),
         pytest.param("http://console.test:8701\\@evil.test/", id="backslash"),
+        pytest.param("http://dagster.test:8701/", id="Dagster's host with another port"),
+        pytest.param("http://[", id="no address"),
         pytest.param(f"{CONSOLE}/\r\nset-cookie: a=b", id="line break"),
         pytest.param("https://console.test:8701/", id="another scheme"),
     ],
@@ -523,7 +530,7 @@ async def test_the_page_cannot_be_framed_scripted_or_cached(client: httpx.AsyncC
     policy = headers["content-security-policy"]
     for directive in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"):
         assert directive in policy
-    assert f"form-action 'self' {CONSOLE};" in policy
+    assert f"form-action 'self' {CONSOLE} {DAGSTER};" in policy
     assert "unsafe" not in policy
     assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
 
