@@ -103,5 +103,6 @@ def headers(console_origin: str) -> dict[str, str]:
         ),
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
         "Cache-Control": "no-store",
     }

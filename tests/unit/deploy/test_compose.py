@@ -138,3 +138,16 @@ def test_no_job_of_ours_keeps_capabilities_or_a_writable_root() -> None:
     ours = [service for service in services().values() if "build" in service]
     assert len(ours) == 7
     assert all(service["read_only"] is True and service["cap_drop"] == ["ALL"] for service in ours)
+
+
+def test_the_console_holds_no_key_and_asks_the_api_inside() -> None:
+    environment = services()["console"]["environment"]
+    assert environment["ECHOLEAD_API_URL"] == "http://collector:8700"
+    assert not {"ECHOLEAD_JWT_SECRET", "ECHOLEAD_SECRET_KEYS", "ECHOLEAD_POSTGRES_SYSTEM_URL"} & environment.keys()
+
+
+def test_the_proxy_writes_over_no_header_of_ours() -> None:
+    routes = yaml.safe_load((ROOT / "deploy/traefik/routes.yml").read_text())["http"]
+    assert routes["middlewares"]["https-only"] == {"headers": {"stsSeconds": 31_536_000}}
+    for router in ("api", "console"):
+        assert routes["routers"][router]["middlewares"] == ["https-only"]
