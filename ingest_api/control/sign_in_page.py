@@ -104,5 +104,6 @@ def headers(origins: Sequence[str]) -> dict[str, str]:
         ),
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
         "Cache-Control": "no-store",
     }

@@ -22,7 +22,7 @@ from echolead.operational.database import connect as connect_database
 from echolead.operational.live_steps import FailingStep, StepRecord
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
-from echolead.warehouse import connect
+from echolead.warehouse import connect, create_databases
 from orchestration.dbt import project
 from orchestration.dbt.runner import Dbt, NodeFailure
 from orchestration.live.culprit import Culprit, find_culprit
@@ -30,7 +30,7 @@ from orchestration.live.loop import LiveLoop, Turn
 from tests.factories import raw_destination, raw_event, raw_tenant, uid
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
 from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
-from tests.fixtures.queue_messages import make_event, make_line, publish, remove_streams
+from tests.fixtures.queue_messages import make_event, make_line, publish, renew_streams
 
 BROKEN = " and throwIf(email = 'boom@x.test', 'boom') = 0"
 
@@ -60,19 +60,32 @@ class Live:
             return record.failing()
 
 
+def settings_of(data_dir: Path, warehouse: EmbeddedWarehouse, database: OperationalUrls, **others: str) -> Settings:
+    """Settings of a live run with the accounts that it has in a stack."""
+    return Settings(
+        data_dir=data_dir,
+        clickhouse_url=warehouse.url,
+        clickhouse_loader_url=warehouse.url_of("loader"),
+        clickhouse_dbt_url=warehouse.url_of("dbt"),
+        clickhouse_deliveries_url=warehouse.url_of("deliveries"),
+        postgres_system_url=database.system,
+        postgres_app_url=database.app,
+        postgres_loader_url=database.loader,
+        postgres_deliveries_url=database.deliveries,
+        secret_keys=SECRET_KEY,
+        allow_private_destinations=True,
+        **others,  # type: ignore[arg-type]  # addresses
+    )
+
+
 @pytest.fixture(scope="module")
 def prepared(
     warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory, operational_urls: OperationalUrls
 ) -> Settings:
     """Raw tables without rows, seeds loaded, every model built once."""
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("live"),
-        clickhouse_url=warehouse_server.url,
-        postgres_system_url=operational_urls.system,
-        postgres_app_url=operational_urls.app,
-        secret_keys=SECRET_KEY,
-        allow_private_destinations=True,
-    )
+    settings = settings_of(tmp_path_factory.mktemp("live"), warehouse_server, operational_urls)
+    with closing(connect(warehouse_server.url)) as client:
+        create_databases(client)
     ensure_raw_tables(settings)
     with closing(connect(warehouse_server.url)) as client:
         for table in TABLES:
@@ -89,13 +102,16 @@ def prepared(
 
 @pytest.fixture
 def live(
-    prepared: Settings, empty_operational_urls: OperationalUrls, nats_server: EmbeddedNats, tmp_path: Path
+    prepared: Settings,
+    warehouse_server: EmbeddedWarehouse,
+    empty_operational_urls: OperationalUrls,
+    nats_server: EmbeddedNats,
+    tmp_path: Path,
 ) -> Iterator[Live]:
-    remove_streams(nats_server.url)
-    publish(nats_server.url, "events.limpa")  # makes the streams
+    renew_streams(nats_server.url)
     project.deploy(prepared)
     database = connect_database(empty_operational_urls.system)
-    settings = prepared.model_copy(update={"nats_url": Settings(nats_url=nats_server.url).nats_url})
+    settings = settings_of(prepared.data_dir, warehouse_server, empty_operational_urls, nats_url=nats_server.url)
     with (
         served_chatwoot(tmp_path / "chatwoot.sqlite") as chatwoot,
         closing(connect(prepared.clickhouse_url.get_secret_value())) as client,

@@ -236,3 +236,16 @@ def test_what_administers_all_tenants_is_no_services() -> None:
         name for name, service in services().items() if "ECHOLEAD_POSTGRES_SYSTEM_URL" in service.get("environment", {})
     }
     assert holders == {"setup", "operator"}
+
+
+def test_the_console_holds_no_key_and_asks_the_api_inside() -> None:
+    environment = services()["console"]["environment"]
+    assert environment["ECHOLEAD_API_URL"] == "http://collector:8700"
+    assert not {"ECHOLEAD_JWT_SECRET", "ECHOLEAD_SECRET_KEYS", "ECHOLEAD_POSTGRES_SYSTEM_URL"} & environment.keys()
+
+
+def test_the_proxy_writes_over_no_header_of_ours() -> None:
+    routes = yaml.safe_load((ROOT / "deploy/traefik/routes.yml").read_text())["http"]
+    assert routes["middlewares"]["https-only"] == {"headers": {"stsSeconds": 31_536_000}}
+    for router in ("api", "console"):
+        assert routes["routers"][router]["middlewares"] == ["https-only"]

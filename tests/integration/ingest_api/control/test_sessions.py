@@ -533,6 +533,7 @@ async def test_the_page_cannot_be_framed_scripted_or_cached(client: httpx.AsyncC
     assert f"form-action 'self' {CONSOLE} {DAGSTER};" in policy
     assert "unsafe" not in policy
     assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
+    assert headers["x-frame-options"] == "DENY"
 
 
 @pytest.mark.parametrize(
