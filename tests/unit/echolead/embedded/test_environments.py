@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from echolead.embedded import environments
 from echolead.embedded.part import Part
 from echolead.embedded.stack import Stack, plan
+from echolead.security import new_secret_key
 from echolead.settings import Settings, load_settings
 
 SECRETS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
@@ -40,7 +41,8 @@ STEPS = {"set-up", "prepare"}
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A planned stack with everything embedded, its files written as `up` writes them."""
+    """A planned stack of an earlier version, everything embedded, its files written as `up` writes them."""
+    (tmp_path / "secrets.json").write_text(f'{{"secret_key": "{new_secret_key()}"}}')  # a newer one has none
     for name in [name for name in os.environ if name.startswith("ECHOLEAD_")]:
         monkeypatch.delenv(name)
     planned = plan(tmp_path, 9500, is_demo=True)
