@@ -247,5 +247,8 @@ def test_the_console_holds_no_key_and_asks_the_api_inside() -> None:
 def test_the_proxy_writes_over_no_header_of_ours() -> None:
     routes = yaml.safe_load((ROOT / "deploy/traefik/routes.yml").read_text())["http"]
     assert routes["middlewares"]["https-only"] == {"headers": {"stsSeconds": 31_536_000}}
-    for router in ("api", "console"):
+    for router in ("api", "console", "dagster"):
         assert routes["routers"][router]["middlewares"] == ["https-only"]
+    assert {name for router in routes["routers"].values() for name in router["middlewares"]} <= set(
+        routes["middlewares"]
+    )
