@@ -51,7 +51,7 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         LiveStep.step,
         LiveStep.failing_since,
         LiveStep.message,
-        func.coalesce(LiveStep.tenant_id, "").label("tenant_id"),
+        func.coalesce(LiveStep.tenant_id, "").label("culprit_tenant_id"),
         func.coalesce(LiveStep.event_id, "").label("event_id"),
     )
     .where(LiveStep.failing_since.is_not(None))

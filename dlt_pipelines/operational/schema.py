@@ -42,7 +42,7 @@ LIVE_FAILURES = _table(
     ("step", pa.string()),
     ("failing_since", MOMENT),
     ("message", pa.string()),
-    ("tenant_id", pa.string()),  # whose event it is because of, '' where not known
+    ("culprit_tenant_id", pa.string()),  # whose event it is because of, '' where not known
     ("event_id", pa.string()),
 )
 

@@ -20,6 +20,7 @@ from echolead.operational.provision import OperationalUrls
 from echolead.operational.users import create_user
 from echolead.warehouse import connect
 from tests.browser import headless_chromium
+from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import collector_environment, make_streams, missing
 from tests.fixtures.operational import make_tenant
 
@@ -37,6 +38,10 @@ TABLES = {
     " last_detail String",
     "ops.stuck_deliveries": "destination_name String, state String, lead_id String, attempts UInt64,"
     " last_error_class String, last_error String, waiting_seconds Float64",
+    "ops.set_aside": "source String, event_id String, event_name String, field String, reason String, value String,"
+    " received_at DateTime64(3, 'UTC')",
+    "ops.failing_steps": "step String, failing_since DateTime64(3, 'UTC'), is_own UInt8, event_id String,"
+    " message String, failing_seconds Int64",
     "marts.deliveries": "state String, updated_at DateTime",
 }
 
@@ -105,13 +110,17 @@ def console(
         "api",
         python("-m", "ingest_api", "--port", str(api_port)),
         lambda: missing(api_port),
-        collector_environment(nats_server, operational_urls.system, **addresses),
+        collector_environment(nats_server, operational_urls, **addresses),
     )
     pages = Part(
         "console",
         python("-m", "dashboards", "--port", str(port)),
         lambda: missing(port, "/_stcore/health"),
-        {**addresses, "ECHOLEAD_CLICKHOUSE_READONLY_URL": warehouse_server.readonly_url},
+        {
+            **addresses,
+            "ECHOLEAD_CLICKHOUSE_CONSOLE_URL": warehouse_server.address,
+            "ECHOLEAD_CLICKHOUSE_TENANT_KEY": WAREHOUSE_PASSWORDS["tenant_key"],
+        },
     )
     client = connect(warehouse_server.url)
     with ExitStack() as stack:

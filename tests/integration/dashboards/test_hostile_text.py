@@ -8,11 +8,11 @@ import pytest
 import yaml
 from playwright.sync_api import Page, expect
 
-from dashboards.warehouse import TABLES
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.part import Part, free_port, python, running
 from echolead.warehouse import connect
 from tests.browser import headless_chromium
+from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import missing
 
 ROOT = Path(__file__).parents[3]
@@ -28,6 +28,14 @@ KNOWN = {
     "delivery_id": "00000000-0000-0000-0000-000000000001", "last_non_direct_source_rule": "direct",
     "layer": "raw", "state": "retry", "event_name": "page_view", "time_zone": "UTC", "stage": "new",
 }  # fmt: skip
+
+
+# The tables that the pages' SQL names.
+TABLES = {
+    name
+    for file in (ROOT / "dashboards" / "views").glob("*.py")
+    for name in re.findall(r"\b(?:from|join)\s+((?:enriched|marts|activation|ops)\.\w+)", file.read_text())
+}
 
 
 def contracts() -> dict[str, list[tuple[str, str]]]:
@@ -70,7 +78,10 @@ def console(servers_dir: Path, warehouse_server: EmbeddedWarehouse) -> Iterator[
     script = str(Path(__file__).parent / "one_view.py")
     command = python("-m", "streamlit", "run", script, "--server.port", str(port), "--server.address", "127.0.0.1",
                      "--server.headless", "true", "--browser.gatherUsageStats", "false")  # fmt: skip
-    environment = {"ECHOLEAD_CLICKHOUSE_READONLY_URL": warehouse_server.readonly_url}
+    environment = {
+        "ECHOLEAD_CLICKHOUSE_CONSOLE_URL": warehouse_server.address,
+        "ECHOLEAD_CLICKHOUSE_TENANT_KEY": WAREHOUSE_PASSWORDS["tenant_key"],
+    }
     part = Part("pages", command, lambda: missing(port, "/_stcore/health"), environment)
     with running(part, servers_dir / "logs"):
         yield f"http://127.0.0.1:{port}"

@@ -85,7 +85,7 @@ def dagster_web(
         "api",
         python("-m", "ingest_api", "--port", str(api_port)),
         lambda: missing(api_port, "/healthz"),
-        collector_environment(nats_server, operational_urls.system, **environment),
+        collector_environment(nats_server, operational_urls, **environment),
     )
     with ExitStack() as parts:
         for part in (api, code_part(settings, environment), web_part(port, environment)):

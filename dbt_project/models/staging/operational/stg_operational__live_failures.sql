@@ -8,7 +8,7 @@ select
     step,
     toDateTime64(failing_since, 3, 'UTC') as failing_since,
     {{ bounded_text('source.message', 2048) }} as message,
-    tenant_id as culprit_tenant_id,
+    culprit_tenant_id,
     event_id,
     toDateTime64(mirrored_at, 3, 'UTC') as mirrored_at
 from source
