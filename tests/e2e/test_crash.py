@@ -112,7 +112,9 @@ def tenant(stack: Stack) -> Any:
                 "destination", "add", TENANT, "chatwoot", "--set", f"base_url=http://127.0.0.1:{port}",
                 "--set", "account_id=1", "--set", "inbox_id=1", "--secret", f"api_access_token={token}",
             )  # fmt: skip
-            yield httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"api_access_token": token}, timeout=30)
+            headers = {"api_access_token": token}
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
+                yield client
 
 
 def test_no_crash_loses_an_event_or_doubles_a_lead(stack: Stack, tenant: httpx.Client) -> None:
