@@ -79,6 +79,16 @@ WRITING = {
     ),
     "note a sign-in attempt": ("insert into sign_in_attempts (subject) values ('{unique}')", "owner api system"),
     "hash a password anew": ("update users set password_hash = password_hash", "owner api system"),
+    "open a session for somebody": (
+        "insert into user_sessions (user_id, ends_at) select user_id, now() from users limit 1",
+        "owner api system",
+    ),
+    "prolong a session": ("update user_sessions set ends_at = now()", "owner system"),
+    "write down that a step of the live path fails": (
+        "insert into live_steps (step, tenant_id) values ('{unique}', '{tenant}')",
+        "loader system",
+    ),
+    "delete what failed": ("delete from live_steps", "system"),
     "make a user a superuser": ("update users set is_superuser = true", "owner system"),
     "let a disabled user in again": ("update users set is_active = true", "owner system"),
     "make a user": ("insert into users (email, password_hash) values ('{unique}@new.test', 'x')", "owner system"),
