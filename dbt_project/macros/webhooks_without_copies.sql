@@ -26,13 +26,13 @@ select
     proof,
     {{ readable_json('source.headers') }} as headers,
     if(has_json, readable_payload, '') as payload,
-    arrayMap(
+    cast(arrayMap(
         each -> (each.1, each.2, {{ bounded_text('each.3', 200) }}),
         arrayFilter(each -> each.2 != '', [
             ('payload', multiIf(is_base64, 'not_utf8', not has_json, 'not_json', ''), source.payload),
             ('payload', if(has_json and readable_payload != source.payload, 'invalid_text', ''), source.payload)
         ])
-    )::Array(Tuple(String, String, String)) as set_aside,
+    ), 'Array(Tuple(String, String, String))') as set_aside,
     trace_id
 from source
 -- A copy in another message is later in the stream; two loads of one message differ in nothing but their load.

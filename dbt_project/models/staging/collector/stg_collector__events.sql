@@ -3,20 +3,20 @@
   models behind rely on it. What could not be read is in `set_aside`, one (field, reason, value) for each.
 -#}
 {%- set texts = [
-    ('page_url', 'event.page.url', 8192),
-    ('page_title', 'event.page.title', 2048),
-    ('page_referrer', 'event.page.referrer', 8192),
-    ('last_landing_url', 'event.touch.last.landing_url', 8192),
-    ('last_referrer', 'event.touch.last.referrer', 8192),
-    ('language', 'event.context.language', 2048),
-    ('browser_time_zone', 'event.context.time_zone', 2048),
-    ('screen', 'event.context.screen', 2048),
-    ('viewport', 'event.context.viewport', 2048),
-    ('script_version', 'event.context.script_version', 2048),
-    ('name', 'event.user.name', 2048),
-    ('external_id', 'event.user.external_id', 2048),
-    ('company', "JSONExtractString(event.properties, 'company')", 2048),
-    ('conversion_name', "JSONExtractString(event.properties, 'name')", 2048),
+    ('page_url', 'page.url', 8192),
+    ('page_title', 'page.title', 2048),
+    ('page_referrer', 'page.referrer', 8192),
+    ('last_landing_url', 'touch.last.landing_url', 8192),
+    ('last_referrer', 'touch.last.referrer', 8192),
+    ('language', 'context.language', 2048),
+    ('browser_time_zone', 'context.time_zone', 2048),
+    ('screen', 'context.screen', 2048),
+    ('viewport', 'context.viewport', 2048),
+    ('script_version', 'context.script_version', 2048),
+    ('name', 'user.name', 2048),
+    ('external_id', 'user.external_id', 2048),
+    ('company', 'properties.company', 2048),
+    ('conversion_name', 'properties.name', 2048),
 ] -%}
 {%- set contract_names = utm_names() + click_id_names() -%}
 
@@ -53,8 +53,8 @@ parsed as (
 bounded as (
     select
         *,
-        {%- for column, said, most in texts %}
-        {{ bounded_text(said, most) }} as {{ column }},
+        {%- for column, path, most in texts %}
+        {{ bounded_text(said_at(path), most) }} as {{ column }},
         {%- endfor %}
         -- An event sent without a touch (by a server, by an old script) came from where its own page's address says.
         last_landing_url != '' as has_touch,
@@ -117,7 +117,7 @@ select
     event.properties as properties,
     revenue,
     currency,
-    arrayConcat(
+    cast(arrayConcat(
         arrayMap(
             each -> (each.1, each.2, {{ bounded_text('each.3', 200) }}),
             arrayFilter(each -> each.2 != '', [
@@ -143,12 +143,12 @@ select
         if(length(payload) <= 2048, [], arrayMap(
             each -> (each.1, 'too_long', {{ bounded_text('each.2', 200) }}),
             arrayFilter(each -> lengthUTF8(each.2) > each.3, [
-                {%- for column, said, most in texts %}
-                ('{{ said.split("'")[1] if "'" in said else said | replace("event.", "") }}', {{ said }}, {{ most }}){{ ',' if not loop.last }}
+                {%- for column, path, most in texts %}
+                ('{{ path }}', {{ said_at(path) }}, {{ most }}){{ ',' if not loop.last }}
                 {%- endfor %}
             ])
         ))
-    )::Array(Tuple(String, String, String)) as set_aside,
+    ), 'Array(Tuple(String, String, String))') as set_aside,
     toInt32(schema_version) as schema_version,
     cityHash64(payload, typed.host, typed.ip, typed.user_agent, coalesce(toUnixTimestamp64Milli(sent_at), 0)) as copy_hash
 from typed

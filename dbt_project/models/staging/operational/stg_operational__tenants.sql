@@ -12,10 +12,10 @@ select
     currency,
     consent_default,
     is_active,
-    if(
+    cast(if(
         timezone = '' or timezone in (select time_zone from system.time_zones), [],
         [('timezone', 'unknown_time_zone', {{ bounded_text('timezone', 200) }})]
-    )::Array(Tuple(String, String, String)) as set_aside,
+    ), 'Array(Tuple(String, String, String))') as set_aside,
     toDateTime64(mirrored_at, 3, 'UTC') as mirrored_at
 from source
 where source.mirrored_at = (select max(mirrored_at) from source)
