@@ -112,8 +112,8 @@ def test_every_lead_of_the_other_tenant_is_delivered_in_the_same_turns(attacked:
 
 
 def test_nothing_fails_and_the_odd_events_are_named_to_who_looks(attacked: Stack) -> None:
-    state = attacked.command("status")
-    assert state["trouble"] == []
+    # A turn on a busy machine can take longer than what counts as standing still.
+    eventually("nothing fails", lambda: True if attacked.command("status", may_fail=True)["trouble"] == [] else None)
     findings = attacked.command("doctor", may_fail=True)
     assert {each["sentence"] for each in findings if each["subject"] == "Live path"} == {"no step fails"}
     aside = [each["sentence"] for each in findings if each["subject"] == "Set aside"]

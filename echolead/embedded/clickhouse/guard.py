@@ -13,7 +13,7 @@ from echolead.embedded.clickhouse.engine import Engine, Handle
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.execution import READER_MAX_SECONDS, Query
 from echolead.embedded.clickhouse.parsed import Parsed, parse
-from echolead.embedded.clickhouse.sql import Shape, Statement, quote_name
+from echolead.embedded.clickhouse.sql import Shape, Statement, foreign_characters, quote_name
 from echolead.embedded.clickhouse.tenant_tables import TenantTables
 from echolead.warehouse_accounts import TENANT_DATABASES, Account
 
@@ -165,13 +165,13 @@ def check_settings(settings: Mapping[str, str]) -> None:
 
 
 def _check_characters(statement: Statement) -> None:
-    """The engine takes a no-break space for a space and a curly quote for a quote; what cuts the text here does not."""
-    for token in statement.tokens:
-        if token.kind not in {"string", "quoted", "heredoc"} and not token.text.isascii():
-            shown = token.text.decode(errors="replace")
-            raise WarehouseError(
-                Code.SYNTAX_ERROR, f"Syntax error: {shown!r} is not ASCII, which it must be outside of quotes"
-            )
+    """Outside of quotes and comments a statement is ASCII: what looks like a space or a letter there may be neither."""
+    found = foreign_characters(whole_text(statement).encode())
+    if found:
+        shown = found.decode(errors="replace")
+        raise WarehouseError(
+            Code.SYNTAX_ERROR, f"Syntax error: {shown!r} is not ASCII, which it must be outside of quotes"
+        )
 
 
 def _check_format(name: str) -> None:

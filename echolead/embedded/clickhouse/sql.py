@@ -31,6 +31,7 @@ _TOKEN = re.compile(
     % {b"wide": _WIDE_SPACE},
     re.VERBOSE | re.DOTALL,
 )
+_COMMENT = re.compile(rb"--[^\n]*|\#[!\ ][^\n]*|/\*.*?\*/", re.DOTALL)
 _CURLY = 0xE2  # first byte of a curly quote
 _AFTER_FORMAT = re.compile(rb"[ \t\f]*;?[ \t\f]*\r?\n?")
 
@@ -104,6 +105,17 @@ def tokens(text: bytes) -> Iterator[Token]:
             continue
         kind = "heredoc" if kind == "tag" else kind
         yield Token(kind, found.group(), found.start(), found.end())
+
+
+def foreign_characters(text: bytes) -> bytes:
+    """The first token or blank outside of quotes and comments that is not ASCII; empty when there is none."""
+    for found in _TOKEN.finditer(text):
+        piece = found.group()
+        if found.lastgroup == "space":
+            piece = _COMMENT.sub(b"", piece)
+        if found.lastgroup not in {"string", "quoted", "heredoc", "tag"} and not piece.isascii():
+            return piece
+    return b""
 
 
 def parse(text: bytes) -> Statement:
