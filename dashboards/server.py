@@ -6,6 +6,7 @@ import re
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit
 from starlette.middleware import Middleware
@@ -19,6 +20,7 @@ INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 SERVED = frozenset({"/_stcore/health", "/_stcore/host-config", "/_stcore/stream"})
 """What pages need of Streamlit's own routes. The others show its metrics, take files of anybody, hand files out to
 whoever knows their address, drive the app for programs, or serve a sign-in that we do not have."""
+POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 REFUSED = ("/_stcore/", "/media/", "/component/", "/auth/", "/oauth2callback")
 
 
@@ -56,7 +58,9 @@ class Doors:
                 self._guard(message)
             await send(message)
 
-        if scope["type"] in ("http", "websocket") and is_refused(scope["path"]):
+        if scope["type"] == "websocket" and not is_own_page(scope):
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        elif scope["type"] in ("http", "websocket") and is_refused(scope["path"]):
             await PlainTextResponse("Not found", status_code=404)(scope, receive, guarded)
         else:
             await self._app(scope, receive, guarded)
@@ -65,6 +69,16 @@ class Doors:
         ours = {name for name, _ in self._headers}
         kept = [(name, value) for name, value in message["headers"] if name.lower() not in ours]
         message["headers"] = [*kept, *self._headers]
+
+
+def is_own_page(scope: Scope) -> bool:
+    """Whether a WebSocket is opened by a page of this very host and port: browsers send it the cookies of any."""
+    told = [
+        [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+        for header in (b"host", b"origin")
+    ]
+    hosts, origins = told
+    return len(hosts) == len(origins) == 1 and urlsplit(origins[0]).netloc == hosts[0]
 
 
 def is_refused(path: str) -> bool:

@@ -27,6 +27,15 @@ TENANT_PREFIX = "tenant_"
 TENANT_ROLE = "tenant"
 TENANT_ID = re.compile(r"[a-z][a-z0-9-]{1,40}")
 
+# With these `additional_table_filters` are a step of their own right behind the reading of a table, and no condition of
+# the statement is merged with them or moved before them.
+FILTERS_FIRST = {
+    "query_plan_merge_filters": "0",
+    "query_plan_filter_push_down": "0",
+    "query_plan_optimize_prewhere": "0",
+    "optimize_move_to_prewhere": "0",
+}
+
 
 @dataclass(frozen=True)
 class Account:

@@ -34,7 +34,7 @@
 {#- A plain number as money with two decimals; NULL when it is none or a thousand billion or more. -#}
 {% macro bounded_amount(number) -%}
     if(
-        abs(toFloat64OrNull({{ number }})) < 1e12,
+        abs(round(toDecimal128OrNull({{ number }}, 6), 2)) < 1000000000000,
         toDecimal64(round(toDecimal128OrNull({{ number }}, 6), 2), 2),
         null
     )

@@ -11,19 +11,13 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from echolead.settings import Settings
 from echolead.warehouse import connect
+from echolead.warehouse_accounts import FILTERS_FIRST
 from orchestration.dbt.runner import NodeFailure
 
 SEARCH_SECONDS = 120.0
 TRIAL_SECONDS = 20
 MAX_CANDIDATES = 200_000
 ERROR_CODE = re.compile(r"Code: (\d+)")
-# So that a trial's filters come before the conditions of the model, of which one may be what fails.
-FILTERS_FIRST = {
-    "query_plan_merge_filters": 0,
-    "query_plan_filter_push_down": 0,
-    "query_plan_optimize_prewhere": 0,
-    "optimize_move_to_prewhere": 0,
-}
 # Nothing else becomes part of a filter's text.
 PLAIN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 NO_VALUE = "~"  # sorts behind every tenant, visitor, lead and event
@@ -100,7 +94,7 @@ class Search:
         settings = {
             "additional_table_filters": "{" + filters + "}",
             "max_execution_time": TRIAL_SECONDS,
-            **FILTERS_FIRST,
+            **FILTERS_FIRST,  # or a condition of the model's own, which may be what fails, would see the other rows
         }
         try:
             # The statement is dbt's own of a model of this project.

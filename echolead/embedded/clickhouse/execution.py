@@ -16,7 +16,7 @@ from echolead.embedded.clickhouse.request import Request
 from echolead.embedded.clickhouse.sessions import Session, Sessions
 from echolead.embedded.clickhouse.sql import Shape, Statement
 from echolead.embedded.clickhouse.tenant_tables import TenantTables
-from echolead.warehouse_accounts import Account
+from echolead.warehouse_accounts import FILTERS_FIRST, Account
 
 READER_MAX_SECONDS = 300
 READER_SETTINGS = {"max_execution_time": str(READER_MAX_SECONDS)}
@@ -113,10 +113,15 @@ class Executor:
             handle.close()
 
     def _all_settings(self, query: Query) -> dict[str, str]:
-        """What the request sets, between a reader's limits and a tenant's filters: nothing is set above those."""
+        """What the request sets, between a reader's limits and a tenant's filters: nothing is set above those.
+
+        The filters come before every condition of the tenant's, as an error in one would tell of the rows it saw.
+        """
         account = query.user
         limits = READER_SETTINGS if account.is_readonly else {}
-        filters = {"additional_table_filters": self._tenant_tables.filters(account)} if account.tenant_id else {}
+        filters: dict[str, str] = {}
+        if account.tenant_id:
+            filters = {**FILTERS_FIRST, "additional_table_filters": self._tenant_tables.filters(account)}
         return {**limits, **_settings(query), **filters}
 
 

@@ -58,6 +58,9 @@ CHANGES = frozenset({
 TENANT_KINDS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
 HARMLESS_SYSTEM_TABLES = frozenset({("system", name) for name in ("settings", "one", "numbers", "zeros")})
 
+# Settings whose value names a file or a disk: the engine reads or writes there as itself, whoever asks.
+NAMES_A_FILE = re.compile(r"(^|_)(path|file|schema|template|disk|storage_policy)(_|$)")
+
 # Settings a reader's request may bring: how an answer is written, what it may cost. A list of what may, not of what may
 # not: `dialect` alone would make every look at a statement worthless.
 READER_MAY_SET = frozenset({
@@ -133,8 +136,12 @@ class Guard:
 
     def _check_tenant(self, account: Account, query: Query, parsed: Parsed) -> None:
         """Only tables that are filtered. An unqualified name is one of WITH, or a table of `default`."""
+        statement = query.statement
         if query.request.database not in {"", "default"} or query.tables:
             raise _denied(account, f"{query.request.database or 'external tables'}")
+        if any(token.upper == b"PREWHERE" for token in statement.tokens):
+            # It would see rows before the tenant's filter does, and an error or a division by zero tells of them.
+            raise _denied(account, "PREWHERE")
         known = self._tenant_tables.all()
         allowed = {(database, table) for database, table in known if database in TENANT_DATABASES}
         for table in sorted(parsed.reads - allowed - HARMLESS_SYSTEM_TABLES):
@@ -194,6 +201,9 @@ def _check_everyone(parsed: Parsed, statement: Statement, settings: Mapping[str,
         raise WarehouseError(Code.ACCESS_DENIED, f"The function {name} is not available")
     if "dialect" in parsed.settings or "dialect" in settings:
         raise WarehouseError(Code.ACCESS_DENIED, "The setting dialect is not available")
+    for name in sorted(parsed.settings | {name.lower() for name in settings}):
+        if NAMES_A_FILE.search(name):
+            raise WarehouseError(Code.ACCESS_DENIED, f"The setting {name} is not available")
     if parsed.names_files and statement.shape is not Shape.INSERT_DATA:
         raise WarehouseError(Code.INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE, FROM INFILE and FROM a path are not allowed")
     for source in parsed.dictionary_sources:

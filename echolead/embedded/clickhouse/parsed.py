@@ -129,9 +129,9 @@ class _Walk:
         self.found.functions.add(name)
         if name in IN_FUNCTIONS:
             # A bare name on the right is a table, or a column with an array.
-            right = node["arguments"]["children"][1]
-            if right["type"] == "Identifier":
-                self.found.reads.add(self._table(right))
+            for right in node["arguments"]["children"][1:2]:
+                if right["type"] == "Identifier":
+                    self.found.reads.add(self._table(right))
 
     def _TableExpression(self, node: dict[str, Any]) -> None:  # noqa: N802
         if "table_function" in node:

@@ -261,3 +261,13 @@ def test_what_pages_do_not_need_is_not_served(console: Console, path: str) -> No
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_nobody_sends_files_or_commands(console: Console, path: str, method: str) -> None:
     assert httpx.request(method, console.url + path, content=b"x", trust_env=False).status_code == 404
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:1", "http://localhost:{port}.evil.test", "null", ""])
+def test_no_page_beside_the_console_opens_its_socket(console: Console, origin: str) -> None:
+    """Browsers send the cookies of a host name to each of its ports, and with WebSockets from any page."""
+    told = {"origin": origin.replace("{port}", console.url.rpartition(":")[2])} if origin else {}
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13",
+               "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", **told}  # fmt: skip
+    answer = httpx.get(f"{console.url}/_stcore/stream", headers=headers, timeout=60)
+    assert answer.status_code == 403

@@ -68,6 +68,10 @@ def acme(owner: Client, warehouse_server: EmbeddedWarehouse) -> Iterator[Client]
         pytest.param("select name from marts.t_leads where tenant_id = 'beta'", id="another tenant's"),
         pytest.param("select name from marts.t_leads where 1 or tenant_id = 'beta'", id="or"),
         pytest.param("select name from marts.t_leads prewhere tenant_id = 'beta'", id="prewhere"),
+        pytest.param(
+            "select 1 from marts.t_leads prewhere if(tenant_id = 'beta', toUInt64(name), 0)", id="prewhere tells"
+        ),
+        pytest.param("select 1 from marts.t_leads where if(tenant_id = 'beta', toUInt64(name), 0)", id="where tells"),
         pytest.param("select name from enriched.t_replaced final", id="final"),
         pytest.param("select name from MARTS.t_leads as t", id="another case"),
         pytest.param('select name from "marts"."t_leads"', id="quoted"),
@@ -145,8 +149,8 @@ def acme(owner: Client, warehouse_server: EmbeddedWarehouse) -> Iterator[Client]
 def test_no_query_leaves_its_tenant(acme: Client, sql: str) -> None:
     try:
         answer = acme.raw_query(sql, parameters={"d": "raw"}, fmt=None if "format" in sql else "TSV").decode()
-    except DatabaseError:
-        return
+    except DatabaseError as error:
+        answer = str(error).replace(sql, "")
     assert "Bruno" not in answer
     assert "Bia" not in answer
 
@@ -166,6 +170,39 @@ def test_no_query_leaves_its_tenant(acme: Client, sql: str) -> None:
 )
 def test_a_tenant_reads_its_own_rows(acme: Client, sql: str, answer: list[tuple[object, ...]]) -> None:
     assert acme.query(sql, parameters={"tenant_id": "acme"}).result_rows == answer
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param(
+            "if(tenant_id != 'acme', toUInt64(concat('Row of ', name)), 1)", id="a conversion that tells the text"
+        ),
+        pytest.param("throwIf(tenant_id = 'beta') = 0", id="an error of one's own"),
+        pytest.param("intDiv(1, tenant_id != 'beta') = 1", id="a division by zero"),
+        pytest.param("not ignore(throwIf(name = 'Bruno'))", id="a value ignored"),
+    ],
+)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select name from marts.t_leads where {condition}",
+        "select name from marts.t_leads l join (select tenant_id, name from marts.t_leads where {condition}) r using name",
+        "select name from (select *, {condition} as c from marts.t_leads) where c and tenant_id = 'acme'",
+        "select n from ops.t_freshness cross join (select name, tenant_id from marts.t_leads where {condition}) as r",
+        "select name from marts.t_leads group by name, tenant_id having {condition}",
+    ],
+)
+def test_no_condition_sees_another_tenants_row(acme: Client, query: str, condition: str) -> None:
+    """A condition that fails over other rows would tell that they are there, and what is in them."""
+    assert len(acme.query(query.format(condition=condition)).result_rows) == 1
+
+
+@pytest.mark.parametrize("query", ["select name from marts.t_leads prewhere throwIf(tenant_id = 'beta') = 0",
+                                   "select name from (select * from marts.t_leads PreWhere 1)"])  # fmt: skip
+def test_a_tenant_has_no_condition_before_its_filter(acme: Client, query: str) -> None:
+    with pytest.raises(DatabaseError, match="Not enough privileges for PREWHERE"):
+        acme.query(query)
 
 
 @pytest.mark.parametrize(

@@ -229,3 +229,29 @@ def test_text_outside_of_quotes_is_ascii(http: httpx.Client) -> None:
     assert http.post("/", content="SELECT 'á', `é` /* ç */ FROM (SELECT 1 AS `é`) -- ã").text == "á\t1\n"
     answer = http.post("/", content="SELECT\u00a01")
     assert "is not ASCII, which it must be outside of quotes" in answer.text
+
+
+FILE_SETTINGS = ("format_template_row", "format_template_resultset", "format_schema", "output_format_schema",
+                 "input_format_record_errors_file_path")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILE_SETTINGS)
+def test_no_setting_names_a_file(http: httpx.Client, reader_http: httpx.Client, tmp_path: Path, name: str) -> None:
+    """The engine reads and writes the file as itself, wherever it is."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("hidden_value")
+    for form in ("Template", "Protobuf", "CSV"):
+        for client in (http, reader_http):
+            asked = client.post("/", params={name: str(secret)}, content=f"SELECT 1 AS a FORMAT {form}")
+            assert asked.status_code >= 400
+            assert f"The setting {name} is not available" in asked.text or "Cannot modify" in asked.text
+    for statement in (f"SELECT 1 AS a FORMAT Template SETTINGS {name} = '{secret}'", f"SET {name} = '{secret}'"):
+        answer = http.post("/", params={"session_id": "files"}, content=statement)
+        assert answer.status_code >= 400
+        assert "hidden" not in answer.text
+    assert secret.read_text() == "hidden_value"
+
+
+def test_a_call_of_in_without_a_right_side_is_an_error_of_the_statement(reader_http: httpx.Client) -> None:
+    answer = reader_http.post("/", content="SELECT in(1)")
+    assert answer.headers["x-clickhouse-exception-code"] == "42"  # NUMBER_OF_ARGUMENTS_DOESNT_MATCH
