@@ -187,7 +187,7 @@ def test_a_tenant_reads_its_own_rows(acme: Client, sql: str, answer: list[tuple[
     "query",
     [
         "select name from marts.t_leads where {condition}",
-        "select name from marts.t_leads l join (select tenant_id, name from marts.t_leads where {condition}) r using name",
+        "select name from marts.t_leads join (select name, score from marts.t_leads where {condition}) r using name",
         "select name from (select *, {condition} as c from marts.t_leads) where c and tenant_id = 'acme'",
         "select n from ops.t_freshness cross join (select name, tenant_id from marts.t_leads where {condition}) as r",
         "select name from marts.t_leads group by name, tenant_id having {condition}",
