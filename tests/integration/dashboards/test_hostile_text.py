@@ -55,6 +55,8 @@ def expression(name: str, kind: str) -> str:
     text = "{hostile:String}"
     if name in KNOWN:
         return f"'{KNOWN[name]}'"
+    if kind.startswith("Array(Tuple"):
+        return f"[({', '.join([text] * kind.count('String'))})]"
     if kind.startswith("Array"):
         return "['visitor-1']" if name == "tracking_ids" else f"[{text}]" if "String" in kind else "[]"
     if kind.startswith("Map"):
