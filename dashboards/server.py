@@ -73,11 +73,8 @@ class Doors:
 
 def is_own_page(scope: Scope) -> bool:
     """Whether a WebSocket is opened by a page of this very host and port: browsers send it the cookies of any."""
-    told = [
-        [value.decode("latin-1") for name, value in scope["headers"] if name == header]
-        for header in (b"host", b"origin")
-    ]
-    hosts, origins = told
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
     return len(hosts) == len(origins) == 1 and urlsplit(origins[0]).netloc == hosts[0]
 
 
