@@ -14,7 +14,8 @@ NPM := .stamps/npm
 SCRIPT := tracking/dist/t.js
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format bench lock notice audit sbom clean browsers
+.PHONY: help up test test-script test-python check lint lint-python lint-types lint-sql lint-script format bench lock notice \
+	audit sbom clean browsers
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -25,14 +26,32 @@ up: $(BASE) $(SCRIPT) ## Install what is missing, then run the whole stack with 
 	@$(BIN)/echolead up $(ARGS)
 
 test: $(DEV) $(SCRIPT) browsers ## Install what is missing, then run every test
+	@$(MAKE) --no-print-directory --keep-going test-script test-python
+
+test-script:
 	$(BIN)/npm --prefix tracking test
+
+test-python:
 	$(BIN)/python -m pytest $(ARGS)
 
+check: $(DEV) $(SCRIPT) ## Check style and types and run the unit tests: what to do before each commit
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync \
+		lint-types lint-sql lint-python lint-script test-python ARGS="-q tests/unit $(ARGS)"
+
 lint: $(DEV) $(NPM) ## Check style and types: ruff, mypy --strict, sqlfluff, the script's own checks
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync lint-types lint-sql lint-python lint-script
+
+lint-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-types:
 	$(BIN)/mypy
+
+lint-sql:
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+
+lint-script:
 	$(BIN)/npm --prefix tracking run lint
 
 format: $(DEV) ## Rewrite Python files in the project's format

@@ -255,8 +255,9 @@ def poisoned(prepared: Settings) -> str:
     ]  # fmt: skip
     with closing(connect(prepared.clickhouse_url.get_secret_value())) as client:
         for table, rows in (
-            ("tenants", [raw_tenant(tenant_id) for tenant_id in ("limpa", "veneno")]),
-            ("destinations", [raw_destination(tenant_id) for tenant_id in ("limpa", "veneno")]),
+            # Later than what the live turns before have mirrored, or their snapshot would be the one that counts.
+            ("tenants", [raw_tenant(tenant_id, mirrored_at=now) for tenant_id in ("limpa", "veneno")]),
+            ("destinations", [raw_destination(tenant_id, mirrored_at=now) for tenant_id in ("limpa", "veneno")]),
             ("events", forms),
         ):
             client.insert_arrow(f"raw.{table}", pa.Table.from_pylist(rows, schema=TABLES[table].columns))
