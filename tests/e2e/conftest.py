@@ -14,7 +14,7 @@ from tests.e2e.stack import Stack, running_stack
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The whole stack with two tenants."""
+    """The whole stack with the demo and two tenants more."""
     folder = Path(tempfile.mkdtemp(prefix="echolead-e2e-"))
     folder.chmod(0o755)
     with running_stack(folder) as running:
@@ -27,3 +27,8 @@ def browser() -> Iterator[Browser]:
     """A browser for one module: the next may need an event loop of its own."""
     with headless_chromium() as chromium:
         yield chromium
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`test_up.py` comes last: it kills the stack, and ends it."""
+    items.sort(key=lambda item: item.path.name == "test_up.py")

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import httpx
 
@@ -52,7 +53,10 @@ def free_base(count: int = 12) -> int:
 
 @dataclass
 class Stack:
-    """A running stack with two tenants, `acme` and `beta`, each with its own host, page, Chatwoot account and user."""
+    """A running stack with the demo and two tenants more.
+
+    `acme` and `beta` have each its own host, page, Chatwoot account and user.
+    """
 
     data_dir: Path
     base: int
@@ -60,6 +64,32 @@ class Stack:
     chatwoot_url: str
     pages: dict[str, int]
     passwords: dict[str, str]
+
+    def start(self) -> None:
+        """`echolead up` again, after the process has ended."""
+        self.process = _up(self.data_dir, self.base)
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run `echolead WORDS` against this stack to its end, however that is."""
+        where = ["--data-dir", str(self.data_dir)]
+        ports = ["--port-base", str(self.base)] if words[0] == "up" else []
+        return subprocess.run(
+            [sys.executable, "-m", "echolead", *words, *where, *ports],
+            capture_output=True, text=True, timeout=300, check=False, env=environment(),
+        )  # fmt: skip
+
+    def status(self) -> dict[str, Any]:
+        """What `echolead status --json` says."""
+        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return found
+
+    def part(self, name: str) -> dict[str, Any]:
+        """One part of the status."""
+        return next(part for part in self.status()["parts"] if part["name"] == name)
+
+    def url(self, port: Port, path: str = "/") -> str:
+        """A page of one of the parts."""
+        return f"http://127.0.0.1:{port.of(self.base)}{path}"
 
     def command(self, *words: str, json_output: bool = True, given: str | None = None, may_fail: bool = False) -> Any:
         """Run `echolead WORDS` against this stack; its JSON answer."""
@@ -123,15 +153,27 @@ class Stack:
         return f"http://lp.{tenant}.test:{self.pages[tenant]}{path}"
 
 
+def environment() -> dict[str, str]:
+    """Ours without any setting of EchoLead's but one: the Chatwoot of `acme` and `beta` is on this machine."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("ECHOLEAD_")}
+    return {**ours, "ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS": "true"}
+
+
+def uuid7(randoms: random.Random | None = None) -> str:
+    """A UUIDv7 for now."""
+    randoms = randoms or random.SystemRandom()
+    stamp = time.time_ns() // 1_000_000
+    value = stamp << 80 | 7 << 76 | randoms.getrandbits(12) << 64 | 2 << 62 | randoms.getrandbits(62)
+    return str(UUID(int=value))
+
+
 def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":
     log = data_dir.parent / "up.log"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ECHOLEAD_")}
-    environment["ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS"] = "true"  # their Chatwoot is on this machine
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "echolead", "up", "--no-demo",
-             "--data-dir", str(data_dir), "--port-base", str(base)],
-            stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, start_new_session=True,
+            [sys.executable, "-m", "echolead", "up", "--data-dir", str(data_dir), "--port-base", str(base)],
+            stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment(),
+            start_new_session=True,
         )  # fmt: skip
 
     def ready() -> bool | None:
@@ -149,7 +191,9 @@ def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ctrl-C, as a person would. Raises `TimeoutExpired` when that is not enough."""
+    """Ctrl-C, as a person would, unless it has ended. Raises `TimeoutExpired` when that is not enough."""
+    if process.poll() is not None:
+        return
     process.send_signal(signal.SIGINT)
     try:
         process.wait(90)
@@ -188,7 +232,7 @@ def restart(stack: Stack) -> float:
     """Ctrl-C and `echolead up` again; seconds from the command to the pages of console and Dagster."""
     _stop(stack.process)
     start = time.monotonic()
-    stack.process = _up(stack.data_dir, stack.base)
+    stack.start()
     return time.monotonic() - start
 
 

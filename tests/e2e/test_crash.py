@@ -10,7 +10,6 @@ import signal
 import tempfile
 import threading
 import time
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import pytest
 
 from echolead.demo.accounts import load_or_make
 from echolead.embedded.part import free_port, running
-from tests.e2e.stack import Stack, eventually, part
+from tests.e2e.stack import Stack, eventually, part, uuid7
 
 EVENTS, LEADS, BATCH = 2000, 50, 10
 TENANT, HOST = "gama", "lp.gama.test"
@@ -36,13 +35,6 @@ VICTIMS = (
     "dagster-daemon",
     "warehouse",
 )
-
-
-def uuid7(random_: random.Random) -> str:
-    """A UUIDv7 for now."""
-    stamp = time.time_ns() // 1_000_000
-    value = stamp << 80 | 7 << 76 | random_.getrandbits(12) << 64 | 2 << 62 | random_.getrandbits(62)
-    return str(uuid.UUID(int=value))
 
 
 def make_events(seed: int) -> list[dict[str, Any]]:

@@ -1,43 +1,41 @@
-"""`echolead up` for real: everything serves, comes back when killed, and stops without leaving anything."""
+"""`echolead up` for real: everything serves, comes back when killed, and stops without leaving anything.
+
+Runs after all others, as it ends with the stack's end (`conftest.py`).
+"""
 
 import os
 import re
 import signal
-import socket
 import stat
-import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import psutil
-import pytest
 
 from dlt_pipelines.lease import is_held
 from echolead.demo.accounts import load_or_make
 from echolead.embedded import registry
 from echolead.embedded.ports import Port
-from echolead.settings import Settings, load_settings
 from orchestration.live.job import heartbeat_name
-from tests.integration.stack.conftest import Running, eventually, folder, free_base
+from tests.e2e.stack import Stack, eventually, uuid7
 
 PATIENCE_SECONDS = 300
 
 
-def test_every_part_serves_and_status_says_on_which_port(stack: Running) -> None:
+def test_every_part_serves_and_status_says_on_which_port(stack: Stack) -> None:
     status = stack.status()
     states = {part["name"]: part["state"] for part in status["parts"]}
     assert set(states.values()) == {"ready", "done"}
     assert {"postgres", "nats", "warehouse", "collector", "console", "dagster-code", "dagster-web",
             "dagster-daemon", "chatwoot", "pages"} <= states.keys()  # fmt: skip
     ports = {part["name"]: part["port"] for part in status["parts"]}
-    assert ports["collector"] == Port.COLLECTOR.of(stack.port_base)
+    assert ports["collector"] == Port.COLLECTOR.of(stack.base)
     assert {address["title"] for address in status["addresses"]} >= {"Demo landing page", "Demo Chatwoot", "Console"}
 
 
-def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(stack: Running) -> None:
+def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(stack: Stack) -> None:
     for name in ("secrets.json", "stack.env", "dagster/dagster.yaml"):
         assert stat.S_IMODE((stack.data_dir / name).stat().st_mode) == 0o600
     record = registry.read(stack.data_dir)
@@ -49,14 +47,14 @@ def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(s
     assert [secret for secret in secrets if secret in words] == []
 
 
-def test_only_the_owner_reads_what_holds_a_password_or_a_person(stack: Running) -> None:
+def test_only_the_owner_reads_what_holds_a_password_or_a_person(stack: Stack) -> None:
     demo = stack.data_dir / "demo"
     for file in (stack.data_dir / "stack.json", *demo.iterdir()):
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-def test_dagster_asks_for_the_sign_in_and_its_code_server_is_no_port(stack: Running) -> None:
-    api, dagster = stack.url(Port.COLLECTOR, ""), load_settings(stack.data_dir).dagster_url
+def test_dagster_asks_for_the_sign_in_and_its_code_server_is_no_port(stack: Stack) -> None:
+    api, dagster = stack.url(Port.COLLECTOR, ""), stack.settings.dagster_url
     shown = httpx.get(stack.url(Port.DAGSTER, "/runs"), headers={"accept": "text/html"})
     assert shown.headers["location"].startswith(f"{api.replace('127.0.0.1', 'localhost')}/login?next=")
     cookie = session_of_the_demo_user(stack)
@@ -69,17 +67,17 @@ def test_dagster_asks_for_the_sign_in_and_its_code_server_is_no_port(stack: Runn
                for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN]
         for name, part in dagster_parts.items()
     }  # fmt: skip
-    assert listening == {"dagster-code": [], "dagster-daemon": [], "dagster-web": [Port.DAGSTER.of(stack.port_base)]}
+    assert listening == {"dagster-code": [], "dagster-daemon": [], "dagster-web": [Port.DAGSTER.of(stack.base)]}
     assert stat.S_IMODE((stack.data_dir / "dagster").stat().st_mode) == 0o700
 
 
-def test_other_users_reach_nothing_in_the_data_directory(stack: Running) -> None:
+def test_other_users_reach_nothing_in_the_data_directory(stack: Stack) -> None:
     assert stack.data_dir.stat().st_mode & 0o066 == 0  # as root PostgreSQL, another user, passes through
     for path in (*stack.data_dir.iterdir(), *(stack.data_dir / "logs").iterdir(), *(stack.data_dir / "env").iterdir()):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_no_process_inherits_a_secret(stack: Running) -> None:
+def test_no_process_inherits_a_secret(stack: Stack) -> None:
     record = registry.read(stack.data_dir)
     assert record is not None
     secrets = re.findall(r'": "([^"]{12,})"', (stack.data_dir / "secrets.json").read_text())
@@ -89,14 +87,14 @@ def test_no_process_inherits_a_secret(stack: Running) -> None:
     assert [name for name, environment in told.items() if any(secret in environment for secret in secrets)] == []
 
 
-def test_doctor_finds_nothing_wrong(stack: Running) -> None:
+def test_doctor_finds_nothing_wrong(stack: Stack) -> None:
     done = stack.run("doctor")
     assert done.returncode == 0, done.stdout
     assert "syncs every message to disk" in done.stdout
     assert "each service has its own, with what it needs" in done.stdout
 
 
-def test_sql_reads_the_warehouse_and_can_change_nothing(stack: Running) -> None:
+def test_sql_reads_the_warehouse_and_can_change_nothing(stack: Stack) -> None:
     assert stack.run("sql", "select 40 + 2 as answer", "--format", "JSONEachRow").stdout == '{"answer":42}\n'
     refused = stack.run("sql", "drop table raw.events")
     assert refused.returncode == 2
@@ -104,22 +102,21 @@ def test_sql_reads_the_warehouse_and_can_change_nothing(stack: Running) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_a_second_up_on_the_same_data_is_refused_and_told_which_process_has_it(stack: Running) -> None:
-    assert stack.process is not None
+def test_a_second_up_on_the_same_data_is_refused_and_told_which_process_has_it(stack: Stack) -> None:
     refused = stack.run("up")
     assert refused.returncode == 2
     assert f"process {stack.process.pid}" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_a_form_becomes_a_contact_in_the_demo_chatwoot(stack: Running) -> None:
+def test_a_form_becomes_a_contact_in_the_demo_chatwoot(stack: Stack) -> None:
     email = send_form(stack)
     contact = eventually("the contact is there", lambda: contact_of(stack, email), PATIENCE_SECONDS)
     assert contact["custom_attributes"]["channel"] == "Paid Search"
     assert contact["custom_attributes"]["gclid"] == "Abc_123"
 
 
-def test_the_demo_chatwoot_shows_its_contacts_to_its_agent_alone(stack: Running) -> None:
+def test_the_demo_chatwoot_shows_its_contacts_to_its_agent_alone(stack: Stack) -> None:
     """Control: the token that the terminal shows, behind the address's `#`."""
     [address] = [each["url"] for each in stack.status()["addresses"] if each["title"] == "Demo Chatwoot"]
     token = address.partition("#")[2]
@@ -131,7 +128,7 @@ def test_the_demo_chatwoot_shows_its_contacts_to_its_agent_alone(stack: Running)
         assert httpx.get(stack.url(Port.DEMO_CHATWOOT, "/_demo/state"), headers=headers).status_code == status
 
 
-def test_a_collector_that_is_killed_comes_back(stack: Running) -> None:
+def test_a_collector_that_is_killed_comes_back(stack: Stack) -> None:
     before = stack.part("collector")
     os.kill(before["pid"], signal.SIGKILL)
     after = eventually("it serves again", lambda: replaced(stack, before), PATIENCE_SECONDS)
@@ -139,8 +136,8 @@ def test_a_collector_that_is_killed_comes_back(stack: Running) -> None:
     assert httpx.get(stack.url(Port.COLLECTOR, "/readyz")).status_code == 200
 
 
-def test_a_live_run_that_is_killed_is_replaced_and_goes_on(stack: Running) -> None:
-    eventually("a live run is at work", lambda: live_processes(stack), PATIENCE_SECONDS)
+def test_a_live_run_that_is_killed_is_replaced_and_goes_on(stack: Stack) -> None:
+    eventually("a live run is at work", lambda: live_processes(stack) or None, PATIENCE_SECONDS)
     [killed] = live_processes(stack)
     killed.kill()
     email = send_form(stack)
@@ -148,17 +145,15 @@ def test_a_live_run_that_is_killed_is_replaced_and_goes_on(stack: Running) -> No
     assert [process.pid for process in live_processes(stack)] != [killed.pid]
 
 
-def test_after_kill_9_of_everything_the_next_start_goes_on_where_it_was(stack: Running) -> None:
+def test_after_kill_9_of_everything_the_next_start_goes_on_where_it_was(stack: Stack) -> None:
     email = send_form(stack)  # answered 202: it must not be lost
-    assert stack.process is not None
     kill_everything(stack)
     stack.start()
     eventually("the contact is there", lambda: contact_of(stack, email), PATIENCE_SECONDS)
     assert len(contacts(stack, email)) == 1
 
 
-def test_a_signal_stops_everything_and_leaves_no_process(stack: Running) -> None:
-    assert stack.process is not None
+def test_a_signal_stops_everything_and_leaves_no_process(stack: Stack) -> None:
     record = registry.read(stack.data_dir)
     assert record is not None
     stack.process.send_signal(signal.SIGINT)
@@ -167,55 +162,7 @@ def test_a_signal_stops_everything_and_leaves_no_process(stack: Running) -> None
     assert stack.run("status").returncode == 1
 
 
-def test_a_port_that_is_taken_is_named_with_the_option_that_helps() -> None:
-    with folder() as path, socket.socket() as taken:
-        base = free_base()
-        taken.bind(("127.0.0.1", Port.DAGSTER.of(base)))
-        taken.listen()
-        refused = Running(path / "var", base, path / "up.log").run("up")
-        assert refused.returncode == 2
-        assert f"{Port.DAGSTER.of(base)} (dagster-web)" in refused.stderr
-        assert "--port-base" in refused.stderr
-
-
-def test_half_of_an_outside_postgresql_is_refused_naming_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    from echolead.embedded.stack import BadSettings, plan  # noqa: PLC0415
-
-    monkeypatch.setenv("ECHOLEAD_POSTGRES_URL", "postgresql://owner@db.example/echolead")
-    with folder() as path, pytest.raises(BadSettings, match="ECHOLEAD_POSTGRES_SYSTEM_URL"):
-        plan(path, 8700, is_demo=False)
-
-
-def test_a_data_directory_whose_socket_no_system_call_takes_is_refused() -> None:
-    from echolead.embedded.stack import BadSettings, plan  # noqa: PLC0415
-
-    with folder() as path:
-        longest = path / ("x" * (107 - len(f"{path}//dagster/code.sock")))
-        assert plan(longest, 8700, is_demo=False).settings.dagster_code_socket.name == "code.sock"
-        with pytest.raises(BadSettings, match="--data-dir"):
-            plan(longest.with_name(f"{longest.name}x"), 8700, is_demo=False)
-
-
-def test_what_is_named_outside_is_not_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from echolead.embedded.stack import plan  # noqa: PLC0415
-
-    for name in ("POSTGRES_URL", "POSTGRES_SYSTEM_URL", "POSTGRES_APP_URL", "DAGSTER_POSTGRES_URL"):
-        monkeypatch.setenv(f"ECHOLEAD_{name}", "postgresql://someone@db.example/echolead")
-    monkeypatch.setenv("ECHOLEAD_CLICKHOUSE_URL", "http://echolead@warehouse.example:8123")
-    monkeypatch.setenv("ECHOLEAD_NATS_URL", "nats://echolead@queue.example:4222")
-    with folder() as path:
-        stack = plan(path, 8700, is_demo=False)
-        names = {part.name for part in stack.parts()}
-        stack.prepare()
-        assert load_settings_of_file(path).clickhouse_url.get_secret_value() == "http://echolead@warehouse.example:8123"
-    assert names == {"set-up", "prepare", "collector", "console", "dagster-code", "dagster-web", "dagster-daemon"}
-
-
-def load_settings_of_file(data_dir: Path) -> Settings:
-    return load_settings(data_dir)
-
-
-def send_form(stack: Running) -> str:
+def send_form(stack: Stack) -> str:
     """A paid visit that sends a form; its e-mail address."""
     email, visitor, session = f"{uuid4().hex}@example.com", uuid7(), uuid7()
     query = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
@@ -232,7 +179,7 @@ def send_form(stack: Running) -> str:
     return email
 
 
-def contacts(stack: Running, email: str) -> list[dict[str, Any]]:
+def contacts(stack: Stack, email: str) -> list[dict[str, Any]]:
     agent = {"api_access_token": load_or_make(stack.data_dir / "demo")[0].api_access_token}
     try:
         answer = httpx.get(
@@ -244,18 +191,18 @@ def contacts(stack: Running, email: str) -> list[dict[str, Any]]:
     return list(answer.json()["payload"]) if answer.status_code == 200 else []
 
 
-def contact_of(stack: Running, email: str) -> dict[str, Any] | None:
+def contact_of(stack: Stack, email: str) -> dict[str, Any] | None:
     return next(iter(contacts(stack, email)), None)
 
 
-def replaced(stack: Running, before: dict[str, Any]) -> dict[str, Any] | None:
+def replaced(stack: Stack, before: dict[str, Any]) -> dict[str, Any] | None:
     part = stack.part(before["name"])
     return part if part["state"] == "ready" and part["pid"] != before["pid"] else None
 
 
-def live_processes(stack: Running) -> list[psutil.Process]:
+def live_processes(stack: Stack) -> list[psutil.Process]:
     """The processes of live runs: children of the code server whose run holds its heartbeat."""
-    url = load_settings(stack.data_dir).postgres_system_url.get_secret_value()
+    url = stack.settings.postgres_system_url.get_secret_value()
     runs = httpx.post(
         stack.url(Port.DAGSTER, "/graphql"),
         json={"query": '{runsOrError(filter: {pipelineName: "live", statuses: [STARTED]}) '
@@ -269,7 +216,7 @@ def live_processes(stack: Running) -> list[psutil.Process]:
     return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
 
 
-def session_of_the_demo_user(stack: Running) -> str:
+def session_of_the_demo_user(stack: Stack) -> str:
     """The Cookie header of somebody who signed in with what `up` prints."""
     [note] = [address["note"] for address in stack.status()["addresses"] if address["title"] == "Console"]
     email, password = note.split()
@@ -282,9 +229,8 @@ def session_of_the_demo_user(stack: Running) -> str:
     return answer.headers["set-cookie"].partition(";")[0]
 
 
-def kill_everything(stack: Running) -> None:
+def kill_everything(stack: Stack) -> None:
     """SIGKILL to the supervisor, its guard and every part, as when the machine's memory runs out."""
-    assert stack.process is not None
     record = registry.read(stack.data_dir)
     assert record is not None
     everything = psutil.Process(stack.process.pid).children(recursive=True)
@@ -293,15 +239,8 @@ def kill_everything(stack: Running) -> None:
         if process.is_running():
             process.kill()
     stack.process.wait(30)
-    eventually("all are gone", lambda: not registry.leftovers(record, stack.data_dir), 60)
+    eventually("all are gone", lambda: not registry.leftovers(record, stack.data_dir) or None, 60)
 
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def uuid7() -> str:
-    random = bytearray(int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10))
-    random[6] = random[6] & 0x0F | 0x70
-    random[8] = random[8] & 0x3F | 0x80
-    return str(UUID(bytes=bytes(random)))
