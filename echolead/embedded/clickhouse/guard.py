@@ -8,6 +8,7 @@ a dictionary.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from echolead.embedded.clickhouse.engine import Engine, Handle
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
@@ -73,8 +74,13 @@ READER_MAY_SET = frozenset({
 READER_MAY_SET_PREFIXES = ("output_format_", "input_format_", "date_time_")
 
 
+# Models and pages ask the same statements again and again, and parsing one takes as long as planning it.
+KEPT_STATEMENTS = 512
+MAX_KEPT_CHARACTERS = 100_000
+
+
 class Guard:
-    """Decides on queries. One for a server: it keeps the list of the tenants' tables."""
+    """Decides on queries. One for a server: it keeps the list of the tenants' tables, and what it parsed lately."""
 
     def __init__(self, engine: Engine, tenant_tables: TenantTables) -> None:
         self._engine = engine
@@ -82,16 +88,16 @@ class Guard:
         with engine.borrowed() as handle:
             self._harmless = harmless_functions(handle)
             self._combinators = combinators(handle)
+        self._kept = lru_cache(KEPT_STATEMENTS)(self._parse)
 
     def check(self, query: Query) -> None:
         """Raise `WarehouseError` when the account may not run this."""
         account, statement = query.user, query.statement
         _check_characters(statement)
         _check_format(query.format)
-        with self._engine.borrowed() as handle:
-            parsed = parse(handle, whole_text(statement), query.request.query_parameters)
-            for table in query.tables:
-                _check_definition(parse(handle, table.definition, {}))
+        parsed = self._parsed(whole_text(statement), query.request.query_parameters)
+        for table in query.tables:
+            _check_definition(self._parsed(table.definition, {}))
         if account.is_readonly:
             check_settings(query.request.settings)
         _check_everyone(parsed, statement, query.request.settings)
@@ -103,6 +109,17 @@ class Guard:
             self._check_tenant(account, query, parsed)
         else:
             _check_databases(account, parsed, query.request.database or "default")
+
+    def _parsed(self, text: str, parameters: Mapping[str, str]) -> Parsed:
+        """What a statement names, which nobody may change. Raises `WarehouseError` for what is no statement."""
+        given = tuple(sorted(parameters.items()))
+        if len(text) + sum(map(len, parameters.values())) > MAX_KEPT_CHARACTERS:
+            return self._parse(text, given)
+        return self._kept(text, given)
+
+    def _parse(self, text: str, parameters: tuple[tuple[str, str], ...]) -> Parsed:
+        with self._engine.borrowed() as handle:
+            return parse(handle, text, dict(parameters))
 
     def _check_kind(self, account: Account, parsed: Parsed) -> None:
         if account.tenant_id:

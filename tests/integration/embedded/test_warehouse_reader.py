@@ -252,6 +252,17 @@ def test_no_setting_names_a_file(http: httpx.Client, reader_http: httpx.Client, 
     assert secret.read_text() == "hidden_value"
 
 
+def test_a_statement_that_was_parsed_before_is_judged_by_who_asks_and_by_its_values(
+    http: httpx.Client, reader_http: httpx.Client, database: str
+) -> None:
+    dropped = {"query": "DROP TABLE IF EXISTS {name:Identifier}.t", "param_name": database}
+    assert http.post("/", params=dropped).status_code == 200
+    assert reader_http.post("/", params=dropped).headers["x-clickhouse-exception-code"] == "164"
+    read = {"query": "SELECT count() FROM {table:Identifier}", "database": "system"}
+    assert http.post("/", params={**read, "param_table": "one"}).text == "1\n"
+    assert "is the name of a file" in http.post("/", params={**read, "param_table": "/etc/passwd"}).text
+
+
 def test_a_call_of_in_without_a_right_side_is_an_error_of_the_statement(reader_http: httpx.Client) -> None:
     answer = reader_http.post("/", content="SELECT in(1)")
     assert answer.headers["x-clickhouse-exception-code"] == "42"  # NUMBER_OF_ARGUMENTS_DOESNT_MATCH
