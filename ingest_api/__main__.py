@@ -12,9 +12,9 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from echolead.settings import load_settings
-from ingest_api.exchanges import DirectProtocol
 from ingest_api.metrics import MULTI_PROCESS_DIR
-from ingest_api.workers import Supervisor
+from ingest_api.server.direct import DirectProtocol
+from ingest_api.server.workers import Supervisor
 
 APPLICATION = "ingest_api.app:create_app"
 STOP_SECONDS = 9.0

@@ -17,28 +17,29 @@ from echolead.queue import connect
 from echolead.security import Vault
 from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
-from ingest_api import description_page, health, problem_pages, server_events
-from ingest_api.addresses import IpPolicy, TrustedProxies
-from ingest_api.answers import Receive, Scope, Send
-from ingest_api.bodies import Bodies
-from ingest_api.collector import Collect
-from ingest_api.contract import describe_collector
+from ingest_api.api import health, problem_pages, server_events
 from ingest_api.control import page, sessions
-from ingest_api.control.bounded_bodies import BoundedBodies
-from ingest_api.control.contract import describe_sessions
-from ingest_api.exchanges import Exchange
-from ingest_api.identity import Identity, VisitorTokens
-from ingest_api.intake import Intake
+from ingest_api.http.addresses import IpPolicy, TrustedProxies
+from ingest_api.http.bodies import Bodies
+from ingest_api.http.bounded_bodies import BoundedBodies
+from ingest_api.http.problems import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
+from ingest_api.http.rates import RateLimits
+from ingest_api.http.responses import Receive, Scope, Send
 from ingest_api.metrics import Metrics
-from ingest_api.pixel import Pixel
-from ingest_api.problems import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
-from ingest_api.publish import Publisher
-from ingest_api.queue_health import QueueHealth
-from ingest_api.rates import RateLimits
-from ingest_api.redemptions import Redemptions
-from ingest_api.script import Script
+from ingest_api.openapi import page as document_page
+from ingest_api.openapi.events import describe_collector
+from ingest_api.openapi.sessions import describe_sessions
+from ingest_api.openapi.webhooks import describe_webhooks
+from ingest_api.pages.collect import Collect
+from ingest_api.pages.pixel import Pixel
+from ingest_api.pages.redemptions import Redemptions
+from ingest_api.pages.script import Script
+from ingest_api.pages.visitor import Identity, VisitorTokens
+from ingest_api.queue.event_store import Intake
+from ingest_api.queue.health import QueueHealth
+from ingest_api.queue.publish import Publisher
+from ingest_api.server.direct import Exchange
 from ingest_api.webhooks import route as webhooks
-from ingest_api.webhooks.contract import describe_webhooks
 
 GARBAGE_THRESHOLD = 50_000
 """Objects between two searches for cycles. A request makes none, and Python's 700 would search at every tenth."""
@@ -199,7 +200,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
     api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
-    api.include_router(description_page.router(api.openapi))
+    api.include_router(document_page.router(api.openapi))
     collect = Collect(parts.intake, parts.rates, parts.tenants, parts.bodies, parts.proxies, parts.ip_policy)
     beside: dict[str, Endpoint] = {
         ".js": Script(settings.script_file, collect),

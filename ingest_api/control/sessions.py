@@ -20,9 +20,9 @@ from echolead.operational.sign_in import Opened, SignIn, TooManyAttempts
 from echolead.security import SESSION, SignedIn
 from echolead.settings import Settings
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE, cookie_name, cookies_named
-from ingest_api.addresses import TrustedProxies
-from ingest_api.problems import NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, TOO_MANY_SIGN_INS, WRONG_PASSWORD, Problem
-from ingest_api.rates import prefix
+from ingest_api.http.addresses import TrustedProxies
+from ingest_api.http.problems import NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, TOO_MANY_SIGN_INS, WRONG_PASSWORD, Problem
+from ingest_api.http.rates import prefix
 
 MAX_EMAIL = 320
 MAX_PASSWORD = 1024

@@ -2,7 +2,7 @@
 
 import hmac
 
-from ingest_api.webhooks.proof import (
+from ingest_api.webhooks.verification import (
     MAX_DELIVERY_ID,
     Accepted,
     Posted,

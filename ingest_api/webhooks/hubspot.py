@@ -3,7 +3,7 @@
 import base64
 import hmac
 
-from ingest_api.webhooks.proof import Accepted, Posted, Proof, check_time, digest_of, matching, not_signed
+from ingest_api.webhooks.verification import Accepted, Posted, Proof, check_time, digest_of, matching, not_signed
 
 # The escapes that HubSpot undoes in the address before it signs it ("Validate the v3 request signature").
 DECODED = {

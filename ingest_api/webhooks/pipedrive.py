@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from ingest_api.webhooks.proof import Accepted, Posted, Proof, digest_of, matching, not_signed
+from ingest_api.webhooks.verification import Accepted, Posted, Proof, digest_of, matching, not_signed
 
 
 def check(posted: Posted, accepted: Accepted) -> Proof:

@@ -1,6 +1,6 @@
 """RD Station: CRM sends a token in a header of our choice, Marketing sends nothing but knows the address."""
 
-from ingest_api.webhooks.proof import Accepted, Posted, Proof, by_address, digest_of, matching, not_signed
+from ingest_api.webhooks.verification import Accepted, Posted, Proof, by_address, digest_of, matching, not_signed
 
 
 def check(posted: Posted, accepted: Accepted) -> Proof:

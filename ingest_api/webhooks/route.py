@@ -12,11 +12,9 @@ from starlette.responses import Response
 from echolead.security import Undecryptable, Vault, is_secret_name
 from echolead.tenancy import DirectoryUnavailable, Tenants, Webhook
 from echolead.webhooks import ReceivedWebhook, encode_webhook
-from ingest_api.addresses import TrustedProxies
-from ingest_api.bodies import Bodies, Disconnected
-from ingest_api.collector import text_of
-from ingest_api.intake import Intake, now
-from ingest_api.problems import (
+from ingest_api.http.addresses import TrustedProxies
+from ingest_api.http.bodies import Bodies, Disconnected
+from ingest_api.http.problems import (
     BODY_TOO_LARGE,
     QUEUE_UNAVAILABLE,
     TENANTS_UNAVAILABLE,
@@ -24,10 +22,12 @@ from ingest_api.problems import (
     WEBHOOKS_UNAVAILABLE,
     Problem,
 )
-from ingest_api.publish import MessageTooLarge, QueueUnavailable
+from ingest_api.openapi.webhooks import WEBHOOK_DOCUMENTATION
+from ingest_api.pages.collect import text_of
+from ingest_api.queue.event_store import Intake, now
+from ingest_api.queue.publish import MessageTooLarge, QueueUnavailable
 from ingest_api.webhooks import chatwoot, hubspot, pipedrive, rdstation, standard
-from ingest_api.webhooks.contract import WEBHOOK_DOCUMENTATION
-from ingest_api.webhooks.proof import Accepted, Posted, Proof
+from ingest_api.webhooks.verification import Accepted, Posted, Proof
 
 CHECKS: Mapping[str, Callable[[Posted, Accepted], Proof]] = {
     "chatwoot": chatwoot.check,

@@ -5,7 +5,7 @@ import binascii
 import hmac
 
 from echolead.webhooks import standard_key
-from ingest_api.webhooks.proof import MAX_DELIVERY_ID, Accepted, Posted, Proof, check_time, matching, not_signed
+from ingest_api.webhooks.verification import MAX_DELIVERY_ID, Accepted, Posted, Proof, check_time, matching, not_signed
 
 
 def check(posted: Posted, accepted: Accepted) -> Proof:

@@ -5,14 +5,14 @@ from time import perf_counter, process_time
 
 from echolead.events import encode
 from echolead.tenancy import Tenant, Tenants
-from ingest_api.addresses import IpPolicy, TrustedProxies
-from ingest_api.bodies import Bodies
-from ingest_api.collector import Collect
-from ingest_api.intake import Intake
+from ingest_api.events.validation import check_batch
+from ingest_api.http.addresses import IpPolicy, TrustedProxies
+from ingest_api.http.bodies import Bodies
+from ingest_api.http.rates import RateLimits
 from ingest_api.metrics import Metrics
-from ingest_api.publish import Publisher
-from ingest_api.rates import RateLimits
-from ingest_api.validation import check_batch
+from ingest_api.pages.collect import Collect
+from ingest_api.queue.event_store import Intake
+from ingest_api.queue.publish import Publisher
 from tests.bench.servers import HOST
 
 SECONDS = 0.5

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from ingest_api import app
-from ingest_api.publish import MessageTooLarge, Publisher, QueueUnavailable, Tell
+from ingest_api.queue.publish import MessageTooLarge, Publisher, QueueUnavailable, Tell
 
 
 class HastyPublisher(Publisher):

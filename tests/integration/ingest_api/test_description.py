@@ -35,7 +35,7 @@ from echolead.operational.models import ApiKey
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.users import create_user
 from echolead.security import new_api_key
-from ingest_api.control.contract import CREDENTIALS
+from ingest_api.openapi.sessions import CREDENTIALS
 from tests.fixtures.operational import SECRET_KEY
 from tests.fixtures.webhooks import PUBLIC_URL, make_webhook
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_body, messages

@@ -4,7 +4,7 @@ import re
 
 import httpx
 
-from ingest_api.description_page import page
+from ingest_api.openapi.page import page
 from tests.integration.ingest_api.conftest import CollectorProcess
 
 HOSTILE = "<script>alert(1)</script>\"'"

@@ -16,7 +16,7 @@ import psutil
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, running
 from echolead.queue import EVENTS, connect
-from ingest_api.publish import DEADLINE_SECONDS
+from ingest_api.queue.publish import DEADLINE_SECONDS
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,

@@ -16,7 +16,7 @@ from echolead.embedded.part import free_port
 from echolead.operational.database import system_session
 from echolead.operational.tenants import set_chatwoot_hmac_token
 from echolead.security import Vault
-from ingest_api.identity import new_tracking_id
+from ingest_api.pages.visitor import new_tracking_id
 from tests.fixtures.operational import SECRET_KEY
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector
 

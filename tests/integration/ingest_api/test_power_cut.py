@@ -19,7 +19,7 @@ from echolead.embedded.part import free_port, running
 from echolead.queue import connect
 from echolead.queue_users import COLLECTOR
 from ingest_api.metrics import Metrics
-from ingest_api.publish import Publisher, QueueUnavailable
+from ingest_api.queue.publish import Publisher, QueueUnavailable
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 from tests.integration.ingest_api.conftest import make_streams, messages
 from tests.integration.ingest_api.loop_disk import make_disk, mounted

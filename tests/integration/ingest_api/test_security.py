@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from echolead.embedded.nats import EmbeddedNats
-from ingest_api import bodies as bodies_module
-from ingest_api.bodies import Bodies
+from ingest_api.http import bodies as bodies_module
+from ingest_api.http.bodies import Bodies
+from ingest_api.http.problems import Problem
 from ingest_api.metrics import Metrics
-from ingest_api.problems import Problem
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from echolead.security import new_api_key, read_api_key
-from ingest_api.identity import VisitorTokens
-from ingest_api.problems import Problem
-from ingest_api.webhooks.proof import Accepted, Posted
+from ingest_api.http.problems import Problem
+from ingest_api.pages.visitor import VisitorTokens
 from ingest_api.webhooks.route import CHECKS
+from ingest_api.webhooks.verification import Accepted, Posted
 
 HEADERS = {
     "authorization": "Basic dXNlcjpwYXNz",

@@ -29,10 +29,10 @@ from echolead.operational.users import (
 from echolead.security import DEVICE, SESSION, SignedTokens
 from echolead.settings import Settings
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE
-from ingest_api.addresses import TrustedProxies
 from ingest_api.app import answer_with_problems
 from ingest_api.control import page
 from ingest_api.control.sessions import Sessions, router
+from ingest_api.http.addresses import TrustedProxies
 from ingest_api.metrics import Metrics
 from tests.fixtures.operational import JWT_SECRET, make_tenant
 

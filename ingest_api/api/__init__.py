@@ -1,0 +1,1 @@
+"""Routes of the API beside pages, webhooks and sign-in."""

@@ -1,0 +1,129 @@
+"""Liveness, readiness and metrics."""
+
+import asyncio
+import signal
+import threading
+from ipaddress import ip_network
+from types import FrameType
+from typing import Any
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import JSONResponse, Response
+
+from echolead.tenancy import Tenants
+from ingest_api.http.addresses import TrustedProxies, parse_ip
+from ingest_api.http.problems import NOT_FOUND, Problem
+from ingest_api.metrics import Metrics
+from ingest_api.queue.health import QueueHealth
+
+READINESS: dict[str, Any] = {
+    "type": "object",
+    "required": ["status", "missing"],
+    "properties": {
+        "status": {"type": "string", "enum": ["ready", "not ready"]},
+        "missing": {"type": "array", "items": {"type": "string"}, "description": "A sentence for each cause"},
+    },
+}
+HEALTHZ: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": {"status": "ok"}}}}}
+READYZ: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "They would",
+        "content": {"application/json": {"schema": READINESS, "example": {"status": "ready", "missing": []}}},
+    },
+    503: {
+        "description": "They would not",
+        "content": {
+            "application/json": {
+                "schema": READINESS,
+                "example": {"status": "not ready", "missing": ["the queue is not connected"]},
+            }
+        },
+    },
+}
+
+NEARBY = tuple(
+    map(
+        ip_network,
+        (
+            "127.0.0.0/8",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "::1",
+            "fc00::/7",
+            "fe80::/10",
+        ),
+    )
+)
+"""Loopback, private (RFC 1918, RFC 4193) and link-local networks. Python's `is_private` has documentation's as well."""
+
+
+class Drain:
+    """Serves on for a while after SIGTERM, but no longer ready, so that proxies stop sending before we stop taking.
+
+    It stands in front of the server's own handler, which gets the signal `seconds` later, or at once the second time.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.is_draining = False
+
+    def install(self) -> None:
+        """Take the signal over; only the main thread may."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        server = signal.getsignal(signal.SIGTERM)
+        if not callable(server):
+            return
+
+        def begin(number: int, frame: FrameType | None) -> None:
+            if self.is_draining:
+                server(number, frame)
+                return
+            self.is_draining = True
+            loop.call_soon_threadsafe(lambda: loop.call_later(self._seconds, server, number, None))
+
+        signal.signal(signal.SIGTERM, begin)
+
+
+def router(
+    drain: Drain,
+    queue: QueueHealth,
+    tenants: Tenants,
+    metrics: Metrics,
+    proxies: TrustedProxies,
+) -> APIRouter:
+    """`/healthz`, `/readyz`, `/metrics`."""
+    routes = APIRouter(tags=["health"])
+
+    @routes.head("/healthz", include_in_schema=False)  # load balancers ask so
+    @routes.get("/healthz", summary="Whether the process answers", responses=HEALTHZ)
+    async def healthz() -> dict[str, str]:
+        """Answers 200 as long as the event loop turns. Restart the process when it does not."""
+        return {"status": "ok"}
+
+    @routes.head("/readyz", include_in_schema=False)
+    @routes.get("/readyz", summary="Whether events would be stored", responses=READYZ)
+    async def readyz() -> JSONResponse:
+        """Asks the queue: connected, syncing every message, streams there, a canary written and read back."""
+        missing = await queue.missing()
+        if tenants.missing is not None:
+            missing = [*missing, tenants.missing]
+        if drain.is_draining:
+            missing = ["the collector is stopping", *missing]
+        status = "not ready" if missing else "ready"
+        return JSONResponse({"status": status, "missing": missing}, status_code=503 if missing else 200)
+
+    @routes.get("/metrics", include_in_schema=False)
+    async def prometheus(request: Request) -> Response:
+        """For machines next to this one: what comes from the public network gets 404."""
+        peer = request.client.host if request.client else ""
+        client = parse_ip(proxies.client_ip(peer, request.scope["headers"]))
+        if client is None or not any(client in network for network in NEARBY):
+            raise Problem(NOT_FOUND, "There is nothing at this address.")
+        return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+    return routes

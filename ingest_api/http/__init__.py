@@ -1,0 +1,1 @@
+"""What every request shares: bodies, client addresses, rates, responses and problem documents."""

@@ -1,0 +1,1 @@
+"""From checked events to durable messages."""

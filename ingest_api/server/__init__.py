@@ -1,0 +1,1 @@
+"""How connections are served: uvicorn's HTTP protocol with limits, and its workers."""
