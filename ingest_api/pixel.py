@@ -1,16 +1,15 @@
 """A page view from a browser without scripts: `<noscript><img src="https://{host}/t.gif" alt=""></noscript>`."""
 
-import secrets
-import time
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID
 
 from msgspec import Raw
+from uuid_utils.compat import uuid7
 
 from echolead.events import Event, Page, ReceivedEvent, encode
 from ingest_api.answers import RawHeaders, Receive, Scope, Send, send_bytes, send_problem
 from ingest_api.collector import Collect, check_origin, page_origin
+from ingest_api.identity import new_tracking_id
 from ingest_api.intake import now
 from ingest_api.problems import METHOD_NOT_ALLOWED, Problem
 from ingest_api.scrubbing import scrub
@@ -65,7 +64,7 @@ def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:
     return Event(
         event_id=uuid7(),
         name="page_view",
-        tracking_id=uuid7(),
+        tracking_id=new_tracking_id(at.timestamp()),
         session_id=uuid7(),
         occurred_at=at.astimezone(UTC),
         page=Page(url=url, referrer=referrer, query=query_of(url)),
@@ -83,11 +82,3 @@ def query_of(url: str) -> str:
         return urlsplit(url).query
     except ValueError:
         return ""
-
-
-def uuid7() -> UUID:
-    """RFC 9562 version 7: milliseconds, then random bits."""
-    milliseconds = (time.time_ns() // 1_000_000) & (2**48 - 1)
-    random = int.from_bytes(secrets.token_bytes(10))
-    value = milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (2**62 - 1)
-    return UUID(int=value)

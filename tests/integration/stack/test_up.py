@@ -5,15 +5,15 @@ import re
 import signal
 import socket
 import stat
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
+import uuid_utils
 
 from dlt_pipelines.lease import is_held
 from echolead.demo.accounts import load_or_make
@@ -301,7 +301,4 @@ def now() -> str:
 
 
 def uuid7() -> str:
-    random = bytearray(int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10))
-    random[6] = random[6] & 0x0F | 0x70
-    random[8] = random[8] & 0x3F | 0x80
-    return str(UUID(bytes=bytes(random)))
+    return str(uuid_utils.uuid7())
