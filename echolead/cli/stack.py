@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -17,7 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from echolead import setup as set_up_servers
+from echolead.cli.addresses import readonly_warehouse_url
 from echolead.cli.errors import CommandFailed
+from echolead.cli.options import AsJson, DataDir
 from echolead.embedded import registry
 from echolead.embedded.part import PartFailed, python
 from echolead.embedded.secrets import make_private
@@ -25,12 +26,6 @@ from echolead.embedded.supervisor import Listener, Supervisor
 from echolead.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Directory of the stack's data. Default: ECHOLEAD_DATA_DIR, else ./var.", show_default=False),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 STATE_STYLES = {
@@ -246,10 +241,7 @@ def sql(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format JSONEachRow.")] = False,
 ) -> None:
     """Ask the warehouse, as a user that can change nothing."""
-    settings = load_settings(data_dir)
-    url = settings.clickhouse("readonly")
-    if not url:
-        raise CommandFailed("No warehouse is known here. Start the stack with `echolead up`, or name its --data-dir.")
+    url = readonly_warehouse_url(load_settings(data_dir))
     parameters = {"default_format": "JSONEachRow" if as_json else output_format}
     try:
         with httpx.stream("POST", url, params=parameters, content=query.encode(), timeout=300) as answer:
