@@ -25,6 +25,7 @@ from echolead.embedded import registry
 from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
 from echolead.embedded.ports import Port
+from echolead.operational.deliveries import STUCK_MINUTES, deliveries_that_need_somebody
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
 from echolead.settings import WIDER, Settings
@@ -32,17 +33,7 @@ from echolead.warehouse_accounts import DATABASES
 
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * 1024**3, 1024**3
 MAX_LAG_MESSAGES = 1000
-STUCK_MINUTES = 15
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-
-DELIVERIES = """
-select
-    count(*) filter (where state in ('pending', 'in_flight', 'retry')
-                     and created_at < clock_timestamp() - make_interval(mins => %s)),
-    count(*) filter (where state = 'dead')
-from deliveries
-"""
-
 
 SET_ASIDE = """
 select tenant_id, field, reason, count() as number, argMax(event_id, received_at)
@@ -181,14 +172,14 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
             yield Finding("wrong", "Migrations", "the operational database is empty", "Run `echolead up` (or `setup`).")
             return
         yield from _live_path(connection)
-        stuck, dead = connection.execute(DELIVERIES, [STUCK_MINUTES]).fetchone() or (0, 0)
+        stuck, dead = deliveries_that_need_somebody(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
     if stuck:
         yield Finding(
             "wrong",
             "Deliveries",
-            f"{stuck} wait for more than {STUCK_MINUTES} minutes",
+            f"{stuck} have not arrived {STUCK_MINUTES} minutes after they were planned",
             "Look at the delivery attempts in the console: the destination's answer is there.",
         )
     if dead:

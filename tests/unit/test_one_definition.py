@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from echolead.events import AD_COOKIE_FIELDS, CLICK_ID_FIELDS, EARLIEST, LATEST, UTM_FIELDS
+from echolead.operational.deliveries import STUCK_MINUTES, UNSENT_STATES
 
 DBT = Path(__file__).parents[2] / "dbt_project"
 
@@ -36,3 +38,12 @@ def test_every_click_id_but_the_one_that_names_no_product_has_a_source() -> None
 def test_dbt_bounds_times_as_the_collector_and_the_loader_do() -> None:
     macro = (DBT / "macros" / "bounded_time.sql").read_text()
     assert re.findall(r"toDateTime64\('(.+?)', 3, 'UTC'\)", macro) == [f"{EARLIEST:%Y-%m-%d}", f"{LATEST:%Y-%m-%d}"]
+
+
+def test_the_warehouse_calls_a_delivery_stuck_as_the_ledger_does() -> None:
+    project = yaml.safe_load((DBT / "dbt_project.yml").read_text())
+    model = (DBT / "models" / "ops" / "stuck_deliveries.sql").read_text()
+    states = re.search(r"state in \((.+?)\)\s+and created_at <", model)
+    assert project["vars"]["stuck_delivery_minutes"] == STUCK_MINUTES
+    assert states is not None
+    assert tuple(re.findall(r"'(\w+)'", states[1])) == UNSENT_STATES
