@@ -32,7 +32,6 @@ from echolead.settings import WIDER, Settings
 from echolead.warehouse_accounts import DATABASES
 
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * 1024**3, 1024**3
-MAX_LAG_MESSAGES = 1000
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 SET_ASIDE = """
@@ -221,7 +220,7 @@ def _migrations(settings: Settings) -> Finding:
 def _queue(settings: Settings) -> Iterator[Finding]:
     if settings.nats_monitor_url:
         yield _sync(settings.nats_monitor_url)
-    yield from asyncio.run(_streams(settings))
+    yield from asyncio.run(streams(settings))
 
 
 def _sync(monitor_url: str) -> Finding:
@@ -239,8 +238,9 @@ def _sync(monitor_url: str) -> Finding:
     )
 
 
-async def _streams(settings: Settings) -> list[Finding]:
-    url = settings.nats_checks_url.get_secret_value()
+async def streams(settings: Settings) -> list[Finding]:
+    """Whether each stream is there, and how far behind its reader is. Raises `nats.errors.Error`."""
+    url = settings.nats_url.get_secret_value()
     client = await nats.connect(
         url,
         inbox_prefix=queue.inbox(urlsplit(url).username or "").encode(),
@@ -265,14 +265,14 @@ async def _streams(settings: Settings) -> list[Finding]:
 
 async def _lag(jetstream: nats.js.JetStreamContext, stream: queue.Stream) -> Finding:
     subject = f"Loading {stream.name.lower()}"
-    try:
-        reader = await jetstream.consumer_info(stream.name, stream.reader)
-    except NotFoundError:
+    lag = await queue.lag(jetstream, stream)
+    if lag is None:
         return Finding("note", subject, "no loader has read the queue yet", "Look at the runs of `live` in Dagster.")
-    waiting = (reader.num_pending or 0) + (reader.num_ack_pending or 0)
-    if waiting > MAX_LAG_MESSAGES:
-        return Finding("wrong", subject, f"{waiting} messages wait", "Look at the runs of `live` in Dagster.")
-    return Finding("ok", subject, f"{waiting} messages wait for the loader")
+    sentence = f"{lag.messages} messages wait for the loader"
+    if lag.is_too_long:
+        sentence += f", the oldest for {lag.oldest_seconds:.0f} s"
+        return Finding("wrong", subject, sentence, "Look at the runs of `live` in Dagster.")
+    return Finding("ok", subject, sentence)
 
 
 async def _silent(_: Exception) -> None:

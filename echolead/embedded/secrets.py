@@ -46,7 +46,6 @@ class StackSecrets:
     nats_setup: str = field(default_factory=_password, repr=False)
     nats_collector: str = field(default_factory=_password, repr=False)
     nats_loader: str = field(default_factory=_password, repr=False)
-    nats_checks: str = field(default_factory=_password, repr=False)
     collector_secret_key: str = field(default_factory=new_secret_key, repr=False)
     destination_secret_key: str = field(default_factory=new_secret_key, repr=False)
     secret_key: str = field(default="", repr=False)  # of both, in a directory made before each had its own

@@ -214,7 +214,6 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
                 queue_users.SETUP: secrets.nats_setup,
                 queue_users.COLLECTOR: secrets.nats_collector,
                 queue_users.LOADER: secrets.nats_loader,
-                queue_users.CHECKS: secrets.nats_checks,
             },
         )
     if not given.clickhouse_url.get_secret_value():
