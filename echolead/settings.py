@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder of the embedded stack: its servers' data, its secrets, its logs."""
     port_base: int = 8700
-    """First port of the embedded stack; the parts listen on offsets from it (see `echolead.embedded.ports`)."""
+    """First port of the embedded stack; the parts listen on offsets from it (see `echolead.ports`)."""
     listen_host: str = "127.0.0.1"
     """Address the parts of the embedded stack bind to."""
 
@@ -141,6 +141,8 @@ class Settings(BaseSettings):
     private_destinations: str = Field("", pattern=r"^(\s*(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]]+):\d{1,5}\s*(,|$))*$")
     """Comma-separated `host:port` of private addresses that destinations may have all the same, by http as well (a
     self-hosted Chatwoot)."""
+    demo_password: SecretStr = SecretStr("")
+    """Password of the demo tenant's user, demo@echolead.test. `echolead up` makes one."""
     live_run_seconds: int = 1800
     """How long one live run loops before the next takes over."""
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from echolead import setup as set_up_servers
-from echolead.cli.addresses import readonly_warehouse_url
+from echolead.cli.addresses import operational_url, readonly_warehouse_url
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
 from echolead.embedded import registry
@@ -124,7 +124,8 @@ def up(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every line the parts print.")] = False,
 ) -> None:
     """Start the whole stack and keep it running until Ctrl-C."""
-    from echolead.embedded import stack as plans  # noqa: PLC0415  # only `up` needs the embedded servers
+    from echolead.cli import demo as demo_beside  # noqa: PLC0415  # only `up` needs the embedded servers
+    from echolead.embedded import stack as plans  # noqa: PLC0415
 
     chosen = Settings(_env_file=None)  # type: ignore[call-arg]  # the file of the last start must not decide
     directory = (data_dir or chosen.data_dir).resolve()
@@ -135,7 +136,9 @@ def up(
     os.umask(0o077)  # what the stack writes, logs too, is for its own user
     with registry.exclusive(directory):
         registry.end_leftovers(directory)
-        stack = plans.plan(directory, port_base or chosen.port_base, is_demo=demo)
+        stack = plans.plan(directory, port_base or chosen.port_base)
+        if demo:
+            stack = demo_beside.with_demo(stack)
         if taken := plans.ports_taken(stack):
             named = ", ".join(f"{port} ({part})" for part, port in taken)
             raise PartFailed(
@@ -147,7 +150,7 @@ def up(
         supervisor = Supervisor(stack.parts(), directory, listener=screen)
         supervisor.record.facts = {
             "port_base": stack.settings.port_base,
-            "addresses": [asdict(address) for address in stack.addresses()],
+            "addresses": [asdict(each) for each in (demo_beside.addresses(stack) if demo else stack.addresses())],
         }
         screen.addresses = _address_lines(supervisor.record.facts["addresses"])
         screen.supervisor = supervisor
@@ -258,9 +261,11 @@ def sql(
 def demo(data_dir: DataDir = None) -> None:
     """Create the demo tenant, its destination and its user, where they are missing."""
     from echolead.demo import tenant  # noqa: PLC0415
-    from echolead.embedded.secrets import load_or_make  # noqa: PLC0415
 
     settings = load_settings(data_dir)
-    password = load_or_make(settings.data_dir).demo_password
-    tenant.ensure(settings, password)
+    operational_url(settings)
+    password = settings.demo_password.get_secret_value()
+    if not password:
+        raise CommandFailed("ECHOLEAD_DEMO_PASSWORD is not set, so the demo's user could not sign in.")
+    tenant.ensure(settings)
     typer.echo(f"Tenant {tenant.TENANT_ID}; sign in as {tenant.USER_EMAIL} with {password} at {settings.console_url}")

@@ -24,10 +24,10 @@ from echolead import queue, warehouse
 from echolead.embedded import registry
 from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
-from echolead.embedded.ports import Port
 from echolead.operational.deliveries import STUCK_MINUTES, deliveries_that_need_somebody
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
+from echolead.ports import Port
 from echolead.settings import WIDER, Settings
 from echolead.warehouse_accounts import DATABASES
 

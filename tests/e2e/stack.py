@@ -18,7 +18,7 @@ import httpx
 
 from echolead.demo.accounts import load_or_make
 from echolead.embedded.part import Part, free_port, port_is_open, running, tail
-from echolead.embedded.ports import Port
+from echolead.ports import Port
 from echolead.settings import STACK_ENV, Settings
 
 Value = TypeVar("Value")

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from echolead.embedded.ports import Port
+from echolead.ports import Port
 from tests.e2e.stack import free_base
 
 START_SECONDS = 900  # on a busy machine; a quiet one needs a small part of it

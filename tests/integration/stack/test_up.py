@@ -18,7 +18,7 @@ import uuid_utils
 from dlt_pipelines.lease import is_held
 from echolead.demo.accounts import load_or_make
 from echolead.embedded import registry
-from echolead.embedded.ports import Port
+from echolead.ports import Port
 from echolead.settings import Settings, load_settings
 from orchestration.live.job import heartbeat_name
 from tests.integration.stack.conftest import Running, eventually, folder, free_base
@@ -183,7 +183,7 @@ def test_half_of_an_outside_postgresql_is_refused_naming_the_rest(monkeypatch: p
 
     monkeypatch.setenv("ECHOLEAD_POSTGRES_URL", "postgresql://owner@db.example/echolead")
     with folder() as path, pytest.raises(BadSettings, match="ECHOLEAD_POSTGRES_SYSTEM_URL"):
-        plan(path, 8700, is_demo=False)
+        plan(path, 8700)
 
 
 def test_a_data_directory_whose_socket_no_system_call_takes_is_refused() -> None:
@@ -191,9 +191,9 @@ def test_a_data_directory_whose_socket_no_system_call_takes_is_refused() -> None
 
     with folder() as path:
         longest = path / ("x" * (107 - len(f"{path}//dagster/code.sock")))
-        assert plan(longest, 8700, is_demo=False).settings.dagster_code_socket.name == "code.sock"
+        assert plan(longest, 8700).settings.dagster_code_socket.name == "code.sock"
         with pytest.raises(BadSettings, match="--data-dir"):
-            plan(longest.with_name(f"{longest.name}x"), 8700, is_demo=False)
+            plan(longest.with_name(f"{longest.name}x"), 8700)
 
 
 def test_what_is_named_outside_is_not_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_what_is_named_outside_is_not_embedded(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ECHOLEAD_CLICKHOUSE_URL", "http://echolead@warehouse.example:8123")
     monkeypatch.setenv("ECHOLEAD_NATS_URL", "nats://echolead@queue.example:4222")
     with folder() as path:
-        stack = plan(path, 8700, is_demo=False)
+        stack = plan(path, 8700)
         names = {part.name for part in stack.parts()}
         stack.prepare()
         assert load_settings_of_file(path).clickhouse_url.get_secret_value() == "http://echolead@warehouse.example:8123"
