@@ -4,7 +4,8 @@ Structs are msgspec's, because the collector decodes every event of every reques
 limits are in docs/reference/event-contract.md.
 """
 
-from datetime import datetime
+from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
@@ -15,6 +16,11 @@ SCHEMA_VERSION = 1
 MAX_EVENT_BYTES = 64 * 1024
 MAX_BATCH_EVENTS = 500
 MAX_BODY_BYTES = 1024 * 1024
+
+# Times lie between these: every date type of the warehouse holds those years. dbt's macro bounded_time has them too;
+# a test compares them.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2105, 12, 31, tzinfo=UTC)
 
 EVENT_NAME_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
 UTM_FIELDS = (
@@ -198,6 +204,14 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_base64: bool = False
     host: str = ""
     trace_id: str = ""
+
+
+def text_or_base64(content: bytes) -> tuple[str, bool]:
+    """`content` as text, or as base64 (True) when it is not UTF-8: the form of a `payload` with its `is_base64`."""
+    try:
+        return content.decode(), False
+    except UnicodeDecodeError:
+        return b64encode(content).decode(), True
 
 
 encode = msgspec.json.Encoder().encode

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from echolead.networks import PRIVATE, SHARED
 from echolead.settings import Settings
 
 Address = IPv4Address | IPv6Address
@@ -29,18 +30,7 @@ NEVER = tuple(
 )
 # What a deployment may open: ECHOLEAD_PRIVATE_DESTINATIONS, ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS. Link-local stays shut:
 # metadata pages live there.
-PRIVATE = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "::1/128",
-        "fc00::/7",
-    )
-)
+OPENABLE = (*PRIVATE, *SHARED)
 METADATA = (IPv4Address("100.100.100.200"), IPv4Address("168.63.129.16"), IPv6Address("fd00:ec2::254"))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # RFC 1035, 2.3.4: longer ones no resolver takes, and Python's does not even refuse as one that does not resolve.
@@ -117,7 +107,7 @@ def check_address(address: Address, host: str, *, allow_private: bool) -> None:
         raise UnsafeAddress(f"{host} stands for {carried} inside an IPv6 address: give the plain address or a name.")
     if address in METADATA:
         raise UnsafeAddress(f"{host} is {address}, where clouds keep machines' secrets: choose another address.")
-    if any(address in network for network in PRIVATE if network.version == address.version):
+    if any(address in network for network in OPENABLE if network.version == address.version):
         if allow_private:
             return
         raise UnsafeAddress(_not_public(f"{host} ({address})" if host != str(address) else host))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ WEBHOOKS = Stream("WEBHOOKS", "webhooks.*.*", "webhook-loader", 2 * 1024**3, dup
 DEAD = Stream("DEAD", "dead.*", "rejected-loader", 2 * 1024**3)
 STREAMS = (EVENTS, WEBHOOKS, DEAD)
 
+MAX_WAIT_SECONDS = 60.0
+"""A message that waits longer for its reader means that the reader stands still, whatever its process says."""
+
 CANARY = "CANARY"
 """Stream of one message a subject, `canary.{part}`: what a part writes and reads back to know that the queue works."""
 
@@ -75,6 +79,19 @@ def canary_config(replicas: int) -> StreamConfig:
         max_bytes=1024**2,
         num_replicas=replicas,
     )
+
+
+@dataclass(frozen=True)
+class Lag:
+    """What a stream's reader has not acknowledged: how many messages, and for how long the oldest has waited."""
+
+    messages: int
+    oldest_seconds: float
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the reader stands still."""
+        return self.oldest_seconds >= MAX_WAIT_SECONDS
 
 
 class ConnectionLog:
@@ -146,3 +163,20 @@ async def ensure_streams(jetstream: JetStreamContext, *, replicas: int = 1) -> N
             await jetstream.add_stream(config)
         else:
             await jetstream.update_stream(config)
+
+
+async def lag(jetstream: JetStreamContext, stream: Stream) -> Lag | None:
+    """How far behind the stream's reader is; None before it has read for the first time.
+
+    Raises `nats.errors.Error` when the queue does not answer.
+    """
+    try:
+        reader = await jetstream.consumer_info(stream.name, stream.reader)
+    except NotFoundError:
+        return None
+    waiting = (reader.num_pending or 0) + (reader.num_ack_pending or 0)
+    if not waiting or reader.ack_floor is None:
+        return Lag(0, 0.0)
+    after_floor = (reader.ack_floor.stream_seq or 0) + 1
+    oldest = await jetstream.get_msg(stream.name, seq=after_floor, next=True, subject=stream.subject)
+    return Lag(waiting, max(time.time() - oldest.time.timestamp(), 0.0) if oldest.time else 0.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 from echolead.queue import CANARY, STREAMS, inbox
 
-OPERATOR, SETUP, COLLECTOR, LOADER, CHECKS = "echolead", "setup", "collector", "loader", "checks"
+OPERATOR, SETUP, COLLECTOR, LOADER = "echolead", "setup", "collector", "loader"
 
 _NAMES = [*(stream.name for stream in STREAMS), CANARY]
 _READERS = [f"{stream.name}.{stream.reader}" for stream in STREAMS]
@@ -33,8 +33,6 @@ PUBLISHES: dict[str, list[str]] = {
         *(f"$JS.API.CONSUMER.{verb}.{reader}" for verb in ("INFO", "CREATE", "MSG.NEXT") for reader in _READERS),
         *(f"$JS.ACK.{reader}.>" for reader in _READERS),
     ],
-    # Asks how full the streams are and how far the loader is.
-    CHECKS: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.*.*"],
 }
 """Subjects each user may publish to, which in JetStream is also how one asks and reads. The operator may do all."""
 

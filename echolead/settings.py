@@ -22,7 +22,6 @@ WIDER = {
     "nats_setup_url": "nats_url",
     "nats_collector_url": "nats_url",
     "nats_loader_url": "nats_url",
-    "nats_checks_url": "nats_url",
     "collector_secret_keys": "secret_keys",
     "destination_secret_keys": "secret_keys",
 }
@@ -44,7 +43,7 @@ class Settings(BaseSettings):
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder of the embedded stack: its servers' data, its secrets, its logs."""
     port_base: int = 8700
-    """First port of the embedded stack; the parts listen on offsets from it (see `echolead.embedded.ports`)."""
+    """First port of the embedded stack; the parts listen on offsets from it (see `echolead.ports`)."""
     listen_host: str = "127.0.0.1"
     """Address the parts of the embedded stack bind to."""
 
@@ -89,13 +88,11 @@ class Settings(BaseSettings):
     nats_url: SecretStr = SecretStr("")
     """`nats://user:password@host:port` with full rights on the streams: operators only. Empty: embedded."""
     nats_setup_url: SecretStr = SecretStr("")
-    """The same for `echolead setup`, which may create and change the streams. Empty: `nats_url`, as the next three."""
+    """The same for `echolead setup`, which may create and change the streams. Empty: `nats_url`, as the next two."""
     nats_collector_url: SecretStr = SecretStr("")
     """The same for the collector, which may publish and nothing else."""
     nats_loader_url: SecretStr = SecretStr("")
     """The same for the loader, which reads the streams and publishes what it cannot load as dead letters."""
-    nats_checks_url: SecretStr = SecretStr("")
-    """The same for `echolead doctor`, which may ask how full the streams are and how far the loader is."""
     nats_monitor_url: str = ""
     """`http://host:port` of the queue's monitoring pages. The collector reads there whether the queue syncs every
     message to disk, and is not ready until it knows."""
@@ -144,6 +141,8 @@ class Settings(BaseSettings):
     private_destinations: str = Field("", pattern=r"^(\s*(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]]+):\d{1,5}\s*(,|$))*$")
     """Comma-separated `host:port` of private addresses that destinations may have all the same, by http as well (a
     self-hosted Chatwoot)."""
+    demo_password: SecretStr = SecretStr("")
+    """Password of the demo tenant's user, demo@echolead.test. `echolead up` makes one."""
     live_run_seconds: int = 1800
     """How long one live run loops before the next takes over."""
 

@@ -1,12 +1,12 @@
-"""Set-up of the servers, safe to repeat at every start: roles, databases, migrations, streams, accounts, demo tenant.
+"""Set-up of the servers, safe to repeat at every start: roles, databases, migrations, streams, accounts.
 
-`python -m echolead.setup [--demo]`. The tables and models of the warehouse follow in `python -m orchestration.prepare`,
+`python -m echolead.setup`. The tables and models of the warehouse follow in `python -m orchestration.prepare`,
 which knows them.
 """
 
-import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from urllib.parse import unquote, urlsplit
 
@@ -16,8 +16,6 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from echolead import queue, warehouse
-from echolead.demo import tenant
-from echolead.embedded import secrets
 from echolead.operational.database import connect, system_session
 from echolead.operational.migrate import NotProvisioned, migrate
 from echolead.operational.models import Tenant
@@ -85,16 +83,15 @@ async def set_up_streams(settings: Settings) -> None:
         await client.close()
 
 
-def main() -> int:
-    """Set everything up; a failure is one sentence and status 1."""
-    parser = argparse.ArgumentParser(prog="python -m echolead.setup", description=main.__doc__)
-    parser.add_argument("--demo", action="store_true", help="make the demo tenant as well")
-    arguments = parser.parse_args()
+def main(make_tenants: Callable[[Settings], None] = lambda _: None) -> int:
+    """Set everything up; a failure is one sentence and status 1.
+
+    `make_tenants` is called between the operational database and the warehouse, which makes an account for each tenant.
+    """
     settings = load_settings()
     try:
         set_up(settings)
-        if arguments.demo:
-            tenant.ensure(settings, secrets.load_or_make(settings.data_dir).demo_password)
+        make_tenants(settings)
         if settings.clickhouse_url.get_secret_value():
             set_up_warehouse(settings)
     except (NotProvisioned, psycopg.Error, ClickHouseError) as error:

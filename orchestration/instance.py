@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from echolead.embedded.secrets import write_private
+from echolead.private_files import write_private
 from echolead.settings import Settings
 
 OWNER_ALONE = 0o700

@@ -9,9 +9,9 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from echolead import warehouse
+from echolead.events import LATEST
 
 CHUNK_ROWS = 10_000
-NEVER_MS = 4_102_444_800_000  # the year 2100
 # ClickHouse's error codes for a table or database that is not there (yet).
 NOT_THERE = ("Code: 60.", "Code: 81.", "UNKNOWN_TABLE", "UNKNOWN_DATABASE")
 
@@ -75,7 +75,7 @@ class DesiredState:
         """What changed after `seen_until` or in the `overlap` before it, or everything when that is None."""
         last = ("", "", "")
         since_ms = 0 if seen_until is None else _milliseconds(seen_until - overlap)
-        new_since_ms = NEVER_MS if seen_until is None else _milliseconds(seen_until)
+        new_since_ms = _milliseconds(seen_until or LATEST)
         while True:
             tenant_id, destination_id, lead_id = last
             rows = self._query(

@@ -4,5 +4,5 @@ where (tenant_id, identifying_event_id) not in (
         tenant_id,
         event_id
     from {{ ref('events') }}
-    where email != '' or phone != '' or external_id != '' or event_name = 'chat_start'
+    where {{ identifies_lead() }}
 )

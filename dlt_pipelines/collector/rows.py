@@ -1,6 +1,5 @@
 """From queue messages to rows: an Arrow table of events or rejected events, and a dead letter for what has no row."""
 
-import base64
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +11,8 @@ import pyarrow as pa
 from dlt_pipelines.collector import schema
 from dlt_pipelines.collector.stream import Message
 from echolead.events import (
+    EARLIEST,
+    LATEST,
     DeadLetter,
     LoaderReason,
     Moment,
@@ -20,11 +21,9 @@ from echolead.events import (
     decode_dead_letter,
     decode_received_request,
     encode,
+    text_or_base64,
 )
 
-# Visitors' clocks say anything. What they say is in the payload; the columns hold what every date type can.
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(2105, 12, 31, tzinfo=UTC)
 # A dead letter must itself fit into a message of 8 MiB: 1 MiB can become 6 MiB as escaped JSON.
 MAX_PIECE_BYTES = 1024 * 1024
 
@@ -230,7 +229,7 @@ def dead_letters(
     pieces = [content[at : at + MAX_PIECE_BYTES] for at in range(0, len(content), MAX_PIECE_BYTES)] or [b""]
     found = []
     for number, piece in enumerate(pieces):
-        payload, is_base64 = readable(piece)
+        payload, is_base64 = text_or_base64(piece)
         detail = str(error)[:500].encode(errors="replace").decode()
         if len(pieces) > 1:
             detail = f"{detail} (piece {number + 1} of {len(pieces)})"
@@ -265,21 +264,13 @@ def event_id_of(content: bytes) -> str:
         return ""
 
 
-def readable(content: bytes) -> tuple[str, bool]:
-    """`content` as text, or as base64 (True) when it is not UTF-8."""
-    try:
-        return content.decode(), False
-    except UnicodeDecodeError:
-        return base64.b64encode(content).decode(), True
-
-
 def lines(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The lines that hold something, numbered from 0."""
     return ((number, line) for number, line in enumerate(data.split(b"\n")) if line.strip())
 
 
 def bounded(moment: datetime) -> datetime:
-    """`moment`, or the nearest the columns can hold."""
+    """`moment`, or the nearest that a column holds; what the visitor's clock said is in the payload."""
     if moment < EARLIEST:
         return EARLIEST
     return min(moment, LATEST)

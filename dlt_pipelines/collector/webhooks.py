@@ -14,12 +14,11 @@ from dlt_pipelines.collector.rows import (
     dead_letters,
     lines,
     numbered,
-    readable,
     text_of,
     within_range,
 )
 from dlt_pipelines.collector.stream import Message
-from echolead.events import DeadLetter
+from echolead.events import DeadLetter, text_or_base64
 from echolead.webhooks import ReceivedWebhook, decode_webhook
 
 TABLES = ("chatwoot_events", "crm_events")
@@ -66,7 +65,7 @@ def _table(rows: list[Row]) -> pa.Table:
 
 def _row(webhook: ReceivedWebhook, sequence: int) -> Row:
     within_range(webhook.received_at)
-    payload, is_base64 = readable(webhook.body)
+    payload, is_base64 = text_or_base64(webhook.body)
     return (
         webhook.tenant_id,
         webhook.source,

@@ -1,4 +1,4 @@
-"""What every administrative command shares: the options, the stack's settings, a transaction, and its output."""
+"""What every administrative command shares: the stack's settings, a transaction, and its output."""
 
 import getpass
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Any, TextIO
 from uuid import UUID
 
 import msgspec
@@ -15,30 +15,17 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from echolead.cli.addresses import operational_url
 from echolead.cli.errors import CommandFailed
 from echolead.operational.database import connect, system_session
 from echolead.settings import Settings, load_settings
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir", help="Folder of the stack's data. Default: ECHOLEAD_DATA_DIR, else ./var.", show_default=False
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @contextmanager
 def administering(data_dir: Path | None) -> Iterator[tuple[Settings, Session]]:
     """The stack's settings and one transaction across tenants. Raises `CommandFailed` when no stack is configured."""
     settings = load_settings(data_dir)
-    url = settings.postgres_system_url.get_secret_value()
-    if not url:
-        raise CommandFailed(
-            f"There is no stack in {settings.data_dir}: start one with `echolead up`, name its folder with --data-dir, "
-            "or set ECHOLEAD_POSTGRES_SYSTEM_URL."
-        )
-    engine = connect(url, pool_size=1, application_name="echolead-cli")
+    engine = connect(operational_url(settings), pool_size=1, application_name="echolead-cli")
     try:
         with system_session(engine) as session:
             yield settings, session

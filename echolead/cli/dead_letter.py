@@ -10,8 +10,10 @@ import typer
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from echolead.cli.context import AsJson, DataDir, administering, show_json, show_record, show_table
+from echolead.cli.addresses import readonly_warehouse_url
+from echolead.cli.context import administering, show_json, show_record, show_table
 from echolead.cli.errors import CommandFailed
+from echolead.cli.options import AsJson, DataDir
 from echolead.events import REASONS
 from echolead.operational.tenants import get_tenant
 from echolead.settings import load_settings
@@ -95,13 +97,7 @@ def _rows(data_dir: Path | None, query: str, parameters: dict[str, Any]) -> tupl
 @contextmanager
 def _warehouse(data_dir: Path | None) -> Iterator[Client]:
     """The warehouse. Raises `CommandFailed` when there is none, or nothing was loaded yet."""
-    settings = load_settings(data_dir)
-    url = settings.clickhouse("readonly")
-    if not url:
-        raise CommandFailed(
-            f"There is no stack in {settings.data_dir}: start one with `echolead up`, name its folder with --data-dir, "
-            "or set ECHOLEAD_CLICKHOUSE_URL."
-        )
+    url = readonly_warehouse_url(load_settings(data_dir))
     try:
         client = connect(url)
     except OperationalError as error:

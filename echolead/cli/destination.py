@@ -6,8 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from echolead.cli.context import (
-    AsJson,
-    DataDir,
     actor,
     administering,
     assignments,
@@ -16,6 +14,7 @@ from echolead.cli.context import (
     show_table,
 )
 from echolead.cli.errors import CommandFailed
+from echolead.cli.options import AsJson, DataDir, TenantId
 from echolead.operational.destinations import (
     KINDS,
     add_destination,
@@ -32,7 +31,6 @@ from echolead.security import Undecryptable, Vault
 is_group = True
 app = typer.Typer(help="Products that leads are delivered to.", no_args_is_help=True)
 
-TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
 Name = Annotated[str, typer.Argument(help="The destination's name.", show_default=False)]
 Set = Annotated[list[str] | None, typer.Option("--set", help="name=value; repeatable.", show_default=False)]
 Secret = Annotated[

@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from echolead.cli.context import AsJson, DataDir, actor, administering, show_json, show_record, show_table
+from echolead.cli.context import actor, administering, show_json, show_record, show_table
+from echolead.cli.options import AsJson, DataDir, TenantId
 from echolead.operational.api_keys import CreatedKey, create_key, list_keys, revoke_key, rotate_key
 from echolead.operational.models import ApiKey
 
 is_group = True
 app = typer.Typer(help="API keys for sending events from a server.", no_args_is_help=True)
 
-TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
 Prefix = Annotated[str, typer.Argument(help="The part after elk_, as `key list` shows it.", show_default=False)]
 
 

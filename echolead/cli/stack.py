@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -17,7 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from echolead import setup as set_up_servers
+from echolead.cli.addresses import operational_url, readonly_warehouse_url
 from echolead.cli.errors import CommandFailed
+from echolead.cli.options import AsJson, DataDir
 from echolead.embedded import registry
 from echolead.embedded.part import PartFailed, python
 from echolead.embedded.secrets import make_private
@@ -25,12 +26,6 @@ from echolead.embedded.supervisor import Listener, Supervisor
 from echolead.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Directory of the stack's data. Default: ECHOLEAD_DATA_DIR, else ./var.", show_default=False),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 STATE_STYLES = {
@@ -129,7 +124,8 @@ def up(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every line the parts print.")] = False,
 ) -> None:
     """Start the whole stack and keep it running until Ctrl-C."""
-    from echolead.embedded import stack as plans  # noqa: PLC0415  # only `up` needs the embedded servers
+    from echolead.cli import demo as demo_beside  # noqa: PLC0415  # only `up` needs the embedded servers
+    from echolead.embedded import stack as plans  # noqa: PLC0415
 
     chosen = Settings(_env_file=None)  # type: ignore[call-arg]  # the file of the last start must not decide
     directory = (data_dir or chosen.data_dir).resolve()
@@ -140,7 +136,9 @@ def up(
     os.umask(0o077)  # what the stack writes, logs too, is for its own user
     with registry.exclusive(directory):
         registry.end_leftovers(directory)
-        stack = plans.plan(directory, port_base or chosen.port_base, is_demo=demo)
+        stack = plans.plan(directory, port_base or chosen.port_base)
+        if demo:
+            stack = demo_beside.with_demo(stack)
         if taken := plans.ports_taken(stack):
             named = ", ".join(f"{port} ({part})" for part, port in taken)
             raise PartFailed(
@@ -152,7 +150,7 @@ def up(
         supervisor = Supervisor(stack.parts(), directory, listener=screen)
         supervisor.record.facts = {
             "port_base": stack.settings.port_base,
-            "addresses": [asdict(address) for address in stack.addresses()],
+            "addresses": [asdict(each) for each in (demo_beside.addresses(stack) if demo else stack.addresses())],
         }
         screen.addresses = _address_lines(supervisor.record.facts["addresses"])
         screen.supervisor = supervisor
@@ -246,10 +244,7 @@ def sql(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format JSONEachRow.")] = False,
 ) -> None:
     """Ask the warehouse, as a user that can change nothing."""
-    settings = load_settings(data_dir)
-    url = settings.clickhouse("readonly")
-    if not url:
-        raise CommandFailed("No warehouse is known here. Start the stack with `echolead up`, or name its --data-dir.")
+    url = readonly_warehouse_url(load_settings(data_dir))
     parameters = {"default_format": "JSONEachRow" if as_json else output_format}
     try:
         with httpx.stream("POST", url, params=parameters, content=query.encode(), timeout=300) as answer:
@@ -266,9 +261,11 @@ def sql(
 def demo(data_dir: DataDir = None) -> None:
     """Create the demo tenant, its destination and its user, where they are missing."""
     from echolead.demo import tenant  # noqa: PLC0415
-    from echolead.embedded.secrets import load_or_make  # noqa: PLC0415
 
     settings = load_settings(data_dir)
-    password = load_or_make(settings.data_dir).demo_password
-    tenant.ensure(settings, password)
+    operational_url(settings)
+    password = settings.demo_password.get_secret_value()
+    if not password:
+        raise CommandFailed("ECHOLEAD_DEMO_PASSWORD is not set, so the demo's user could not sign in.")
+    tenant.ensure(settings)
     typer.echo(f"Tenant {tenant.TENANT_ID}; sign in as {tenant.USER_EMAIL} with {password} at {settings.console_url}")

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from echolead.cli.context import AsJson, DataDir, actor, administering, hidden_value, show_json, show_record, show_table
+from echolead.cli.context import actor, administering, hidden_value, show_json, show_record, show_table
 from echolead.cli.errors import CommandFailed
+from echolead.cli.options import SHOWN_NAME, AsJson, DataDir, TenantId
+from echolead.operational.models import CONSENT_DEFAULTS, IP_POLICIES
 from echolead.operational.tenants import (
     TenantSettings,
     TenantView,
@@ -29,8 +31,12 @@ from echolead.settings import Settings
 is_group = True
 app = typer.Typer(help="Tenants, their hosts and their pages' origins.", no_args_is_help=True)
 
-TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
 DEFAULTS = TenantSettings()
+# `create` and `set` take these alike.
+TIME_ZONE = typer.Option(help="IANA time zone.")
+REGION = typer.Option(help="Region of phone numbers without +.")
+IP_POLICY = typer.Option(help=f"How addresses are kept: {', '.join(IP_POLICIES)}.")
+CONSENT_DEFAULT = typer.Option(help=f"What holds until a visitor decides: {', '.join(CONSENT_DEFAULTS)}.")
 
 
 @app.command()
@@ -39,15 +45,11 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
     name: Annotated[str, typer.Option(help="Name people read. Default: the id.", show_default=False)] = "",
     host: Annotated[list[str] | None, typer.Option(help="Host the collector answers on; repeatable.")] = None,
     origin: Annotated[list[str] | None, typer.Option(help="Origin of its pages (CORS); repeatable.")] = None,
-    timezone: Annotated[str, typer.Option(help="IANA time zone.")] = DEFAULTS.timezone,
-    region: Annotated[str, typer.Option(help="Region of phone numbers without +.")] = DEFAULTS.default_region,
+    timezone: Annotated[str, TIME_ZONE] = DEFAULTS.timezone,
+    region: Annotated[str, REGION] = DEFAULTS.default_region,
     currency: Annotated[str, typer.Option(help="ISO 4217 currency.")] = DEFAULTS.currency,
-    ip_policy: Annotated[
-        str, typer.Option(help="How addresses are kept: truncated, whole, hashed.")
-    ] = DEFAULTS.ip_policy,
-    consent_default: Annotated[
-        str, typer.Option(help="What holds until a visitor decides: granted, wait, denied.")
-    ] = DEFAULTS.consent_default,
+    ip_policy: Annotated[str, IP_POLICY] = DEFAULTS.ip_policy,
+    consent_default: Annotated[str, CONSENT_DEFAULT] = DEFAULTS.consent_default,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -91,13 +93,11 @@ def show(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False)
 def set_(  # noqa: PLR0913, PLR0917  # the options of the command
     context: typer.Context,
     tenant_id: TenantId,
-    name: Annotated[str | None, typer.Option(help="Name people read.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA time zone.")] = None,
-    region: Annotated[str | None, typer.Option(help="Region of phone numbers without +.")] = None,
-    ip_policy: Annotated[str | None, typer.Option(help="How addresses are kept: truncated, whole, hashed.")] = None,
-    consent_default: Annotated[
-        str | None, typer.Option(help="What holds until a visitor decides: granted, wait, denied.")
-    ] = None,
+    name: Annotated[str | None, SHOWN_NAME] = None,
+    timezone: Annotated[str | None, TIME_ZONE] = None,
+    region: Annotated[str | None, REGION] = None,
+    ip_policy: Annotated[str | None, IP_POLICY] = None,
+    consent_default: Annotated[str | None, CONSENT_DEFAULT] = None,
     collect_path: Annotated[
         str | None, typer.Option(help="Path of its script and events, as in /k7; / for none.")
     ] = None,

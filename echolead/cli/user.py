@@ -6,8 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from echolead.cli.context import (
-    AsJson,
-    DataDir,
     actor,
     administering,
     assignments,
@@ -15,6 +13,7 @@ from echolead.cli.context import (
     show_record,
     show_table,
 )
+from echolead.cli.options import SHOWN_NAME, AsJson, DataDir, TenantId
 from echolead.operational.users import (
     UserView,
     create_user,
@@ -40,7 +39,7 @@ PasswordStdin = Annotated[
 @app.command()
 def create(
     email: Email,
-    name: Annotated[str, typer.Option(help="Name people read.", show_default=False)] = "",
+    name: Annotated[str, SHOWN_NAME] = "",
     role: Annotated[list[str] | None, typer.Option(help="tenant=viewer|operator|admin; repeatable.")] = None,
     superuser: Annotated[bool, typer.Option("--superuser", help="Admin of every tenant.")] = False,
     password_stdin: PasswordStdin = False,
@@ -82,7 +81,7 @@ def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @app.command()
 def grant(
     email: Email,
-    tenant_id: Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)],
+    tenant_id: TenantId,
     role: Annotated[str, typer.Argument(help="viewer, operator or admin.", show_default=False)],
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -97,7 +96,7 @@ def grant(
 @app.command("remove-role")
 def remove_role_(
     email: Email,
-    tenant_id: Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)],
+    tenant_id: TenantId,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:

@@ -5,8 +5,6 @@ from typing import Annotated, Any
 import typer
 
 from echolead.cli.context import (
-    AsJson,
-    DataDir,
     actor,
     administering,
     hidden_value,
@@ -14,6 +12,7 @@ from echolead.cli.context import (
     show_record,
     show_table,
 )
+from echolead.cli.options import AsJson, DataDir, TenantId
 from echolead.operational.models import WebhookEndpoint
 from echolead.operational.named import list_named
 from echolead.operational.webhooks import (
@@ -30,7 +29,6 @@ from echolead.webhooks import ROTATION_OVERLAP, SOURCES
 is_group = True
 app = typer.Typer(help="Addresses at which products post what happens there.", no_args_is_help=True)
 
-TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
 Name = Annotated[str, typer.Argument(help="The webhook's name, as `webhook list` shows it.", show_default=False)]
 Secret = Annotated[
     str | None,

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from echolead.embedded.ports import Port
+from echolead.ports import Port
 
 FILES = Path(__file__).parents[2] / "tracking" / "demo"
 ASSETS = ("site.css", "site.js", "icon.svg")

@@ -4,9 +4,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from echolead.demo import accounts
-from echolead.embedded.ports import Port
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import Destination, Tenant, TenantHost, User, UserTenant
+from echolead.ports import Port
 from echolead.security import Vault, check_password, hash_password
 from echolead.settings import Settings
 
@@ -17,14 +17,17 @@ DESTINATION = "Chatwoot"
 ACCOUNT_ID, INBOX_ID = 1, 1  # of the demo Chatwoot's first account
 
 
-def ensure(settings: Settings, password: str) -> None:
-    """Create what is missing of the demo, and let its user sign in with `password`; the rest stays as it was made."""
+def ensure(settings: Settings) -> None:
+    """Create what is missing of the demo, and let its user sign in with the password of the settings.
+
+    What was made before stays as it is.
+    """
     engine = connect(settings.postgres_system_url.get_secret_value(), application_name="echolead demo")
     try:
         with system_session(engine) as session:
             _ensure_tenant(session)
             _ensure_destination(session, settings)
-            _ensure_user(session, password)
+            _ensure_user(session, settings.demo_password.get_secret_value())
     finally:
         engine.dispose()
 

@@ -24,25 +24,15 @@ from echolead import queue, warehouse
 from echolead.embedded import registry
 from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
-from echolead.embedded.ports import Port
+from echolead.operational.deliveries import STUCK_MINUTES, deliveries_that_need_somebody
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
+from echolead.ports import Port
 from echolead.settings import WIDER, Settings
 from echolead.warehouse_accounts import DATABASES
 
 LOW_DISK_BYTES, FULL_DISK_BYTES = 5 * 1024**3, 1024**3
-MAX_LAG_MESSAGES = 1000
-STUCK_MINUTES = 15
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-
-DELIVERIES = """
-select
-    count(*) filter (where state in ('pending', 'in_flight', 'retry')
-                     and created_at < clock_timestamp() - make_interval(mins => %s)),
-    count(*) filter (where state = 'dead')
-from deliveries
-"""
-
 
 SET_ASIDE = """
 select tenant_id, field, reason, count() as number, argMax(event_id, received_at)
@@ -181,14 +171,14 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
             yield Finding("wrong", "Migrations", "the operational database is empty", "Run `echolead up` (or `setup`).")
             return
         yield from _live_path(connection)
-        stuck, dead = connection.execute(DELIVERIES, [STUCK_MINUTES]).fetchone() or (0, 0)
+        stuck, dead = deliveries_that_need_somebody(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
     if stuck:
         yield Finding(
             "wrong",
             "Deliveries",
-            f"{stuck} wait for more than {STUCK_MINUTES} minutes",
+            f"{stuck} have not arrived {STUCK_MINUTES} minutes after they were planned",
             "Look at the delivery attempts in the console: the destination's answer is there.",
         )
     if dead:
@@ -230,7 +220,7 @@ def _migrations(settings: Settings) -> Finding:
 def _queue(settings: Settings) -> Iterator[Finding]:
     if settings.nats_monitor_url:
         yield _sync(settings.nats_monitor_url)
-    yield from asyncio.run(_streams(settings))
+    yield from asyncio.run(streams(settings))
 
 
 def _sync(monitor_url: str) -> Finding:
@@ -248,8 +238,9 @@ def _sync(monitor_url: str) -> Finding:
     )
 
 
-async def _streams(settings: Settings) -> list[Finding]:
-    url = settings.nats_checks_url.get_secret_value()
+async def streams(settings: Settings) -> list[Finding]:
+    """Whether each stream is there, and how far behind its reader is. Raises `nats.errors.Error`."""
+    url = settings.nats_url.get_secret_value()
     client = await nats.connect(
         url,
         inbox_prefix=queue.inbox(urlsplit(url).username or "").encode(),
@@ -274,14 +265,14 @@ async def _streams(settings: Settings) -> list[Finding]:
 
 async def _lag(jetstream: nats.js.JetStreamContext, stream: queue.Stream) -> Finding:
     subject = f"Loading {stream.name.lower()}"
-    try:
-        reader = await jetstream.consumer_info(stream.name, stream.reader)
-    except NotFoundError:
+    lag = await queue.lag(jetstream, stream)
+    if lag is None:
         return Finding("note", subject, "no loader has read the queue yet", "Look at the runs of `live` in Dagster.")
-    waiting = (reader.num_pending or 0) + (reader.num_ack_pending or 0)
-    if waiting > MAX_LAG_MESSAGES:
-        return Finding("wrong", subject, f"{waiting} messages wait", "Look at the runs of `live` in Dagster.")
-    return Finding("ok", subject, f"{waiting} messages wait for the loader")
+    sentence = f"{lag.messages} messages wait for the loader"
+    if lag.is_too_long:
+        sentence += f", the oldest for {lag.oldest_seconds:.0f} s"
+        return Finding("wrong", subject, sentence, "Look at the runs of `live` in Dagster.")
+    return Finding("ok", subject, sentence)
 
 
 async def _silent(_: Exception) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from echolead.embedded.secrets import write_private
 from echolead.operational.provision import URL_SETTINGS
+from echolead.private_files import write_private
 from echolead.settings import Settings
 
 FOLDER = "env"
@@ -27,6 +27,7 @@ SECRETS: dict[str, tuple[str, ...]] = {
         "collector_secret_keys",
         "destination_secret_keys",
         "secret_keys",
+        "demo_password",
     ),
     "prepare": ("clickhouse_loader_url", "clickhouse_dbt_url", "postgres_loader_url", "dagster_postgres_url"),
     "collector": (

@@ -7,6 +7,7 @@ import stat
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from echolead.private_files import write_private
 from echolead.security import new_secret_key
 from echolead.settings import STACK_ENV
 
@@ -46,7 +47,6 @@ class StackSecrets:
     nats_setup: str = field(default_factory=_password, repr=False)
     nats_collector: str = field(default_factory=_password, repr=False)
     nats_loader: str = field(default_factory=_password, repr=False)
-    nats_checks: str = field(default_factory=_password, repr=False)
     collector_secret_key: str = field(default_factory=new_secret_key, repr=False)
     destination_secret_key: str = field(default_factory=new_secret_key, repr=False)
     secret_key: str = field(default="", repr=False)  # of both, in a directory made before each had its own
@@ -83,14 +83,3 @@ def load_or_make(data_dir: Path) -> StackSecrets:
     if asdict(found) != known:
         write_private(path, json.dumps(asdict(found), indent=1))
     return found
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step with one that only we can read."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

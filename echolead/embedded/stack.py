@@ -12,20 +12,18 @@ import psycopg
 from pydantic import SecretStr
 
 from echolead import queue_users, warehouse_accounts
-from echolead.demo import accounts
-from echolead.demo.tenant import USER_EMAIL, demo_chatwoot
 from echolead.embedded import environments
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.environments import as_env
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, PartFailed, port_is_open, python, socket_is_open
-from echolead.embedded.ports import Port
 from echolead.embedded.postgres import EmbeddedPostgres
-from echolead.embedded.secrets import StackSecrets, load_or_make, write_private
+from echolead.embedded.secrets import StackSecrets, load_or_make
 from echolead.operational.provision import DAGSTER, DATABASE, ROLE_OF, URL_SETTINGS
+from echolead.ports import Port
+from echolead.private_files import write_private
 from echolead.settings import STACK_ENV, Settings
 
-DEMO_CAMPAIGN = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
 MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) is 108, with a zero at its end
 POSTGRES_SETTINGS = ("postgres_url", "postgres_system_url", "postgres_app_url", "dagster_postgres_url")
 
@@ -45,14 +43,14 @@ class Address:
 
 @dataclass(frozen=True)
 class Stack:
-    """Everything `echolead up` runs for one data directory."""
+    """Everything `echolead up` runs for one data directory; `guests` are parts that come with it (the demo's)."""
 
     settings: Settings
-    secrets: StackSecrets
-    is_demo: bool
     postgres: EmbeddedPostgres | None
     nats: EmbeddedNats | None
     warehouse: EmbeddedWarehouse | None
+    set_up_module: str = "echolead.setup"
+    guests: tuple[Part, ...] = ()
 
     @property
     def data_dir(self) -> Path:
@@ -75,27 +73,21 @@ class Stack:
             *(_with_port(server, numbers[server.name].of(self.settings.port_base)) for server in servers),
             *self._steps(after=tuple(server.name for server in servers)),
             *self._services(),
-            *(self._demo() if self.is_demo else []),
+            *self.guests,
         ]
         return [replace(part, environment={**self._environment(part.name), **part.environment}) for part in found]
 
     def addresses(self) -> list[Address]:
         """What a person opens, in the order they would."""
-        base = self.settings.port_base
-        found = [
+        return [
             Address("Console", self.settings.console_url),
             Address("Dagster", self.settings.dagster_url),
             Address("Collector and API", f"{self.settings.collector_url}/docs"),
         ]
-        if not self.is_demo:
-            return found
-        token = accounts.load_or_make(self.data_dir / "demo")[0].api_access_token
-        return [
-            Address("Demo landing page", f"http://localhost:{Port.DEMO_PAGES.of(base)}/?{DEMO_CAMPAIGN}"),
-            Address("Demo Chatwoot", f"http://localhost:{Port.DEMO_CHATWOOT.of(base)}/#{token}", "leads arrive here"),
-            Address("Console", self.settings.console_url, f"{USER_EMAIL}  {self.secrets.demo_password}"),
-            *found[1:],
-        ]
+
+    def local(self, port: int, path: str) -> str:
+        """The address of a part's page on this machine."""
+        return f"http://{reachable(self.settings.listen_host)}:{port}{path}"
 
     def _environment(self, part: str) -> dict[str, str]:
         return {
@@ -109,11 +101,10 @@ class Stack:
         }
 
     def _steps(self, after: tuple[str, ...]) -> list[Part]:
-        demo = ["--demo"] if self.is_demo else []
         # The one secret that only this step may have.
         superuser = {"ECHOLEAD_POSTGRES_SUPERUSER_URL": self.postgres.url} if self.postgres else {}
         return [
-            _step("set-up", python("-m", "echolead.setup", *demo), after=after, environment=superuser),
+            _step("set-up", python("-m", self.set_up_module), after=after, environment=superuser),
             _step("prepare", python("-m", "orchestration.prepare"), after=("set-up",)),
         ]
 
@@ -125,7 +116,7 @@ class Stack:
         return Part(
             name="collector",
             command=python("-m", "ingest_api", "--host", self.settings.listen_host, "--port", str(port)),
-            ready=answers(self._local(port, "/readyz")),
+            ready=answers(self.local(port, "/readyz")),
             after=("set-up",),
             port=port,
         )
@@ -135,7 +126,7 @@ class Stack:
         return Part(
             name="console",
             command=python("-m", "dashboards", "--host", self.settings.listen_host, "--port", str(port)),
-            ready=answers(self._local(port, "/_stcore/health")),
+            ready=answers(self.local(port, "/_stcore/health")),
             after=("set-up",),
             port=port,
         )
@@ -170,30 +161,8 @@ class Stack:
             ),
         ]  # fmt: skip
 
-    def _demo(self) -> list[Part]:
-        base = self.settings.port_base
-        chatwoot, pages = Port.DEMO_CHATWOOT.of(base), Port.DEMO_PAGES.of(base)
-        return [
-            Part(
-                name="chatwoot",
-                command=python("-m", "echolead.demo.chatwoot", "--host", self.settings.listen_host,
-                               "--port", str(chatwoot), "--data-dir", str(self.data_dir / "demo")),
-                ready=answers(self._local(chatwoot, "/healthz")),
-                port=chatwoot,
-            ),
-            Part(
-                name="pages",
-                command=python("-m", "echolead.demo.pages", "--host", self.settings.listen_host, "--port", str(pages)),
-                ready=answers(self._local(pages, "/")),
-                port=pages,
-            ),
-        ]  # fmt: skip
 
-    def _local(self, port: int, path: str) -> str:
-        return f"http://{reachable(self.settings.listen_host)}:{port}{path}"
-
-
-def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
+def plan(data_dir: Path, port_base: int) -> Stack:
     """The stack of a data directory: what the environment names elsewhere is used, the rest is embedded.
 
     Makes the directory and its secrets when they are missing. Raises `BadSettings`.
@@ -214,7 +183,6 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
                 queue_users.SETUP: secrets.nats_setup,
                 queue_users.COLLECTOR: secrets.nats_collector,
                 queue_users.LOADER: secrets.nats_loader,
-                queue_users.CHECKS: secrets.nats_checks,
             },
         )
     if not given.clickhouse_url.get_secret_value():
@@ -233,10 +201,7 @@ def plan(data_dir: Path, port_base: int, *, is_demo: bool) -> Stack:
     settings = settings.model_copy(update=_own_addresses(given, port_base))
     settings = settings.model_copy(update=_secret_settings(given, secrets))
     settings = settings.model_copy(update=_server_settings(secrets, postgres, nats, warehouse))
-    if is_demo:  # its Chatwoot is on this machine; nothing else there is opened to destinations
-        places = [settings.private_destinations, demo_chatwoot(port_base)]
-        settings = settings.model_copy(update={"private_destinations": ",".join(filter(None, places))})
-    return Stack(settings, secrets, is_demo, postgres, nats, warehouse)
+    return Stack(settings, postgres, nats, warehouse)
 
 
 def _own_addresses(given: Settings, port_base: int) -> dict[str, str]:
@@ -254,6 +219,7 @@ def _secret_settings(given: Settings, secrets: StackSecrets) -> dict[str, Secret
         "secret_keys": secrets.secret_key,
         "jwt_secret": secrets.jwt_secret,
         "clickhouse_tenant_key": secrets.warehouse_tenant_key,
+        "demo_password": secrets.demo_password,
     }
     return {name: SecretStr(value) for name, value in made.items() if name not in given.model_fields_set}
 

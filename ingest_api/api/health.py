@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import threading
-from ipaddress import ip_network
 from types import FrameType
 from typing import Any
 
@@ -11,6 +10,7 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
+from echolead.networks import LINK_LOCAL, PRIVATE
 from echolead.tenancy import Tenants
 from ingest_api.http.addresses import TrustedProxies, parse_ip
 from ingest_api.http.problems import NOT_FOUND, Problem
@@ -42,22 +42,8 @@ READYZ: dict[int | str, dict[str, Any]] = {
     },
 }
 
-NEARBY = tuple(
-    map(
-        ip_network,
-        (
-            "127.0.0.0/8",
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "169.254.0.0/16",
-            "::1",
-            "fc00::/7",
-            "fe80::/10",
-        ),
-    )
-)
-"""Loopback, private (RFC 1918, RFC 4193) and link-local networks. Python's `is_private` has documentation's as well."""
+NEARBY = (*PRIVATE, *LINK_LOCAL)
+"""Where metrics are read from."""
 
 
 class Drain:

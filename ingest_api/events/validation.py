@@ -6,7 +6,6 @@ event among good ones, foreign encodings of bad text) is a slower path that is o
 
 import json
 import re
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import accumulate, islice
@@ -16,6 +15,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from echolead.events import (
+    EARLIEST,
+    LATEST,
     MAX_BATCH_EVENTS,
     MAX_EVENT_BYTES,
     Batch,
@@ -27,6 +28,7 @@ from echolead.events import (
     decode_batch,
     decode_event,
     encode,
+    text_or_base64,
 )
 from echolead.normalize import normalize_email, normalize_phone
 from ingest_api.events.scrubbing import scrubbed
@@ -38,8 +40,6 @@ MAX_NESTING = 64
 MAX_KEYS = 1_000
 LEAST_BYTES_OF_KEYS = MAX_KEYS * len('"":0,')
 LEAST_BRACKETS = 2  # of an event: its own and those of its page
-# Years a clock can show and every store can hold: DateTime64(3) ends in 2299, dates before 1970 are negative numbers.
-FIRST_YEAR, LAST_YEAR = 1970, 2199
 MAX_KEY_SHOWN = 64
 MAX_SPLIT_TOKENS = 60_000  # brackets, commas and strings: about 30 ms of scanning, 120 for each of 500 events
 
@@ -79,10 +79,7 @@ class Rejection(NamedTuple):
 
     def payload(self) -> tuple[str, bool]:
         """The bytes as text, or as base64 (true) when they are no text."""
-        try:
-            return self.raw.decode(), False
-        except UnicodeDecodeError:
-            return b64encode(self.raw).decode(), True
+        return text_or_base64(self.raw)
 
 
 class Checked(Struct, frozen=True):
@@ -263,13 +260,13 @@ def decode(raw: Raw) -> Event:
         and (touch.last_non_direct is None or is_storable(touch.last_non_direct.at))
         and (consent is None or is_storable(consent.at))
     ):
-        raise Refused("time_out_of_range", f"Times must be in the years {FIRST_YEAR} to {LAST_YEAR}.")
+        raise Refused("time_out_of_range", f"Times must be in the years {EARLIEST.year} to {LATEST.year}.")
     return event
 
 
 def is_storable(moment: datetime | None) -> bool:
     """Whether every store can hold this time."""
-    return moment is None or FIRST_YEAR <= moment.year <= LAST_YEAR
+    return moment is None or EARLIEST <= moment <= LATEST
 
 
 def normalized(user: User | None, region: str) -> NormalizedUser | None:

@@ -1,12 +1,10 @@
 """A page view from a browser without scripts: `<noscript><img src="https://{host}/t.gif" alt=""></noscript>`."""
 
-import secrets
-import time
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID
 
 from msgspec import Raw
+from uuid_utils.compat import uuid7
 
 from echolead.events import Event, Page, ReceivedEvent, encode
 from ingest_api.events.scrubbing import scrub
@@ -14,6 +12,7 @@ from ingest_api.events.validation import Checked
 from ingest_api.http.problems import METHOD_NOT_ALLOWED, Problem
 from ingest_api.http.responses import RawHeaders, Receive, Scope, Send, send_bytes, send_problem
 from ingest_api.pages.collect import Collect, check_origin, page_origin
+from ingest_api.pages.visitor import new_tracking_id
 from ingest_api.queue.event_store import now
 
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
@@ -65,7 +64,7 @@ def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:
     return Event(
         event_id=uuid7(),
         name="page_view",
-        tracking_id=uuid7(),
+        tracking_id=new_tracking_id(at.timestamp()),
         session_id=uuid7(),
         occurred_at=at.astimezone(UTC),
         page=Page(url=url, referrer=referrer, query=query_of(url)),
@@ -83,11 +82,3 @@ def query_of(url: str) -> str:
         return urlsplit(url).query
     except ValueError:
         return ""
-
-
-def uuid7() -> UUID:
-    """RFC 9562 version 7: milliseconds, then random bits."""
-    milliseconds = (time.time_ns() // 1_000_000) & (2**48 - 1)
-    random = int.from_bytes(secrets.token_bytes(10))
-    value = milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (2**62 - 1)
-    return UUID(int=value)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
+from uuid_utils.compat import uuid7
 
 from echolead.events import encode
 from echolead.operational.kept_connection import DatabaseUnavailable
@@ -214,9 +215,8 @@ def seconds_of(tracking_id: UUID) -> float:
 
 
 def new_tracking_id(now: float) -> UUID:
-    """A UUIDv7 (RFC 9562, 5.7) that nobody can guess."""
-    random = secrets.randbits(74)
-    return UUID(int=int(now * 1000) << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & (1 << 62) - 1)
+    """A UUIDv7 that cannot be guessed: for a given time all other 74 bits are random, not counted on."""
+    return uuid7(nanoseconds=int(now * 1000) * 1_000_000)
 
 
 def not_an_identity(reason: object) -> Problem:

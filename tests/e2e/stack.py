@@ -13,13 +13,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
 
 import httpx
 
 from echolead.demo.accounts import load_or_make
 from echolead.embedded.part import Part, free_port, port_is_open, running, tail
-from echolead.embedded.ports import Port
+from echolead.ports import Port
 from echolead.settings import STACK_ENV, Settings
 
 Value = TypeVar("Value")
@@ -157,14 +156,6 @@ def environment() -> dict[str, str]:
     """Ours without any setting of EchoLead's but one: the Chatwoot of `acme` and `beta` is on this machine."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("ECHOLEAD_")}
     return {**ours, "ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS": "true"}
-
-
-def uuid7(randoms: random.Random | None = None) -> str:
-    """A UUIDv7 for now."""
-    randoms = randoms or random.SystemRandom()
-    stamp = time.time_ns() // 1_000_000
-    value = stamp << 80 | 7 << 76 | randoms.getrandbits(12) << 64 | 2 << 62 | randoms.getrandbits(62)
-    return str(UUID(int=value))
 
 
 def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":

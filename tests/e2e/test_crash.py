@@ -17,10 +17,11 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import uuid_utils
 
 from echolead.demo.accounts import load_or_make
 from echolead.embedded.part import free_port, running
-from tests.e2e.stack import Stack, eventually, part, uuid7
+from tests.e2e.stack import Stack, eventually, part
 
 EVENTS, LEADS, BATCH = 2000, 50, 10
 TENANT, HOST = "gama", "lp.gama.test"
@@ -42,12 +43,12 @@ def make_events(seed: int) -> list[dict[str, Any]]:
     random_ = random.Random(seed)
     events = []
     for number in range(LEADS):
-        visitor, session = uuid7(random_), uuid7(random_)
+        visitor, session = str(uuid_utils.uuid7()), str(uuid_utils.uuid7())
         form_at = random_.randrange(EVENTS // LEADS)
         for step in range(EVENTS // LEADS):
             is_form = step == form_at
             events.append({
-                "event_id": uuid7(random_),
+                "event_id": str(uuid_utils.uuid7()),
                 "name": "form_submit" if is_form else "page_view",
                 "tracking_id": visitor,
                 "session_id": session,

@@ -13,13 +13,14 @@ from uuid import uuid4
 
 import httpx
 import psutil
+import uuid_utils
 
 from dlt_pipelines.lease import is_held
 from echolead.demo.accounts import load_or_make
 from echolead.embedded import registry
-from echolead.embedded.ports import Port
+from echolead.ports import Port
 from orchestration.live.job import heartbeat_name
-from tests.e2e.stack import Stack, eventually, uuid7
+from tests.e2e.stack import Stack, eventually
 
 PATIENCE_SECONDS = 300
 
@@ -164,13 +165,13 @@ def test_a_signal_stops_everything_and_leaves_no_process(stack: Stack) -> None:
 
 def send_form(stack: Stack) -> str:
     """A paid visit that sends a form; its e-mail address."""
-    email, visitor, session = f"{uuid4().hex}@example.com", uuid7(), uuid7()
+    email, visitor, session = f"{uuid4().hex}@example.com", str(uuid_utils.uuid7()), str(uuid_utils.uuid7())
     query = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
     page = {"url": f"{stack.url(Port.DEMO_PAGES)}?{query}", "title": "Demo", "referrer": "", "query": query}
     common = {"tracking_id": visitor, "session_id": session, "page": page}
     events = [
-        {"event_id": uuid7(), "name": "page_view", "occurred_at": now(), "sent_at": now(), **common},
-        {"event_id": uuid7(), "name": "form_submit", "occurred_at": now(), "sent_at": now(), **common,
+        {"event_id": str(uuid_utils.uuid7()), "name": "page_view", "occurred_at": now(), "sent_at": now(), **common},
+        {"event_id": str(uuid_utils.uuid7()), "name": "form_submit", "occurred_at": now(), "sent_at": now(), **common,
          "user": {"email": email, "name": "Ana"}},
     ]  # fmt: skip
     answer = httpx.post(stack.url(Port.COLLECTOR, "/t"), json={"sent_at": now(), "events": events}, timeout=30)

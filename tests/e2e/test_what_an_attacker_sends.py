@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from echolead.embedded.ports import Port
+from echolead.ports import Port
 from tests.e2e.stack import Stack, eventually
 from tests.fixtures.odd_values import ODD_VALUES, PATHS, odd_at
 

@@ -1,10 +1,11 @@
+-- The rule is that of echolead/operational/deliveries.py.
 select
     *,
-    dateDiff('second', updated_at, now64(3)) as waiting_seconds
+    dateDiff('second', created_at, now64(3)) as waiting_seconds
 from {{ ref('deliveries') }}
 where
     state = 'dead'
     or (
-        state in ('pending', 'in_flight', 'retry', 'delivered')
-        and updated_at < now64(3) - toIntervalMinute({{ var('stuck_delivery_minutes') }})
+        state in ('pending', 'in_flight', 'retry')
+        and created_at < now64(3) - toIntervalMinute({{ var('stuck_delivery_minutes') }})
     )

@@ -1,5 +1,6 @@
 """The server process: `python -m echolead.embedded.clickhouse CONFIGURATION_FILE`."""
 
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ DRAIN_SECONDS = 8
 
 def main(configuration_file: str) -> None:
     """Serve until SIGTERM or SIGINT: no new requests, `DRAIN_SECONDS` for the running ones, then the engine closes."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     configuration = Configuration.load(Path(configuration_file))
     try:
         engine = Engine(Path(configuration.data_dir), configuration.max_memory_bytes)

@@ -2,46 +2,27 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
-
-import structlog
 
 from echolead.embedded.clickhouse.answer import Answer, Send
 from echolead.embedded.clickhouse.body import Receive
 from echolead.embedded.clickhouse.configuration import Configuration
 from echolead.embedded.clickhouse.engine import Engine
-from echolead.embedded.clickhouse.exchange import Exchange
-from echolead.embedded.clickhouse.execution import Executor
 from echolead.embedded.clickhouse.formats import PLAIN_TEXT
-from echolead.embedded.clickhouse.guard import Guard
+from echolead.embedded.clickhouse.query_handler import QueryHandler
 from echolead.embedded.clickhouse.request import Request
-from echolead.embedded.clickhouse.running import Running
-from echolead.embedded.clickhouse.sessions import Sessions
-from echolead.embedded.clickhouse.tenant_tables import TenantTables
-from echolead.embedded.clickhouse.users import Users
-
-log = structlog.get_logger("echolead.embedded.clickhouse")
+from echolead.embedded.clickhouse.server_state import ServerState
 
 Scope = MutableMapping[str, Any]
 EXPIRY_SECONDS = 5.0
 
 
 class Application:
-    """Tells health checks from queries, and owns what queries share."""
+    """Answers health checks, and hands each query to a handler of its own."""
 
     def __init__(self, engine: Engine, configuration: Configuration) -> None:
-        self.engine = engine
-        self.configuration = configuration
-        self.users = Users(configuration.passwords, configuration.tenant_key)
-        self.sessions = Sessions(engine)
-        tenant_tables = TenantTables(engine)
-        self.executor = Executor(engine, self.sessions, tenant_tables)
-        self.guard = Guard(engine, tenant_tables)
-        self.running = Running(engine, configuration.max_concurrent_queries)
-        # More threads than queries: killing one takes a thread too.
-        self.threads = ThreadPoolExecutor(configuration.max_concurrent_queries + 4, thread_name_prefix="query")
+        self._state = ServerState(engine, configuration)
         self._headers = {
             "X-ClickHouse-Server-Display-Name": engine.host_name,
             "X-ClickHouse-Timezone": engine.timezone,
@@ -64,11 +45,7 @@ class Application:
         else:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
             request = Request.read(scope["method"], headers, scope["query_string"])
-            await Exchange(self, request, receive, answer).run()
-
-    async def in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run something that blocks in one of the query threads."""
-        return await asyncio.get_running_loop().run_in_executor(self.threads, work, *arguments)
+            await QueryHandler(self._state, request, receive, answer).run()
 
     async def _lifespan(self, receive: Receive, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         await receive()
@@ -78,16 +55,10 @@ class Application:
         expiry.cancel()
         with suppress(asyncio.CancelledError):
             await expiry
-        await asyncio.to_thread(self._close)
+        await asyncio.to_thread(self._state.close)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _expire_sessions(self) -> None:
         while True:
             await asyncio.sleep(EXPIRY_SECONDS)
-            await self.in_thread(self.sessions.expire)
-
-    def _close(self) -> None:
-        self.running.kill_all()
-        self.threads.shutdown(wait=True)
-        self.sessions.close()
-        self.engine.close()
+            await self._state.in_thread(self._state.sessions.expire)

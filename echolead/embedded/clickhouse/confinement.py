@@ -8,7 +8,7 @@ guard.
 
 from pathlib import Path
 
-from echolead.embedded.secrets import write_private
+from echolead.private_files import write_private
 
 CONFIGURATION_FILE = "engine.xml"
 USERS_FILE = "users.xml"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from echolead.embedded.ports import Port
 from echolead.embedded.stack import BadSettings, plan
+from echolead.ports import Port
 from echolead.settings import load_settings
 from tests.e2e.stack import free_base
 
@@ -32,14 +32,14 @@ def test_half_of_an_outside_postgresql_is_refused_naming_the_rest(
 ) -> None:
     monkeypatch.setenv("ECHOLEAD_POSTGRES_URL", "postgresql://owner@db.example/echolead")
     with pytest.raises(BadSettings, match="ECHOLEAD_POSTGRES_SYSTEM_URL"):
-        plan(tmp_path, 8700, is_demo=False)
+        plan(tmp_path, 8700)
 
 
 def test_a_data_directory_whose_socket_no_system_call_takes_is_refused(tmp_path: Path) -> None:
     longest = tmp_path / ("x" * (107 - len(f"{tmp_path}//dagster/code.sock")))
-    assert plan(longest, 8700, is_demo=False).settings.dagster_code_socket.name == "code.sock"
+    assert plan(longest, 8700).settings.dagster_code_socket.name == "code.sock"
     with pytest.raises(BadSettings, match="--data-dir"):
-        plan(longest.with_name(f"{longest.name}x"), 8700, is_demo=False)
+        plan(longest.with_name(f"{longest.name}x"), 8700)
 
 
 def test_what_is_named_outside_is_not_embedded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_what_is_named_outside_is_not_embedded(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv(f"ECHOLEAD_{name}", "postgresql://someone@db.example/echolead")
     monkeypatch.setenv("ECHOLEAD_CLICKHOUSE_URL", "http://echolead@warehouse.example:8123")
     monkeypatch.setenv("ECHOLEAD_NATS_URL", "nats://echolead@queue.example:4222")
-    stack = plan(tmp_path, 8700, is_demo=False)
+    stack = plan(tmp_path, 8700)
     stack.prepare()
     names = {part.name for part in stack.parts()}
     assert load_settings(tmp_path).clickhouse_url.get_secret_value() == "http://echolead@warehouse.example:8123"

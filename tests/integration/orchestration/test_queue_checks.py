@@ -9,6 +9,7 @@ from nats.js.api import ConsumerConfig
 from pydantic import SecretStr
 
 from echolead import queue
+from echolead.embedded.doctor import streams
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import free_port, running
 from echolead.settings import Settings
@@ -48,24 +49,36 @@ def test_a_webhook_that_no_loader_takes_is_seen(url: str) -> None:
     settings = Settings(nats_url=SecretStr(url))
     asyncio.run(make_readers(url))
     publish(url, "webhooks.acme.chatwoot", make_webhook_line())
-    waiting, seconds = asyncio.run(checks._oldest_waiting(settings, queue.WEBHOOKS))
-    assert waiting == 1
-    assert seconds > 0
-    assert asyncio.run(checks._oldest_waiting(settings, queue.EVENTS)) == (0, 0.0)
+    waiting = asyncio.run(checks.lag(settings, queue.WEBHOOKS))
+    assert waiting.messages == 1
+    assert waiting.oldest_seconds > 0
+    assert asyncio.run(checks.lag(settings, queue.EVENTS)) == queue.Lag(0, 0.0)
     asyncio.run(acknowledge(url, queue.WEBHOOKS))
-    assert asyncio.run(checks._oldest_waiting(settings, queue.WEBHOOKS)) == (0, 0.0)
+    assert asyncio.run(checks.lag(settings, queue.WEBHOOKS)) == queue.Lag(0, 0.0)
+
+
+@pytest.mark.parametrize(("limit", "level"), [(60.0, "ok"), (0.0, "wrong")])
+def test_doctor_says_what_waits_and_when_it_waits_for_too_long(
+    url: str, monkeypatch: pytest.MonkeyPatch, limit: float, level: str
+) -> None:
+    asyncio.run(make_readers(url))
+    publish(url, "webhooks.acme.chatwoot", make_webhook_line())
+    monkeypatch.setattr(queue, "MAX_WAIT_SECONDS", limit)
+    findings = asyncio.run(streams(Settings(nats_url=SecretStr(url))))
+    (webhooks,) = (finding for finding in findings if finding.subject == "Loading webhooks")
+    assert (webhooks.level, webhooks.sentence.startswith("1 messages wait")) == (level, True)
 
 
 @pytest.mark.parametrize(("seconds", "passed"), [(59.0, True), (61.0, False)])
 def test_a_minute_is_too_long(monkeypatch: pytest.MonkeyPatch, seconds: float, passed: bool) -> None:
-    async def waiting(*_: object) -> tuple[int, float]:
-        return 3, seconds
+    async def waiting(*_: object) -> queue.Lag:
+        return queue.Lag(3, seconds)
 
     class Stack:
         def settings(self) -> Settings:
             return Settings()
 
-    monkeypatch.setattr(checks, "_oldest_waiting", waiting)
+    monkeypatch.setattr(checks, "lag", waiting)
     check = checks.nothing_waits(queue.DEAD, "rejected_events", "dead_letters_do_not_wait")
     result = check(echolead=Stack())
     assert (result.passed, result.metadata["messages_waiting"].value) == (passed, 3)

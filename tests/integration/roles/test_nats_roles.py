@@ -51,9 +51,9 @@ ACTIONS: dict[str, tuple[str, bytes, str]] = {
     "publish a dead letter": ("dead.acme", b"{}", "collector loader"),
     "write a canary": ("canary.collector", b"{}", "collector"),
     "publish elsewhere": ("anything.acme", b"{}", ""),
-    "ask for the account": ("$JS.API.INFO", b"", "collector checks"),
-    "ask for a stream's state": ("$JS.API.STREAM.INFO.EVENTS", b"", "setup collector loader checks"),
-    "ask for a reader's state": ("$JS.API.CONSUMER.INFO.EVENTS.raw-loader", b"", "loader checks"),
+    "ask for the account": ("$JS.API.INFO", b"", "collector"),
+    "ask for a stream's state": ("$JS.API.STREAM.INFO.EVENTS", b"", "setup collector loader"),
+    "ask for a reader's state": ("$JS.API.CONSUMER.INFO.EVENTS.raw-loader", b"", "loader"),
     "list the streams": ("$JS.API.STREAM.LIST", b"", ""),
     "read a message of a stream": ("$JS.API.STREAM.MSG.GET.EVENTS", b'{"seq": 1}', "loader"),
     "read a message directly": ("$JS.API.DIRECT.GET.EVENTS", b'{"seq": 1}', ""),
@@ -88,7 +88,7 @@ ACTIONS: dict[str, tuple[str, bytes, str]] = {
     "listen to everything": ("<>", b"", ""),
     "listen to others' answers": ("<_INBOX_operator.>", b"", ""),
     "listen to the server": ("<$SYS.>", b"", ""),
-    "hear answers": (OWN_INBOX, b"", "setup collector loader checks"),
+    "hear answers": (OWN_INBOX, b"", "setup collector loader"),
 }
 
 

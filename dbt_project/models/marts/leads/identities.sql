@@ -4,7 +4,7 @@ with
 
 identifying_events as (
     select * from {{ ref('events') }}
-    where email != '' or phone != '' or external_id != '' or event_name = 'chat_start'
+    where {{ identifies_lead() }}
 ),
 
 -- Every form of a phone connects: Brazilian mobiles are known with and without the ninth digit.

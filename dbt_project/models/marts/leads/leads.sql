@@ -20,7 +20,8 @@ events as (
         events.*,
         visitors.lead_id as lead_id,
         (events.occurred_at, events.event_id) as event_key,
-        events.email != '' or events.phone != '' or events.external_id != '' as has_identifier
+        {{ has_identifier() }} as has_identifier,
+        {{ identifies_lead() }} as identifies
     from {{ ref('events') }} as events
     inner join visitors using (tenant_id, tracking_id)
 ),
@@ -40,9 +41,9 @@ people as (
         argMaxIf(analytics_consent, event_key, analytics_consent != '') as latest_analytics_consent,
         argMaxIf(marketing_consent, event_key, marketing_consent != '') as latest_marketing_consent,
         maxIf(toNullable(occurred_at), analytics_consent != '' or marketing_consent != '') as consent_at,
-        argMinIf((event_id, event_name), event_key, has_identifier or event_name = 'chat_start') as identifying_event,
-        minIf(occurred_at, has_identifier or event_name = 'chat_start') as identified_at,
-        argMinIf(occurred_date, event_key, has_identifier or event_name = 'chat_start') as identified_date,
+        argMinIf((event_id, event_name), event_key, identifies) as identifying_event,
+        minIf(occurred_at, identifies) as identified_at,
+        argMinIf(occurred_date, event_key, identifies) as identified_date,
         countIf(event_name = 'form_submit' and has_identifier) as form_submits,
         countIf(event_name = 'chat_start') as chats,
         max(received_at) as last_received_at,

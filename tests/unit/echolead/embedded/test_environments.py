@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from echolead.cli.demo import with_demo
 from echolead.embedded import environments
 from echolead.embedded.part import Part
 from echolead.embedded.stack import Stack, plan
@@ -45,7 +46,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     (tmp_path / "secrets.json").write_text(f'{{"secret_key": "{new_secret_key()}"}}')  # a newer one has none
     for name in [name for name in os.environ if name.startswith("ECHOLEAD_")]:
         monkeypatch.delenv(name)
-    planned = plan(tmp_path, 9500, is_demo=True)
+    planned = with_demo(plan(tmp_path, 9500))
     environments.write(planned.settings, (part.name for part in planned.parts()))
     return planned
 
@@ -105,5 +106,5 @@ def test_a_part_inherits_no_setting_of_whoever_starts_it(tmp_path: Path, monkeyp
 def test_destinations_may_reach_the_demo_chatwoot_and_nothing_else_here(stack: Stack) -> None:
     assert stack.settings.allow_private_destinations is False
     assert stack.settings.private_destinations == "127.0.0.1:9507"
-    without = plan(stack.data_dir, 9500, is_demo=False)
+    without = plan(stack.data_dir, 9500)
     assert without.settings.private_destinations == ""

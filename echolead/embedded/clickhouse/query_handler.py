@@ -1,16 +1,15 @@
 """One query over HTTP, from the request's first byte to the answer's last."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from math import inf
 from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from urllib.parse import parse_qsl
-
-import structlog
 
 from echolead.embedded.clickhouse import sql, users
 from echolead.embedded.clickhouse.answer import Answer, Pipe, encoding_for, pieces, summary
@@ -23,26 +22,24 @@ from echolead.embedded.clickhouse.external import ExternalTable
 from echolead.embedded.clickhouse.formats import PLAIN_TEXT, content_type
 from echolead.embedded.clickhouse.multipart import is_multipart, read_form
 from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.server_state import ServerState
 from echolead.embedded.clickhouse.sql import Shape, Statement
 from echolead.warehouse_accounts import Account
 
-if TYPE_CHECKING:
-    from echolead.embedded.clickhouse.application import Application
-
-log = structlog.get_logger("echolead.embedded.clickhouse")
+log = logging.getLogger(__name__)
 
 HEAD_BYTES = 256 * 1024  # as ClickHouse's max_query_size: an INSERT's data must begin within it
 HELD_IN_MEMORY_BYTES = 4 * 1024 * 1024
 _FORM = re.compile(rb"\s*[A-Za-z_]\w*=")
 
 
-class Exchange:
+class QueryHandler:
     """Reads the request, runs the query, sends the answer, and ends the query when the client goes away."""
 
-    def __init__(self, application: "Application", request: Request, receive: Receive, answer: Answer) -> None:
-        self._application = application
-        self._engine = application.engine
-        self._limit_bytes = application.configuration.max_query_text_bytes
+    def __init__(self, state: ServerState, request: Request, receive: Receive, answer: Answer) -> None:
+        self._state = state
+        self._engine = state.engine
+        self._limit_bytes = state.configuration.max_query_text_bytes
         self._request = request
         self._receive = receive
         self._answer = answer
@@ -53,11 +50,11 @@ class Exchange:
             user = self._authenticate()
             with ExitStack() as files:
                 query = await self._read(user, files)
-                await self._application.in_thread(self._application.guard.check, query)
-                with self._application.running.slot(query):
+                await self._state.in_thread(self._state.guard.check, query)
+                with self._state.running.slot(query):
                     await self._execute(query)
         except ClientGone:
-            log.info("client gone", query_id=self._request.query_id)
+            log.info("query %s: the client went away", self._request.query_id)
         except WarehouseError as error:
             await self._refuse(error)
         except asyncio.CancelledError:
@@ -65,7 +62,7 @@ class Exchange:
             await self._refuse(WarehouseError(Code.QUERY_WAS_CANCELLED, "The server stops: ask again once it is back"))
 
     def _authenticate(self) -> Account:
-        return self._application.users.authenticate(self._request.headers, self._request.parameters)
+        return self._state.users.authenticate(self._request.headers, self._request.parameters)
 
     async def _read(self, user: Account, files: ExitStack) -> Query:
         request = self._request
@@ -77,7 +74,7 @@ class Exchange:
             raise WarehouseError(
                 Code.NOT_IMPLEMENTED, "compress=1 (ClickHouse's own blocks) is not supported: use Accept-Encoding"
             )
-        timeout = self._application.configuration.body_timeout_seconds
+        timeout = self._state.configuration.body_timeout_seconds
         body = Body(self._receive, request.headers.get("content-encoding", ""), timeout)
         kind = request.headers.get("content-type", "")
         if is_multipart(kind):
@@ -115,14 +112,14 @@ class Exchange:
     async def _with_data(self, user: Account, statement: Statement, body: Body, files: ExitStack) -> Query:
         if user.is_readonly:
             # Before the data is read: a reader must not be able to fill the disk.
-            await self._application.in_thread(self._application.guard.check, Query(self._request, user, statement))
+            await self._state.in_thread(self._state.guard.check, Query(self._request, user, statement))
         data = files.enter_context(await body.spool(statement.data, self._engine.spool_dir))
         return Query(self._request, user, statement, data=data)
 
     async def _execute(self, query: Query) -> None:
         if query.statement.kind == b"KILL":
             query = await self._with_internal_ids(query)
-        password = self._application.configuration.password
+        password = self._state.configuration.password
         query = replace(query, statement=without_own_credentials(query.statement, users.WRITER, password))
         work = asyncio.create_task(self._stream(query) if query.statement.shape is Shape.READ else self._command(query))
         gone = asyncio.create_task(self._wait_for_disconnect())
@@ -138,7 +135,7 @@ class Exchange:
 
     async def _end(self, query: Query, work: "asyncio.Task[None]") -> None:
         """Kill the query and wait until it is gone: what it holds (handle, files) is free only then."""
-        await self._application.in_thread(self._application.running.kill, query)
+        await self._state.in_thread(self._state.running.kill, query)
         work.cancel()
         with suppress(asyncio.CancelledError, WarehouseError):
             await work
@@ -163,17 +160,17 @@ class Exchange:
         while True:
             await asyncio.sleep(interval)
             with suppress(WarehouseError):  # an engine too busy to say; the query itself may go on
-                so_far = await self._application.in_thread(self._engine.so_far, query.tag)
+                so_far = await self._state.in_thread(self._engine.so_far, query.tag)
                 await self._answer.progress(summary(so_far))
 
     async def _command(self, query: Query) -> None:
         async with self._progress(query):
-            outcome = await _shielded(self._application.in_thread(self._application.executor.run, query, None))
+            outcome = await _shielded(self._state.in_thread(self._state.executor.run, query, None))
         await self._send_whole(query, outcome, outcome.data)
 
     async def _stream(self, query: Query) -> None:
         pipe = Pipe()
-        work = asyncio.ensure_future(self._application.in_thread(self._run_into, query, pipe))
+        work = asyncio.ensure_future(self._state.in_thread(self._run_into, query, pipe))
         try:
             await self._pass_on(query, pipe, work)
         finally:
@@ -183,7 +180,7 @@ class Exchange:
 
     def _run_into(self, query: Query, pipe: Pipe) -> Outcome:
         try:
-            return self._application.executor.run(query, pipe.write)
+            return self._state.executor.run(query, pipe.write)
         finally:
             pipe.close_writing()
 
@@ -245,7 +242,7 @@ class Exchange:
         for token in reversed(query.statement.tokens):
             if token.kind == "string" and token.end <= len(text):
                 name = token.inner.decode(errors="replace")
-                internal = await self._application.in_thread(self._application.running.internal_id, name)
+                internal = await self._state.in_thread(self._state.running.internal_id, name)
                 if internal:
                     text = text[: token.start] + sql.quote(internal).encode() + text[token.end :]
         return replace(query, statement=replace(query.statement, head=text))

@@ -8,7 +8,7 @@ from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.execution import Query
 
 
-class Running:
+class RunningQueries:
     """Used from the event loop only, except for `kill` and `internal_id`, which ask the engine."""
 
     def __init__(self, engine: Engine, limit: int) -> None:

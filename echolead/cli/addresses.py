@@ -1,0 +1,25 @@
+"""Where the servers of a stack are, or the sentence that says how to name them."""
+
+from pydantic import SecretStr
+
+from echolead.cli.errors import CommandFailed
+from echolead.settings import Settings
+
+
+def operational_url(settings: Settings) -> str:
+    """The operational database as the operator's role. Raises `CommandFailed` when no stack is configured."""
+    return _known(settings, settings.postgres_system_url, "ECHOLEAD_POSTGRES_SYSTEM_URL")
+
+
+def readonly_warehouse_url(settings: Settings) -> str:
+    """The warehouse as an account that can change nothing. Raises `CommandFailed` when no stack is configured."""
+    return _known(settings, SecretStr(settings.clickhouse("readonly")), "ECHOLEAD_CLICKHOUSE_URL")
+
+
+def _known(settings: Settings, url: SecretStr, variable: str) -> str:
+    if not url.get_secret_value():
+        raise CommandFailed(
+            f"There is no stack in {settings.data_dir}: start one with `echolead up`, name its folder with --data-dir, "
+            f"or set {variable}."
+        )
+    return url.get_secret_value()

@@ -1,0 +1,16 @@
+"""Options and arguments that several commands take, each with one meaning and one sentence of help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", help="Folder of the stack's data. Default: ECHOLEAD_DATA_DIR, else ./var.", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
+SHOWN_NAME = typer.Option(help="Name people read.", show_default=False)

@@ -1,0 +1,9 @@
+"""Set-up of the servers and the demo tenant: `python -m echolead.demo.setup`, in the place of `echolead.setup`."""
+
+import sys
+
+from echolead import setup
+from echolead.demo import tenant
+
+if __name__ == "__main__":
+    sys.exit(setup.main(tenant.ensure))

@@ -1,0 +1,49 @@
+"""What is written in two languages says the same in both."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from echolead.events import AD_COOKIE_FIELDS, CLICK_ID_FIELDS, EARLIEST, LATEST, UTM_FIELDS
+from echolead.operational.deliveries import STUCK_MINUTES, UNSENT_STATES
+
+DBT = Path(__file__).parents[2] / "dbt_project"
+
+
+def words(macro: str) -> tuple[str, ...]:
+    """The names in a macro that returns a list of them."""
+    return tuple(re.findall(r"'(\w+)'", (DBT / "macros" / f"{macro}.sql").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("macro", "of_contract"),
+    [
+        ("utm_names", UTM_FIELDS),
+        ("click_id_names", CLICK_ID_FIELDS),
+        ("ad_cookie_names", AD_COOKIE_FIELDS),
+    ],
+)
+def test_dbt_has_the_names_of_the_event_contract_in_its_order(macro: str, of_contract: tuple[str, ...]) -> None:
+    assert words(macro) == of_contract
+
+
+def test_every_click_id_but_the_one_that_names_no_product_has_a_source() -> None:
+    seed = (DBT / "seeds" / "click_ids.csv").read_text().splitlines()[1:]
+    # gclsrc says where a gclid comes from, and never comes without one.
+    assert {line.split(",")[1] for line in seed} == set(CLICK_ID_FIELDS) - {"gclsrc"}
+
+
+def test_dbt_bounds_times_as_the_collector_and_the_loader_do() -> None:
+    macro = (DBT / "macros" / "bounded_time.sql").read_text()
+    assert re.findall(r"toDateTime64\('(.+?)', 3, 'UTC'\)", macro) == [f"{EARLIEST:%Y-%m-%d}", f"{LATEST:%Y-%m-%d}"]
+
+
+def test_the_warehouse_calls_a_delivery_stuck_as_the_ledger_does() -> None:
+    project = yaml.safe_load((DBT / "dbt_project.yml").read_text())
+    model = (DBT / "models" / "ops" / "stuck_deliveries.sql").read_text()
+    states = re.search(r"state in \((.+?)\)\s+and created_at <", model)
+    assert project["vars"]["stuck_delivery_minutes"] == STUCK_MINUTES
+    assert states is not None
+    assert tuple(re.findall(r"'(\w+)'", states[1])) == UNSENT_STATES
