@@ -107,7 +107,7 @@ class Calls:
             async with asyncio.timeout(CALL_SECONDS):
                 request = line.client.build_request(method, path, json=body, params=params)
                 status, headers, text = await _send(line.client, request)
-            answer = _read(status, headers, text)
+            answer = _read(status, headers, text, _kept(text, line.secrets))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as caught:
             error = Unavailable(f"No connection: {caught or type(caught).__name__}")
         except (httpx.TransportError, TimeoutError) as caught:
@@ -167,26 +167,26 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> tuple[int,
     return response.status_code, response.headers, read.decode(errors="replace")
 
 
-def _read(status: int, headers: httpx.Headers, text: str) -> Any:
-    """The JSON of a successful answer. Raises what the status stands for."""
+def _read(status: int, headers: httpx.Headers, text: str, kept: str) -> Any:
+    """The JSON of a successful answer. Raises what the status stands for, with words of `kept`, which has no secret."""
     if status in (429, 503):
         raise Unavailable(f"The destination answers {status}.", retry_after=retry_after(headers))
     if status >= 500:
-        raise OutcomeUnknown(f"The destination answers {status}: {text[:200]}")
+        raise OutcomeUnknown(f"The destination answers {status}: {kept[:200]}")
     if status in (401, 403):
-        raise Misconfigured(f"The destination refuses the token ({status}): {text[:200]}")
+        raise Misconfigured(f"The destination refuses the token ({status}): {kept[:200]}")
     if 300 <= status < 400:
         raise Misconfigured(f"The destination redirects ({status}): use the address it redirects to.")
     if status == 404:
-        raise NotThere(f"Not found: {text[:200]}", status=status)
+        raise NotThere(f"Not found: {kept[:200]}", status=status)
     if status >= 400:
-        raise Rejected(f"Refused ({status}): {text[:500]}", status=status, attributes=_attributes(text))
+        raise Rejected(f"Refused ({status}): {kept[:500]}", status=status, attributes=_attributes(text))
     if not text.strip():
         return None
     try:
         return json.loads(text)
     except ValueError as error:
-        raise OutcomeUnknown(f"The answer is not JSON: {text[:200]}") from error
+        raise OutcomeUnknown(f"The answer is not JSON: {kept[:200]}") from error
 
 
 def retry_after(headers: httpx.Headers) -> float | None:

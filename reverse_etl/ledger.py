@@ -83,6 +83,21 @@ WITHDRAW = text(f"""
         and deliveries.lead_id = wanted.lead_id and deliveries.state in ('pending', 'retry')
 """)  # noqa: S608  # as above
 
+# Planning sets aside an older state that waits. One that was under way comes back later: its holder died, or put it off
+# in a transaction that did not see the newer state. Sent now, it would undo the newer one.
+SET_ASIDE_OVERTAKEN = text("""
+    update deliveries as older set
+        state = case when older.state = 'delivered' then 'delivered' else 'superseded' end,
+        next_attempt_at = null, lease_until = null
+    where tenant_id = :tenant_id and destination_id = :destination_id
+        and (state in ('pending', 'retry', 'in_flight') or state = 'delivered' and next_attempt_at is not null)
+        and (lease_until is null or lease_until < clock_timestamp())
+        and exists (
+            select from deliveries as newer
+            where newer.tenant_id = older.tenant_id and newer.destination_id = older.destination_id
+                and newer.lead_id = older.lead_id and newer.created_at > older.created_at
+        )
+""")
 # The lock makes concurrent claims of one lane take turns, so that each sees which leads the others hold.
 CLAIM_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:lane, 0))")
 CLAIM = text("""
@@ -98,7 +113,7 @@ CLAIM = text("""
                 select from deliveries as other
                 where other.tenant_id = candidate.tenant_id and other.destination_id = candidate.destination_id
                     and other.lead_id = candidate.lead_id and other.delivery_id <> candidate.delivery_id
-                    and other.lease_until > clock_timestamp()
+                    and (other.lease_until > clock_timestamp() or other.created_at > candidate.created_at)
             )
         order by state <> 'pending', next_attempt_at
         limit :count
@@ -243,9 +258,13 @@ class LaneLedger:
         self._remote_kind = remote_kind
 
     def claim(self, count: int, *, lease_seconds: float) -> list[Claim]:
-        """Take up to `count` due deliveries, one a lead, new ones first; also those whose holder let the lease pass."""
+        """Take up to `count` due deliveries, the newest of each lead, new ones first.
+
+        Those whose holder let the lease pass are among them; older states of a lead are set aside.
+        """
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(CLAIM_LOCK, {"lane": f"{self._tenant_id}/{self._lane['destination_id']}"})
+            session.execute(SET_ASIDE_OVERTAKEN, self._lane)
             asked = {**self._lane, "count": count, "lease_seconds": lease_seconds}
             rows = session.execute(CLAIM, asked).all()
             memory = self._memory(session, [row.lead_id for row in rows])

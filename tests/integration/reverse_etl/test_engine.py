@@ -2,11 +2,14 @@
 
 import multiprocessing
 import random
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from echolead.demo.chatwoot import Fault
 from echolead.operational.database import connect
@@ -366,13 +369,106 @@ def test_killed_at_any_moment_on_a_bad_day_every_lead_is_there_once(activation: 
     assert sum(activation.chatwoot.faults.struck.values()) > 50
 
 
-def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(activation: Activation) -> None:
+@pytest.fixture
+def ledger(activation: Activation) -> Iterator[LaneLedger]:
+    """The lane's ledger in our hands: no engine delivers, as the destination is switched off."""
     activation.rows("update destinations set is_enabled = false returning 1")
-    activation.want(payload_of("lead-1"))
+    connections = connect(activation.urls["postgres_deliveries_url"])
+    yield LaneLedger(connections, activation.tenant_id, activation.destination_id)
+    connections.dispose()
+
+
+def plan(activation: Activation, *payloads: dict[str, object]) -> None:
+    """Want these states, and have them taken over into the ledger."""
+    activation.want(*payloads)
     with Engine(activation.settings, QUICK) as planner:
         planner.run_once()
-    app = connect(activation.urls["postgres_deliveries_url"])
-    ledger = LaneLedger(app, activation.tenant_id, activation.destination_id)
+
+
+def test_a_lead_is_not_claimed_while_an_older_state_of_it_is_in_flight(
+    activation: Activation, ledger: LaneLedger
+) -> None:
+    plan(activation, payload_of("lead-1", name="Ana"))
+    (older,) = ledger.claim(5, lease_seconds=60)
+    plan(activation, payload_of("lead-1", name="Ana Maria"), payload_of("lead-2"))
+
+    (other,) = ledger.claim(5, lease_seconds=60)
+    assert other.lead.lead_id == "lead-2"
+    ledger.delivered(older, "7", [])
+    assert ledger.claim(5, lease_seconds=60) == []
+    ledger.verified(older, [])
+    (newer,) = ledger.claim(5, lease_seconds=60)
+    assert (newer.lead.name, newer.known.remote_id) == ("Ana Maria", "7")
+
+
+def test_a_state_that_was_in_flight_when_its_holder_died_is_not_sent_after_a_newer_one(
+    activation: Activation, ledger: LaneLedger
+) -> None:
+    plan(activation, payload_of("lead-1", name="Ana"))
+    ledger.claim(5, lease_seconds=60)
+    plan(activation, payload_of("lead-1", name="Ana Maria"))
+    activation.rows(
+        "update deliveries set lease_until = now() - interval '1 s' where lease_until is not null returning 1"
+    )
+
+    (newer,) = ledger.claim(5, lease_seconds=60)
+
+    assert newer.lead.name == "Ana Maria"
+    assert "Ana" in [sent.name for sent in newer.known.sent]
+    ledger.delivered(newer, "7", [])
+    ledger.verified(newer, [])
+    assert ledger.claim(5, lease_seconds=60) == []
+    assert activation.states() == ["superseded", "verified"]
+
+
+def test_a_state_that_was_put_off_while_a_newer_one_was_planned_is_not_sent_after_it(
+    activation: Activation, ledger: LaneLedger
+) -> None:
+    """Neither transaction sees the other's row, so that both states are due."""
+    plan(activation, payload_of("lead-1", name="Ana"))
+    plan(activation, payload_of("lead-1", name="Ana Maria"))
+    activation.rows(
+        "update deliveries set state = 'retry', next_attempt_at = now() where state = 'superseded' returning 1"
+    )
+
+    (newer,) = ledger.claim(5, lease_seconds=60)
+
+    assert newer.lead.name == "Ana Maria"
+    ledger.give_up(newer, Rejected("no", status=422), [], state="dead")
+    assert ledger.claim(5, lease_seconds=60) == []
+    assert activation.states() == ["superseded", "dead"]
+
+
+def test_two_claims_at_once_take_a_lead_once(activation: Activation, ledger: LaneLedger) -> None:
+    """The first has chosen and not ended its transaction yet when the second looks."""
+    plan(activation, *leads(4))
+    first = connect(activation.urls["postgres_deliveries_url"])
+    has_chosen, may_end = threading.Event(), threading.Event()
+
+    @event.listens_for(first, "commit")
+    def wait_before_the_end(_: object) -> None:
+        has_chosen.set()
+        assert may_end.wait(60)
+
+    with ThreadPoolExecutor(2) as both:
+        of_first = both.submit(
+            LaneLedger(first, activation.tenant_id, activation.destination_id).claim, 3, lease_seconds=60
+        )
+        assert has_chosen.wait(60)
+        of_second = both.submit(ledger.claim, 3, lease_seconds=60)
+        while not of_second.done() and not activation.rows("select from pg_locks where not granted"):
+            time.sleep(0.01)
+        may_end.set()
+        claims = [*of_first.result(60), *of_second.result(60)]
+    first.dispose()
+
+    assert sorted(claim.lead.lead_id for claim in claims) == [f"lead-{number}" for number in range(4)]
+
+
+def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(
+    activation: Activation, ledger: LaneLedger
+) -> None:
+    plan(activation, payload_of("lead-1"))
 
     (slow,) = ledger.claim(5, lease_seconds=0.01)
     assert slow.was == "pending"
@@ -385,7 +481,6 @@ def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(act
     assert activation.states() == ["in_flight"]
     ledger.give_up(taking_over, Rejected("no", status=422), [], state="dead")
     assert activation.states() == ["dead"]
-    app.dispose()
 
 
 def test_the_ledger_is_written_as_the_tenant(activation: Activation) -> None:

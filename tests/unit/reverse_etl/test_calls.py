@@ -112,6 +112,28 @@ async def test_no_secret_is_recorded_and_a_long_answer_is_cut() -> None:
     assert len(exchange.response or "") <= ANSWER_KEPT_CHARACTERS
 
 
+async def test_a_secret_across_the_end_of_what_is_kept_of_an_answer_is_left_out_whole() -> None:
+    padding = "x" * (ANSWER_KEPT_CHARACTERS - len(SECRET) // 2)
+    calls = calls_to(answering(422, text=f"{padding}{SECRET}{padding}"))
+
+    with pytest.raises(Rejected):
+        await calls.ask("create", "POST", "contacts", body={})
+
+    (exchange,) = calls.exchanges
+    assert exchange.response == f"{padding}[redacted]{padding}"[:ANSWER_KEPT_CHARACTERS]
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 422, 500])
+async def test_no_secret_of_an_answer_is_in_the_sentence_of_its_failure(status: int) -> None:
+    """The ledger keeps the sentence as `last_error`, and the console shows it."""
+    calls = calls_to(answering(status, text=f"the token {SECRET} is not allowed"))
+
+    with pytest.raises(DeliveryFailed, match="is not allowed") as caught:
+        await calls.ask("create", "POST", "contacts", body={}, is_safe_to_repeat=False)
+
+    assert SECRET not in str(caught.value)
+
+
 async def test_a_refused_token_opens_the_breaker_at_once_and_nothing_more_is_sent() -> None:
     calls = calls_to(answering(401))
     with pytest.raises(Misconfigured):

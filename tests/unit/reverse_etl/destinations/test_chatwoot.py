@@ -196,6 +196,19 @@ async def test_an_agents_labels_stay_and_ours_follow_the_lead(chatwoot: InProces
     assert chatwoot.contact(delivered.remote_id)["labels"] == ["canal-email", "vip"]
 
 
+async def test_what_any_state_sent_before_set_is_taken_off_however_many_lie_between(chatwoot: InProcess) -> None:
+    """The contact may still hold the first state: the second may have failed halfway."""
+    first = replace(LEAD, labels=("canal-direct",), attributes={"channel": "Direct", "term": "sapatos"})
+    second = replace(LEAD, labels=("canal-email",), attributes={"channel": "Email"})
+    delivered = await chatwoot.deliver(first)
+
+    await chatwoot.deliver(LEAD, remote_id=delivered.remote_id, sent=(second, first))
+
+    contact = chatwoot.contact(delivered.remote_id)
+    assert contact["labels"] == ["canal-paid-search"]
+    assert contact["custom_attributes"].keys() == {"channel", "sessions_count", "echolead_url"}
+
+
 async def test_withdrawn_consent_takes_the_origin_off_the_contact_again(chatwoot: InProcess) -> None:
     delivered = await chatwoot.deliver()
 
@@ -244,6 +257,19 @@ async def test_a_bad_phone_number_is_rejected_with_its_reason(chatwoot: InProces
         await chatwoot.deliver(replace(LEAD, phone="11 99999"))
 
     assert refused.value.attributes == ("phone_number",)
+
+
+async def test_a_bad_phone_number_of_a_contact_that_is_there_is_rejected_and_not_left_to_a_holder(
+    chatwoot: InProcess,
+) -> None:
+    """Chatwoot names the field for a bad value as for one that another contact holds."""
+    present = chatwoot.add(identifier="lead-1")
+
+    with pytest.raises(Rejected, match="e164") as refused:
+        await chatwoot.deliver(replace(LEAD, phone="11 99999"), remote_id=str(present))
+
+    assert refused.value.attributes == ("phone_number",)
+    assert "conflict" not in {exchange.outcome for exchange in chatwoot.calls.exchanges}
 
 
 async def test_a_lead_of_many_browsers_is_found_by_any_of_them(chatwoot: InProcess) -> None:
