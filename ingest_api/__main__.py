@@ -14,7 +14,7 @@ from uvicorn.config import STARTUP_FAILURE
 from echolead.settings import load_settings
 from ingest_api.metrics import MULTI_PROCESS_DIR
 from ingest_api.server.direct import DirectProtocol
-from ingest_api.server.workers import Supervisor
+from ingest_api.server.workers import WorkerSupervisor
 
 APPLICATION = "ingest_api.app:create_app"
 STOP_SECONDS = 9.0
@@ -57,7 +57,7 @@ def main() -> None:
             sys.exit(STARTUP_FAILURE)
     else:
         with shared_counts():
-            Supervisor(config, max(STOP_SECONDS, settings.collector_drain_seconds + CLOSE_SECONDS)).run()
+            WorkerSupervisor(config, max(STOP_SECONDS, settings.collector_drain_seconds + CLOSE_SECONDS)).run()
 
 
 @contextmanager

@@ -74,11 +74,11 @@ class Metrics:
         if folder is None:
             return generate_latest(self.registry)
         everyone = CollectorRegistry()
-        everyone.register(Workers(folder))
+        everyone.register(SharedCounts(folder))
         return generate_latest(everyone)
 
 
-class Workers(Collector):
+class SharedCounts(Collector):
     """What the workers have shared in `folder`.
 
     A worker that starts makes an empty file before it gives it a length, and leaves it so if it is killed in between.

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import PlainTextResponse
 
 from ingest_api.http.problems import NOT_FOUND, PROBLEM_TYPES, Problem, ProblemType
-from ingest_api.openapi.events import problem_responses
+from ingest_api.openapi.problems import problem_responses
 
 BY_NAME = {kind.name: kind for kind in PROBLEM_TYPES}
 

@@ -11,10 +11,10 @@ from echolead.operational.sign_in import Opened, TooManyAttempts
 from echolead.security import DEVICE, SESSION
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE, cookie_name
 from ingest_api.control import sign_in_page
-from ingest_api.control.sessions import MAX_EMAIL, MAX_PASSWORD, NO_NUL, Sessions
+from ingest_api.control.sessions import MAX_EMAIL, MAX_PASSWORD, NO_NUL, ConsoleSessions
 
 
-def router(sessions: Sessions) -> APIRouter:
+def router(sessions: ConsoleSessions) -> APIRouter:
     """`/login` and `/logout`, for people. Passwords are checked on worker threads."""
     routes = APIRouter()
     page_headers = sign_in_page.headers(sessions.origins)

@@ -37,7 +37,7 @@ class Credentials(BaseModel):
     password: SecretStr = Field(max_length=MAX_PASSWORD)
 
 
-class User(BaseModel):
+class SignedInUser(BaseModel):
     """A signed-in user; `tenants` maps each tenant they may see to viewer, operator or admin.
 
     `installation_role` is the least of these where they may see every active tenant, null otherwise.
@@ -51,17 +51,17 @@ class User(BaseModel):
     installation_role: str | None
 
 
-class Session(BaseModel):
+class SessionToken(BaseModel):
     """A session token, for `Authorization: Bearer …`, and whose it is."""
 
     token: str
     token_type: str = "bearer"  # noqa: S105  # OAuth's name for how it is sent
     expires_in_seconds: int
-    user: User
+    user: SignedInUser
 
 
 @dataclass(frozen=True)
-class Sessions:
+class ConsoleSessions:
     """What the routes need: the users and their sessions, where the console is, and whose word about addresses counts.
 
     The page's routes are in `ingest_api.control.page`.
@@ -73,7 +73,7 @@ class Sessions:
     dagster_url: str
 
     @classmethod
-    def of(cls, settings: Settings, proxies: TrustedProxies) -> "Sessions":
+    def of(cls, settings: Settings, proxies: TrustedProxies) -> "ConsoleSessions":
         """As the settings say. Raises `BadKey` when the key of session tokens is missing or short."""
         engine = connect(
             settings.postgres_api_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
@@ -146,11 +146,11 @@ def database() -> Iterator[None]:
         raise Problem(SIGN_IN_UNAVAILABLE, "The operational database does not answer.") from error
 
 
-def router(sessions: Sessions) -> APIRouter:
+def router(sessions: ConsoleSessions) -> APIRouter:
     """`POST /v1/login`, `GET /v1/me`, `POST /v1/logout`. Passwords are checked on worker threads."""
     routes = APIRouter(tags=["sessions"])
 
-    @routes.post("/v1/login", summary="Sign in", response_model=Session)
+    @routes.post("/v1/login", summary="Sign in", response_model=SessionToken)
     def sign_in(request: Request, credentials: Credentials) -> JSONResponse:
         """A session token for an e-mail and a password, good for 8 hours or until the session is ended.
 
@@ -163,10 +163,10 @@ def router(sessions: Sessions) -> APIRouter:
             raise Problem(replace(TOO_MANY_SIGN_INS, retry_after_seconds=wait), f"{error}") from None
         if opened is None:
             raise Problem(WRONG_PASSWORD, "The e-mail or the password is not right.")
-        session = Session(token=opened.token, expires_in_seconds=SESSION.lifetime_seconds, user=_user(opened.who))
+        session = SessionToken(token=opened.token, expires_in_seconds=SESSION.lifetime_seconds, user=_user(opened.who))
         return JSONResponse(session.model_dump(), headers=PRIVATE)
 
-    @routes.get("/v1/me", summary="Who is signed in", response_model=User)
+    @routes.get("/v1/me", summary="Who is signed in", response_model=SignedInUser)
     def me(request: Request) -> JSONResponse:
         """The user of the session token, with the roles they have now. 401 without a valid one."""
         return JSONResponse(_user(sessions.who(request)).model_dump(), headers=PRIVATE)
@@ -181,8 +181,8 @@ def router(sessions: Sessions) -> APIRouter:
     return routes
 
 
-def _user(who: SignedIn) -> User:
-    return User(
+def _user(who: SignedIn) -> SignedInUser:
+    return SignedInUser(
         user_id=str(who.user_id),
         email=who.email,
         name=who.name,

@@ -8,6 +8,7 @@ from time import monotonic
 from prometheus_client import Gauge
 
 from echolead.events import MAX_BODY_BYTES
+from ingest_api.http.asgi import Receive
 from ingest_api.http.problems import (
     NOT_A_BATCH,
     OVERLOADED,
@@ -16,7 +17,6 @@ from ingest_api.http.problems import (
     Problem,
     body_too_large,
 )
-from ingest_api.http.responses import Receive
 
 READ_TIMEOUT_SECONDS = 10.0
 GZIP = 31  # zlib's window bits for a gzip header and trailer
@@ -51,11 +51,11 @@ class Bodies:
             raise body_too_large()
         return self._decoded(headers, await self._receive_in_time(receive))
 
-    def take(self, headers: Mapping[bytes, bytes], body: bytes) -> bytes:
-        """As `read`, for a body that has come whole."""
+    def hold(self, headers: Mapping[bytes, bytes], body: bytes) -> bytes:
+        """As `read`, for a body that has arrived whole."""
         if len(body) > MAX_BODY_BYTES:
             raise body_too_large()
-        self._hold(len(body))
+        self._count(len(body))
         return self._decoded(headers, body)
 
     def release(self, size: int) -> None:
@@ -96,7 +96,7 @@ class Bodies:
                 message = await receive()
                 chunk: bytes = message.get("body", b"")
                 more = message.get("more_body", False)
-                self._hold(len(chunk))
+                self._count(len(chunk))
                 size += len(chunk)
                 self._check(message["type"], size)
                 chunks.append(chunk)
@@ -105,7 +105,7 @@ class Bodies:
             raise
         return b"".join(chunks)
 
-    def _hold(self, size: int) -> None:
+    def _count(self, size: int) -> None:
         if self.in_flight + size > self.in_flight_limit:
             raise Problem(OVERLOADED, "Too many requests are being served; send the same request again.")
         self.in_flight += size
@@ -127,7 +127,7 @@ class Bodies:
         if name not in (b"gzip", b"x-gzip"):
             raise Problem(UNSUPPORTED_ENCODING, "Send the body as it is, or compressed with gzip.")
         decoded = gunzip(body)
-        self._hold(len(decoded))
+        self._count(len(decoded))
         return decoded
 
 

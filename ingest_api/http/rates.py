@@ -90,7 +90,7 @@ class Meter:
         if self.of_address is not None:
             self.of_address.count.untold += events
 
-    def take(self, events: int) -> None:
+    def add(self, events: int) -> None:
         """Count `events`. Raises `Problem`, and counts none, when they are too many."""
         for limit in self.limits:
             limit.check(events, self.clock)

@@ -14,7 +14,7 @@ from ingest_api.http.problems import (
     UNSUPPORTED_ENCODING,
     WRONG_PASSWORD,
 )
-from ingest_api.openapi.events import problem_responses
+from ingest_api.openapi.problems import problem_responses
 
 CREDENTIALS = {"email": "ana@acme.example", "password": "correct horse battery staple"}
 USER = {

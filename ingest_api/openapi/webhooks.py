@@ -14,7 +14,7 @@ from ingest_api.http.problems import (
     UNKNOWN_WEBHOOK,
     WEBHOOKS_UNAVAILABLE,
 )
-from ingest_api.openapi.events import problem_responses
+from ingest_api.openapi.problems import problem_responses
 
 EXAMPLES: dict[str, Any] = {
     "chatwoot": {

@@ -20,10 +20,12 @@ from echolead.events import encode
 from echolead.operational.kept_connection import DatabaseUnavailable
 from echolead.security import Undecryptable, Vault
 from echolead.tenancy import Tenant
+from ingest_api.http.asgi import Receive, Scope, Send
 from ingest_api.http.problems import NOT_AN_IDENTITY, Problem
-from ingest_api.http.responses import NO_STORE, RawHeaders, Receive, Scope, Send, cors_headers, send_bytes
-from ingest_api.pages.collect import Collect, PagePost
+from ingest_api.http.responses import NO_STORE, RawResponse, raw_response
+from ingest_api.pages.cors import cors_headers
 from ingest_api.pages.redemptions import Redemptions
+from ingest_api.pages.requests import PageRequest, PageRequests
 
 LINK_SECONDS = 120
 """A link is followed within seconds; a token that was shared or indexed must not hand over a visitor later."""
@@ -113,39 +115,39 @@ def _text(token: bytes) -> str:
     return urlsafe_b64encode(token).rstrip(b"=").decode()
 
 
-class Identity:
-    """ASGI endpoint: the visitor's id by the cookie, else by the link that was followed, else as the script says."""
+class Visitor:
+    """Endpoint of the visitor's id: by the cookie, else by the link that was followed, else as the script says."""
 
-    def __init__(self, collect: Collect, tokens: VisitorTokens, redemptions: Redemptions, vault: Vault | None) -> None:
+    def __init__(
+        self, pages: PageRequests, tokens: VisitorTokens, redemptions: Redemptions, vault: Vault | None
+    ) -> None:
         """`vault` None: no key is set, and no visitor is proven to a chat widget."""
-        self._collect = collect
+        self._pages = pages
         self._tokens = tokens
         self._redemptions = redemptions
         self._vault = vault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        await self._collect.serve(scope, receive, send, self._answer)
+        await self._pages.serve_posts(scope, receive, send, self._answer)
 
-    async def _answer(self, posted: PagePost) -> None:
-        ip = self._collect.client_ip(posted.peer, posted.scope["headers"])
-        meter = self._collect.rates.meter(posted.tenant, ip)
-        meter.check()
-        question = await self._question(posted)
-        is_secure = self._collect.proxies.is_https(posted.peer, posted.scope["scheme"], posted.headers)
+    async def _answer(self, request: PageRequest, scope: Scope, receive: Receive) -> RawResponse:
+        question = await self._question(request, receive)
+        is_secure = self._pages.is_https(scope, request.headers)
         name = SECURE_COOKIE if is_secure else COOKIE
         if question.forget:
             answer: dict[str, object] = {}
             value, seconds = "", 0
         else:
             if question.link:
-                meter.charge(1)  # each is a row of the database
-            answer, value = await self._of_visitor(posted.tenant, question, cookie_value(posted.headers, name))
+                request.meter.charge(1)  # each is a row of the database
+            answer, value = await self._of_visitor(request.tenant, question, cookie_value(request.headers, name))
             seconds = COOKIE_SECONDS
         secure = "; Secure" if is_secure else ""
         cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
-        extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(posted.tenant, posted.origin)]
-        await send_bytes(posted.send, 200, encode(answer), b"application/json", extra)
+        cors = cors_headers(request.tenant, request.origin)
+        headers = [NO_STORE, (b"set-cookie", cookie.encode()), *cors]
+        return raw_response(200, encode(answer), b"application/json", headers)
 
     async def _of_visitor(self, tenant: Tenant, question: Question, cookie: str) -> tuple[dict[str, object], str]:
         """The answer, and the cookie's value.
@@ -198,14 +200,14 @@ class Identity:
             log.warning("tenant %s: %s", tenant.tenant_id, error)
             return ""
 
-    async def _question(self, posted: PagePost) -> Question:
-        body = await self._collect.bodies.read(posted.headers, posted.receive)
+    async def _question(self, request: PageRequest, receive: Receive) -> Question:
+        body = await self._pages.read_body(request, receive)
         try:
             return read_question(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise not_an_identity(error) from None
         finally:
-            self._collect.bodies.release(len(body))
+            self._pages.release_body(body)
 
 
 def seconds_of(tracking_id: UUID) -> float:

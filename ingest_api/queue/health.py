@@ -64,7 +64,7 @@ class QueueHealth:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_SECONDS):
-                    await self._publisher.in_doubt.wait()
+                    await self._publisher.sync_unknown.wait()
             await self._ask_new_server()
             await self.missing()
 
@@ -72,11 +72,11 @@ class QueueHealth:
         """Return when a new connection's server told whether it syncs, or did not tell for `DOUBT_SECONDS`."""
         publisher, loop = self._publisher, asyncio.get_running_loop()
         began = loop.time()
-        while publisher.in_doubt.is_set():
+        while publisher.sync_unknown.is_set():
             if publisher.client is None or not publisher.client.is_connected:
                 began = loop.time()
             elif loop.time() > began + DOUBT_SECONDS:
-                publisher.asked(publisher.connections, is_lazy=False)
+                publisher.set_sync(publisher.connections, is_lazy=False)
             else:
                 await self._missing_sync(publisher.client)
             await asyncio.sleep(ASK_AGAIN_SECONDS)
@@ -111,7 +111,7 @@ class QueueHealth:
         if client.max_payload < MIN_PAYLOAD_BYTES:
             return f"the queue takes messages of {client.max_payload} bytes; set max_payload to {MIN_PAYLOAD_BYTES}"
         if not self._monitor_url:
-            self._publisher.asked(connection, is_lazy=False)
+            self._publisher.set_sync(connection, is_lazy=False)
             return "whether the queue syncs to disk is not known; set ECHOLEAD_NATS_MONITOR_URL"
         try:
             async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls, trust_env=False) as http:
@@ -120,7 +120,7 @@ class QueueHealth:
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             return f"whether the queue syncs to disk is not known; its monitoring page does not answer: {error}"
         is_lazy = not page.jetstream.config.sync_always and not await self._is_replicated(client)
-        self._publisher.asked(connection, is_lazy=is_lazy)
+        self._publisher.set_sync(connection, is_lazy=is_lazy)
         if is_lazy:
             return "the queue acknowledges before it syncs to disk; set jetstream.sync_interval to always"
         return ""

@@ -48,8 +48,8 @@ class Failure(Enum):
     STOPPING = "The collector is stopping."
 
 
-Tell = Callable[[Failure | None], object]
-"""Hears None when something is durable, else why it is not."""
+PublishCallback = Callable[[Failure | None], object]
+"""Called with None when a line is durable, else with why it is not."""
 
 
 class QueueUnavailable(Exception):
@@ -64,22 +64,22 @@ class MessageTooLarge(Exception):
     """One request is more than the queue takes in a message; sending it again will not help."""
 
 
-async def told(send: Callable[[Callable[[T], None]], None]) -> T:
-    """Wait for what `send` has somebody call with a result, and return that."""
+async def await_callback(start: Callable[[Callable[[T], None]], None]) -> T:
+    """Call `start` with a callback and return what the callback is called with."""
     done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    def tell(result: T) -> None:
-        if not done.done():  # who waited may have been cancelled
+    def callback(result: T) -> None:
+        if not done.done():  # the waiting task may have been cancelled
             done.set_result(result)
 
-    send(tell)
+    start(callback)
     return await done
 
 
 class Group:
-    """Requests that leave as one message; each is told None when it is durable, else why it is not."""
+    """Requests that leave as one message; each has a callback."""
 
-    __slots__ = ("deadline", "events", "expiry", "is_settled", "lines", "message_id", "size", "started", "waiting")
+    __slots__ = ("callbacks", "deadline", "events", "expiry", "is_settled", "lines", "message_id", "size", "started")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, message_id: str) -> None:
         self.message_id = message_id
@@ -88,20 +88,20 @@ class Group:
         self.events = 0
         self.started = perf_counter()
         self.deadline = loop.time() + DEADLINE_SECONDS
-        self.waiting: list[Tell] = []
+        self.callbacks: list[PublishCallback] = []
         self.is_settled = False
         self.expiry = loop.call_at(self.deadline, self.settle, Failure.SLOW)
 
     def settle(self, failure: Failure | None) -> None:
-        """Tell every waiting request; only the first call counts."""
+        """Call every callback; only the first `settle` counts."""
         if not self.is_settled:
             self.is_settled = True
             self.expiry.cancel()
-            for tell in self.waiting:
+            for callback in self.callbacks:
                 try:
-                    tell(failure)
-                except Exception:  # one request's, and the others wait as well
-                    log.exception("a request could not be told how its message fared")
+                    callback(failure)
+                except Exception:  # of one request; the others must not wait for ever
+                    log.exception("the callback of a published request failed")
 
 
 class Lane:
@@ -117,11 +117,11 @@ class Lane:
         self.in_flight = 0
         self.scheduled = False
 
-    def join(self, line: bytes, events: int, message_id: str, tell: Tell) -> None:
+    def join(self, line: bytes, events: int, message_id: str, callback: PublishCallback) -> None:
         """Add one request's line to the last waiting group, or to a new one when that is full.
 
-        A line with an id is a group of its own: the queue knows messages by their id, not what is in them. A group
-        whose time was over while it waited has told everybody, and would tell nobody who joined it.
+        A line with an id is a group of its own: the queue recognises a message by its id, not by its content. A group
+        whose deadline passed while it waited has called its callbacks, and would not call those that join it later.
         """
         group = self.waiting[-1] if self.waiting and not message_id else None
         if (
@@ -136,7 +136,7 @@ class Lane:
         group.lines.append(line)
         group.size += len(line) + 1
         group.events += events
-        group.waiting.append(tell)
+        group.callbacks.append(callback)
         if not self.scheduled and self.in_flight < MAX_IN_FLIGHT:
             # At the end of this turn, so that requests that arrived together leave together.
             self.scheduled = True
@@ -170,9 +170,9 @@ class Publisher:
         self._lanes: dict[str, Lane] = {}
         self._sending: set[asyncio.Task[Failure | None]] = set()
         self._probe: asyncio.Task[None] | None = None
-        self.in_doubt = asyncio.Event()
-        """Set until the server of this connection was asked whether it syncs: each connection may be to another one."""
-        self.in_doubt.set()
+        self.sync_unknown = asyncio.Event()
+        """Set until it is known whether the server of this connection syncs: a new connection may be to another one."""
+        self.sync_unknown.set()
         self.connections = 0
         self._is_lazy = False
         self.failed_at = float("-inf")
@@ -186,14 +186,14 @@ class Publisher:
         self._jetstream = client.jetstream()
         self.refusal = None
 
-    def asked(self, connection: int, *, is_lazy: bool) -> None:
-        """Whether the server of this connection was found not to sync: nothing is published while it does not.
+    def set_sync(self, connection: int, *, is_lazy: bool) -> None:
+        """Record whether the server of this connection syncs. Nothing is published while it does not.
 
-        `connection` is what `connections` was when it was asked: an answer of the one before is worth nothing.
+        `connection` is `connections` when the server was asked: an answer about an earlier connection does not count.
         """
         if connection == self.connections:
             self._is_lazy = is_lazy
-            self.in_doubt.clear()
+            self.sync_unknown.clear()
 
     async def publish(self, subject: str, line: bytes, events: int = 0, *, message_id: str = "") -> None:
         """Return when `line` is durable on `subject`; it holds `events` accepted events.
@@ -202,7 +202,9 @@ class Publisher:
         as durable. Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`;
         `MessageTooLarge`.
         """
-        failure: Failure | None = await told(lambda tell: self.send(subject, line, events, tell, message_id))
+        failure: Failure | None = await await_callback(
+            lambda callback: self.send(subject, line, events, callback, message_id)
+        )
         if failure is not None:
             raise QueueUnavailable(failure)
 
@@ -211,24 +213,24 @@ class Publisher:
         subject: str,
         line: bytes,
         events: int,
-        tell: Tell,
+        callback: PublishCallback,
         message_id: str = "",
     ) -> None:
-        """Publish without waiting: `tell` is called once, later, with None or with what `publish` would raise for."""
+        """Publish without waiting: `callback` is called once, later. Raises what can be known at once."""
         client = self.client
         if client is None or self.refusal is not None:
             raise QueueUnavailable(self.refusal or Failure.DISCONNECTED)
         if not client.is_connected:
-            # The client would keep the message and send it some day, long after the answer.
+            # The client would keep the message and send it later, long after the answer.
             raise QueueUnavailable(Failure.DISCONNECTED)
-        if self._is_lazy or self.in_doubt.is_set():
+        if self._is_lazy or self.sync_unknown.is_set():
             raise QueueUnavailable(Failure.LAZY_DISK if self._is_lazy else Failure.NOT_ASKED)
         if len(line) > client.max_payload:
             raise MessageTooLarge
         lane = self._lanes.get(subject)
         if lane is None:
             lane = self._lanes[subject] = Lane(self, subject)
-        lane.join(line, events, message_id, tell)
+        lane.join(line, events, message_id, callback)
 
     def start(self, lane: Lane, group: Group) -> None:
         """Send a group in a task of its own."""
@@ -241,7 +243,7 @@ class Publisher:
     async def disconnected(self) -> None:
         """Called when the connection breaks: no acknowledgement will come for what is under way."""
         self.connections += 1
-        self.in_doubt.set()
+        self.sync_unknown.set()
         for task in self._sending:
             task.cancel()
         for lane in self._lanes.values():

@@ -6,7 +6,7 @@ a host that it did not check (request smuggling). Lengths and chunks the parser 
 
 import re
 
-from ingest_api.http.responses import RawHeaders
+from ingest_api.http.asgi import RawHeaders
 
 ABSOLUTE = re.compile(rb"https?://([^/?#@]+)([^#@]*)", re.IGNORECASE)
 

@@ -32,7 +32,7 @@ class Worker(multiprocess.Process):
         mark_process_dead(self.pid)  # type: ignore[no-untyped-call]  # the package has no types
 
 
-class Supervisor(multiprocess.Multiprocess):
+class WorkerSupervisor(multiprocess.Multiprocess):
     """Hears a signal while it waits for a worker's answer, and ends within `stop_seconds` of SIGTERM.
 
     uvicorn's own waits up to `timeout_worker_healthcheck` before it looks at its signals, and for ever for a worker

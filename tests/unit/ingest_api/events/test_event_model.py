@@ -19,7 +19,8 @@ from dlt_pipelines.collector.rows import EventRows, RejectedRows
 from dlt_pipelines.collector.stream import Message
 from echolead.events import REASONS as ALL_REASONS
 from echolead.events import LoaderReason, ReceivedRequest, encode
-from ingest_api.events.validation import REASONS, Checked, check_batch
+from ingest_api.events.batch import CheckedBatch, check_batch
+from ingest_api.events.validation import REASONS
 from ingest_api.http.problems import Problem
 from ingest_api.openapi.events import REJECTION_SCHEMA
 from ingest_api.queue.event_store import dead_letters
@@ -106,7 +107,7 @@ def in_one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ")
 
 
-def loaded(checked: Checked) -> tuple[list[str], list[str]]:
+def loaded(checked: CheckedBatch) -> tuple[list[str], list[str]]:
     """The payloads that the loader makes rows of: of what was taken, and of what was refused."""
     request = ReceivedRequest(tenant_id="acme", received_at=datetime.now(UTC), events=checked.accepted)
     line = encode(request)

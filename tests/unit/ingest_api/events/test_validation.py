@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echolead.events import ReceivedRequest, decode_received_request, encode
-from ingest_api.events.validation import MAX_KEYS, Checked, check_batch
+from ingest_api.events.batch import CheckedBatch, check_batch
+from ingest_api.events.validation import MAX_KEYS
 from ingest_api.http.problems import Problem
 from ingest_api.queue.event_store import dead_letters
 
@@ -284,7 +285,7 @@ def check_any(body: bytes) -> None:
         assert_loadable(checked)
 
 
-def assert_loadable(checked: Checked) -> None:
+def assert_loadable(checked: CheckedBatch) -> None:
     """As the loader will: decode the lines, and find text, times and numbers that its columns hold."""
     request = ReceivedRequest(
         tenant_id="t", received_at=datetime.now(UTC), sent_at=checked.sent_at, events=checked.accepted

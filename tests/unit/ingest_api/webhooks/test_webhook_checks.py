@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from ingest_api.http.problems import INVALID_SIGNATURE, STALE_WEBHOOK, Problem
 from ingest_api.webhooks import hubspot, standard
 from ingest_api.webhooks.route import CHECKS, kept_headers
-from ingest_api.webhooks.verification import Accepted, Posted, check_time, matching
+from ingest_api.webhooks.verification import EndpointSecrets, WebhookRequest, check_time, matching
 
 VECTORS = json.loads((Path(__file__).parents[3] / "fixtures/standard_webhooks.json").read_text())["vectors"]
 
 
-def posted(headers: dict[str, str], body: bytes, now: float = 0) -> Posted:
-    return Posted("POST", ["https://collect.test/v1/webhooks/x/y"], headers, body, now)
+def posted(headers: dict[str, str], body: bytes, now: float = 0) -> WebhookRequest:
+    return WebhookRequest("POST", ["https://collect.test/v1/webhooks/x/y"], headers, body, now)
 
 
 @pytest.mark.parametrize("vector", [pytest.param(each, id=each["name"]) for each in VECTORS])
 def test_the_vectors_of_standard_webhooks(vector: dict[str, Any]) -> None:
     request = posted(vector["headers"], vector["payload"].encode(), vector["now"])
-    accepted = Accepted([vector["secret"]])
+    accepted = EndpointSecrets([vector["secret"]])
     if vector["valid"]:
         assert standard.check(request, accepted).delivery_id == vector["headers"]["webhook-id"]
     else:
@@ -76,4 +76,4 @@ def test_whatever_is_sent_is_refused_in_order(source: str, headers: dict[str, st
     """Never an error of ours, and never believed."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" if source == "standard" else "user:a-secret-nobody-guesses"
     with pytest.raises(Problem):
-        CHECKS[source](posted(headers, body, 1_700_000_000), Accepted([secret], token_header="authorization"))
+        CHECKS[source](posted(headers, body, 1_700_000_000), EndpointSecrets([secret], token_header="authorization"))
