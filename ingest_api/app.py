@@ -1,4 +1,4 @@
-"""The application uvicorn serves: the collect route as plain ASGI, everything else FastAPI beside it."""
+"""The application that uvicorn serves: the collect path as plain ASGI, everything else as FastAPI beside it."""
 
 import asyncio
 import gc
@@ -41,13 +41,14 @@ from ingest_api.server.direct import WholeRequest
 from ingest_api.webhooks import route as webhooks
 
 GARBAGE_THRESHOLD = 50_000
-"""Objects between two searches for cycles. A request makes none, and Python's 700 would search at every tenth."""
+"""Objects between two searches for cycles. A request makes no cycle; Python's default of 700 would search at every
+tenth request."""
 
 log = logging.getLogger(__name__)
 
 
 class NotConfigured(Exception):
-    """A setting the collector cannot do without is missing; the message names it."""
+    """A setting that the collector needs is missing; the message names it."""
 
 
 class Ingest:
@@ -72,7 +73,7 @@ class Ingest:
         self._collect_url = collect_path.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the application's life."""
+        """Serve one request, or the application's lifespan."""
         endpoint: Endpoint | None = None
         if scope["type"] == "http":
             endpoint = self._direct.get(scope["path"]) or await self._of_a_tenant(scope)
@@ -103,7 +104,7 @@ class Ingest:
 
 
 class Parts:
-    """What one process is made of, from its settings: opened by `serving`, shared by its routes."""
+    """The parts of one process, made from its settings and shared by its routes; `serving` opens and closes them."""
 
     def __init__(self, settings: Settings) -> None:
         self._queue_url = settings.nats_collector_url.get_secret_value()
@@ -154,11 +155,11 @@ class Parts:
 
     @asynccontextmanager
     async def serving(self, _: FastAPI) -> AsyncIterator[None]:
-        """The application's life: what runs beside it, and the flush at its end."""
+        """The application's lifespan: run the background tasks, and at the end flush the queue."""
         self.drain.install()
         gc.collect()
         gc.set_threshold(GARBAGE_THRESHOLD, 20, 100)
-        gc.freeze()  # what was loaded to start stays, and need not be looked at by every collection
+        gc.freeze()  # what is loaded by now stays, so collections need not look at it
         work = (self.tenants.run(), self.rates.run(), self.bodies.sweep(), self._watch_queue())
         beside = [asyncio.create_task(each) for each in work]
         try:
@@ -172,7 +173,7 @@ class Parts:
             self.people.sign_in.close()
 
     async def _watch_queue(self) -> None:
-        """Connect, however long the queue takes to come up, then check it from time to time until cancelled."""
+        """Connect, however long the queue takes to start, then check it regularly until cancelled."""
         client = await connect(
             self._queue_url,
             name="collector",
@@ -188,8 +189,8 @@ class Parts:
 def create_app(settings: Settings | None = None) -> Ingest:
     """The collector and API, for `uvicorn --factory`.
 
-    It starts without its queue and database, answers 503 while they are missing, and says in `/readyz` what is.
-    Raises `NotConfigured` when it was not told where they are.
+    It starts without its queue and database, answers 503 while they are missing, and names them in `/readyz`.
+    Raises `NotConfigured` without their addresses.
     """
     settings = settings or load_settings()
     parts = Parts(settings)
@@ -199,7 +200,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
         lifespan=parts.serving,
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # it would redirect to whatever host the request names
+        redirect_slashes=False,  # the redirect would go to any host that a request names
     )
     api.add_middleware(BoundedBodies, bodies=parts.bodies, metrics=parts.metrics)
     api.include_router(
@@ -226,7 +227,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
 
 
 def answer_with_problems(api: FastAPI, metrics: Metrics) -> None:
-    """Have the API's errors, Starlette's own included, answered as problem documents."""
+    """Answer the API's errors, also Starlette's own, with problem documents."""
 
     def answer(problem: Problem) -> Response:
         metrics.refused.labels(problem.kind.name).inc()

@@ -20,9 +20,9 @@ OUTER_KEYS = json.JSONDecoder(object_pairs_hook=lambda pairs: [key for key, _ in
 
 
 def split_batch(body: bytes, error: Exception) -> Batch:
-    """Cut a body that does not decode into its events by brackets alone, so that a broken one costs only itself.
+    """The batch of a body that does not decode, cut into its events by brackets.
 
-    Raises `Problem` when what is around the events is broken as well.
+    Raises `Problem` when the part around the events is broken as well.
     """
     found = find_events(body)
     if found is not None:
@@ -35,7 +35,7 @@ def split_batch(body: bytes, error: Exception) -> Batch:
         else:
             refuse_second_list(around)
             return Batch(events=[Raw(event) for event in events], sent_at=envelope.sent_at)
-    sentence = str(error) if isinstance(error, msgspec.DecodeError) else "it is nested too deep or no text"
+    sentence = str(error) if isinstance(error, msgspec.DecodeError) else "it is nested too deep or not UTF-8"
     raise Problem(NOT_A_BATCH, f'Send {{"sent_at": …, "events": [event, …]}} as JSON: {sentence}.')
 
 
@@ -66,7 +66,7 @@ def find_events(body: bytes) -> tuple[int, int, list[bytes]] | None:
 def structure(body: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Brackets, commas and strings with their places, and how many levels each goes down (+) or up (-).
 
-    Brackets are told one by one near the surface, deeper ones together. Ends after `MAX_SPLIT_TOKENS`.
+    Near the surface each bracket is one item, deeper down a run of brackets is one. Ends after `MAX_SPLIT_TOKENS`.
     """
     depth = 0
     for token in islice(TOKEN.finditer(body), MAX_SPLIT_TOKENS):
@@ -81,12 +81,12 @@ def structure(body: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 
 def refuse_second_list(body: bytes) -> None:
-    """Raises `Problem` for a body, known to decode, with two lists of events, of which only the last would be read."""
+    """Raises `Problem` for a body, known to decode, with two lists `events`: the decoder reads only the last one."""
     if body.count(b"events") < 2 and b"\\u" not in body:
         return
     try:
         keys = OUTER_KEYS.decode(body.decode())
     except (RecursionError, UnicodeDecodeError):
-        return  # the event that it is in is refused for it
+        return  # the event with this text is rejected for it
     if keys.count("events") > 1:
         raise Problem(NOT_A_BATCH, "The body has the key `events` twice; send one list.")

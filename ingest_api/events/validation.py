@@ -19,8 +19,8 @@ from echolead.events import (
 )
 
 MAX_NESTING = 64
-# In all objects of an event together. The script's widest event has 41; what has 1,000 is a dump of somebody's own
-# data, of which every key would be one more that queries and people have to tell apart.
+# In all objects of an event together. The widest event of the script has 41. An event with 1,000 is a dump of other
+# data, and each key is one more in every query.
 MAX_KEYS = 1_000
 LEAST_BYTES_OF_KEYS = MAX_KEYS * len('"":0,')
 LEAST_BRACKETS = 2  # of an event: its own and those of its page
@@ -30,12 +30,12 @@ MAX_KEY_SHOWN = 64
 
 NUL_TEXT = re.compile(rb"\\u0000")  # half again as fast as `in`, and every request pays for it
 NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-# One that does not end goes to the end of the body, or each quote in it would be looked at to the end again.
+# An open string matches up to the end of the body; otherwise every quote in it would be tried up to the end again.
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 LEVELS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 LEVEL_OF_BYTE = {bracket[0]: level for bracket, level in LEVELS.items()}
 NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-# What the decoder calls truncated: a high surrogate that ends its text, or that no escape follows.
+# The decoder calls these truncated: a high surrogate at the end of a string, or without an escape after it.
 LONE_HIGH_SURROGATE = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u)")
 
 
@@ -52,11 +52,10 @@ class EventRejected(Exception):
 
 
 def checks_for(body: bytes, events: int, is_plain: bool) -> list[Callable[[bytes], None]]:
-    """What every event of this body must be checked for before it is decoded, as the decoder lets it pass in fields
-    it does not know; nothing for nearly all that scripts send.
+    """The checks that each event of this body needs before it is decoded; none for nearly every body of the script.
 
-    One look at the body is cheaper than one at each event, unless it is known to find something: many events have many
-    brackets together.
+    The decoder skips fields that it does not know, so these checks look at the bytes. One look at the whole body is
+    cheaper than one at each event, unless it is known to find something: many events together have many brackets.
     """
     checks: list[Callable[[bytes], None]] = []
     if len(body) > MAX_EVENT_BYTES:
@@ -67,7 +66,7 @@ def checks_for(body: bytes, events: int, is_plain: bool) -> list[Callable[[bytes
         checks.append(check_nesting)
     if len(body) > LEAST_BYTES_OF_KEYS:
         checks.append(check_keys)
-    if b"\\" in body and NUL_TEXT.search(body):  # scripts hardly ever escape anything, and one character is found fast
+    if b"\\" in body and NUL_TEXT.search(body):  # few bodies have a backslash, and one character is found fast
         checks.append(check_nul)
     return checks
 
@@ -81,7 +80,7 @@ def check_size(content: bytes) -> None:
 
 
 def check_text(content: bytes) -> None:
-    """Raises `EventRejected` for bytes that are no text."""
+    """Raises `EventRejected` for bytes that are not UTF-8."""
     if not is_utf8(content):
         raise EventRejected("invalid_unicode", "The event is not UTF-8.")
 
@@ -93,7 +92,7 @@ def check_nesting(content: bytes) -> None:
 
 
 def check_keys(content: bytes) -> None:
-    """Raises `EventRejected` for more keys than an event may have in all its objects."""
+    """Raises `EventRejected` for more than `MAX_KEYS` keys in all objects of an event."""
     if (
         len(content) > LEAST_BYTES_OF_KEYS
         and content.count(b":") > MAX_KEYS
@@ -103,17 +102,17 @@ def check_keys(content: bytes) -> None:
 
 
 def check_nul(content: bytes) -> None:
-    """Raises `EventRejected` for a text with the character U+0000."""
+    """Raises `EventRejected` for a string with the character U+0000."""
     if NUL_TEXT.search(content) and NUL_ESCAPE.search(content):  # the second is a hundred times slower
         raise EventRejected("nul_character", "A text holds the character U+0000, which databases do not keep.")
 
 
 def is_without_repeated_keys(body: bytes) -> bool:
-    """Whether no object in the body can have a key twice; false also for JSON that is spelled in a way of its own, and
-    for bytes that are no text.
+    """Whether no object in the body has a key twice. False also for JSON in another layout, and for bytes that are not
+    UTF-8.
 
-    What comes out of an encoder byte by byte as it went into the decoder has lost no key on the way, and browsers spell
-    JSON as our encoder does. That is 5 µs for a request with one event; every look at the keys themselves costs more.
+    If decoding and encoding give back the same bytes, no key was lost. Browsers write JSON as our encoder does. This
+    takes 5 µs for a request with one event; a look at the keys themselves takes longer.
     """
     try:
         return encode(decode_anything(body)) == body
@@ -174,7 +173,7 @@ def is_storable(moment: datetime | None) -> bool:
 
 
 def is_utf8(content: bytes) -> bool:
-    """Whether the bytes are text."""
+    """Whether the bytes are UTF-8."""
     if content.isascii():
         return True
     try:

@@ -1,4 +1,4 @@
-"""Bodies of the API's own routes, signing in above all, under the limits of all others: bytes, time, memory."""
+"""The limits of bytes, time and memory for bodies of the API's own routes, above all signing in."""
 
 from starlette.types import ASGIApp
 
@@ -12,7 +12,7 @@ READ_THEIR_OWN = ("/v1/events", "/v1/webhooks/")
 
 
 class BoundedBodies:
-    """ASGI middleware: has a body read whole, within the limits of `Bodies`, before the application sees any of it."""
+    """ASGI middleware: reads a whole body within the limits of `Bodies` before the application is called."""
 
     def __init__(self, app: ASGIApp, bodies: Bodies, metrics: Metrics) -> None:
         self._app = app

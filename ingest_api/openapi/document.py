@@ -13,7 +13,7 @@ from ingest_api.openapi.webhooks import describe_webhooks
 TAGS = [
     {"name": "events", "description": "Events in, from pages and from servers"},
     {"name": "script", "description": "What pages load"},
-    {"name": "webhooks", "description": "What Chatwoot and the CRMs tell"},
+    {"name": "webhooks", "description": "Webhooks of Chatwoot and the CRMs"},
     {"name": "sessions", "description": "Sign in, and who is signed in"},
     {"name": "health", "description": "Whether the process answers, and whether events would be stored"},
     {"name": "problems", "description": "What the type of a problem document means"},

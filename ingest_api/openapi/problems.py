@@ -73,7 +73,7 @@ def _problem_response(kinds: list[ProblemType]) -> dict[str, Any]:
 PREFLIGHT: dict[str, Any] = {
     "summary": "Whether a page may post here (CORS preflight)",
     "responses": {
-        "204": {"description": "The allowing headers are there when it may"},
+        "204": {"description": "With the allowing headers if it may"},
         **problem_responses(UNKNOWN_HOST, TENANTS_UNAVAILABLE),
     },
 }

@@ -1,4 +1,4 @@
-"""The sessions as OpenAPI: examples, every problem they can answer, and how a session is shown."""
+"""The sessions as OpenAPI: examples, every problem they can answer, and how a session is sent."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ SESSION = {"token": "eyJhbGciOi…", "token_type": "bearer", "expires_in_seconds
 
 
 def describe_sessions(document: dict[str, Any]) -> None:
-    """Complete what FastAPI knows of the sessions' routes."""
+    """Complete FastAPI's description of the sessions' routes."""
     sign_in, me = document["paths"]["/v1/login"]["post"], document["paths"]["/v1/me"]["get"]
     sign_out = document["paths"]["/v1/logout"]["post"]
     sign_in["security"] = []

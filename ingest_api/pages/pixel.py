@@ -75,7 +75,7 @@ def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:
 
 
 def storable(text: str) -> str:
-    """An address as the databases keep it: cut, without NUL and without bytes that are no text."""
+    """An address as the databases keep it: cut, without NUL, and valid UTF-8."""
     return text[:MAX_ADDRESS].replace("\0", "").encode(errors="replace").decode()
 
 

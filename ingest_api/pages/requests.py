@@ -39,7 +39,7 @@ class PageRequest(Struct, frozen=True):
 
 
 class PageRequests:
-    """Admits the requests of pages and answers those that are refused; shared by the endpoints of the collect path."""
+    """Admits or refuses the requests of pages; shared by the endpoints of the collect path."""
 
     def __init__(
         self,

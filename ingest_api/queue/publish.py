@@ -1,8 +1,8 @@
 """Group commit: requests that wait while messages are on their way to disk leave together as the next message.
 
 The queue syncs every message to disk before it acknowledges it, so its rate is the disk's rate of syncs. One message
-that carries many requests buys the rate back, and there is no timer: a request that finds nothing under way is sent
-at the end of the same turn of the event loop (docs/decisions/0004-collector-hot-path.md).
+that carries many requests makes up for that. There is no timer: if no message is on its way, a request leaves at the
+end of the same turn of the event loop (docs/decisions/0004-collector-hot-path.md).
 """
 
 import asyncio
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Failure(Enum):
-    """Why the queue did not take a message, as a sentence for the person who reads the answer."""
+    """Why the queue did not store a message, as a sentence for the answer."""
 
     DISCONNECTED = "The queue is not reachable."
     SLOW = "The queue did not acknowledge in time."
@@ -53,7 +53,7 @@ PublishCallback = Callable[[Failure | None], object]
 
 
 class QueueUnavailable(Exception):
-    """What was to be published may or may not be stored; sending it again is safe, and later may work."""
+    """The line may or may not be stored. Sending it again is safe and may work later."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.value)
@@ -61,7 +61,7 @@ class QueueUnavailable(Exception):
 
 
 class MessageTooLarge(Exception):
-    """One request is more than the queue takes in a message; sending it again will not help."""
+    """One request is larger than a message of the queue may be. Sending it again does not help."""
 
 
 async def await_callback(start: Callable[[Callable[[T], None]], None]) -> T:
@@ -105,7 +105,7 @@ class Group:
 
 
 class Lane:
-    """The groups of one subject: at most `MAX_IN_FLIGHT` on their way, the others in order behind them."""
+    """The groups of one subject: at most `MAX_IN_FLIGHT` on their way, the others wait in order."""
 
     __slots__ = ("in_flight", "publisher", "scheduled", "subject", "tenant_id", "waiting")
 
@@ -149,7 +149,7 @@ class Lane:
             group = self.waiting.popleft()
             if not group.is_settled:
                 self.in_flight += 1
-                self.publisher.start(self, group)  # which calls `send` again when it is done
+                self.publisher.start(self, group)  # calls `send` again at its end
 
     def fail(self, failure: Failure) -> None:
         """Give up on the groups that have not been sent."""
@@ -165,7 +165,7 @@ class Publisher:
         self.loop: asyncio.AbstractEventLoop
         self.client: Client | None = None
         self.refusal: Failure | None = Failure.DISCONNECTED
-        """Why nothing is published at the moment; None when the queue takes messages."""
+        """Why nothing is published at the moment; None when the queue accepts messages."""
         self._jetstream: JetStreamContext
         self._lanes: dict[str, Lane] = {}
         self._sending: set[asyncio.Task[Failure | None]] = set()
@@ -176,7 +176,7 @@ class Publisher:
         self.connections = 0
         self._is_lazy = False
         self.failed_at = float("-inf")
-        """When the queue last did not store what it was sent, by the loop's clock; forgotten as it stores something."""
+        """When the queue last failed to store a message, by the loop's clock; reset when it stores one."""
         self.last_failure = Failure.SLOW
 
     def open(self, client: Client) -> None:
@@ -198,8 +198,8 @@ class Publisher:
     async def publish(self, subject: str, line: bytes, events: int = 0, *, message_id: str = "") -> None:
         """Return when `line` is durable on `subject`; it holds `events` accepted events.
 
-        With a `message_id` that the stream has seen within its duplicate window nothing more is stored, which counts
-        as durable. Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`;
+        If the stream has seen `message_id` within its duplicate window, nothing more is stored, and the line counts as
+        durable. Raises `QueueUnavailable` when the line is not known to be durable within `DEADLINE_SECONDS`, and
         `MessageTooLarge`.
         """
         failure: Failure | None = await await_callback(
@@ -241,7 +241,7 @@ class Publisher:
         task.add_done_callback(partial(self._sent, lane, group))
 
     async def disconnected(self) -> None:
-        """Called when the connection breaks: no acknowledgement will come for what is under way."""
+        """Call when the connection breaks: messages on their way will not be acknowledged."""
         self.connections += 1
         self.sync_unknown.set()
         for task in self._sending:
@@ -250,7 +250,7 @@ class Publisher:
             lane.fail(Failure.DISCONNECTED)
 
     async def close(self) -> None:
-        """Wait for what is under way, refuse everything new, and close the connection."""
+        """Wait for messages on their way, refuse new ones, and close the connection."""
         self.refusal = Failure.STOPPING
         # Bounded: every group has a deadline, and those that wait leave as others are done.
         while self._sending or any(lane.waiting for lane in self._lanes.values()):
@@ -293,7 +293,7 @@ class Publisher:
         return None
 
     def _suspect(self, client: Client) -> None:
-        """Stop publishing until the queue answers again: what is sent to a hung server piles up in our memory."""
+        """Stop publishing until the queue answers again: messages to a hung server fill our memory."""
         self.refusal = Failure.SLOW
         for lane in self._lanes.values():
             lane.fail(Failure.SLOW)
@@ -301,7 +301,7 @@ class Publisher:
             self._probe = self.loop.create_task(self._wait_for_answer(client))
 
     async def _wait_for_answer(self, client: Client) -> None:
-        """Ask until the queue answers. Not with `client.flush`: a PONG after its time-out ends the client's reading."""
+        """Ask until the queue answers. `client.flush` must not be used: a PONG after its time-out stops the client."""
         unanswered = 0
         while self.refusal is Failure.SLOW:
             try:

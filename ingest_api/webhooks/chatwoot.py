@@ -18,8 +18,8 @@ from ingest_api.webhooks.verification import (
 def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     """Verify the sender by `X-Chatwoot-Signature`, or by the address where that is allowed.
 
-    An endpoint that may be unsigned and has a secret still refuses a wrong signature; without a secret it ignores
-    signatures, as some versions show another secret than they sign with (chatwoot/chatwoot issue 13809).
+    An endpoint that allows unsigned webhooks and has a secret still refuses a wrong signature. Without a secret it
+    ignores signatures: some versions show another secret than they sign with (chatwoot/chatwoot issue 13809).
     Raises `Problem`.
     """
     signature = request.headers.get("x-chatwoot-signature", "")
@@ -33,5 +33,5 @@ def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     if found is None:
         raise not_signed("X-Chatwoot-Signature")
     check_time(time, request.now)
-    # Chatwoot does not sign its delivery id: what is sent again is told by the signature.
+    # Chatwoot does not sign its delivery id, so repeats are recognised by the signature.
     return Verification("signature", delivery_id or digest_of(request.body), found.decode())

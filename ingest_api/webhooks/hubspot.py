@@ -23,8 +23,8 @@ DECODED = {
 def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     """Verify the sender by `X-HubSpot-Signature-v3`; the timestamp is in milliseconds.
 
-    HubSpot signs the address it was given, which behind a proxy is not the one we see: each of `request.urls` may be
-    it. Nobody gains by that, as the word in the path is our endpoint's alone. Raises `Problem`.
+    HubSpot signs the address it was given. Behind a proxy the request arrives with another one, so each of
+    `request.urls` is tried. That is safe: the word in the path belongs to this endpoint only. Raises `Problem`.
     """
     time = request.headers.get("x-hubspot-request-timestamp", "")
     expected = []
@@ -40,7 +40,7 @@ def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
 
 
 def decoded(url: str) -> str:
-    """The address as HubSpot signs it; escapes other than its twelve stay."""
+    """The address as HubSpot signs it: it decodes twelve escapes and no others."""
     for escape, character in DECODED.items():
         url = url.replace(escape, character).replace(escape.lower(), character)
     return url

@@ -122,11 +122,11 @@ def router(webhooks: Webhooks) -> APIRouter:
     @routes.post(
         "/v1/webhooks/{source}/{endpoint}",
         tags=["webhooks"],
-        summary="Take a webhook of Chatwoot, a CRM, or any sender of Standard Webhooks",
+        summary="Receive a webhook of Chatwoot, a CRM, or any sender of Standard Webhooks",
         openapi_extra=WEBHOOK_DOCUMENTATION,
         response_class=Response,
     )
-    async def take_webhook(request: Request) -> Response:
+    async def receive_webhook(request: Request) -> Response:
         """Answers 200 once the request is on the queue's disk. Its content is read later.
 
         `endpoint` is the unguessable word that `echolead webhook add` makes. It determines the tenant, the product and

@@ -17,10 +17,10 @@ from ingest_api.webhooks.verification import (
 
 
 def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
-    """Verify the sender by `webhook-signature`, of which only version 1 is known here.
+    """Verify the sender by `webhook-signature`, version 1.
 
-    The library of the same name decodes the body as text and cannot tell a late webhook from a forged one; its
-    vectors are our tests. Raises `Problem`.
+    The library of the same name decodes the body as text and raises the same error for a late webhook as for a forged
+    one. The tests use its vectors. Raises `Problem`.
     """
     delivery_id = request.headers.get("webhook-id", "")
     time = request.headers.get("webhook-timestamp", "")
@@ -34,7 +34,7 @@ def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
 
 
 def signatures(header: str) -> list[bytes]:
-    """The version 1 signatures of a header; what is no base64 and other versions are left out."""
+    """The version 1 signatures of a header, without those that are not base64."""
     found = []
     for each in header.split():
         version, _, text = each.partition(",")
