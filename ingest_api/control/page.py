@@ -23,7 +23,7 @@ def router(sessions: ConsoleSessions) -> APIRouter:
         request: Request, back: str, status: int = 200, more: Mapping[str, str] | None = None, **texts: str
     ) -> HTMLResponse:
         words = sign_in_page.texts(request.headers.get("accept-language", ""))
-        html = sign_in_page.page(words, back=sessions.back(back), **texts)
+        html = sign_in_page.sign_in_html(words, back=sessions.back(back), **texts)
         return HTMLResponse(html, status_code=status, headers={**page_headers, **(more or {})})
 
     @routes.get("/login", include_in_schema=False)

@@ -37,12 +37,12 @@ def router(document: Callable[[], dict[str, Any]]) -> APIRouter:
     @routes.get("/docs")
     async def docs() -> HTMLResponse:
         """Every operation with its parameters, bodies and answers, and the schemas."""
-        return HTMLResponse(page(document()), headers=HEADERS)
+        return HTMLResponse(document_html(document()), headers=HEADERS)
 
     return routes
 
 
-def page(document: dict[str, Any]) -> str:
+def document_html(document: dict[str, Any]) -> str:
     """The page's HTML; everything from the document is escaped."""
     title = escape(document["info"]["title"])
     operations = (

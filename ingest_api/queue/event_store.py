@@ -36,7 +36,7 @@ class EventStore:
             self._publish(f"events.{request.tenant_id}", encode(request), len(batch.accepted), callback)
             return
         # Written before anything is stored: once events are stored, a failure here could not be answered.
-        lines = b"\n".join(dead_letters(request, batch))
+        lines = b"\n".join(dead_letter_lines(request, batch))
 
         def count(problem: Problem | None) -> None:
             if problem is None:
@@ -72,7 +72,7 @@ def not_stored(error: QueueUnavailable | MessageTooLarge) -> Problem:
     return Problem(QUEUE_UNAVAILABLE, f"{error} Send the same request again.")
 
 
-def dead_letters(request: ReceivedRequest, batch: CheckedBatch) -> list[bytes]:
+def dead_letter_lines(request: ReceivedRequest, batch: CheckedBatch) -> list[bytes]:
     """One line for each rejected event, with its bytes."""
     lines = []
     for rejection in batch.rejected:

@@ -104,7 +104,7 @@ class Group:
                     log.exception("the callback of a published request failed")
 
 
-class Lane:
+class PendingGroups:
     """The groups of one subject: at most `MAX_IN_FLIGHT` on their way, the others wait in order."""
 
     __slots__ = ("in_flight", "publisher", "scheduled", "subject", "tenant_id", "waiting")
@@ -167,7 +167,7 @@ class Publisher:
         self.refusal: Failure | None = Failure.DISCONNECTED
         """Why nothing is published at the moment; None when the queue accepts messages."""
         self._jetstream: JetStreamContext
-        self._lanes: dict[str, Lane] = {}
+        self._pending: dict[str, PendingGroups] = {}
         self._sending: set[asyncio.Task[Failure | None]] = set()
         self._probe: asyncio.Task[None] | None = None
         self.sync_unknown = asyncio.Event()
@@ -227,18 +227,18 @@ class Publisher:
             raise QueueUnavailable(Failure.LAZY_DISK if self._is_lazy else Failure.NOT_ASKED)
         if len(line) > client.max_payload:
             raise MessageTooLarge
-        lane = self._lanes.get(subject)
-        if lane is None:
-            lane = self._lanes[subject] = Lane(self, subject)
-        lane.join(line, events, message_id, callback)
+        pending = self._pending.get(subject)
+        if pending is None:
+            pending = self._pending[subject] = PendingGroups(self, subject)
+        pending.join(line, events, message_id, callback)
 
-    def start(self, lane: Lane, group: Group) -> None:
+    def start(self, pending: PendingGroups, group: Group) -> None:
         """Send a group in a task of its own."""
         payload = b"\n".join(group.lines)
         timeout_seconds = group.deadline - self.loop.time()
-        task = self.loop.create_task(self._store(lane.subject, payload, group.message_id, timeout_seconds))
+        task = self.loop.create_task(self._store(pending.subject, payload, group.message_id, timeout_seconds))
         self._sending.add(task)
-        task.add_done_callback(partial(self._sent, lane, group))
+        task.add_done_callback(partial(self._sent, pending, group))
 
     async def disconnected(self) -> None:
         """Call when the connection breaks: messages on their way will not be acknowledged."""
@@ -246,14 +246,14 @@ class Publisher:
         self.sync_unknown.set()
         for task in self._sending:
             task.cancel()
-        for lane in self._lanes.values():
-            lane.fail(Failure.DISCONNECTED)
+        for pending in self._pending.values():
+            pending.fail(Failure.DISCONNECTED)
 
     async def close(self) -> None:
         """Wait for messages on their way, refuse new ones, and close the connection."""
         self.refusal = Failure.STOPPING
         # Bounded: every group has a deadline, and those that wait leave as others are done.
-        while self._sending or any(lane.waiting for lane in self._lanes.values()):
+        while self._sending or any(pending.waiting for pending in self._pending.values()):
             await asyncio.gather(*self._sending, return_exceptions=True)
             await asyncio.sleep(0)
         if self._probe is not None:
@@ -261,9 +261,9 @@ class Publisher:
         if self.client is not None:
             await self.client.close()
 
-    def _sent(self, lane: Lane, group: Group, task: asyncio.Task[Failure | None]) -> None:
+    def _sent(self, pending: PendingGroups, group: Group, task: asyncio.Task[Failure | None]) -> None:
         self._sending.discard(task)
-        lane.in_flight -= 1
+        pending.in_flight -= 1
         failure = Failure.DISCONNECTED if task.cancelled() else task.result()  # cancelled by `disconnected`
         group.settle(failure)
         if failure is None:
@@ -271,12 +271,12 @@ class Publisher:
             self.metrics.publish_seconds.observe(perf_counter() - group.started)
             self.metrics.group_requests.inc(len(group.lines))
             if group.events:
-                self.metrics.count_accepted(lane.tenant_id, group.events)
+                self.metrics.count_accepted(pending.tenant_id, group.events)
         elif failure is not Failure.DISCONNECTED:
             self.failed_at, self.last_failure = self.loop.time(), failure
             if failure is Failure.SLOW and self.client is not None:
                 self._suspect(self.client)
-        lane.send()
+        pending.send()
 
     async def _store(self, subject: str, payload: bytes, message_id: str, timeout_seconds: float) -> Failure | None:
         headers = {"Nats-Msg-Id": message_id} if message_id else None
@@ -295,8 +295,8 @@ class Publisher:
     def _suspect(self, client: Client) -> None:
         """Stop publishing until the queue answers again: messages to a hung server fill our memory."""
         self.refusal = Failure.SLOW
-        for lane in self._lanes.values():
-            lane.fail(Failure.SLOW)
+        for pending in self._pending.values():
+            pending.fail(Failure.SLOW)
         if self._probe is None or self._probe.done():
             self._probe = self.loop.create_task(self._wait_for_answer(client))
 

@@ -15,7 +15,7 @@ from ingest_api.webhooks.verification import (
 )
 
 
-def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     """Verify the sender by `X-Chatwoot-Signature`, or by the address where that is allowed.
 
     An endpoint that allows unsigned webhooks and has a secret still refuses a wrong signature. Without a secret it

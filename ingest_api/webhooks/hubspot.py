@@ -20,7 +20,7 @@ DECODED = {
 }  # fmt: skip
 
 
-def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     """Verify the sender by `X-HubSpot-Signature-v3`; the timestamp is in milliseconds.
 
     HubSpot signs the address it was given. Behind a proxy the request arrives with another one, so each of

@@ -13,7 +13,7 @@ from ingest_api.webhooks.verification import (
 )
 
 
-def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     """Verify the sender by `Authorization: Basic …`. Raises `Problem`."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     try:

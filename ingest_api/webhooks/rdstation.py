@@ -11,7 +11,7 @@ from ingest_api.webhooks.verification import (
 )
 
 
-def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     """Verify the sender by its token, bare or after `Bearer`, or by the address where allowed. Raises `Problem`."""
     presented = request.headers.get(endpoint.token_header, "")
     if endpoint.allow_unsigned and not (presented and endpoint.secrets):

@@ -30,12 +30,12 @@ from ingest_api.queue.publish import MessageTooLarge, Publisher, QueueUnavailabl
 from ingest_api.webhooks import chatwoot, hubspot, pipedrive, rdstation, standard
 from ingest_api.webhooks.verification import EndpointSecrets, Verification, WebhookRequest
 
-CHECKS: Mapping[str, Callable[[WebhookRequest, EndpointSecrets], Verification]] = {
-    "chatwoot": chatwoot.check,
-    "hubspot": hubspot.check,
-    "pipedrive": pipedrive.check,
-    "rdstation": rdstation.check,
-    "standard": standard.check,
+VERIFY_BY_SOURCE: Mapping[str, Callable[[WebhookRequest, EndpointSecrets], Verification]] = {
+    "chatwoot": chatwoot.verify,
+    "hubspot": hubspot.verify,
+    "pipedrive": pipedrive.verify,
+    "rdstation": rdstation.verify,
+    "standard": standard.verify,
 }
 QUEUED = b'{"status":"queued"}'
 
@@ -143,7 +143,7 @@ def router(webhooks: Webhooks) -> APIRouter:
         try:
             at = time.time()
             arrived = WebhookRequest(request.method, webhooks.urls(request, headers), headers, body, at)
-            verified = CHECKS[webhook.source](arrived, webhooks.secrets(webhook, at))
+            verified = VERIFY_BY_SOURCE[webhook.source](arrived, webhooks.secrets(webhook, at))
             await webhooks.store(webhook, verified, headers, body)
         finally:
             webhooks.bodies.release(len(body))

@@ -16,7 +16,7 @@ from ingest_api.webhooks.verification import (
 )
 
 
-def check(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     """Verify the sender by `webhook-signature`, version 1.
 
     The library of the same name decodes the body as text and raises the same error for a late webhook as for a forged

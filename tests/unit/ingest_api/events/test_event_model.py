@@ -23,7 +23,7 @@ from ingest_api.events.batch import CheckedBatch, check_batch
 from ingest_api.events.validation import REASONS
 from ingest_api.http.problems import Problem
 from ingest_api.openapi.events import REJECTION_SCHEMA
-from ingest_api.queue.event_store import dead_letters
+from ingest_api.queue.event_store import dead_letter_lines
 
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference" / "collector.md"
 GOOD = {
@@ -113,7 +113,7 @@ def loaded(checked: CheckedBatch) -> tuple[list[str], list[str]]:
     line = encode(request)
     events = EventRows([Message("events.acme", 1, 1, line, "")])
     assert events.dead == [], "the loader cannot read what the collector accepted"
-    letters = b"\n".join(dead_letters(request, checked))
+    letters = b"\n".join(dead_letter_lines(request, checked))
     rejected = RejectedRows([Message("dead.acme", 1, 1, letters, "")]).table().to_pylist()
     assert {row["reason"] for row in rejected} <= set(REASONS)
     payloads = [base64.b64decode(row["payload"]).decode() if row["is_base64"] else row["payload"] for row in rejected]

@@ -13,7 +13,7 @@ from echolead.events import ReceivedRequest, decode_received_request, encode
 from ingest_api.events.batch import CheckedBatch, check_batch
 from ingest_api.events.validation import MAX_KEYS
 from ingest_api.http.problems import Problem
-from ingest_api.queue.event_store import dead_letters
+from ingest_api.queue.event_store import dead_letter_lines
 
 GOOD: dict[str, object] = {
     "event_id": "0197c1b2-6f80-7a31-8f4e-0c8a5be4d911",
@@ -296,6 +296,6 @@ def assert_loadable(checked: CheckedBatch) -> None:
         assert "\x00" not in json.dumps(event, ensure_ascii=False)
         UUID(event["event_id"])
         assert 1970 <= datetime.fromisoformat(event["occurred_at"]).year < 2200
-    for line in dead_letters(request, checked):
+    for line in dead_letter_lines(request, checked):
         assert b"\n" not in line
         msgspec.json.decode(line)["payload"].encode()
