@@ -1,12 +1,11 @@
-"""The application uvicorn serves: the collect route as plain ASGI, everything else FastAPI beside it."""
+"""The application that uvicorn serves: the collect path as plain ASGI, everything else as FastAPI beside it."""
 
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,71 +19,77 @@ from echolead.tenancy import Tenants
 from ingest_api.api import health, problem_pages, server_events
 from ingest_api.control import page, sessions
 from ingest_api.http.addresses import IpPolicy, TrustedProxies
+from ingest_api.http.asgi import Endpoint, Receive, Scope, Send, peer_of
 from ingest_api.http.bodies import Bodies
 from ingest_api.http.bounded_bodies import BoundedBodies
 from ingest_api.http.problems import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, Problem, ProblemType
 from ingest_api.http.rates import RateLimits
-from ingest_api.http.responses import Receive, Scope, Send
+from ingest_api.http.received import TraceIds
 from ingest_api.metrics import Metrics
 from ingest_api.openapi import page as document_page
-from ingest_api.openapi.events import describe_collector
-from ingest_api.openapi.sessions import describe_sessions
-from ingest_api.openapi.webhooks import describe_webhooks
+from ingest_api.openapi.document import openapi_document
 from ingest_api.pages.collect import Collect
 from ingest_api.pages.pixel import Pixel
 from ingest_api.pages.redemptions import Redemptions
+from ingest_api.pages.requests import PageRequests
 from ingest_api.pages.script import Script
-from ingest_api.pages.visitor import Identity, VisitorTokens
-from ingest_api.queue.event_store import Intake
+from ingest_api.pages.visitor import Visitor, VisitorTokens
+from ingest_api.queue.event_store import EventStore
 from ingest_api.queue.health import QueueHealth
 from ingest_api.queue.publish import Publisher
-from ingest_api.server.direct import Exchange
+from ingest_api.server.direct import WholeRequest
 from ingest_api.webhooks import route as webhooks
 
 GARBAGE_THRESHOLD = 50_000
-"""Objects between two searches for cycles. A request makes none, and Python's 700 would search at every tenth."""
+"""Objects between two searches for cycles. A request makes no cycle; Python's default of 700 would search at every
+tenth request."""
 
 log = logging.getLogger(__name__)
 
-Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 
 class NotConfigured(Exception):
-    """A setting the collector cannot do without is missing; the message names it."""
+    """A setting that the collector needs is missing; the message names it."""
 
 
 class Ingest:
-    """The ASGI application: what hangs on a collect path is answered directly, the rest goes to `api`."""
+    """The ASGI application: the collect path and what hangs on it are served here, the rest by `api`."""
 
     def __init__(
-        self, api: FastAPI, tenants: Tenants, collect: Collect, beside: Mapping[str, Endpoint], collect_path: str
+        self,
+        api: FastAPI,
+        tenants: Tenants,
+        pages: PageRequests,
+        collect: Collect,
+        beside: Mapping[str, Endpoint],
+        collect_path: str,
     ) -> None:
-        """`beside` by what follows the collect path: `.js`, `.gif`, `/i`."""
+        """`beside` is by what follows the collect path: `.js`, `.gif`, `/i`."""
         self.api = api
         self._collect = collect
         self._tenants = tenants
+        self._pages = pages
         self._endpoints: dict[str, Endpoint] = {"": collect, **beside}
         self._direct = {collect_path + ending: endpoint for ending, endpoint in self._endpoints.items()}
         self._collect_url = collect_path.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the application's life."""
+        """Serve one request, or the application's lifespan."""
         endpoint: Endpoint | None = None
         if scope["type"] == "http":
             endpoint = self._direct.get(scope["path"]) or await self._of_a_tenant(scope)
         await (endpoint or self.api)(scope, receive, send)
 
-    def takes(self, url: bytes) -> bool:
-        """Whether it is a collect path's."""
+    def is_direct(self, url: bytes) -> bool:
+        """Whether it is a collect path."""
         return url == self._collect_url or url.decode("latin-1") in self._tenants.directory.paths
 
-    def take(self, exchange: Exchange) -> bool:
-        """Serve a request that came whole, past ASGI; false where it is not known at once whose it is."""
-        own_path = "" if exchange.url == self._collect_url else exchange.url.decode("latin-1")
-        return self._collect.take(exchange, own_path)
+    def serve_directly(self, request: WholeRequest) -> bool:
+        """Serve a request that arrived whole, past ASGI; false if its tenant must be looked up."""
+        own_path = "" if request.url == self._collect_url else request.url.decode("latin-1")
+        return self._collect.serve_directly(request, own_path)
 
     async def _of_a_tenant(self, scope: Scope) -> Endpoint | None:
-        """The endpoint under a path that a tenant chose for itself. On hosts of the others there is nothing."""
+        """The endpoint under a path that a tenant chose. It exists on the hosts of that tenant only."""
         base, dot, ending = scope["path"].partition(".")
         if not dot and base.endswith("/i"):
             base, ending = base[:-2], "/i"
@@ -92,15 +97,14 @@ class Ingest:
         if endpoint is None:
             return None
         try:
-            peer = scope["client"][0] if scope["client"] else ""
-            tenant, _ = await self._collect.find_tenant(peer, dict(scope["headers"]))
-        except Problem:  # nobody's host, as far as can be told: the endpoint says so in its own way
+            tenant, _ = await self._pages.find_tenant(peer_of(scope), dict(scope["headers"]))
+        except Problem:  # an unknown host: the endpoint answers so in its own way
             return endpoint
         return endpoint if tenant.collect_path == base else None
 
 
 class Parts:
-    """What one process is made of, from its settings: opened by `serving`, shared by its routes."""
+    """The parts of one process, made from its settings and shared by its routes; `serving` opens and closes them."""
 
     def __init__(self, settings: Settings) -> None:
         self._queue_url = settings.nats_collector_url.get_secret_value()
@@ -117,34 +121,45 @@ class Parts:
         self.tenants = Tenants(postgres_url)
         self.bodies = Bodies(settings.collector_in_flight_mb * 1024**2, self.metrics.in_flight_bytes)
         self.proxies = TrustedProxies(settings.trusted_proxies)
-        self.ip_policy = IpPolicy(settings.jwt_secret.get_secret_value())
-        self.intake = Intake(self.publisher, self.metrics)
+        self.event_store = EventStore(self.publisher, self.metrics)
+        self.traces = TraceIds()
         self.rates = RateLimits(
             postgres_url,
             settings.jwt_secret.get_secret_value(),
             settings.events_per_minute_of_address,
             settings.events_per_minute,
         )
+        self.pages = PageRequests(
+            self.tenants,
+            self.rates,
+            self.bodies,
+            self.proxies,
+            IpPolicy(settings.jwt_secret.get_secret_value()),
+            self.traces,
+            self.metrics,
+        )
         self.redemptions = Redemptions(postgres_url)
         self.vault = Vault.of_collector(settings) if settings.collector_secret_keys.get_secret_value() else None
         self.webhooks = webhooks.Webhooks(
-            self.intake,
+            self.publisher,
+            self.metrics,
+            self.traces,
             self.tenants,
             self.bodies,
             self.proxies,
             self.vault,
             settings.collector_url.rstrip("/"),
         )
-        self.people = sessions.Sessions.of(settings, self.proxies)
+        self.people = sessions.ConsoleSessions.of(settings, self.proxies)
         self.drain = health.Drain(settings.collector_drain_seconds)
 
     @asynccontextmanager
     async def serving(self, _: FastAPI) -> AsyncIterator[None]:
-        """The application's life: what runs beside it, and the flush at its end."""
+        """The application's lifespan: run the background tasks, and at the end flush the queue."""
         self.drain.install()
         gc.collect()
         gc.set_threshold(GARBAGE_THRESHOLD, 20, 100)
-        gc.freeze()  # what was loaded to start stays, and need not be looked at by every collection
+        gc.freeze()  # what is loaded by now stays, so collections need not look at it
         work = (self.tenants.run(), self.rates.run(), self.bodies.sweep(), self._watch_queue())
         beside = [asyncio.create_task(each) for each in work]
         try:
@@ -158,7 +173,7 @@ class Parts:
             self.people.sign_in.close()
 
     async def _watch_queue(self) -> None:
-        """Connect, however long the queue takes to come up, then check it from time to time until cancelled."""
+        """Connect, however long the queue takes to start, then check it regularly until cancelled."""
         client = await connect(
             self._queue_url,
             name="collector",
@@ -174,8 +189,8 @@ class Parts:
 def create_app(settings: Settings | None = None) -> Ingest:
     """The collector and API, for `uvicorn --factory`.
 
-    It starts without its queue and database, answers 503 while they are missing, and says in `/readyz` what is.
-    Raises `NotConfigured` when it was not told where they are.
+    It starts without its queue and database, answers 503 while they are missing, and names them in `/readyz`.
+    Raises `NotConfigured` without their addresses.
     """
     settings = settings or load_settings()
     parts = Parts(settings)
@@ -185,7 +200,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
         lifespan=parts.serving,
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # it would redirect to whatever host the request names
+        redirect_slashes=False,  # the redirect would go to any host that a request names
     )
     api.add_middleware(BoundedBodies, bodies=parts.bodies, metrics=parts.metrics)
     api.include_router(
@@ -193,36 +208,26 @@ def create_app(settings: Settings | None = None) -> Ingest:
             parts.drain, parts.queue_health, parts.tenants, parts.metrics, parts.proxies
         )
     )  # fmt: skip
-    api.include_router(server_events.router(parts.intake, parts.rates, parts.tenants, parts.bodies))
+    api.include_router(server_events.router(parts.event_store, parts.rates, parts.tenants, parts.bodies, parts.traces))
     api.include_router(webhooks.router(parts.webhooks))
     api.include_router(sessions.router(parts.people))
     api.include_router(page.router(parts.people))
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
-    api.openapi = partial(openapi_with_collector, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
+    api.openapi = partial(openapi_document, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]
     api.include_router(document_page.router(api.openapi))
-    collect = Collect(parts.intake, parts.rates, parts.tenants, parts.bodies, parts.proxies, parts.ip_policy)
+    collect = Collect(parts.pages, parts.event_store)
+    tokens = VisitorTokens(settings.jwt_secret.get_secret_value())
     beside: dict[str, Endpoint] = {
-        ".js": Script(settings.script_file, collect),
-        ".gif": Pixel(collect),
-        "/i": Identity(collect, VisitorTokens(settings.jwt_secret.get_secret_value()), parts.redemptions, parts.vault),
+        ".js": Script(settings.script_file, parts.pages),
+        ".gif": Pixel(parts.pages, parts.event_store),
+        "/i": Visitor(parts.pages, tokens, parts.redemptions, parts.vault),
     }
-    return Ingest(api, parts.tenants, collect, beside, settings.collect_path)
-
-
-def openapi_with_collector(api: FastAPI, original: Any, collect_path: str) -> dict[str, Any]:
-    """FastAPI's document with the routes it does not know."""
-    if api.openapi_schema is None:
-        document: dict[str, Any] = original()
-        describe_webhooks(document)
-        describe_sessions(document)
-        describe_collector(document, collect_path)
-        api.openapi_schema = document
-    return api.openapi_schema
+    return Ingest(api, parts.tenants, parts.pages, collect, beside, settings.collect_path)
 
 
 def answer_with_problems(api: FastAPI, metrics: Metrics) -> None:
-    """Have the API's errors, Starlette's own included, answered as problem documents."""
+    """Answer the API's errors, also Starlette's own, with problem documents."""
 
     def answer(problem: Problem) -> Response:
         metrics.refused.labels(problem.kind.name).inc()

@@ -1,4 +1,4 @@
-"""What the collector counts, for Prometheus; with several workers each counts, and any of them can tell the sum."""
+"""The collector's metrics for Prometheus. With several workers each one counts, and each can render the sum."""
 
 import os
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Metrics:
         )
         self.webhooks = Counter(
             "echolead_collector_webhooks_accepted",
-            "Webhooks answered with 200: their sender was told, and they are durable in the queue.",
+            "Webhooks answered with 200: their sender is verified, and they are durable in the queue.",
             ["tenant_id", "source"],
             registry=self.registry,
         )
@@ -74,15 +74,15 @@ class Metrics:
         if folder is None:
             return generate_latest(self.registry)
         everyone = CollectorRegistry()
-        everyone.register(Workers(folder))
+        everyone.register(SharedCounts(folder))
         return generate_latest(everyone)
 
 
-class Workers(Collector):
-    """What the workers have shared in `folder`.
+class SharedCounts(Collector):
+    """The sums of the counts that the workers share in `folder`.
 
-    A worker that starts makes an empty file before it gives it a length, and leaves it so if it is killed in between.
-    `prometheus_client` cannot read such a file; there is nothing in it yet.
+    A worker creates an empty file before it gives the file a length. If it is killed in between, the file stays empty,
+    and `prometheus_client` cannot read it.
     """
 
     def __init__(self, folder: str) -> None:
@@ -95,7 +95,7 @@ class Workers(Collector):
 
 
 def is_empty(file: Path) -> bool:
-    """Whether nothing is in it, or it is gone, as the gauges of a worker that ended."""
+    """Whether the file is empty or gone. The gauges of a worker that ended are removed."""
     try:
         return file.stat().st_size == 0
     except FileNotFoundError:
@@ -106,5 +106,5 @@ MULTI_PROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def multi_process_dir() -> str | None:
-    """The folder workers share their counts in; `prometheus_client` looks at this variable when it is imported."""
+    """The folder in which workers share their counts; `prometheus_client` reads this variable when it is imported."""
     return os.environ.get(MULTI_PROCESS_DIR)

@@ -28,11 +28,11 @@ READINESS: dict[str, Any] = {
 HEALTHZ: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": {"status": "ok"}}}}}
 READYZ: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "They would",
+        "description": "Events would be stored",
         "content": {"application/json": {"schema": READINESS, "example": {"status": "ready", "missing": []}}},
     },
     503: {
-        "description": "They would not",
+        "description": "Events would not be stored",
         "content": {
             "application/json": {
                 "schema": READINESS,
@@ -47,9 +47,9 @@ NEARBY = (*PRIVATE, *LINK_LOCAL)
 
 
 class Drain:
-    """Serves on for a while after SIGTERM, but no longer ready, so that proxies stop sending before we stop taking.
+    """Serves on for a while after SIGTERM, no longer ready, so that proxies stop sending before the collector stops.
 
-    It stands in front of the server's own handler, which gets the signal `seconds` later, or at once the second time.
+    It wraps the server's own handler, which gets the signal `seconds` later, or at once for a second signal.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -57,7 +57,7 @@ class Drain:
         self.is_draining = False
 
     def install(self) -> None:
-        """Take the signal over; only the main thread may."""
+        """Install the handler; only the main thread may."""
         if threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
@@ -85,7 +85,7 @@ def router(
     """`/healthz`, `/readyz`, `/metrics`."""
     routes = APIRouter(tags=["health"])
 
-    @routes.head("/healthz", include_in_schema=False)  # load balancers ask so
+    @routes.head("/healthz", include_in_schema=False)  # as load balancers ask
     @routes.get("/healthz", summary="Whether the process answers", responses=HEALTHZ)
     async def healthz() -> dict[str, str]:
         """Answers 200 as long as the event loop turns. Restart the process when it does not."""
@@ -105,7 +105,7 @@ def router(
 
     @routes.get("/metrics", include_in_schema=False)
     async def prometheus(request: Request) -> Response:
-        """For machines next to this one: what comes from the public network gets 404."""
+        """For machines in private networks: a request from the public network gets 404."""
         peer = request.client.host if request.client else ""
         client = parse_ip(proxies.client_ip(peer, request.scope["headers"]))
         if client is None or not any(client in network for network in NEARBY):

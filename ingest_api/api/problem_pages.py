@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import PlainTextResponse
 
 from ingest_api.http.problems import NOT_FOUND, PROBLEM_TYPES, Problem, ProblemType
-from ingest_api.openapi.events import problem_responses
+from ingest_api.openapi.problems import problem_responses
 
 BY_NAME = {kind.name: kind for kind in PROBLEM_TYPES}
 
@@ -19,7 +19,7 @@ def router() -> APIRouter:
         "/problems/{name}",
         summary="What a problem type means",
         response_class=PlainTextResponse,
-        responses={200: {"content": {"text/plain": {"example": page(NOT_FOUND)}}}},
+        responses={200: {"content": {"text/plain": {"example": problem_text(NOT_FOUND)}}}},
         openapi_extra={"responses": problem_responses(NOT_FOUND)},
     )
     async def problem_page(name: Annotated[str, Path(examples=[NOT_FOUND.name])]) -> PlainTextResponse:
@@ -27,11 +27,11 @@ def router() -> APIRouter:
         kind = BY_NAME.get(name)
         if kind is None:
             raise Problem(NOT_FOUND, f"There is no problem type {name!r}.")
-        return PlainTextResponse(page(kind))
+        return PlainTextResponse(problem_text(kind))
 
     return routes
 
 
-def page(kind: ProblemType) -> str:
+def problem_text(kind: ProblemType) -> str:
     """The page of one type."""
     return f"{kind.title} ({kind.status})\n\n{kind.advice}\n"

@@ -5,16 +5,16 @@ from starlette.responses import Response
 
 from echolead.events import ReceivedRequest
 from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants
-from ingest_api.events.validation import check_batch
+from ingest_api.events.batch import accepted_body, check_batch
 from ingest_api.http.bodies import Bodies, Disconnected
 from ingest_api.http.problems import INVALID_KEY, TENANTS_UNAVAILABLE, Problem
 from ingest_api.http.rates import RateLimits
-from ingest_api.http.responses import accepted_body
+from ingest_api.http.received import TraceIds, now
 from ingest_api.openapi.events import BATCH_DOCUMENTATION
-from ingest_api.queue.event_store import Intake, now
+from ingest_api.queue.event_store import EventStore
 
 
-def router(intake: Intake, rates: RateLimits, tenants: Tenants, bodies: Bodies) -> APIRouter:
+def router(event_store: EventStore, rates: RateLimits, tenants: Tenants, bodies: Bodies, traces: TraceIds) -> APIRouter:
     """`POST /v1/events`."""
     routes = APIRouter()
 
@@ -27,9 +27,9 @@ def router(intake: Intake, rates: RateLimits, tenants: Tenants, bodies: Bodies) 
         response_class=Response,
     )
     async def store_server_events(request: Request) -> Response:
-        """As the collect path, with `Authorization: Bearer elk_…` to tell the tenant.
+        """As the collect path. The key in `Authorization: Bearer elk_…` names the tenant.
 
-        The address and browser of the caller are a server's and are not kept.
+        The address and user agent of the caller are those of a server and are not kept.
         """
         tenant = await _tenant(tenants, request.headers.get("authorization", ""))
         headers = dict(request.scope["headers"])
@@ -38,22 +38,21 @@ def router(intake: Intake, rates: RateLimits, tenants: Tenants, bodies: Bodies) 
         except Disconnected:
             return Response(status_code=499)
         try:
-            checked = check_batch(body, tenant.default_region)
-            rates.meter(tenant, "").take(len(checked.accepted) + len(checked.rejected))
+            batch = check_batch(body, tenant.default_region)
+            rates.meter(tenant, "").add(len(batch.accepted) + len(batch.rejected))
             received = ReceivedRequest(
                 tenant_id=tenant.tenant_id,
                 received_at=now(),
-                sent_at=checked.sent_at,
+                sent_at=batch.sent_at,
                 host=request.headers.get("host", ""),
-                trace_id=intake.trace_id(headers),
+                trace_id=traces.of(headers),
                 source="server",
-                events=checked.accepted,
+                events=batch.accepted,
             )
-            await intake.store(received, checked)
+            await event_store.store(received, batch)
         finally:
             bodies.release(len(body))
-        content = accepted_body(len(checked.accepted), checked.rejected)
-        return Response(content, status_code=202, media_type="application/json")
+        return Response(accepted_body(batch), status_code=202, media_type="application/json")
 
     return routes
 

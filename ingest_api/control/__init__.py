@@ -1,1 +1,1 @@
-"""Control API: what people and the console ask of EchoLead, beside the collector."""
+"""The API for people and the console: signing in."""

@@ -1,4 +1,4 @@
-"""The sign-in page of the console, which has no place of its own to set a cookie that scripts cannot read."""
+"""The sign-in page of the console. The console itself cannot set a cookie that scripts cannot read."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -11,10 +11,10 @@ from echolead.operational.sign_in import Opened, TooManyAttempts
 from echolead.security import DEVICE, SESSION
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE, cookie_name
 from ingest_api.control import sign_in_page
-from ingest_api.control.sessions import MAX_EMAIL, MAX_PASSWORD, NO_NUL, Sessions
+from ingest_api.control.sessions import MAX_EMAIL, MAX_PASSWORD, NO_NUL, ConsoleSessions
 
 
-def router(sessions: Sessions) -> APIRouter:
+def router(sessions: ConsoleSessions) -> APIRouter:
     """`/login` and `/logout`, for people. Passwords are checked on worker threads."""
     routes = APIRouter()
     page_headers = sign_in_page.headers(sessions.origins)
@@ -23,7 +23,7 @@ def router(sessions: Sessions) -> APIRouter:
         request: Request, back: str, status: int = 200, more: Mapping[str, str] | None = None, **texts: str
     ) -> HTMLResponse:
         words = sign_in_page.texts(request.headers.get("accept-language", ""))
-        html = sign_in_page.page(words, back=sessions.back(back), **texts)
+        html = sign_in_page.sign_in_html(words, back=sessions.back(back), **texts)
         return HTMLResponse(html, status_code=status, headers={**page_headers, **(more or {})})
 
     @routes.get("/login", include_in_schema=False)
@@ -53,7 +53,7 @@ def router(sessions: Sessions) -> APIRouter:
     @routes.get("/logout", include_in_schema=False)
     def sign_out(request: Request) -> RedirectResponse:
         answer = RedirectResponse("/login", status_code=303, headers={"Cache-Control": "no-store"})
-        # A link or picture on somebody else's page must not end a session.
+        # A link or image on another site must not end a session.
         if request.headers.get("sec-fetch-site", "none") != "cross-site":
             sessions.sign_out(request)
             answer.delete_cookie(**_cookie(SESSION_COOKIE, sessions.console_url))
@@ -63,7 +63,7 @@ def router(sessions: Sessions) -> APIRouter:
 
 
 def with_cookies(answer: Response, opened: Opened, console_url: str) -> Response:
-    """`answer` with the session's cookie, and the one by which its device is known the next time."""
+    """`answer` with the session's cookie, and the cookie that identifies the device at the next sign-in."""
     answer.headers["Cache-Control"] = "no-store"
     for plain, token, use in (
         (SESSION_COOKIE, opened.token, SESSION),
@@ -74,9 +74,9 @@ def with_cookies(answer: Response, opened: Opened, console_url: str) -> Response
 
 
 def is_from_own_page(request: Request) -> bool:
-    """Whether a form was sent by our own page: otherwise somebody could sign a visitor in to an account of theirs.
+    """Whether a form was sent by our own page: another site could sign a visitor in to an account of its own.
 
-    Every browser says so in Sec-Fetch-Site or in Origin; a request that says neither is none of the page's.
+    Every browser sends Sec-Fetch-Site or Origin. A request with neither is not from the page.
     """
     fetch_site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if fetch_site is not None and fetch_site != "same-origin":

@@ -1,7 +1,7 @@
 """Sessions: sign in by JSON or by the page, who is signed in, sign out.
 
-A session is a row of the operational database; its token is a JWT that names the row, and the page keeps it in a cookie
-that scripts cannot read. Every request looks up whose it is and what they may do now.
+A session is a row of the operational database. Its token is a JWT that names the row; the page keeps it in a cookie
+that scripts cannot read. Every request looks up the user of the session and their present roles.
 """
 
 from collections.abc import Iterator
@@ -27,17 +27,17 @@ from ingest_api.http.rates import prefix
 MAX_EMAIL = 320
 MAX_PASSWORD = 1024
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes no text with U+0000, not even to look for it
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL refuses a text with U+0000, also in a comparison
 
 
 class Credentials(BaseModel):
-    """What a client signs in with."""
+    """The body of a sign-in."""
 
     email: str = Field(max_length=MAX_EMAIL, pattern=NO_NUL)
     password: SecretStr = Field(max_length=MAX_PASSWORD)
 
 
-class User(BaseModel):
+class SignedInUser(BaseModel):
     """A signed-in user; `tenants` maps each tenant they may see to viewer, operator or admin.
 
     `installation_role` is the least of these where they may see every active tenant, null otherwise.
@@ -51,18 +51,18 @@ class User(BaseModel):
     installation_role: str | None
 
 
-class Session(BaseModel):
-    """A session token, for `Authorization: Bearer …`, and whose it is."""
+class SessionToken(BaseModel):
+    """A session token, for `Authorization: Bearer …`, and its user."""
 
     token: str
     token_type: str = "bearer"  # noqa: S105  # OAuth's name for how it is sent
     expires_in_seconds: int
-    user: User
+    user: SignedInUser
 
 
 @dataclass(frozen=True)
-class Sessions:
-    """What the routes need: the users and their sessions, where the console is, and whose word about addresses counts.
+class ConsoleSessions:
+    """What the routes need: users and sessions, the addresses of console and Dagster, and the trusted proxies.
 
     The page's routes are in `ingest_api.control.page`.
     """
@@ -73,7 +73,7 @@ class Sessions:
     dagster_url: str
 
     @classmethod
-    def of(cls, settings: Settings, proxies: TrustedProxies) -> "Sessions":
+    def of(cls, settings: Settings, proxies: TrustedProxies) -> "ConsoleSessions":
         """As the settings say. Raises `BadKey` when the key of session tokens is missing or short."""
         engine = connect(
             settings.postgres_api_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
@@ -81,7 +81,7 @@ class Sessions:
         return cls(SignIn.of(settings, engine), proxies, settings.console_url, settings.dagster_url)
 
     def open(self, request: Request, email: str, password: str) -> Opened | None:
-        """The session of who signs in with this request, None for a wrong password.
+        """Sign in with this request; None for a wrong e-mail or password.
 
         Raises `TooManyAttempts`, `Problem`.
         """
@@ -91,10 +91,10 @@ class Sessions:
             return self.sign_in.sign_in(email, password, network, self.cookies(request, DEVICE_COOKIE))
 
     def who(self, request: Request) -> SignedIn:
-        """Whose session the request carries, as they are now. Raises `Problem`."""
+        """The user of the request's session with their present roles. Raises `Problem`."""
         tokens = self.tokens(request)
         if len(tokens) > 1:
-            # One of them may have been planted by a neighbouring host, to have its own account used.
+            # A neighbouring host may have set one of them, so that the visitor uses its account.
             raise Problem(NOT_SIGNED_IN, "There are several session cookies. Remove this site's cookies and sign in.")
         with database():
             present = self.sign_in.present(tokens[0]) if tokens else None
@@ -103,13 +103,13 @@ class Sessions:
         return present
 
     def sign_out(self, request: Request) -> None:
-        """End the session the request carries, and with it every copy of its token. Raises `Problem`."""
+        """End the request's session; no copy of its token is valid any more. Raises `Problem`."""
         with database():
             for token in self.tokens(request):
                 self.sign_in.sign_out(token)
 
     def tokens(self, request: Request) -> list[str]:
-        """The session tokens of a request: its bearer's, else those of all cookies of the name."""
+        """The session tokens of a request: the bearer token, else those in all session cookies."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         return [bearer.strip()] if scheme.lower() == "bearer" else self.cookies(request, SESSION_COOKIE)
 
@@ -118,18 +118,18 @@ class Sessions:
         return cookies_named(cookie_name(plain, self.console_url), request.headers.getlist("cookie"))
 
     def back(self, asked: str) -> str:
-        """Where to go after signing in: an address of the console's or Dagster's, else the console itself."""
+        """The address to go to after signing in: `asked` if it is the console's or Dagster's, else the console."""
         is_ours = _origin(asked) in self.origins
         return asked if is_ours and "\\" not in asked and asked.isprintable() else self.console_url
 
     @property
     def origins(self) -> list[str]:
-        """Of the pages that people sign in to see."""
+        """The origins of the console and of Dagster."""
         return list(dict.fromkeys([_origin(self.console_url), _origin(self.dagster_url)]))
 
 
 def _origin(url: str) -> str:
-    """Scheme, host and port; empty for what is no address."""
+    """Scheme, host and port; empty if it is not an address."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -139,18 +139,18 @@ def _origin(url: str) -> str:
 
 @contextmanager
 def database() -> Iterator[None]:
-    """Have a database that does not answer told as a problem that passes."""
+    """Turn the errors of a database that does not answer into a `Problem` with 503."""
     try:
         yield
     except (OperationalError, PoolTimeout) as error:
         raise Problem(SIGN_IN_UNAVAILABLE, "The operational database does not answer.") from error
 
 
-def router(sessions: Sessions) -> APIRouter:
+def router(sessions: ConsoleSessions) -> APIRouter:
     """`POST /v1/login`, `GET /v1/me`, `POST /v1/logout`. Passwords are checked on worker threads."""
     routes = APIRouter(tags=["sessions"])
 
-    @routes.post("/v1/login", summary="Sign in", response_model=Session)
+    @routes.post("/v1/login", summary="Sign in", response_model=SessionToken)
     def sign_in(request: Request, credentials: Credentials) -> JSONResponse:
         """A session token for an e-mail and a password, good for 8 hours or until the session is ended.
 
@@ -163,10 +163,10 @@ def router(sessions: Sessions) -> APIRouter:
             raise Problem(replace(TOO_MANY_SIGN_INS, retry_after_seconds=wait), f"{error}") from None
         if opened is None:
             raise Problem(WRONG_PASSWORD, "The e-mail or the password is not right.")
-        session = Session(token=opened.token, expires_in_seconds=SESSION.lifetime_seconds, user=_user(opened.who))
+        session = SessionToken(token=opened.token, expires_in_seconds=SESSION.lifetime_seconds, user=_user(opened.who))
         return JSONResponse(session.model_dump(), headers=PRIVATE)
 
-    @routes.get("/v1/me", summary="Who is signed in", response_model=User)
+    @routes.get("/v1/me", summary="Who is signed in", response_model=SignedInUser)
     def me(request: Request) -> JSONResponse:
         """The user of the session token, with the roles they have now. 401 without a valid one."""
         return JSONResponse(_user(sessions.who(request)).model_dump(), headers=PRIVATE)
@@ -181,8 +181,8 @@ def router(sessions: Sessions) -> APIRouter:
     return routes
 
 
-def _user(who: SignedIn) -> User:
-    return User(
+def _user(who: SignedIn) -> SignedInUser:
+    return SignedInUser(
         user_id=str(who.user_id),
         email=who.email,
         name=who.name,

@@ -63,7 +63,7 @@ def texts(accept_language: str) -> Texts:
     return PORTUGUESE if accept_language.strip().lower().startswith("pt") else ENGLISH
 
 
-def page(words: Texts, *, back: str, email: str = "", problem: str = "") -> str:
+def sign_in_html(words: Texts, *, back: str, email: str = "", problem: str = "") -> str:
     """The page's HTML; everything that came from a request is escaped."""
     alert = f'<p role="alert">{escape(problem)}</p>' if problem else ""
     return f"""<!doctype html>

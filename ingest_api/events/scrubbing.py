@@ -1,7 +1,7 @@
-"""Secrets and e-mail addresses in the addresses of pages: taken out before an event is stored.
+"""Remove secrets and e-mail addresses from the addresses of pages before an event is stored.
 
-A page behind a password reset, a sign-in or a newsletter link has them in its address, and the script sends the address
-it finds. What tells where a visitor comes from (utm_*, click ids) is never touched (docs/decisions/0013-scrubbing.md).
+The address of a page behind a password reset, a sign-in or a newsletter link holds them, and the script sends the
+address. Parameters that show where a visitor comes from (utm_*, click ids) stay (docs/decisions/0013-scrubbing.md).
 """
 
 import re
@@ -33,25 +33,24 @@ SECRET_WORDS = (
 SECRET_PAIRS = ("session_id", "session-id")  # like the words, but with a prefix's end in them
 SECRET_ENDS = ("token", "secret", "sessid")  # after any letters, as in resetToken
 KEY_ENDS = ("_key", "-key")  # after anything: a `key` alone is mostly a map's
-# A word's prefix ends at the last place it can, and is not tried at every other: a name may have thousands.
+# The prefix is atomic: it ends at the last separator, and no other place is tried. A name may have thousands.
 SECRET_NAME = re.compile(
     rf"((?>.*[_.\[-])?({'|'.join(SECRET_WORDS)}|[a-z]*({'|'.join(SECRET_ENDS)}))"
     rf"|(.*[_.\[-])?({'|'.join(SECRET_PAIRS)})|.+({'|'.join(KEY_ENDS)}))\]?",
     re.DOTALL,
 )
-# The three letters that end a secret's name, in any case: few other names end like these, and comparing them costs a
-# tenth of taking an address apart.
+# The last three letters of secrets' names, in any case. Few other names end like these, and the comparison costs a
+# tenth of splitting an address.
 ENDINGS = frozenset(
     "".join(letters)
     for word in (*SECRET_WORDS, *SECRET_PAIRS, *SECRET_ENDS, *KEY_ENDS, "code")
     for ending in (word[-3:], f"{word[-2:]}]")
     for letters in product(*((letter.lower(), letter.upper()) for letter in ending))
 )
-ENCODED_NAME = re.compile(r"%[^%?&;#=]*=")  # what is spelled with percent signs can end like anything
+ENCODED_NAME = re.compile(r"%[^%?&;#=]*=")  # an encoded name can have any ending
 MAX_ENCODINGS = 3
 MAX_REMEMBERED = 1024
-"""Characters of the addresses of a page or an arrival that are remembered: a visitor's events share a few, made-up
-ones must not pile up."""
+"""Longer addresses of a page or an arrival are not cached: a visitor's events share a few short ones."""
 USERINFO = re.compile(r"\A(\s*(?:[a-z][a-z0-9+.-]*:)?//)[^/?#\\]*@", re.IGNORECASE)
 SEPARATOR = re.compile(r"([?&;#])")
 STATE = re.compile(r"(?:\A|[?&;#])state=")
@@ -61,23 +60,23 @@ MAX_LOCAL_PART = 64
 BEFORE_LOCAL_PART = re.compile(r".*[\s@=/?&;#,:<>()\"]", re.DOTALL)
 DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 MAX_EMAILS = 10
-"""At signs that the parameters of an address are searched for e-mail addresses at, as each search is a microsecond; a
-parameter with one more is taken out whole."""
+"""At signs of an address around which e-mail addresses are searched; a search takes a microsecond. A parameter with
+more is removed whole."""
 
 decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def scrubbed(raw: Raw, event: Event) -> Raw:
-    """The JSON of an event without secrets in its addresses; the very same bytes where there is none.
+    """The JSON of an event without secrets in its addresses; the same bytes if there are none.
 
-    `event` is `raw`, decoded. Every value but the addresses that change stays byte by byte what it was.
+    `event` is `raw`, decoded. Every value except a changed address stays the same byte by byte.
     """
     page = _changes(of_page(event.page), PAGE_FIELDS)
     touch, points = event.touch, {}
     for name, point in (("first", touch.first), ("last", touch.last), ("last_non_direct", touch.last_non_direct)):
         if point is not None and (changes := _changes(of_point(point), POINT_FIELDS)):
             points[name] = changes
-    # Where the link of a click leads: the one property that the script writes an address to. The others are the page's.
+    # The target of a clicked link: the only property in which the script writes an address.
     url = event.properties.get("url")
     link: Any = scrub(url) if isinstance(url, str) else url
     if not page and not points and link == url:
@@ -94,9 +93,9 @@ def scrubbed(raw: Raw, event: Event) -> Raw:
 
 
 def scrub(address: str, *, is_query: bool = False) -> str:
-    """An address, or a query alone, without secrets and e-mail addresses in its parameters; else the same text.
+    """An address, or a query alone, without secrets and e-mail addresses in its parameters.
 
-    Of an address the user and password before its host are left out as well.
+    Also the user and password before the host of an address are removed.
     """
     if "=" not in address and not _may_hold_email(address):
         return address
@@ -108,16 +107,16 @@ def scrub(address: str, *, is_query: bool = False) -> str:
     ):
         return address
     if not is_query:
-        address = USERINFO.sub(r"\1", address)  # whole, as a host behind brackets is none for who reads addresses
-    parts = SEPARATOR.split(address)  # parameters, and what stands between them
+        address = USERINFO.sub(r"\1", address)  # whole: parsers of addresses disagree about a host in brackets
+    parts = SEPARATOR.split(address)  # parameters and separators in turn
     parameters = parts[::2]
     names = _plain([parameter.partition("=")[0] for parameter in parameters])
-    # The few to look at closely. The others cost nothing more: there may be hundreds in each of thousands of addresses.
+    # Only these are examined: there may be hundreds of parameters in each of thousands of addresses.
     may_hold = _may_hold_email(address)
     places = [
         n for n, name in enumerate(names) if name[-3:] in ENDINGS or (may_hold and _may_hold_email(parameters[n]))
     ]
-    # In a sign-in's answer `code` is as good as a password for a minute; elsewhere it is a voucher or a country.
+    # In the answer to a sign-in `code` works like a password for a minute; elsewhere it is a voucher or a country.
     is_sign_in = STATE.search(address) is not None
     signs_left = MAX_EMAILS
     for place in places:
@@ -140,7 +139,7 @@ def _may_hold_email(text: str) -> bool:
 
 
 def _without_emails(text: str) -> str:
-    """A text without e-mail addresses. Looks around each at sign: a search at every letter took a second a megabyte."""
+    """A text without e-mail addresses. It searches around each at sign: a search at every letter took 1 s for 1 MB."""
     parts: list[str] = []
     end = 0
     for sign in AT_SIGN.finditer(text):
@@ -148,16 +147,16 @@ def _without_emails(text: str) -> str:
         before = BEFORE_LOCAL_PART.match(text, earliest, sign.start())
         start = before.end() if before else earliest
         domain = DOMAIN.match(text, sign.end())
-        if domain and (start < sign.start() or 0 < end == sign.start()):  # or what is before it has been removed
+        if domain and (start < sign.start() or 0 < end == sign.start()):  # the local part may have been removed already
             parts += (text[end:start], REMOVED)
             end = domain.end()
     return "".join(parts) + text[end:]
 
 
 def _plain(names: list[str]) -> list[str]:
-    """Names of parameters in lower case, without percent signs; a page that redirects may have encoded them twice.
+    """Names of parameters in lower case, decoded; a page that redirects may have encoded them twice.
 
-    All at once, as one by one they took two microseconds each.
+    They are decoded together: one by one each took two microseconds.
     """
     text = "&".join(names)
     for _ in range(MAX_ENCODINGS):
@@ -168,7 +167,7 @@ def _plain(names: list[str]) -> list[str]:
 
 
 def _changes(addresses: tuple[str, ...], fields: tuple[str, ...]) -> Mapping[str, str]:
-    """The addresses of a page or an arrival that are not as they may be stored, by the name of their field."""
+    """The addresses of a page or an arrival that must change before they are stored, by the name of their field."""
     return (_remembered if sum(map(len, addresses)) <= MAX_REMEMBERED else _scrubbed_fields)(addresses, fields)
 
 

@@ -1,4 +1,4 @@
-"""Who sent a request: the client's address behind proxies we trust, and how much of it a tenant keeps."""
+"""The client's address behind trusted proxies, and how much of it a tenant keeps."""
 
 import hmac
 import secrets
@@ -9,7 +9,7 @@ from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
-MAX_FORWARDED = 20  # proxies in a chain; more is somebody playing
+MAX_FORWARDED = 20  # proxies in a chain; no honest chain is longer
 
 
 class TrustedProxies:
@@ -23,9 +23,9 @@ class TrustedProxies:
         self.trusts = lru_cache(maxsize=4096)(self._trusts)
 
     def client_ip(self, peer: str, headers: RawHeaders) -> str:
-        """The address of the client: the last one in the chain of proxies that is not a proxy of ours.
+        """The address of the client: the last one in the chain that is not a trusted proxy.
 
-        What stands left of it was written by the client, who may write anything there.
+        The client may have written anything that stands to the left of it.
         """
         values = [value for name, value in headers if name == b"x-forwarded-for"]
         if not values:
@@ -70,17 +70,18 @@ def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
 class IpPolicy:
     """What is kept of a visitor's address, by the tenant's policy.
 
-    `whole` keeps it, `truncated` its first 24 bits (IPv6: 48), `hashed` an HMAC whose salt is the tenant and the UTC
-    day: visits of one day can be told to be the same address's, and nothing leads back to it or to another day.
+    `whole` keeps all of it, `truncated` its first 24 bits (IPv6: 48), `hashed` an HMAC salted with the tenant and the
+    UTC day: visits of one address on one day have the same hash, and the hash leads neither to the address nor to
+    another day.
     """
 
     def __init__(self, key: str) -> None:
-        """`key` makes the hash the same in every worker; without one each process makes its own."""
+        """With a `key` the hash is the same in every worker; without one each process makes its own."""
         self._key = sha256(b"ip-policy:" + key.encode()).digest() if key else secrets.token_bytes(32)
         self._keep = lru_cache(maxsize=65_536)(self._kept)
 
     def keep(self, ip: str, policy: str, tenant_id: str) -> str:
-        """The form of `ip` to store; empty for what is no address."""
+        """The form of `ip` to store; empty if it is not an address."""
         if policy != "hashed":
             return self._keep(ip, policy, "")
         return self._keep(ip, policy, f"{tenant_id}:{datetime.now(UTC):%Y-%m-%d}")

@@ -1,4 +1,4 @@
-"""Reading a request's body within its limits: bytes, bytes after decompression, time, and bytes of all requests."""
+"""Reading a request's body within limits: its bytes before and after decompression, time, and bytes of all requests."""
 
 import asyncio
 import zlib
@@ -8,6 +8,7 @@ from time import monotonic
 from prometheus_client import Gauge
 
 from echolead.events import MAX_BODY_BYTES
+from ingest_api.http.asgi import Receive
 from ingest_api.http.problems import (
     NOT_A_BATCH,
     OVERLOADED,
@@ -16,25 +17,24 @@ from ingest_api.http.problems import (
     Problem,
     body_too_large,
 )
-from ingest_api.http.responses import Receive
 
 READ_TIMEOUT_SECONDS = 10.0
 GZIP = 31  # zlib's window bits for a gzip header and trailer
 
 
 class Disconnected(Exception):
-    """The client went away before its body was complete; nobody waits for an answer."""
+    """The client closed the connection before its body was complete; no answer can be sent."""
 
 
 class Bodies:
-    """Reads bodies and counts their bytes, so that a crowd is answered 503 before the machine runs out of memory.
+    """Reads bodies and counts their bytes in flight; beyond the limit requests get 503 and memory stays bounded.
 
-    `sweep` runs beside the application and ends the reading of bodies that take too long: one timer for all, as one
-    for each request would cost more than reading it.
+    `sweep` runs beside the application and stops the reading of bodies that take too long. It is one timer for all: one
+    for each request would cost more than the reading.
     """
 
     def __init__(self, in_flight_limit: int, gauge: Gauge) -> None:
-        """`gauge` shows the bytes in flight, a second late."""
+        """`gauge` shows the bytes in flight, at most a second late."""
         self.in_flight_limit = in_flight_limit
         self._gauge = gauge
         self.in_flight = 0
@@ -44,26 +44,26 @@ class Bodies:
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The body, decompressed. Its bytes count as in flight until `release` is called with their number.
 
-        Raises `Problem` for 408, 413, 415, 422 and 503, and `Disconnected`; then nothing is to be released.
+        Raises `Problem` for 408, 413, 415, 422 and 503, and `Disconnected`; `release` must not be called then.
         """
         declared = headers.get(b"content-length")
         if declared is not None and int(declared) > MAX_BODY_BYTES:  # the server has checked that it is a number
             raise body_too_large()
         return self._decoded(headers, await self._receive_in_time(receive))
 
-    def take(self, headers: Mapping[bytes, bytes], body: bytes) -> bytes:
-        """As `read`, for a body that has come whole."""
+    def hold(self, headers: Mapping[bytes, bytes], body: bytes) -> bytes:
+        """As `read`, for a body that has arrived whole."""
         if len(body) > MAX_BODY_BYTES:
             raise body_too_large()
-        self._hold(len(body))
+        self._count(len(body))
         return self._decoded(headers, body)
 
     def release(self, size: int) -> None:
-        """The request whose body had `size` bytes is answered."""
+        """Call when the request whose body had `size` bytes is answered."""
         self.in_flight -= size
 
     async def sweep(self) -> None:
-        """End the slow ones, once a second, until cancelled."""
+        """Stop reading slow bodies, once a second, until cancelled."""
         while True:
             await asyncio.sleep(1)
             self._gauge.set(self.in_flight)
@@ -96,7 +96,7 @@ class Bodies:
                 message = await receive()
                 chunk: bytes = message.get("body", b"")
                 more = message.get("more_body", False)
-                self._hold(len(chunk))
+                self._count(len(chunk))
                 size += len(chunk)
                 self._check(message["type"], size)
                 chunks.append(chunk)
@@ -105,7 +105,7 @@ class Bodies:
             raise
         return b"".join(chunks)
 
-    def _hold(self, size: int) -> None:
+    def _count(self, size: int) -> None:
         if self.in_flight + size > self.in_flight_limit:
             raise Problem(OVERLOADED, "Too many requests are being served; send the same request again.")
         self.in_flight += size
@@ -127,7 +127,7 @@ class Bodies:
         if name not in (b"gzip", b"x-gzip"):
             raise Problem(UNSUPPORTED_ENCODING, "Send the body as it is, or compressed with gzip.")
         decoded = gunzip(body)
-        self._hold(len(decoded))
+        self._count(len(decoded))
         return decoded
 
 
@@ -137,7 +137,7 @@ def gunzip(body: bytes) -> bytes:
     try:
         decoded = stream.decompress(body, MAX_BODY_BYTES + 1)
     except zlib.error as error:
-        raise Problem(NOT_A_BATCH, f"The body says it is gzip and is not: {error}.") from None
+        raise Problem(NOT_A_BATCH, f"The body is not gzip, as Content-Encoding says: {error}.") from None
     if len(decoded) > MAX_BODY_BYTES:
         raise body_too_large()
     if not stream.eof or stream.unused_data:

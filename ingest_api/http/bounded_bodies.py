@@ -1,17 +1,18 @@
-"""Bodies of the API's own routes, signing in above all, under the limits of all others: bytes, time, memory."""
+"""The limits of bytes, time and memory for bodies of the API's own routes, above all signing in."""
 
 from starlette.types import ASGIApp
 
+from ingest_api.http.asgi import Message, Receive, Scope, Send
 from ingest_api.http.bodies import Bodies, Disconnected
 from ingest_api.http.problems import Problem
-from ingest_api.http.responses import Message, Receive, Scope, Send, send_problem
+from ingest_api.http.responses import problem_response, send_response
 from ingest_api.metrics import Metrics
 
 READ_THEIR_OWN = ("/v1/events", "/v1/webhooks/")
 
 
 class BoundedBodies:
-    """ASGI middleware: has a body read whole, within the limits of `Bodies`, before the application sees any of it."""
+    """ASGI middleware: reads a whole body within the limits of `Bodies` before the application is called."""
 
     def __init__(self, app: ASGIApp, bodies: Bodies, metrics: Metrics) -> None:
         self._app = app
@@ -27,7 +28,7 @@ class BoundedBodies:
             body = await self._bodies.read(dict(scope["headers"]), receive)
         except Problem as problem:
             self._metrics.refused.labels(problem.kind.name).inc()
-            await send_problem(send, problem, None, None)
+            await send_response(send, problem_response(problem, []))
             return
         except Disconnected:
             return

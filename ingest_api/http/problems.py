@@ -1,4 +1,4 @@
-"""Answers to requests that cannot be served: RFC 9457 problem documents, one page each under docs/problems."""
+"""Refusals as RFC 9457 problem documents; each type has a page in docs/problems."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ PROBLEM_JSON = b"application/problem+json"
 
 @dataclass(frozen=True)
 class ProblemType:
-    """A kind of refusal. `name` is its page's name: the type URI is `/problems/{name}`; `advice` is the page."""
+    """A kind of refusal. Its type URI is `/problems/{name}`; `advice` is the text of that page."""
 
     name: str
     status: int
@@ -20,15 +20,19 @@ class ProblemType:
 
 UNKNOWN_HOST = ProblemType(
     "unknown-host", 404, "No tenant answers on this host",
-    "The Host header names no host of an active tenant. Add the host (`echolead tenant add-host`), enable its tenant "
-    "if that was disabled (`echolead tenant enable`), or correct the DNS entry or proxy that sends requests for it "
-    "here. Either change works within two seconds.",
+    "The Host header is not a host of an active tenant. Add the host (`echolead tenant add-host`), enable its "
+    "tenant if it was disabled (`echolead tenant enable`), or correct the DNS entry or proxy that sends requests "
+    "for it here. Each of these works within two seconds.",
 )  # fmt: skip
-NOT_FOUND = ProblemType("not-found", 404, "Nothing is here", "Check the address; /docs lists what there is.")
+NOT_FOUND = ProblemType(
+    "not-found", 404, "Nothing is here",
+    "Check the address; /docs lists all of them.",
+)  # fmt: skip
 ORIGIN_NOT_ALLOWED = ProblemType(
     "origin-not-allowed", 403, "Pages of this origin may not send events here",
-    "The Origin header, or the pixel's Referer, names a page that is neither on one of the tenant's hosts nor on its "
-    "list of origins. Nothing was stored. Add the origin: `echolead tenant add-origin`; it works within two seconds.",
+    "The Origin header, or the pixel's Referer, names a page that is neither on one of the tenant's hosts nor on "
+    "its list of origins. Nothing was stored. Add the origin with `echolead tenant add-origin`; it works within two "
+    "seconds.",
 )  # fmt: skip
 NOT_AN_IDENTITY = ProblemType(
     "not-an-identity", 422, "The body names no visitor",
@@ -40,8 +44,9 @@ INVALID_REQUEST = ProblemType(
     "A field of the request is missing or has the wrong type; `detail` names each. /docs describes what is expected.",
 )  # fmt: skip
 METHOD_NOT_ALLOWED = ProblemType(
-    "method-not-allowed", 405, "This method is not served here", "The Allow header names the methods that are."
-)
+    "method-not-allowed", 405, "This address does not support this method",
+    "The Allow header names the methods that it supports.",
+)  # fmt: skip
 SLOW_REQUEST = ProblemType(
     "slow-request", 408, "The body did not arrive in time",
     "Nothing was stored. Send the same request again, smaller when the connection is slow.",
@@ -64,17 +69,18 @@ TOO_MANY_EVENTS = ProblemType(
 )
 INVALID_KEY = ProblemType(
     "invalid-key", 401, "The API key is missing or not valid",
-    "Send Authorization: Bearer elk_…; the key may have been revoked, or its tenant disabled: `echolead key list` and "
-    "`echolead tenant show` tell. A new key works within two seconds.",
+    "Send Authorization: Bearer elk_…. The key may have been revoked, or its tenant disabled: see `echolead key "
+    "list` and `echolead tenant show`. A new key works within two seconds.",
 )  # fmt: skip
 WRONG_PASSWORD = ProblemType(
     "wrong-password", 401, "E-mail or password is not right",
     "Check both and try again. An administrator can set another password: `echolead user set-password`.",
 )  # fmt: skip
 NOT_SIGNED_IN = ProblemType(
-    "not-signed-in", 401, "Nobody is signed in",
-    "The session token is missing, over, was ended (signed out, revoked, a new password), or its user may not sign in "
-    "any more. Of two session cookies none is taken: remove the cookies of the site. Sign in again.",
+    "not-signed-in", 401, "You are not signed in",
+    "The session token is missing, expired or ended (by signing out, by revoking, by a new password), or its user "
+    "may no longer sign in. With two session cookies neither is used: remove the cookies of the site. Then sign in "
+    "again.",
 )  # fmt: skip
 TOO_MANY_SIGN_INS = ProblemType(
     "too-many-sign-ins", 429, "Too many attempts to sign in",
@@ -98,32 +104,32 @@ UNKNOWN_WEBHOOK = ProblemType(
     "`echolead webhook list` shows it. A new address works within two seconds.",
 )  # fmt: skip
 INVALID_SIGNATURE = ProblemType(
-    "invalid-signature", 401, "The webhook's sender cannot be told",
-    "The signature, password or token is missing, made with another secret, or of another body or address than came "
-    "here. Compare the secret in the product with `echolead webhook`; after a rotation the one before works for 24 "
-    "hours. HubSpot signs the address it posts to: ECHOLEAD_COLLECTOR_URL must be what it was told.",
+    "invalid-signature", 401, "The webhook's sender is not verified",
+    "The signature, password or token is missing, was made with another secret, or is for another body or address. "
+    "Compare the secret in the product with `echolead webhook`; after a rotation the previous secret works for 24 "
+    "hours. HubSpot signs the address it posts to: it must begin with ECHOLEAD_COLLECTOR_URL.",
 )  # fmt: skip
 STALE_WEBHOOK = ProblemType(
-    "stale-webhook", 401, "The webhook was not sent just now",
-    "The signature is right, and its time is more than five minutes away from ours. An old request that is sent again "
-    "is refused; when new ones are, set one of the two clocks.",
+    "stale-webhook", 401, "The webhook's time is not current",
+    "The signature is right, but its time is more than five minutes away from the collector's clock. A repeated old "
+    "request is refused. If new webhooks are refused, correct one of the two clocks.",
 )  # fmt: skip
 QUEUE_UNAVAILABLE = ProblemType(
     "queue-unavailable", 503, "Events cannot be stored at the moment",
-    "The queue is not reachable, too slow, full, or does not sync to disk. Nothing is lost as long as the sender keeps "
-    "the events: send the same request again after Retry-After seconds. Parts of it may have been stored, which event "
-    "ids make harmless. Operators see the cause at /readyz.",
+    "The queue is not reachable, too slow, full, or does not sync to disk. No event is lost while the sender keeps "
+    "the events: send the same request again after Retry-After seconds. Parts of it may have been stored; event ids "
+    "make repeats harmless. Operators see the cause at /readyz.",
     1,
 )  # fmt: skip
 OVERLOADED = ProblemType(
     "overloaded", 503, "The collector is busy",
-    "Too many bytes are being served at once. Send the same request again after Retry-After seconds.",
+    "The collector serves too many bytes at once. Send the same request again after Retry-After seconds.",
     1,
 )  # fmt: skip
 TENANTS_UNAVAILABLE = ProblemType(
     "tenants-unavailable", 503, "The tenants cannot be looked up at the moment",
-    "The host, key or webhook is not among those known, and the operational database does not answer, so that it may "
-    "be new. Send the same request again after Retry-After seconds.",
+    "The host, key or webhook is not in the collector's memory and may be new, and the operational database does "
+    "not answer. Send the same request again after Retry-After seconds.",
     1,
 )  # fmt: skip
 WEBHOOKS_UNAVAILABLE = ProblemType(
@@ -133,7 +139,7 @@ WEBHOOKS_UNAVAILABLE = ProblemType(
     60,
 )  # fmt: skip
 SIGN_IN_UNAVAILABLE = ProblemType(
-    "sign-in-unavailable", 503, "Nobody can sign in at the moment",
+    "sign-in-unavailable", 503, "Signing in is not possible at the moment",
     "The operational database does not answer. Try again after Retry-After seconds.",
     5,
 )  # fmt: skip
@@ -147,9 +153,9 @@ PROBLEM_TYPES = (
 
 
 class Problem(Exception):
-    """A request that is answered with a problem document; `detail` says what to do, in a sentence.
+    """The request is answered with a problem document. `detail` is a sentence that says what to do.
 
-    `retry_after_seconds` takes the place of the kind's own.
+    `retry_after_seconds` replaces the kind's own.
     """
 
     def __init__(self, kind: ProblemType, detail: str, retry_after_seconds: int | None = None) -> None:
@@ -173,7 +179,7 @@ class Problem(Exception):
 
 
 def body_too_large() -> Problem:
-    """The one sentence for bodies over the limit, before and after decompression."""
+    """A body over the limit, before or after decompression."""
     return Problem(BODY_TOO_LARGE, f"A request may hold {MAX_BODY_BYTES} bytes; send fewer events at once.")
 
 

@@ -1,7 +1,7 @@
 """How many events an address and a tenant may send: fixed windows, counted here and shared by all collectors.
 
-Each process counts in memory, so that a request pays one dictionary look-up, and adds what it counted to the
-operational database once a second, which answers with everybody's sum (docs/decisions/0012-rate-limits.md).
+Each process counts in memory, so a request costs one dictionary look-up. Once a second it adds its counts to the
+operational database, which returns the sum of all collectors (docs/decisions/0012-rate-limits.md).
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from ingest_api.http.problems import QUOTA_REACHED, TOO_MANY_EVENTS_A_MINUTE, Pr
 MINUTE = 60.0
 SHARE_SECONDS = 1.0
 SHARED_FROM = 0.05
-"""Addresses are shared once they have used this part of their limit: most never do, and there are millions."""
+"""The counts of an address are shared once it has used this part of its limit. Most of the millions never do."""
 UNREADABLE_COST = 100
-"""What it costs to find out that a body cannot be read, in events."""
+"""The cost of a body that cannot be read, in events."""
 MAX_SUBJECTS = 200_000
 
 ADD = """
@@ -44,17 +44,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Count:
-    """Events of a subject in the window that ends at `ends_at`: known of all collectors, and not yet told to them."""
+    """Events of a subject in the window that ends at `ends_at`: the shared sum, and those not shared yet."""
 
     ends_at: float
     share_from: float
-    known: int = 0
-    untold: int = 0
+    shared: int = 0
+    unshared: int = 0
 
 
 @dataclass(slots=True, frozen=True)
 class Limit:
-    """What a count may come to; `problem` and `whose` say what is answered beyond it."""
+    """The limit of a count in events; `problem` and `whose` make the answer beyond it."""
 
     count: Count
     events: int
@@ -63,7 +63,7 @@ class Limit:
 
     def check(self, events: int, clock: Callable[[], float]) -> None:
         """Raises `Problem` when `events` more are too many."""
-        if self.count.known + self.count.untold + events > self.events:
+        if self.count.shared + self.count.unshared + events > self.events:
             seconds = max(1, math.ceil(self.count.ends_at - clock()))
             until = datetime.fromtimestamp(self.count.ends_at, UTC)
             sentence = (
@@ -74,39 +74,39 @@ class Limit:
 
 @dataclass(slots=True, frozen=True)
 class Meter:
-    """The limits that the requests of one tenant from one address count towards, in this minute."""
+    """The limits of one tenant's requests from one address, in this minute."""
 
     of_address: Limit | None
     limits: tuple[Limit, ...]
     clock: Callable[[], float]
 
     def check(self) -> None:
-        """Raises `Problem` for an address that has used its minute up, before anything of its request is read."""
+        """Raises `Problem` for an address that has used up its minute, before its request is read."""
         if self.of_address is not None:
             self.of_address.check(1, self.clock)
 
     def charge(self, events: int = UNREADABLE_COST) -> None:
-        """Count against its address what a body costs beside its events, in events."""
+        """Count against the address what a body costs beside its events, in events."""
         if self.of_address is not None:
-            self.of_address.count.untold += events
+            self.of_address.count.unshared += events
 
-    def take(self, events: int) -> None:
+    def add(self, events: int) -> None:
         """Count `events`. Raises `Problem`, and counts none, when they are too many."""
         for limit in self.limits:
             limit.check(events, self.clock)
         for limit in self.limits:
-            limit.count.untold += events
+            limit.count.unshared += events
 
 
 class RateLimits:
-    """Limits of one process. Nothing is refused because the database is down: then each process counts for itself."""
+    """The limits of one process. While the database is down each process counts alone and refuses nothing for that."""
 
     def __init__(
         self, url: str, key: str, per_address: int, per_tenant: int, clock: Callable[[], float] = time.time
     ) -> None:
         """Events a minute; 0 is no limit. `key` makes addresses in the database unreadable.
 
-        Without a `url` the counts are shared with nobody.
+        Without a `url` the counts are not shared.
         """
         self._database = KeptConnection(url, "echolead-rates") if url else None
         self._key = key.encode() or secrets.token_bytes(32)
@@ -118,7 +118,7 @@ class RateLimits:
         self._minute_ends = self._next_forgetting = 0.0
 
     def meter(self, tenant: Tenant, ip: str) -> Meter:
-        """What requests of `tenant` from `ip` (empty: a server with a key) count towards."""
+        """The meter of requests of `tenant` from `ip`; an empty `ip` is a server with a key."""
         if self._clock() >= self._minute_ends:
             self._minute_ends = end_of_minute(self._clock())
             self._meters.clear()
@@ -131,7 +131,7 @@ class RateLimits:
         minute = self._minute_ends
         limits: list[Limit] = []
         if len(self._counts) >= MAX_SUBJECTS or len(self._meters) >= MAX_SUBJECTS:
-            # A crowd of addresses: better too much is let in than memory runs out.
+            # Very many addresses: admit too much rather than run out of memory.
             self._counts.clear()
             self._meters.clear()
         if ip and self._per_address:
@@ -159,7 +159,7 @@ class RateLimits:
         try:
             while True:
                 await asyncio.sleep(SHARE_SECONDS)
-                if self._clock() >= self._next_forgetting:  # windows end with a minute; there may be 200,000 to look at
+                if self._clock() >= self._next_forgetting:  # windows end with a minute, and there may be 200,000
                     self._forget_windows()
                 if self._database is not None:
                     await self._share(self._database)
@@ -172,34 +172,34 @@ class RateLimits:
         self._counts = {subject: count for subject, count in self._counts.items() if count.ends_at > now}
 
     async def _share(self, database: KeptConnection) -> None:
-        # Sorted, so that two collectors cannot wait for each other.
-        telling = sorted(
-            (self._stored(subject), count, count.untold)
+        # Sorted, so that two collectors cannot wait for each other's row locks.
+        sharing = sorted(
+            (self._stored(subject), count, count.unshared)
             for subject, count in self._counts.items()
-            if count.untold and count.known + count.untold >= count.share_from
+            if count.unshared and count.shared + count.unshared >= count.share_from
         )
         try:
-            sums = await database.do(partial(self._add, telling))
+            sums = await database.do(partial(self._add, sharing))
         except DatabaseUnavailable as error:
             log.warning("counts are not shared: %s", error)
             return
-        for stored, count, told in telling:
-            count.untold -= told
-            count.known = sums[stored]
+        for stored, count, events in sharing:
+            count.unshared -= events
+            count.shared = sums[stored]
 
-    async def _add(self, telling: list[tuple[str, Count, int]], connection: AsyncConnection) -> dict[str, int]:
+    async def _add(self, sharing: list[tuple[str, Count, int]], connection: AsyncConnection) -> dict[str, int]:
         now = self._clock()
         if now >= self._next_forgetting:
             await connection.execute(FORGET)
             self._next_forgetting = end_of_minute(now)
-        if not telling:
+        if not sharing:
             return {}
         cursor = await connection.execute(
             ADD,
             [
-                [stored for stored, _, _ in telling],
-                [datetime.fromtimestamp(count.ends_at, UTC) for _, count, _ in telling],
-                [told for _, _, told in telling],
+                [stored for stored, _, _ in sharing],
+                [datetime.fromtimestamp(count.ends_at, UTC) for _, count, _ in sharing],
+                [events for _, _, events in sharing],
             ],
         )
         return {stored: int(events) for stored, events in await cursor.fetchall()}
@@ -211,7 +211,7 @@ class RateLimits:
 
 
 def prefix(ip: str) -> str:
-    """What of an address stands for one client: all of IPv4, 64 bits of IPv6, which one client may fill."""
+    """The part of an address that one client has: all of an IPv4 address, the first 64 bits of an IPv6 address."""
     address = parse_ip(ip)
     if address is None or address.version == 4:
         return ip

@@ -1,4 +1,4 @@
-"""The event contract as OpenAPI, generated from the structs that check it, so that the two cannot differ."""
+"""The event contract as OpenAPI: its schemas come from the structs that check the events, so the two cannot differ."""
 
 from typing import Any
 
@@ -6,25 +6,8 @@ import msgspec
 
 from echolead.events import MAX_BATCH_EVENTS, Event
 from ingest_api.events.validation import REASONS
-from ingest_api.http.problems import (
-    BODY_TOO_LARGE,
-    INVALID_KEY,
-    METHOD_NOT_ALLOWED,
-    NOT_A_BATCH,
-    NOT_AN_IDENTITY,
-    NOT_FOUND,
-    ORIGIN_NOT_ALLOWED,
-    OVERLOADED,
-    QUEUE_UNAVAILABLE,
-    QUOTA_REACHED,
-    SLOW_REQUEST,
-    TENANTS_UNAVAILABLE,
-    TOO_MANY_EVENTS,
-    TOO_MANY_EVENTS_A_MINUTE,
-    UNKNOWN_HOST,
-    UNSUPPORTED_ENCODING,
-    ProblemType,
-)
+from ingest_api.http.problems import INVALID_KEY, NOT_A_BATCH, QUEUE_UNAVAILABLE, TENANTS_UNAVAILABLE, TOO_MANY_EVENTS
+from ingest_api.openapi.problems import BODY_PROBLEMS, LIMIT_PROBLEMS, PAGE_PROBLEMS, preflight_of, problem_responses
 
 EXAMPLE_EVENT = {
     "event_id": "0197c1b2-6f80-7a31-8f4e-0c8a5be4d911",
@@ -52,16 +35,6 @@ EXAMPLE_EVENT = {
 }
 
 SCHEMA_REFERENCE = "#/components/schemas/{name}"
-PROBLEM_SCHEMA = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference", "examples": ["/problems/not-a-batch"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-}
 REJECTION_SCHEMA = {
     "type": "object",
     "required": ["index", "event_id", "reason", "detail"],
@@ -105,96 +78,6 @@ EXAMPLES = {
 }
 BATCH_CONTENT = {"schema": {"$ref": "#/components/schemas/Batch"}, "examples": EXAMPLES}
 
-QUESTION_SCHEMA = {
-    "type": "object",
-    "anyOf": [
-        {"required": ["tracking_id"]},
-        {"required": ["forget"], "properties": {"forget": {"const": True}}},
-    ],
-    "properties": {
-        "tracking_id": {"type": ["string", "null"], "format": "uuid", "description": "The id the script has"},
-        "link": {"type": "string", "description": "The token of the link that was followed, if any"},
-        "reset": {"type": "boolean", "description": "The id is a new visitor's, whatever the cookie says"},
-        "forget": {"type": "boolean", "description": "The visitor refused: the cookie goes, and the answer is empty"},
-    },
-}
-VISITOR_SCHEMA = {
-    "type": "object",
-    "dependentRequired": {"tracking_id": ["link", "expires_in"]},
-    "properties": {
-        "tracking_id": {"type": "string", "format": "uuid", "description": "The visitor's id from now on"},
-        "link": {"type": "string", "description": "A token for a link to another site of the tenant"},
-        "expires_in": {"type": "integer", "description": "Seconds the token is valid"},
-        "identifier_hash": {
-            "type": "string",
-            "pattern": "^[0-9a-f]{64}$",
-            "description": "For Chatwoot's widget, where the tenant has its token and cookie or link proved the id",
-        },
-    },
-}
-TRACKING_ID = EXAMPLE_EVENT["tracking_id"]
-QUESTION_CONTENT = {
-    "schema": {"$ref": "#/components/schemas/Question"},
-    "examples": {
-        "again": {"summary": "A page asks who its visitor is", "value": {"tracking_id": TRACKING_ID}},
-        "link": {
-            "summary": "The visitor followed a link from another site of the tenant",
-            "value": {"tracking_id": TRACKING_ID, "link": "AZfBrg0RfFWbDl99Cjwr"},
-        },
-    },
-}
-TAGS = [
-    {"name": "events", "description": "Events in, from pages and from servers"},
-    {"name": "script", "description": "What pages load"},
-    {"name": "webhooks", "description": "What Chatwoot and the CRMs tell"},
-    {"name": "sessions", "description": "Sign in, and who is signed in"},
-    {"name": "health", "description": "Whether the process answers, and whether events would be stored"},
-    {"name": "problems", "description": "What the type of a problem document means"},
-]
-
-
-def problem_responses(*kinds: ProblemType) -> dict[str, Any]:
-    """The OpenAPI responses of these problem types, by status."""
-    statuses = sorted({kind.status for kind in kinds})
-    return {str(status): _problem_response([kind for kind in kinds if kind.status == status]) for status in statuses}
-
-
-def _problem_response(kinds: list[ProblemType]) -> dict[str, Any]:
-    """The response of one status, with each of its problem types as an example."""
-    headers: dict[str, Any] = {}
-    if kinds[0].status in (429, 503):
-        headers["Retry-After"] = {
-            "required": True,
-            "schema": {"type": "integer", "minimum": 1},
-            "description": "Seconds after which to send the same request again",
-            "example": 1,
-        }
-    if kinds[0].status == 405:
-        headers["Allow"] = {"required": True, "schema": {"type": "string"}, "example": "POST"}
-    examples = {
-        kind.name: {
-            "summary": kind.title,
-            "value": {
-                "type": f"/problems/{kind.name}",
-                "title": kind.title,
-                "status": kind.status,
-                "detail": f"{kind.title}.",
-            },
-        }
-        for kind in kinds
-    }
-    return {
-        "description": "; ".join(f"`{kind.name}`: {kind.title}" for kind in kinds),
-        "headers": headers,
-        "content": {
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
-        },
-    }
-
-
-BODY_PROBLEMS = (SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, OVERLOADED, TENANTS_UNAVAILABLE)
-LIMIT_PROBLEMS = (TOO_MANY_EVENTS_A_MINUTE, QUOTA_REACHED)
-PAGE_PROBLEMS = (UNKNOWN_HOST, ORIGIN_NOT_ALLOWED)
 BATCH_PROBLEMS = (*BODY_PROBLEMS, *LIMIT_PROBLEMS, NOT_A_BATCH, TOO_MANY_EVENTS, QUEUE_UNAVAILABLE)
 
 REJECTED_EXAMPLE = {
@@ -222,43 +105,23 @@ BATCH_DOCUMENTATION: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": BATCH_CONTENT}},
     "responses": {**ACCEPTED_RESPONSE, **problem_responses(*BATCH_PROBLEMS, INVALID_KEY)},
 }
-PREFLIGHT: dict[str, Any] = {
-    "summary": "Whether a page may post here (CORS preflight)",
-    "responses": {
-        "204": {"description": "The allowing headers are there when it may"},
-        **problem_responses(UNKNOWN_HOST, TENANTS_UNAVAILABLE),
-    },
-}
 
 
-def describe_collector(document: dict[str, Any], collect_path: str) -> None:
-    """Add what FastAPI does not route: the collect path and what hangs on it, and the schemas of the contract."""
+def describe_events(document: dict[str, Any], collect_path: str) -> None:
+    """Add the collect path and the pixel, which FastAPI does not route, and the schemas of the contract."""
     (_,), schemas = msgspec.json.schema_components([Event], ref_template=SCHEMA_REFERENCE)
-    components = document.setdefault("components", {})
-    components.setdefault("schemas", {}).update(
-        {
-            **schemas,
-            "Batch": BATCH_SCHEMA,
-            "Accepted": ACCEPTED_SCHEMA,
-            "Rejection": REJECTION_SCHEMA,
-            "Question": QUESTION_SCHEMA,
-            "Visitor": VISITOR_SCHEMA,
-            "Problem": PROBLEM_SCHEMA,
-        }
-    )
-    components.setdefault("securitySchemes", {})["apiKey"] = {
+    document["components"]["schemas"] |= {
+        **schemas, "Batch": BATCH_SCHEMA, "Accepted": ACCEPTED_SCHEMA, "Rejection": REJECTION_SCHEMA,
+    }  # fmt: skip
+    document["components"].setdefault("securitySchemes", {})["apiKey"] = {
         "type": "http",
         "scheme": "bearer",
         "description": "A key made by `echolead key create`: `Authorization: Bearer elk_…`",
     }
-    document["tags"] = TAGS
     document["paths"] |= {
         collect_path: {"post": collect_operation(), "options": preflight_of("collect", "events")},
-        f"{collect_path}/i": {"post": visitor_operation(), "options": preflight_of("visitor", "script")},
         f"{collect_path}.gif": {"get": pixel_operation()},
-        f"{collect_path}.js": {"get": script_operation("script"), "head": script_operation("script_head")},
     }
-    correct_problems(document)
 
 
 def collect_operation() -> dict[str, Any]:
@@ -275,39 +138,6 @@ def collect_operation() -> dict[str, Any]:
         "security": [],
         "requestBody": {"required": True, "content": {"application/json": BATCH_CONTENT, "text/plain": BATCH_CONTENT}},
         "responses": {**ACCEPTED_RESPONSE, **problem_responses(*BATCH_PROBLEMS, *PAGE_PROBLEMS)},
-    }
-
-
-def visitor_operation() -> dict[str, Any]:
-    """`POST` on the collect path and `/i`."""
-    answer = {"tracking_id": TRACKING_ID, "link": "AZfBrg0RfFWbDl99Cjwr", "expires_in": 120}
-    return {
-        "tags": ["script"],
-        "summary": "Who a page's visitor is",
-        "description": (
-            "By the cookie, else by the link that was followed, which is good once, else as the script says. "
-            "The cookie it sets lasts 400 "
-            "days and scripts cannot read it. The body is JSON whatever its content type."
-        ),
-        "operationId": "visitor",
-        "security": [],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": QUESTION_CONTENT, "text/plain": QUESTION_CONTENT},
-        },
-        "responses": {
-            "200": {
-                "description": "The visitor's id, and a token that hands the visitor over to another site",
-                "headers": {"Set-Cookie": {"required": True, "schema": {"type": "string"}}},
-                "content": {
-                    "application/json": {
-                        "schema": {"$ref": "#/components/schemas/Visitor"},
-                        "examples": {"known": {"value": answer}},
-                    }
-                },
-            },
-            **problem_responses(*BODY_PROBLEMS, *PAGE_PROBLEMS, TOO_MANY_EVENTS_A_MINUTE, NOT_AN_IDENTITY),
-        },
     }
 
 
@@ -335,43 +165,3 @@ def pixel_operation() -> dict[str, Any]:
             **problem_responses(*PAGE_PROBLEMS, *LIMIT_PROBLEMS, QUEUE_UNAVAILABLE, TENANTS_UNAVAILABLE),
         },
     }
-
-
-def script_operation(operation_id: str) -> dict[str, Any]:
-    """`GET` and `HEAD` on the collect path and `.js`."""
-    tag = {"required": True, "schema": {"type": "string"}, "example": 'W/"9f86d081884c7d659a2feaa0c55ad015"'}
-    return {
-        "tags": ["script"],
-        "summary": "The tracking script, with what the tenant of the host chose",
-        "description": "As br, gzip or plain, with an ETag; `If-None-Match` is answered with 304.",
-        "operationId": operation_id,
-        "security": [],
-        "responses": {
-            "200": {
-                "description": "JavaScript",
-                "headers": {"ETag": tag},
-                "content": {"text/javascript": {"schema": {"type": "string"}, "example": "(function () { … })();"}},
-            },
-            "304": {"description": "The copy the client has is current", "headers": {"ETag": tag}},
-            **problem_responses(NOT_FOUND),
-        },
-    }
-
-
-def preflight_of(operation: str, tag: str) -> dict[str, Any]:
-    """`OPTIONS` on a path that pages post to."""
-    return {"tags": [tag], "operationId": f"{operation}_preflight", "security": [], **PREFLIGHT}
-
-
-def correct_problems(document: dict[str, Any]) -> None:
-    """Take FastAPI's own form of 422, which nothing answers, out of every route, and add the 405 of other methods."""
-    wrong = "#/components/schemas/HTTPValidationError"
-    for path in document["paths"].values():
-        for operation in path.values():
-            responses = operation["responses"]
-            content = responses.get("422", {}).get("content", {})
-            if content.get("application/json", {}).get("schema", {}).get("$ref") == wrong:
-                del responses["422"]
-            responses |= problem_responses(METHOD_NOT_ALLOWED)
-    for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)

@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document as a page to read. It has no script, so that nothing of anybody else's is loaded."""
+"""`/docs`: the OpenAPI document as a page. It has no script and loads nothing from other hosts."""
 
 import base64
 import hashlib
@@ -37,12 +37,12 @@ def router(document: Callable[[], dict[str, Any]]) -> APIRouter:
     @routes.get("/docs")
     async def docs() -> HTMLResponse:
         """Every operation with its parameters, bodies and answers, and the schemas."""
-        return HTMLResponse(page(document()), headers=HEADERS)
+        return HTMLResponse(document_html(document()), headers=HEADERS)
 
     return routes
 
 
-def page(document: dict[str, Any]) -> str:
+def document_html(document: dict[str, Any]) -> str:
     """The page's HTML; everything from the document is escaped."""
     title = escape(document["info"]["title"])
     operations = (
@@ -89,12 +89,12 @@ def operation(name: str, described: dict[str, Any]) -> str:
 
 
 def listing(title: str, rows: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """A heading and what is below it, nothing where nothing is."""
+    """A heading and its rows; nothing without rows."""
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
     if items:
         yield f"<h3>{title}</h3><dl>{items}</dl>"
 
 
 def as_json(value: object) -> str:
-    """A part of the document as it is."""
+    """A part of the document as JSON."""
     return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False))}</pre>"

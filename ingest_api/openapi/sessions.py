@@ -1,4 +1,4 @@
-"""The sessions as OpenAPI: examples, every problem they can answer, and how a session is shown."""
+"""The sessions as OpenAPI: examples, every problem they can answer, and how a session is sent."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from ingest_api.http.problems import (
     UNSUPPORTED_ENCODING,
     WRONG_PASSWORD,
 )
-from ingest_api.openapi.events import problem_responses
+from ingest_api.openapi.problems import problem_responses
 
 CREDENTIALS = {"email": "ana@acme.example", "password": "correct horse battery staple"}
 USER = {
@@ -29,7 +29,7 @@ SESSION = {"token": "eyJhbGciOi…", "token_type": "bearer", "expires_in_seconds
 
 
 def describe_sessions(document: dict[str, Any]) -> None:
-    """Complete what FastAPI knows of the sessions' routes."""
+    """Complete FastAPI's description of the sessions' routes."""
     sign_in, me = document["paths"]["/v1/login"]["post"], document["paths"]["/v1/me"]["get"]
     sign_out = document["paths"]["/v1/logout"]["post"]
     sign_in["security"] = []

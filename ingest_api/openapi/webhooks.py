@@ -14,7 +14,7 @@ from ingest_api.http.problems import (
     UNKNOWN_WEBHOOK,
     WEBHOOKS_UNAVAILABLE,
 )
-from ingest_api.openapi.events import problem_responses
+from ingest_api.openapi.problems import problem_responses
 
 EXAMPLES: dict[str, Any] = {
     "chatwoot": {
@@ -57,13 +57,13 @@ HEADER_PARAMETERS = [
     for name, description in SIGNATURE_HEADERS.items()
 ]
 WEBHOOK_DOCUMENTATION: dict[str, Any] = {
-    "operationId": "take_webhook",
+    "operationId": "receive_webhook",
     "parameters": PATH_PARAMETERS + HEADER_PARAMETERS,
     "security": [{"webhookPassword": []}, {"webhookToken": []}, {}],
     "requestBody": {"required": True, "content": {"application/json": {"schema": {}, "examples": EXAMPLES}}},
     "responses": {
         "200": {
-            "description": "The request is on disk; what it says is read later",
+            "description": "The request is on disk; its content is read later",
             "content": {
                 "application/json": {
                     "schema": {
@@ -91,7 +91,7 @@ WEBHOOK_DOCUMENTATION: dict[str, Any] = {
 
 
 def describe_webhooks(document: dict[str, Any]) -> None:
-    """Add how senders that do not sign are told."""
+    """Add how senders without a signature authenticate."""
     schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
     schemes["webhookPassword"] = {"type": "http", "scheme": "basic", "description": "pipedrive"}
     schemes["webhookToken"] = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "rdstation"}

@@ -7,52 +7,54 @@ from msgspec import Raw
 from uuid_utils.compat import uuid7
 
 from echolead.events import Event, Page, ReceivedEvent, encode
+from ingest_api.events.batch import CheckedBatch
 from ingest_api.events.scrubbing import scrub
-from ingest_api.events.validation import Checked
+from ingest_api.http.asgi import Receive, Scope, Send, peer_of
 from ingest_api.http.problems import METHOD_NOT_ALLOWED, Problem
-from ingest_api.http.responses import RawHeaders, Receive, Scope, Send, send_bytes, send_problem
-from ingest_api.pages.collect import Collect, check_origin, page_origin
+from ingest_api.http.received import now
+from ingest_api.http.responses import NO_STORE, raw_response, send_response
+from ingest_api.pages.cors import origin_of_referer
+from ingest_api.pages.requests import PageRequests
 from ingest_api.pages.visitor import new_tracking_id
-from ingest_api.queue.event_store import now
+from ingest_api.queue.event_store import EventStore
 
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 MAX_ADDRESS = 4096
 
 
 class Pixel:
-    """ASGI endpoint of the pixel: `GET`, with the page in `Referer` or `?url=`, and its referrer in `?referrer=`.
+    """Endpoint of the pixel: `GET`, with the page in `Referer` or `?url=`, and its referrer in `?referrer=`.
 
-    Nothing can be remembered without a script, so that every hit is a visitor of its own. A page that names itself must
-    be the tenant's, as on the collect path; most that do not have told their browser not to.
+    Without a script nothing is remembered, so every hit is a new visitor. A `Referer` must be a page of the tenant, as
+    the origin on the collect path. A request without one is accepted: the page's policy hides its address.
     """
 
-    def __init__(self, collect: Collect) -> None:
-        self._collect = collect
+    def __init__(self, pages: PageRequests, event_store: EventStore) -> None:
+        self._pages = pages
+        self._event_store = event_store
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Serve one request."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            await self._store(scope, headers)
+            await self._store(scope)
         except Problem as problem:
-            self._collect.intake.metrics.refused.labels(problem.kind.name).inc()
-            allow: RawHeaders = [(b"allow", b"GET")] if problem.kind is METHOD_NOT_ALLOWED else []
-            await send_problem(send, problem, None, None, allow)
+            allow = [(b"allow", b"GET")] if problem.kind is METHOD_NOT_ALLOWED else None
+            response = self._pages.refuse(problem, None, None, allow)
         else:
-            await send_bytes(send, 200, GIF, b"image/gif", [(b"cache-control", b"no-store")])
+            response = raw_response(200, GIF, b"image/gif", [NO_STORE])
+        await send_response(send, response)
 
-    async def _store(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+    async def _store(self, scope: Scope) -> None:
         if scope["method"] != "GET":
             raise Problem(METHOD_NOT_ALLOWED, "The pixel is read with GET.")
-        peer = scope["client"][0] if scope["client"] else ""
-        tenant, host = await self._collect.find_tenant(peer, headers)
-        check_origin(tenant, page_origin(headers))
-        ip = self._collect.client_ip(peer, scope["headers"])
-        self._collect.rates.meter(tenant, ip).take(1)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        peer = peer_of(scope)
+        tenant, host = await self._pages.find_tenant(peer, headers)
+        request = self._pages.admit(tenant, host, peer, scope["headers"], headers, origin_of_referer(headers))
+        request.meter.add(1)
         event = ReceivedEvent(event=Raw(encode(page_view(scope["query_string"], headers, now()))))
-        checked = Checked(None, [event], [])
-        request = self._collect.received(tenant, host, ip, headers, checked, source="pixel")
-        await self._collect.intake.store(request, checked)
+        batch = CheckedBatch(None, [event], [])
+        await self._event_store.store(self._pages.received(request, batch, "pixel"), batch)
 
 
 def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:
@@ -72,7 +74,7 @@ def page_view(query: bytes, headers: dict[bytes, bytes], at: datetime) -> Event:
 
 
 def storable(text: str) -> str:
-    """An address as the databases keep it: cut, without NUL and without bytes that are no text."""
+    """An address as the databases keep it: cut, without NUL, and valid UTF-8."""
     return text[:MAX_ADDRESS].replace("\0", "").encode(errors="replace").decode()
 
 

@@ -1,6 +1,6 @@
-"""Tokens of links that were redeemed, known to all collectors of an installation: each is good once.
+"""Tokens of links that were redeemed, shared by all collectors of an installation: each is good once.
 
-They are kept where the rate limits keep their counts, a subject and its count until a moment, and forgotten with them.
+They are rows in the table of the rate limits, `collector_counts`, and are deleted with those.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from psycopg import AsyncConnection
 
 from echolead.operational.kept_connection import DatabaseUnavailable, KeptConnection
 
-TURN_SECONDS = 3.0
-"""With the connection's own 5 s less than the 9 s that the script waits, and pages with it."""
-CLOCKS_DIFFER_SECONDS = 3600.0  # the database forgets by its own clock, and may not forget a token that is still good
+LOCK_SECONDS = 3.0
+"""Together with the connection's own 5 s this is less than the 9 s that the script waits."""
+CLOCKS_DIFFER_SECONDS = 3600.0  # the database deletes by its own clock, and must not delete a valid token
 
 REDEEM = """
 insert into collector_counts (subject, ends_at, events) values (%s, %s, 1)
@@ -22,26 +22,26 @@ on conflict (subject, ends_at) do nothing returning subject
 
 
 class Redemptions:
-    """Whether a token is redeemed for the first time; one question at a time."""
+    """Whether a token is redeemed for the first time; one query at a time."""
 
     def __init__(self, url: str) -> None:
         self._database = KeptConnection(url, "echolead-links")
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def is_first(self, token: bytes, until: float) -> bool:
-        """Whether nobody redeemed `token` before, which is good until then (seconds since 1970); now somebody has.
+        """Redeem `token`, valid until `until` (seconds since 1970). False if it was redeemed before.
 
-        Raises `DatabaseUnavailable`; whether it counts as redeemed is then unknown.
+        Raises `DatabaseUnavailable`; the token may count as redeemed then.
         """
         try:
-            async with asyncio.timeout(TURN_SECONDS):
-                await self._turn.acquire()
+            async with asyncio.timeout(LOCK_SECONDS):
+                await self._lock.acquire()
         except TimeoutError:
-            raise DatabaseUnavailable("too many questions wait for an answer") from None
+            raise DatabaseUnavailable("too many queries wait for the database") from None
         try:
             return await self._database.do(partial(self._redeem, token, until))
         finally:
-            self._turn.release()
+            self._lock.release()
 
     async def close(self) -> None:
         """Give the connection back."""

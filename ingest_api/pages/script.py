@@ -12,9 +12,10 @@ import brotli
 
 from echolead.events import encode
 from echolead.tenancy import Tenant
+from ingest_api.http.asgi import Receive, Scope, Send, peer_of
 from ingest_api.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
-from ingest_api.http.responses import Receive, Scope, Send, send_bytes, send_problem
-from ingest_api.pages.collect import Collect
+from ingest_api.http.responses import RawResponse, problem_response, raw_response, send_response
+from ingest_api.pages.requests import PageRequests
 
 CACHE_SECONDS = 3600  # how long a page may run the previous script after an upgrade
 MAX_VARIANTS = 1024
@@ -35,9 +36,9 @@ class Script:
     A file that is built or replaced later is picked up at the next request.
     """
 
-    def __init__(self, file: Path, collect: Collect) -> None:
+    def __init__(self, file: Path, pages: PageRequests) -> None:
         self._file = file
-        self._collect = collect
+        self._pages = pages
         self._variants: dict[tuple[bytes, bytes], Variants] = {}
         self._modified = -1
         self._content = b""
@@ -46,14 +47,14 @@ class Script:
         """Serve one request."""
         if scope["method"] not in ("GET", "HEAD"):
             problem = Problem(METHOD_NOT_ALLOWED, "The script is read with GET.")
-            await send_problem(send, problem, None, None, [(b"allow", b"GET, HEAD")])
+            await send_response(send, problem_response(problem, [(b"allow", b"GET, HEAD")]))
             return
         headers = dict(scope["headers"])
         configured = await self._configuration(scope, headers)
         content = self._read()
         if not content:
             detail = "The tracking script has not been built; run `npm --prefix tracking run build`."
-            await send_problem(send, Problem(NOT_FOUND, detail), None, None)
+            await send_response(send, problem_response(Problem(NOT_FOUND, detail), []))
             return
         variants = await self._encoded(content, configured)
         is_final = configured is not CONFIGURATION
@@ -66,17 +67,16 @@ class Script:
             (b"cross-origin-resource-policy", b"cross-origin"),
         ]
         if any(tag.strip() in (variants.etag, b"*") for tag in headers.get(b"if-none-match", b"").split(b",")):
-            await send({"type": "http.response.start", "status": 304, "headers": shared})
-            await send({"type": "http.response.body", "body": b""})
+            await send_response(send, RawResponse(304, shared))
             return
         if encoding:
             shared.append((b"content-encoding", encoding))
-        await send_bytes(send, 200, variants.by_encoding[encoding], b"text/javascript; charset=utf-8", shared)
+        body = variants.by_encoding[encoding]
+        await send_response(send, raw_response(200, body, b"text/javascript; charset=utf-8", shared))
 
     async def _configuration(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
-        peer = scope["client"][0] if scope["client"] else ""
         try:
-            tenant, host = await self._collect.find_tenant(peer, headers)
+            tenant, host = await self._pages.find_tenant(peer_of(scope), headers)
         except Problem:  # no such tenant, or none known yet: the script keeps what it collects and sends it later
             return CONFIGURATION
         return configuration(tenant, host)

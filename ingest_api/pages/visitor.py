@@ -1,7 +1,7 @@
-"""Who a visitor is, kept where scripts of the page cannot lose it: `POST {collect path}/i`.
+"""The visitor's id in a cookie that the collector sets: `POST {collect path}/i`.
 
-Browsers forget cookies that scripts write after days; one that the visitor's own host sets lives on. The same route
-hands a visitor who is new to another site of the tenant over to it, by a token in the link that is good once.
+Browsers delete cookies that scripts write after some days, and keep those that the site's own host sets. The same route
+carries a visitor over to another site of the tenant, by a token in the link that is good once.
 """
 
 import hmac
@@ -21,15 +21,17 @@ from echolead.events import encode
 from echolead.operational.kept_connection import DatabaseUnavailable
 from echolead.security import Undecryptable, Vault
 from echolead.tenancy import Tenant
+from ingest_api.http.asgi import Receive, Scope, Send
 from ingest_api.http.problems import NOT_AN_IDENTITY, Problem
-from ingest_api.http.responses import NO_STORE, RawHeaders, Receive, Scope, Send, cors_headers, send_bytes
-from ingest_api.pages.collect import Collect, PagePost
+from ingest_api.http.responses import NO_STORE, RawResponse, raw_response
+from ingest_api.pages.cors import cors_headers
 from ingest_api.pages.redemptions import Redemptions
+from ingest_api.pages.requests import PageRequest, PageRequests
 
 LINK_SECONDS = 120
 """A link is followed within seconds; a token that was shared or indexed must not hand over a visitor later."""
 NEW_SECONDS = 300.0
-"""A visitor whose id is younger has nothing to lose by another one; clocks may differ by this much."""
+"""An id younger than this may be replaced: nothing is known of its visitor yet. Clocks may differ by this much."""
 COOKIE_SECONDS = 400 * 24 * 3600  # the longest browsers keep a cookie
 COOKIE, SECURE_COOKIE = "_eli", "__Host-eli"
 MAC_BYTES = 16
@@ -37,18 +39,18 @@ MAC_BYTES = 16
 log = logging.getLogger(__name__)
 
 
-class Link(NamedTuple):
-    """What a link's token says: the visitor, until when (seconds since 1970), and the bytes it is told apart by."""
+class LinkToken(NamedTuple):
+    """The content of a link's token: the visitor, until when it is valid (seconds since 1970), and its unique bytes."""
 
     tracking_id: UUID
     until: float
     token: bytes
 
 
-class Question(msgspec.Struct, frozen=True):
-    """What the script asks: the id it has, and the token of the link that was followed, if any.
+class VisitorQuestion(msgspec.Struct, frozen=True):
+    """The script's question: the id it has, and the token of the link that was followed, if any.
 
-    `reset`: the id is a new visitor's, whatever the cookie says. `forget`: no id, the cookie goes; the visitor refused.
+    `reset`: the id is of a new visitor, whatever the cookie says. `forget`: the visitor refused, and the cookie goes.
     """
 
     tracking_id: UUID | None = None
@@ -57,44 +59,44 @@ class Question(msgspec.Struct, frozen=True):
     forget: bool = False
 
 
-read_question = msgspec.json.Decoder(Question).decode
+read_question = msgspec.json.Decoder(VisitorQuestion).decode
 
 
 class VisitorTokens:
-    """Signs tracking ids for cookies and for links; a token of one tenant or purpose is worth nothing elsewhere."""
+    """Signs tracking ids for cookies and for links. A token is valid for one tenant and one purpose only."""
 
     def __init__(self, comma_separated_keys: str) -> None:
-        """The first key signs, all are accepted; without one each process makes its own."""
+        """The first key signs, all are accepted. Without one each process makes its own."""
         keys = [key.strip().encode() for key in comma_separated_keys.split(",") if key.strip()]
         self._keys = [sha256(b"visitor:" + key).digest() for key in keys] or [secrets.token_bytes(32)]
 
     def cookie(self, tenant_id: str, tracking_id: UUID, *, is_minted: bool = False) -> str:
-        """The value of the visitor's cookie; `is_minted`: the id is one that we made for whoever has this cookie."""
+        """The value of the visitor's cookie; `is_minted`: the collector made the id for the holder of this cookie."""
         purpose = "minted" if is_minted else "cookie"
         return _text(tracking_id.bytes + self._mac(self._keys[0], purpose, tenant_id, tracking_id.bytes))
 
     def of_cookie(self, tenant_id: str, value: str) -> UUID | None:
-        """The tracking id of a cookie's value, None when it is not ours."""
+        """The tracking id in a cookie's value; None if the signature is wrong."""
         content = self._checked("cookie", tenant_id, value, 16)
         return self.minted_of_cookie(tenant_id, value) if content is None else UUID(bytes=content)
 
     def minted_of_cookie(self, tenant_id: str, value: str) -> UUID | None:
-        """The same, but only of an id that we made: nobody else was ever told it by us."""
+        """The same, but only of an id that the collector made. It has sent such an id to no other visitor."""
         content = self._checked("minted", tenant_id, value, 16)
         return None if content is None else UUID(bytes=content)
 
     def link(self, tenant_id: str, tracking_id: UUID, now: float) -> str:
-        """A token for one link, valid for `LINK_SECONDS`; another one each millisecond."""
+        """A token for one link, valid for `LINK_SECONDS`; it differs each millisecond."""
         content = tracking_id.bytes + int((now + LINK_SECONDS) * 1000).to_bytes(6)
         return _text(content + self._mac(self._keys[0], "link", tenant_id, content))
 
-    def of_link(self, tenant_id: str, token: str, now: float) -> Link | None:
-        """What a link's token says, None when it is not ours or too old."""
+    def of_link(self, tenant_id: str, token: str, now: float) -> LinkToken | None:
+        """The content of a link's token; None if the signature is wrong or it is too old."""
         content = self._checked("link", tenant_id, token, 22)
         if content is None:
             return None
         until = int.from_bytes(content[16:]) / 1000
-        return None if until < now else Link(UUID(bytes=content[:16]), until, content)
+        return None if until < now else LinkToken(UUID(bytes=content[:16]), until, content)
 
     def _checked(self, purpose: str, tenant_id: str, text: str, size: int) -> bytes | None:
         try:
@@ -114,54 +116,57 @@ def _text(token: bytes) -> str:
     return urlsafe_b64encode(token).rstrip(b"=").decode()
 
 
-class Identity:
-    """ASGI endpoint: the visitor's id by the cookie, else by the link that was followed, else as the script says."""
+class Visitor:
+    """Endpoint of the visitor's id: by the cookie, else by the link that was followed, else as the script says."""
 
-    def __init__(self, collect: Collect, tokens: VisitorTokens, redemptions: Redemptions, vault: Vault | None) -> None:
+    def __init__(
+        self, pages: PageRequests, tokens: VisitorTokens, redemptions: Redemptions, vault: Vault | None
+    ) -> None:
         """`vault` None: no key is set, and no visitor is proven to a chat widget."""
-        self._collect = collect
+        self._pages = pages
         self._tokens = tokens
         self._redemptions = redemptions
         self._vault = vault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        await self._collect.serve(scope, receive, send, self._answer)
+        await self._pages.serve_posts(scope, receive, send, self._answer)
 
-    async def _answer(self, posted: PagePost) -> None:
-        ip = self._collect.client_ip(posted.peer, posted.scope["headers"])
-        meter = self._collect.rates.meter(posted.tenant, ip)
-        meter.check()
-        question = await self._question(posted)
-        is_secure = self._collect.proxies.is_https(posted.peer, posted.scope["scheme"], posted.headers)
+    async def _answer(self, request: PageRequest, scope: Scope, receive: Receive) -> RawResponse:
+        question = await self._question(request, receive)
+        is_secure = self._pages.is_https(scope, request.headers)
         name = SECURE_COOKIE if is_secure else COOKIE
         if question.forget:
             answer: dict[str, object] = {}
             value, seconds = "", 0
         else:
             if question.link:
-                meter.charge(1)  # each is a row of the database
-            answer, value = await self._of_visitor(posted.tenant, question, cookie_value(posted.headers, name))
+                request.meter.charge(1)  # each is a row of the database
+            answer, value = await self._of_visitor(request.tenant, question, cookie_value(request.headers, name))
             seconds = COOKIE_SECONDS
         secure = "; Secure" if is_secure else ""
         cookie = f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
-        extra: RawHeaders = [NO_STORE, (b"set-cookie", cookie.encode()), *cors_headers(posted.tenant, posted.origin)]
-        await send_bytes(posted.send, 200, encode(answer), b"application/json", extra)
+        cors = cors_headers(request.tenant, request.origin)
+        headers = [NO_STORE, (b"set-cookie", cookie.encode()), *cors]
+        return raw_response(200, encode(answer), b"application/json", headers)
 
-    async def _of_visitor(self, tenant: Tenant, question: Question, cookie: str) -> tuple[dict[str, object], str]:
+    async def _of_visitor(
+        self, tenant: Tenant, question: VisitorQuestion, cookie: str
+    ) -> tuple[dict[str, object], str]:
         """The answer, and the cookie's value.
 
-        Anybody can make links to the tenant's pages, with a token of their own: a link tells who a visitor is that we
-        know nothing of, and never takes the place of one that a cookie names.
+        Anyone can make a link to the tenant's pages with a token of their own. So a link identifies only a visitor
+        without a cookie, and never replaces the id of a cookie.
 
-        Chatwoot's hash lets its bearer read a visitor's conversations. An id that was only said, or that a link
-        brought, may be somebody else's, also when a cookie names it since; so the hash is for ids that we made
-        ourselves, and for who has the cookie of it. We make one for a visitor who is new: nothing is known of them yet.
+        Chatwoot's hash lets its holder read a visitor's conversations. An id from the script or from a link may be
+        another visitor's, even if a cookie holds it by now. So the hash is given only for an id that the collector made
+        itself, and only to the holder of its cookie. The collector makes an id for a new visitor, of whom nothing is
+        known yet.
         """
         tokens, now = self._tokens, time.time()
         of_cookie = None if question.reset else tokens.of_cookie(tenant.tenant_id, cookie)
-        is_told = question.reset or of_cookie is not None
-        of_link = None if is_told else await self._redeemed(tenant, question.link, now)
+        is_known = question.reset or of_cookie is not None
+        of_link = None if is_known else await self._redeemed(tenant, question.link, now)
         known = of_cookie or of_link or question.tracking_id
         if known is None:
             raise not_an_identity("`tracking_id` is missing")
@@ -179,7 +184,7 @@ class Identity:
         return answer, tokens.cookie(tenant.tenant_id, known, is_minted=is_minted)
 
     async def _redeemed(self, tenant: Tenant, token: str, now: float) -> UUID | None:
-        """Whom a link brings, once. Without the database nobody: they go on as somebody new, which loses no event."""
+        """The visitor of a link, once. Without the database None: the visitor stays new, and no event is lost."""
         link = self._tokens.of_link(tenant.tenant_id, token, now)
         if link is None:
             return None
@@ -199,18 +204,18 @@ class Identity:
             log.warning("tenant %s: %s", tenant.tenant_id, error)
             return ""
 
-    async def _question(self, posted: PagePost) -> Question:
-        body = await self._collect.bodies.read(posted.headers, posted.receive)
+    async def _question(self, request: PageRequest, receive: Receive) -> VisitorQuestion:
+        body = await self._pages.read_body(request, receive)
         try:
             return read_question(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise not_an_identity(error) from None
         finally:
-            self._collect.bodies.release(len(body))
+            self._pages.release_body(body)
 
 
 def seconds_of(tracking_id: UUID) -> float:
-    """When an id was made, in seconds since 1970, as a UUIDv7 says; of any other something that means nothing."""
+    """When a UUIDv7 was made, in seconds since 1970. Of another UUID the result has no meaning."""
     return (tracking_id.int >> 80) / 1000
 
 
@@ -220,12 +225,12 @@ def new_tracking_id(now: float) -> UUID:
 
 
 def not_an_identity(reason: object) -> Problem:
-    """The refusal of a body that asks nothing."""
+    """The refusal of a body that is not a question."""
     return Problem(NOT_AN_IDENTITY, f'Send {{"tracking_id": uuid}} as JSON: {reason}.')
 
 
 def cookie_value(headers: Mapping[bytes, bytes], name: str) -> str:
-    """A cookie of the request, empty when it is not there. What other cookies look like is their makers' affair."""
+    """A cookie of the request, empty if it is missing. Other cookies may have any form."""
     for pair in headers.get(b"cookie", b"").decode("latin-1").split(";"):
         found, _, value = pair.strip().partition("=")
         if found == name:

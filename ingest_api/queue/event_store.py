@@ -1,97 +1,81 @@
-"""From events that were checked to durable messages, whichever way they came in."""
+"""From checked events to durable messages: the accepted ones as one line, the rejected ones as dead letters."""
 
-import itertools
-import re
 import secrets
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import partial
-from time import time_ns
+from collections.abc import Callable
 from uuid import UUID
 
 from echolead.events import DeadLetter, ReceivedRequest, encode
-from ingest_api.events.validation import Checked
+from ingest_api.events.batch import CheckedBatch
 from ingest_api.http.problems import BODY_TOO_LARGE, QUEUE_UNAVAILABLE, Problem
 from ingest_api.metrics import Metrics
-from ingest_api.queue.publish import Failure, MessageTooLarge, Publisher, QueueUnavailable, told
+from ingest_api.queue.publish import Failure, MessageTooLarge, Publisher, QueueUnavailable, await_callback
 
-TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-NO_TRACE = "0" * 32
-
-Tell = Callable[[Problem | None], object]
+StoreCallback = Callable[[Problem | None], object]
+"""Called with None when the events are durable, else with the refusal."""
 
 
-class Intake:
-    """Everything between a request's bytes and a durable message, shared by the ways in: script, server, pixel."""
+class EventStore:
+    """Stores the events of a request; shared by the ways in: script, server, pixel."""
 
     def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
-        self.publisher = publisher
-        self.metrics = metrics
-        self._trace_prefix = secrets.token_hex(10)
-        self._trace_numbers = itertools.count(1)
+        self._publisher = publisher
+        self._metrics = metrics
 
-    def trace_id(self, headers: Mapping[bytes, bytes]) -> str:
-        """The caller's W3C trace id, or one of our own."""
-        parent = headers.get(b"traceparent")
-        if parent is not None and (found := TRACE_PARENT.fullmatch(parent)) and found[1] != NO_TRACE.encode():
-            return found[1].decode()
-        return f"{self._trace_prefix}{next(self._trace_numbers):012x}"
-
-    async def store(self, request: ReceivedRequest, checked: Checked) -> None:
+    async def store(self, request: ReceivedRequest, batch: CheckedBatch) -> None:
         """Return when the accepted events and the dead letters are durable. Raises `Problem` when they may not be."""
-        problem: Problem | None = await told(lambda tell: self.send(request, checked, tell))
+        problem: Problem | None = await await_callback(lambda callback: self.send(request, batch, callback))
         if problem is not None:
             raise problem
 
-    def send(self, request: ReceivedRequest, checked: Checked, tell: Tell) -> None:
-        """As `store`, without waiting: `tell` is called once, with None or with what `store` would raise."""
-        if checked.rejected:
-            # Before anything is stored: later there is nobody to tell that they could not be written down.
-            lines = b"\n".join(dead_letters(request, checked))
-            dead = partial(self._send_dead_letters, request.tenant_id, lines, checked, tell)
-            if not checked.accepted:
-                dead(None)
-                return
-            tell = dead
-        self._publish(f"events.{request.tenant_id}", encode(request), len(checked.accepted), tell)
+    def send(self, request: ReceivedRequest, batch: CheckedBatch, callback: StoreCallback) -> None:
+        """As `store`, without waiting: `callback` is called once, with None or with what `store` would raise.
 
-    def _send_dead_letters(
-        self, tenant_id: str, lines: bytes, checked: Checked, tell: Tell, problem: Problem | None
-    ) -> None:
-        """After the accepted events, of which `problem` says why they were not stored."""
+        The dead letters follow when the accepted events are durable.
+        """
+        if not batch.rejected:
+            self._publish(f"events.{request.tenant_id}", encode(request), len(batch.accepted), callback)
+            return
+        # Written before anything is stored: once events are stored, a failure here could not be answered.
+        lines = b"\n".join(dead_letter_lines(request, batch))
 
         def count(problem: Problem | None) -> None:
             if problem is None:
-                for rejection in checked.rejected:
-                    self.metrics.rejected.labels(tenant_id, rejection.reason).inc()
-            tell(problem)
+                for rejection in batch.rejected:
+                    self._metrics.rejected.labels(request.tenant_id, rejection.reason).inc()
+            callback(problem)
 
-        if problem is not None:
-            tell(problem)
+        def send_dead_letters(problem: Problem | None) -> None:
+            if problem is not None:
+                callback(problem)
+            else:
+                self._publish(f"dead.{request.tenant_id}", lines, 0, count)
+
+        if batch.accepted:
+            self._publish(f"events.{request.tenant_id}", encode(request), len(batch.accepted), send_dead_letters)
         else:
-            self._publish(f"dead.{tenant_id}", lines, 0, count)
+            send_dead_letters(None)
 
-    def _publish(self, subject: str, line: bytes, events: int, tell: Tell) -> None:
-        def hear(failure: Failure | None) -> None:
-            tell(None if failure is None else not_stored(QueueUnavailable(failure)))
+    def _publish(self, subject: str, line: bytes, events: int, callback: StoreCallback) -> None:
+        def published(failure: Failure | None) -> None:
+            callback(None if failure is None else not_stored(QueueUnavailable(failure)))
 
         try:
-            self.publisher.send(subject, line, events, hear)
+            self._publisher.send(subject, line, events, published)
         except (QueueUnavailable, MessageTooLarge) as error:
-            tell(not_stored(error))
+            callback(not_stored(error))
 
 
 def not_stored(error: QueueUnavailable | MessageTooLarge) -> Problem:
-    """What is answered when the queue did not take a message."""
+    """The answer when the queue did not store a message."""
     if isinstance(error, MessageTooLarge):
         return Problem(BODY_TOO_LARGE, "The events do not fit into one message; send fewer at once.")
     return Problem(QUEUE_UNAVAILABLE, f"{error} Send the same request again.")
 
 
-def dead_letters(request: ReceivedRequest, checked: Checked) -> list[bytes]:
-    """One line for each refused event, with its bytes."""
+def dead_letter_lines(request: ReceivedRequest, batch: CheckedBatch) -> list[bytes]:
+    """One line for each rejected event, with its bytes."""
     lines = []
-    for rejection in checked.rejected:
+    for rejection in batch.rejected:
         payload, is_base64 = rejection.payload()
         letter = DeadLetter(
             dead_letter_id=UUID(bytes=secrets.token_bytes(16), version=4),
@@ -109,8 +93,3 @@ def dead_letters(request: ReceivedRequest, checked: Checked) -> list[bytes]:
         )
         lines.append(encode(letter))
     return lines
-
-
-def now() -> datetime:
-    """The collector's clock, in the milliseconds that every store keeps."""
-    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)

@@ -1,4 +1,4 @@
-"""Whether the queue would keep what the collector promises: asked of the queue itself, not of our configuration."""
+"""Checks whether the queue stores messages as the collector promises, by asking the queue itself."""
 
 import asyncio
 import secrets
@@ -19,15 +19,15 @@ FRESH_SECONDS = 1.0
 CHECK_SECONDS = 5.0
 ASK_AGAIN_SECONDS = 0.05
 DOUBT_SECONDS = 5.0
-"""How long nothing is published because the monitoring page does not answer; then only readiness says so."""
+"""How long nothing is published while the monitoring page does not answer. After that only readiness reports it."""
 FAILURE_SECONDS = 10.0
-"""How long a message that was not stored counts: without traffic no other one shows that it was an exception."""
+"""How long a failed message makes the collector not ready. Without traffic no later message shows a recovery."""
 MIN_PAYLOAD_BYTES = 8 * 1024 * 1024
 MIN_REPLICAS = 3
 
 
 class JetStreamSettings(msgspec.Struct, frozen=True):
-    """The part of `/varz` that says how JetStream treats the disk; `sync_always` is absent when it is lazy."""
+    """The part of `/varz` about syncs; `sync_always` is absent unless every message is synced."""
 
     sync_always: bool = False
 
@@ -47,15 +47,15 @@ class ServerPage(msgspec.Struct):
 class QueueHealth:
     """Checks the queue on request, at most once a second, and every `CHECK_SECONDS` by itself.
 
-    A queue that is found not to sync closes the publisher until it does: a 202 would be a lie.
+    While the queue does not sync, the publisher refuses everything: a 202 would be a lie.
     """
 
     def __init__(self, publisher: Publisher, monitor_url: str) -> None:
         self._publisher = publisher
         self._monitor_url = monitor_url.rstrip("/")
-        self._tls = ssl.create_default_context()  # made once: reading the authorities stops every request for 30 ms
+        self._tls = ssl.create_default_context()  # made once: loading the certificates blocks the event loop for 30 ms
         self._canary = f"canary.{secrets.token_hex(8)}"
-        self._missing: list[str] = ["the queue was not asked yet"]
+        self._missing: list[str] = ["the queue has not been checked yet"]
         self._checked_at = float("-inf")
         self._checking: asyncio.Task[list[str]] | None = None
 
@@ -64,25 +64,25 @@ class QueueHealth:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_SECONDS):
-                    await self._publisher.in_doubt.wait()
+                    await self._publisher.sync_unknown.wait()
             await self._ask_new_server()
             await self.missing()
 
     async def _ask_new_server(self) -> None:
-        """Return when a new connection's server told whether it syncs, or did not tell for `DOUBT_SECONDS`."""
+        """Return when it is known whether a new connection's server syncs, or after `DOUBT_SECONDS`."""
         publisher, loop = self._publisher, asyncio.get_running_loop()
         began = loop.time()
-        while publisher.in_doubt.is_set():
+        while publisher.sync_unknown.is_set():
             if publisher.client is None or not publisher.client.is_connected:
                 began = loop.time()
             elif loop.time() > began + DOUBT_SECONDS:
-                publisher.asked(publisher.connections, is_lazy=False)
+                publisher.set_sync(publisher.connections, is_lazy=False)
             else:
                 await self._missing_sync(publisher.client)
             await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     async def missing(self) -> list[str]:
-        """What keeps the collector from keeping its promise, a sentence each; empty when nothing does."""
+        """Why the collector could not store events, a sentence for each cause; empty when it can."""
         client = self._publisher.client
         if client is None or not client.is_connected:
             return ["the queue is not connected"]
@@ -94,7 +94,7 @@ class QueueHealth:
         return [*self._missing, *self._recent_failure()]
 
     def _recent_failure(self) -> list[str]:
-        """The canary has a stream of its own, and a full disk stops only those that were written to."""
+        """A recent failure to store. The canary has a stream of its own and does not show that another is full."""
         seconds = asyncio.get_running_loop().time() - self._publisher.failed_at
         if seconds > FAILURE_SECONDS:
             return []
@@ -111,7 +111,7 @@ class QueueHealth:
         if client.max_payload < MIN_PAYLOAD_BYTES:
             return f"the queue takes messages of {client.max_payload} bytes; set max_payload to {MIN_PAYLOAD_BYTES}"
         if not self._monitor_url:
-            self._publisher.asked(connection, is_lazy=False)
+            self._publisher.set_sync(connection, is_lazy=False)
             return "whether the queue syncs to disk is not known; set ECHOLEAD_NATS_MONITOR_URL"
         try:
             async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=self._tls, trust_env=False) as http:
@@ -120,13 +120,13 @@ class QueueHealth:
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             return f"whether the queue syncs to disk is not known; its monitoring page does not answer: {error}"
         is_lazy = not page.jetstream.config.sync_always and not await self._is_replicated(client)
-        self._publisher.asked(connection, is_lazy=is_lazy)
+        self._publisher.set_sync(connection, is_lazy=is_lazy)
         if is_lazy:
             return "the queue acknowledges before it syncs to disk; set jetstream.sync_interval to always"
         return ""
 
     async def _is_replicated(self, client: Client) -> bool:
-        """Whether three servers hold each event, as in a cluster, where the sync of one is not all there is."""
+        """Whether three servers hold each event, as in a cluster. Then it survives without a sync."""
         try:
             jetstream = client.jetstream(timeout=TIMEOUT_SECONDS)
             infos = [await jetstream.stream_info(stream.name) for stream in STREAMS]
@@ -144,13 +144,13 @@ class QueueHealth:
                 except NotFoundError:
                     absent.append(name)
         except (nats.errors.Error, TimeoutError) as error:
-            return f"the queue does not tell its streams: {type(error).__name__}: {error}"
+            return f"the queue does not list its streams: {type(error).__name__}: {error}"
         if absent:
             return f"the queue lacks the streams {', '.join(absent)}; `echolead up` makes them"
         return ""
 
     async def _missing_canary(self, client: Client) -> str:
-        """Write a canary and read it back, as a queue can acknowledge and yet not have the message."""
+        """Write a canary and read it back: a queue can acknowledge a message and not have it."""
         jetstream = client.jetstream(timeout=TIMEOUT_SECONDS)
         token = secrets.token_bytes(8)
         try:
@@ -158,4 +158,4 @@ class QueueHealth:
             kept = await jetstream.get_last_msg(CANARY, self._canary)
         except (nats.errors.Error, TimeoutError) as error:
             return f"a canary could not be written to the queue and read back: {type(error).__name__}: {error}"
-        return "" if kept.data == token else "the queue gives back another canary than was written"
+        return "" if kept.data == token else "the queue returned another canary than was written"

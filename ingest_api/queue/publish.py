@@ -1,8 +1,8 @@
 """Group commit: requests that wait while messages are on their way to disk leave together as the next message.
 
 The queue syncs every message to disk before it acknowledges it, so its rate is the disk's rate of syncs. One message
-that carries many requests buys the rate back, and there is no timer: a request that finds nothing under way is sent
-at the end of the same turn of the event loop (docs/decisions/0004-collector-hot-path.md).
+that carries many requests makes up for that. There is no timer: if no message is on its way, a request leaves at the
+end of the same turn of the event loop (docs/decisions/0004-collector-hot-path.md).
 """
 
 import asyncio
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Failure(Enum):
-    """Why the queue did not take a message, as a sentence for the person who reads the answer."""
+    """Why the queue did not store a message, as a sentence for the answer."""
 
     DISCONNECTED = "The queue is not reachable."
     SLOW = "The queue did not acknowledge in time."
@@ -48,12 +48,12 @@ class Failure(Enum):
     STOPPING = "The collector is stopping."
 
 
-Tell = Callable[[Failure | None], object]
-"""Hears None when something is durable, else why it is not."""
+PublishCallback = Callable[[Failure | None], object]
+"""Called with None when a line is durable, else with why it is not."""
 
 
 class QueueUnavailable(Exception):
-    """What was to be published may or may not be stored; sending it again is safe, and later may work."""
+    """The line may or may not be stored. Sending it again is safe and may work later."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.value)
@@ -61,25 +61,25 @@ class QueueUnavailable(Exception):
 
 
 class MessageTooLarge(Exception):
-    """One request is more than the queue takes in a message; sending it again will not help."""
+    """One request is larger than a message of the queue may be. Sending it again does not help."""
 
 
-async def told(send: Callable[[Callable[[T], None]], None]) -> T:
-    """Wait for what `send` has somebody call with a result, and return that."""
+async def await_callback(start: Callable[[Callable[[T], None]], None]) -> T:
+    """Call `start` with a callback and return what the callback is called with."""
     done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    def tell(result: T) -> None:
-        if not done.done():  # who waited may have been cancelled
+    def callback(result: T) -> None:
+        if not done.done():  # the waiting task may have been cancelled
             done.set_result(result)
 
-    send(tell)
+    start(callback)
     return await done
 
 
 class Group:
-    """Requests that leave as one message; each is told None when it is durable, else why it is not."""
+    """Requests that leave as one message; each has a callback."""
 
-    __slots__ = ("deadline", "events", "expiry", "is_settled", "lines", "message_id", "size", "started", "waiting")
+    __slots__ = ("callbacks", "deadline", "events", "expiry", "is_settled", "lines", "message_id", "size", "started")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, message_id: str) -> None:
         self.message_id = message_id
@@ -88,24 +88,24 @@ class Group:
         self.events = 0
         self.started = perf_counter()
         self.deadline = loop.time() + DEADLINE_SECONDS
-        self.waiting: list[Tell] = []
+        self.callbacks: list[PublishCallback] = []
         self.is_settled = False
         self.expiry = loop.call_at(self.deadline, self.settle, Failure.SLOW)
 
     def settle(self, failure: Failure | None) -> None:
-        """Tell every waiting request; only the first call counts."""
+        """Call every callback; only the first `settle` counts."""
         if not self.is_settled:
             self.is_settled = True
             self.expiry.cancel()
-            for tell in self.waiting:
+            for callback in self.callbacks:
                 try:
-                    tell(failure)
-                except Exception:  # one request's, and the others wait as well
-                    log.exception("a request could not be told how its message fared")
+                    callback(failure)
+                except Exception:  # of one request; the others must not wait for ever
+                    log.exception("the callback of a published request failed")
 
 
-class Lane:
-    """The groups of one subject: at most `MAX_IN_FLIGHT` on their way, the others in order behind them."""
+class PendingGroups:
+    """The groups of one subject: at most `MAX_IN_FLIGHT` on their way, the others wait in order."""
 
     __slots__ = ("in_flight", "publisher", "scheduled", "subject", "tenant_id", "waiting")
 
@@ -117,11 +117,11 @@ class Lane:
         self.in_flight = 0
         self.scheduled = False
 
-    def join(self, line: bytes, events: int, message_id: str, tell: Tell) -> None:
+    def join(self, line: bytes, events: int, message_id: str, callback: PublishCallback) -> None:
         """Add one request's line to the last waiting group, or to a new one when that is full.
 
-        A line with an id is a group of its own: the queue knows messages by their id, not what is in them. A group
-        whose time was over while it waited has told everybody, and would tell nobody who joined it.
+        A line with an id is a group of its own: the queue recognises a message by its id, not by its content. A group
+        whose deadline passed while it waited has called its callbacks, and would not call those that join it later.
         """
         group = self.waiting[-1] if self.waiting and not message_id else None
         if (
@@ -136,7 +136,7 @@ class Lane:
         group.lines.append(line)
         group.size += len(line) + 1
         group.events += events
-        group.waiting.append(tell)
+        group.callbacks.append(callback)
         if not self.scheduled and self.in_flight < MAX_IN_FLIGHT:
             # At the end of this turn, so that requests that arrived together leave together.
             self.scheduled = True
@@ -149,7 +149,7 @@ class Lane:
             group = self.waiting.popleft()
             if not group.is_settled:
                 self.in_flight += 1
-                self.publisher.start(self, group)  # which calls `send` again when it is done
+                self.publisher.start(self, group)  # calls `send` again at its end
 
     def fail(self, failure: Failure) -> None:
         """Give up on the groups that have not been sent."""
@@ -165,18 +165,18 @@ class Publisher:
         self.loop: asyncio.AbstractEventLoop
         self.client: Client | None = None
         self.refusal: Failure | None = Failure.DISCONNECTED
-        """Why nothing is published at the moment; None when the queue takes messages."""
+        """Why nothing is published at the moment; None when the queue accepts messages."""
         self._jetstream: JetStreamContext
-        self._lanes: dict[str, Lane] = {}
+        self._pending: dict[str, PendingGroups] = {}
         self._sending: set[asyncio.Task[Failure | None]] = set()
         self._probe: asyncio.Task[None] | None = None
-        self.in_doubt = asyncio.Event()
-        """Set until the server of this connection was asked whether it syncs: each connection may be to another one."""
-        self.in_doubt.set()
+        self.sync_unknown = asyncio.Event()
+        """Set until it is known whether the server of this connection syncs: a new connection may be to another one."""
+        self.sync_unknown.set()
         self.connections = 0
         self._is_lazy = False
         self.failed_at = float("-inf")
-        """When the queue last did not store what it was sent, by the loop's clock; forgotten as it stores something."""
+        """When the queue last failed to store a message, by the loop's clock; reset when it stores one."""
         self.last_failure = Failure.SLOW
 
     def open(self, client: Client) -> None:
@@ -186,23 +186,25 @@ class Publisher:
         self._jetstream = client.jetstream()
         self.refusal = None
 
-    def asked(self, connection: int, *, is_lazy: bool) -> None:
-        """Whether the server of this connection was found not to sync: nothing is published while it does not.
+    def set_sync(self, connection: int, *, is_lazy: bool) -> None:
+        """Record whether the server of this connection syncs. Nothing is published while it does not.
 
-        `connection` is what `connections` was when it was asked: an answer of the one before is worth nothing.
+        `connection` is `connections` when the server was asked: an answer about an earlier connection does not count.
         """
         if connection == self.connections:
             self._is_lazy = is_lazy
-            self.in_doubt.clear()
+            self.sync_unknown.clear()
 
     async def publish(self, subject: str, line: bytes, events: int = 0, *, message_id: str = "") -> None:
         """Return when `line` is durable on `subject`; it holds `events` accepted events.
 
-        With a `message_id` that the stream has seen within its duplicate window nothing more is stored, which counts
-        as durable. Raises `QueueUnavailable` when it is not, or not known to be, within `DEADLINE_SECONDS`;
+        If the stream has seen `message_id` within its duplicate window, nothing more is stored, and the line counts as
+        durable. Raises `QueueUnavailable` when the line is not known to be durable within `DEADLINE_SECONDS`, and
         `MessageTooLarge`.
         """
-        failure: Failure | None = await told(lambda tell: self.send(subject, line, events, tell, message_id))
+        failure: Failure | None = await await_callback(
+            lambda callback: self.send(subject, line, events, callback, message_id)
+        )
         if failure is not None:
             raise QueueUnavailable(failure)
 
@@ -211,47 +213,47 @@ class Publisher:
         subject: str,
         line: bytes,
         events: int,
-        tell: Tell,
+        callback: PublishCallback,
         message_id: str = "",
     ) -> None:
-        """Publish without waiting: `tell` is called once, later, with None or with what `publish` would raise for."""
+        """Publish without waiting: `callback` is called once, later. Raises what can be known at once."""
         client = self.client
         if client is None or self.refusal is not None:
             raise QueueUnavailable(self.refusal or Failure.DISCONNECTED)
         if not client.is_connected:
-            # The client would keep the message and send it some day, long after the answer.
+            # The client would keep the message and send it later, long after the answer.
             raise QueueUnavailable(Failure.DISCONNECTED)
-        if self._is_lazy or self.in_doubt.is_set():
+        if self._is_lazy or self.sync_unknown.is_set():
             raise QueueUnavailable(Failure.LAZY_DISK if self._is_lazy else Failure.NOT_ASKED)
         if len(line) > client.max_payload:
             raise MessageTooLarge
-        lane = self._lanes.get(subject)
-        if lane is None:
-            lane = self._lanes[subject] = Lane(self, subject)
-        lane.join(line, events, message_id, tell)
+        pending = self._pending.get(subject)
+        if pending is None:
+            pending = self._pending[subject] = PendingGroups(self, subject)
+        pending.join(line, events, message_id, callback)
 
-    def start(self, lane: Lane, group: Group) -> None:
+    def start(self, pending: PendingGroups, group: Group) -> None:
         """Send a group in a task of its own."""
         payload = b"\n".join(group.lines)
         timeout_seconds = group.deadline - self.loop.time()
-        task = self.loop.create_task(self._store(lane.subject, payload, group.message_id, timeout_seconds))
+        task = self.loop.create_task(self._store(pending.subject, payload, group.message_id, timeout_seconds))
         self._sending.add(task)
-        task.add_done_callback(partial(self._sent, lane, group))
+        task.add_done_callback(partial(self._sent, pending, group))
 
     async def disconnected(self) -> None:
-        """Called when the connection breaks: no acknowledgement will come for what is under way."""
+        """Call when the connection breaks: messages on their way will not be acknowledged."""
         self.connections += 1
-        self.in_doubt.set()
+        self.sync_unknown.set()
         for task in self._sending:
             task.cancel()
-        for lane in self._lanes.values():
-            lane.fail(Failure.DISCONNECTED)
+        for pending in self._pending.values():
+            pending.fail(Failure.DISCONNECTED)
 
     async def close(self) -> None:
-        """Wait for what is under way, refuse everything new, and close the connection."""
+        """Wait for messages on their way, refuse new ones, and close the connection."""
         self.refusal = Failure.STOPPING
         # Bounded: every group has a deadline, and those that wait leave as others are done.
-        while self._sending or any(lane.waiting for lane in self._lanes.values()):
+        while self._sending or any(pending.waiting for pending in self._pending.values()):
             await asyncio.gather(*self._sending, return_exceptions=True)
             await asyncio.sleep(0)
         if self._probe is not None:
@@ -259,9 +261,9 @@ class Publisher:
         if self.client is not None:
             await self.client.close()
 
-    def _sent(self, lane: Lane, group: Group, task: asyncio.Task[Failure | None]) -> None:
+    def _sent(self, pending: PendingGroups, group: Group, task: asyncio.Task[Failure | None]) -> None:
         self._sending.discard(task)
-        lane.in_flight -= 1
+        pending.in_flight -= 1
         failure = Failure.DISCONNECTED if task.cancelled() else task.result()  # cancelled by `disconnected`
         group.settle(failure)
         if failure is None:
@@ -269,12 +271,12 @@ class Publisher:
             self.metrics.publish_seconds.observe(perf_counter() - group.started)
             self.metrics.group_requests.inc(len(group.lines))
             if group.events:
-                self.metrics.count_accepted(lane.tenant_id, group.events)
+                self.metrics.count_accepted(pending.tenant_id, group.events)
         elif failure is not Failure.DISCONNECTED:
             self.failed_at, self.last_failure = self.loop.time(), failure
             if failure is Failure.SLOW and self.client is not None:
                 self._suspect(self.client)
-        lane.send()
+        pending.send()
 
     async def _store(self, subject: str, payload: bytes, message_id: str, timeout_seconds: float) -> Failure | None:
         headers = {"Nats-Msg-Id": message_id} if message_id else None
@@ -291,15 +293,15 @@ class Publisher:
         return None
 
     def _suspect(self, client: Client) -> None:
-        """Stop publishing until the queue answers again: what is sent to a hung server piles up in our memory."""
+        """Stop publishing until the queue answers again: messages to a hung server fill our memory."""
         self.refusal = Failure.SLOW
-        for lane in self._lanes.values():
-            lane.fail(Failure.SLOW)
+        for pending in self._pending.values():
+            pending.fail(Failure.SLOW)
         if self._probe is None or self._probe.done():
             self._probe = self.loop.create_task(self._wait_for_answer(client))
 
     async def _wait_for_answer(self, client: Client) -> None:
-        """Ask until the queue answers. Not with `client.flush`: a PONG after its time-out ends the client's reading."""
+        """Ask until the queue answers. `client.flush` must not be used: a PONG after its time-out stops the client."""
         unanswered = 0
         while self.refusal is Failure.SLOW:
             try:

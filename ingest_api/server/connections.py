@@ -1,9 +1,9 @@
-"""uvicorn's HTTP protocol, which also closes connections on which nothing is to be expected any more.
+"""uvicorn's HTTP protocol with limits: it closes connections that send no complete request.
 
-uvicorn waits for a header as long as the client likes, reads on for ever where an answer was given before the body was
-complete, and takes trailers for headers and the body of an upgrade it does not know for the next request. A few
-thousand connections that send a byte now and then would use up every file descriptor. While a body is read it has its
-own limit (`ingest_api.http.bodies`), idle connections have uvicorn's.
+uvicorn waits for a header without a limit. It reads on for ever where the response was sent before the body was
+complete. It takes trailers for headers, and the body of an unknown upgrade for the next request. A few thousand
+connections that send a byte now and then would use up all file descriptors. The time to read a body has a limit of its
+own (`ingest_api.http.bodies`); the time of an idle connection has uvicorn's.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from echolead.events import MAX_BODY_BYTES
 
 HEADER_SECONDS = 10.0
 MAX_HEADER_BYTES = 64 * 1024
-MAX_MESSAGE_BYTES = 8 * MAX_BODY_BYTES  # a body in chunks of one byte, each with six more, and no more than that
-LINGER_SECONDS = 2.0  # for the client to read an answer that came before its body had ended
+MAX_MESSAGE_BYTES = 8 * MAX_BODY_BYTES  # a body in chunks of one byte, each with six bytes around it
+LINGER_SECONDS = 2.0  # for the client to read a response that was sent before its body had ended
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -31,13 +31,13 @@ class PatientProtocol(HttpToolsProtocol):
     _linger: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Begin to wait. One timer a connection: one a request would cost more than its header."""
+        """Start the timer. There is one for each connection: one for each request would cost more than its header."""
         super().connection_made(transport)
         self._since = self.loop.time()
         self._look = self.loop.call_later(self.header_seconds, self._look_again)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes. Those in which a message begins are not counted: no piece is larger than 256 KB."""
+        """Some bytes. A piece in which a message begins is not counted: no piece is larger than 256 KB."""
         if self._is_upgraded:
             return
         self._is_new_message = False
@@ -53,12 +53,12 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _is_between(self) -> bool:
-        """Whether what begins no message now belongs to none, as empty lines, which would keep it for ever."""
+        """Whether the last response is complete and no message has begun. Empty lines would keep such a connection."""
         cycle = self.cycle
         return self._since is None and cycle is not None and cycle.response_complete and not cycle.more_body
 
     def on_message_begin(self) -> None:
-        """The first byte of a request, also of a later one on a connection that was kept."""
+        """The first byte of a request, also of a later one on the connection."""
         self.wait_for_header()
         super().on_message_begin()
 
@@ -68,24 +68,24 @@ class PatientProtocol(HttpToolsProtocol):
         self.header_has_ended()
 
     def wait_for_header(self) -> None:
-        """From now on."""
+        """Start the time limit of a header."""
         self._since = self.loop.time()
         self._is_new_message = True
 
     def header_has_ended(self) -> None:
-        """Wait no more, and keep what looks like a header apart: trailers may not pass for ones (RFC 9110, 6.5.1)."""
+        """Stop the time limit, and keep trailers apart: they must not be taken for headers (RFC 9110, 6.5.1)."""
         self._since = None
         self._header_bytes = 0
         self.headers = []
 
     def on_response_complete(self) -> None:
-        """An answer is out. Where its request has still a body to come, nobody reads it any more."""
+        """A response is sent. If the rest of its body is still to come, nothing will read it."""
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body:
             self._linger = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def on_message_complete(self) -> None:
-        """The end of a body. One that was answered before it leaves the connection in order."""
+        """The end of a body. If it was answered before, the connection can be used again."""
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -93,12 +93,12 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """An upgrade we do not know: the parser reads no further, so that what follows is not to be read at all."""
+        """An unknown upgrade: the parser stops, so nothing that follows may be read."""
         self._is_upgraded = True
         self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Stop the timer."""
         if self._look is not None:
             self._look.cancel()
         super().connection_lost(exc)

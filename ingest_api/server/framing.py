@@ -1,25 +1,25 @@
-"""What a request's header says of where the request ends and of whose it is, where two readers could read two things.
+"""Refuse headers that two readers could read in two ways: where the request ends, and which host it is for.
 
-A proxy before us that reads the other thing would serve one client's bytes as another's request, or send a request to
-a host that it did not check (request smuggling). Lengths and chunks the parser refuses itself; the rest is here.
+A proxy that reads them in the other way would serve one client's bytes as another's request, or pass on a request for a
+host that it did not check (request smuggling). The parser refuses ambiguous lengths and chunks; the rest is here.
 """
 
 import re
 
-from ingest_api.http.responses import RawHeaders
+from ingest_api.http.asgi import RawHeaders
 
 ABSOLUTE = re.compile(rb"https?://([^/?#@]+)([^#@]*)", re.IGNORECASE)
 
 
 class Ambiguous(Exception):
-    """The request is refused with 400, and its connection closed: where the next one begins is not known either."""
+    """The request gets 400 and its connection is closed: where the next request begins is not known."""
 
 
 def check_framing(headers: RawHeaders, version: str) -> None:
-    """Raises `Ambiguous` for what RFC 9112 has a server refuse, which the parser takes.
+    """Raises `Ambiguous` for headers that RFC 9112 lets a server refuse and that the parser accepts.
 
-    That is any number of hosts but one (3.2; HTTP/1.0 may name none), and of codings any but chunked (6.1), also a
-    list that ends with it, and any at all in HTTP/1.0.
+    Those are: no host, or several (3.2; HTTP/1.0 may name none); a transfer coding other than chunked (6.1), also a
+    list that ends with chunked; any transfer coding in HTTP/1.0.
     """
     names = [name for name, _ in headers]
     hosts = names.count(b"host")
@@ -32,13 +32,13 @@ def check_framing(headers: RawHeaders, version: str) -> None:
 
 
 def origin_form(target: bytes, headers: RawHeaders) -> tuple[bytes, RawHeaders]:
-    """Path and query of an absolute address, as clients send to proxies, and the headers with the host that it names.
+    """Path and query of an absolute address, as clients send it to proxies, and the headers with its host.
 
-    Whatever `Host` says does not count then (RFC 9112, 3.2.2). Raises `Ambiguous` for what is no address of http.
+    The host of the address replaces the header `Host` (RFC 9112, 3.2.2). Raises `Ambiguous` for anything else.
     """
     absolute = ABSOLUTE.fullmatch(target)
     if absolute is None:
-        raise Ambiguous("it asks for what is no address")
+        raise Ambiguous("its target is not an address")
     host, rest = absolute.groups()
     others = [(name, value) for name, value in headers if name != b"host"]
     return rest if rest.startswith(b"/") else b"/" + rest, [(b"host", host), *others]

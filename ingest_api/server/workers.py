@@ -1,4 +1,4 @@
-"""uvicorn's supervisor of several workers: one that dies is missed at once, and one that hangs keeps nobody waiting."""
+"""uvicorn's supervisor of several workers: it replaces a dead worker at once and does not wait for a hung one."""
 
 import logging
 from time import monotonic
@@ -14,29 +14,29 @@ log = logging.getLogger(__name__)
 
 
 class Worker(multiprocess.Process):
-    """A worker whose end of the pipe is open in nobody but itself.
+    """A worker whose end of the pipe is open in that worker only.
 
-    uvicorn's supervisor asks each worker in turn whether it lives and waits for the answer. Its own copy of the
-    worker's end keeps the pipe open, so that for one that dies before it answers (while it starts, or just then) it
-    waits the whole `timeout_worker_healthcheck`, and meanwhile replaces nobody and hears no SIGTERM.
+    uvicorn's supervisor asks one worker after the other whether it lives, and waits for the answer. Its own copy of the
+    worker's end keeps the pipe open. If a worker dies before it answers, the supervisor waits for the whole
+    `timeout_worker_healthcheck`. Meanwhile it replaces no worker and handles no SIGTERM.
     """
 
     def start(self) -> None:
-        """Start the worker, which has inherited its end."""
+        """Start the worker, which inherits its end of the pipe."""
         super().start()
         self.child_conn.close()
 
     def join(self) -> None:
-        """Wait for its end; what it shared of gauges counts no more."""
+        """Wait until the worker has ended, and remove its gauges."""
         super().join()
         mark_process_dead(self.pid)  # type: ignore[no-untyped-call]  # the package has no types
 
 
-class Supervisor(multiprocess.Multiprocess):
-    """Hears a signal while it waits for a worker's answer, and ends within `stop_seconds` of SIGTERM.
+class WorkerSupervisor(multiprocess.Multiprocess):
+    """Handles a signal while it waits for a worker's answer, and ends within `stop_seconds` of SIGTERM.
 
-    uvicorn's own waits up to `timeout_worker_healthcheck` before it looks at its signals, and for ever for a worker
-    that was told to end and does not: a single one that is suspended or starved holds up a whole deployment.
+    uvicorn's supervisor waits up to `timeout_worker_healthcheck` before it handles a signal. It waits for ever for a
+    worker that does not end: a single suspended worker would hold up a whole deployment.
     """
 
     def __init__(self, config: uvicorn.Config, stop_seconds: float) -> None:
@@ -49,12 +49,12 @@ class Supervisor(multiprocess.Multiprocess):
         for place, worker in enumerate(self.processes):
             if worker.process.is_alive() and self._answers(worker):
                 continue
-            if self._is_wanted():
+            if self._must_stop_waiting():
                 return
             worker.kill()
             worker.join()
             if worker.exitcode == STARTUP_FAILURE:
-                log.error("worker %s could not start; the others would not either", worker.pid)
+                log.error("worker %s could not start; other workers would not start either", worker.pid)
                 self.should_exit.set()
                 return
             log.warning("worker %s died or hung; another one takes its place", worker.pid)
@@ -62,30 +62,30 @@ class Supervisor(multiprocess.Multiprocess):
             self.processes[place].start()
 
     def _answers(self, worker: multiprocess.Process) -> bool:
-        """Whether it answers in time; false also when something else came first."""
+        """Whether the worker answers in time; false also if a signal arrives first."""
         deadline = monotonic() + self.config.timeout_worker_healthcheck
         try:
             worker.parent_conn.send(b"ping")
-            while monotonic() < deadline and not self._is_wanted():
+            while monotonic() < deadline and not self._must_stop_waiting():
                 if worker.parent_conn.poll(LOOK_SECONDS):
                     worker.parent_conn.recv()
                     return True
         except (OSError, EOFError):
-            pass  # its end of the pipe is closed: it is dead
+            pass  # its end of the pipe is closed: the worker is dead
         return False
 
-    def _is_wanted(self) -> bool:
-        """Whether a signal waits, or the end has been decided."""
+    def _must_stop_waiting(self) -> bool:
+        """Whether a signal has arrived or the supervisor ends."""
         return bool(self.signal_queue) or self.should_exit.is_set()
 
     def terminate_all(self) -> None:
-        """Tell all to end. Our copy of the port goes first, or connections would wait in it for nobody."""
+        """Ask all workers to end. Close our copy of the port first: new connections would wait in it unanswered."""
         for each in self.sockets:
             each.close()
         super().terminate_all()
 
     def join_all(self) -> None:
-        """Wait until all have ended, and make those end that have not in time."""
+        """Wait until all workers have ended, and kill those that have not ended in time."""
         deadline = monotonic() + self._stop_seconds
         for worker in self.processes:
             worker.process.join(max(0.0, deadline - monotonic()))

@@ -4,9 +4,9 @@ import hmac
 
 from ingest_api.webhooks.verification import (
     MAX_DELIVERY_ID,
-    Accepted,
-    Posted,
-    Proof,
+    EndpointSecrets,
+    Verification,
+    WebhookRequest,
     by_address,
     check_time,
     digest_of,
@@ -15,23 +15,23 @@ from ingest_api.webhooks.verification import (
 )
 
 
-def check(posted: Posted, accepted: Accepted) -> Proof:
-    """Tell the sender by `X-Chatwoot-Signature`, or by the address where that is allowed.
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+    """Verify the sender by `X-Chatwoot-Signature`, or by the address where that is allowed.
 
-    An endpoint that may be unsigned and has a secret still refuses a wrong signature; without a secret it ignores
-    signatures, as some versions show another secret than they sign with (chatwoot/chatwoot issue 13809).
+    An endpoint that allows unsigned webhooks and has a secret still refuses a wrong signature. Without a secret it
+    ignores signatures: some versions show another secret than they sign with (chatwoot/chatwoot issue 13809).
     Raises `Problem`.
     """
-    signature = posted.headers.get("x-chatwoot-signature", "")
-    delivery_id = posted.headers.get("x-chatwoot-delivery", "")[:MAX_DELIVERY_ID]
-    if accepted.allow_unsigned and not (signature and accepted.secrets):
-        return by_address(posted, delivery_id)
-    time = posted.headers.get("x-chatwoot-timestamp", "")
-    content = time.encode() + b"." + posted.body
-    expected = [b"sha256=" + hmac.digest(each.encode(), content, "sha256").hex().encode() for each in accepted.secrets]
+    signature = request.headers.get("x-chatwoot-signature", "")
+    delivery_id = request.headers.get("x-chatwoot-delivery", "")[:MAX_DELIVERY_ID]
+    if endpoint.allow_unsigned and not (signature and endpoint.secrets):
+        return by_address(request, delivery_id)
+    time = request.headers.get("x-chatwoot-timestamp", "")
+    content = time.encode() + b"." + request.body
+    expected = [b"sha256=" + hmac.digest(each.encode(), content, "sha256").hex().encode() for each in endpoint.secrets]
     found = matching(expected, signature.encode())
     if found is None:
         raise not_signed("X-Chatwoot-Signature")
-    check_time(time, posted.now)
-    # Chatwoot does not sign its delivery id: what is sent again is told by the signature.
-    return Proof("signature", delivery_id or digest_of(posted.body), found.decode())
+    check_time(time, request.now)
+    # Chatwoot does not sign its delivery id, so repeats are recognised by the signature.
+    return Verification("signature", delivery_id or digest_of(request.body), found.decode())

@@ -3,7 +3,15 @@
 import base64
 import hmac
 
-from ingest_api.webhooks.verification import Accepted, Posted, Proof, check_time, digest_of, matching, not_signed
+from ingest_api.webhooks.verification import (
+    EndpointSecrets,
+    Verification,
+    WebhookRequest,
+    check_time,
+    digest_of,
+    matching,
+    not_signed,
+)
 
 # The escapes that HubSpot undoes in the address before it signs it ("Validate the v3 request signature").
 DECODED = {
@@ -12,27 +20,27 @@ DECODED = {
 }  # fmt: skip
 
 
-def check(posted: Posted, accepted: Accepted) -> Proof:
-    """Tell the sender by `X-HubSpot-Signature-v3`; the timestamp is in milliseconds.
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+    """Verify the sender by `X-HubSpot-Signature-v3`; the timestamp is in milliseconds.
 
-    HubSpot signs the address it was given, which behind a proxy is not the one we see: each of `posted.urls` may be
-    it. Nobody gains by that, as the word in the path is our endpoint's alone. Raises `Problem`.
+    HubSpot signs the address it was given. Behind a proxy the request arrives with another one, so each of
+    `request.urls` is tried. That is safe: the word in the path belongs to this endpoint only. Raises `Problem`.
     """
-    time = posted.headers.get("x-hubspot-request-timestamp", "")
+    time = request.headers.get("x-hubspot-request-timestamp", "")
     expected = []
-    for secret in accepted.secrets:
-        for url in posted.urls:
-            content = f"{posted.method}{decoded(url)}".encode() + posted.body + time.encode()
+    for secret in endpoint.secrets:
+        for url in request.urls:
+            content = f"{request.method}{decoded(url)}".encode() + request.body + time.encode()
             expected.append(base64.b64encode(hmac.digest(secret.encode(), content, "sha256")))
-    found = matching(expected, posted.headers.get("x-hubspot-signature-v3", "").encode())
+    found = matching(expected, request.headers.get("x-hubspot-signature-v3", "").encode())
     if found is None:
         raise not_signed("X-HubSpot-Signature-v3")
-    check_time(time, posted.now, units_a_second=1000)
-    return Proof("signature", digest_of(posted.body), found.decode())
+    check_time(time, request.now, units_a_second=1000)
+    return Verification("signature", digest_of(request.body), found.decode())
 
 
 def decoded(url: str) -> str:
-    """The address as HubSpot signs it; escapes other than its twelve stay."""
+    """The address as HubSpot signs it: it decodes twelve escapes and no others."""
     for escape, character in DECODED.items():
         url = url.replace(escape, character).replace(escape.lower(), character)
     return url

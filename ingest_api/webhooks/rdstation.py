@@ -1,16 +1,24 @@
-"""RD Station: CRM sends a token in a header of our choice, Marketing sends nothing but knows the address."""
+"""RD Station: CRM sends a token in a header of our choice, Marketing sends no secret and knows the address."""
 
-from ingest_api.webhooks.verification import Accepted, Posted, Proof, by_address, digest_of, matching, not_signed
+from ingest_api.webhooks.verification import (
+    EndpointSecrets,
+    Verification,
+    WebhookRequest,
+    by_address,
+    digest_of,
+    matching,
+    not_signed,
+)
 
 
-def check(posted: Posted, accepted: Accepted) -> Proof:
-    """Tell the sender by its token, bare or after `Bearer`, or by the address where allowed. Raises `Problem`."""
-    presented = posted.headers.get(accepted.token_header, "")
-    if accepted.allow_unsigned and not (presented and accepted.secrets):
-        return by_address(posted)
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+    """Verify the sender by its token, bare or after `Bearer`, or by the address where allowed. Raises `Problem`."""
+    presented = request.headers.get(endpoint.token_header, "")
+    if endpoint.allow_unsigned and not (presented and endpoint.secrets):
+        return by_address(request)
     scheme, _, token = presented.partition(" ")
     presented = token.strip() if scheme.lower() == "bearer" else presented
-    if matching([each.encode() for each in accepted.secrets], presented.encode("latin-1")) is None:
-        raise not_signed(f"The token in the header {accepted.token_header}")
-    delivery_id = digest_of(posted.body)
-    return Proof("token", delivery_id, delivery_id)
+    if matching([each.encode() for each in endpoint.secrets], presented.encode("latin-1")) is None:
+        raise not_signed(f"The token in the header {endpoint.token_header}")
+    delivery_id = digest_of(request.body)
+    return Verification("token", delivery_id, delivery_id)

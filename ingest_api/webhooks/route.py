@@ -1,4 +1,4 @@
-"""`POST /v1/webhooks/{source}/{endpoint}`: check who sends, queue the request as it came, then answer."""
+"""`POST /v1/webhooks/{source}/{endpoint}`: verify the sender, queue the request as it arrived, then answer."""
 
 import logging
 import time
@@ -13,6 +13,7 @@ from echolead.security import Undecryptable, Vault, is_secret_name
 from echolead.tenancy import DirectoryUnavailable, Tenants, Webhook
 from echolead.webhooks import ReceivedWebhook, encode_webhook
 from ingest_api.http.addresses import TrustedProxies
+from ingest_api.http.asgi import header_text
 from ingest_api.http.bodies import Bodies, Disconnected
 from ingest_api.http.problems import (
     BODY_TOO_LARGE,
@@ -22,19 +23,19 @@ from ingest_api.http.problems import (
     WEBHOOKS_UNAVAILABLE,
     Problem,
 )
+from ingest_api.http.received import TraceIds, now
+from ingest_api.metrics import Metrics
 from ingest_api.openapi.webhooks import WEBHOOK_DOCUMENTATION
-from ingest_api.pages.collect import text_of
-from ingest_api.queue.event_store import Intake, now
-from ingest_api.queue.publish import MessageTooLarge, QueueUnavailable
+from ingest_api.queue.publish import MessageTooLarge, Publisher, QueueUnavailable
 from ingest_api.webhooks import chatwoot, hubspot, pipedrive, rdstation, standard
-from ingest_api.webhooks.verification import Accepted, Posted, Proof
+from ingest_api.webhooks.verification import EndpointSecrets, Verification, WebhookRequest
 
-CHECKS: Mapping[str, Callable[[Posted, Accepted], Proof]] = {
-    "chatwoot": chatwoot.check,
-    "hubspot": hubspot.check,
-    "pipedrive": pipedrive.check,
-    "rdstation": rdstation.check,
-    "standard": standard.check,
+VERIFY_BY_SOURCE: Mapping[str, Callable[[WebhookRequest, EndpointSecrets], Verification]] = {
+    "chatwoot": chatwoot.verify,
+    "hubspot": hubspot.verify,
+    "pipedrive": pipedrive.verify,
+    "rdstation": rdstation.verify,
+    "standard": standard.verify,
 }
 QUEUED = b'{"status":"queued"}'
 
@@ -43,9 +44,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Webhooks:
-    """What the route works with. `vault` is None where no key is set: then no secret can be read."""
+    """What the route needs. `vault` is None where no key is set: then no secret can be read."""
 
-    intake: Intake
+    publisher: Publisher
+    metrics: Metrics
+    traces: TraceIds
     tenants: Tenants
     bodies: Bodies
     proxies: TrustedProxies
@@ -62,8 +65,8 @@ class Webhooks:
             raise Problem(UNKNOWN_WEBHOOK, "`echolead webhook list` shows the addresses there are.")
         return webhook
 
-    def accepted(self, webhook: Webhook, at: float) -> Accepted:
-        """What the webhook takes at Unix time `at`. Raises `Problem` when its secrets cannot be read."""
+    def secrets(self, webhook: Webhook, at: float) -> EndpointSecrets:
+        """The secrets that the webhook accepts at Unix time `at`. Raises `Problem` when its secrets cannot be read."""
         try:
             known = self.vault.decrypt(webhook.secrets) if self.vault else None
         except Undecryptable as error:
@@ -75,7 +78,7 @@ class Webhooks:
         if webhook.previous_until is not None and at < webhook.previous_until.timestamp():
             names.append("previous")
         secrets = [known[name] for name in names if known.get(name)]
-        return Accepted(secrets, webhook.allow_unsigned, webhook.token_header)
+        return EndpointSecrets(secrets, webhook.allow_unsigned, webhook.token_header)
 
     def urls(self, request: Request, headers: Mapping[str, str]) -> Sequence[str]:
         """The addresses the request may have been sent to: our public one, and the host it names."""
@@ -87,29 +90,29 @@ class Webhooks:
             host = headers["x-forwarded-host"].rpartition(",")[2].strip()
         return [f"{self.public_url}{path}", f"https://{host}{path}"]
 
-    async def store(self, webhook: Webhook, proof: Proof, headers: Mapping[str, str], body: bytes) -> None:
+    async def store(self, webhook: Webhook, verified: Verification, headers: Mapping[str, str], body: bytes) -> None:
         """Return when the webhook is durable. Raises `Problem` when it may not be."""
         tenant_id = webhook.tenant.tenant_id
         received = ReceivedWebhook(
             tenant_id=tenant_id,
             source=webhook.source,
             endpoint_id=webhook.endpoint_id,
-            delivery_id=proof.delivery_id,
+            delivery_id=verified.delivery_id,
             received_at=now(),
-            proof=proof.kind,
-            trace_id=self.intake.trace_id({name.encode(): value.encode() for name, value in headers.items()}),
+            proof=verified.method,
+            trace_id=self.traces.of({name.encode(): value.encode() for name, value in headers.items()}),
             headers=kept_headers(headers, webhook.token_header),
             body=body,
         )
-        same = sha256(f"{webhook.endpoint_id} {proof.kind} {proof.same_as}".encode()).hexdigest()
+        message_id = sha256(f"{webhook.endpoint_id} {verified.method} {verified.repeat_key}".encode()).hexdigest()
         subject = f"webhooks.{tenant_id}.{webhook.source}"
         try:
-            await self.intake.publisher.publish(subject, encode_webhook(received), message_id=same)
+            await self.publisher.publish(subject, encode_webhook(received), message_id=message_id)
         except QueueUnavailable as error:
             raise Problem(QUEUE_UNAVAILABLE, f"{error} Send the same request again.") from None
         except MessageTooLarge:
             raise Problem(BODY_TOO_LARGE, "The webhook does not fit into one message.") from None
-        self.intake.metrics.webhooks.labels(tenant_id, webhook.source).inc()
+        self.metrics.webhooks.labels(tenant_id, webhook.source).inc()
 
 
 def router(webhooks: Webhooks) -> APIRouter:
@@ -119,19 +122,19 @@ def router(webhooks: Webhooks) -> APIRouter:
     @routes.post(
         "/v1/webhooks/{source}/{endpoint}",
         tags=["webhooks"],
-        summary="Take a webhook of Chatwoot, a CRM, or any sender of Standard Webhooks",
+        summary="Receive a webhook of Chatwoot, a CRM, or any sender of Standard Webhooks",
         openapi_extra=WEBHOOK_DOCUMENTATION,
         response_class=Response,
     )
-    async def take_webhook(request: Request) -> Response:
-        """Answers 200 once the request is on the queue's disk; what it says is read later.
+    async def receive_webhook(request: Request) -> Response:
+        """Answers 200 once the request is on the queue's disk. Its content is read later.
 
-        `endpoint` is the unguessable word that `echolead webhook add` makes; it tells the tenant, the product and the
-        secret. A request that is sent again is answered as the first was and stored once.
+        `endpoint` is the unguessable word that `echolead webhook add` makes. It determines the tenant, the product and
+        the secret. A request that is sent again is answered as the first was and stored once.
         """
         webhook = await webhooks.find(request.path_params["source"], request.path_params["endpoint"])
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
-        # Not decompressed, whatever it says: the signature is over the bytes that came, and they are what is kept.
+        # Never decompressed: the signature covers the bytes that arrived, and those are stored.
         limits = {name: value for name, value in request.scope["headers"] if name != b"content-encoding"}
         try:
             body = await webhooks.bodies.read(limits, request.receive)
@@ -139,21 +142,21 @@ def router(webhooks: Webhooks) -> APIRouter:
             return Response(status_code=499)
         try:
             at = time.time()
-            posted = Posted(request.method, webhooks.urls(request, headers), headers, body, at)
-            proof = CHECKS[webhook.source](posted, webhooks.accepted(webhook, at))
-            await webhooks.store(webhook, proof, headers, body)
+            arrived = WebhookRequest(request.method, webhooks.urls(request, headers), headers, body, at)
+            verified = VERIFY_BY_SOURCE[webhook.source](arrived, webhooks.secrets(webhook, at))
+            await webhooks.store(webhook, verified, headers, body)
         finally:
             webhooks.bodies.release(len(body))
-        # 200 and not 202: some senders take nothing else for an answer.
+        # 200 and not 202: some senders count everything else as a failure.
         return Response(QUEUED, status_code=200, media_type="application/json")
 
     return routes
 
 
 def kept_headers(headers: Mapping[str, str], token_header: str) -> dict[str, str]:
-    """The headers that are stored: none that proves who sends, as whoever reads it could send as they do."""
+    """The headers that are stored. Those that prove the sender are not: a reader of them could send in its name."""
     return {
-        name: text_of(value.encode("latin-1"))
+        name: header_text(value.encode("latin-1"))
         for name, value in headers.items()
         if name != token_header and "signature" not in name and not is_secret_name(name)
     }

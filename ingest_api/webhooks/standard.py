@@ -5,28 +5,36 @@ import binascii
 import hmac
 
 from echolead.webhooks import standard_key
-from ingest_api.webhooks.verification import MAX_DELIVERY_ID, Accepted, Posted, Proof, check_time, matching, not_signed
+from ingest_api.webhooks.verification import (
+    MAX_DELIVERY_ID,
+    EndpointSecrets,
+    Verification,
+    WebhookRequest,
+    check_time,
+    matching,
+    not_signed,
+)
 
 
-def check(posted: Posted, accepted: Accepted) -> Proof:
-    """Tell the sender by `webhook-signature`, of which only version 1 is known here.
+def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
+    """Verify the sender by `webhook-signature`, version 1.
 
-    The library of the same name decodes the body as text and cannot tell a late webhook from a forged one; its
-    vectors are our tests. Raises `Problem`.
+    The library of the same name decodes the body as text and raises the same error for a late webhook as for a forged
+    one. The tests use its vectors. Raises `Problem`.
     """
-    delivery_id = posted.headers.get("webhook-id", "")
-    time = posted.headers.get("webhook-timestamp", "")
-    content = f"{delivery_id}.{time}.".encode("latin-1") + posted.body
-    expected = [hmac.digest(standard_key(each), content, "sha256") for each in accepted.secrets]
-    presented = signatures(posted.headers.get("webhook-signature", ""))
+    delivery_id = request.headers.get("webhook-id", "")
+    time = request.headers.get("webhook-timestamp", "")
+    content = f"{delivery_id}.{time}.".encode("latin-1") + request.body
+    expected = [hmac.digest(standard_key(each), content, "sha256") for each in endpoint.secrets]
+    presented = signatures(request.headers.get("webhook-signature", ""))
     if not delivery_id or not any(matching(expected, each) for each in presented):
         raise not_signed("webhook-signature")
-    check_time(time, posted.now)
-    return Proof("signature", delivery_id[:MAX_DELIVERY_ID], delivery_id)
+    check_time(time, request.now)
+    return Verification("signature", delivery_id[:MAX_DELIVERY_ID], delivery_id)
 
 
 def signatures(header: str) -> list[bytes]:
-    """The version 1 signatures of a header; what is no base64 and other versions are left out."""
+    """The version 1 signatures of a header, without those that are not base64."""
     found = []
     for each in header.split():
         version, _, text = each.partition(",")

@@ -1,4 +1,4 @@
-"""What a webhook's check looks at and gives, and the comparisons that every product's check is made of."""
+"""Verifying who sent a webhook: what a product's check reads and returns, and the comparisons that checks share."""
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +12,8 @@ MAX_DELIVERY_ID = 255
 
 
 @dataclass(frozen=True)
-class Posted:
-    """A webhook as it came. `urls` are the addresses it may have been sent to, `now` is our clock in Unix seconds."""
+class WebhookRequest:
+    """A webhook as it arrived. `urls` are the addresses it may have been sent to; `now` is in Unix seconds."""
 
     method: str
     urls: Sequence[str]
@@ -23,8 +23,8 @@ class Posted:
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """What the endpoint takes: its secrets, the current one first, and whether its address alone is enough."""
+class EndpointSecrets:
+    """How an endpoint recognises its sender: its secrets, the current one first, or by its address alone."""
 
     secrets: Sequence[str] = field(repr=False)
     allow_unsigned: bool = False
@@ -32,16 +32,16 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What told the sender (`signature`, `password`, `token`, `address`), and which delivery this is.
+class Verification:
+    """By what the sender was recognised (`signature`, `password`, `token`, `address`), and which delivery this is.
 
-    `same_as` is equal for a request that is sent again as it was, and only then. Where the time is signed it is the
-    signature itself: an id beside it that is not signed could be changed.
+    Requests with the same `repeat_key` are repeats of one another. Where the time is signed, it is the signature: an
+    unsigned id beside it could be changed.
     """
 
-    kind: str
+    method: str
     delivery_id: str
-    same_as: str
+    repeat_key: str
 
 
 def matching(expected: Iterable[bytes], presented: bytes) -> bytes | None:
@@ -54,7 +54,7 @@ def matching(expected: Iterable[bytes], presented: bytes) -> bytes | None:
 
 
 def check_time(text: str, now: float, *, units_a_second: int = 1) -> None:
-    """Raise `Problem` for what is no time, and for a time more than five minutes from ours, either way."""
+    """Raises `Problem` for a text that is not a time, and for a time more than five minutes from ours, either way."""
     if not (text.isascii() and text.isdigit() and len(text) <= 16):
         raise Problem(INVALID_SIGNATURE, "The webhook's timestamp is missing or not a number.")
     seconds = now - int(text) / units_a_second
@@ -64,7 +64,7 @@ def check_time(text: str, now: float, *, units_a_second: int = 1) -> None:
 
 
 def not_signed(what: str) -> Problem:
-    """The refusal of a webhook whose sender cannot be told; `what` would tell it."""
+    """The refusal of a webhook whose sender is not recognised; `what` is missing or wrong."""
     return Problem(INVALID_SIGNATURE, f"{what} is missing or not right.")
 
 
@@ -73,7 +73,7 @@ def digest_of(body: bytes) -> str:
     return sha256(body).hexdigest()
 
 
-def by_address(posted: Posted, delivery_id: str = "") -> Proof:
-    """The proof of who sends nothing but knows the address."""
-    chosen = delivery_id[:MAX_DELIVERY_ID] or digest_of(posted.body)
-    return Proof("address", chosen, chosen)
+def by_address(request: WebhookRequest, delivery_id: str = "") -> Verification:
+    """The verification of a sender that knows the address and sends no secret."""
+    chosen = delivery_id[:MAX_DELIVERY_ID] or digest_of(request.body)
+    return Verification("address", chosen, chosen)

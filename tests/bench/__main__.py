@@ -17,7 +17,7 @@ from rich.table import Table
 from tests.bench.figure import Figure
 
 RESULTS = Path("build/bench.json")
-NOT_BENCHMARKS = {"__main__", "ceilings", "checking", "figure", "http_load", "noop", "servers"}
+NOT_BENCHMARKS = {"__main__", "ceilings", "checking", "figure", "http_load", "noop", "servers", "through_asgi"}
 LONG = {"collector_memory"}
 
 

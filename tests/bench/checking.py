@@ -5,14 +5,13 @@ from time import perf_counter, process_time
 
 from echolead.events import encode
 from echolead.tenancy import Tenant, Tenants
-from ingest_api.events.validation import check_batch
+from ingest_api.events.batch import check_batch
 from ingest_api.http.addresses import IpPolicy, TrustedProxies
 from ingest_api.http.bodies import Bodies
 from ingest_api.http.rates import RateLimits
+from ingest_api.http.received import TraceIds
 from ingest_api.metrics import Metrics
-from ingest_api.pages.collect import Collect
-from ingest_api.queue.event_store import Intake
-from ingest_api.queue.publish import Publisher
+from ingest_api.pages.requests import PageRequest, PageRequests
 from tests.bench.servers import HOST
 
 SECONDS = 0.5
@@ -35,13 +34,13 @@ def cpu_us_of_request(body: bytes) -> float:
 def work_on(body: bytes) -> Callable[[], bytes]:
     """What the collect route does between a body and its line of a message; no part of it is connected."""
     metrics = Metrics()
-    intake = Intake(Publisher(metrics), metrics)
-    bodies, proxies = Bodies(2**20, metrics.in_flight_bytes), TrustedProxies("")
-    collect = Collect(intake, RateLimits("", KEY, 0, 0), Tenants(""), bodies, proxies, IpPolicy(KEY))
-    tenant = Tenant("bench", hosts=frozenset({HOST}))
+    rates, bodies = RateLimits("", KEY, 0, 0), Bodies(2**20, metrics.in_flight_bytes)
+    pages = PageRequests(Tenants(""), rates, bodies, TrustedProxies(""), IpPolicy(KEY), TraceIds(), metrics)
+    tenant, ip = Tenant("bench", hosts=frozenset({HOST})), "203.0.113.7"
+    request = PageRequest(tenant, HOST, ip, None, HEADERS, rates.meter(tenant, ip))
 
     def work() -> bytes:
-        checked = check_batch(body, tenant.default_region)
-        return encode(collect.received(tenant, HOST, "203.0.113.7", HEADERS, checked))
+        batch = check_batch(body, tenant.default_region)
+        return encode(pages.received(request, batch, "script"))
 
     return work

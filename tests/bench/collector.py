@@ -71,6 +71,7 @@ class Rounds:
         noop = partial(Server, started.noop_port, started.noop_pid)
         collector = partial(Server, started.port, started.pid)
         self.noop, self.single = noop(one), collector(one)
+        self.through_asgi = Server(started.asgi_port, started.asgi_pid, one)
         self.noop_batches, self.batches = noop(fifty, BATCH_CONNECTIONS), collector(fifty, BATCH_CONNECTIONS)
         self.noop_lone, self.lone = noop(one, 1), collector(one, 1)
         self.steady = collector(fifty)
@@ -81,7 +82,15 @@ class Rounds:
 
     def run(self) -> None:
         """Everything at its peak, then batches at a part of the peak they had."""
-        at_peak = (self.noop, self.single, self.noop_batches, self.batches, self.noop_lone, self.lone)
+        at_peak = (
+            self.noop,
+            self.single,
+            self.through_asgi,
+            self.noop_batches,
+            self.batches,
+            self.noop_lone,
+            self.lone,
+        )
         for _ in range(ROUNDS):
             for server in at_peak:
                 server.load()
@@ -93,9 +102,15 @@ class Rounds:
             self.steady.load(self.batches.median("per_second") * SHARE_OF_PEAK)
 
     @property
+    def over_asgi(self) -> float:
+        """What the path past ASGI brings (docs/decisions/0004-collector-hot-path.md): the median of the rounds."""
+        pairs = zip(self.single.measurements, self.through_asgi.measurements, strict=True)
+        return statistics.median(direct.per_second / through.per_second for direct, through in pairs)
+
+    @property
     def failed(self) -> int:
         """Requests to the collector that were not answered 202."""
-        measured = (self.single, self.lone, self.batches, self.steady)
+        measured = (self.single, self.through_asgi, self.lone, self.batches, self.steady)
         return sum(each.failed for server in measured for each in server.measurements)
 
 
@@ -109,6 +124,7 @@ def compare(workers: int) -> list[Figure]:
     steady = f"{name}: batches at {SHARE_OF_PEAK:.0%}, p99"
     return [
         *against(f"{name}: single events", rounds.single, rounds.noop, 0.5),
+        Figure(f"{name}: single events over the same through ASGI", rounds.over_asgi, "x", 1.25),
         Figure(f"{name}: one connection, p50", rounds.lone.median("p50_ms"), "ms"),
         *against(f"{name}: batches of {BATCH_EVENTS}", rounds.batches, rounds.noop_batches, None),
         Figure(f"{name}: events in batches of {BATCH_EVENTS}", events, "events/s", 20_000),

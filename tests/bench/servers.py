@@ -15,12 +15,17 @@ HOST = "bench.test"
 
 @dataclass(frozen=True)
 class Servers:
-    """Port and process of each; the queue's URL with full rights, and a folder on the disk its store is on."""
+    """Port and process of each; the queue's URL with full rights, and a folder on the disk its store is on.
+
+    `asgi_port` is a second collector, without the path past ASGI.
+    """
 
     noop_port: int
     noop_pid: int
     port: int
     pid: int
+    asgi_port: int
+    asgi_pid: int
     queue_url: str
     folder: Path
 
@@ -41,7 +46,7 @@ def servers(workers: int = 1) -> Iterator[Servers]:
             ECHOLEAD_EVENTS_PER_MINUTE="1000000000",
             ECHOLEAD_COLLECTOR_WORKERS=str(workers),
         )
-        noop_port, port = free_port(), free_port()
+        noop_port, port, asgi_port = free_port(), free_port(), free_port()
         options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header", "--ws", "none"]
         uvicorn = python("-m", "uvicorn", "tests.bench.noop:app", "--port", str(noop_port), "--no-proxy-headers")
         options += ["--interface", "asgi3", "--lifespan", "off", "--workers", str(workers)]
@@ -49,4 +54,10 @@ def servers(workers: int = 1) -> Iterator[Servers]:
         noop = Part("noop", [*uvicorn, *options], lambda: missing(noop_port))
         noop_process = stack.enter_context(running(noop, around.logs))
         process = stack.enter_context(running(collector_part(port, environment), around.logs))
-        yield Servers(noop_port, noop_process.pid, port, process.pid, around.nats.url, around.logs.parent)
+        command = python("-m", "tests.bench.through_asgi", "--port", str(asgi_port))
+        through_asgi = Part("through-asgi", command, lambda: missing(asgi_port), environment)
+        asgi_process = stack.enter_context(running(through_asgi, around.logs))
+        yield Servers(
+            noop_port, noop_process.pid, port, process.pid, asgi_port, asgi_process.pid, around.nats.url,
+            around.logs.parent,
+        )  # fmt: skip

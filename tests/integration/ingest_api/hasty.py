@@ -3,17 +3,17 @@
 from contextlib import suppress
 
 from ingest_api import app
-from ingest_api.queue.publish import MessageTooLarge, Publisher, QueueUnavailable, Tell
+from ingest_api.queue.publish import MessageTooLarge, PublishCallback, Publisher, QueueUnavailable
 
 
 class HastyPublisher(Publisher):
     """Hands a line over and does not wait for its acknowledgement."""
 
-    def send(self, subject: str, line: bytes, events: int, tell: Tell, message_id: str = "") -> None:
-        """Tell that it is stored; what becomes of the line nobody hears."""
+    def send(self, subject: str, line: bytes, events: int, callback: PublishCallback, message_id: str = "") -> None:
+        """Report the line as stored, and ignore what becomes of it."""
         with suppress(QueueUnavailable, MessageTooLarge):
             super().send(subject, line, events, lambda _: None, message_id)
-        self.loop.call_soon(tell, None)
+        self.loop.call_soon(callback, None)
 
 
 def create_app() -> app.Ingest:

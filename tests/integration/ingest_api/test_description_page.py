@@ -4,7 +4,7 @@ import re
 
 import httpx
 
-from ingest_api.openapi.page import page
+from ingest_api.openapi.page import document_html
 from tests.integration.ingest_api.conftest import CollectorProcess
 
 HOSTILE = "<script>alert(1)</script>\"'"
@@ -31,7 +31,7 @@ def test_whatever_the_document_says_is_text() -> None:
         "requestBody": {"content": {HOSTILE: {"example": HOSTILE}}},
         "responses": {HOSTILE: {"description": HOSTILE}},
     }
-    html = page({
+    html = document_html({
         "openapi": HOSTILE,
         "info": {"title": HOSTILE},
         "paths": {HOSTILE: {HOSTILE: operation}},

@@ -10,8 +10,8 @@ import pytest
 from echolead.security import new_api_key, read_api_key
 from ingest_api.http.problems import Problem
 from ingest_api.pages.visitor import VisitorTokens
-from ingest_api.webhooks.route import CHECKS
-from ingest_api.webhooks.verification import Accepted, Posted
+from ingest_api.webhooks.route import VERIFY_BY_SOURCE
+from ingest_api.webhooks.verification import EndpointSecrets, WebhookRequest
 
 HEADERS = {
     "authorization": "Basic dXNlcjpwYXNz",
@@ -70,12 +70,12 @@ def test_a_wrong_token_is_compared_with_every_secret(
     assert len(compared) == secrets
 
 
-@pytest.mark.parametrize("source", CHECKS)
+@pytest.mark.parametrize("source", VERIFY_BY_SOURCE)
 def test_a_wrong_webhook_is_compared_with_every_secret_there_is(
     compared: list[tuple[object, object]], source: str
 ) -> None:
-    posted = Posted("POST", ["https://x.test/"], HEADERS, b"{}", 1.0)
+    posted = WebhookRequest("POST", ["https://x.test/"], HEADERS, b"{}", 1.0)
     secrets = ["whsec_AAAA", "whsec_BBBB"] if source == "standard" else ["user:first", "user:second"]
     with pytest.raises(Problem):
-        CHECKS[source](posted, Accepted(secrets, token_header="authorization"))
+        VERIFY_BY_SOURCE[source](posted, EndpointSecrets(secrets, token_header="authorization"))
     assert len(compared) == 2

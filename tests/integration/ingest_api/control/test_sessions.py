@@ -31,7 +31,7 @@ from echolead.settings import Settings
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE
 from ingest_api.app import answer_with_problems
 from ingest_api.control import page
-from ingest_api.control.sessions import Sessions, router
+from ingest_api.control.sessions import ConsoleSessions, router
 from ingest_api.http.addresses import TrustedProxies
 from ingest_api.metrics import Metrics
 from tests.fixtures.operational import JWT_SECRET, make_tenant
@@ -42,8 +42,8 @@ DAGSTER = "http://dagster.test:8702"
 
 
 @pytest.fixture
-def sessions(operational_urls: OperationalUrls) -> Iterator[Sessions]:
-    """Sessions on the test database, with the machine of the test client as a trusted proxy."""
+def sessions(operational_urls: OperationalUrls) -> Iterator[ConsoleSessions]:
+    """ConsoleSessions on the test database, with the machine of the test client as a trusted proxy."""
     settings = Settings(
         postgres_api_url=operational_urls.api,
         jwt_secret=JWT_SECRET,
@@ -51,13 +51,13 @@ def sessions(operational_urls: OperationalUrls) -> Iterator[Sessions]:
         dagster_url=DAGSTER,
         trusted_proxies="",
     )
-    made = Sessions.of(settings, TrustedProxies("127.0.0.1"))
+    made = ConsoleSessions.of(settings, TrustedProxies("127.0.0.1"))
     yield made
     made.sign_in.close()
 
 
 @pytest.fixture
-def api(sessions: Sessions) -> FastAPI:
+def api(sessions: ConsoleSessions) -> FastAPI:
     """The routes alone, with the application's way of telling problems."""
     return serving(sessions)
 
@@ -69,7 +69,7 @@ async def client(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield browser
 
 
-def serving(sessions: Sessions) -> FastAPI:
+def serving(sessions: ConsoleSessions) -> FastAPI:
     api = FastAPI()
     api.include_router(router(sessions))
     api.include_router(page.router(sessions))
@@ -427,7 +427,9 @@ async def test_an_address_that_postgres_cannot_look_for_is_refused(client: httpx
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
 
 
-async def test_without_its_database_signing_in_says_come_back(client: httpx.AsyncClient, sessions: Sessions) -> None:
+async def test_without_its_database_signing_in_says_come_back(
+    client: httpx.AsyncClient, sessions: ConsoleSessions
+) -> None:
     engine = connect("postgresql://nobody:x@127.0.0.1:1/echolead")
     gone = replace(sessions, sign_in=SignIn(engine, JWT_SECRET))
     answer = await client_at(serving(gone)).post("/v1/login", json={"email": "a@b.c", "password": PASSWORD})
@@ -456,7 +458,7 @@ async def test_the_page_signs_in_and_goes_back_to_where_the_console_was(client: 
 
 
 async def test_with_tls_the_cookies_are_bound_to_their_host_and_never_travel_without(
-    sessions: Sessions, email: str
+    sessions: ConsoleSessions, email: str
 ) -> None:
     browser = client_at(serving(replace(sessions, console_url="https://console.test")))
     browser.base_url = httpx.URL("https://console.test")

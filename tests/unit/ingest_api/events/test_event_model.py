@@ -19,10 +19,11 @@ from dlt_pipelines.collector.rows import EventRows, RejectedRows
 from dlt_pipelines.collector.stream import Message
 from echolead.events import REASONS as ALL_REASONS
 from echolead.events import LoaderReason, ReceivedRequest, encode
-from ingest_api.events.validation import REASONS, Checked, check_batch
+from ingest_api.events.batch import CheckedBatch, check_batch
+from ingest_api.events.validation import REASONS
 from ingest_api.http.problems import Problem
 from ingest_api.openapi.events import REJECTION_SCHEMA
-from ingest_api.queue.event_store import dead_letters
+from ingest_api.queue.event_store import dead_letter_lines
 
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference" / "collector.md"
 GOOD = {
@@ -106,13 +107,13 @@ def in_one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ")
 
 
-def loaded(checked: Checked) -> tuple[list[str], list[str]]:
+def loaded(checked: CheckedBatch) -> tuple[list[str], list[str]]:
     """The payloads that the loader makes rows of: of what was taken, and of what was refused."""
     request = ReceivedRequest(tenant_id="acme", received_at=datetime.now(UTC), events=checked.accepted)
     line = encode(request)
     events = EventRows([Message("events.acme", 1, 1, line, "")])
     assert events.dead == [], "the loader cannot read what the collector accepted"
-    letters = b"\n".join(dead_letters(request, checked))
+    letters = b"\n".join(dead_letter_lines(request, checked))
     rejected = RejectedRows([Message("dead.acme", 1, 1, letters, "")]).table().to_pylist()
     assert {row["reason"] for row in rejected} <= set(REASONS)
     payloads = [base64.b64decode(row["payload"]).decode() if row["is_base64"] else row["payload"] for row in rejected]

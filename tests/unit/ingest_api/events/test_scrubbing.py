@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echolead.events import CLICK_ID_FIELDS, UTM_FIELDS
+from ingest_api.events.batch import check_batch
 from ingest_api.events.scrubbing import ENDINGS, MAX_EMAILS, REMOVED, SECRET_NAME, scrub
-from ingest_api.events.validation import check_batch
 from ingest_api.pages.pixel import page_view
 
 AT = "2025-07-01T12:00:00.000-03:00"

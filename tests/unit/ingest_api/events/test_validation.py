@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echolead.events import ReceivedRequest, decode_received_request, encode
-from ingest_api.events.validation import MAX_KEYS, Checked, check_batch
+from ingest_api.events.batch import CheckedBatch, check_batch
+from ingest_api.events.validation import MAX_KEYS
 from ingest_api.http.problems import Problem
-from ingest_api.queue.event_store import dead_letters
+from ingest_api.queue.event_store import dead_letter_lines
 
 GOOD: dict[str, object] = {
     "event_id": "0197c1b2-6f80-7a31-8f4e-0c8a5be4d911",
@@ -285,7 +286,7 @@ def check_any(body: bytes) -> None:
         assert_loadable(checked)
 
 
-def assert_loadable(checked: Checked) -> None:
+def assert_loadable(checked: CheckedBatch) -> None:
     """As the loader will: decode the lines, and find text, times and numbers that its columns hold."""
     request = ReceivedRequest(
         tenant_id="t", received_at=datetime.now(UTC), sent_at=checked.sent_at, events=checked.accepted
@@ -296,6 +297,6 @@ def assert_loadable(checked: Checked) -> None:
         assert "\x00" not in json.dumps(event, ensure_ascii=False)
         UUID(event["event_id"])
         assert 1970 <= datetime.fromisoformat(event["occurred_at"]).year <= 2105
-    for line in dead_letters(request, checked):
+    for line in dead_letter_lines(request, checked):
         assert b"\n" not in line
         msgspec.json.decode(line)["payload"].encode()

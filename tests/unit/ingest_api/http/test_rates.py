@@ -35,36 +35,36 @@ def limits(clock: Clock, *, per_address: int = 0, per_tenant: int = 0) -> RateLi
 
 def refusal(of: RateLimits, tenant: Tenant, ip: str, events: int) -> Problem:
     with pytest.raises(Problem) as refused:
-        of.meter(tenant, ip).take(events)
+        of.meter(tenant, ip).add(events)
     return refused.value
 
 
 def test_an_address_is_refused_until_the_minute_is_over_and_others_are_not(clock: Clock) -> None:
     of = limits(clock, per_address=100)
     clock.now += 18
-    of.meter(ACME, "203.0.113.7").take(100)
+    of.meter(ACME, "203.0.113.7").add(100)
     problem = refusal(of, ACME, "203.0.113.7", 1)
     assert (problem.kind.name, problem.retry_after_seconds) == ("too-many-events-a-minute", 42)
     assert re.search(r" events until \d{4}-\d\d-\d\d \d\d:\d\d:00 UTC; send it again then\.$", problem.detail)
-    of.meter(ACME, "203.0.113.8").take(100)
+    of.meter(ACME, "203.0.113.8").add(100)
     clock.now += 42
-    of.meter(ACME, "203.0.113.7").take(100)
+    of.meter(ACME, "203.0.113.7").add(100)
 
 
 def test_a_refused_request_counts_for_nothing(clock: Clock) -> None:
     of = limits(clock, per_address=100, per_tenant=150)
-    of.meter(ACME, "203.0.113.7").take(90)
+    of.meter(ACME, "203.0.113.7").add(90)
     refusal(of, ACME, "203.0.113.7", 20)
-    of.meter(ACME, "203.0.113.7").take(10)
-    of.meter(ACME, "203.0.113.8").take(50)
+    of.meter(ACME, "203.0.113.7").add(10)
+    of.meter(ACME, "203.0.113.8").add(50)
     refusal(of, ACME, "203.0.113.9", 1)
 
 
 def test_a_tenants_own_limit_counts_before_the_installations(clock: Clock) -> None:
     of = limits(clock, per_tenant=500)
     small, large = Tenant("small"), Tenant("large", events_per_minute=2000)
-    of.meter(large, "").take(2000)
-    of.meter(small, "").take(500)
+    of.meter(large, "").add(2000)
+    of.meter(small, "").add(500)
     assert "tenant" in refusal(of, small, "", 1).detail
     refusal(of, large, "", 1)
 
@@ -72,11 +72,11 @@ def test_a_tenants_own_limit_counts_before_the_installations(clock: Clock) -> No
 def test_a_quota_is_over_until_the_next_month(clock: Clock) -> None:
     of = limits(clock)
     tenant = Tenant("acme", events_per_month=1000)
-    of.meter(tenant, "").take(1000)
+    of.meter(tenant, "").add(1000)
     problem = refusal(of, tenant, "", 1)
     assert (problem.kind.name, problem.retry_after_seconds) == ("quota-reached", 22 * 24 * 3600)
     clock.now = end_of_month(clock.now)
-    of.meter(tenant, "").take(1000)
+    of.meter(tenant, "").add(1000)
 
 
 def test_unreadable_bodies_are_charged_to_their_address_before_the_next_is_read(clock: Clock) -> None:
@@ -95,14 +95,14 @@ def test_unreadable_bodies_are_charged_to_their_address_before_the_next_is_read(
 def test_without_limits_everything_is_taken(clock: Clock) -> None:
     of = limits(clock)
     for _ in range(1000):
-        of.meter(ACME, "203.0.113.7").take(500)
+        of.meter(ACME, "203.0.113.7").add(500)
 
 
 def test_a_crowd_of_addresses_fills_no_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "MAX_SUBJECTS", 100)
     of = limits(clock, per_address=10)
     for number in range(1000):
-        of.meter(ACME, f"10.0.{number // 250}.{number % 250}").take(1)
+        of.meter(ACME, f"10.0.{number // 250}.{number % 250}").add(1)
         assert len(of._counts) <= 100
 
 

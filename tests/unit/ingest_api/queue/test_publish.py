@@ -3,18 +3,18 @@
 import asyncio
 
 from ingest_api.metrics import Metrics
-from ingest_api.queue.publish import MAX_IN_FLIGHT, Failure, Lane, Publisher
+from ingest_api.queue.publish import MAX_IN_FLIGHT, Failure, PendingGroups, Publisher
 
 
 async def test_a_request_is_told_also_when_the_group_before_it_was_given_up() -> None:
     """Where the queue hangs a group's time can be over while it waits, and others come before it is its turn."""
     publisher = Publisher(Metrics())
     publisher.loop = asyncio.get_running_loop()
-    lane = Lane(publisher, "events.acme")
-    lane.in_flight = MAX_IN_FLIGHT
+    pending = PendingGroups(publisher, "events.acme")
+    pending.in_flight = MAX_IN_FLIGHT
     told: list[Failure | None] = []
-    lane.join(b"early", 1, "", told.append)
-    lane.waiting[-1].settle(Failure.SLOW)
-    lane.join(b"late", 1, "", told.append)
-    lane.fail(Failure.DISCONNECTED)
+    pending.join(b"early", 1, "", told.append)
+    pending.waiting[-1].settle(Failure.SLOW)
+    pending.join(b"late", 1, "", told.append)
+    pending.fail(Failure.DISCONNECTED)
     assert told == [Failure.SLOW, Failure.DISCONNECTED]

@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ingest_api.server.direct import DirectProtocol
 from tests.fixtures.served import connected
-from tests.unit.ingest_api.server.test_exchanges import read_all
+from tests.unit.ingest_api.server.test_direct import read_all
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nhost: victim\r\n\r\n"
 Seen = list[tuple[str, str, bytes]]

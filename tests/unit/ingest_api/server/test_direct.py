@@ -12,41 +12,41 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from echolead.settings import Settings
 from echolead.tenancy import Directory, Tenant
 from ingest_api.app import Ingest, create_app
+from ingest_api.http.responses import RawResponse
 from ingest_api.server.connections import PatientProtocol
-from ingest_api.server.direct import DirectProtocol, Exchange
+from ingest_api.server.direct import DirectProtocol, WholeRequest
 from tests.fixtures.served import connected
 from tests.integration.ingest_api.conftest import make_body
 
 HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"9")]
-REST = b"content-type: text/plain\r\ncontent-length: 9\r\n\r\n"
 
 
 class Echo:
     """Answers, after as long as the queue takes, with the lengths of body and headers; past ASGI where it is asked."""
 
     def __init__(self, *, takes: bool = True) -> None:
-        self.exchanges: list[Exchange] = []
+        self.requests: list[WholeRequest] = []
         self.scopes = 0
         self.answered = 0
         self.is_broken = False
         self._takes = takes
 
-    def takes(self, url: bytes) -> bool:
+    def is_direct(self, url: bytes) -> bool:
         """Only at the top."""
         return url == b"/"
 
-    def take(self, exchange: Exchange) -> bool:
+    def serve_directly(self, request: WholeRequest) -> bool:
         """Answer later."""
         if self.is_broken:
             raise ZeroDivisionError
         if self._takes:
-            self.exchanges.append(exchange)
-            asyncio.get_running_loop().call_later(0.02, self._answer, exchange)
+            self.requests.append(request)
+            asyncio.get_running_loop().call_later(0.02, self._answer, request)
         return self._takes
 
-    def _answer(self, exchange: Exchange) -> None:
+    def _answer(self, request: WholeRequest) -> None:
         self.answered += 1
-        exchange.answer(202, REST + echo(exchange.body, exchange.headers))
+        request.respond(RawResponse(202, HEADERS, echo(request.body, request.headers)))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scopes += 1
@@ -128,7 +128,7 @@ async def test_an_answer_is_the_same_past_asgi_and_through_it(pieces: list[bytes
     assert received == await answers(PatientProtocol, through, *pieces, count=count)
     assert received == await answers(DirectProtocol, unwilling, *pieces, count=count)
     assert [b"HTTP/1.1 202 Accepted" in answer for answer in received[:count]] == [True] * count
-    assert (len(past.exchanges), past.scopes) == (direct, count - direct)
+    assert (len(past.requests), past.scopes) == (direct, count - direct)
     assert (through.scopes, unwilling.scopes) == (count, count)
 
 
@@ -138,7 +138,7 @@ async def test_requests_after_one_another_on_a_connection_are_all_taken() -> Non
         for _ in range(3):
             writer.write(POST)
             await reader.readuntil(b"0003 0020")
-    assert (len(application.exchanges), application.scopes) == (3, 0)
+    assert (len(application.requests), application.scopes) == (3, 0)
 
 
 async def test_an_upgrade_is_not_taken() -> None:
@@ -147,7 +147,7 @@ async def test_an_upgrade_is_not_taken() -> None:
     async with connected(DirectProtocol, application) as (reader, writer), asyncio.timeout(10):
         writer.write(upgrade)
         await reader.read(1)
-    assert application.exchanges == []
+    assert application.requests == []
 
 
 async def test_a_body_that_breaks_off_in_the_same_piece_is_refused_as_by_uvicorn() -> None:
@@ -194,7 +194,7 @@ async def test_a_server_that_is_to_stop_answers_first_and_then_closes() -> None:
     application = Echo()
     async with connected(Known, application) as (reader, writer), asyncio.timeout(10):
         writer.write(POST)
-        await until(lambda: application.exchanges != [])
+        await until(lambda: application.requests != [])
         protocols[0].shutdown()
         received = await reader.read()
     assert received.startswith(b"HTTP/1.1 202 ")
@@ -257,10 +257,10 @@ async def test_a_client_that_reads_no_answers_is_not_answered_past_asgi_for_ever
 class Flood(Echo):
     """Answers at once, with a megabyte."""
 
-    def take(self, exchange: Exchange) -> bool:
+    def serve_directly(self, request: WholeRequest) -> bool:
         """Answer."""
         self.answered += 1
-        exchange.answer(202, b"content-length: 1000000\r\n\r\n" + bytes(1_000_000))
+        request.respond(RawResponse(202, [(b"content-length", b"1000000")], bytes(1_000_000)))
         return True
 
 
@@ -296,12 +296,18 @@ async def test_the_collector_answers_a_known_host_past_asgi(monkeypatch: pytest.
     assert len(scopes) == 1
 
 
-async def test_a_request_that_cannot_be_sent_on_is_answered_and_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pause_seconds", [pytest.param(0.0, id="past ASGI"), pytest.param(0.02, id="through ASGI")])
+async def test_a_request_that_cannot_be_sent_on_is_answered_and_holds_nothing(
+    monkeypatch: pytest.MonkeyPatch, pause_seconds: float
+) -> None:
     application = collector_of_acme(monkeypatch)
-    monkeypatch.setattr(application._collect.intake, "send", lambda *_: 1 / 0)
+    monkeypatch.setattr(application._collect._event_store, "send", lambda *_: 1 / 0)
     body = make_body()
+    head = b"POST /t HTTP/1.1\r\nhost: acme.test\r\ncontent-length: %d\r\n\r\n" % len(body)
     async with connected(DirectProtocol, application) as (reader, writer), asyncio.timeout(10):
-        writer.write(b"POST /t HTTP/1.1\r\nhost: acme.test\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        for piece in (head, body) if pause_seconds else (head + body,):
+            writer.write(piece)
+            await asyncio.sleep(pause_seconds)
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 500 ")
-    assert application._collect.bodies.in_flight == 0
+    assert application._pages._bodies.in_flight == 0

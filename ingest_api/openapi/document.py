@@ -1,0 +1,34 @@
+"""The whole OpenAPI document: what FastAPI knows of its routes, completed by one description a subject."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from ingest_api.openapi.events import describe_events
+from ingest_api.openapi.problems import correct_problems
+from ingest_api.openapi.script import describe_script
+from ingest_api.openapi.sessions import describe_sessions
+from ingest_api.openapi.webhooks import describe_webhooks
+
+TAGS = [
+    {"name": "events", "description": "Events in, from pages and from servers"},
+    {"name": "script", "description": "What pages load"},
+    {"name": "webhooks", "description": "Webhooks of Chatwoot and the CRMs"},
+    {"name": "sessions", "description": "Sign in, and who is signed in"},
+    {"name": "health", "description": "Whether the process answers, and whether events would be stored"},
+    {"name": "problems", "description": "What the type of a problem document means"},
+]
+
+
+def openapi_document(api: FastAPI, of_fastapi: Any, collect_path: str) -> dict[str, Any]:
+    """The document, made at the first call; `of_fastapi` returns FastAPI's own."""
+    if api.openapi_schema is None:
+        document: dict[str, Any] = of_fastapi()
+        document["tags"] = TAGS
+        describe_events(document, collect_path)
+        describe_script(document, collect_path)
+        describe_webhooks(document)
+        describe_sessions(document)
+        correct_problems(document)
+        api.openapi_schema = document
+    return api.openapi_schema
