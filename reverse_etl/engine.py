@@ -30,8 +30,7 @@ from reverse_etl.desired import DesiredState
 from reverse_etl.destinations import KINDS
 from reverse_etl.errors import Misconfigured
 from reverse_etl.lane import Lane, Policy
-from reverse_etl.ledger import LaneLedger, Plan
-from reverse_etl.ledger import resync as resync_in_ledger
+from reverse_etl.ledger import LaneLedger, Plan, plan_again
 from reverse_etl.pace import Breaker, Pace
 
 log = logging.getLogger(__name__)
@@ -132,25 +131,6 @@ class Engine:
             wait(busy, timeout=self._policy.patience_seconds)
             self._raise_what_broke()
         return self._outcome()
-
-    def resync(
-        self,
-        tenant_id: str,
-        *,
-        destination_id: UUID | None = None,
-        lead_ids: list[str] | None = None,
-        is_forced: bool = False,
-        is_dry_run: bool = False,
-    ) -> dict[str, int]:
-        """See `reverse_etl.ledger.resync`."""
-        return resync_in_ledger(
-            self._tenants,
-            tenant_id,
-            destination_id=destination_id,
-            lead_ids=lead_ids,
-            is_forced=is_forced,
-            is_dry_run=is_dry_run,
-        )
 
     # Planning
 
@@ -286,10 +266,10 @@ def resync(
     is_forced: bool = False,
     is_dry_run: bool = False,
 ) -> dict[str, int]:
-    """Deliver again, from outside an engine (command line, API). See `reverse_etl.ledger.resync`."""
+    """Deliver again, from outside an engine (command line, API). See `reverse_etl.ledger.plan_again`."""
     engine: sqlalchemy.Engine = connect(settings.postgres_app_url.get_secret_value())
     try:
-        return resync_in_ledger(
+        return plan_again(
             engine,
             tenant_id,
             destination_id=destination_id,

@@ -332,7 +332,7 @@ class LaneLedger:
             session.execute(insert(DeliveryAttempt), rows)
 
 
-def resync(
+def plan_again(
     engine: Engine,
     tenant_id: str,
     *,
@@ -341,7 +341,7 @@ def resync(
     is_forced: bool = False,
     is_dry_run: bool = False,
 ) -> dict[str, int]:
-    """Deliver again: what is dead or waits for a retry, and with `is_forced` what arrived already.
+    """Make due again what is dead or waits for a retry, and with `is_forced` what arrived already.
 
     Of one destination and some leads when given, else all of the tenant's. Returns how many, by the state they had; a
     dry run counts and changes nothing. `engine` is connected as `echolead_app`.

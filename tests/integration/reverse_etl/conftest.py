@@ -29,7 +29,7 @@ from tests.integration.reverse_etl.settings import QUICK, settings_of
 LEAD_DELIVERIES = """
 create or replace table activation.lead_deliveries (
     tenant_id String, lead_id String, destination_id String, destination_kind String, payload String,
-    payload_hash String, rule_ids Array(String), changed_at DateTime64(3, 'UTC')
+    payload_hash String, changed_at DateTime64(3, 'UTC')
 ) engine = MergeTree order by (tenant_id, destination_id, lead_id)
 """
 UNSETTLED = "select count(*) from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')"
