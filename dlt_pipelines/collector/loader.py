@@ -19,6 +19,7 @@ from dlt_pipelines.clickhouse import Inserted
 from dlt_pipelines.collector.intake import Batch, Intake
 from dlt_pipelines.collector.rows import dead_letters
 from dlt_pipelines.lease import Lease
+from dlt_pipelines.tables import TABLES as RAW_TABLES
 from echolead.events import DeadLetter
 from echolead.settings import Settings
 from echolead.warehouse import connect
@@ -189,7 +190,7 @@ class EventLoader:
         raw.close(self._pipeline)
 
     def _resource(self, table: str) -> DltResource:
-        return raw.resource(raw.TABLES[table], lambda: self._tables.get(table))
+        return raw.resource(RAW_TABLES[table], lambda: self._tables.get(table))
 
     def _on_insert(self, inserted: Inserted) -> None:
         self._inserted[inserted.table] = self._inserted.get(inserted.table, 0) + inserted.rows

@@ -99,7 +99,10 @@ WRITING = {
     ),
     "rewrite the audit log": ("update audit_log set actor = 'somebody else'", ""),
     "empty a table": ("truncate collector_counts", "owner"),
-    "move the migrations' mark": ("update alembic_version set version_num = '0001' where length(version_num) = 4", "owner"),
+    "move the migrations' mark": (
+        "update alembic_version set version_num = '0001' where length(version_num) = 4",
+        "owner",
+    ),
 }
 RULING = {
     "make a table": ("create table public.mine (x int)", "owner dagster"),

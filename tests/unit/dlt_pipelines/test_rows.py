@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_pipelines.collector.rows import EventRows, RejectedRows, canonical, dead_letters
-from dlt_pipelines.collector.schema import EVENTS, REJECTED_EVENTS
 from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.tables import EVENTS, REJECTED_EVENTS
 from echolead.events import encode
 from tests.fixtures.queue_messages import make_event, make_line
 
