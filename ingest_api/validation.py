@@ -24,7 +24,7 @@ from echolead.events import (
     Event,
     NormalizedUser,
     ReceivedEvent,
-    User,
+    StatedUser,
     decode_batch,
     decode_event,
     encode,
@@ -269,7 +269,7 @@ def is_storable(moment: datetime | None) -> bool:
     return moment is None or EARLIEST <= moment <= LATEST
 
 
-def normalized(user: User | None, region: str) -> NormalizedUser | None:
+def normalized(user: StatedUser | None, region: str) -> NormalizedUser | None:
     """What of `user` can be compared, None when there is nothing."""
     if user is None or not (user.email or user.phone):
         return None

@@ -101,7 +101,7 @@ class EventRows:
                 try:
                     requests.append(decode_received_request(line))
                 except UNREADABLE as error:
-                    self.dead += dead_letters(message, line, "unreadable_request", error, index=line_number)
+                    self.dead += loader_dead_letters(message, line, "unreadable_request", error, index=line_number)
         for request in requests:
             self._add_request(message, request)
 
@@ -110,14 +110,15 @@ class EventRows:
             within_range(request.received_at)
             self._requests.append(_request_row(request, message.sequence))
         except UNREADABLE as error:
-            self.dead += dead_letters(message, encode(request), "unreadable_request", error)
+            self.dead += loader_dead_letters(message, encode(request), "unreadable_request", error)
             return
         number = len(self._requests) - 1
         for index, received in enumerate(request.events):
             try:
                 self._events.append(_event_row(received))
             except UNREADABLE as error:
-                self.dead += dead_letters(message, bytes(received.event), "unreadable_event", error, index, request)
+                content = bytes(received.event)
+                self.dead += loader_dead_letters(message, content, "unreadable_event", error, index, request)
             else:
                 self._request_of.append(number)
 
@@ -153,7 +154,7 @@ def _event_row(received: ReceivedEvent) -> Row:
         event.occurred_at if EARLIEST < event.occurred_at < LATEST else bounded(event.occurred_at),
         user.email if user else "",
         user.phone if user else "",
-        text_of(user.phone_variants) if user and user.phone_variants else "[]",
+        json_text(user.phone_variants) if user and user.phone_variants else "[]",
         str(received.event, "utf-8"),
     )
 
@@ -166,7 +167,7 @@ def _request_row(request: ReceivedRequest, sequence: int) -> Row:
         request.host,
         request.ip,
         request.user_agent,
-        text_of(request.client_hints) if request.client_hints else "{}",
+        json_text(request.client_hints) if request.client_hints else "{}",
         request.schema_version,
         request.trace_id,
         request.source,
@@ -192,7 +193,7 @@ class RejectedRows:
         try:
             self._rows.append(_rejected_row(decode_dead_letter(line), message.sequence))
         except UNREADABLE as error:
-            letters = dead_letters(message, line, "unreadable_dead_letter", error, index=line_number)
+            letters = loader_dead_letters(message, line, "unreadable_dead_letter", error, index=line_number)
             self._rows += [_rejected_row(letter, message.sequence) for letter in letters]
 
     def table(self) -> pa.Table:
@@ -222,7 +223,7 @@ def _rejected_row(letter: DeadLetter, sequence: int) -> Row:
     )
 
 
-def dead_letters(
+def loader_dead_letters(
     message: Message,
     content: bytes,
     reason: LoaderReason,
@@ -287,6 +288,6 @@ def within_range(moment: datetime) -> None:
         raise ValueError(f"received_at is {moment.isoformat()}")
 
 
-def text_of(value: object) -> str:
+def json_text(value: object) -> str:
     """`value` as JSON text."""
     return encode_json(value).decode()

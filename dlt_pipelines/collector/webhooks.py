@@ -10,11 +10,11 @@ from dlt_pipelines.collector.rows import (
     UNREADABLE,
     Row,
     columns_of,
-    dead_letters,
     fields_of,
+    json_text,
     lines,
+    loader_dead_letters,
     table_of,
-    text_of,
     within_range,
 )
 from dlt_pipelines.collector.stream import Message
@@ -45,7 +45,7 @@ class WebhookRows:
             webhook = decode_webhook(line)
             row = _row(webhook, message.sequence)
         except UNREADABLE as error:
-            self.dead += dead_letters(message, line, "unreadable_webhook", error, index=line_number)
+            self.dead += loader_dead_letters(message, line, "unreadable_webhook", error, index=line_number)
         else:
             self._rows["chatwoot_events" if webhook.source == "chatwoot" else "crm_events"].append(row)
 
@@ -65,7 +65,7 @@ def _row(webhook: ReceivedWebhook, sequence: int) -> Row:
         event_kind(webhook.source, webhook.body),
         webhook.received_at,
         webhook.proof,
-        text_of(webhook.headers),
+        json_text(webhook.headers),
         payload,
         is_base64,
         webhook.schema_version,
