@@ -38,7 +38,7 @@ def content_security_policy() -> str:
     )
 
 
-class Doors:
+class PageGuard:
     """ASGI middleware in front of Streamlit: opens the routes that pages need, and guards every answer's page."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -85,4 +85,4 @@ def is_refused(path: str) -> bool:
 
 def application() -> App:
     """The console, for any ASGI server."""
-    return App(SCRIPT, middleware=[Middleware(Doors)])
+    return App(SCRIPT, middleware=[Middleware(PageGuard)])

@@ -52,13 +52,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "days_30": ("30 days", "30 dias"),
     "days_90": ("90 days", "90 dias"),
     "channel": ("Channel", "Canal"),
-    "all_channels": ("All channels", "Todos os canais"),
     "funnel": ("Funnel", "Funil"),
     "visitors": ("Visitors", "Visitantes"),
     "sessions": ("Sessions", "Sessões"),
     "chats": ("Chats", "Conversas"),
-    "qualified": ("Qualified", "Qualificados"),
-    "won": ("Won", "Ganhos"),
     "conversion": ("Visitors who become leads", "Visitantes que viram leads"),
     "before": ("against the period before", "contra o período anterior"),
     "no_events": (
@@ -72,7 +69,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "landing_page": ("Landing page", "Landing page"),
     "day": ("Day", "Dia"),
     "stage": ("Stage", "Etapa"),
-    "count": ("People", "Pessoas"),
     "funnel_caption": (
         "Visitors are counted per day and channel: who comes on two days counts twice. Days are in the client's time "
         "zone ({timezone}).",
@@ -126,7 +122,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "click_ids": ("Click ids", "Ids de clique"),
     "direct": ("direct", "direto"),
     "timeline": ("Timeline", "Linha do tempo"),
-    "session": ("Session", "Sessão"),
     "pages_n": ("{n} pages", "{n} páginas"),
     "event": ("Event", "Evento"),
     "when": ("When", "Quando"),
@@ -148,9 +143,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "granted": ("granted", "concedido"),
     "denied": ("denied", "negado"),
     "unknown": ("not asked", "não perguntado"),
-    "score": ("Score", "Pontuação"),
     "devices": ("Devices", "Dispositivos"),
-    "sent_payload": ("What was sent", "O que foi enviado"),
     "freshness": ("Newest event", "Último evento"),
     "lag": ("Lag, p95", "Atraso, p95"),
     "lag_caption": (

@@ -1,9 +1,8 @@
-"""The raw tables: their columns and keys, the pipelines that fill them, and making them all before anything is read."""
+"""How dlt fills the raw tables: its configuration, its pipelines, and making the tables before anything is read."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,53 +17,12 @@ from dlt.destinations.adapters import clickhouse_adapter
 from dlt.extract import DltResource
 
 from dlt_pipelines.clickhouse import Inserted, forget, warehouse
-from dlt_pipelines.collector import schema as collector
-from dlt_pipelines.operational import schema as operational
+from dlt_pipelines.tables import TABLES, RawTable
 from echolead.settings import Settings
 from echolead.warehouse import connect
 
 # A column that is not in the schema is refused here, long before the warehouse: what is unknown stays in `payload`.
 FROZEN: Any = {"tables": "freeze", "columns": "freeze", "data_type": "freeze"}
-
-
-@dataclass(frozen=True)
-class RawTable:
-    """A table of the database `raw`: which pipeline writes it, its columns, sorting key and partition."""
-
-    name: str
-    pipeline: str
-    columns: pa.Schema
-    sorting_key: tuple[str, ...]
-    partition: str | None = None
-
-
-BY_DAY_RECEIVED = "toYYYYMMDD(received_at)"
-TABLES = {
-    table.name: table
-    for table in (
-        RawTable("events", "collector", collector.EVENTS, ("tenant_id", "event_id"), BY_DAY_RECEIVED),
-        RawTable(
-            "rejected_events", "collector", collector.REJECTED_EVENTS, ("tenant_id", "received_at"), BY_DAY_RECEIVED
-        ),
-        RawTable(
-            "chatwoot_events", "collector", collector.WEBHOOKS, ("tenant_id", "source", "delivery_id"), BY_DAY_RECEIVED
-        ),
-        RawTable(
-            "crm_events", "collector", collector.WEBHOOKS, ("tenant_id", "source", "delivery_id"), BY_DAY_RECEIVED
-        ),
-        RawTable("tenants", "operational", operational.TENANTS, ("tenant_id", "mirrored_at")),
-        RawTable("tenant_hosts", "operational", operational.TENANT_HOSTS, ("tenant_id", "mirrored_at")),
-        RawTable("destinations", "operational", operational.DESTINATIONS, ("tenant_id", "mirrored_at")),
-        RawTable("live_failures", "operational", operational.LIVE_FAILURES, ("step", "mirrored_at")),
-        RawTable("deliveries", "operational", operational.DELIVERIES, ("tenant_id", "delivery_id", "updated_at")),
-        RawTable(
-            "delivery_attempts",
-            "operational",
-            operational.DELIVERY_ATTEMPTS,
-            ("tenant_id", "delivery_id", "attempt_id"),
-        ),
-    )
-}
 
 
 def schema(pipeline: str) -> dlt.Schema:

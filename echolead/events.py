@@ -78,7 +78,7 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
     script_version: Text = ""
 
 
-class User(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StatedUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the visitor said of themself, as typed; the collector adds the normalised forms beside it."""
 
     email: Text = ""
@@ -110,7 +110,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     page: Page
     touch: Touch = Touch()
     context: Context = Context()
-    user: User | None = None
+    user: StatedUser | None = None
     consent: Consent | None = None
     properties: dict[str, Any] = {}
 

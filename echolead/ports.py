@@ -12,7 +12,6 @@ class Port(IntEnum):
     WAREHOUSE = 3
     POSTGRES = 4
     NATS = 5
-    METRICS = 6
     DEMO_CHATWOOT = 7
     DEMO_PAGES = 8
     NATS_MONITOR = 9

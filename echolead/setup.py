@@ -19,7 +19,7 @@ from echolead import queue, warehouse
 from echolead.operational.database import connect, system_session
 from echolead.operational.migrate import NotProvisioned, migrate
 from echolead.operational.models import Tenant
-from echolead.operational.named import renew_secrets
+from echolead.operational.named_rows import renew_secrets
 from echolead.operational.provision import URL_SETTINGS, Passwords, provision
 from echolead.settings import Settings, load_settings
 

@@ -105,7 +105,7 @@ class Tenant:
 
 
 @dataclass(frozen=True)
-class ApiKey:
+class AcceptedKey:
     """A key that may send a tenant's events."""
 
     api_key_id: UUID
@@ -135,7 +135,7 @@ class Directory:
 
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     hosts: Mapping[str, Tenant] = field(default_factory=dict)
-    keys: Mapping[str, ApiKey] = field(default_factory=dict)
+    keys: Mapping[str, AcceptedKey] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
 
@@ -268,7 +268,7 @@ def directory_of(rows: list[Row]) -> Directory:
     """The directory that rows of `LOAD` describe."""
     tenants: dict[str, Tenant] = {}
     hosts: dict[str, Tenant] = {}
-    keys: dict[str, ApiKey] = {}
+    keys: dict[str, AcceptedKey] = {}
     webhooks: dict[str, Webhook] = {}
     for row in rows:
         tenant = Tenant(
@@ -287,7 +287,7 @@ def directory_of(rows: list[Row]) -> Directory:
         hosts.update(dict.fromkeys(row.hosts, tenant))
         for key in row.keys:
             prefix, key_hash, api_key_id = key.split(" ")
-            keys[prefix] = ApiKey(UUID(api_key_id), key_hash, tenant)
+            keys[prefix] = AcceptedKey(UUID(api_key_id), key_hash, tenant)
         for endpoint, *columns in row.webhooks:
             webhooks[endpoint] = _webhook(tenant, *columns)
     paths = frozenset(tenant.collect_path for tenant in tenants.values() if tenant.collect_path)

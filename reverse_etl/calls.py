@@ -28,7 +28,7 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class Exchange:
+class RecordedCall:
     """One call as it is kept in `delivery_attempts`: no secret in the request, the answer cut to 4 KB."""
 
     operation: str
@@ -42,7 +42,7 @@ class Exchange:
 
 
 @dataclass
-class Line:
+class LaneConnection:
     """What all calls of one lane share: the connection pool, the pace, the breaker, and the secrets to leave out."""
 
     client: httpx.AsyncClient
@@ -55,8 +55,8 @@ class Line:
 class Calls:
     """The calls made for one delivery, in order."""
 
-    line: Line
-    exchanges: list[Exchange] = field(default_factory=list)
+    connection: LaneConnection
+    recorded: list[RecordedCall] = field(default_factory=list)
 
     async def ask(
         self,
@@ -85,7 +85,7 @@ class Calls:
     def note(self, operation: str, outcome: str, sentence: str) -> None:
         """Record something that was decided rather than called, such as a field left to its holder."""
         now = datetime.now(UTC)
-        self.exchanges.append(Exchange(operation, {}, outcome, now, response=sentence[:ANSWER_KEPT_CHARACTERS]))
+        self.recorded.append(RecordedCall(operation, {}, outcome, now, response=sentence[:ANSWER_KEPT_CHARACTERS]))
 
     async def _ask_once(
         self,
@@ -95,19 +95,21 @@ class Calls:
         body: Mapping[str, Any] | None,
         params: Mapping[str, str] | None,
     ) -> Any:
-        line = self.line
-        if line.breaker.seconds_left > 0:
-            raise Unavailable("Calls are suspended after repeated failures.", retry_after=line.breaker.seconds_left)
-        await line.pace.take()
+        connection = self.connection
+        if connection.breaker.seconds_left > 0:
+            raise Unavailable(
+                "Calls are suspended after repeated failures.", retry_after=connection.breaker.seconds_left
+            )
+        await connection.pace.take()
         started_at, started = datetime.now(UTC), perf_counter()
         status: int | None = None
         text = ""
         error: DeliveryFailed | None = None
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                request = line.client.build_request(method, path, json=body, params=params)
-                status, headers, text = await _send(line.client, request)
-            answer = _read(status, headers, text, _kept(text, line.secrets))
+                request = connection.client.build_request(method, path, json=body, params=params)
+                status, headers, text = await _send(connection.client, request)
+            answer = _read(status, headers, text, _kept(text, connection.secrets))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as caught:
             error = Unavailable(f"No connection: {caught or type(caught).__name__}")
         except (httpx.TransportError, TimeoutError) as caught:
@@ -117,16 +119,16 @@ class Calls:
         except DeliveryFailed as caught:
             error = caught
         self._report(error)
-        self.exchanges.append(
-            Exchange(
+        self.recorded.append(
+            RecordedCall(
                 operation=operation,
                 request=redact(
-                    {"method": method, "path": path, "params": dict(params or {}), "body": body}, line.secrets
+                    {"method": method, "path": path, "params": dict(params or {}), "body": body}, connection.secrets
                 ),
                 outcome="ok" if error is None else OUTCOMES[type(error)],
                 started_at=started_at,
                 response_status=status,
-                response=_kept(text or str(error or ""), line.secrets),
+                response=_kept(text or str(error or ""), connection.secrets),
                 latency_ms=round((perf_counter() - started) * 1000),
                 error_class=None if error is None else type(error).__name__,
             )
@@ -138,11 +140,11 @@ class Calls:
     def _report(self, error: DeliveryFailed | None) -> None:
         """Tell the breaker and the pace how the destination is doing: a refusal is an answer as well."""
         if error is None or isinstance(error, Rejected):
-            self.line.breaker.succeeded()
+            self.connection.breaker.succeeded()
             return
-        self.line.breaker.failed(at_once=isinstance(error, Misconfigured))
+        self.connection.breaker.failed(at_once=isinstance(error, Misconfigured))
         if isinstance(error, Unavailable) and error.retry_after:
-            self.line.pace.pause(error.retry_after)
+            self.connection.pace.pause(error.retry_after)
 
 
 OUTCOMES: dict[type[DeliveryFailed], str] = {

@@ -36,7 +36,7 @@ where tenant_id in {tenant_ids:Array(String)} and destination_id in {destination
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredKey:
     """The key of one lead's wanted state at one destination, and the hash of what it should be."""
 
     tenant_id: str
@@ -54,8 +54,8 @@ class Wanted:
 class Chunk:
     """Up to 10,000 wanted states, the payloads (JSON) of those that are new, and the newest `changed_at`."""
 
-    wanted: list[Wanted]
-    payloads: dict[Wanted, str]
+    wanted: list[DesiredKey]
+    payloads: dict[DesiredKey, str]
     newest: datetime
 
 
@@ -88,14 +88,14 @@ class DesiredState:
                 rows=CHUNK_ROWS,
             )
             if rows:
-                keys = [Wanted(*row[:4]) for row in rows]
+                keys = [DesiredKey(*row[:4]) for row in rows]
                 payloads = {key: str(row[5]) for key, row in zip(keys, rows, strict=True) if row[5]}
                 yield Chunk(keys, payloads, max(_utc(row[4]) for row in rows))
             if len(rows) < CHUNK_ROWS:
                 return
             last = (rows[-1][0], rows[-1][1], rows[-1][2])
 
-    def payloads(self, wanted: list[Wanted]) -> list[tuple[Wanted, str]]:
+    def payloads(self, wanted: list[DesiredKey]) -> list[tuple[DesiredKey, str]]:
         """The payloads (JSON) of these leads as they are now, with the hashes they have now."""
         places = {key.place for key in wanted}
         rows = self._query(
@@ -104,7 +104,7 @@ class DesiredState:
             destination_ids=sorted({key.destination_id for key in wanted}),
             lead_ids=sorted({key.lead_id for key in wanted}),
         )
-        found = {key.place: (key, str(row[4])) for row in rows if (key := Wanted(*row[:4])).place in places}
+        found = {key.place: (key, str(row[4])) for row in rows if (key := DesiredKey(*row[:4])).place in places}
         return list(found.values())
 
     def is_there(self) -> bool:

@@ -25,13 +25,12 @@ from echolead.operational.models import Tenant
 from echolead.outbound import GuardedTransport, opened_places
 from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings
-from reverse_etl.calls import Line
+from reverse_etl.calls import LaneConnection
 from reverse_etl.desired import DesiredState
 from reverse_etl.destinations import KINDS
 from reverse_etl.errors import Misconfigured
 from reverse_etl.lane import Lane, Policy
-from reverse_etl.ledger import LaneLedger, Plan
-from reverse_etl.ledger import resync as resync_in_ledger
+from reverse_etl.ledger import LaneLedger, Plan, plan_again
 from reverse_etl.pace import Breaker, Pace
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class Deliveries:
 
 
 @dataclass
-class Running:
+class StartedLane:
     """A lane and its work under way; `version` changes with the destination's configuration."""
 
     lane: Lane
@@ -69,7 +68,7 @@ class Running:
         return self.work is not None and not self.work.done()
 
 
-class Engine:
+class DeliveryEngine:
     """Delivers leads to their destinations; use as a context manager and call `run_once` again and again.
 
     Several may run at once, in one process or many: a delivery has one holder, and a holder that dies is taken over
@@ -85,7 +84,7 @@ class Engine:
             settings.postgres_deliveries_url.get_secret_value(), pool_size=10, application_name="echolead engine lanes"
         )
         self._desired = DesiredState(settings.clickhouse("deliveries"))
-        self._lanes: dict[tuple[str, UUID], Running] = {}
+        self._lanes: dict[tuple[str, UUID], StartedLane] = {}
         self._loop = asyncio.new_event_loop()
         # Looking up a dead destination's name holds a thread for seconds; the other lanes need theirs.
         self._loop.set_default_executor(ThreadPoolExecutor(32, thread_name_prefix="deliveries"))
@@ -132,25 +131,6 @@ class Engine:
             wait(busy, timeout=self._policy.patience_seconds)
             self._raise_what_broke()
         return self._outcome()
-
-    def resync(
-        self,
-        tenant_id: str,
-        *,
-        destination_id: UUID | None = None,
-        lead_ids: list[str] | None = None,
-        is_forced: bool = False,
-        is_dry_run: bool = False,
-    ) -> dict[str, int]:
-        """See `reverse_etl.ledger.resync`."""
-        return resync_in_ledger(
-            self._tenants,
-            tenant_id,
-            destination_id=destination_id,
-            lead_ids=lead_ids,
-            is_forced=is_forced,
-            is_dry_run=is_dry_run,
-        )
 
     # Planning
 
@@ -210,7 +190,9 @@ class Engine:
             return list(session.scalars(of_active_tenants.where(DestinationRow.is_enabled, Tenant.is_active)))
 
     @staticmethod
-    def _is_outdated(key: tuple[str, UUID], running: Running, enabled: dict[tuple[str, UUID], DestinationRow]) -> bool:
+    def _is_outdated(
+        key: tuple[str, UUID], running: StartedLane, enabled: dict[tuple[str, UUID], DestinationRow]
+    ) -> bool:
         row = enabled.get(key)
         return row is None or row.updated_at != running.version
 
@@ -228,7 +210,7 @@ class Engine:
             log.warning("No lane for %s of %s: %s", row.name, row.tenant_id, error)
             ledger.note(error)
             return
-        self._lanes[row.tenant_id, row.destination_id] = Running(lane, row.updated_at)
+        self._lanes[row.tenant_id, row.destination_id] = StartedLane(lane, row.updated_at)
 
     async def _make_lane(self, row: DestinationRow, ledger: LaneLedger) -> Lane:
         make = KINDS.get(row.kind)
@@ -244,7 +226,7 @@ class Engine:
             private_places=opened_places(self._settings),
             inner=connections,
         )
-        line = Line(
+        connection = LaneConnection(
             client=destination.client(transport),
             pace=Pace(rate, burst=max(1, int(rate))),
             breaker=Breaker(
@@ -254,7 +236,7 @@ class Engine:
             ),
             secrets=tuple(secrets.values()),
         )
-        return Lane(f"{row.name} of {row.tenant_id}", destination, line, ledger, policy, concurrency)
+        return Lane(f"{row.name} of {row.tenant_id}", destination, connection, ledger, policy, concurrency)
 
     def _lead_url(self, tenant_id: str, lead_id: str) -> str:
         base = self._settings.console_url.rstrip("/")
@@ -286,10 +268,10 @@ def resync(
     is_forced: bool = False,
     is_dry_run: bool = False,
 ) -> dict[str, int]:
-    """Deliver again, from outside an engine (command line, API). See `reverse_etl.ledger.resync`."""
+    """Deliver again, from outside an engine (command line, API). See `reverse_etl.ledger.plan_again`."""
     engine: sqlalchemy.Engine = connect(settings.postgres_app_url.get_secret_value())
     try:
-        return resync_in_ledger(
+        return plan_again(
             engine,
             tenant_id,
             destination_id=destination_id,

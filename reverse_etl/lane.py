@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from reverse_etl.calls import Calls, Exchange, Line
-from reverse_etl.destinations import Destination
+from reverse_etl.calls import Calls, LaneConnection, RecordedCall
+from reverse_etl.destinations import DestinationProduct
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, OutcomeUnknown, Rejected, Unavailable
 from reverse_etl.lead import Delivered
 from reverse_etl.ledger import Claim, LaneLedger
@@ -47,12 +47,18 @@ class Lane:
     """Delivers what is due, `concurrency` at a time, until nothing is, the breaker opens, or it is told to stop."""
 
     def __init__(
-        self, name: str, destination: Destination, line: Line, ledger: LaneLedger, policy: Policy, concurrency: int
+        self,
+        name: str,
+        destination: DestinationProduct,
+        connection: LaneConnection,
+        ledger: LaneLedger,
+        policy: Policy,
+        concurrency: int,
     ) -> None:
         self.name = name
         self.counts: Counter[str] = Counter()
         self._destination = destination
-        self._line = line
+        self._connection = connection
         self._ledger = ledger
         self._policy = policy
         self._concurrency = concurrency
@@ -65,11 +71,11 @@ class Lane:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._line.client.aclose()
+        await self._connection.client.aclose()
 
     async def drain(self) -> None:
         """Work until nothing is due."""
-        if self._line.breaker.seconds_left > 0 or not await self._prepare():
+        if self._connection.breaker.seconds_left > 0 or not await self._prepare():
             return
         working: set[asyncio.Task[None]] = set()
         try:
@@ -89,8 +95,8 @@ class Lane:
     async def _work_off(self, working: set[asyncio.Task[None]]) -> None:
         is_exhausted = False
         while working or not is_exhausted:
-            may_take = not self._is_stopping and self._line.breaker.seconds_left == 0
-            free = (1 if self._line.breaker.is_probing else self._concurrency) - len(working)
+            may_take = not self._is_stopping and self._connection.breaker.seconds_left == 0
+            free = (1 if self._connection.breaker.is_probing else self._concurrency) - len(working)
             if may_take and free > 0 and not is_exhausted:
                 claims = await self._ask(self._ledger.claim, free, lease_seconds=self._policy.lease_seconds)
                 working.update(asyncio.create_task(self._work(claim)) for claim in claims)
@@ -110,7 +116,7 @@ class Lane:
             return True
         try:
             async with asyncio.timeout(self._policy.attempt_seconds):
-                await self._destination.prepare(Calls(self._line))
+                await self._destination.prepare(Calls(self._connection))
         except (DeliveryFailed, TimeoutError) as error:
             reason = error if isinstance(error, DeliveryFailed) else Unavailable("Time is up.")
             log.warning("%s cannot be prepared: %s", self.name, reason)
@@ -121,42 +127,42 @@ class Lane:
 
     async def _work(self, claim: Claim) -> None:
         """One attempt of one delivery, and its entry in the ledger."""
-        exchanges: list[Exchange] = []
+        recorded: list[RecordedCall] = []
         if claim.was == "in_flight":
-            exchanges.append(_lost())
-        if claim.was == "delivered" and claim.known.remote_id is not None:
-            delivered: Delivered | None = Delivered(claim.known.remote_id)
+            recorded.append(_lost())
+        if claim.was == "delivered" and claim.history.remote_id is not None:
+            delivered: Delivered | None = Delivered(claim.history.remote_id)
         else:
-            delivered = await self._deliver(claim, exchanges)
+            delivered = await self._deliver(claim, recorded)
         if delivered is not None:
             await self._verify(claim, delivered)
 
-    async def _deliver(self, claim: Claim, exchanges: list[Exchange]) -> Delivered | None:
-        calls = Calls(self._line, exchanges)
-        sending = self._destination.deliver(calls, claim.lead, claim.known)
+    async def _deliver(self, claim: Claim, recorded: list[RecordedCall]) -> Delivered | None:
+        calls = Calls(self._connection, recorded)
+        sending = self._destination.deliver(calls, claim.lead, claim.history)
         delivered: Delivered | None
         delivered, error = await self._bounded(sending)
         if error is not None:
-            await self._failed(claim, error, exchanges)
+            await self._failed(claim, error, recorded)
         elif delivered is not None:
             self.counts["delivered"] += 1
-            await self._ask(self._ledger.delivered, claim, delivered.remote_id, exchanges)
+            await self._ask(self._ledger.delivered, claim, delivered.remote_id, recorded)
         return delivered
 
     async def _verify(self, claim: Claim, delivered: Delivered) -> None:
-        calls = Calls(self._line)
+        calls = Calls(self._connection)
         _, error = await self._bounded(self._destination.verify(calls, claim.lead, delivered))
         if error is None:
             self.counts["verified"] += 1
-            await self._ask(self._ledger.verified, claim, calls.exchanges)
+            await self._ask(self._ledger.verified, claim, calls.recorded)
         elif isinstance(error, Mismatch):
             calls.note("compare", "mismatch", str(error))
-            await self._failed(claim, error, calls.exchanges)
+            await self._failed(claim, error, calls.recorded)
         elif self._is_over(claim, error):
-            await self._ask(self._ledger.give_up, claim, error, calls.exchanges, state="delivered")
+            await self._ask(self._ledger.give_up, claim, error, calls.recorded, state="delivered")
         else:
             delay = self._delay(claim, error)
-            await self._ask(self._ledger.put_off, claim, error, calls.exchanges, state="delivered", delay_seconds=delay)
+            await self._ask(self._ledger.put_off, claim, error, calls.recorded, state="delivered", delay_seconds=delay)
 
     async def _bounded(self, work: Awaitable[Any]) -> tuple[Any, DeliveryFailed | None]:
         """The result of the work, or the failure it ended in, within the time of one attempt."""
@@ -168,18 +174,18 @@ class Lane:
         except TimeoutError:
             return None, OutcomeUnknown(f"Not done after {self._policy.attempt_seconds:.0f} s.")
         except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-            # The answer has another shape than the product's; the exchanges show which.
+            # The answer has another shape than the product's; the recorded calls show which.
             log.exception("%s answers in an unknown shape", self.name)
             return None, OutcomeUnknown(f"The answer has an unknown shape: {type(error).__name__} {error}")
 
-    async def _failed(self, claim: Claim, error: DeliveryFailed, exchanges: Iterable[Exchange]) -> None:
+    async def _failed(self, claim: Claim, error: DeliveryFailed, recorded: Iterable[RecordedCall]) -> None:
         if isinstance(error, Rejected) or self._is_over(claim, error):
             self.counts["dead"] += 1
-            await self._ask(self._ledger.give_up, claim, error, exchanges, state="dead")
+            await self._ask(self._ledger.give_up, claim, error, recorded, state="dead")
             return
         self.counts["retried"] += 1
         delay = self._delay(claim, error)
-        await self._ask(self._ledger.put_off, claim, error, exchanges, state="retry", delay_seconds=delay)
+        await self._ask(self._ledger.put_off, claim, error, recorded, state="retry", delay_seconds=delay)
 
     def _is_over(self, claim: Claim, error: DeliveryFailed) -> bool:
         is_worn_out = claim.attempt >= self._policy.max_attempts and not error.is_destination_wide
@@ -189,13 +195,13 @@ class Lane:
         policy = self._policy
         waited = backoff(claim.attempt, base_seconds=policy.retry_base_seconds, cap_seconds=policy.retry_cap_seconds)
         if isinstance(error, Misconfigured):
-            return max(waited, self._line.breaker.seconds_left)
+            return max(waited, self._connection.breaker.seconds_left)
         return max(waited, error.retry_after or 0.0)
 
     async def _ask(self, of_ledger: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return await asyncio.to_thread(partial(of_ledger, *arguments, **named))
 
 
-def _lost() -> Exchange:
+def _lost() -> RecordedCall:
     sentence = "The engine that held this delivery went away; what it sent is unknown and looked up first."
-    return Exchange("take over", {}, "lost", datetime.now(UTC), response=sentence, error_class="LeaseExpired")
+    return RecordedCall("take over", {}, "lost", datetime.now(UTC), response=sentence, error_class="LeaseExpired")

@@ -33,7 +33,7 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Known:
+class DeliveryHistory:
     """What we remember of a lead in a destination: its record's id, and every state tried there before, newest first.
 
     A field that holds what we sent is ours to change; any other was somebody's edit.

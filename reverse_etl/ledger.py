@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from echolead.operational.database import tenant_session
 from echolead.operational.models import DeliveryAttempt
-from reverse_etl.calls import Exchange
-from reverse_etl.desired import Wanted
-from reverse_etl.lead import Known, Lead
+from reverse_etl.calls import RecordedCall
+from reverse_etl.desired import DesiredKey
+from reverse_etl.lead import DeliveryHistory, Lead
 
 # One planner at a time: what it reads from the warehouse must not be older than what another has planned.
 PLANNING_LOCK = 0x65636865
@@ -215,7 +215,7 @@ class Claim:
     lease_until: datetime
     created_at: datetime
     was: str
-    known: Known
+    history: DeliveryHistory
 
 
 class Plan:
@@ -225,11 +225,11 @@ class Plan:
         self._session = session
         session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": PLANNING_LOCK})
 
-    def changed(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+    def changed(self, wanted: Sequence[DesiredKey]) -> list[DesiredKey]:
         """Those that are not the current state of their lead."""
-        return [Wanted(*map(str, row)) for row in self._session.execute(CHANGED, {"rows": _rows(wanted)})]
+        return [DesiredKey(*map(str, row)) for row in self._session.execute(CHANGED, {"rows": _rows(wanted)})]
 
-    def take_over(self, wanted: Sequence[tuple[Wanted, str]]) -> int:
+    def take_over(self, wanted: Sequence[tuple[DesiredKey, str]]) -> int:
         """Make these states current, and set aside what is older and not under way; returns how many."""
         if not wanted:
             return 0
@@ -238,11 +238,11 @@ class Plan:
         self._session.execute(SUPERSEDE, {"rows": rows})
         return planned
 
-    def waiting(self) -> list[Wanted]:
+    def waiting(self) -> list[DesiredKey]:
         """What waits to be sent, of all tenants."""
-        return [Wanted(*map(str, row)) for row in self._session.execute(WAITING)]
+        return [DesiredKey(*map(str, row)) for row in self._session.execute(WAITING)]
 
-    def withdraw(self, unwanted: Sequence[Wanted]) -> None:
+    def withdraw(self, unwanted: Sequence[DesiredKey]) -> None:
         """Set aside what waits for leads that the warehouse no longer wants delivered."""
         if unwanted:
             self._session.execute(WITHDRAW, {"rows": _rows(unwanted)})
@@ -276,37 +276,37 @@ class LaneLedger:
                 lease_until=row.lease_until,
                 created_at=row.created_at,
                 was=row.old_state,
-                known=memory[row.lead_id],
+                history=memory[row.lead_id],
             )
             for row in rows
         ]
 
-    def delivered(self, claim: Claim, remote_id: str, exchanges: Iterable[Exchange]) -> None:
+    def delivered(self, claim: Claim, remote_id: str, recorded: Iterable[RecordedCall]) -> None:
         """The destination took it; it stays under lease to be verified."""
         with tenant_session(self._engine, self._tenant_id) as session:
-            self._record(session, claim, exchanges)
+            self._record(session, claim, recorded)
             self._remember(session, claim, remote_id)
             session.execute(MARK_DELIVERED, _held(claim))
 
-    def verified(self, claim: Claim, exchanges: Iterable[Exchange]) -> None:
+    def verified(self, claim: Claim, recorded: Iterable[RecordedCall]) -> None:
         """Read back and found to be what was sent."""
         with tenant_session(self._engine, self._tenant_id) as session:
-            self._record(session, claim, exchanges)
+            self._record(session, claim, recorded)
             session.execute(MARK_VERIFIED, _held(claim))
 
     def put_off(
-        self, claim: Claim, error: Exception, exchanges: Iterable[Exchange], *, state: str, delay_seconds: float
+        self, claim: Claim, error: Exception, recorded: Iterable[RecordedCall], *, state: str, delay_seconds: float
     ) -> None:
         """Try again later: `retry` to send, `delivered` to verify what was sent."""
         with tenant_session(self._engine, self._tenant_id) as session:
-            self._record(session, claim, exchanges)
+            self._record(session, claim, recorded)
             delay = {"state": state, "delay_seconds": delay_seconds}
             session.execute(PUT_OFF, {**_held(claim), **_error(error), **delay})
 
-    def give_up(self, claim: Claim, error: Exception, exchanges: Iterable[Exchange], *, state: str) -> None:
+    def give_up(self, claim: Claim, error: Exception, recorded: Iterable[RecordedCall], *, state: str) -> None:
         """Do not try again: `dead`, or `delivered` when only the reading back failed."""
         with tenant_session(self._engine, self._tenant_id) as session:
-            self._record(session, claim, exchanges)
+            self._record(session, claim, recorded)
             session.execute(GIVE_UP, {**_held(claim), **_error(error), "state": state})
 
     def note(self, error: Exception) -> None:
@@ -314,7 +314,7 @@ class LaneLedger:
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(NOTE, {**self._lane, **_error(error)})
 
-    def _memory(self, session: Session, lead_ids: list[str]) -> dict[str, Known]:
+    def _memory(self, session: Session, lead_ids: list[str]) -> dict[str, DeliveryHistory]:
         asked = {
             **self._lane,
             "lead_ids": lead_ids,
@@ -322,7 +322,7 @@ class LaneLedger:
             "states": SENT_STATES_REMEMBERED,
         }
         return {
-            row.lead_id: Known(row.remote_id, tuple(Lead.of(payload) for payload in row.payloads or ()))
+            row.lead_id: DeliveryHistory(row.remote_id, tuple(Lead.of(payload) for payload in row.payloads or ()))
             for row in session.execute(MEMORY, asked)
         }
 
@@ -330,28 +330,28 @@ class LaneLedger:
         record = {"lead_id": claim.lead.lead_id, "remote_kind": self._remote_kind, "remote_id": remote_id}
         session.execute(REMEMBER, {**self._lane, **record})
 
-    def _record(self, session: Session, claim: Claim, exchanges: Iterable[Exchange]) -> None:
+    def _record(self, session: Session, claim: Claim, recorded: Iterable[RecordedCall]) -> None:
         rows = [
             {
                 "tenant_id": self._tenant_id,
                 "delivery_id": claim.delivery_id,
                 "attempt": claim.attempt,
-                "operation": exchange.operation,
-                "request": exchange.request,
-                "response_status": exchange.response_status,
-                "response": exchange.response,
-                "latency_ms": exchange.latency_ms,
-                "outcome": exchange.outcome,
-                "error_class": exchange.error_class,
-                "started_at": exchange.started_at,
+                "operation": call.operation,
+                "request": call.request,
+                "response_status": call.response_status,
+                "response": call.response,
+                "latency_ms": call.latency_ms,
+                "outcome": call.outcome,
+                "error_class": call.error_class,
+                "started_at": call.started_at,
             }
-            for exchange in exchanges
+            for call in recorded
         ]
         if rows:
             session.execute(insert(DeliveryAttempt), rows)
 
 
-def resync(
+def plan_again(
     engine: Engine,
     tenant_id: str,
     *,
@@ -360,7 +360,7 @@ def resync(
     is_forced: bool = False,
     is_dry_run: bool = False,
 ) -> dict[str, int]:
-    """Deliver again: what is dead or waits for a retry, and with `is_forced` what arrived already.
+    """Make due again what is dead or waits for a retry, and with `is_forced` what arrived already.
 
     Of one destination and some leads when given, else all of the tenant's. Returns how many, by the state they had; a
     dry run counts and changes nothing. `engine` is connected as `echolead_app`.
@@ -378,7 +378,7 @@ def resync(
     return {state: states.count(state) for state in sorted(set(states))}
 
 
-def _rows(keys: Sequence[Wanted], payloads: Sequence[str] | None = None) -> str:
+def _rows(keys: Sequence[DesiredKey], payloads: Sequence[str] | None = None) -> str:
     rows: list[dict[str, Any]] = [vars(key) for key in keys]
     if payloads is not None:
         rows = [{**row, "payload": _storable(json.loads(payload))} for row, payload in zip(rows, payloads, strict=True)]

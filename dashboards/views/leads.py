@@ -13,7 +13,7 @@ from dashboards.warehouse import query
 SHOWN = 200
 
 LEADS = """
-select lead_id, name, email, phone, channel, source, medium, campaign, stage, created_at, count() over () as total
+select lead_id, name, email, phone, channel, source, medium, campaign, created_at, count() over () as total
 from marts.leads
 where tenant_id = {tenant_id:String}
   and ({search:String} = '' or positionCaseInsensitiveUTF8(
@@ -23,7 +23,7 @@ limit {shown:UInt32}
 """
 LEAD = "select * from marts.leads where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}"
 SESSIONS = """
-select session_id, started_at, duration_s, page_views, channel, source, medium, campaign, landing_page, referrer,
+select session_id, started_at, duration_seconds, page_views, channel, source, medium, campaign, landing_page, referrer,
     device_type, browser, click_ids
 from marts.sessions
 where tenant_id = {tenant_id:String} and has({tracking_ids:Array(String)}, tracking_id)
@@ -96,9 +96,7 @@ def show_list(tenant_id: str) -> None:
         selection_mode="single-row",
         key="leads_table",
         column_config={
-            **{
-                name: t(name) for name in ("name", "email", "phone", "channel", "source", "medium", "campaign", "stage")
-            },
+            **{name: t(name) for name in ("name", "email", "phone", "channel", "source", "medium", "campaign")},
             "created_at": st.column_config.DatetimeColumn(
                 t("created"), format="DD/MM/YYYY HH:mm", timezone=st.context.timezone
             ),

@@ -9,10 +9,10 @@ from dashboards.texts import t
 from dashboards.warehouse import query
 
 PERIODS = {7: "days_7", 30: "days_30", 90: "days_90"}
-STAGES = ("visitors", "sessions", "chats", "leads", "qualified", "won")
+STAGES = ("visitors", "sessions", "chats", "leads")
 
 FUNNEL = """
-select date, channel, campaign, landing_page, visitors, sessions, chats, leads, qualified, won
+select date, channel, campaign, landing_page, visitors, sessions, chats, leads
 from marts.funnel_daily
 where tenant_id = {tenant_id:String} and date > toDate(now({timezone:String})) - 2 * {days:UInt16}
 order by date
@@ -22,7 +22,7 @@ TIMEZONE = "select any(time_zone) as time_zone from enriched.tenant_rules where 
 
 def header(current: pd.DataFrame, before: pd.DataFrame) -> None:
     """The figures of the period, each against the period before."""
-    for column, stage in zip(st.columns(4), ("visitors", "sessions", "chats", "leads"), strict=True):
+    for column, stage in zip(st.columns(len(STAGES)), STAGES, strict=True):
         now, then = int(current[stage].sum()), int(before[stage].sum())
         column.metric(t(stage), f"{now:,}", delta=now - then, border=True, help=t("before"))
 
@@ -71,13 +71,13 @@ def leads_by_day(current: pd.DataFrame, first_day: pd.Timestamp, days: int) -> a
 
 def breakdown(current: pd.DataFrame, column: str) -> None:
     """The same counts by one attribute, the most leads first."""
-    counts = current.groupby(column, as_index=False)[["visitors", "sessions", "chats", "leads"]].sum()
+    counts = current.groupby(column, as_index=False)[list(STAGES)].sum()
     counts["conversion"] = counts["leads"] / counts["visitors"].clip(lower=1)
     table(
         counts.sort_values(["leads", "visitors"], ascending=False),
         column_config={
             column: st.column_config.TextColumn(t(column), width="large"),
-            **{name: t(name) for name in ("visitors", "sessions", "chats", "leads")},
+            **{name: t(name) for name in STAGES},
             "conversion": st.column_config.ProgressColumn(
                 t("conversion"), format="percent", min_value=0, max_value=1, width="medium"
             ),

@@ -71,7 +71,6 @@ enriched as (
             {{ user_agent_value('bot', 'user_agent') }}
         ) as bot_reason,
         country,
-        '' as region,
         ip,
         lower(hex(sipHash128(tenant_id, ip, user_agent, language, screen, browser_time_zone)))
             as visitor_fingerprint,

@@ -6,8 +6,8 @@ credits as (
         tenant_id,
         conversion_id,
         model,
-        sum(weight) as credit
-    from {{ ref('attribution') }}
+        sum(attribution.credit) as credit
+    from {{ ref('attribution') }} as attribution
     group by tenant_id, conversion_id, model
 ),
 

@@ -16,9 +16,10 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_pipelines import raw
 from dlt_pipelines.clickhouse import Inserted
-from dlt_pipelines.collector.intake import Batch, Intake
-from dlt_pipelines.collector.rows import dead_letters
+from dlt_pipelines.collector.batches import BatchReader, LoadBatch
+from dlt_pipelines.collector.rows import loader_dead_letters
 from dlt_pipelines.lease import Lease
+from dlt_pipelines.tables import TABLES as RAW_TABLES
 from echolead.events import DeadLetter
 from echolead.settings import Settings
 from echolead.warehouse import connect
@@ -73,8 +74,8 @@ class EventLoader:
         self._settings = settings
         self._on_step = on_step
         self._lease = Lease(settings.postgres_loader_url.get_secret_value(), "raw-loader")
-        self._intake = Intake(settings.nats_loader_url.get_secret_value())
-        self._pending: list[Batch] = []
+        self._batches = BatchReader(settings.nats_loader_url.get_secret_value())
+        self._pending: list[LoadBatch] = []
         self._inserted: dict[str, int] = {}
         self._tables: dict[str, pa.Table] = {}
         self._open = ExitStack()
@@ -89,7 +90,7 @@ class EventLoader:
             self._pipeline = self._new_pipeline()
             opening.callback(self._close_pipeline)
             self._warehouse = opening.enter_context(closing(connect(self._settings.clickhouse("loader"))))
-            opening.enter_context(self._intake)
+            opening.enter_context(self._batches)
             self._open = opening.pop_all()
         return self
 
@@ -107,7 +108,7 @@ class EventLoader:
         self._lease.check()
         self._check_warehouse()
         if not self._pending:
-            self._pending = self._intake.take(wait_seconds)
+            self._pending = self._batches.next(wait_seconds)
             if self._pending:
                 self._on_step("pulled")
         done = Load()
@@ -116,14 +117,14 @@ class EventLoader:
             del self._pending[0]
         return done
 
-    def _load(self, batch: Batch, *, others_were_loaded: bool) -> Load:
+    def _load(self, batch: LoadBatch, *, others_were_loaded: bool) -> Load:
         if others_were_loaded and batch.deliveries > MAX_DELIVERIES:
             return self._give_up(batch)
-        self._intake.bury(batch.letters)
+        self._batches.bury(batch.letters)
         if batch.tables:
             self._commit(batch.tables)
         self._lease.check()
-        self._intake.acknowledge(batch)
+        self._batches.acknowledge(batch)
         self._on_step("acknowledged")
         received_at = batch.rows["events"]["received_at"]
         return Load(
@@ -172,14 +173,14 @@ class EventLoader:
         except driver.Error as error:
             raise LoadFailed(f"The warehouse does not answer: {error}") from error
 
-    def _give_up(self, batch: Batch) -> Load:
+    def _give_up(self, batch: LoadBatch) -> Load:
         """Bury messages that were pulled again and again while others are loaded."""
         letters: list[DeadLetter] = []
         for message in batch.sent_messages:
             error = RuntimeError(f"given up after {message.deliveries} deliveries")
-            letters += dead_letters(message, message.data, "delivered_too_often", error)
-        self._intake.bury(letters)
-        self._intake.acknowledge(batch)
+            letters += loader_dead_letters(message, message.data, "delivered_too_often", error)
+        self._batches.bury(letters)
+        self._batches.acknowledge(batch)
         return Load(messages=batch.messages)
 
     def _new_pipeline(self) -> dlt.Pipeline:
@@ -189,7 +190,7 @@ class EventLoader:
         raw.close(self._pipeline)
 
     def _resource(self, table: str) -> DltResource:
-        return raw.resource(raw.TABLES[table], lambda: self._tables.get(table))
+        return raw.resource(RAW_TABLES[table], lambda: self._tables.get(table))
 
     def _on_insert(self, inserted: Inserted) -> None:
         self._inserted[inserted.table] = self._inserted.get(inserted.table, 0) + inserted.rows

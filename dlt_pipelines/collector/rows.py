@@ -8,8 +8,8 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 import msgspec
 import pyarrow as pa
 
-from dlt_pipelines.collector import schema
 from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.tables import EVENTS, MILLISECONDS, REJECTED_EVENTS
 from echolead.events import (
     EARLIEST,
     LATEST,
@@ -48,6 +48,35 @@ decode_envelope = msgspec.json.Decoder(Envelope).decode
 Row = tuple[Any, ...]
 
 
+def fields_of(shape: pa.Schema) -> tuple[str, ...]:
+    """The columns that a message fills; the loader adds the others."""
+    return tuple(name for name in shape.names if name not in {"loaded_at", "_dlt_load_id", "_dlt_id"})
+
+
+def columns_of(shape: pa.Schema, names: Sequence[str], rows: Sequence[Row]) -> "dict[str, pa.Array[Any]]":
+    """Rows, each with a value for each of the names, as columns of `shape`. Raises `pa.ArrowException`."""
+    values = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return {name: pa.array(column, shape.field(name).type) for name, column in zip(names, values, strict=True)}
+
+
+def table_of(shape: pa.Schema, columns: "dict[str, pa.Array[Any]]") -> pa.Table:
+    """A table of `shape` from what its messages say, with the loader's own time and a key from place in the stream."""
+    sequences: list[Any] = columns["stream_sequence"].to_pylist()
+    columns["_dlt_id"] = pa.array([f"{sequence}-{n}" for sequence, n in numbered(sequences)], pa.string())
+    columns["loaded_at"] = pa.repeat(pa.scalar(datetime.now(UTC), MILLISECONDS), len(sequences))
+    columns["_dlt_load_id"] = pa.repeat(pa.scalar("", pa.string()), len(sequences))
+    return pa.Table.from_arrays([columns[name] for name in shape.names], schema=shape)
+
+
+def numbered(sequences: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Each sequence with the place of its row among those of the same message."""
+    previous, place = 0, 0
+    for sequence in sequences:
+        place = place + 1 if sequence == previous else 0
+        previous = sequence
+        yield sequence, place
+
+
 class EventRows:
     """The events of some messages as columns, and a dead letter for each line or event that cannot be a row.
 
@@ -72,7 +101,7 @@ class EventRows:
                 try:
                     requests.append(decode_received_request(line))
                 except UNREADABLE as error:
-                    self.dead += dead_letters(message, line, "unreadable_request", error, index=line_number)
+                    self.dead += loader_dead_letters(message, line, "unreadable_request", error, index=line_number)
         for request in requests:
             self._add_request(message, request)
 
@@ -81,14 +110,15 @@ class EventRows:
             within_range(request.received_at)
             self._requests.append(_request_row(request, message.sequence))
         except UNREADABLE as error:
-            self.dead += dead_letters(message, encode(request), "unreadable_request", error)
+            self.dead += loader_dead_letters(message, encode(request), "unreadable_request", error)
             return
         number = len(self._requests) - 1
         for index, received in enumerate(request.events):
             try:
                 self._events.append(_event_row(received))
             except UNREADABLE as error:
-                self.dead += dead_letters(message, bytes(received.event), "unreadable_event", error, index, request)
+                content = bytes(received.event)
+                self.dead += loader_dead_letters(message, content, "unreadable_event", error, index, request)
             else:
                 self._request_of.append(number)
 
@@ -97,18 +127,11 @@ class EventRows:
         return {"events": self.table()}
 
     def table(self) -> pa.Table:
-        """One Arrow table of `schema.EVENTS`; `_dlt_load_id` is left for the extraction to fill."""
-        if not self._events:
-            return schema.EVENTS.empty_table()
-        events = dict(zip(EVENT_FIELDS, zip(*self._events, strict=True), strict=True))
-        requests = dict(zip(REQUEST_FIELDS, zip(*self._requests, strict=True), strict=True))
+        """One Arrow table of `EVENTS`; `_dlt_load_id` is left for the extraction to fill."""
+        columns = columns_of(EVENTS, EVENT_FIELDS, self._events)
+        requests = columns_of(EVENTS, REQUEST_FIELDS, self._requests)
         spread = pa.array(self._request_of, pa.int32())
-        columns = {name: pa.array(values, schema.EVENTS.field(name).type) for name, values in events.items()}
-        for name, values in requests.items():
-            columns[name] = pa.array(values, schema.EVENTS.field(name).type).take(spread)
-        sequences = columns["stream_sequence"].to_pylist()
-        columns["_dlt_id"] = pa.array([f"{sequence}-{n}" for sequence, n in numbered(sequences)])
-        return complete(columns, schema.EVENTS, len(self._events))
+        return table_of(EVENTS, {**columns, **{name: column.take(spread) for name, column in requests.items()}})
 
 
 EVENT_FIELDS = (
@@ -131,7 +154,7 @@ def _event_row(received: ReceivedEvent) -> Row:
         event.occurred_at if EARLIEST < event.occurred_at < LATEST else bounded(event.occurred_at),
         user.email if user else "",
         user.phone if user else "",
-        text_of(user.phone_variants) if user and user.phone_variants else "[]",
+        json_text(user.phone_variants) if user and user.phone_variants else "[]",
         str(received.event, "utf-8"),
     )
 
@@ -144,7 +167,7 @@ def _request_row(request: ReceivedRequest, sequence: int) -> Row:
         request.host,
         request.ip,
         request.user_agent,
-        text_of(request.client_hints) if request.client_hints else "{}",
+        json_text(request.client_hints) if request.client_hints else "{}",
         request.schema_version,
         request.trace_id,
         request.source,
@@ -155,15 +178,6 @@ def _request_row(request: ReceivedRequest, sequence: int) -> Row:
 def canonical(identifier: str) -> str:
     """A UUID in its one usual form: the collector takes upper case and no hyphens too, and it is a key from here on."""
     return identifier if len(identifier) == 36 and identifier.islower() else str(UUID(identifier))
-
-
-def numbered(sequences: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Each sequence with the place of its row among those of the same message."""
-    previous, place = 0, 0
-    for sequence in sequences:
-        place = place + 1 if sequence == previous else 0
-        previous = sequence
-        yield sequence, place
 
 
 class RejectedRows:
@@ -179,23 +193,15 @@ class RejectedRows:
         try:
             self._rows.append(_rejected_row(decode_dead_letter(line), message.sequence))
         except UNREADABLE as error:
-            letters = dead_letters(message, line, "unreadable_dead_letter", error, index=line_number)
+            letters = loader_dead_letters(message, line, "unreadable_dead_letter", error, index=line_number)
             self._rows += [_rejected_row(letter, message.sequence) for letter in letters]
 
     def table(self) -> pa.Table:
-        """One Arrow table of `schema.REJECTED_EVENTS`; `_dlt_load_id` is left for the extraction to fill."""
-        if not self._rows:
-            return schema.REJECTED_EVENTS.empty_table()
-        values = zip(REJECTED_FIELDS, zip(*self._rows, strict=True), strict=True)
-        columns = {name: pa.array(column, schema.REJECTED_EVENTS.field(name).type) for name, column in values}
-        sequences = columns["stream_sequence"].to_pylist()
-        columns["_dlt_id"] = pa.array([f"{sequence}-{n}" for sequence, n in numbered(sequences)])
-        return complete(columns, schema.REJECTED_EVENTS, len(self._rows))
+        """One Arrow table of `REJECTED_EVENTS`; `_dlt_load_id` is left for the extraction to fill."""
+        return table_of(REJECTED_EVENTS, columns_of(REJECTED_EVENTS, REJECTED_FIELDS, self._rows))
 
 
-REJECTED_FIELDS = tuple(
-    name for name in schema.REJECTED_EVENTS.names if name not in {"loaded_at", "_dlt_load_id", "_dlt_id"}
-)
+REJECTED_FIELDS = fields_of(REJECTED_EVENTS)
 
 
 def _rejected_row(letter: DeadLetter, sequence: int) -> Row:
@@ -217,7 +223,7 @@ def _rejected_row(letter: DeadLetter, sequence: int) -> Row:
     )
 
 
-def dead_letters(
+def loader_dead_letters(
     message: Message,
     content: bytes,
     reason: LoaderReason,
@@ -282,13 +288,6 @@ def within_range(moment: datetime) -> None:
         raise ValueError(f"received_at is {moment.isoformat()}")
 
 
-def text_of(value: object) -> str:
+def json_text(value: object) -> str:
     """`value` as JSON text."""
     return encode_json(value).decode()
-
-
-def complete(columns: "dict[str, pa.Array[Any]]", shape: pa.Schema, rows: int) -> pa.Table:
-    """A table of `shape` from its columns, with the loader's own time added."""
-    columns["loaded_at"] = pa.repeat(pa.scalar(datetime.now(UTC), schema.MOMENT), rows)
-    columns["_dlt_load_id"] = pa.repeat(pa.scalar("", pa.string()), rows)
-    return pa.Table.from_arrays([columns[name] for name in shape.names], schema=shape)

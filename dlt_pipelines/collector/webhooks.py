@@ -6,23 +6,24 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from dlt_pipelines.collector import schema
 from dlt_pipelines.collector.rows import (
     UNREADABLE,
     Row,
-    complete,
-    dead_letters,
+    columns_of,
+    fields_of,
+    json_text,
     lines,
-    numbered,
-    text_of,
+    loader_dead_letters,
+    table_of,
     within_range,
 )
 from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.tables import WEBHOOKS
 from echolead.events import DeadLetter, text_or_base64
 from echolead.webhooks import ReceivedWebhook, decode_webhook
 
 TABLES = ("chatwoot_events", "crm_events")
-FIELDS = tuple(name for name in schema.WEBHOOKS.names if name not in {"loaded_at", "_dlt_load_id", "_dlt_id"})
+FIELDS = fields_of(WEBHOOKS)
 MAX_KIND = 128
 
 
@@ -44,23 +45,13 @@ class WebhookRows:
             webhook = decode_webhook(line)
             row = _row(webhook, message.sequence)
         except UNREADABLE as error:
-            self.dead += dead_letters(message, line, "unreadable_webhook", error, index=line_number)
+            self.dead += loader_dead_letters(message, line, "unreadable_webhook", error, index=line_number)
         else:
             self._rows["chatwoot_events" if webhook.source == "chatwoot" else "crm_events"].append(row)
 
     def tables(self) -> dict[str, pa.Table]:
-        """An Arrow table of `schema.WEBHOOKS` by table; `_dlt_load_id` is left for the extraction to fill."""
-        return {name: _table(rows) for name, rows in self._rows.items()}
-
-
-def _table(rows: list[Row]) -> pa.Table:
-    if not rows:
-        return schema.WEBHOOKS.empty_table()
-    values = zip(FIELDS, zip(*rows, strict=True), strict=True)
-    columns = {name: pa.array(column, schema.WEBHOOKS.field(name).type) for name, column in values}
-    sequences = columns["stream_sequence"].to_pylist()
-    columns["_dlt_id"] = pa.array([f"{sequence}-{n}" for sequence, n in numbered(sequences)])
-    return complete(columns, schema.WEBHOOKS, len(rows))
+        """An Arrow table of `WEBHOOKS` by table; `_dlt_load_id` is left for the extraction to fill."""
+        return {name: table_of(WEBHOOKS, columns_of(WEBHOOKS, FIELDS, rows)) for name, rows in self._rows.items()}
 
 
 def _row(webhook: ReceivedWebhook, sequence: int) -> Row:
@@ -74,7 +65,7 @@ def _row(webhook: ReceivedWebhook, sequence: int) -> Row:
         event_kind(webhook.source, webhook.body),
         webhook.received_at,
         webhook.proof,
-        text_of(webhook.headers),
+        json_text(webhook.headers),
         payload,
         is_base64,
         webhook.schema_version,

@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from dlt_pipelines import raw
+from dlt_pipelines.tables import TABLES
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import Delivery, DeliveryAttempt, Destination, LiveStep, Tenant, TenantHost
 from echolead.settings import Settings
@@ -124,7 +124,7 @@ class Mirror:
         rows = [_plain(row) for row in self.session.execute(SNAPSHOTS[table]).mappings()]
         mirrored = self._ids(NEWEST_SNAPSHOT, table=table)
         if not rows and mirrored:
-            rows = [_none_left(raw.TABLES[table].columns)]
+            rows = [_none_left(TABLES[table].columns)]
         if {_row_id(row) for row in rows} == mirrored:
             return None
         return _arrow(table, rows)
@@ -193,5 +193,5 @@ def _arrow(table: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
     now = datetime.now(UTC)
     own = ({"mirrored_at": now, "_dlt_load_id": "", "_dlt_id": _row_id(row)} for row in rows)
     return pa.Table.from_pylist(
-        [{**row, **extra} for row, extra in zip(rows, own, strict=True)], schema=raw.TABLES[table].columns
+        [{**row, **extra} for row, extra in zip(rows, own, strict=True)], schema=TABLES[table].columns
     )

@@ -1,16 +1,21 @@
 """Bringing the mirror up to date: the configuration when it changed, the ledger's new rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
+
+import pyarrow as pa
+from dlt.extract import DltSource
 
 from dlt_pipelines import raw
 from dlt_pipelines.clickhouse import Inserted
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.operational.changes import LEDGER, SNAPSHOTS, open_mirror
+from dlt_pipelines.tables import TABLES
 from echolead.settings import Settings
 
 # dlt's working directory holds one run at a time.
 LEASE = "operational-mirror"
+MIRRORED = (*SNAPSHOTS, *LEDGER)
 
 
 def mirror_configuration(settings: Settings) -> dict[str, int]:
@@ -26,6 +31,19 @@ def mirror_ledger(settings: Settings) -> dict[str, int]:
     return _run(settings, LEDGER)
 
 
+def source(changes: Mapping[str, pa.Table]) -> DltSource:
+    """dlt's source of the mirror: a resource for each of its tables, which gives the rows the table is to get."""
+    resources = [raw.resource(TABLES[table], partial(changes.get, table)) for table in MIRRORED]
+    return DltSource(raw.schema("operational"), "operational", resources)
+
+
+def read_changes(settings: Settings, tables: Iterable[str]) -> dict[str, pa.Table]:
+    """The rows that raw does not have, by table; a table that has them all is not among them. Hold `LEASE`."""
+    with open_mirror(settings) as mirror:
+        found = {table: mirror.change(table) for table in tables}
+    return {table: content for table, content in found.items() if content is not None}
+
+
 def _run(settings: Settings, tables: Iterable[str]) -> dict[str, int]:
     appended = dict.fromkeys(tables, 0)
 
@@ -34,15 +52,12 @@ def _run(settings: Settings, tables: Iterable[str]) -> dict[str, int]:
             appended[inserted.table] += inserted.rows
 
     with Lease(settings.postgres_loader_url.get_secret_value(), LEASE):
-        with open_mirror(settings) as mirror:
-            changes = {table: mirror.change(table) for table in appended}
-        changed = {table: content for table, content in changes.items() if content is not None}
-        if not changed:
+        changes = read_changes(settings, appended)
+        if not changes:
             return appended  # most turns: no package for nothing
         pipeline = raw.fresh_pipeline("operational", settings, count)
-        resources = [raw.resource(raw.TABLES[name], partial(changed.get, name)) for name in changed]
         try:
-            pipeline.run(resources, schema=raw.schema("operational"), loader_file_format="parquet")
+            pipeline.run(source(changes).with_resources(*changes), loader_file_format="parquet")
         finally:
             raw.close(pipeline)
     return appended

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from echolead.demo.accounts import load_or_make
+from echolead.demo.accounts import load_or_make_accounts
 from echolead.demo.tenant import USER_EMAIL, demo_chatwoot
 from echolead.embedded.part import Part, python
 from echolead.embedded.stack import Address, Stack, answers
@@ -26,7 +26,7 @@ def with_demo(stack: Stack) -> Stack:
 def addresses(stack: Stack) -> list[Address]:
     """What a person opens, in the order they would: the demo first, then the stack's own, with the demo's user."""
     base = stack.settings.port_base
-    token = load_or_make(stack.data_dir / "demo")[0].api_access_token
+    token = load_or_make_accounts(stack.data_dir / "demo")[0].api_access_token
     console, *others = stack.addresses()
     return [
         Address("Demo landing page", f"http://localhost:{Port.DEMO_PAGES.of(base)}/?{CAMPAIGN}"),

@@ -18,12 +18,12 @@ from echolead.cli.options import AsJson, DataDir, TenantId
 from echolead.operational.destinations import (
     KINDS,
     add_destination,
-    check,
+    check_configuration,
     set_enabled,
     update_destination,
 )
 from echolead.operational.models import Destination
-from echolead.operational.named import get_named, list_named, renew_secrets
+from echolead.operational.named_rows import get_named, list_named, renew_secrets
 from echolead.operational.tenants import get_tenant
 from echolead.outbound import opened_places
 from echolead.security import Undecryptable, Vault
@@ -54,7 +54,7 @@ def add(
     secrets = assignments(secrets_given or [], option="--secret", hidden=True)
     with administering(data_dir) as (settings, session):
         get_tenant(session, tenant_id)
-        told = check(
+        checked = check_configuration(
             kind,
             configuration,
             secrets,
@@ -62,7 +62,7 @@ def add(
             private_places=opened_places(settings),
         )
         vault = Vault.of_destinations(settings)
-        added = add_destination(session, vault, tenant_id, kind, told, actor=actor(), name=name)
+        added = add_destination(session, vault, tenant_id, kind, checked, actor=actor(), name=name)
     _show(added, as_json)
 
 

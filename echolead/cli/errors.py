@@ -5,12 +5,12 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from echolead.embedded.part import PartFailed
-from echolead.operational.errors import Refused
+from echolead.operational.errors import ChangeRefused
 from echolead.operational.migrate import NotProvisioned
 from echolead.outbound import UnsafeAddress
 from echolead.security import BadKey, Undecryptable
 
-TOLD_AS_THEY_ARE = (Refused, NotProvisioned, BadKey, Undecryptable, UnsafeAddress, PartFailed)
+TOLD_AS_THEY_ARE = (ChangeRefused, NotProvisioned, BadKey, Undecryptable, UnsafeAddress, PartFailed)
 
 
 class CommandFailed(Exception):

@@ -94,17 +94,17 @@ class Screen(Listener):
         table = Table(box=None, pad_edge=False)
         for column in ("part", "", "waits for"):
             table.add_column(column, overflow="ellipsis", no_wrap=True)
-        for keeper in supervisor.keepers.values():
-            state = keeper.record.state
-            table.add_row(keeper.part.name, Text(state, STATE_STYLES.get(state, "dim")), keeper.record.missing or "")
+        for thread in supervisor.threads.values():
+            state = thread.record.state
+            table.add_row(thread.part.name, Text(state, STATE_STYLES.get(state, "dim")), thread.record.missing or "")
         self._live.update(table, refresh=True)
 
     def _tell_progress(self, supervisor: Supervisor) -> None:
         """A line for each part that is there, where a table cannot be drawn again and again."""
-        for name, keeper in supervisor.keepers.items():
-            if keeper.is_ready.is_set() and name not in self._told:
+        for name, thread in supervisor.threads.items():
+            if thread.is_ready.is_set() and name not in self._told:
                 self._told.add(name)
-                self.console.print(self._prefix(name), Text(keeper.record.state), soft_wrap=True)
+                self.console.print(self._prefix(name), Text(thread.record.state), soft_wrap=True)
 
     def _end_live(self) -> None:
         if self._live is not None:

@@ -14,10 +14,10 @@ from echolead.cli.context import (
 )
 from echolead.cli.options import AsJson, DataDir, TenantId
 from echolead.operational.models import WebhookEndpoint
-from echolead.operational.named import list_named
+from echolead.operational.named_rows import list_named
 from echolead.operational.webhooks import (
-    KnownOnce,
-    Wanted,
+    IssuedWebhook,
+    NewWebhook,
     add_webhook,
     remove_webhook,
     rotate_webhook,
@@ -59,7 +59,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Make an address for a product's webhooks, and show its secret, this once, when it is made here."""
-    wanted = Wanted(source, name, _read(secret), allow_unsigned, token_header)
+    wanted = NewWebhook(source, name, _read(secret), allow_unsigned, token_header)
     with administering(data_dir) as (settings, session):
         known = add_webhook(session, Vault.of_collector(settings), tenant_id, wanted, actor=actor())
     _show_once(known, settings, as_json)
@@ -124,13 +124,13 @@ def _read(secret: str | None) -> str | None:
     return None if secret is None else hidden_value("secret", secret)
 
 
-def _about_the_one_before(known: KnownOnce, is_refused: bool) -> str:
+def _about_the_one_before(known: IssuedWebhook, is_refused: bool) -> str:
     if not known.had_secret:
         return "There was no secret before."
     return "The secret before is refused from now on." if is_refused else f"The one before works for {HOURS} hours."
 
 
-def _show_once(known: KnownOnce, settings: Settings, as_json: bool) -> None:
+def _show_once(known: IssuedWebhook, settings: Settings, as_json: bool) -> None:
     """What was stored, with a secret that was made here; who gave one has it, and a terminal's log need not."""
     record = _record(known.row, settings)
     made = {"secret": known.secret} if known.secret and known.is_made_here else {}

@@ -11,7 +11,7 @@ NAMES = {1: "Demo", 2: "Outra demo"}
 
 
 @dataclass(frozen=True)
-class Account:
+class DemoAccount:
     """One Chatwoot account with one website inbox. `api_access_token` is its agent's, `website_token` is public."""
 
     account_id: int
@@ -21,7 +21,7 @@ class Account:
     inbox_id: int
 
 
-def load_or_make(data_dir: Path) -> tuple[Account, ...]:
+def load_or_make_accounts(data_dir: Path) -> tuple[DemoAccount, ...]:
     """The accounts; of several processes that find no tokens one makes them, in a file that only the owner reads."""
     path = data_dir / ACCOUNTS_FILE
     if not path.exists():
@@ -29,7 +29,7 @@ def load_or_make(data_dir: Path) -> tuple[Account, ...]:
         _make(path)
     tokens: dict[str, str] = json.loads(path.read_text())
     return tuple(
-        Account(number, name, tokens[str(number)], f"demo-website-token-{number}", number)
+        DemoAccount(number, name, tokens[str(number)], f"demo-website-token-{number}", number)
         for number, name in NAMES.items()
     )
 

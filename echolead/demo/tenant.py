@@ -48,7 +48,7 @@ def _ensure_tenant(session: Session) -> None:
 
 def _ensure_destination(session: Session, settings: Settings) -> None:
     """The demo Chatwoot moves with the stack's ports, so its address is brought up to date; so is its access token."""
-    token = {"api_access_token": accounts.load_or_make(settings.data_dir / "demo")[0].api_access_token}
+    token = {"api_access_token": accounts.load_or_make_accounts(settings.data_dir / "demo")[0].api_access_token}
     vault = Vault.of_destinations(settings)
     configuration = {
         "base_url": f"http://{demo_chatwoot(settings.port_base)}",

@@ -45,7 +45,7 @@ class Condition:
 
 def condition(data_dir: Path) -> Condition:
     """The stack of this data directory, running or not."""
-    record = registry.read(data_dir)
+    record = registry.read_record(data_dir)
     if record is None:
         return Condition(False, f"No stack was ever started in {data_dir}.", None, 0, [], [], [])
     is_running = record.is_running()

@@ -68,7 +68,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _stack(settings: Settings) -> Iterator[Finding]:
-    record = registry.read(settings.data_dir)
+    record = registry.read_record(settings.data_dir)
     if record is not None and record.is_running():
         found = condition(settings.data_dir)
         yield Finding("ok" if found.is_up else "note", "Stack", found.summary)

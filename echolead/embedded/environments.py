@@ -59,7 +59,7 @@ def file_of(data_dir: Path, part: str) -> Path:
     return data_dir / FOLDER / f"{part}.env"
 
 
-def write(settings: Settings, parts: Iterable[str]) -> None:
+def write_files(settings: Settings, parts: Iterable[str]) -> None:
     """Write the file of each of these parts."""
     (settings.data_dir / FOLDER).mkdir(mode=0o700, exist_ok=True)
     for part in parts:

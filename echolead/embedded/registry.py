@@ -61,7 +61,7 @@ class StackRecord:
         return _alive(self.supervisor_pid, self.supervisor_started_at) is not None
 
 
-def write(data_dir: Path, record: StackRecord) -> None:
+def write_record(data_dir: Path, record: StackRecord) -> None:
     """Replace the state file in one step: a reader sees the old or the new one.
 
     Only its owner may read it: the addresses hold the demo user's password.
@@ -73,7 +73,7 @@ def write(data_dir: Path, record: StackRecord) -> None:
     temporary.replace(data_dir / STATE_FILE)
 
 
-def read(data_dir: Path) -> StackRecord | None:
+def read_record(data_dir: Path) -> StackRecord | None:
     """The last state written for this data directory; None when there never was a stack."""
     try:
         raw = json.loads((data_dir / STATE_FILE).read_text())
@@ -123,7 +123,7 @@ def leftovers(record: StackRecord, data_dir: Path) -> list[tuple[PartRecord, psu
 
 def end_leftovers(data_dir: Path) -> list[str]:
     """End what a supervisor that is gone left running: its own stop signal first, then SIGKILL. Returns their names."""
-    record = read(data_dir)
+    record = read_record(data_dir)
     if record is None or record.is_running():
         return []
     names: set[str] = set()
@@ -177,7 +177,7 @@ def guard(data_dir: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()
-    record = read(data_dir)
+    record = read_record(data_dir)
     while record is not None and record.is_running():  # its files are closed a moment before it is gone
         time.sleep(0.05)
     end_leftovers(data_dir)

@@ -74,7 +74,7 @@ def make_private(data_dir: Path) -> None:
             kept.chmod(stat.S_IMODE(kept.stat().st_mode) & 0o700)
 
 
-def load_or_make(data_dir: Path) -> StackSecrets:
+def load_or_make_secrets(data_dir: Path) -> StackSecrets:
     """The secrets of this data directory; those that it does not have yet are made and written."""
     path = data_dir / SECRETS_FILE
     known = json.loads(path.read_text()) if path.exists() else {}

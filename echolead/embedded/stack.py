@@ -18,7 +18,7 @@ from echolead.embedded.environments import as_env
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, PartFailed, port_is_open, python, socket_is_open
 from echolead.embedded.postgres import EmbeddedPostgres
-from echolead.embedded.secrets import StackSecrets, load_or_make
+from echolead.embedded.secrets import StackSecrets, load_or_make_secrets
 from echolead.operational.provision import DAGSTER, DATABASE, ROLE_OF, URL_SETTINGS
 from echolead.ports import Port
 from echolead.private_files import write_private
@@ -60,7 +60,7 @@ class Stack:
     def prepare(self) -> None:
         """Write what the parts read at their start: their settings, and the servers' own files."""
         write_private(self.data_dir / STACK_ENV, as_env(self.settings))
-        environments.write(self.settings, (part.name for part in self.parts()))
+        environments.write_files(self.settings, (part.name for part in self.parts()))
         for server in (self.postgres, self.nats, self.warehouse):
             if server is not None:
                 server.prepare()
@@ -169,7 +169,7 @@ def plan(data_dir: Path, port_base: int) -> Stack:
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     given = Settings(_env_file=None)  # type: ignore[call-arg]  # the environment alone says what is elsewhere
-    secrets = load_or_make(data_dir)
+    secrets = load_or_make_secrets(data_dir)
     postgres = nats = warehouse = None
     if not _whole(given, POSTGRES_SETTINGS):
         postgres = EmbeddedPostgres(data_dir / "postgres", Port.POSTGRES.of(port_base), secrets.postgres_superuser)

@@ -91,11 +91,11 @@ class RotatingLog:
                 newer.replace(older)
 
 
-class Keeper(threading.Thread):
+class PartThread(threading.Thread):
     """Keeps one part up, from its first start to the stop of the stack."""
 
     def __init__(self, part: Part, supervisor: "Supervisor") -> None:
-        super().__init__(name=f"keeper-{part.name}", daemon=True)
+        super().__init__(name=f"part-{part.name}", daemon=True)
         self.part = part
         self.supervisor = supervisor
         self.record = PartRecord(part.name, "waiting", part.port, stop_signal=int(part.stop_signal))
@@ -220,14 +220,14 @@ class Keeper(threading.Thread):
 
     def _wait_for(self, names: Sequence[str]) -> bool:
         for name in names:
-            while not self.supervisor.keepers[name].is_ready.wait(0.1):
+            while not self.supervisor.threads[name].is_ready.wait(0.1):
                 if self.supervisor.stopping.is_set():
                     return False
         return not self.supervisor.stopping.is_set()
 
     def _stop_after_dependents(self) -> None:
         if self.supervisor.stopping.is_set():
-            for other in self.supervisor.keepers.values():
+            for other in self.supervisor.threads.values():
                 if self.part.name in other.part.after:
                     other.has_stopped.wait()
             if self.process is not None:
@@ -264,9 +264,9 @@ class Supervisor:
         self.backoff = backoff or Backoff()
         self.stopping = threading.Event()
         self.failure: str | None = None
-        self.keepers = {part.name: Keeper(part, self) for part in in_dependency_order(parts)}
+        self.threads = {part.name: PartThread(part, self) for part in in_dependency_order(parts)}
         pid = os.getpid()
-        records = [keeper.record for keeper in self.keepers.values()]
+        records = [thread.record for thread in self.threads.values()]
         self.record = StackRecord(pid, registry.own_start_time(pid), parts=records)
         self._lock = threading.Lock()
         self._is_written = False
@@ -274,7 +274,7 @@ class Supervisor:
     def changed(self) -> None:
         """Write the state file: something in it is new."""
         with self._lock:
-            registry.write(self.data_dir, self.record)
+            registry.write_record(self.data_dir, self.record)
 
     def give_up(self, reason: str) -> None:
         """Stop the stack because a part cannot be kept up; `run` raises it."""
@@ -287,14 +287,14 @@ class Supervisor:
 
     def end_at_once(self) -> None:
         """End every process now."""
-        for keeper in self.keepers.values():
-            if keeper.process is not None and keeper.process.poll() is None:
-                signal_group(keeper.process.pid, signal.SIGKILL)
+        for thread in self.threads.values():
+            if thread.process is not None and thread.process.poll() is None:
+                signal_group(thread.process.pid, signal.SIGKILL)
 
     @property
     def is_up(self) -> bool:
         """Whether every part serves, or is a set-up step that is done."""
-        return all(keeper.is_ready.is_set() for keeper in self.keepers.values())
+        return all(thread.is_ready.is_set() for thread in self.threads.values())
 
     def run(self, every: Callable[[], None] = lambda: None) -> None:
         """Start everything and return when everything has stopped; `every` is called some times a second.
@@ -304,9 +304,9 @@ class Supervisor:
         """
         self.changed()
         with self._guarded(), self._signals():
-            for keeper in self.keepers.values():
-                keeper.start()
-            while not all(keeper.has_stopped.is_set() for keeper in self.keepers.values()):
+            for thread in self.threads.values():
+                thread.start()
+            while not all(thread.has_stopped.is_set() for thread in self.threads.values()):
                 every()
                 time.sleep(STATE_INTERVAL_SECONDS)
             every()

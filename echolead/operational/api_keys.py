@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.errors import AlreadyThere, ChangeRefused, NotFound
 from echolead.operational.models import ApiKey, Tenant
 from echolead.operational.tenants import get_tenant
 from echolead.security import new_api_key
@@ -24,12 +24,12 @@ class CreatedKey:
 def create_key(session: Session, tenant_id: str, name: str, *, actor: str) -> CreatedKey:
     """A new key for the tenant; `name` says who holds it, and is of one key that works at a time.
 
-    Raises `NotFound`, `AlreadyThere`, `Refused`.
+    Raises `NotFound`, `AlreadyThere`, `ChangeRefused`.
     """
     get_tenant(session, tenant_id)
     name = name.strip()
     if not name:
-        raise Refused("A key needs a name that says who holds it, as in `echolead key create acme site-backend`.")
+        raise ChangeRefused("A key needs a name that says who holds it, as in `echolead key create acme site-backend`.")
     # Two that ask for one name at a time come here one after the other.
     session.execute(select(Tenant).where(Tenant.tenant_id == tenant_id).with_for_update(key_share=True))
     of_that_name = select(ApiKey.key_prefix).where(
@@ -54,7 +54,7 @@ def _make_key(session: Session, tenant_id: str, name: str, actor: str) -> Create
 
 
 def rotate_key(session: Session, tenant_id: str, prefix: str, *, actor: str) -> CreatedKey:
-    """A new key of the same name, and the old one revoked at once. Raises `NotFound`, `Refused`.
+    """A new key of the same name, and the old one revoked at once. Raises `NotFound`, `ChangeRefused`.
 
     For a change without a gap create a second key of another name, deploy it, and then revoke the first.
     """
@@ -65,7 +65,7 @@ def rotate_key(session: Session, tenant_id: str, prefix: str, *, actor: str) -> 
 
 
 def revoke_key(session: Session, tenant_id: str, prefix: str, *, actor: str) -> ApiKey:
-    """Stop a key from working, for good. Raises `NotFound`, `Refused` when it is revoked already."""
+    """Stop a key from working, for good. Raises `NotFound`, `ChangeRefused` when it is revoked already."""
     row = _active_key(session, tenant_id, prefix)
     row.revoked_at = session.scalar(select(func.clock_timestamp()))
     session.flush()
@@ -89,5 +89,5 @@ def _active_key(session: Session, tenant_id: str, prefix: str) -> ApiKey:
     if row is None:
         raise NotFound(f"Tenant {tenant_id} has no key {wanted}: see `echolead key list {tenant_id}`.")
     if row.revoked_at is not None:
-        raise Refused(f"The key {wanted} was revoked at {row.revoked_at:%Y-%m-%d %H:%M} UTC already.")
+        raise ChangeRefused(f"The key {wanted} was revoked at {row.revoked_at:%Y-%m-%d %H:%M} UTC already.")
     return row

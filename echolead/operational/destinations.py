@@ -1,4 +1,4 @@
-"""Destinations: which products there are, what each needs to be told, and the ones a tenant has."""
+"""Destinations: which products there are, what each needs to know, and the ones a tenant has."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import Refused
+from echolead.operational.errors import ChangeRefused
 from echolead.operational.models import Destination
-from echolead.operational.named import check_name_is_free
+from echolead.operational.named_rows import check_name_is_free
 from echolead.outbound import Place, check_url
 from echolead.security import Vault
 
 
 class _Told(BaseModel):
-    """What a product is told by `--set` and `--secret`; anything it does not know is a mistake."""
+    """What `--set` and `--secret` give a product; a value that it does not know is a mistake."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -42,7 +42,7 @@ class ChatwootSecrets(_Told):
 
 @dataclass(frozen=True)
 class Kind:
-    """A product: the shape of what it is told, and which of it is an address we will call."""
+    """A product: the shape of what it needs to know, and which of it is an address we will call."""
 
     configuration: type[BaseModel]
     secrets: type[BaseModel]
@@ -55,40 +55,40 @@ KINDS: Mapping[str, Kind] = {
 
 
 @dataclass(frozen=True)
-class Told:
+class CheckedConfiguration:
     """Checked configuration and secrets of a destination, ready to be stored."""
 
     configuration: dict[str, Any]
     secrets: dict[str, str]
 
 
-def check(
+def check_configuration(
     kind: str,
     configuration: Mapping[str, Any],
     secrets: Mapping[str, Any],
     *,
     allow_private: bool,
     private_places: Collection[Place],
-) -> Told:
+) -> CheckedConfiguration:
     """The values in their types, if the product can work with them.
 
-    Raises `Refused` naming every value that is missing, unknown or wrong, and `UnsafeAddress` for where we do not go.
+    Raises `ChangeRefused` naming every value that is missing, unknown or wrong, `UnsafeAddress` for where we do not go.
     """
     product = KINDS.get(kind)
     if product is None:
-        raise Refused(f"There is no destination {kind!r}: use {', '.join(KINDS)}.")
+        raise ChangeRefused(f"There is no destination {kind!r}: use {', '.join(KINDS)}.")
     try:
-        told = product.configuration.model_validate(dict(configuration))
+        checked = product.configuration.model_validate(dict(configuration))
     except ValidationError as error:
-        raise Refused(_problems(kind, error, product.configuration, "--set")) from None
+        raise ChangeRefused(_problems(kind, error, product.configuration, "--set")) from None
     try:
         hidden = product.secrets.model_validate(dict(secrets))
     except ValidationError as error:
-        raise Refused(_problems(kind, error, product.secrets, "--secret")) from None
-    values = told.model_dump(mode="json")
+        raise ChangeRefused(_problems(kind, error, product.secrets, "--secret")) from None
+    values = checked.model_dump(mode="json")
     for name in product.addresses:
         check_url(values[name], allow_private=allow_private, private_places=private_places)
-    return Told(values, hidden.model_dump(mode="json"))
+    return CheckedConfiguration(values, hidden.model_dump(mode="json"))
 
 
 def add_destination(
@@ -96,12 +96,12 @@ def add_destination(
     vault: Vault,
     tenant_id: str,
     kind: str,
-    told: Told,
+    checked: CheckedConfiguration,
     *,
     actor: str,
     name: str | None = None,
 ) -> Destination:
-    """A new, enabled destination of the tenant, named after its kind unless told otherwise; `told` is from `check`.
+    """A new, enabled destination of the tenant, named after its kind unless `name` says otherwise.
 
     Raises `NotFound`, `AlreadyThere`.
     """
@@ -111,13 +111,13 @@ def add_destination(
         tenant_id=tenant_id,
         kind=kind,
         name=chosen,
-        configuration=told.configuration,
-        secrets=vault.encrypt(told.secrets),
+        configuration=checked.configuration,
+        secrets=vault.encrypt(checked.secrets),
     )
     session.add(destination)
     session.flush()
     session.refresh(destination)
-    _record(session, destination, "destination.added", actor, configuration=told.configuration)
+    _record(session, destination, "destination.added", actor, configuration=checked.configuration)
     return destination
 
 
@@ -132,24 +132,24 @@ def update_destination(
     private_places: Collection[Place],
     actor: str,
 ) -> Destination:
-    """Replace the values given and keep the others. Raises `Refused`, `UnsafeAddress`, `Undecryptable`."""
-    told = check(
+    """Replace the values given and keep the others. Raises `ChangeRefused`, `UnsafeAddress`, `Undecryptable`."""
+    checked = check_configuration(
         destination.kind,
         {**destination.configuration, **configuration},
         {**vault.decrypt(destination.secrets), **secrets},
         allow_private=allow_private,
         private_places=private_places,
     )
-    destination.configuration = told.configuration
+    destination.configuration = checked.configuration
     if secrets:
-        destination.secrets = vault.encrypt(told.secrets)
+        destination.secrets = vault.encrypt(checked.secrets)
     session.flush()
     _record(
         session,
         destination,
         "destination.updated",
         actor,
-        configuration=told.configuration,
+        configuration=checked.configuration,
         replaced_secrets=sorted(secrets),
     )
     return destination

@@ -1,13 +1,13 @@
 """Why an administrative act was not done; each message is one sentence that says what to do instead."""
 
 
-class Refused(Exception):
+class ChangeRefused(Exception):
     """What was asked cannot be done as asked. The message is for the person who asked."""
 
 
-class NotFound(Refused):
+class NotFound(ChangeRefused):
     """There is no such tenant, user, key or destination."""
 
 
-class AlreadyThere(Refused):
+class AlreadyThere(ChangeRefused):
     """The name is taken."""

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.errors import AlreadyThere, ChangeRefused, NotFound
 from echolead.operational.models import (
     COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
@@ -67,10 +67,10 @@ def create_tenant(
     hosts: Iterable[str] = (),
     origins: Iterable[str] = (),
 ) -> Tenant:
-    """A new tenant with its hosts and origins, all or nothing. Raises `Refused` for what cannot be."""
+    """A new tenant with its hosts and origins, all or nothing. Raises `ChangeRefused` for what cannot be."""
     chosen = settings or TenantSettings()
     if not re.fullmatch(TENANT_ID_PATTERN.strip("^$"), tenant_id):
-        raise Refused(
+        raise ChangeRefused(
             f"{tenant_id!r} cannot be a tenant's id: use 2 to 41 lower-case letters, digits and hyphens, "
             "the first a letter."
         )
@@ -105,7 +105,7 @@ def create_tenant(
 
 
 def change_tenant(session: Session, tenant_id: str, *, actor: str, **changes: Any) -> Tenant:
-    """Change some of a tenant's `TenantSettings`, by name. Raises `NotFound`, or `Refused` for what cannot be."""
+    """Change some of a tenant's `TenantSettings`, by name. Raises `NotFound`, or `ChangeRefused` for what cannot be."""
     tenant = get_tenant(session, tenant_id)
     current = {each.name: getattr(tenant, each.name) for each in fields(TenantSettings)}
     _check(TenantSettings(**(current | changes)))
@@ -118,13 +118,15 @@ def change_tenant(session: Session, tenant_id: str, *, actor: str, **changes: An
 
 
 def set_chatwoot_hmac_token(session: Session, vault: Vault, tenant_id: str, token: str, *, actor: str) -> Tenant:
-    """Keep the token that proves visitors to the tenant's chat widget; empty: forget it. Raises `NotFound`, `Refused`.
+    """Keep the token that proves visitors to the tenant's chat widget; empty: forget it.
+
+    Raises `NotFound`, `ChangeRefused`.
 
     Chatwoot shows it in the settings of the website inbox, under identity validation.
     """
     tenant = get_tenant(session, tenant_id)
     if token and len(token) < MIN_SECRET_LENGTH:
-        raise Refused(f"The token is shorter than {MIN_SECRET_LENGTH} characters: copy it whole.")
+        raise ChangeRefused(f"The token is shorter than {MIN_SECRET_LENGTH} characters: copy it whole.")
     tenant.secrets = vault.encrypt({"chatwoot_hmac_token": token}) if token else None
     session.flush()
     action = "tenant.chatwoot_hmac_token_set" if token else "tenant.chatwoot_hmac_token_removed"
@@ -160,7 +162,7 @@ def add_origin(session: Session, tenant_id: str, origin: str, *, actor: str) -> 
 def remove_host(session: Session, tenant_id: str, host: str, *, actor: str) -> str:
     """Let the collector answer on `host` no more, also when it is the last. Returns it as it was stored.
 
-    Raises `NotFound` naming the hosts there are, `Refused` for what is no host.
+    Raises `NotFound` naming the hosts there are, `ChangeRefused` for what is no host.
     """
     get_tenant(session, tenant_id)
     name = normal_host(host)
@@ -233,23 +235,25 @@ def list_tenants(session: Session) -> list[TenantView]:
 
 
 def normal_host(host: str) -> str:
-    """A host as the collector looks it up: lower-case, punycode, without port. Raises `Refused`."""
+    """A host as the collector looks it up: lower-case, punycode, without port. Raises `ChangeRefused`."""
     bare = host.strip().rstrip(".").lower()
     if "/" in bare or ":" in bare or "@" in bare:
-        raise Refused(
+        raise ChangeRefused(
             f"{host!r} is not a host: give the name alone, as in lp.example.com, without scheme, port or path."
         )
     try:
         name = bare if bare.isascii() else idna.encode(bare, uts46=True).decode()
     except idna.IDNAError as error:
-        raise Refused(f"{host!r} is not a host name: {error}.") from error
+        raise ChangeRefused(f"{host!r} is not a host name: {error}.") from error
     if len(name) > 253 or not all(HOST_LABEL.fullmatch(label) for label in name.split(".")):
-        raise Refused(f"{host!r} is not a host name: use letters, digits, hyphens and dots, as in lp.example.com.")
+        raise ChangeRefused(
+            f"{host!r} is not a host name: use letters, digits, hyphens and dots, as in lp.example.com."
+        )
     return name
 
 
 def normal_origin(origin: str) -> str:
-    """An origin as browsers spell it: `scheme://host`, with the port where it is not the scheme's. Raises `Refused`."""
+    """An origin as browsers spell it: `scheme://host`, with a port that is not the scheme's. Raises `ChangeRefused`."""
     parts = urlsplit(origin.strip())
     try:
         port = parts.port
@@ -264,7 +268,7 @@ def normal_origin(origin: str) -> str:
         or "@" in parts.netloc
         or port == -1
     ):
-        raise Refused(f"{origin!r} is not an origin: give scheme and host alone, as in https://lp.example.com.")
+        raise ChangeRefused(f"{origin!r} is not an origin: give scheme and host alone, as in https://lp.example.com.")
     name = f"{parts.scheme}://{normal_host(parts.hostname)}"
     return name if port is None or port == DEFAULT_PORTS[parts.scheme] else f"{name}:{port}"
 
@@ -275,21 +279,25 @@ def _there_are(names: list[str]) -> str:
 
 def _check(settings: TenantSettings) -> None:
     if settings.timezone not in zoneinfo.available_timezones():
-        raise Refused(f"{settings.timezone!r} is not a time zone: use an IANA name, as in America/Sao_Paulo.")
+        raise ChangeRefused(f"{settings.timezone!r} is not a time zone: use an IANA name, as in America/Sao_Paulo.")
     if settings.default_region not in phonenumbers.SUPPORTED_REGIONS:
-        raise Refused(f"{settings.default_region!r} is not a region: use two capital letters, as in BR.")
+        raise ChangeRefused(f"{settings.default_region!r} is not a region: use two capital letters, as in BR.")
     if not re.fullmatch("[A-Z]{3}", settings.currency):
-        raise Refused(f"{settings.currency!r} is not a currency: use three capital letters, as in BRL.")
+        raise ChangeRefused(f"{settings.currency!r} is not a currency: use three capital letters, as in BRL.")
     if settings.ip_policy not in IP_POLICIES:
-        raise Refused(f"{settings.ip_policy!r} is not a policy for addresses: use {', '.join(IP_POLICIES)}.")
+        raise ChangeRefused(f"{settings.ip_policy!r} is not a policy for addresses: use {', '.join(IP_POLICIES)}.")
     if settings.consent_default not in CONSENT_DEFAULTS:
-        raise Refused(f"{settings.consent_default!r} is not a default for consent: use {', '.join(CONSENT_DEFAULTS)}.")
+        raise ChangeRefused(
+            f"{settings.consent_default!r} is not a default for consent: use {', '.join(CONSENT_DEFAULTS)}."
+        )
     path = settings.collect_path
     if path is not None and (not re.fullmatch(COLLECT_PATH_PATTERN.strip("^$"), path) or path in RESERVED_PATHS):
-        raise Refused(
+        raise ChangeRefused(
             f"{path!r} cannot be a tenant's path: use / and up to 32 lower-case letters, digits, hyphens and "
             f"underscores, as in /k7, and none of {', '.join(RESERVED_PATHS)}."
         )
     for limit in (settings.events_per_minute, settings.events_per_month):
         if limit is not None and limit < MIN_LIMIT:
-            raise Refused(f"A limit of {limit} events would refuse a single full request: use {MIN_LIMIT} or more.")
+            raise ChangeRefused(
+                f"A limit of {limit} events would refuse a single full request: use {MIN_LIMIT} or more."
+            )

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import AlreadyThere, NotFound, Refused
+from echolead.operational.errors import AlreadyThere, ChangeRefused, NotFound
 from echolead.operational.models import ROLES, Tenant, User, UserTenant
 from echolead.operational.sessions import end_sessions_of
 from echolead.operational.tenants import get_tenant
@@ -39,7 +39,7 @@ def create_user(
     is_superuser: bool = False,
     roles: Mapping[str, str] | None = None,
 ) -> User:
-    """A new user with a role in each tenant of `roles`; a superuser is admin of all. Raises `Refused`."""
+    """A new user with a role in each tenant of `roles`; a superuser is admin of all. Raises `ChangeRefused`."""
     address = normal_email(email)
     _check_new_password(password)
     if session.scalar(select(User.user_id).where(User.email == address)) is not None:
@@ -55,11 +55,11 @@ def create_user(
 
 
 def grant_role(session: Session, email: str, tenant_id: str, role: str, *, actor: str) -> None:
-    """Give a user a role in a tenant, in place of the one they had. Raises `NotFound`, `Refused`."""
+    """Give a user a role in a tenant, in place of the one they had. Raises `NotFound`, `ChangeRefused`."""
     user = get_user(session, email)
     get_tenant(session, tenant_id)
     if role not in ROLES:
-        raise Refused(f"{role!r} is not a role: use {', '.join(ROLES)}.")
+        raise ChangeRefused(f"{role!r} is not a role: use {', '.join(ROLES)}.")
     session.merge(UserTenant(user_id=user.user_id, tenant_id=tenant_id, role=role))
     session.flush()
     audit.record(session, actor=actor, action="user.role_granted", subject=user.email, tenant_id=tenant_id, role=role)
@@ -77,7 +77,7 @@ def remove_role(session: Session, email: str, tenant_id: str, *, actor: str) -> 
 
 
 def set_password(session: Session, email: str, password: str, *, actor: str) -> None:
-    """Replace a user's password and end their sessions, which may be another's. Raises `NotFound`, `Refused`."""
+    """Replace a user's password and end their sessions, which may be another's. Raises `NotFound`, `ChangeRefused`."""
     user = get_user(session, email)
     _check_new_password(password)
     user.password_hash = hash_password(password)
@@ -181,10 +181,10 @@ def _installation_role(session: Session, user: User, roles: Mapping[str, str]) -
 
 
 def normal_email(email: str) -> str:
-    """Trimmed and lower-case. Raises `Refused`."""
+    """Trimmed and lower-case. Raises `ChangeRefused`."""
     address = email.strip().lower()
     if not EMAIL.fullmatch(address):
-        raise Refused(f"{email!r} is not an e-mail address.")
+        raise ChangeRefused(f"{email!r} is not an e-mail address.")
     return address
 
 
@@ -195,7 +195,7 @@ def new_password() -> str:
 
 def _check_new_password(password: str) -> None:
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
-        raise Refused(f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters.")
+        raise ChangeRefused(f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters.")
 
 
 @cache

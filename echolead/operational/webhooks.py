@@ -15,9 +15,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import Refused
+from echolead.operational.errors import ChangeRefused
 from echolead.operational.models import WebhookEndpoint
-from echolead.operational.named import check_name_is_free, get_named
+from echolead.operational.named_rows import check_name_is_free, get_named
 from echolead.security import Vault
 from echolead.webhooks import (
     HEADER_PATTERN,
@@ -40,8 +40,8 @@ MAKE_SECRET: Mapping[str, Callable[[], str]] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An endpoint to be made: named after its source unless told otherwise; `secret` None: make one, or wait for it."""
+class NewWebhook:
+    """An endpoint to be made. `name` None: that of its source; `secret` None: make one, or wait for it."""
 
     source: str
     name: str | None = None
@@ -51,7 +51,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class KnownOnce:
+class IssuedWebhook:
     """The stored row, and its secret, empty when there is none yet; to show once when it was made here."""
 
     row: WebhookEndpoint
@@ -61,11 +61,11 @@ class KnownOnce:
     """Whether there was another before this one."""
 
 
-def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: Wanted, *, actor: str) -> KnownOnce:
+def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: NewWebhook, *, actor: str) -> IssuedWebhook:
     """A new endpoint of the tenant.
 
     Chatwoot and HubSpot make their own secret: until it is entered with `rotate_webhook`, the endpoint takes nothing,
-    or whatever knows its address when that is allowed. Raises `NotFound`, `AlreadyThere`, `Refused`.
+    or whatever knows its address when that is allowed. Raises `NotFound`, `AlreadyThere`, `ChangeRefused`.
     """
     chosen = wanted.name or wanted.source
     header = _checked(wanted.source, wanted.allow_unsigned, wanted.token_header)
@@ -84,7 +84,7 @@ def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: Wanted, 
     session.flush()
     session.refresh(row)
     _record(session, row, "webhook.added", actor, allow_unsigned=row.allow_unsigned)
-    return KnownOnce(row, known, is_made_here=wanted.secret is None)
+    return IssuedWebhook(row, known, is_made_here=wanted.secret is None)
 
 
 def rotate_webhook(
@@ -97,11 +97,11 @@ def rotate_webhook(
     secret: str | None = None,
     allow_unsigned: bool | None = None,
     keep_previous: bool = True,
-) -> KnownOnce:
+) -> IssuedWebhook:
     """Give the endpoint another secret; the one before is accepted for `ROTATION_OVERLAP`, or not at all.
 
     Without `secret` one is made, where the product takes ours. `allow_unsigned` is changed unless None. Raises
-    `NotFound`, `Refused`, `Undecryptable`.
+    `NotFound`, `ChangeRefused`, `Undecryptable`.
     """
     row = get_named(session, WebhookEndpoint, tenant_id, name)
     if allow_unsigned is not None:
@@ -109,14 +109,14 @@ def rotate_webhook(
         row.allow_unsigned = allow_unsigned
     known = _secret(row.source, secret, needs_one=True)
     if not known:
-        raise Refused(f"The secret of a {row.source} webhook is made by {row.source}: enter it with --secret -.")
+        raise ChangeRefused(f"The secret of a {row.source} webhook is made by {row.source}: enter it with --secret -.")
     replaced = vault.decrypt(row.secrets).get("current")
     previous = {"previous": replaced} if replaced and keep_previous else {}
     row.secrets = vault.encrypt({"current": known, **previous})
     row.rotated_at = session.scalar(select(func.clock_timestamp()))
     session.flush()
     _record(session, row, "webhook.rotated", actor, keeps_previous=bool(previous), allow_unsigned=row.allow_unsigned)
-    return KnownOnce(row, known, is_made_here=secret is None, had_secret=bool(replaced))
+    return IssuedWebhook(row, known, is_made_here=secret is None, had_secret=bool(replaced))
 
 
 def remove_webhook(session: Session, tenant_id: str, name: str, *, actor: str) -> WebhookEndpoint:
@@ -129,38 +129,38 @@ def remove_webhook(session: Session, tenant_id: str, name: str, *, actor: str) -
 
 
 def _checked(source: str, allow_unsigned: bool, token_header: str) -> str:
-    """The header the endpoint's token comes in, '' for products that send none. Raises `Refused`."""
+    """The header the endpoint's token comes in, '' for products that send none. Raises `ChangeRefused`."""
     if source not in SOURCES:
-        raise Refused(f"There are no webhooks of {source!r}: use {', '.join(SOURCES)}.")
+        raise ChangeRefused(f"There are no webhooks of {source!r}: use {', '.join(SOURCES)}.")
     if allow_unsigned and source not in UNSIGNED_SOURCES:
-        raise Refused(f"{source} always tells who it is, so --allow-unsigned is only for {_unsigned()}.")
+        raise ChangeRefused(f"{source} always tells who it is, so --allow-unsigned is only for {_unsigned()}.")
     if source != "rdstation":
         if token_header:
-            raise Refused("--token-header is for rdstation: the other products have a header of their own.")
+            raise ChangeRefused("--token-header is for rdstation: the other products have a header of their own.")
         return ""
     header = (token_header or DEFAULT_TOKEN_HEADER).lower()
     if not re.fullmatch(HEADER_PATTERN, header):
-        raise Refused(f"{token_header!r} is not a header's name: use letters, digits and hyphens.")
+        raise ChangeRefused(f"{token_header!r} is not a header's name: use letters, digits and hyphens.")
     return header
 
 
 def _secret(source: str, given: str | None, *, needs_one: bool) -> str:
-    """The secret given, or one made here, or '' when the product has to make it. Raises `Refused`, never repeats it."""
+    """The secret given, or one made here, or '' when the product has to make it. Raises `ChangeRefused`."""
     if given is None:
         make = MAKE_SECRET.get(source)
         return make() if make is not None and needs_one else ""
     secret = given.strip()
     if len(secret) < MIN_SECRET_LENGTH:
-        raise Refused(f"The secret is shorter than {MIN_SECRET_LENGTH} characters.")
+        raise ChangeRefused(f"The secret is shorter than {MIN_SECRET_LENGTH} characters.")
     if source == "pipedrive" and not re.fullmatch(r"[^:]+:.+", secret):
-        raise Refused("The secret of a pipedrive webhook is user:password, as entered there.")
+        raise ChangeRefused("The secret of a pipedrive webhook is user:password, as entered there.")
     if source == "standard":
         try:
             key = standard_key(secret)
         except ValueError as error:
-            raise Refused(f"This cannot be a secret of Standard Webhooks: {error}.") from None
+            raise ChangeRefused(f"This cannot be a secret of Standard Webhooks: {error}.") from None
         if len(key) < MIN_STANDARD_KEY_BYTES:
-            raise Refused(f"A secret of Standard Webhooks holds {MIN_STANDARD_KEY_BYTES} bytes or more.")
+            raise ChangeRefused(f"A secret of Standard Webhooks holds {MIN_STANDARD_KEY_BYTES} bytes or more.")
     return secret
 
 

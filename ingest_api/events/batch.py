@@ -11,7 +11,15 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from echolead.events import MAX_BATCH_EVENTS, NormalizedUser, ReceivedEvent, User, decode_batch, encode
+from echolead.events import (
+    MAX_BATCH_EVENTS,
+    NormalizedUser,
+    ReceivedEvent,
+    StatedUser,
+    decode_batch,
+    encode,
+    text_or_base64,
+)
 from echolead.normalize import normalize_email, normalize_phone
 from ingest_api.events.scrubbing import scrubbed
 from ingest_api.events.splitting import refuse_second_list, split_batch
@@ -110,7 +118,7 @@ def on_one_line(raw: Raw) -> Raw:
     return Raw(content.replace(b"\n", b" ").replace(b"\r", b" ")) if b"\n" in content or b"\r" in content else raw
 
 
-def normalized(user: User | None, region: str) -> NormalizedUser | None:
+def normalized(user: StatedUser | None, region: str) -> NormalizedUser | None:
     """The e-mail address and phone number of `user` in the form in which they are compared; None without either."""
     if user is None or not (user.email or user.phone):
         return None

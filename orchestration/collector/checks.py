@@ -16,7 +16,7 @@ def nothing_waits(stream: queue.Stream, table: str, name: str) -> dg.AssetChecks
 
     @dg.asset_check(asset=["raw", table], name=name, description=nothing_waits.__doc__)
     def check(echolead: EchoLead) -> dg.AssetCheckResult:
-        found = asyncio.run(lag(echolead.settings(), stream))
+        found = asyncio.run(loader_lag(echolead.settings(), stream))
         return dg.AssetCheckResult(
             passed=not found.is_too_long,
             severity=dg.AssetCheckSeverity.ERROR,
@@ -60,7 +60,7 @@ def every_received_event_is_enriched_once(echolead: EchoLead) -> dg.AssetCheckRe
     )
 
 
-async def lag(settings: Settings, stream: queue.Stream) -> queue.Lag:
+async def loader_lag(settings: Settings, stream: queue.Stream) -> queue.Lag:
     """How far behind the loader is; it is not behind before its first run."""
     client = await queue.connect(settings.nats_loader_url.get_secret_value(), name="echolead checks")
     try:

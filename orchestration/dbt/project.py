@@ -5,12 +5,10 @@ tables that were built by another version. An edit takes effect with the next `p
 """
 
 import hashlib
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from echolead.settings import Settings
@@ -31,12 +29,6 @@ def target_dir(settings: Settings) -> Path:
 def manifest_path(settings: Settings) -> Path:
     """The manifest that `prepare` made for this version of the project."""
     return target_dir(settings) / "manifest.json"
-
-
-def read_manifest(settings: Settings) -> dict[str, Any]:
-    """The prepared manifest. Raises `FileNotFoundError` when `python -m orchestration.prepare` has not run."""
-    manifest: dict[str, Any] = json.loads(manifest_path(settings).read_text())
-    return manifest
 
 
 def export_connection(settings: Settings) -> None:

@@ -25,9 +25,9 @@ from orchestration.resources import EchoLead
 )
 def deliveries(echolead: EchoLead) -> Iterator[dg.MaterializeResult[None]]:
     """Bring the destinations to the desired state, as the live path does after each of its turns."""
-    from reverse_etl.engine import Engine  # noqa: PLC0415  # the code server only describes this
+    from reverse_etl.engine import DeliveryEngine  # noqa: PLC0415  # the code server only describes this
 
-    with Engine(echolead.settings()) as engine:
+    with DeliveryEngine(echolead.settings()) as engine:
         done = engine.run_once()
     counts = {name: int(count) for name, count in vars(done).items()}
     for table in ("deliveries", "delivery_attempts"):

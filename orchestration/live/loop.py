@@ -18,7 +18,7 @@ from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
 from orchestration.live.culprit import find_culprit
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.watermarks import WatermarkReader, Watermarks
-from reverse_etl.engine import Deliveries, Engine
+from reverse_etl.engine import Deliveries, DeliveryEngine
 
 WAIT_SECONDS = 2.0
 """How long an idle turn waits for an event; also how late a change of the configuration is noticed."""
@@ -108,7 +108,7 @@ class LiveLoop:
     def __enter__(self) -> "LiveLoop":
         with ExitStack() as opening:
             self._loader = opening.enter_context(EventLoader(self._settings))
-            self._engine = opening.enter_context(Engine(self._settings))
+            self._engine = opening.enter_context(DeliveryEngine(self._settings))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
             record = opening.enter_context(closing(StepRecord(self._settings.postgres_loader_url.get_secret_value())))
             self._steps = Steps(record, {model_step(key) for key in self._dbt.models()})

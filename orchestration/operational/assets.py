@@ -1,24 +1,19 @@
 """The mirror of the operational tables, loaded with dlt."""
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-import dlt
-import pyarrow as pa
 from dagster_dlt import DagsterDltResource, DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
-from dlt.extract import DltSource
 
 from dlt_pipelines import raw
 from dlt_pipelines.lease import Lease
-from dlt_pipelines.operational.changes import LEDGER, SNAPSHOTS, open_mirror
-from dlt_pipelines.operational.mirror import LEASE
+from dlt_pipelines.operational.changes import LEDGER, SNAPSHOTS
+from dlt_pipelines.operational.mirror import LEASE, MIRRORED, read_changes, source
 from echolead.settings import Settings
 
 GROUP = "raw"
-TABLES = (*SNAPSHOTS, *LEDGER)
 
 
 class ByTable(DagsterDltTranslator):
@@ -41,13 +36,6 @@ class ByTable(DagsterDltTranslator):
         )
 
 
-def source(changes: Mapping[str, pa.Table | None]) -> DltSource:
-    """dlt's source of the mirror, with the rows each table is to get."""
-    resources = [raw.resource(raw.TABLES[table], partial(changes.get, table)) for table in TABLES]
-    found: DltSource = dlt.source(lambda: resources, name="operational")()
-    return found
-
-
 def mirror_assets(settings: Settings) -> dg.AssetsDefinition:
     """One asset a table; the same rows in the same form as the live path mirrors."""
 
@@ -60,8 +48,7 @@ def mirror_assets(settings: Settings) -> dg.AssetsDefinition:
     def operational_mirror(context: dg.AssetExecutionContext, dlt_resource: DagsterDltResource) -> Iterator[Any]:
         """Append what changed in PostgreSQL."""
         with Lease(settings.postgres_loader_url.get_secret_value(), LEASE):
-            with open_mirror(settings) as mirror:
-                changes = {table: mirror.change(table) for table in TABLES}
+            changes = read_changes(settings, MIRRORED)
             pipeline = raw.fresh_pipeline("operational", settings)
             pipeline.config.enable_runtime_trace = True  # dagster-dlt reads the counts there
             try:
@@ -69,7 +56,6 @@ def mirror_assets(settings: Settings) -> dg.AssetsDefinition:
                     context=context,
                     dlt_source=source(changes),
                     dlt_pipeline=pipeline,
-                    schema=raw.schema("operational"),
                     loader_file_format="parquet",
                 )
             finally:
@@ -85,6 +71,6 @@ SPECS = [
         group_name="operational",
         kinds={"postgres"},
     )
-    for table in TABLES
+    for table in MIRRORED
     if table not in LEDGER
 ]

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from echolead.security import SignedIn
 from echolead.signed_in import ApiUnavailable, NotSignedIn, WhoIs
-from orchestration.web.operations import MAX_REQUEST_BYTES, Request, Unreadable, read_request
+from orchestration.web.operations import MAX_REQUEST_BYTES, GraphqlRequest, Unreadable, read_request
 from orchestration.web.site import Site
 from orchestration.web.sockets import POLICY_VIOLATION, Socket
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class Refused(Exception):
+class GateRefusal(Exception):
     """A request that is not let through; `sentence` tells the one who sent it why."""
 
     def __init__(self, status: int, sentence: str, headers: Headers = ()) -> None:
@@ -73,14 +73,14 @@ class Gate:
                 await _respond(send, 200, {"status": "ok"})
                 return
             body = await self._let_through(scope, host, receive)
-        except Refused as refused:
+        except GateRefusal as refused:
             # The form GraphQL's own errors have: Dagster's pages show the sentence.
             await _respond(send, refused.status, {"errors": [{"message": refused.sentence}]}, refused.headers)
         else:
             await self._dagster(scope, receive if body is None else _replaying(body, receive), send)
 
     async def _let_through(self, scope: Scope, host: str, receive: Receive) -> bytes | None:
-        """The body Dagster is to read, None for pages and files. Raises `Refused`."""
+        """The body Dagster is to read, None for pages and files. Raises `GateRefusal`."""
         is_graphql = scope["path"] == self._graphql
         if not is_graphql or scope["method"] != "POST":
             _check_reads(scope, is_graphql=is_graphql)
@@ -88,7 +88,7 @@ class Gate:
             return None
         self._check_origin(scope, host)
         if _media_type(scope) != "application/json":
-            raise Refused(415, "GraphQL is taken as application/json.")
+            raise GateRefusal(415, "GraphQL is taken as application/json.")
         who = await self._looking(scope)
         request = _understood(await _read_body(receive))
         if request.changes:
@@ -101,7 +101,7 @@ class Gate:
         try:
             self._check_origin(scope, self._known_host(scope))
             await self._looking(scope)
-        except Refused as refused:
+        except GateRefusal as refused:
             log.info("a socket is refused: %s", refused)
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
@@ -111,12 +111,12 @@ class Gate:
     async def _may_look(self, scope: Scope) -> bool:
         try:
             await self._looking(scope)
-        except Refused:
+        except GateRefusal:
             return False
         return True
 
     async def _looking(self, scope: Scope) -> SignedIn:
-        """Who asks, when they may look. Raises `Refused`."""
+        """Who asks, when they may look. Raises `GateRefusal`."""
         cookies = [value.decode("latin-1") for value in _values(scope, b"cookie")]
         try:
             who = await self._who_is.signed_in_async(cookies)
@@ -124,69 +124,69 @@ class Gate:
             raise self._sign_in_first(scope) from None
         except ApiUnavailable as error:
             log.warning("%s", error)
-            raise Refused(503, "Who is signed in cannot be told now.", ((b"retry-after", b"2"),)) from error
+            raise GateRefusal(503, "Who is signed in cannot be told now.", ((b"retry-after", b"2"),)) from error
         if who.installation_role is None:
-            raise Refused(403, "Dagster shows every tenant's runs: it is for those who may see every tenant.")
+            raise GateRefusal(403, "Dagster shows every tenant's runs: it is for those who may see every tenant.")
         return who
 
-    def _sign_in_first(self, scope: Scope) -> Refused:
+    def _sign_in_first(self, scope: Scope) -> GateRefusal:
         is_page = scope.get("method") == "GET" and any(b"text/html" in value for value in _values(scope, b"accept"))
         if not is_page:
-            return Refused(401, "Sign in to the console first.")
+            return GateRefusal(401, "Sign in to the console first.")
         where = self._site.sign_in_for(scope["path"], scope["query_string"])
-        return Refused(303, "Sign in to the console first.", ((b"location", where.encode()),))
+        return GateRefusal(303, "Sign in to the console first.", ((b"location", where.encode()),))
 
     def _known_host(self, scope: Scope) -> str:
-        """The Host header. A name that is not ours is one somebody else made lead here. Raises `Refused`."""
+        """The Host header. A name that is not ours is one somebody else made lead here. Raises `GateRefusal`."""
         hosts = [value.decode("latin-1").lower() for value in _values(scope, b"host")]
         if len(hosts) != 1:
-            raise Refused(400, "A request has one Host.")
+            raise GateRefusal(400, "A request has one Host.")
         if hosts[0] not in self._origins:
-            raise Refused(421, f"Dagster's pages are at {self._site.url}.")
+            raise GateRefusal(421, f"Dagster's pages are at {self._site.url}.")
         return hosts[0]
 
     def _check_origin(self, scope: Scope, host: str) -> None:
-        """Raises `Refused` unless a page of ours sends the request."""
+        """Raises `GateRefusal` unless a page of ours sends the request."""
         if _values(scope, b"origin") != [self._origins[host].encode()]:
-            raise Refused(403, "This is taken from Dagster's own pages alone: the Origin is another.")
+            raise GateRefusal(403, "This is taken from Dagster's own pages alone: the Origin is another.")
 
 
 def _check_reads(scope: Scope, *, is_graphql: bool) -> None:
-    """Raises `Refused` for what is neither a page nor a file."""
+    """Raises `GateRefusal` for what is neither a page nor a file."""
     # Dagster's routes end in `$`, which matches before a line break too: `/graphql%0A` would be GraphQL by GET.
     if not scope["path"].isprintable():
-        raise Refused(404, "There is no such page.")
+        raise GateRefusal(404, "There is no such page.")
     if is_graphql:
-        raise Refused(405, "GraphQL is posted.", ((b"allow", b"POST"),))
+        raise GateRefusal(405, "GraphQL is posted.", ((b"allow", b"POST"),))
     if scope["method"] not in ("GET", "HEAD"):
-        raise Refused(405, "Pages are only read.", ((b"allow", b"GET, HEAD"),))
+        raise GateRefusal(405, "Pages are only read.", ((b"allow", b"GET, HEAD"),))
 
 
 def _may_act(who: SignedIn) -> bool:
     return who.installation_role in ("operator", "admin")
 
 
-def _check_may_act(who: SignedIn, request: Request) -> None:
-    """Write down who changes what, or raise `Refused`."""
+def _check_may_act(who: SignedIn, request: GraphqlRequest) -> None:
+    """Write down who changes what, or raise `GateRefusal`."""
     names = ", ".join(request.changes)
     if not _may_act(who):
         log.info("user %s may not: %s", who.user_id, names)
-        raise Refused(403, "Only who is operator or admin of every tenant may change something in Dagster.")
+        raise GateRefusal(403, "Only who is operator or admin of every tenant may change something in Dagster.")
     log.info("user %s: %s", who.user_id, names)
 
 
-def _understood(body: bytes) -> Request:
+def _understood(body: bytes) -> GraphqlRequest:
     try:
         request = read_request(body)
     except Unreadable as error:
-        raise Refused(400, f"{error}") from error
+        raise GateRefusal(400, f"{error}") from error
     if OperationType.SUBSCRIPTION in request.kinds:
-        raise Refused(400, "Subscriptions go through the socket.")
+        raise GateRefusal(400, "Subscriptions go through the socket.")
     return request
 
 
 async def _read_body(receive: Receive) -> bytes:
-    """The whole body. Raises `Refused` when it is too large, too slow or broken off."""
+    """The whole body. Raises `GateRefusal` when it is too large, too slow or broken off."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -194,13 +194,13 @@ async def _read_body(receive: Receive) -> bytes:
                 message = await receive()
                 body += message.get("body", b"")
                 if message["type"] == "http.disconnect":
-                    raise Refused(400, "The request broke off.")
+                    raise GateRefusal(400, "The request broke off.")
                 if len(body) > MAX_REQUEST_BYTES:
-                    raise Refused(413, f"A request has {MAX_REQUEST_BYTES} bytes at most.")
+                    raise GateRefusal(413, f"A request has {MAX_REQUEST_BYTES} bytes at most.")
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        raise Refused(408, f"The request did not come within {BODY_SECONDS:.0f} s.") from None
+        raise GateRefusal(408, f"The request did not come within {BODY_SECONDS:.0f} s.") from None
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

@@ -24,7 +24,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class GraphqlRequest:
     """One request. `content` is JSON made anew from what was read, so that nothing is read in another way later."""
 
     content: bytes
@@ -33,7 +33,7 @@ class Request:
     """Top-level fields of its mutations (`stopRunningSchedule`), whichever operation is named to be run."""
 
 
-def read_request(body: bytes) -> Request:
+def read_request(body: bytes) -> GraphqlRequest:
     """A request as it is posted: an object with `query`. Raises `Unreadable`."""
     return _request(_read_json(body))
 
@@ -43,7 +43,7 @@ class SocketMessage:
     """One message of the `graphql-ws` protocol. `request` is what a `start` asks for, None of every other message."""
 
     content: bytes
-    request: Request | None
+    request: GraphqlRequest | None
 
 
 def read_socket_message(text: str) -> SocketMessage:
@@ -57,7 +57,7 @@ def read_socket_message(text: str) -> SocketMessage:
     return SocketMessage(_json(message), _request(payload))
 
 
-def _request(asked: Mapping[str, Any]) -> Request:
+def _request(asked: Mapping[str, Any]) -> GraphqlRequest:
     definitions = _document(asked).definitions
     operations = [each for each in definitions if isinstance(each, OperationDefinitionNode)]
     if not operations or not all(isinstance(each, ExecutableDefinitionNode) for each in definitions):
@@ -68,7 +68,7 @@ def _request(asked: Mapping[str, Any]) -> Request:
         for mutation in mutations
         for selected in mutation.selection_set.selections
     )
-    return Request(_json(asked), frozenset(each.operation for each in operations), changes)
+    return GraphqlRequest(_json(asked), frozenset(each.operation for each in operations), changes)
 
 
 def _read_json(body: bytes) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import httpx
 
 from reverse_etl.calls import Calls
 from reverse_etl.destinations.chatwoot import ChatwootContacts
-from reverse_etl.lead import Delivered, Known, Lead
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 
 
-class Destination(Protocol):
+class DestinationProduct(Protocol):
     """Knows its product; the engine alone retries and keeps the ledger. Every method raises `DeliveryFailed`."""
 
     def client(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
@@ -19,14 +19,14 @@ class Destination(Protocol):
     async def prepare(self, calls: Calls) -> None:
         """Make sure of what deliveries need in the account; once per engine."""
 
-    async def deliver(self, calls: Calls, lead: Lead, known: Known) -> Delivered:
+    async def deliver(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Delivered:
         """Create or update the lead's record; twice leaves the same as once."""
 
     async def verify(self, calls: Calls, lead: Lead, delivered: Delivered) -> None:
         """Read the record back and compare what was sent. Raises `Mismatch`."""
 
 
-Make = Callable[[Mapping[str, Any], Mapping[str, str], Callable[[str], str]], Destination]
+Make = Callable[[Mapping[str, Any], Mapping[str, str], Callable[[str], str]], DestinationProduct]
 
 # Each makes the destination from its configuration, its secrets and the console's address of a lead.
 KINDS: dict[str, Make] = {"chatwoot": ChatwootContacts.of}

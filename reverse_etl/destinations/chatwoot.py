@@ -8,7 +8,7 @@ import httpx
 
 from reverse_etl.calls import TIMEOUT, Calls
 from reverse_etl.errors import Misconfigured, Mismatch, NotThere, Rejected
-from reverse_etl.lead import Delivered, Known, Lead
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 
 Contact = dict[str, Any]
 
@@ -102,21 +102,21 @@ class ChatwootContacts:
         self._defined_attributes = {str(attribute["attribute_key"]) for attribute in attributes}
         await self._define(calls, TITLES, ())
 
-    async def deliver(self, calls: Calls, lead: Lead, known: Known) -> Delivered:
+    async def deliver(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Delivered:
         """Create or update the contact of `lead`; twice leaves the same as once.
 
         Raises `Rejected` (4xx, final), `Unavailable` or `OutcomeUnknown` (worth another try, which looks up first).
         """
         attributes = self._attributes(lead)
         await self._define(calls, attributes, lead.labels)
-        contact, conflicts = await self._find(calls, lead, known)
+        contact, conflicts = await self._find(calls, lead, history)
         created: dict[str, Any] = {}
         if contact is None:
             contact, conflicts, created = await self._create(calls, lead, attributes)
-        changes = _changes(contact, lead, attributes, known)
+        changes = _changes(contact, lead, attributes, history)
         written, more_conflicts = await self._update(calls, contact["id"], changes)
-        await self._remove_stale_attributes(calls, contact, attributes, known)
-        await self._set_labels(calls, contact["id"], lead, known)
+        await self._remove_stale_attributes(calls, contact, attributes, history)
+        await self._set_labels(calls, contact["id"], lead, history)
         conflicts = tuple(dict.fromkeys((*conflicts, *more_conflicts)))
         for conflict in conflicts:
             calls.note("leave to its holder", "conflict", conflict)
@@ -144,11 +144,11 @@ class ChatwootContacts:
 
     # Finding
 
-    async def _find(self, calls: Calls, lead: Lead, known: Known) -> tuple[Contact | None, tuple[str, ...]]:
+    async def _find(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> tuple[Contact | None, tuple[str, ...]]:
         """The lead's contact: the remembered one, else by identifier, tracking id, e-mail, phone, in that order."""
-        if known.remote_id is not None:
+        if history.remote_id is not None:
             try:
-                answer = await calls.ask("show contact", "GET", f"contacts/{known.remote_id}")
+                answer = await calls.ask("show contact", "GET", f"contacts/{history.remote_id}")
             except NotThere:  # deleted, or merged into another contact
                 pass
             else:
@@ -229,14 +229,14 @@ class ChatwootContacts:
         return next((int(found["id"]) for found in answer["payload"] if found["id"] != except_for), None)
 
     async def _remove_stale_attributes(
-        self, calls: Calls, contact: Contact, attributes: Mapping[str, Any], known: Known
+        self, calls: Calls, contact: Contact, attributes: Mapping[str, Any], history: DeliveryHistory
     ) -> None:
         """Take off what we sent before and no longer want, unless somebody changed it since."""
         held = contact.get("custom_attributes") or {}
         stale = sorted(
             {
                 key
-                for lead in known.sent
+                for lead in history.sent
                 for key, value in lead.attributes.items()
                 if key not in attributes and key in held and held[key] == value
             }
@@ -245,7 +245,7 @@ class ChatwootContacts:
             path = f"contacts/{contact['id']}/destroy_custom_attributes"
             await calls.ask("remove attributes", "POST", path, body={"custom_attributes": stale})
 
-    async def _set_labels(self, calls: Calls, contact_id: int, lead: Lead, known: Known) -> None:
+    async def _set_labels(self, calls: Calls, contact_id: int, lead: Lead, history: DeliveryHistory) -> None:
         """Add the lead's labels to those the contact has, and take off ours that are no longer meant.
 
         Chatwoot replaces the whole list, so a label that an agent sets between our reading and writing would be lost;
@@ -253,7 +253,7 @@ class ChatwootContacts:
         """
         path = f"contacts/{contact_id}/labels"
         present: list[str] = (await calls.ask("list contact labels", "GET", path))["payload"]
-        stale = {label for earlier in known.sent for label in earlier.labels} - set(lead.labels)
+        stale = {label for earlier in history.sent for label in earlier.labels} - set(lead.labels)
         wanted = [label for label in present if label not in stale]
         wanted += [label for label in lead.labels if label not in wanted]
         if set(wanted) != set(present):
@@ -282,7 +282,7 @@ class ChatwootContacts:
             await calls.ask(operation, "POST", path, body=body)
         except Misconfigured:  # an agent's token: reading works, defining does not
             self._may_define = False
-            calls.line.breaker.succeeded()
+            calls.connection.breaker.succeeded()
         except Rejected:
             pass  # defined meanwhile, or a key that Chatwoot keeps for itself: the contact takes the value either way
 
@@ -298,7 +298,7 @@ def _identity(lead: Lead) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
-def _changes(contact: Contact, lead: Lead, attributes: Mapping[str, Any], known: Known) -> dict[str, Any]:
+def _changes(contact: Contact, lead: Lead, attributes: Mapping[str, Any], history: DeliveryHistory) -> dict[str, Any]:
     """What the contact lacks, or holds from an earlier delivery of ours; an agent's edit is not among it.
 
     An identifier that is there is never changed: the widget of the browser it came from would lose its conversation.
@@ -308,7 +308,7 @@ def _changes(contact: Contact, lead: Lead, attributes: Mapping[str, Any], known:
         current = contact.get(key)
         if _same(key, current, value):
             continue
-        is_ours = key != "identifier" and any(_same(key, current, _identity(sent).get(key)) for sent in known.sent)
+        is_ours = key != "identifier" and any(_same(key, current, _identity(sent).get(key)) for sent in history.sent)
         if not current or is_ours or (key == "name" and _is_generated(contact)):
             changes[key] = value
     held = contact.get("custom_attributes") or {}

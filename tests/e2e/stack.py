@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from echolead.demo.accounts import load_or_make
+from echolead.demo.accounts import load_or_make_accounts
 from echolead.embedded.part import Part, free_port, port_is_open, running, tail
 from echolead.ports import Port
 from echolead.settings import STACK_ENV, Settings
@@ -118,7 +118,8 @@ class Stack:
 
     def agent(self, tenant: str) -> dict[str, str]:
         """What the agent of the tenant's Chatwoot account sends along."""
-        tokens = {each.account_id: each.api_access_token for each in load_or_make(self.data_dir.parent / "chatwoot")}
+        accounts = load_or_make_accounts(self.data_dir.parent / "chatwoot")
+        tokens = {each.account_id: each.api_access_token for each in accounts}
         return {"api_access_token": tokens[ACCOUNTS[tenant]]}
 
     def contacts(self, tenant: str) -> list[dict[str, Any]]:

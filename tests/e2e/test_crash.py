@@ -19,7 +19,7 @@ import psutil
 import pytest
 import uuid_utils
 
-from echolead.demo.accounts import load_or_make
+from echolead.demo.accounts import load_or_make_accounts
 from echolead.embedded.part import free_port, running
 from tests.e2e.stack import Stack, eventually, part
 
@@ -99,7 +99,7 @@ def tenant(stack: Stack) -> Any:
     with tempfile.TemporaryDirectory(prefix="echolead-crash-") as folder:
         command = ["-m", "echolead.demo.chatwoot", "--data-dir", folder]
         with running(part("chatwoot-gama", port, command, "/healthz"), Path(folder) / "logs"):
-            token = load_or_make(Path(folder))[0].api_access_token
+            token = load_or_make_accounts(Path(folder))[0].api_access_token
             stack.command("tenant", "create", TENANT, "--host", HOST)
             stack.command(
                 "destination", "add", TENANT, "chatwoot", "--set", f"base_url=http://127.0.0.1:{port}",

@@ -16,7 +16,7 @@ import psutil
 import uuid_utils
 
 from dlt_pipelines.lease import is_held
-from echolead.demo.accounts import load_or_make
+from echolead.demo.accounts import load_or_make_accounts
 from echolead.embedded import registry
 from echolead.ports import Port
 from orchestration.live.job import heartbeat_name
@@ -39,7 +39,7 @@ def test_every_part_serves_and_status_says_on_which_port(stack: Stack) -> None:
 def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(stack: Stack) -> None:
     for name in ("secrets.json", "stack.env", "dagster/dagster.yaml"):
         assert stat.S_IMODE((stack.data_dir / name).stat().st_mode) == 0o600
-    record = registry.read(stack.data_dir)
+    record = registry.read_record(stack.data_dir)
     assert record is not None
     words = " ".join(word for part in record.parts if part.pid and psutil.pid_exists(part.pid)
                      for word in psutil.Process(part.pid).cmdline())  # fmt: skip
@@ -60,7 +60,7 @@ def test_dagster_asks_for_the_sign_in_and_its_code_server_is_no_port(stack: Stac
     assert shown.headers["location"].startswith(f"{api.replace('127.0.0.1', 'localhost')}/login?next=")
     cookie = session_of_the_demo_user(stack)
     assert httpx.get(f"{dagster}/runs", headers={"accept": "text/html", "cookie": cookie}).status_code == 200
-    record = registry.read(stack.data_dir)
+    record = registry.read_record(stack.data_dir)
     assert record is not None
     dagster_parts = {part.name: psutil.Process(part.pid) for part in record.parts if part.name.startswith("dagster-")}
     listening = {
@@ -79,7 +79,7 @@ def test_other_users_reach_nothing_in_the_data_directory(stack: Stack) -> None:
 
 
 def test_no_process_inherits_a_secret(stack: Stack) -> None:
-    record = registry.read(stack.data_dir)
+    record = registry.read_record(stack.data_dir)
     assert record is not None
     secrets = re.findall(r'": "([^"]{12,})"', (stack.data_dir / "secrets.json").read_text())
     told = {part.name: str(psutil.Process(part.pid).environ()) for part in record.parts
@@ -155,7 +155,7 @@ def test_after_kill_9_of_everything_the_next_start_goes_on_where_it_was(stack: S
 
 
 def test_a_signal_stops_everything_and_leaves_no_process(stack: Stack) -> None:
-    record = registry.read(stack.data_dir)
+    record = registry.read_record(stack.data_dir)
     assert record is not None
     stack.process.send_signal(signal.SIGINT)
     assert stack.process.wait(120) == 0
@@ -181,7 +181,7 @@ def send_form(stack: Stack) -> str:
 
 
 def contacts(stack: Stack, email: str) -> list[dict[str, Any]]:
-    agent = {"api_access_token": load_or_make(stack.data_dir / "demo")[0].api_access_token}
+    agent = {"api_access_token": load_or_make_accounts(stack.data_dir / "demo")[0].api_access_token}
     try:
         answer = httpx.get(
             stack.url(Port.DEMO_CHATWOOT, "/api/v1/accounts/1/contacts/search"),
@@ -232,7 +232,7 @@ def session_of_the_demo_user(stack: Stack) -> str:
 
 def kill_everything(stack: Stack) -> None:
     """SIGKILL to the supervisor, its guard and every part, as when the machine's memory runs out."""
-    record = registry.read(stack.data_dir)
+    record = registry.read_record(stack.data_dir)
     assert record is not None
     everything = psutil.Process(stack.process.pid).children(recursive=True)
     stack.process.kill()

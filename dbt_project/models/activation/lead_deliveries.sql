@@ -91,7 +91,6 @@ select
     destinations.destination_kind as destination_kind,
     payloads.payload as payload,
     lower(hex(SHA256(payloads.payload))) as payload_hash,
-    cast([], 'Array(String)') as rule_ids,
     payloads.updated_at as changed_at
 from payloads
 inner join destinations on payloads.tenant_id = destinations.tenant_id

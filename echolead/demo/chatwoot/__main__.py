@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvicorn
 
-from echolead.demo.accounts import load_or_make
+from echolead.demo.accounts import load_or_make_accounts
 from echolead.demo.chatwoot.app import create_app
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True, help="holds chatwoot.sqlite and accounts.json")
     arguments = parser.parse_args()
     os.umask(0o077)  # names, addresses and phone numbers of whoever tries the demo
-    app = create_app(arguments.data_dir / "chatwoot.sqlite", load_or_make(arguments.data_dir))
+    app = create_app(arguments.data_dir / "chatwoot.sqlite", load_or_make_accounts(arguments.data_dir))
     uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 
 

@@ -9,14 +9,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from echolead.demo.chatwoot import answers
-from echolead.demo.chatwoot.store import ATTRIBUTE_MODELS, Invalid, NotFound, Row, Store
+from echolead.demo.chatwoot.store import ATTRIBUTE_MODELS, Invalid, NoSuchRecord, Row, Store
 
 Handler = Callable[[Request, Store, int], Awaitable[Response]]
 
 
-def refusal(error: Invalid | NotFound) -> Response:
+def refusal(error: Invalid | NoSuchRecord) -> Response:
     """The answer Chatwoot gives to a broken rule or an unknown record."""
-    if isinstance(error, NotFound):
+    if isinstance(error, NoSuchRecord):
         return JSONResponse({"error": "Resource could not be found"}, 404)
     if not error.attributes:
         return JSONResponse({"error": str(error)}, 422)
@@ -37,7 +37,7 @@ def of_account(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return JSONResponse({"error": "You are not authorized to access this account"}, 401)
         try:
             return await handler(request, store, account_id)
-        except (Invalid, NotFound) as error:
+        except (Invalid, NoSuchRecord) as error:
             return refusal(error)
 
     return endpoint
@@ -173,7 +173,7 @@ async def create_conversation(request: Request, store: Store, account_id: int) -
     if contact_id is None:
         known = store.visitor(account_id, str(body.get("source_id")))
         if known is None:
-            raise NotFound
+            raise NoSuchRecord
         contact_id = known["id"]
     row = store.create_conversation(account_id, int(body["inbox_id"]), int(contact_id), str(body["source_id"]), body)
     first_message = body.get("message") or {}

@@ -12,15 +12,15 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from echolead.demo.accounts import Account
+from echolead.demo.accounts import DemoAccount
 from echolead.demo.chatwoot import account, answers, widget
-from echolead.demo.chatwoot.doors import Doors, agents_account, not_signed_in, sign_in, sign_out
+from echolead.demo.chatwoot.doors import NameAndSessionGate, agents_account, not_signed_in, sign_in, sign_out
 from echolead.demo.chatwoot.faults import Fault, FaultMiddleware, Faults
 from echolead.demo.chatwoot.pages import INBOX, STATIC, page_response
-from echolead.demo.chatwoot.store import NotFound, Row, Store
+from echolead.demo.chatwoot.store import NoSuchRecord, Row, Store
 
 
-def create_app(store: Path, accounts: tuple[Account, ...], *, faults: Faults | None = None) -> Starlette:
+def create_app(store: Path, accounts: tuple[DemoAccount, ...], *, faults: Faults | None = None) -> Starlette:
     """The application, its records in the SQLite file `store`; `faults` make it misbehave from the start."""
     faults = faults or Faults()
 
@@ -47,7 +47,7 @@ def create_app(store: Path, accounts: tuple[Account, ...], *, faults: Faults | N
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
-            Middleware(Doors),
+            Middleware(NameAndSessionGate),
             Middleware(FaultMiddleware, faults=faults),
         ],
         lifespan=lifespan,
@@ -90,7 +90,7 @@ async def reply(request: Request) -> Response:
     records: Store = request.app.state.store
     try:
         row = records.conversation(of["account_id"], int(body["conversation_id"]))
-    except NotFound as error:
+    except NoSuchRecord as error:
         return account.refusal(error)
     return JSONResponse(answers.message(row, records.add_message(row, str(body["content"]), is_incoming=False)))
 

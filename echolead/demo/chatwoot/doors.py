@@ -23,7 +23,7 @@ COOKIE = "demo_chatwoot"
 SESSION_SECONDS = 12 * 3600
 
 
-class Doors:
+class NameAndSessionGate:
     """Lets any page under any name use the widget, and the rest only be asked for under a name of this machine.
 
     The browser's widget token travels in a header, never in a cookie, so that other pages cannot use it. A page that

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from echolead.demo.accounts import Account
+from echolead.demo.accounts import DemoAccount
 
 PAGE_SIZE = 15
 E164 = re.compile(r"\+[1-9]\d{1,14}")
@@ -81,7 +81,7 @@ create table if not exists attribute_definitions (
 Row = dict[str, Any]
 
 
-class NotFound(Exception):
+class NoSuchRecord(Exception):
     """The record does not exist in this account."""
 
 
@@ -96,7 +96,7 @@ class Invalid(Exception):
 class Store:
     """Everything the demo knows. One writer, one connection; a committed write survives kill -9."""
 
-    def __init__(self, path: Path, accounts: tuple[Account, ...]) -> None:
+    def __init__(self, path: Path, accounts: tuple[DemoAccount, ...]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.row_factory = sqlite3.Row
@@ -136,10 +136,10 @@ class Store:
     # Contacts
 
     def contact(self, account_id: int, contact_id: int) -> Row:
-        """One contact. Raises `NotFound`."""
+        """One contact. Raises `NoSuchRecord`."""
         found = self._row("select * from contacts where account_id = ? and id = ?", account_id, contact_id)
         if found is None:
-            raise NotFound
+            raise NoSuchRecord
         return self._contact(found)
 
     def contacts(self, account_id: int, page: int) -> tuple[list[Row], int]:
@@ -198,7 +198,7 @@ class Store:
         return self.contact(account_id, contact_id)
 
     def delete_contact(self, account_id: int, contact_id: int) -> None:
-        """Delete a contact with its conversations. Raises `NotFound`."""
+        """Delete a contact with its conversations. Raises `NoSuchRecord`."""
         with self._transaction():
             self.contact(account_id, contact_id)
             self._write(
@@ -316,10 +316,10 @@ class Store:
     # Inboxes
 
     def inbox(self, account_id: int, inbox_id: int) -> Row:
-        """The account's website inbox. Raises `NotFound`."""
+        """The account's website inbox. Raises `NoSuchRecord`."""
         account = self._row("select * from accounts where account_id = ? and inbox_id = ?", account_id, inbox_id)
         if account is None:
-            raise NotFound
+            raise NoSuchRecord
         return {
             "id": inbox_id, "avatar_url": "", "channel_id": inbox_id, "name": f"{account['name']} site",
             "channel_type": "Channel::WebWidget", "provider": None,
@@ -331,7 +331,7 @@ class Store:
         return [{"source_id": row["source_id"], "inbox": self.inbox(account_id, row["inbox_id"])} for row in rows]
 
     def join_inbox(self, account_id: int, contact_id: int, inbox_id: int, source_id: str | None) -> Row:
-        """Give a contact a place in an inbox. Raises `NotFound`."""
+        """Give a contact a place in an inbox. Raises `NoSuchRecord`."""
         with self._transaction():
             self.contact(account_id, contact_id)
             source = self._join_inbox(account_id, contact_id, inbox_id, source_id)
@@ -365,10 +365,10 @@ class Store:
     # Conversations
 
     def conversation(self, account_id: int, conversation_id: int) -> Row:
-        """One conversation. Raises `NotFound`."""
+        """One conversation. Raises `NoSuchRecord`."""
         row = self._row("select * from conversations where account_id = ? and id = ?", account_id, conversation_id)
         if row is None:
-            raise NotFound
+            raise NoSuchRecord
         return _decoded(row)
 
     def conversations(self, account_id: int, *, contact_id: int | None = None, status: str = "all") -> list[Row]:
@@ -393,7 +393,7 @@ class Store:
     def create_conversation(
         self, account_id: int, inbox_id: int, contact_id: int, source_id: str, fields: Mapping[str, Any]
     ) -> Row:
-        """Open a conversation of a contact in an inbox. Raises `NotFound`."""
+        """Open a conversation of a contact in an inbox. Raises `NoSuchRecord`."""
         with self._transaction():
             self.contact(account_id, contact_id)
             self._join_inbox(account_id, contact_id, inbox_id, source_id)

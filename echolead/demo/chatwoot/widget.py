@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from echolead.demo.chatwoot import answers
 from echolead.demo.chatwoot.account import body_of, refusal
-from echolead.demo.chatwoot.store import Invalid, NotFound, Row, Store
+from echolead.demo.chatwoot.store import Invalid, NoSuchRecord, Row, Store
 
 GREETING = "Oi! Como podemos ajudar?"
 
@@ -53,10 +53,10 @@ def of_visit(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         source_id = request.headers.get("x-auth-token", "")
         contact = None if account is None else store.visitor(account["account_id"], source_id)
         if account is None or contact is None:
-            return refusal(NotFound())
+            return refusal(NoSuchRecord())
         try:
             return await handler(Visit(request, store, account, source_id, contact))
-        except (Invalid, NotFound) as error:
+        except (Invalid, NoSuchRecord) as error:
             return refusal(error)
 
     return endpoint
@@ -67,7 +67,7 @@ async def config(request: Request) -> Response:
     store: Store = request.app.state.store
     account = store.account_by_website_token(request.query_params.get("website_token", ""))
     if account is None:
-        return refusal(NotFound())
+        return refusal(NoSuchRecord())
     token = request.headers.get("x-auth-token", "")
     if not token or store.visitor(account["account_id"], token) is None:
         token = store.new_visitor(account["account_id"], account["inbox_id"])
@@ -152,7 +152,7 @@ async def set_conversation_attributes(visit: Visit) -> Response:
     """`POST conversations/set_custom_attributes`: 404 when there is no conversation yet."""
     row = visit.conversation()
     if row is None:
-        raise NotFound
+        raise NoSuchRecord
     wanted = (await body_of(visit.request)).get("custom_attributes") or {}
     visit.store.set_conversation_attributes(visit.account_id, row["id"], wanted)
     return Response(status_code=200)

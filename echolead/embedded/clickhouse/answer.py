@@ -15,7 +15,7 @@ from echolead.embedded.clickhouse.body import ClientGone
 from echolead.embedded.clickhouse.compression import Encoder, choose, encoder
 from echolead.embedded.clickhouse.engine import Outcome
 from echolead.embedded.clickhouse.errors import WarehouseError
-from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.request import QueryRequest
 from echolead.embedded.clickhouse.wire import Wire
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -166,7 +166,7 @@ def _exception_tag() -> str:
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
 
 
-def encoding_for(request: Request) -> str:
+def encoding_for(request: QueryRequest) -> str:
     """Encoding of the answer: asked for by header and by `enable_http_compression`, as ClickHouse has it."""
     return choose(request.headers.get("accept-encoding", "")) if request.wants_compression else ""
 

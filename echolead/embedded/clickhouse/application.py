@@ -11,7 +11,7 @@ from echolead.embedded.clickhouse.configuration import Configuration
 from echolead.embedded.clickhouse.engine import Engine
 from echolead.embedded.clickhouse.formats import PLAIN_TEXT
 from echolead.embedded.clickhouse.query_handler import QueryHandler
-from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.request import QueryRequest
 from echolead.embedded.clickhouse.server_state import ServerState
 
 Scope = MutableMapping[str, Any]
@@ -44,7 +44,7 @@ class Application:
             await answer.whole(405, b"Use GET or POST\n", {"Allow": "GET, HEAD, POST"})
         else:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            request = Request.read(scope["method"], headers, scope["query_string"])
+            request = QueryRequest.read(scope["method"], headers, scope["query_string"])
             await QueryHandler(self._state, request, receive, answer).run()
 
     async def _lifespan(self, receive: Receive, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:

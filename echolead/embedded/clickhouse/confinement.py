@@ -44,7 +44,7 @@ _USERS = """<clickhouse>
 """
 
 
-def write_configuration(data_dir: Path) -> Path:
+def write_engine_configuration(data_dir: Path) -> Path:
     """Write the engine's configuration and the grants of its user below `data_dir`; the path it is started with."""
     user_files = data_dir / USER_FILES_DIRECTORY
     user_files.mkdir(exist_ok=True, mode=0o700)

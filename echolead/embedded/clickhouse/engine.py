@@ -126,7 +126,7 @@ class Engine:
             "max_server_memory_usage": max_memory_bytes,
             "mark_cache_size": max_memory_bytes // 16,
             "tmp_path": f"{self.spool_dir}/",
-            "config-file": confinement.write_configuration(data_dir.resolve()),
+            "config-file": confinement.write_engine_configuration(data_dir.resolve()),
         }
         self._address = f"{data_dir / 'store'}?" + "&".join(f"{k}={quote_url(str(v))}" for k, v in options.items())
         self._opening = threading.Lock()

@@ -12,8 +12,8 @@ from echolead.embedded.clickhouse.engine import Engine, Handle, Outcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.external import ExternalTable
 from echolead.embedded.clickhouse.formats import ARRAY_SETTING, is_by_blocks, may_be_array
-from echolead.embedded.clickhouse.request import Request
-from echolead.embedded.clickhouse.sessions import Session, Sessions
+from echolead.embedded.clickhouse.request import QueryRequest
+from echolead.embedded.clickhouse.sessions import QuerySession, QuerySessions
 from echolead.embedded.clickhouse.sql import Shape, Statement
 from echolead.embedded.clickhouse.tenant_tables import TenantTables
 from echolead.warehouse_accounts import FILTERS_FIRST, Account
@@ -26,7 +26,7 @@ READER_SETTINGS = {"max_execution_time": str(READER_MAX_SECONDS)}
 class Query:
     """One statement with everything it needs. `tag` is how a running query is found again, to be killed."""
 
-    request: Request
+    request: QueryRequest
     user: Account
     statement: Statement
     data: IO[bytes] | None = None
@@ -47,7 +47,7 @@ class Query:
 class Executor:
     """Runs queries, each in the thread that calls it."""
 
-    def __init__(self, engine: Engine, sessions: Sessions, tenant_tables: TenantTables) -> None:
+    def __init__(self, engine: Engine, sessions: QuerySessions, tenant_tables: TenantTables) -> None:
         self._engine = engine
         self._sessions = sessions
         self._tenant_tables = tenant_tables
@@ -83,7 +83,7 @@ class Executor:
             self._sessions.release(session, request)
 
     @contextmanager
-    def _of_session(self, query: Query, session: Session) -> Iterator[Handle]:
+    def _of_session(self, query: Query, session: QuerySession) -> Iterator[Handle]:
         if session.handle is None:
             with self._fresh(query, query.request.database or session.database) as handle:
                 yield handle
@@ -126,7 +126,7 @@ class Executor:
 
 
 @contextmanager
-def _borrowed(handle: Handle, query: Query, session: Session) -> Iterator[None]:
+def _borrowed(handle: Handle, query: Query, session: QuerySession) -> Iterator[None]:
     """Set a session's handle up for one request, and put back what the request (not the statement) changed."""
     settings = _settings(query)
     before = _current_settings(handle, settings) if session.has_settings else dict.fromkeys(settings)

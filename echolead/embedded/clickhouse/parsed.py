@@ -50,10 +50,6 @@ class Parsed:
     dictionary_sources: list[dict[str, str]] = field(default_factory=list)
     names_files: bool = False
 
-    @property
-    def is_select(self) -> bool:
-        return self.kind in SELECTS
-
 
 def parse(handle: Handle, text: str, parameters: Mapping[str, str]) -> Parsed:
     """The statement `text`, with its `{name:Identifier}` filled in from `parameters`.

@@ -21,7 +21,7 @@ from echolead.embedded.clickhouse.execution import Query
 from echolead.embedded.clickhouse.external import ExternalTable
 from echolead.embedded.clickhouse.formats import PLAIN_TEXT, content_type
 from echolead.embedded.clickhouse.multipart import is_multipart, read_form
-from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.request import QueryRequest
 from echolead.embedded.clickhouse.server_state import ServerState
 from echolead.embedded.clickhouse.sql import Shape, Statement
 from echolead.warehouse_accounts import Account
@@ -36,7 +36,7 @@ _FORM = re.compile(rb"\s*[A-Za-z_]\w*=")
 class QueryHandler:
     """Reads the request, runs the query, sends the answer, and ends the query when the client goes away."""
 
-    def __init__(self, state: ServerState, request: Request, receive: Receive, answer: Answer) -> None:
+    def __init__(self, state: ServerState, request: QueryRequest, receive: Receive, answer: Answer) -> None:
         self._state = state
         self._engine = state.engine
         self._limit_bytes = state.configuration.max_query_text_bytes
@@ -248,7 +248,7 @@ class QueryHandler:
         return replace(query, statement=replace(query.statement, head=text))
 
 
-async def _hold_back(request: Request, pipe: Pipe, held: IO[bytes]) -> bool:
+async def _hold_back(request: QueryRequest, pipe: Pipe, held: IO[bytes]) -> bool:
     """Keep what comes until it is much, or has been waiting for long; whether it is all there is."""
     limit = request.buffer_bytes
     since = None

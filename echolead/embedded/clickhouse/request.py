@@ -40,7 +40,7 @@ _EXTERNAL = re.compile(r"(?P<table>.+)_(?P<what>format|structure|types)\Z")
 
 
 @dataclass(frozen=True)
-class Request:
+class QueryRequest:
     """One query request, apart from its body."""
 
     method: str
@@ -50,14 +50,14 @@ class Request:
     query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @classmethod
-    def read(cls, method: str, headers: Mapping[str, str], query_string: bytes) -> "Request":
+    def read(cls, method: str, headers: Mapping[str, str], query_string: bytes) -> "QueryRequest":
         """From the request line and headers; form fields are added with `with_form`."""
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="strict")
         parameters = dict(pairs)
         query_id = parameters.get("query_id") or headers.get("x-clickhouse-query-id") or str(uuid.uuid4())
         return cls(method, headers, parameters, query_id=query_id)
 
-    def with_form(self, fields: Mapping[str, str], tables: Iterable[str] = ()) -> "Request":
+    def with_form(self, fields: Mapping[str, str], tables: Iterable[str] = ()) -> "QueryRequest":
         """The same with the fields of a form, and with the parameters of the external tables set apart."""
         merged = {**self.parameters, **fields}
         external: dict[str, dict[str, str]] = {name: {} for name in tables}
@@ -65,7 +65,7 @@ class Request:
             found = _EXTERNAL.match(name)
             if found and found["table"] in external:
                 external[found["table"]][found["what"]] = merged.pop(name)
-        return Request(self.method, self.headers, merged, external, merged.get("query_id") or self.query_id)
+        return QueryRequest(self.method, self.headers, merged, external, merged.get("query_id") or self.query_id)
 
     @property
     def query(self) -> bytes:

@@ -10,7 +10,7 @@ from echolead.embedded.clickhouse.engine import Engine
 from echolead.embedded.clickhouse.execution import Executor
 from echolead.embedded.clickhouse.guard import Guard
 from echolead.embedded.clickhouse.running_queries import RunningQueries
-from echolead.embedded.clickhouse.sessions import Sessions
+from echolead.embedded.clickhouse.sessions import QuerySessions
 from echolead.embedded.clickhouse.tenant_tables import TenantTables
 from echolead.embedded.clickhouse.users import Users
 
@@ -22,7 +22,7 @@ class ServerState:
         self.engine = engine
         self.configuration = configuration
         self.users = Users(configuration.passwords, configuration.tenant_key)
-        self.sessions = Sessions(engine)
+        self.sessions = QuerySessions(engine)
         tenant_tables = TenantTables(engine)
         self.executor = Executor(engine, self.sessions, tenant_tables)
         self.guard = Guard(engine, tenant_tables)

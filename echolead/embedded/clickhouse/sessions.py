@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from echolead.embedded.clickhouse.engine import Engine, Handle
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
-from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.request import QueryRequest
 from echolead.warehouse_accounts import Account
 
 MAX_SESSIONS = 1000
 
 
 @dataclass
-class Session:
+class QuerySession:
     """One client's state between requests.
 
     A reader can set nothing and create nothing, so all there is to keep is the current database, and `handle` is None:
@@ -28,15 +28,15 @@ class Session:
     in_use: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Sessions:
+class QuerySessions:
     """All sessions, by user and id."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._sessions: dict[tuple[str, str], Session] = {}
+        self._sessions: dict[tuple[str, str], QuerySession] = {}
         self._changing = threading.Lock()
 
-    def acquire(self, request: Request, user: Account) -> Session:
+    def acquire(self, request: QueryRequest, user: Account) -> QuerySession:
         """The session of the request, locked for it. Raises `WarehouseError` when it is busy or missing."""
         seconds = request.session_seconds
         key = (user.name, request.session_id)
@@ -52,7 +52,7 @@ class Sessions:
             session.expires_at = time.monotonic() + seconds
             return session
 
-    def release(self, session: Session, request: Request) -> None:
+    def release(self, session: QuerySession, request: QueryRequest) -> None:
         """Give the session back; its time begins anew."""
         with self._changing:
             session.expires_at = time.monotonic() + request.session_seconds
@@ -70,12 +70,12 @@ class Sessions:
                 _close(session)
             self._sessions.clear()
 
-    def _open(self, key: tuple[str, str], user: Account, *, must_exist: bool) -> Session:
+    def _open(self, key: tuple[str, str], user: Account, *, must_exist: bool) -> QuerySession:
         if must_exist:
             raise WarehouseError(Code.SESSION_NOT_FOUND, f"Session {key[1]} not found")
         if len(self._sessions) >= MAX_SESSIONS:
             raise WarehouseError(Code.TOO_MANY_SIMULTANEOUS_QUERIES, f"There are {MAX_SESSIONS} open sessions already")
-        session = Session(None if user.is_readonly else self._engine.handle())
+        session = QuerySession(None if user.is_readonly else self._engine.handle())
         self._sessions[key] = session
         return session
 
@@ -87,6 +87,6 @@ class Sessions:
                 del self._sessions[key]
 
 
-def _close(session: Session) -> None:
+def _close(session: QuerySession) -> None:
     if session.handle is not None:
         session.handle.close()

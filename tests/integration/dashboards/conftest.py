@@ -28,9 +28,9 @@ PASSWORD = "a-long-password"
 # What the pages read, as little of it as they need; docs/reference/models.md has the whole.
 TABLES = {
     "marts.leads": "lead_id String, name String, email String, phone String, channel String, source String,"
-    " medium String, campaign String, stage String, created_at DateTime64(3, 'UTC')",
+    " medium String, campaign String, created_at DateTime64(3, 'UTC')",
     "marts.funnel_daily": "date Date, channel String, campaign String, landing_page String, visitors UInt64,"
-    " sessions UInt64, chats UInt64, leads UInt64, qualified UInt64, won UInt64",
+    " sessions UInt64, chats UInt64, leads UInt64",
     "enriched.tenant_rules": "time_zone String",
     "ops.freshness": "layer String, newest_received_at DateTime, age_seconds Float64, row_count UInt64",
     "ops.load_lag": "hour DateTime, events UInt64, p50_seconds Float64, p95_seconds Float64",

@@ -13,7 +13,8 @@ from clickhouse_connect.driver.client import Client
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from dlt_pipelines.raw import TABLES, ensure_raw_tables
+from dlt_pipelines.raw import ensure_raw_tables
+from dlt_pipelines.tables import TABLES
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.settings import Settings
 from echolead.warehouse import connect

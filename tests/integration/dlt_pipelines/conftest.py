@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from dlt_pipelines.raw import TABLES, ensure_raw_tables
+from dlt_pipelines.raw import ensure_raw_tables
+from dlt_pipelines.tables import TABLES
 from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.provision import OperationalUrls
 from echolead.queue_users import LOADER

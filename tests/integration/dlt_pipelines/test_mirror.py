@@ -10,9 +10,15 @@ from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine, delete, update
 
 from dlt_pipelines.lease import Lease
-from dlt_pipelines.operational import pipeline, source
-from dlt_pipelines.operational.mirror import LEASE, mirror_configuration, mirror_ledger
-from dlt_pipelines.raw import close
+from dlt_pipelines.operational.mirror import (
+    LEASE,
+    MIRRORED,
+    mirror_configuration,
+    mirror_ledger,
+    read_changes,
+    source,
+)
+from dlt_pipelines.raw import close, open_pipeline
 from echolead.operational.database import system_session
 from echolead.operational.models import Delivery, DeliveryAttempt, Destination, Tenant
 from echolead.operational.provision import OperationalUrls
@@ -186,10 +192,11 @@ def test_the_source_runs_in_a_pipeline_as_the_orchestrator_runs_it(
     settings: Settings, warehouse: Client, system_engine: Engine
 ) -> None:
     make_tenant(system_engine, "acme", hosts=["lp.acme.test"])
-    runs = pipeline(settings)
+    runs = open_pipeline("operational", settings)
     try:
-        runs.run(source(settings).with_resources("tenants", "tenant_hosts"), loader_file_format="parquet")
-        runs.run(source(settings), loader_file_format="parquet")
+        some = source(read_changes(settings, MIRRORED)).with_resources("tenants", "tenant_hosts")
+        runs.run(some, loader_file_format="parquet")
+        runs.run(source(read_changes(settings, MIRRORED)), loader_file_format="parquet")
     finally:
         close(runs)
 

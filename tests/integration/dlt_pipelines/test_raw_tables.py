@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from dlt_pipelines.raw import TABLES, RawTable, ensure_raw_tables
+from dlt_pipelines.raw import ensure_raw_tables
+from dlt_pipelines.tables import TABLES, RawTable
 from echolead.settings import Settings
 
 if TYPE_CHECKING:

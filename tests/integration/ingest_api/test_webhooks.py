@@ -15,7 +15,7 @@ from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import running
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
-from echolead.operational.webhooks import Wanted, add_webhook, remove_webhook, rotate_webhook
+from echolead.operational.webhooks import NewWebhook, add_webhook, remove_webhook, rotate_webhook
 from echolead.security import Vault, new_secret_key
 from echolead.tenancy import POLL_SECONDS
 from echolead.webhooks import SOURCES, ReceivedWebhook, decode_webhook
@@ -367,7 +367,7 @@ async def test_without_a_secret_nothing_is_taken_until_it_is_entered(
     collector: CollectorProcess, system_engine: Engine
 ) -> None:
     with system_session(system_engine) as session:
-        wanted = Wanted("chatwoot", f"waiting-{uuid4().hex[:8]}")
+        wanted = NewWebhook("chatwoot", f"waiting-{uuid4().hex[:8]}")
         known = add_webhook(session, Vault(SECRET_KEY), collector.tenant_id, wanted, actor="test")
         row = known.row
         endpoint = Endpoint(

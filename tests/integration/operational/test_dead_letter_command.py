@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
-from dlt_pipelines.collector.schema import REJECTED_EVENTS
 from dlt_pipelines.raw import ensure_raw_tables
+from dlt_pipelines.tables import REJECTED_EVENTS
 from echolead.cli import app
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.provision import OperationalUrls

@@ -22,7 +22,7 @@ Dbt(settings)
 from orchestration.definitions import defs
 
 graph = defs.resolve_asset_graph()
-manifest = project.read_manifest(settings)
+manifest = json.loads(project.manifest_path(settings).read_text())
 nodes = manifest["nodes"].values()
 print(json.dumps({
     "assets": sorted(key.to_user_string() for key in graph.get_all_asset_keys()),

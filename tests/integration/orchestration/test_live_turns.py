@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from dlt_pipelines.raw import TABLES, ensure_raw_tables
+from dlt_pipelines.raw import ensure_raw_tables
+from dlt_pipelines.tables import TABLES
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.doctor import examine
 from echolead.embedded.nats import EmbeddedNats

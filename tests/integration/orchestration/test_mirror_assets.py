@@ -9,11 +9,12 @@ import pytest
 from dagster_dlt import DagsterDltResource
 from sqlalchemy import Engine
 
-from dlt_pipelines.raw import TABLES, ensure_raw_tables
+from dlt_pipelines.operational.mirror import MIRRORED
+from dlt_pipelines.raw import ensure_raw_tables
+from dlt_pipelines.tables import TABLES
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
 from echolead.warehouse import connect
-from orchestration.operational.assets import TABLES as MIRRORED
 from orchestration.operational.assets import mirror_assets
 from tests.fixtures.operational import make_tenant
 

@@ -49,12 +49,12 @@ def test_a_webhook_that_no_loader_takes_is_seen(url: str) -> None:
     settings = Settings(nats_url=SecretStr(url))
     asyncio.run(make_readers(url))
     publish(url, "webhooks.acme.chatwoot", make_webhook_line())
-    waiting = asyncio.run(checks.lag(settings, queue.WEBHOOKS))
+    waiting = asyncio.run(checks.loader_lag(settings, queue.WEBHOOKS))
     assert waiting.messages == 1
     assert waiting.oldest_seconds > 0
-    assert asyncio.run(checks.lag(settings, queue.EVENTS)) == queue.Lag(0, 0.0)
+    assert asyncio.run(checks.loader_lag(settings, queue.EVENTS)) == queue.Lag(0, 0.0)
     asyncio.run(acknowledge(url, queue.WEBHOOKS))
-    assert asyncio.run(checks.lag(settings, queue.WEBHOOKS)) == queue.Lag(0, 0.0)
+    assert asyncio.run(checks.loader_lag(settings, queue.WEBHOOKS)) == queue.Lag(0, 0.0)
 
 
 @pytest.mark.parametrize(("limit", "level"), [(60.0, "ok"), (0.0, "wrong")])
@@ -78,7 +78,7 @@ def test_a_minute_is_too_long(monkeypatch: pytest.MonkeyPatch, seconds: float, p
         def settings(self) -> Settings:
             return Settings()
 
-    monkeypatch.setattr(checks, "lag", waiting)
+    monkeypatch.setattr(checks, "loader_lag", waiting)
     check = checks.nothing_waits(queue.DEAD, "rejected_events", "dead_letters_do_not_wait")
     result = check(echolead=Stack())
     assert (result.passed, result.metadata["messages_waiting"].value) == (passed, 3)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from sqlalchemy import Engine as Database
+from sqlalchemy import DeliveryEngine as Database
 from sqlalchemy import text
 
 from echolead import warehouse
@@ -21,7 +21,7 @@ from echolead.operational.database import connect, system_session
 from echolead.operational.models import Destination
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
-from reverse_etl.engine import Deliveries, Engine
+from reverse_etl.engine import Deliveries, DeliveryEngine
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
 from tests.fixtures.operational import make_destination, make_tenant
 from tests.integration.reverse_etl.settings import QUICK, settings_of
@@ -29,7 +29,7 @@ from tests.integration.reverse_etl.settings import QUICK, settings_of
 LEAD_DELIVERIES = """
 create or replace table activation.lead_deliveries (
     tenant_id String, lead_id String, destination_id String, destination_kind String, payload String,
-    payload_hash String, rule_ids Array(String), changed_at DateTime64(3, 'UTC')
+    payload_hash String, changed_at DateTime64(3, 'UTC')
 ) engine = MergeTree order by (tenant_id, destination_id, lead_id)
 """
 UNSETTLED = "select count(*) from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')"
@@ -110,7 +110,7 @@ class Activation:
             assert time.monotonic() < deadline, f"Nothing came of {query}"
             time.sleep(0.01)
 
-    def settle(self, engine: Engine, seconds: float = 90.0) -> Deliveries:
+    def settle(self, engine: DeliveryEngine, seconds: float = 90.0) -> Deliveries:
         """Turn until nothing waits any more; returns the sum of the turns."""
         total = engine.run_once()
         deadline = time.monotonic() + seconds
@@ -156,7 +156,7 @@ def activation(
 
 
 @pytest.fixture
-def engine(activation: Activation) -> Iterator[Engine]:
+def engine(activation: Activation) -> Iterator[DeliveryEngine]:
     """A running engine on that."""
-    with Engine(activation.settings, QUICK) as running:
+    with DeliveryEngine(activation.settings, QUICK) as running:
         yield running

@@ -2,13 +2,13 @@
 
 import time
 
-from reverse_etl.engine import Engine
+from reverse_etl.engine import DeliveryEngine
 from tests.integration.reverse_etl.settings import QUICK, settings_of
 
 
 def run_until_killed(urls: dict[str, str]) -> None:
     """Deliver, turn after turn."""
-    with Engine(settings_of(urls), QUICK) as engine:
+    with DeliveryEngine(settings_of(urls), QUICK) as engine:
         while True:
             engine.run_once()
             time.sleep(0.01)

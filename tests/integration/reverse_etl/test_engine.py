@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from echolead.demo.chatwoot import Fault
 from echolead.operational.database import connect
-from reverse_etl.engine import Deliveries, Engine, resync
+from reverse_etl.engine import Deliveries, DeliveryEngine, resync
 from reverse_etl.errors import Rejected
 from reverse_etl.ledger import LaneLedger
 from tests.fixtures.demo_chatwoot import ACCOUNT, OTHER_ACCOUNT
@@ -41,7 +41,7 @@ def leads(count: int) -> list[dict[str, object]]:
 
 
 def test_a_wanted_lead_becomes_a_contact_with_its_origin_and_is_verified(
-    activation: Activation, engine: Engine
+    activation: Activation, engine: DeliveryEngine
 ) -> None:
     activation.want(payload_of("lead-1", phone="+5511999990000"))
 
@@ -62,7 +62,9 @@ def test_a_wanted_lead_becomes_a_contact_with_its_origin_and_is_verified(
     }
 
 
-def test_the_account_gets_the_labels_and_attributes_that_deliveries_use(activation: Activation, engine: Engine) -> None:
+def test_the_account_gets_the_labels_and_attributes_that_deliveries_use(
+    activation: Activation, engine: DeliveryEngine
+) -> None:
     activation.want(payload_of("lead-1"))
     activation.settle(engine)
 
@@ -73,7 +75,7 @@ def test_the_account_gets_the_labels_and_attributes_that_deliveries_use(activati
     assert {"channel", "campaign", "gclid", "first_landing_page", "echolead_url"} <= keys
 
 
-def test_every_call_of_a_delivery_is_recorded_without_secrets(activation: Activation, engine: Engine) -> None:
+def test_every_call_of_a_delivery_is_recorded_without_secrets(activation: Activation, engine: DeliveryEngine) -> None:
     activation.want(payload_of("lead-1"))
     activation.settle(engine)
 
@@ -91,13 +93,13 @@ def test_every_call_of_a_delivery_is_recorded_without_secrets(activation: Activa
     assert ACCOUNT.api_access_token not in str(calls)
 
 
-def test_the_same_state_is_sent_once_however_often_it_is_wanted(activation: Activation, engine: Engine) -> None:
+def test_the_same_state_is_sent_once_however_often_it_is_wanted(activation: Activation, engine: DeliveryEngine) -> None:
     activation.want(payload_of("lead-1"))
     activation.settle(engine)
     calls = len(activation.attempts())
 
     activation.want(payload_of("lead-1"))
-    with Engine(activation.settings, QUICK) as restarted:
+    with DeliveryEngine(activation.settings, QUICK) as restarted:
         assert activation.settle(restarted).is_empty
     assert activation.settle(engine).is_empty
 
@@ -105,7 +107,7 @@ def test_the_same_state_is_sent_once_however_often_it_is_wanted(activation: Acti
 
 
 def test_a_change_updates_the_contact_and_a_return_to_an_earlier_state_is_sent_again(
-    activation: Activation, engine: Engine
+    activation: Activation, engine: DeliveryEngine
 ) -> None:
     states = [payload_of("lead-1", attributes={"channel": channel}) for channel in ("Direct", "Email", "Direct")]
     seen = []
@@ -119,10 +121,10 @@ def test_a_change_updates_the_contact_and_a_return_to_an_earlier_state_is_sent_a
     assert activation.states() == ["verified", "verified"]
 
 
-def test_a_newer_state_takes_the_place_of_one_that_still_waits(activation: Activation, engine: Engine) -> None:
+def test_a_newer_state_takes_the_place_of_one_that_still_waits(activation: Activation, engine: DeliveryEngine) -> None:
     activation.chatwoot.faults.replace([Fault("status", where="POST .*/contacts$", times=1, status=503)])
     slow = replace(QUICK, retry_base_seconds=600, retry_cap_seconds=600)
-    with Engine(activation.settings, slow) as patient:
+    with DeliveryEngine(activation.settings, slow) as patient:
         activation.want(payload_of("lead-1", name="Ana"))
         patient.run_once()
         assert activation.states() == ["retry"]
@@ -135,13 +137,13 @@ def test_a_newer_state_takes_the_place_of_one_that_still_waits(activation: Activ
 
 def test_what_waits_for_a_lead_that_is_no_longer_wanted_is_set_aside(activation: Activation) -> None:
     activation.chatwoot.faults.replace([Fault("status", where="/contacts", status=503)])
-    with Engine(activation.settings, QUICK) as first:
+    with DeliveryEngine(activation.settings, QUICK) as first:
         activation.want(payload_of("lead-1"), payload_of("lead-2"))
         first.run_once()
     activation.unwant("lead-1")
     activation.chatwoot.faults.replace([])
 
-    with Engine(activation.settings, QUICK) as second:
+    with DeliveryEngine(activation.settings, QUICK) as second:
         activation.settle(second)
 
     assert sorted(activation.states()) == ["superseded", "verified"]
@@ -162,7 +164,7 @@ def test_what_waits_for_a_lead_that_is_no_longer_wanted_is_set_aside(activation:
     ],
 )
 def test_an_unknown_outcome_is_looked_up_before_a_second_create(
-    activation: Activation, engine: Engine, fault: Fault
+    activation: Activation, engine: DeliveryEngine, fault: Fault
 ) -> None:
     activation.chatwoot.faults.replace([fault])
     activation.want(payload_of("lead-1"))
@@ -176,7 +178,7 @@ def test_an_unknown_outcome_is_looked_up_before_a_second_create(
     assert ((2, "create contact") in operations) == (fault.kind == "cut_before")
 
 
-def test_retry_after_is_waited_for(activation: Activation, engine: Engine) -> None:
+def test_retry_after_is_waited_for(activation: Activation, engine: DeliveryEngine) -> None:
     activation.chatwoot.faults.replace(
         [Fault("status", where="POST .*/contacts$", times=1, status=429, retry_after="1")]
     )
@@ -190,7 +192,7 @@ def test_retry_after_is_waited_for(activation: Activation, engine: Engine) -> No
 
 
 def test_one_bad_record_is_recorded_with_its_reason_and_the_others_arrive(
-    activation: Activation, engine: Engine
+    activation: Activation, engine: DeliveryEngine
 ) -> None:
     bad = payload_of("lead-bad", phone="not a number")
     activation.want(*leads(30), bad)
@@ -209,19 +211,19 @@ def test_one_bad_record_is_recorded_with_its_reason_and_the_others_arrive(
 
 def test_a_lost_ledger_makes_no_second_contact(activation: Activation) -> None:
     activation.want(*leads(8))
-    with Engine(activation.settings, QUICK) as engine:
+    with DeliveryEngine(activation.settings, QUICK) as engine:
         activation.settle(engine)
     for table in ("delivery_attempts", "deliveries", "destination_records"):
         activation.rows(f"delete from {table} returning 1")
 
-    with Engine(activation.settings, QUICK) as engine:
+    with DeliveryEngine(activation.settings, QUICK) as engine:
         turn = activation.settle(engine)
 
     assert turn.verified == 8
     assert len(activation.chatwoot.contacts()) == 8
 
 
-def test_a_contact_that_disappears_is_made_again(activation: Activation, engine: Engine) -> None:
+def test_a_contact_that_disappears_is_made_again(activation: Activation, engine: DeliveryEngine) -> None:
     activation.want(payload_of("lead-1"))
     activation.settle(engine)
     (contact,) = activation.chatwoot.contacts()
@@ -233,7 +235,7 @@ def test_a_contact_that_disappears_is_made_again(activation: Activation, engine:
     assert [found["identifier"] for found in activation.chatwoot.contacts()] == ["lead-1"]
 
 
-def test_a_resync_without_force_takes_only_what_did_not_arrive(activation: Activation, engine: Engine) -> None:
+def test_a_resync_without_force_takes_only_what_did_not_arrive(activation: Activation, engine: DeliveryEngine) -> None:
     activation.want(payload_of("lead-1"), payload_of("lead-bad", phone="not a number"))
     activation.settle(engine)
 
@@ -244,7 +246,7 @@ def test_a_resync_without_force_takes_only_what_did_not_arrive(activation: Activ
 
 
 def test_a_delivery_that_cannot_be_read_back_is_verified_later_without_being_sent_again(
-    activation: Activation, engine: Engine
+    activation: Activation, engine: DeliveryEngine
 ) -> None:
     activation.chatwoot.faults.replace([Fault("status", where=r"GET .*/contacts/\d+$", times=1, status=503)])
     activation.want(payload_of("lead-1"))
@@ -265,7 +267,7 @@ def test_a_refused_token_costs_no_tries_and_is_written_on_what_waits(activation:
         secrets={"api_access_token": "wrong"},
     )
     activation.want(payload_of("lead-1"), destination=broken)
-    with Engine(activation.settings, QUICK) as engine:
+    with DeliveryEngine(activation.settings, QUICK) as engine:
         engine.run_once()
         (waiting,) = activation.rows()
 
@@ -275,7 +277,7 @@ def test_a_refused_token_costs_no_tries_and_is_written_on_what_waits(activation:
 def test_what_is_due_for_a_disabled_tenant_waits_until_it_is_enabled(activation: Activation) -> None:
     activation.rows("update tenants set is_active = false returning 1")
     activation.want(payload_of("lead-1"))
-    with Engine(activation.settings, QUICK) as engine:
+    with DeliveryEngine(activation.settings, QUICK) as engine:
         for _ in range(3):
             engine.run_once()
         assert (activation.states(), activation.attempts()) == (["pending"], [])
@@ -297,7 +299,7 @@ def test_a_dead_destination_slows_nobody_else(activation: Activation) -> None:
     activation.want(*leads(5))
 
     policy = replace(QUICK, patience_seconds=0.2, attempt_seconds=5.0)
-    with Engine(activation.settings, policy) as engine:
+    with DeliveryEngine(activation.settings, policy) as engine:
         of_the_other = "select count(*) from deliveries where tenant_id = :tenant and state = 'verified'"
         deadline = time.monotonic() + 60
         while activation.rows(of_the_other, tenant=activation.tenant_id)[0]["count"] < 5:
@@ -309,7 +311,7 @@ def test_a_dead_destination_slows_nobody_else(activation: Activation) -> None:
     assert activation.chatwoot.contacts(OTHER_ACCOUNT) == []
 
 
-def test_tenants_get_their_own_leads_only(activation: Activation, engine: Engine) -> None:
+def test_tenants_get_their_own_leads_only(activation: Activation, engine: DeliveryEngine) -> None:
     other = make_destination(
         activation.database,
         make_tenant(activation.database).tenant_id,
@@ -328,8 +330,8 @@ def test_tenants_get_their_own_leads_only(activation: Activation, engine: Engine
 def test_two_engines_at_once_send_each_lead_once(activation: Activation) -> None:
     activation.want(*leads(30))
     with (
-        Engine(activation.settings, QUICK) as one,
-        Engine(activation.settings, QUICK) as other,
+        DeliveryEngine(activation.settings, QUICK) as one,
+        DeliveryEngine(activation.settings, QUICK) as other,
         ThreadPoolExecutor(2) as both,
     ):
         turns = list(both.map(activation.settle, (one, other)))
@@ -358,7 +360,7 @@ def test_killed_at_any_moment_on_a_bad_day_every_lead_is_there_once(activation: 
         assert process.is_alive(), "The engine ended by itself."
         process.kill()
         process.join()
-    with Engine(activation.settings, QUICK) as engine:
+    with DeliveryEngine(activation.settings, QUICK) as engine:
         activation.settle(engine, seconds=120)
 
     contacts = activation.chatwoot.contacts()
@@ -381,7 +383,7 @@ def ledger(activation: Activation) -> Iterator[LaneLedger]:
 def plan(activation: Activation, *payloads: dict[str, object]) -> None:
     """Want these states, and have them taken over into the ledger."""
     activation.want(*payloads)
-    with Engine(activation.settings, QUICK) as planner:
+    with DeliveryEngine(activation.settings, QUICK) as planner:
         planner.run_once()
 
 
@@ -486,7 +488,7 @@ def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(
 def test_the_ledger_is_written_as_the_tenant(activation: Activation) -> None:
     activation.rows("update destinations set is_enabled = false returning 1")
     activation.want(payload_of("lead-1"))
-    with Engine(activation.settings, QUICK) as planner:
+    with DeliveryEngine(activation.settings, QUICK) as planner:
         planner.run_once()
     connections = connect(activation.urls["postgres_deliveries_url"])
     ledger = LaneLedger(connections, activation.tenant_id, activation.destination_id)

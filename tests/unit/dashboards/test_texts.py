@@ -25,3 +25,11 @@ def test_every_text_a_page_asks_for_exists() -> None:
     asked = {key for file in DASHBOARDS.rglob("*.py") for key in ASKED.findall(file.read_text())}
     assert len(asked) > 30
     assert asked <= TEXTS.keys()
+
+
+def test_every_text_is_asked_for() -> None:
+    pages = "".join(file.read_text() for file in DASHBOARDS.rglob("*.py") if file.name != "texts.py")
+    # Names in the data (`named("state", …)`) and rules have a text each, so they are asked for by their kind.
+    kinds = {*re.findall(r"""\bnamed\("(\w+)\"""", pages), *re.findall(r"""\bt\(f"(\w+)_\{""", pages)}
+    quoted = set(re.findall(r"""["'](\w+)["']""", pages))
+    assert {key for key in TEXTS.keys() - quoted if key.partition("_")[0] not in kinds} == set()

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from dlt_pipelines.raw import TABLES
+from dlt_pipelines.tables import TABLES
 from echolead.events import LoaderReason
 
 REFERENCE = Path(__file__).parents[3] / "docs/reference/raw-tables.md"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_pipelines.collector.rows import EventRows, RejectedRows, canonical, dead_letters
-from dlt_pipelines.collector.schema import EVENTS, REJECTED_EVENTS
+from dlt_pipelines.collector.rows import EventRows, RejectedRows, canonical, loader_dead_letters
 from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.tables import EVENTS, REJECTED_EVENTS
 from echolead.events import encode
 from tests.fixtures.queue_messages import make_event, make_line
 
@@ -60,12 +60,14 @@ def test_the_same_failure_gives_the_same_dead_letter_at_every_delivery() -> None
 
 
 def test_a_dead_letter_fits_into_a_message_whatever_it_holds() -> None:
-    for letter in dead_letters(message(b"\x00" * (8 * 1024 * 1024)), b"\x00" * (8 * 1024 * 1024), "x", ValueError("y")):
+    for letter in loader_dead_letters(
+        message(b"\x00" * (8 * 1024 * 1024)), b"\x00" * (8 * 1024 * 1024), "x", ValueError("y")
+    ):
         assert len(encode(letter)) < 8 * 1024 * 1024
 
 
 def test_an_event_that_has_no_id_left_is_named_by_nothing() -> None:
-    (letter,) = dead_letters(message(b""), b'{"event_id": 5}', "x", ValueError("y"))
+    (letter,) = loader_dead_letters(message(b""), b'{"event_id": 5}', "x", ValueError("y"))
     assert letter.event_id == ""
 
 

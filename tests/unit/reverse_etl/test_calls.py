@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from echolead.outbound import GuardedTransport
-from reverse_etl.calls import ANSWER_KEPT_CHARACTERS, ANSWER_READ_BYTES, Calls, Line
+from reverse_etl.calls import ANSWER_KEPT_CHARACTERS, ANSWER_READ_BYTES, Calls, LaneConnection
 from reverse_etl.errors import DeliveryFailed, Misconfigured, NotThere, OutcomeUnknown, Rejected, Unavailable
 from reverse_etl.pace import Breaker, Pace
 
@@ -20,7 +20,7 @@ def calls_to(handler: Handler | httpx.AsyncBaseTransport) -> Calls:
         transport=transport, base_url="https://chatwoot.test/", headers={"api_access_token": SECRET}
     )
     breaker = Breaker(threshold=100, cooldown_seconds=10, longest_seconds=10)
-    return Calls(Line(client, Pace(1e6, 1000), breaker, secrets=(SECRET,)))
+    return Calls(LaneConnection(client, Pace(1e6, 1000), breaker, secrets=(SECRET,)))
 
 
 def answering(status: int, **rest: object) -> Handler:
@@ -60,7 +60,7 @@ async def test_outcomes(handler: Handler, failure: type[DeliveryFailed], outcome
         await calls.ask("create", "POST", "contacts", body={"name": "Ana"}, is_safe_to_repeat=False)
 
     assert type(caught.value) is failure
-    (exchange,) = calls.exchanges
+    (exchange,) = calls.recorded
     assert (exchange.outcome, exchange.error_class) == (outcome, failure.__name__)
 
 
@@ -87,7 +87,7 @@ async def test_an_unknown_outcome_is_repeated_when_the_call_is_safe_and_each_try
     calls = calls_to(lambda _: next(answers))
 
     assert await calls.ask("show", "GET", "contacts/1") == {"id": 1}
-    assert [exchange.outcome for exchange in calls.exchanges] == ["unknown", "unknown", "ok"]
+    assert [exchange.outcome for exchange in calls.recorded] == ["unknown", "unknown", "ok"]
 
 
 async def test_a_creation_is_never_repeated_here() -> None:
@@ -96,7 +96,7 @@ async def test_a_creation_is_never_repeated_here() -> None:
     with pytest.raises(OutcomeUnknown):
         await calls.ask("create", "POST", "contacts", body={}, is_safe_to_repeat=False)
 
-    assert len(calls.exchanges) == 1
+    assert len(calls.recorded) == 1
 
 
 async def test_no_secret_is_recorded_and_a_long_answer_is_cut() -> None:
@@ -105,7 +105,7 @@ async def test_no_secret_is_recorded_and_a_long_answer_is_cut() -> None:
     with pytest.raises(Rejected):
         await calls.ask("create", "POST", "contacts", body={"note": f"Bearer {SECRET}", "password": "hunter2"})
 
-    (exchange,) = calls.exchanges
+    (exchange,) = calls.recorded
     assert SECRET not in str(exchange)
     assert "hunter2" not in str(exchange)
     assert "\x00" not in (exchange.response or "")
@@ -142,7 +142,7 @@ async def test_a_refused_token_opens_the_breaker_at_once_and_nothing_more_is_sen
     with pytest.raises(Unavailable, match="suspended") as caught:
         await calls.ask("show", "GET", "contacts/1")
 
-    assert len(calls.exchanges) == 1
+    assert len(calls.recorded) == 1
     assert caught.value.retry_after == pytest.approx(11, abs=1.1)
 
 

@@ -83,7 +83,7 @@ credits as (
             ('last_touch', toFloat64(is_last)),
             ('last_non_direct', toFloat64(is_last_non_direct)),
             ('linear', 1 / step_count)
-        ]) as credit
+        ]) as share
     from steps
 )
 
@@ -95,13 +95,13 @@ select
     converted_at,
     converted_date,
     session_id,
-    credit.1 as model,
-    credit.2 as weight,
-    toDecimal128(toFloat64(conversion_revenue) * weight, 6) as revenue,
+    share.1 as model,
+    share.2 as credit,
+    toDecimal128(toFloat64(conversion_revenue) * credit, 6) as revenue,
     source,
     medium,
     campaign,
     channel,
     landing_page
 from credits
-where credit.2 > 0
+where share.2 > 0

@@ -70,12 +70,6 @@ select
     sum(measures.chats) as chats,
     sum(measures.leads) as leads,
     sum(reported_conversions) as conversions,
-    cast(null, 'Nullable(UInt64)') as qualified,
-    cast(null, 'Nullable(UInt64)') as won,
-    if(conversions = 0, null, toDecimal128(sum(reported_revenue), 2)) as revenue,
-    cast(null, 'Nullable(Decimal(18, 2))') as cost,
-    cast(null, 'Nullable(Decimal(18, 2))') as cpl,
-    cast(null, 'Nullable(Decimal(18, 2))') as cac,
-    cast(null, 'Nullable(Float64)') as roas
+    if(conversions = 0, null, toDecimal128(sum(reported_revenue), 2)) as revenue
 from measures
 group by tenant_id, date, channel, campaign, landing_page

@@ -91,7 +91,7 @@ select
     first_key.1 as started_at,
     last_key.1 as ended_at,
     entry_occurred_date as started_date,
-    toUInt32(dateDiff('second', started_at, ended_at)) as duration_s,
+    toUInt32(dateDiff('second', started_at, ended_at)) as duration_seconds,
     toUInt32(page_views) as page_views,
     toUInt32(events) as events,
     toUInt32(chats) as chats,
@@ -118,6 +118,6 @@ select
     entry_os as os,
     entry_country as country,
     toBool(is_bot) as is_bot,
-    toBool(page_views <= 1 and duration_s < 10 and chats = 0 and form_submits = 0) as is_bounce,
+    toBool(page_views <= 1 and duration_seconds < 10 and chats = 0 and form_submits = 0) as is_bounce,
     last_received_at
 from sessions

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from echolead.demo.accounts import load_or_make
+from echolead.demo.accounts import load_or_make_accounts
 from echolead.demo.chatwoot import Fault, Faults, create_app
 from echolead.demo.chatwoot.doors import session_of
 from echolead.embedded.part import Part, free_port, port_is_open, running
@@ -305,7 +305,7 @@ def test_no_page_reads_what_the_widget_has_no_need_of(chatwoot: httpx.Client) ->
 
 
 def test_each_installation_has_tokens_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
-    first, again, other = (load_or_make(tmp_path / name) for name in ("one", "one", "two"))
+    first, again, other = (load_or_make_accounts(tmp_path / name) for name in ("one", "one", "two"))
     assert first == again
     assert len({account.api_access_token for account in (*first, *other)}) == 4
     assert (tmp_path / "one" / "accounts.json").stat().st_mode & 0o077 == 0
@@ -401,7 +401,7 @@ def test_what_was_answered_survives_kill_minus_nine(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "echolead.demo.chatwoot", "--port", str(port), "--data-dir", str(tmp_path)]
     part = Part("demo-chatwoot", command, ready=lambda: None if port_is_open("127.0.0.1", port) else "no port")
     url = f"http://127.0.0.1:{port}"
-    token = {"api_access_token": load_or_make(tmp_path)[0].api_access_token}
+    token = {"api_access_token": load_or_make_accounts(tmp_path)[0].api_access_token}
     for number in range(2):
         with running(part, tmp_path) as process:
             answer = httpx.post(f"{url}{BASE}/contacts", json={"identifier": f"lead-{number}"}, headers=token)

@@ -47,7 +47,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     for name in [name for name in os.environ if name.startswith("ECHOLEAD_")]:
         monkeypatch.delenv(name)
     planned = with_demo(plan(tmp_path, 9500))
-    environments.write(planned.settings, (part.name for part in planned.parts()))
+    environments.write_files(planned.settings, (part.name for part in planned.parts()))
     return planned
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from echolead.embedded.secrets import load_or_make, make_private
+from echolead.embedded.secrets import load_or_make_secrets, make_private
 from echolead.security import Vault
 
 # PostgreSQL, which is not root, passes through.
@@ -27,7 +27,7 @@ def test_a_directory_of_an_earlier_version_is_shut_with_all_that_is_in_it(tmp_pa
     (data_dir / "logs").mkdir(parents=True)
     (data_dir / "logs" / "collector.log").write_text("somebody's address")
     (data_dir / "nats").mkdir()
-    load_or_make(data_dir)
+    load_or_make_secrets(data_dir)
     for path in (data_dir, data_dir / "logs", data_dir / "nats"):
         path.chmod(0o755)
     make_private(data_dir)
@@ -53,13 +53,13 @@ def test_a_directory_with_other_things_in_it_keeps_its_mode_and_so_do_they(tmp_p
 
 
 def test_a_new_stack_has_two_keys_and_an_older_one_keeps_what_it_had(tmp_path: Path) -> None:
-    made = load_or_make(tmp_path)
+    made = load_or_make_secrets(tmp_path)
     assert made.secret_key == ""
     assert made.collector_secret_key != made.destination_secret_key
     assert Vault(made.destination_secret_key).encrypt({})
     older = tmp_path / "older"
     older.mkdir()
     (older / "secrets.json").write_text('{"secret_key": "kept", "postgres_system": "as it was"}')
-    found = load_or_make(older)
+    found = load_or_make_secrets(older)
     assert (found.secret_key, found.postgres_system) == ("kept", "as it was")
     assert found.postgres_collector

@@ -85,7 +85,7 @@ def supervised(supervisor: Supervisor) -> Iterator[Supervisor]:
 
 
 def pid_of(supervisor: Supervisor, name: str) -> int:
-    pid = supervisor.keepers[name].record.pid
+    pid = supervisor.threads[name].record.pid
     assert pid is not None
     return pid
 
@@ -103,8 +103,8 @@ def test_a_part_starts_only_when_the_parts_before_it_serve_and_stops_before_them
     ends: list[str] = []
 
     with supervised(supervisor):
-        assert [keeper.record.state for keeper in supervisor.keepers.values()] == ["ready", "done", "ready"]
-        assert {keeper.record.restarts for keeper in supervisor.keepers.values()} == {0}
+        assert [thread.record.state for thread in supervisor.threads.values()] == ["ready", "done", "ready"]
+        assert {thread.record.restarts for thread in supervisor.threads.values()} == {0}
         watched = {name: psutil.Process(pid_of(supervisor, name)) for name in ("api", "database")}
 
         def note_ends() -> None:
@@ -126,7 +126,7 @@ def test_a_part_that_is_killed_starts_again_and_the_others_stay(tmp_path: Path) 
     with supervised(supervisor):
         api, queue = pid_of(supervisor, "api"), pid_of(supervisor, "queue")
         os.kill(api, signal.SIGKILL)
-        record = supervisor.keepers["api"].record
+        record = supervisor.threads["api"].record
         until(lambda: record.restarts == 1 and record.state == "ready", "api serves again")
         assert pid_of(supervisor, "api") != api
         assert pid_of(supervisor, "queue") == queue
@@ -146,7 +146,7 @@ def test_a_part_that_never_serves_ends_the_start_with_its_own_words(tmp_path: Pa
     broken = server(tmp_path, "api", script="import sys; sys.exit('no licence in this directory')")
     with pytest.raises(PartFailed, match=r"api ended with status 1 3 times before it served:\n(.|\n)*no licence"):
         Supervisor([server(tmp_path, "queue"), broken], tmp_path, backoff=NO_DELAY).run()
-    record = registry.read(tmp_path)
+    record = registry.read_record(tmp_path)
     assert record is not None
     assert {part.name: part.state for part in record.parts} == {"queue": "stopped", "api": "failed"}
 
@@ -202,7 +202,7 @@ def test_a_part_that_stops_answering_is_shown_and_not_ended(tmp_path: Path, monk
     with supervised(supervisor):
         pid = pid_of(supervisor, "api")
         (tmp_path / "api.up").unlink()
-        record = supervisor.keepers["api"].record
+        record = supervisor.threads["api"].record
         until(lambda: record.state == "not answering", "the state says so")
         assert record.missing == "api.up is not there"
         (tmp_path / "api.up").touch()
@@ -252,12 +252,12 @@ def supervisor_process(directory: Path, api: str = "SERVE") -> Iterator["subproc
 
 
 def states(directory: Path) -> list[str]:
-    record = registry.read(directory)
+    record = registry.read_record(directory)
     return [] if record is None else [part.state for part in record.parts]
 
 
 def live(directory: Path) -> list[str]:
-    record = registry.read(directory)
+    record = registry.read_record(directory)
     return [] if record is None else [part.name for part, _ in registry.leftovers(record, directory)]
 
 
@@ -284,14 +284,14 @@ def test_kill_9_of_the_supervisor_and_its_guard_is_cleaned_up_by_the_next_start(
 
 def test_a_process_that_only_has_the_number_of_a_part_is_left_alone(tmp_path: Path) -> None:
     with supervisor_process(tmp_path):
-        record = registry.read(tmp_path)
+        record = registry.read_record(tmp_path)
     assert record is not None
     bystander = subprocess.Popen(python("-c", "import time; time.sleep(600)"), start_new_session=True)
     try:
         record.parts[0].pid = bystander.pid
         assert record.parts[0].process_started_at is not None
         record.parts[0].process_started_at -= 3600
-        registry.write(tmp_path, record)
+        registry.write_record(tmp_path, record)
         assert registry.end_leftovers(tmp_path) == []
         assert bystander.poll() is None
     finally:

@@ -11,10 +11,10 @@ from starlette.applications import Starlette
 
 from echolead.demo.chatwoot import create_app
 from echolead.demo.chatwoot.store import Store
-from reverse_etl.calls import Calls, Line
+from reverse_etl.calls import Calls, LaneConnection
 from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.errors import Misconfigured, Mismatch, Rejected
-from reverse_etl.lead import Delivered, Known, Lead
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.pace import Breaker, Pace
 from tests.fixtures.chatwoot_description import Described, Description
 from tests.fixtures.demo_chatwoot import ACCOUNT, ACCOUNTS
@@ -41,13 +41,13 @@ class InProcess:
             lambda lead_id: f"https://console.test/{lead_id}",
         )
         breaker = Breaker(threshold=100, cooldown_seconds=1, longest_seconds=1)
-        self.line = Line(self.destination.client(transport), Pace(1e6, 1000), breaker)
-        self.calls = Calls(self.line)
+        self.connection = LaneConnection(self.destination.client(transport), Pace(1e6, 1000), breaker)
+        self.calls = Calls(self.connection)
 
-    async def deliver(self, lead: Lead = LEAD, **known: Any) -> Delivered:
+    async def deliver(self, lead: Lead = LEAD, **history: Any) -> Delivered:
         """Deliver, with a record of its own."""
-        self.calls = Calls(self.line)
-        return await self.destination.deliver(self.calls, lead, Known(**known))
+        self.calls = Calls(self.connection)
+        return await self.destination.deliver(self.calls, lead, DeliveryHistory(**history))
 
     def add(self, **fields: Any) -> int:
         """A contact that is there already."""
@@ -64,7 +64,7 @@ class InProcess:
 
     def operations(self) -> list[str]:
         """The calls of the last delivery, definitions left out."""
-        return [x.operation for x in self.calls.exchanges if not x.operation.startswith("define")]
+        return [x.operation for x in self.calls.recorded if not x.operation.startswith("define")]
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ async def test_email_and_phone_of_two_contacts_go_to_the_email_and_steal_nothing
     assert chatwoot.contact(by_phone)["custom_attributes"] == {}
     assert chatwoot.contact(by_email)["phone_number"] is None
     assert any(f"phone_number belongs to contact {by_phone}" in conflict for conflict in delivered.conflicts)
-    assert "conflict" in {exchange.outcome for exchange in chatwoot.calls.exchanges}
+    assert "conflict" in {exchange.outcome for exchange in chatwoot.calls.recorded}
     await chatwoot.destination.verify(chatwoot.calls, LEAD, delivered)
 
 
@@ -293,11 +293,11 @@ async def test_reading_back_something_else_is_a_mismatch_that_names_the_fields(c
 
 
 async def test_preparing_twice_defines_nothing_twice(chatwoot: InProcess) -> None:
-    await chatwoot.destination.prepare(Calls(chatwoot.line))
-    again = Calls(chatwoot.line)
+    await chatwoot.destination.prepare(Calls(chatwoot.connection))
+    again = Calls(chatwoot.connection)
     await chatwoot.destination.prepare(again)
 
-    assert [exchange.operation for exchange in again.exchanges] == ["list labels", "list attributes"]
+    assert [exchange.operation for exchange in again.recorded] == ["list labels", "list attributes"]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from math import inf
 import pytest
 
 from echolead.embedded.clickhouse.errors import WarehouseError
-from echolead.embedded.clickhouse.request import Request
+from echolead.embedded.clickhouse.request import QueryRequest
 
 
-def read(query_string: str, **headers: str) -> Request:
-    return Request.read(
+def read(query_string: str, **headers: str) -> QueryRequest:
+    return QueryRequest.read(
         "POST", {name.replace("_", "-"): value for name, value in headers.items()}, query_string.encode()
     )
 

@@ -14,7 +14,7 @@ import nats.errors
 import pyarrow as pa
 from nats.aio.client import Client
 
-from dlt_pipelines.collector.rows import UNREADABLE, EventRows, RejectedRows, dead_letters
+from dlt_pipelines.collector.rows import UNREADABLE, EventRows, RejectedRows, loader_dead_letters
 from dlt_pipelines.collector.stream import KEEP_SECONDS, Message, StreamReader
 from dlt_pipelines.collector.webhooks import WebhookRows
 from echolead import queue
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class LoadBatch:
     """Messages that are loaded and acknowledged together, as rows; `letters` is what has no row."""
 
     event_messages: Sequence[Message]
@@ -70,7 +70,7 @@ class Rows(Protocol):
         """The rows by table."""
 
 
-def read(events: Sequence[Message], webhooks: Sequence[Message], dead: Sequence[Message]) -> Batch:
+def batch_of(events: Sequence[Message], webhooks: Sequence[Message], dead: Sequence[Message]) -> LoadBatch:
     """The rows of the messages. Should one message spoil the whole table, it alone becomes a dead letter."""
     rows = {"rejected_events": RejectedRows(dead).table()}
     letters: list[DeadLetter] = []
@@ -78,7 +78,7 @@ def read(events: Sequence[Message], webhooks: Sequence[Message], dead: Sequence[
         tables, buried = _readable(messages, rows_of)
         rows |= tables
         letters += buried
-    return Batch(events, webhooks, dead, rows, letters)
+    return LoadBatch(events, webhooks, dead, rows, letters)
 
 
 def _readable(
@@ -102,7 +102,7 @@ def _spoilers_apart(
         try:
             rows_of([message]).tables()
         except UNREADABLE as error:
-            letters += dead_letters(message, message.data, "not_a_row", error)
+            letters += loader_dead_letters(message, message.data, "not_a_row", error)
         else:
             good.append(message)
     return good, letters
@@ -114,7 +114,7 @@ def _suspects_apart(messages: Sequence[Message]) -> tuple[list[Message], list[Me
     return together, [message for message in messages if message.deliveries > MAX_DELIVERIES_TOGETHER]
 
 
-class Intake:
+class BatchReader:
     """Takes batches from EVENTS, WEBHOOKS and DEAD, and keeps them until they are acknowledged or it is left.
 
     The connection lives in an event loop of its own thread, so that it answers the server while dlt works.
@@ -122,8 +122,8 @@ class Intake:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._held: list[Batch] = []
-        self._ahead: Future[list[Batch]] | None = None
+        self._held: list[LoadBatch] = []
+        self._ahead: Future[list[LoadBatch]] | None = None
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -144,7 +144,7 @@ class Intake:
         self._run(self._disconnect())
         self._stop_loop()
 
-    def take(self, wait_seconds: float) -> list[Batch]:
+    def next(self, wait_seconds: float) -> list[LoadBatch]:
         """What is there, up to one batch's size; when nothing is, what comes first within the wait.
 
         A message that may have killed a loader is a batch of its own, after the others. While a full batch is loaded,
@@ -162,17 +162,17 @@ class Intake:
         if letters:
             self._run(self._bury(letters))
 
-    def acknowledge(self, batch: Batch) -> None:
+    def acknowledge(self, batch: LoadBatch) -> None:
         """Tell the queue that the batch is loaded."""
         self._run(self._acknowledge(batch))
 
-    def _pull(self, wait_seconds: float) -> list[Batch]:
+    def _pull(self, wait_seconds: float) -> list[LoadBatch]:
         events, webhooks, dead = self._run(self._messages(wait_seconds))
         events, suspect_events = _suspects_apart(events)
         webhooks, suspect_webhooks = _suspects_apart(webhooks)
-        batches = [read(events, webhooks, dead)] if events or webhooks or dead else []
-        batches += [read([suspect], [], []) for suspect in suspect_events]
-        batches += [read([], [suspect], []) for suspect in suspect_webhooks]
+        batches = [batch_of(events, webhooks, dead)] if events or webhooks or dead else []
+        batches += [batch_of([suspect], [], []) for suspect in suspect_events]
+        batches += [batch_of([], [suspect], []) for suspect in suspect_webhooks]
         self._held += batches
         return batches
 
@@ -229,7 +229,7 @@ class Intake:
                 f"dead.{letter.tenant_id}", encode(letter), headers={"Nats-Msg-Id": str(letter.dead_letter_id)}
             )
 
-    async def _acknowledge(self, batch: Batch) -> None:
+    async def _acknowledge(self, batch: LoadBatch) -> None:
         await self._events.acknowledge(batch.event_messages)
         await self._webhooks.acknowledge(batch.webhook_messages)
         await self._dead.acknowledge(batch.dead_messages)
