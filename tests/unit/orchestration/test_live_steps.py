@@ -22,7 +22,10 @@ class Clock:
 
 
 class Record:
-    """What was written down, in order; `is_away` as when PostgreSQL does not answer. `left` failed in an earlier run."""
+    """What was written down, in order; `is_away` as when PostgreSQL does not answer.
+
+    `left` are the steps that an earlier run left failing.
+    """
 
     def __init__(self, left: tuple[str, ...] = ()) -> None:
         self.written: list[tuple[str, str]] = []
