@@ -137,8 +137,9 @@ class Mirror:
         since = reached.replace(tzinfo=UTC) - OVERLAP
         mirrored = self._ids(STATES_SINCE, since=since, **place)
         statement = query.where(cursor >= since).order_by(cursor).execution_options(yield_per=1000)
-        states = (_plain(row) for row in self.session.execute(statement).mappings())
-        rows = list(islice((row for row in states if _row_id(row) not in mirrored), MAX_ROWS))
+        with closing(self.session.execute(statement)) as found:  # the server's cursor, which may not come to its end
+            states = (_plain(row) for row in found.mappings())
+            rows = list(islice((row for row in states if _row_id(row) not in mirrored), MAX_ROWS))
         return _arrow(table, rows) if rows else None
 
     def _ids(self, query: str, **parameters: Any) -> set[str]:

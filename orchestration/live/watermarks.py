@@ -16,7 +16,7 @@ select
     (select max(updated_at)::text from deliveries),
     (select max(started_at)::text from delivery_attempts),
     exists(select from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')
-           and (next_attempt_at is null or next_attempt_at <= clock_timestamp()))
+           and next_attempt_at <= clock_timestamp())
 """
 
 

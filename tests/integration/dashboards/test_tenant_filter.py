@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from dashboards.warehouse import read
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.warehouse import connect, create_databases
-from echolead.warehouse_accounts import tenant_url
+from echolead.warehouse_accounts import DATABASES, tenant_url
 
 LEADS = "create table marts.t_leads (tenant_id String, name String, score Int32)"
 STATEMENTS = (
@@ -224,6 +224,24 @@ def test_no_setting_of_the_request_takes_the_filter_off(
     url = tenant_url(warehouse_server.address, warehouse_server.tenant_key, "acme")
     answer = httpx.post(url, params={name: value}, content="select name from marts.t_leads")
     assert answer.status_code >= 400 or answer.text == "Ana\n"
+
+
+ENGINES = ("MergeTree order by tenant_id", "ReplacingMergeTree order by tenant_id", "Memory")
+
+
+@pytest.mark.parametrize("database", [*DATABASES, "default"])
+def test_every_table_below_a_view_is_filtered_whatever_its_database_and_engine(
+    owner: Client, acme: Client, database: str
+) -> None:
+    for engine in ENGINES:
+        owner.command(f"create table {database}.t_each (tenant_id String) engine = {engine}")
+        owner.command(f"insert into {database}.t_each values ('acme'), ('beta')")
+        owner.command(f"create view ops.t_over as select 'acme' as tenant_id, count() as n from {database}.t_each")
+        try:
+            assert acme.query("select n from ops.t_over").result_rows == [(1,)], engine
+        finally:
+            owner.command("drop view ops.t_over sync")
+            owner.command(f"drop table {database}.t_each sync")
 
 
 def test_a_table_made_after_the_tenant_signed_in_is_filtered_and_a_dropped_one_is_unknown(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.factories import moment, raw_destination, raw_event, raw_tenant, raw_webhook, uid
+from tests.factories import arrival, moment, raw_destination, raw_event, raw_tenant, raw_webhook, uid
 from tests.fixtures.odd_values import ODD_VALUES, PATHS, odd_at
 from tests.integration.dbt.conftest import Project, Rows
 
@@ -169,6 +169,58 @@ def test_a_campaign_in_an_address_is_read_as_far_as_it_is_text(project: Project,
     assert staged(project, [row], "touch_params['utm_campaign'] as campaign") == [{"campaign": read}]
 
 
+TEXTS = [
+    pytest.param(r'"a\u0000b"', "ab", id="an escaped NUL is taken out"),
+    pytest.param(r'"a\\u0000b"', r"a\u0000b", id="a backslash before u0000 is text"),
+    pytest.param(r'"a\\\u0000b"', r"a\b", id="an escaped NUL after a backslash"),
+    pytest.param(r'"a\ud83d\uDE00b"', "a😀b", id="both halves of a pair are one character"),
+    pytest.param(r'"a\\\ud83d\ude00"', r"a\😀", id="a pair after a backslash"),
+    pytest.param(r'"a\\ud83d"', r"a\ud83d", id="a backslash before ud83d is text"),
+    pytest.param(r'"a\ud83db\uDE00c"', "abc", id="a half alone is taken out"),
+    pytest.param(r'"\ude00\ud83d"', "", id="halves the wrong way round"),
+    pytest.param(r'"\u00e9\ud83d\u00e9"', "éé", id="half of a pair between letters"),
+    pytest.param(json.dumps("é" * 3000), "é" * 2048, id="characters are counted, not bytes"),
+]
+
+
+@pytest.mark.parametrize(("written", "read"), TEXTS)
+def test_a_text_is_read_without_what_no_store_takes(project: Project, written: str, read: str) -> None:
+    row = raw_event("form_submit", user={"name": "NAME"})
+    payload = row["payload"].replace('"NAME"', written)
+    assert payload != row["payload"]
+    assert staged(project, [{**row, "payload": payload}], "name") == [{"name": read}]
+
+
+def test_of_parameters_and_cookies_the_known_ones_are_kept_in_their_bounds(project: Project) -> None:
+    arrived = arrival(moment(), "https://lp.acme.test/", utm_source="ç" * 3000, gclid="Abc", session="secret", utm="x")
+    arrived["cookies"] = {"_fbp": "fb.1", "PHPSESSID": "secret"}
+    row = raw_event(arrived=arrived)
+    assert staged(project, [row], "touch_params, ad_cookies") == [
+        {"touch_params": {"utm_source": "ç" * 2048, "gclid": "Abc"}, "ad_cookies": {"_fbp": "fb.1"}}
+    ]
+
+
+TIMES = [
+    pytest.param("2025-03-10T12:00:00.250-03:00", "2025-03-10 15:00:00.250", "", id="in a zone of its own"),
+    pytest.param("1970-01-01T00:00:00Z", "1970-01-01 00:00:00.000", "", id="the first"),
+    pytest.param("1969-12-31T23:59:59.999Z", None, "out_of_range", id="before the first"),
+    pytest.param("2105-12-31T00:00:00Z", "2105-12-31 00:00:00.000", "", id="the last"),
+    pytest.param("2105-12-31T00:00:00.001Z", None, "out_of_range", id="after the last"),
+    pytest.param("2199-01-01T00:00:00Z", None, "out_of_range", id="a year the collector takes and dates do not"),
+    pytest.param("amanhã", None, "not_a_time", id="a word"),
+    pytest.param("", None, "", id="none is none"),
+]
+
+
+@pytest.mark.parametrize(("said", "at", "reason"), TIMES)
+def test_a_time_is_one_that_every_date_holds_or_is_set_aside(
+    project: Project, said: str, at: str | None, reason: str
+) -> None:
+    row = raw_event(arrived={**arrival(moment(), "https://lp.acme.test/"), "at": said})
+    found = staged(project, [row], "toString(last_touch_said_at) as at, set_aside")
+    assert found == [{"at": at, "set_aside": [("touch.last.at", reason, said)] if reason else []}]
+
+
 AMOUNTS = [
     pytest.param(99_999_999_999_999, None, "out_of_range", id="out of range"),
     pytest.param("1.234,56", "1234.56", "", id="as in Brazil"),
@@ -176,6 +228,17 @@ AMOUNTS = [
     pytest.param("R$ 99,90", "99.90", "", id="with a currency sign"),
     pytest.param("-R$ 1.050,00", "-1050.00", "", id="a refund with a currency sign"),
     pytest.param("10.000", "10000.00", "", id="three digits are thousands"),
+    pytest.param("1.234.567,89", "1234567.89", "", id="millions"),
+    pytest.param("1234.567", "1234.57", "", id="three digits behind four are decimals"),
+    pytest.param("0,5", "0.50", "", id="a half, as in Brazil"),
+    pytest.param("-1.234,56", "-1234.56", "", id="a refund as in Brazil"),
+    pytest.param("R$\u00a01.234,56", "1234.56", "", id="a no-break space behind the sign"),
+    pytest.param("1\u202f234,56", "1234.56", "", id="a narrow space between thousands"),
+    pytest.param("US$ 1,234.56", "1234.56", "", id="dollars"),
+    pytest.param("EUR 10", "10.00", "", id="a currency's code"),
+    pytest.param("-999999999999.994", "-999999999999.99", "", id="the largest refund"),
+    pytest.param("-999999999999.995", None, "out_of_range", id="a larger one"),
+    pytest.param("10 EUR", None, "not_a_number", id="a code behind it"),
     pytest.param("0.125", "0.13", "", id="nothing before a point"),
     pytest.param(99.9, "99.90", "", id="a number"),
     pytest.param(1e5, "100000.00", "", id="a number with an exponent"),

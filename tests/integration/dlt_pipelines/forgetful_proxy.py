@@ -1,4 +1,4 @@
-"""A proxy in front of the warehouse that answers inserts into raw.events with 200 and throws them away."""
+"""A proxy in front of the warehouse that throws inserts into raw.events away and answers 200, with a count of rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "content-enco
 
 
 @contextmanager
-def forgetful_proxy(url: str) -> Iterator[str]:
-    """The proxy's own address, with the user and password of `url`."""
+def forgetful_proxy(url: str, *, written_rows: int = 0) -> Iterator[str]:
+    """The proxy's own address, with the user and password of `url`; it says it wrote so many rows of each insert."""
     behind = urlsplit(url)
 
     class Relay(BaseHTTPRequestHandler):
@@ -22,7 +22,7 @@ def forgetful_proxy(url: str) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self._body()
             if b"raw`.`events`" in body[:200] or "events" in self.path.partition("INSERT")[2][:80]:
-                self._answer(200, {"X-ClickHouse-Summary": '{"written_rows":"0"}'}, b"")
+                self._answer(200, {"X-ClickHouse-Summary": f'{{"written_rows":"{written_rows}"}}'}, b"")
                 return
             headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
             if encoding := self.headers.get("Content-Encoding"):

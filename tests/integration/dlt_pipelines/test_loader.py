@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 from clickhouse_connect.driver.client import Client
+from nats.errors import TimeoutError as NatsTimeout
 from pydantic import SecretStr
 
+from dlt_pipelines.collector import intake
 from dlt_pipelines.collector.loader import MAX_DELIVERIES, EventLoader, Load, LoadFailed
 from dlt_pipelines.collector.stream import StreamReader
 from dlt_pipelines.lease import LeaseLost
@@ -25,7 +27,7 @@ from echolead.embedded.part import free_port, running
 from echolead.events import DeadLetter, NormalizedUser, encode
 from echolead.settings import Settings
 from echolead.warehouse import connect
-from tests.fixtures.queue_messages import RECEIVED_AT, make_event, make_line, publish
+from tests.fixtures.queue_messages import RECEIVED_AT, make_event, make_line, make_webhook_line, publish
 from tests.integration.dlt_pipelines.crasher import Crasher
 from tests.integration.dlt_pipelines.forgetful_proxy import forgetful_proxy
 
@@ -327,6 +329,8 @@ def test_a_warehouse_that_is_down_costs_nothing_but_time(settings: Settings, tmp
         loader.load_once(0)
     with pytest.raises(LoadFailed):
         loader.load_once(0)
+    # A message must not count as delivered again and again because the warehouse is away.
+    assert asyncio.run(delivered(settings)) == 0
     with running(server.part(), tmp_path / "logs"):
         assert loader.load_once(0).events == 1
         loader.__exit__(None, None, None)
@@ -334,16 +338,77 @@ def test_a_warehouse_that_is_down_costs_nothing_but_time(settings: Settings, tmp
             assert client.query("SELECT count() FROM raw.events").result_rows == [(1,)]
 
 
-def test_rows_that_the_server_says_it_did_not_write_are_not_acknowledged(settings: Settings, warehouse: Client) -> None:
+async def delivered(settings: Settings) -> int:
+    """How often messages of EVENTS have been given to a loader."""
+    client = await queue.connect(settings.nats_url.get_secret_value(), name="test")
+    info = await client.jetstream().consumer_info(queue.EVENTS.name, queue.EVENTS.reader)
+    await client.close()
+    return int(info.delivered.consumer_seq if info.delivered else 0)
+
+
+@pytest.mark.parametrize("written", [pytest.param(0, id="none"), pytest.param(1, id="a part")])
+def test_rows_that_the_server_says_it_did_not_write_are_not_acknowledged(
+    settings: Settings, warehouse: Client, written: int
+) -> None:
     send(settings, make_line([make_event(), make_event()]))
 
-    with forgetful_proxy(settings.clickhouse_url.get_secret_value()) as address:
+    with forgetful_proxy(settings.clickhouse_url.get_secret_value(), written_rows=written) as address:
         behind_it = settings.model_copy(update={"clickhouse_url": SecretStr(address)})
-        with EventLoader(behind_it) as loader, pytest.raises(LoadFailed, match=r"'events': 0"):
+        with EventLoader(behind_it) as loader, pytest.raises(LoadFailed, match=rf"wrote {{'events': {written}}}"):
             loader.load_once(0)
 
     assert load_all(settings).events == 2
     assert warehouse.query("SELECT count() FROM raw.events").result_rows == [(2,)]
+
+
+def test_a_dead_letter_is_buried_once_however_often_its_message_is_tried(settings: Settings, warehouse: Client) -> None:
+    send(settings, make_line([make_event(), b'{"event_id":"1"}']))
+
+    with forgetful_proxy(settings.clickhouse_url.get_secret_value()) as address:
+        behind_it = settings.model_copy(update={"clickhouse_url": SecretStr(address)})
+        for _ in range(2):  # a loader of its own each time: the message is delivered anew
+            with EventLoader(behind_it) as loader:
+                for _ in range(2):
+                    with pytest.raises(LoadFailed):
+                        loader.load_once(0)
+
+    load = load_all(settings)
+    assert (load.events, load.rejected) == (1, 1)
+
+
+def test_what_is_worked_on_is_kept_from_being_delivered_again_whatever_stream_it_is_of(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load may take longer than the queue waits for an acknowledgement."""
+    monkeypatch.setattr(intake, "KEEP_SECONDS", 0.05)
+    send(settings, make_line([make_event()]))
+    send(settings, make_webhook_line(), subject="webhooks.acme.chatwoot")
+    send(settings, b"{broken", subject="dead.acme")
+    wanted = {stream.name for stream in queue.STREAMS}
+    kept: set[str] = set()
+
+    def hold(step: str) -> None:
+        if step == "pulled":
+            kept.update(asyncio.run(streams_kept(settings, wanted)))
+
+    with EventLoader(settings, hold) as loader:
+        assert loader.load_once(0).messages == 3
+
+    assert kept == wanted
+
+
+async def streams_kept(settings: Settings, wanted: set[str]) -> set[str]:
+    """The streams whose messages are said to be in work, heard for as long as some of `wanted` are missing."""
+    found: set[str] = set()
+    client = await queue.connect(settings.nats_url.get_secret_value(), name="test")
+    acknowledgements = await client.subscribe("$JS.ACK.>")
+    with suppress(NatsTimeout):
+        while found < wanted:
+            heard = await acknowledgements.next_msg(10)
+            if heard.data == b"+WPI":
+                found.add(heard.subject.split(".")[2])
+    await client.close()
+    return found
 
 
 def test_a_message_delivered_again_and_again_is_given_up_while_others_are_loaded(

@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine, delete, update
 
 from dlt_pipelines.lease import Lease
+from dlt_pipelines.operational import changes
 from dlt_pipelines.operational.mirror import (
     LEASE,
     MIRRORED,
@@ -24,6 +25,7 @@ from echolead.operational.models import Delivery, DeliveryAttempt, Destination, 
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
 from tests.fixtures.operational import make_destination, make_tenant
+from tests.fixtures.queue_messages import RECEIVED_AT
 
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
@@ -186,6 +188,25 @@ def test_a_delivery_whose_transaction_ended_late_is_not_skipped(
         ("late",),
         ("first",),
     ]
+
+
+def test_more_changes_than_one_call_takes_are_all_there_after_the_next_calls(
+    settings: Settings, warehouse: Client, system_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their times lie further apart than the overlap, or several have the same; the newest was written first."""
+    monkeypatch.setattr(changes, "MAX_ROWS", 2)
+    make_tenant(system_engine, "acme")
+    destination = make_destination(system_engine, "acme")
+    minutes = [90, 60, 60, 60, 30, 0]
+    for number, minute in enumerate(minutes):
+        updated_at = RECEIVED_AT + timedelta(minutes=minute)
+        make_delivery(system_engine, destination, f"lead-{number}", updated_at=updated_at)
+
+    calls = [mirror_ledger(settings)["deliveries"] for _ in range(4)]
+
+    assert calls == [2, 2, 2, 0]
+    mirrored = warehouse.query("SELECT lead_id FROM raw.deliveries ORDER BY lead_id").result_rows
+    assert mirrored == [(f"lead-{number}",) for number in range(len(minutes))]
 
 
 def test_the_source_runs_in_a_pipeline_as_the_orchestrator_runs_it(

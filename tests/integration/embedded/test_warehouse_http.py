@@ -195,6 +195,36 @@ def test_a_get_changes_nothing(http: httpx.Client, database: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO t SELECT 2",
+        "INSERT INTO mine VALUES (2)",
+        "CREATE TABLE another (a Int8) ENGINE = Memory",
+        "CREATE TEMPORARY TABLE another (a Int8)",
+        "ALTER TABLE t DELETE WHERE 1",
+        "TRUNCATE TABLE t",
+        "DROP TABLE t",
+        "DROP TEMPORARY TABLE mine",
+        "KILL QUERY WHERE 0",
+    ],
+)
+@pytest.mark.parametrize("readonly", [{}, {"readonly": "0"}], ids=["plain", "that says it may write"])
+def test_a_get_changes_nothing_in_a_session_either(
+    http: httpx.Client, database: str, statement: str, readonly: dict[str, str]
+) -> None:
+    """The session's handle can write, as its next request may be a POST."""
+    session = {"session_id": f"get-{database}"}
+    ask(http, f"USE {database}", **session)
+    ask(http, "CREATE TABLE t ENGINE = MergeTree ORDER BY a AS SELECT 1 AS a", **session)
+    ask(http, "CREATE TEMPORARY TABLE mine AS SELECT 1 AS a", **session)
+    answer = http.get("/", params={"query": statement, **session, **readonly})
+    assert answer.headers["x-clickhouse-exception-code"] == "164"
+    state = "SELECT (SELECT sum(a) FROM t), (SELECT sum(a) FROM mine)"
+    assert http.get("/", params={"query": state, **session}).text == "1\t1\n"
+    assert ask(http, "SHOW TABLES", **session) == "t\n"
+
+
+@pytest.mark.parametrize(
     ("statement", "body"),
     [
         pytest.param("INSERT INTO t FORMAT CSV\n1,\"a;b\"\n2,b\n", None, id="format in the body"),

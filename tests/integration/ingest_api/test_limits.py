@@ -2,11 +2,16 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+from ingest_api.problems import Problem
+from ingest_api.rates import RateLimits
+from psycopg import AsyncConnection
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
@@ -14,6 +19,7 @@ from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.models import TenantOrigin
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.tenants import change_tenant
+from echolead.tenancy import Tenant
 from tests.fixtures.operational import make_tenant
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
@@ -88,6 +94,41 @@ async def test_collectors_share_a_quota_and_it_outlives_them(
             assert (await client.post("/t", content=batch(50))).status_code == 202
             answer = await until_status(client, 429)
     assert answer.json()["type"] == "/problems/quota-reached"
+
+
+async def test_events_that_come_while_counts_are_shared_are_shared_the_next_time(
+    operational_urls: OperationalUrls,
+) -> None:
+    now = time.time() + 3600  # one window, and nobody forgets it
+    tenant = Tenant(f"sharing-{uuid4().hex[:8]}")
+    of = RateLimits(operational_urls.collector, "key", 0, 100, clock=lambda: now)
+    async with await AsyncConnection.connect(operational_urls.owner, autocommit=True) as database:
+
+        async def asked(statement: str, *parameters: str) -> int:
+            row = await (await database.execute(statement, parameters)).fetchone()
+            return int(row[0] or 0) if row else 0
+
+        async def until(statement: str, *parameters: str, is_at_least: int) -> None:
+            for _ in range(3000):
+                if await asked(statement, *parameters) >= is_at_least:
+                    return
+                await asyncio.sleep(0.02)
+            raise AssertionError(f"never {is_at_least}: {statement}")
+
+        sharing = asyncio.create_task(of.run())
+        try:
+            async with database.transaction():
+                await database.execute("lock table collector_counts in exclusive mode")
+                of.meter(tenant, "").take(40)
+                await until("select count(*) from pg_locks where not granted", is_at_least=1)
+                of.meter(tenant, "").take(50)
+            counted = "select sum(events) from collector_counts where subject = %s"
+            await until(counted, f"tenant {tenant.tenant_id}", is_at_least=90)
+            with pytest.raises(Problem):
+                of.meter(tenant, "").take(11)
+        finally:
+            sharing.cancel()
+            await asyncio.wait([sharing])
 
 
 async def until_status(client: httpx.AsyncClient, status: int) -> httpx.Response:

@@ -120,6 +120,21 @@ async def test_the_same_request_again_is_answered_alike_and_stored_once(
     assert (found.count(webhook.body), found.count(other.body)) == (1, 1)
 
 
+@pytest.mark.parametrize("source", SOURCES)
+async def test_the_same_delivery_of_two_tenants_is_stored_for_both(
+    collector: CollectorProcess, endpoints: dict[str, Endpoint], system_engine: Engine, source: str
+) -> None:
+    """Products number their deliveries for each account, and two may well send the same body."""
+    other_tenant = make_tenant(system_engine, f"other-{uuid4().hex[:8]}").tenant_id
+    both = [endpoints[source], make_webhook(system_engine, other_tenant, source)]
+    at, body, delivery_id = time.time(), sent(endpoints[source], at=0).body, str(uuid4())
+    for endpoint in both:
+        assert await post(collector, sent(endpoint, at=at, body=body, delivery_id=delivery_id)) == OK
+    for endpoint in both:
+        [received] = [each for each in await stored(collector, endpoint) if each.body == body]
+        assert received.tenant_id == endpoint.tenant_id
+
+
 async def test_a_replay_under_another_delivery_id_is_stored_once(
     collector: CollectorProcess, endpoints: dict[str, Endpoint]
 ) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
+from sqlalchemy import text
 
+from dlt_pipelines.operational import changes
 from dlt_pipelines.raw import ensure_raw_tables
 from dlt_pipelines.tables import TABLES
 from echolead.embedded.clickhouse import EmbeddedWarehouse
@@ -20,12 +22,14 @@ from echolead.embedded.doctor import examine
 from echolead.embedded.nats import EmbeddedNats
 from echolead.events import NormalizedUser
 from echolead.operational.database import connect as connect_database
+from echolead.operational.database import system_session
 from echolead.operational.live_steps import FailingStep, StepRecord
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
 from echolead.warehouse import connect, create_databases
 from orchestration.dbt import project
 from orchestration.dbt.runner import Dbt, NodeFailure
+from orchestration.live import loop
 from orchestration.live.culprit import Culprit, find_culprit
 from orchestration.live.loop import LiveLoop, Turn
 from tests.factories import raw_destination, raw_event, raw_tenant, uid
@@ -226,6 +230,27 @@ def test_a_broken_hot_model_stops_what_depends_on_it_alone_and_its_event_is_name
     with turning(live):
         eventually("nothing fails", lambda: not live.failing())
         eventually("the lead that waited is delivered", lambda: "after@x.test" in emails(live))
+
+
+def test_more_rows_of_the_ledger_than_a_turn_mirrors_follow_in_the_next_ones(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing changes in the ledger meanwhile that would be a reason to look again."""
+    for module in (changes, loop):
+        monkeypatch.setattr(module, "MAX_ROWS", 2)
+    database = connect_database(live.settings.postgres_system_url.get_secret_value())
+    with system_session(database) as session:
+        session.execute(
+            text(
+                "insert into deliveries (tenant_id, destination_id, lead_id, payload_hash, payload, state)"
+                " select tenant_id, destination_id, cast(n as text), 'x', '{}', 'verified'"
+                " from destinations, generate_series(1, 5) as n"
+            )
+        )
+    database.dispose()
+    mirrored = "select uniqExact(lead_id) from raw.deliveries where payload_hash = 'x'"
+    with turning(live):
+        eventually("all rows are there", lambda: live.warehouse.query(mirrored).result_rows == [(5,)])
 
 
 STATEMENTS = [

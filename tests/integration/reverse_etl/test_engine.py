@@ -40,6 +40,22 @@ def leads(count: int) -> list[dict[str, object]]:
     return [payload_of(f"lead-{number}", phone=f"+55119{90000000 + number}") for number in range(count)]
 
 
+@pytest.fixture
+def ledger(activation: Activation) -> Iterator[LaneLedger]:
+    """The lane's ledger in our hands: no engine delivers, as the destination is switched off."""
+    activation.rows("update destinations set is_enabled = false returning 1")
+    connections = connect(activation.urls["postgres_deliveries_url"])
+    yield LaneLedger(connections, activation.tenant_id, activation.destination_id)
+    connections.dispose()
+
+
+def plan(activation: Activation, *payloads: dict[str, object]) -> None:
+    """Want these states, and have them taken over into the ledger."""
+    activation.want(*payloads)
+    with DeliveryEngine(activation.settings, QUICK) as planner:
+        planner.run_once()
+
+
 def test_a_wanted_lead_becomes_a_contact_with_its_origin_and_is_verified(
     activation: Activation, engine: DeliveryEngine
 ) -> None:
@@ -150,6 +166,20 @@ def test_what_waits_for_a_lead_that_is_no_longer_wanted_is_set_aside(activation:
     assert [contact["identifier"] for contact in activation.chatwoot.contacts()] == ["lead-2"]
 
 
+def test_what_waits_is_not_set_aside_while_the_table_of_what_is_wanted_is_missing(activation: Activation) -> None:
+    """dbt puts a new table in the old one's place: between the two there is none."""
+    activation.chatwoot.faults.replace([Fault("status", where="/contacts", status=503)])
+    activation.want(*leads(3))
+    with DeliveryEngine(activation.settings, QUICK) as first:
+        first.run_once()
+    activation.client.command("drop table activation.lead_deliveries sync")
+
+    with DeliveryEngine(activation.settings, QUICK) as second:  # its first turn compares everything
+        second.run_once()
+
+    assert "superseded" not in activation.states()
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -243,6 +273,18 @@ def test_a_resync_without_force_takes_only_what_did_not_arrive(activation: Activ
     assert resync(activation.settings, activation.tenant_id, is_forced=True, lead_ids=["lead-1"]) == {"verified": 1}
     assert resync(activation.settings, activation.tenant_id) == {"dead": 1}
     assert activation.settle(engine).dead == 1
+
+
+def test_a_resync_sends_the_newest_state_of_a_lead_and_no_older_one(activation: Activation, ledger: LaneLedger) -> None:
+    for name in ("Ana", "Ana Maria"):
+        plan(activation, payload_of("lead-1", name=name))
+        (claim,) = ledger.claim(5, lease_seconds=60)
+        ledger.give_up(claim, Rejected("no", status=422), [], state="dead")
+
+    assert resync(activation.settings, activation.tenant_id) == {"dead": 1}
+
+    (again,) = ledger.claim(5, lease_seconds=60)
+    assert again.lead.name == "Ana Maria"
 
 
 def test_a_delivery_that_cannot_be_read_back_is_verified_later_without_being_sent_again(
@@ -369,22 +411,6 @@ def test_killed_at_any_moment_on_a_bad_day_every_lead_is_there_once(activation: 
     assert set(activation.states()) == {"verified"}
     assert activation.attempts(outcome="lost"), "No kill hit a delivery under way: the test is blind."
     assert sum(activation.chatwoot.faults.struck.values()) > 50
-
-
-@pytest.fixture
-def ledger(activation: Activation) -> Iterator[LaneLedger]:
-    """The lane's ledger in our hands: no engine delivers, as the destination is switched off."""
-    activation.rows("update destinations set is_enabled = false returning 1")
-    connections = connect(activation.urls["postgres_deliveries_url"])
-    yield LaneLedger(connections, activation.tenant_id, activation.destination_id)
-    connections.dispose()
-
-
-def plan(activation: Activation, *payloads: dict[str, object]) -> None:
-    """Want these states, and have them taken over into the ledger."""
-    activation.want(*payloads)
-    with DeliveryEngine(activation.settings, QUICK) as planner:
-        planner.run_once()
 
 
 def test_a_lead_is_not_claimed_while_an_older_state_of_it_is_in_flight(

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from dlt_pipelines.collector.rows import EventRows, RejectedRows, canonical, loader_dead_letters
 from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.webhooks import WebhookRows
 from dlt_pipelines.tables import EVENTS, REJECTED_EVENTS
 from echolead.events import encode
 from tests.fixtures.queue_messages import make_event, make_line
 
 
-def message(data: bytes, sequence: int = 7) -> Message:
-    return Message("events.acme", sequence, 1, data, "")
+def message(data: bytes, sequence: int = 7, *, deliveries: int = 1) -> Message:
+    return Message("events.acme", sequence, deliveries, data, f"$JS.ACK.EVENTS.raw-loader.{deliveries}.{sequence}")
 
 
 def test_rows_of_one_message_are_numbered_across_its_requests() -> None:
@@ -52,11 +53,29 @@ def test_a_uuid_of_digits_alone_stays_as_it_is() -> None:
     assert canonical("01844077-0000-7000-8000-000000000001") == "01844077-0000-7000-8000-000000000001"
 
 
-def test_the_same_failure_gives_the_same_dead_letter_at_every_delivery() -> None:
-    poison = message(b"{broken")
-    first, second = (EventRows([poison]).dead for _ in range(2))
+@pytest.mark.parametrize("rows_of", [EventRows, WebhookRows])
+def test_the_same_failure_gives_the_same_dead_letter_at_every_delivery(
+    rows_of: type[EventRows] | type[WebhookRows],
+) -> None:
+    first, second = (rows_of([message(b"{broken", deliveries=deliveries)]).dead for deliveries in (1, 2))
     assert [letter.dead_letter_id for letter in first] == [letter.dead_letter_id for letter in second]
     assert len(first) == 1
+    [other] = rows_of([message(b"{broken", 8)]).dead
+    assert other.dead_letter_id != first[0].dead_letter_id
+
+
+def test_an_unreadable_line_costs_none_of_the_dead_letters_beside_it() -> None:
+    good = [
+        encode(letter)
+        for sequence in (1, 2)
+        for letter in loader_dead_letters(message(b"", sequence), b"x", "not_a_row", ValueError("no"))
+    ]
+
+    table = RejectedRows([message(b"\n".join([good[0], b"{broken", good[1]]))]).table()
+
+    assert table["reason"].to_pylist() == ["not_a_row", "unreadable_dead_letter", "not_a_row"]
+    assert table["payload"].to_pylist() == ["x", "{broken", "x"]
+    assert table["_dlt_id"].to_pylist() == ["7-0", "7-1", "7-2"]
 
 
 def test_a_dead_letter_fits_into_a_message_whatever_it_holds() -> None:

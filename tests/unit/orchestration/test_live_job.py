@@ -7,7 +7,7 @@ import pytest
 
 from dlt_pipelines.collector.loader import Load
 from orchestration.live import job
-from orchestration.live.job import Reporter, Term
+from orchestration.live.job import Reporter, Term, has_successor
 
 
 class Clock:
@@ -40,6 +40,21 @@ def test_a_run_ends_when_its_time_is_over_and_somebody_goes_on(
     term = Term(100, lambda: has_successor)
     clock.now += seconds
     assert term.is_over() is is_over
+
+
+def test_a_run_is_not_its_own_successor_and_only_one_that_has_started_is() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def start(status: dg.DagsterRunStatus) -> str:
+            return instance.create_run_for_job(job.live_job, status=status).run_id
+
+        own = start(dg.DagsterRunStatus.STARTED)
+        start(dg.DagsterRunStatus.STARTING)
+        start(dg.DagsterRunStatus.FAILURE)
+        assert not has_successor(instance, own)
+        other = start(dg.DagsterRunStatus.STARTED)
+        assert has_successor(instance, own)
+        assert has_successor(instance, other)
 
 
 @dataclass

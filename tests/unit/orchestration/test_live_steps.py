@@ -1,11 +1,16 @@
 """The steps of a turn: what fails waits by itself, is written down by itself, and stops nothing else."""
 
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 
 from dlt_pipelines.lease import LeaseLost
+from echolead.operational.live_steps import FailingStep
 from orchestration.live import steps as module
 from orchestration.live.steps import Steps
+
+LONG_AGO = datetime(2025, 3, 1, tzinfo=UTC)
 
 
 class Clock:
@@ -17,14 +22,18 @@ class Clock:
 
 
 class Record:
-    """What was written down, in order; `is_away` as when PostgreSQL does not answer."""
+    """What was written down, in order; `is_away` as when PostgreSQL does not answer.
 
-    def __init__(self) -> None:
+    `left` are the steps that an earlier run left failing.
+    """
+
+    def __init__(self, left: tuple[str, ...] = ()) -> None:
         self.written: list[tuple[str, str]] = []
         self.is_away = False
+        self._left = left
 
-    def failing(self) -> list[object]:
-        return []
+    def failing(self) -> list[FailingStep]:
+        return [FailingStep(step, LONG_AGO, LONG_AGO, 3, "boom", "", "") for step in self._left]
 
     def failed(self, step: str, message: str) -> None:
         self._write(step, message)
@@ -92,6 +101,38 @@ def test_failing_and_going_well_again_are_written_down_and_are_a_change(
     assert steps.take_change()
     assert steps.run("loading", lambda: None)
     assert record.written == [("loading", "ValueError: boom"), ("loading", "ValueError: boom"), ("loading", "well")]
+
+
+def test_a_step_that_begins_to_fail_is_a_change_whatever_another_does_in_the_same_turn(
+    steps: Steps, clock: Clock
+) -> None:
+    steps.run("loading", boom)
+    steps.take_change()
+    clock.now += 1
+    steps.run("delivering", boom)
+    steps.run("loading", boom)
+    assert steps.take_change()
+
+
+def test_what_an_earlier_run_left_failing_is_tried_at_once_and_ends_with_its_success(clock: Clock) -> None:
+    record = Record(left=("loading", "delivering"))
+    steps = Steps(record, set())  # type: ignore[arg-type]  # as above
+    assert steps.failing() == {"loading", "delivering"}
+    assert steps.take_change()
+
+    assert steps.run("loading", lambda: None)
+    assert record.written == [("loading", "well")]
+    assert not steps.run("delivering", boom)
+    assert not steps.is_due("delivering")
+    clock.now += 0.5
+    assert steps.is_due("delivering")
+
+
+def test_a_model_that_is_gone_fails_no_longer_and_the_other_steps_do(clock: Clock) -> None:
+    record = Record(left=("model marts.leads", "model marts.gone", "loading"))
+    steps = Steps(record, {"model marts.leads", "model marts.sessions"})  # type: ignore[arg-type]  # as above
+    assert steps.failing() == {"model marts.leads", "loading"}
+    assert record.written == [("model marts.gone", "well")]
 
 
 def test_that_nothing_can_be_written_down_is_no_failure_of_its_own(steps: Steps, record: Record) -> None:

@@ -1,7 +1,9 @@
 """Signing in: over JSON and by the page, throttled, and only ever for users who may."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -14,7 +16,7 @@ from sqlalchemy import Engine, text
 from echolead.operational import sign_in
 from echolead.operational.database import connect, system_session
 from echolead.operational.provision import OperationalUrls
-from echolead.operational.sessions import open_session
+from echolead.operational.sessions import open_session, user_of
 from echolead.operational.sign_in import SignIn
 from echolead.operational.users import (
     authenticate,
@@ -280,6 +282,33 @@ def test_a_password_that_changes_while_it_is_checked_opens_no_session(system_eng
         with system_session(system_engine) as administering:
             set_password(administering, email, "another-long-one", actor="test")
         assert open_session(signing_in, user) is None
+
+
+def test_a_session_that_is_being_opened_ends_with_the_password_that_changes_meanwhile(
+    system_engine: Engine, email: str
+) -> None:
+    """Who changes it does not see the session yet, and must wait until it is there to be ended."""
+
+    def change() -> None:
+        with system_session(system_engine) as administering:
+            set_password(administering, email, "another-long-one", actor="test")
+
+    def somebody_waits() -> bool:
+        with system_session(system_engine) as session:
+            return session.scalar(text("select exists(select from pg_locks where not granted)")) is True
+
+    with ThreadPoolExecutor(1) as beside:
+        with system_session(system_engine) as signing_in:
+            user = authenticate(signing_in, email, PASSWORD)
+            assert user is not None
+            opened = open_session(signing_in, user)
+            assert opened is not None
+            changing = beside.submit(change)
+            while not changing.done() and not somebody_waits():
+                time.sleep(0.01)
+        changing.result(60)
+    with system_session(system_engine) as session:
+        assert user_of(session, opened) is None
 
 
 # The throttle

@@ -69,10 +69,13 @@ REFUSED = [
     pytest.param(with_field("occurred_at", '"9999-12-31T23:59:59Z"'), "time_out_of_range", id="year 9999"),
     pytest.param(with_field("occurred_at", '"0001-01-01T00:00:00+23:59"'), "time_out_of_range", id="year 1"),
     pytest.param(with_field("occurred_at", '"1969-12-31T23:59:59Z"'), "time_out_of_range", id="before 1970"),
-    pytest.param(
-        with_field("touch", '{"first": {"at": "9999-01-01T00:00:00Z", "landing_url": "https://a"}}'),
-        "time_out_of_range",
-        id="an arrival in the year 9999",
+    *(
+        pytest.param(
+            with_field("touch", f'{{"{name}": {{"at": "9999-01-01T00:00:00Z", "landing_url": "https://a"}}}}'),
+            "time_out_of_range",
+            id=f"touch.{name} in the year 9999",
+        )
+        for name in ("first", "last", "last_non_direct")
     ),
     pytest.param(with_field("occurred_at", '"2106-01-01T00:00:00Z"'), "time_out_of_range", id="after the last year"),
     pytest.param(with_field("consent", '{"at": "9999-01-01T00:00:00Z"}'), "time_out_of_range", id="consent in 9999"),
@@ -95,7 +98,8 @@ REFUSED = [
     pytest.param(with_field("other", keys_in_lists(MAX_KEYS - 7)), "too_many_keys", id="1,001 keys in many objects"),
     pytest.param(with_field("page", '{"url": "https://a", "title": "\\u0000"}'), "nul_character", id="NUL in a title"),
     pytest.param(with_field("other", '"a\\\\\\u0000"'), "nul_character", id="NUL after an escaped backslash"),
-    pytest.param(with_field("other", nested(70)), "nesting_too_deep", id="70 deep in a field nobody knows"),
+    pytest.param(with_field("other", nested(64)), "nesting_too_deep", id="65 deep in a field nobody knows"),
+    pytest.param(with_field("properties", '{"a": ' + nested(63) + "}"), "nesting_too_deep", id="65 deep in a property"),
     pytest.param(with_field("properties", '{"a": ' + nested(900) + "}"), "nesting_too_deep", id="900 deep"),
     pytest.param(with_field("properties", '{"a": ' + nested(10_000) + "}"), "nesting_too_deep", id="10,000 deep"),
     pytest.param(with_field("other", '"' + "x" * 66_000 + '"'), "event_too_large", id="over 64 KB"),
@@ -156,7 +160,8 @@ def test_an_event_with_a_key_twice_is_refused(bad: str, key: str, is_compact: bo
     [
         pytest.param(with_field("properties", f'{{"a": {2**63}}}'), id="2^63"),
         pytest.param(with_field("properties", f'{{"a": {-(2**63)}, "b": {2**64}}}'), id="more than 64 bits"),
-        pytest.param(with_field("other", nested(50)), id="50 deep"),
+        pytest.param(with_field("other", nested(63)), id="64 deep in a field nobody knows"),
+        pytest.param(with_field("properties", '{"a": ' + nested(62) + "}"), id="64 deep in a property"),
         pytest.param(with_field("other", '"' + "[" * 500 + '"'), id="brackets in a text"),
         pytest.param(with_field("other", '"\\\\u0000"'), id="a backslash and u0000"),
         pytest.param(with_field("other", '"\\ud83d\\ude00 😀"'), id="an emoji, escaped and not"),

@@ -60,6 +60,16 @@ def test_a_refused_request_counts_for_nothing(clock: Clock) -> None:
     refusal(of, ACME, "203.0.113.9", 1)
 
 
+def test_what_a_tenants_limit_refuses_is_not_charged_to_the_address(clock: Clock) -> None:
+    of = limits(clock, per_address=100)
+    small, other = Tenant("small", events_per_minute=10, events_per_month=500), Tenant("other", events_per_month=10)
+    for _ in range(10):
+        assert refusal(of, small, "203.0.113.7", 20).kind.name == "too-many-events-a-minute"
+        assert refusal(of, other, "203.0.113.7", 20).kind.name == "quota-reached"
+    of.meter(ACME, "203.0.113.7").take(100)
+    of.meter(small, "203.0.113.8").take(10)
+
+
 def test_a_tenants_own_limit_counts_before_the_installations(clock: Clock) -> None:
     of = limits(clock, per_tenant=500)
     small, large = Tenant("small"), Tenant("large", events_per_minute=2000)
