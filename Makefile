@@ -106,7 +106,7 @@ $(NPM): tracking/package.json tracking/package-lock.json $(BASE)
 	@$(BIN)/npm --prefix tracking ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(SCRIPT): $(NPM) $(wildcard tracking/src/*.js) tracking/build.mjs
+$(SCRIPT): $(NPM) $(wildcard tracking/src/*.js tracking/src/features/*.js) $(wildcard tracking/*.mjs)
 	@$(BIN)/npm --prefix tracking run --silent build
 	@touch $@
 

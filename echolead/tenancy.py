@@ -33,6 +33,11 @@ LOAD = """
 select
     t.tenant_id, t.default_region, t.ip_policy, t.consent_default, t.collect_path, t.events_per_minute,
     t.events_per_month, convert_from(t.secrets, 'UTF8'),
+    t.secrets is not null
+        or exists (select from destinations d
+                   where d.tenant_id = t.tenant_id and d.kind = 'chatwoot' and d.is_enabled)
+        or exists (select from webhook_endpoints w
+                   where w.tenant_id = t.tenant_id and w.source = 'chatwoot' and w.is_active),
     array(select h.host from tenant_hosts h where h.tenant_id = t.tenant_id order by 1),
     array(select o.origin from tenant_origins o where o.tenant_id = t.tenant_id order by 1),
     array(select k.key_prefix || ' ' || k.key_hash || ' ' || k.api_key_id::text from api_keys k
@@ -57,6 +62,7 @@ class Row(NamedTuple):
     events_per_minute: int | None
     events_per_month: int | None
     secrets: str | None
+    has_chatwoot: bool
     hosts: list[str]
     origins: list[str]
     keys: list[str]
@@ -90,6 +96,8 @@ class Tenant:
     events_per_month: int | None = None
     secrets: bytes = field(default=b"", repr=False)
     """Encrypted (`security.Vault`); empty when there are none."""
+    has_chatwoot: bool = False
+    """Whether the tenant delivers to Chatwoot, receives its webhooks, or has the token of its widget."""
 
     def allows(self, origin: str) -> bool:
         """Whether pages of `origin` may read answers: it is listed, or its host is one of the tenant's own."""
@@ -282,6 +290,7 @@ def directory_of(rows: list[Row]) -> Directory:
             row.events_per_minute,
             row.events_per_month,
             (row.secrets or "").encode(),
+            row.has_chatwoot,
         )
         tenants[tenant.tenant_id] = tenant
         hosts.update(dict.fromkeys(row.hosts, tenant))

@@ -1,73 +1,74 @@
-/** Bundle src/index.js into dist/t.js, print its size, and fail when it outgrows what a landing page should pay. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+/**
+ * Build the script: `dist/t.js` with everything, and the builds with fewer features that the collector serves beside it.
+ * Prints their sizes, and fails above the limits, on a circular import, and on a build that takes no settings.
+ */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { minify } from 'terser';
-import uglify from 'uglify-js';
+import { findCycle } from './cycles.mjs';
 
-const MAX_GZIP_BYTES = 5 * 1024;
-const FILE = 'dist/t.js';
+/** What a build may have beside page views, arrivals, consent, forms sent, and the queue: `FEATURE_*` in the source. */
+const FEATURES = [
+  'ad_cookies', 'attention', 'beacon', 'chat', 'collector_id', 'context', 'fields', 'handover', 'sites', 'user',
+];
+const WHOLE_BYTES = 7 * 1024;
+const SMALLEST_BYTES = 3.5 * 1024;
+
+/** Files by what they lack; `ingest_api` chooses one by what the tenant's settings need. Limits are of gzip. */
+const BUILDS = {
+  't.js': { without: [], limit: WHOLE_BYTES },
+  't.no-chat.js': { without: ['chat'], limit: WHOLE_BYTES },
+  't.no-handover.js': { without: ['handover'], limit: WHOLE_BYTES },
+  't.no-chat.no-handover.js': { without: ['chat', 'handover'], limit: WHOLE_BYTES },
+  't.smallest.js': { without: FEATURES, limit: SMALLEST_BYTES },
+};
+/** The collector puts the tenant's settings in the place of this text. */
+const PLACE = '"__CONFIG__"';
+
+/** Safe as no getter of the browser that the script reads has a side effect. */
+const COMPRESS = { passes: 4, hoist_funs: true, keep_fargs: false, pure_getters: true };
 
 const here = (path) => new URL(path, import.meta.url).pathname;
 const { version } = JSON.parse(await readFile(here('package.json'), 'utf8'));
 
-const bundle = await build({
-  entryPoints: [here('src/index.js')],
-  bundle: true,
-  write: false,
-  format: 'iife',
-  target: 'es2021',
-  charset: 'utf8',
-  legalComments: 'none',
-  tsconfigRaw: {},
-  define: { SCRIPT_VERSION: JSON.stringify(version) },
-});
-// `let` is shorter, and the type check has already seen to it that nothing constant is assigned; `==` is shorter, and no
-// comparison here is of different types in which the two differ: objects with themselves, text with text, numbers with numbers.
-const text = bundle.outputFiles[0].text.replace(/\bconst\b/g, 'let').replace(/([!=]=)=/g, '$1');
-// Each finds what the other does not; this order and these options came out smallest.
-const once = await minify(text, {
-  ecma: 2020,
-  toplevel: true,
-  compress: {
-    passes: 6,
-    keep_fargs: false,
-    unsafe_methods: true,
-    unsafe_comps: true,
-    pure_getters: true,
-    hoist_funs: true,
-    lhs_constants: false,
-  },
-  format: { quote_style: 2 },
-});
-const { code: bare, error } = uglify.minify(once.code, {
-  toplevel: true,
-  compress: {
-    passes: 6,
-    keep_fargs: false,
-    unsafe_comps: true,
-    pure_getters: true,
-    hoist_funs: true,
-    join_vars: false,
-    evaluate: false,
-    strings: false,
-    comparisons: false,
-  },
-  output: { quote_style: 2 },
-});
-if (error) throw error;
-// Both take the bundle out of its function, as whose variables they may then shorten; on a page these would be everybody's.
-const code = `(()=>{${bare.replace(/;$/, '')}})()`;
+/** The code of a build and the graph of its modules. */
+async function bundle(without) {
+  const flags = FEATURES.map((name) => [`FEATURE_${name.toUpperCase()}`, String(!without.includes(name))]);
+  const { outputFiles, metafile } = await build({
+    entryPoints: [here('src/index.js')],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: 'iife',
+    target: 'es2021',
+    charset: 'utf8',
+    legalComments: 'none',
+    tsconfigRaw: {},
+    define: { SCRIPT_VERSION: JSON.stringify(version), ...Object.fromEntries(flags) },
+  });
+  const { code } = await minify(outputFiles[0].text, { ecma: 2020, compress: COMPRESS });
+  return { code, metafile };
+}
 
-// The collector puts the tenant's configuration in the place of this one text.
-const places = code.split('"__CONFIG__"').length - 1;
-if (places !== 1) throw new Error(`${FILE} has "__CONFIG__" ${places} times, not once`);
+/** Why a build may not be used, sentence by sentence. */
+function* faults({ code, metafile }, gzip, limit) {
+  const cycle = findCycle(metafile.inputs);
+  if (cycle) yield `circular import: ${cycle.join(' -> ')}`;
+  const places = code.split(PLACE).length - 1;
+  if (places !== 1) yield `${PLACE} is in it ${places} times, not once`;
+  if (gzip > limit) yield `${gzip - limit} bytes over the limit`;
+}
 
-await mkdir(here('dist'), { recursive: true });
-await writeFile(here(FILE), code);
-const gzip = gzipSync(code, { level: 9 }).length;
-console.log(`${FILE} ${Buffer.byteLength(code)} bytes, ${gzip} bytes gzip (limit ${MAX_GZIP_BYTES})`);
-if (gzip > MAX_GZIP_BYTES) {
-  console.error(`${FILE} is ${gzip - MAX_GZIP_BYTES} bytes over the limit`);
-  process.exitCode = 1;
+await rm(here('dist'), { recursive: true, force: true }); // no build of before beside those of now
+await mkdir(here('dist'));
+for (const [file, { without, limit }] of Object.entries(BUILDS)) {
+  const built = await bundle(without);
+  await writeFile(here(`dist/${file}`), built.code);
+  const gzip = gzipSync(built.code, { level: 9 }).length;
+  console.log(`dist/${file} ${Buffer.byteLength(built.code)} bytes, ${gzip} bytes gzip (limit ${limit})`);
+  for (const fault of faults(built, gzip, limit)) {
+    console.error(`dist/${file}: ${fault}`);
+    process.exitCode = 1;
+  }
 }

@@ -121,10 +121,12 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _programs(settings: Settings) -> Iterator[Finding]:
-    if settings.script_file.exists():
-        yield Finding("ok", "Script", f"built, {settings.script_file.stat().st_size} bytes")
+    script = settings.script_file
+    if script.exists():
+        others = len(list(script.parent.glob(f"{script.stem}.*{script.suffix}")))
+        yield Finding("ok", "Script", f"built, {script.stat().st_size} bytes; {others} builds with fewer features")
     else:
-        yield Finding("wrong", "Script", f"{settings.script_file} is not there", "Build it: `make up` does.")
+        yield Finding("wrong", "Script", f"{script} is not there", "Build it: `make up` does.")
     node = Path(sys.executable).parent / "node"
     if node.exists() or shutil.which("node"):
         yield Finding("ok", "Node.js", "there, for building the script")

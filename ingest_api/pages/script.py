@@ -1,4 +1,4 @@
-"""The tracking script with what the tenant chose, compressed once and served from memory."""
+"""The tracking script that the tenant's settings need, with these in it, compressed once and served from memory."""
 
 import asyncio
 import gzip
@@ -19,6 +19,7 @@ from ingest_api.pages.requests import PageRequests
 
 CACHE_SECONDS = 3600  # how long a page may run the previous script after an upgrade
 MAX_VARIANTS = 1024
+WHOLE = ""
 CONFIGURATION = b'"__CONFIG__"'
 """What the built script holds in the place of the tenant's choices, and goes on with where no tenant is known."""
 
@@ -33,15 +34,16 @@ class Variants(NamedTuple):
 class Script:
     """ASGI endpoint of the script: `GET` and `HEAD`, readable by any page: what it says of a tenant is no secret.
 
-    A file that is built or replaced later is picked up at the next request.
+    `file` is the whole script. The builds with fewer features (`tracking/build.mjs`) are beside it, and a tenant that
+    needs no more gets one of these; where there is none it gets the whole one. A file that is built or replaced later is
+    picked up at the next request.
     """
 
     def __init__(self, file: Path, pages: PageRequests) -> None:
         self._file = file
         self._pages = pages
         self._variants: dict[tuple[bytes, bytes], Variants] = {}
-        self._modified = -1
-        self._content = b""
+        self._files: dict[str, tuple[int, bytes]] = {}
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Serve one request."""
@@ -50,8 +52,8 @@ class Script:
             await send_response(send, problem_response(problem, [(b"allow", b"GET, HEAD")]))
             return
         headers = dict(scope["headers"])
-        configured = await self._configuration(scope, headers)
-        content = self._read()
+        missing, configured = await self._choice(scope, headers)
+        content = self._read(missing) or self._read(WHOLE)
         if not content:
             detail = "The tracking script has not been built; run `npm --prefix tracking run build`."
             await send_response(send, problem_response(Problem(NOT_FOUND, detail), []))
@@ -74,22 +76,23 @@ class Script:
         body = variants.by_encoding[encoding]
         await send_response(send, raw_response(200, body, b"text/javascript; charset=utf-8", shared))
 
-    async def _configuration(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
+    async def _choice(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, bytes]:
         try:
             tenant, host = await self._pages.find_tenant(peer_of(scope), headers)
         except Problem:  # no such tenant, or none known yet: the script keeps what it collects and sends it later
-            return CONFIGURATION
-        return configuration(tenant, host)
+            return WHOLE, CONFIGURATION
+        return choice(tenant, host)
 
-    def _read(self) -> bytes:
-        """The file as it is now, empty when it is not there."""
+    def _read(self, missing: str) -> bytes:
+        """The build without the features that `missing` names, as its file is now; empty when it is not there."""
+        file = self._file.with_suffix(missing + self._file.suffix)
         try:
-            modified = self._file.stat().st_mtime_ns
-            if self._modified != modified:
-                self._content, self._modified = self._file.read_bytes(), modified
+            modified = file.stat().st_mtime_ns
+            if self._files.get(missing, (-1, b""))[0] != modified:
+                self._files[missing] = (modified, file.read_bytes())
         except OSError:
             return b""
-        return self._content
+        return self._files[missing][1]
 
     async def _encoded(self, content: bytes, configured: bytes) -> Variants:
         variants = self._variants.get((content, configured))
@@ -113,10 +116,16 @@ def variants_of(content: bytes) -> Variants:
 
 
 @lru_cache(maxsize=4096)
-def configuration(tenant: Tenant, host: str) -> bytes:
-    """What the script is told: the tenant's consent default, and the hosts that links may take a visitor to."""
+def choice(tenant: Tenant, host: str) -> tuple[str, bytes]:
+    """What the build's name says is missing, and the settings in the script.
+
+    The settings are the tenant's consent default, and its other hosts, to which links may take a visitor. Without
+    other hosts there is no hand-over, and without Chatwoot no bridge to its widget.
+    """
     sites = {urlsplit(origin).hostname or "" for origin in tenant.origins} | tenant.hosts
-    return encode({"consent": tenant.consent_default, "link": " ".join(sorted(sites - {host, ""}))})
+    others = sorted(sites - {host, ""})
+    missing = ("" if tenant.has_chatwoot else ".no-chat") + ("" if others else ".no-handover")
+    return missing, encode({"consent": tenant.consent_default, "link": " ".join(others)})
 
 
 def chosen_encoding(accepted: bytes) -> bytes:

@@ -1,22 +1,26 @@
-/** What the tenant and the page said about the script; the tag's attributes win. Read as the script runs. */
-import { quietly } from './text.js';
+/** The settings of the tenant and of the page's tag, which override the tenant's. Read while the script runs. */
+import { quietly } from './quietly.js';
 
 const tag = /** @type {HTMLScriptElement | null} */ (document.currentScript);
 
-/** The collector puts the tenant's settings here as it serves the script. @type {Record<string, any>} */
-const settings = { .../** @type {any} */ ('__CONFIG__'), ...tag?.dataset };
+/** The collector replaces this text by an object, the tenant's settings. A text adds nothing that is read below. */
+const tenantSettings = /** @type {any} */ ('__CONFIG__');
+
+/** @type {Record<string, any>} */
+const settings = { ...tenantSettings, ...tag?.dataset };
 
 export const {
-  /** what holds until the visitor decides: `granted`, `wait`, or `denied` (and anything misspelt) */
+  /** The state until the visitor decides: `granted`, `wait`, or `denied`, which any other word means as well. */
   consent = 'granted',
-  /** `off`: the chat widget is told nothing */
+  /** `off`: the script does not use the chat widget. */
   chatwoot,
-  /** `off`: page views are counted only when the page says so */
+  /** `off`: the page counts its views itself. */
   pages,
-  /** hosts of the tenant's other sites, which links carry the visitor's id to */
+  /** Hosts of the tenant's other sites, separated by commas or spaces. */
   link = '',
 } = settings;
 
-/** Where events are sent: the script's own address without `.js`, unless the tag says otherwise. */
+/** Where events are posted: `data-endpoint`, or the address of the script without `.js`. */
 export const collector =
-  quietly(() => new URL(settings.endpoint || /** @type {any} */ (tag).src.replace(/\.js\b.*/, ''), location.href).href) || '/t';
+  quietly(() => new URL(settings.endpoint || /** @type {HTMLScriptElement} */ (tag).src.replace(/\.js\b.*/, ''), location.href).href) ||
+  '/t';

@@ -1,46 +1,58 @@
-/** What the visitor allowed. A decision is kept; without one, the page's default holds. */
+/** What the visitor allows. A decision is kept; without one the page's default holds. */
 import { consent } from './config.js';
-import { keep, pack, unpack } from './storage.js';
-import { clock, cut, json, parse } from './text.js';
+import { readRecord, saveRecord } from './storage.js';
+import { timestamp, toJson, truncate } from './text.js';
+
+const RECORD = '_elc';
+/** JSON of an object with booleans and nothing else. */
+const BOOLEANS = /^{("[^"]+":(true|false),?)+}$/;
 
 /**
  * @typedef {object} Decision
  * @property {Record<string, boolean>} purposes
- * @property {string} basis `granted`, `wait` and `denied` are the page's default, not yet the visitor's word
+ * @property {string} basis `granted`, `wait` and `denied` are the page's default; any other is the visitor's decision
  * @property {string} [policy_version]
  * @property {string} [at] when the visitor decided
  */
 
-/** @param {string} [word] */
-const both = (word) => ({ analytics: word === 'granted', marketing: word === 'granted' });
+/** @param {boolean} isAllowed */
+const everyPurpose = (isAllowed) => ({ analytics: isAllowed, marketing: isAllowed });
 
 /** @type {Decision} */
-let decision = { purposes: both(consent), basis: consent, ...unpack('_elc') };
+let decision = { purposes: everyPurpose(consent === 'granted'), basis: consent, ...readRecord(RECORD) };
 
 /**
- * Throws, and nothing is decided, for anything else: a word misspelt may not withdraw what the visitor granted.
- * @param {any} purposes `'granted'`, `'denied'`, or purposes one by one, true or false; those not named stay.
- *   As JSON that is an object with nothing else in it; no purpose has a colon in its name.
+ * The purposes in the argument of a `consent` call. Throws for anything but the two words and an object of booleans.
+ * @param {any} given
+ * @returns {Record<string, boolean>}
+ */
+function readPurposes(given) {
+  const isWord = given === 'granted' || given === 'denied';
+  const text = toJson(isWord ? everyPurpose(given === 'granted') : given);
+  if (!BOOLEANS.test(text)) throw new TypeError();
+  return JSON.parse(text);
+}
+
+/**
+ * Throws and changes nothing for a call that is no decision: a misspelt word must not withdraw a consent.
+ * @param {any} given `'granted'`, `'denied'`, or purposes with true or false; a purpose not named stays as it was
  * @param {{basis?: string, policy_version?: string}} [detail]
  */
-export function decide(purposes, detail) {
+export function decide(given, detail) {
   decision = {
-    purposes: {
-      ...decision.purposes,
-      ...parse(/** @type {any} */ (/^{([^:]+:(true|false).)+$/.exec(json({ granted: both('granted'), denied: both() }[/** @type {'denied'} */ (purposes)] || purposes)))[0]),
-    },
+    purposes: { ...decision.purposes, ...readPurposes(given) },
     basis: detail?.basis || 'consent',
-    policy_version: cut(detail?.policy_version),
-    at: clock(),
+    policy_version: truncate(detail?.policy_version),
+    at: timestamp(),
   };
-  keep('_elc', pack(decision), true);
+  saveRecord(RECORD, decision, true);
 }
 
 export const allowsAnalytics = () => decision.purposes.analytics === true;
 export const allowsMarketing = () => decision.purposes.marketing === true;
 
-/** Whether the visitor has still to decide, and nothing may be stored or sent until then. */
-export const isWaiting = () => decision.basis === 'wait';
+/** Whether nothing may be stored or sent until the visitor decides. */
+export const isUndecided = () => decision.basis === 'wait';
 
-/** None where the page never asked: all is allowed, and the tenant's default holds. */
+/** The `consent` of an event; undefined where the page does not ask, as the tenant's default holds there. */
 export const consentOfEvent = () => (decision.basis === 'granted' ? undefined : decision);

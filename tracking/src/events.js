@@ -1,67 +1,92 @@
-/** An event from what happened to the queue: with ids, page, arrivals, and what consent leaves of them. */
-import { syncChatwoot } from './chatwoot.js';
-import { allowsAnalytics, consentOfEvent, isWaiting } from './consent.js';
-import { fillFields } from './fields.js';
-import { visitNow } from './identity.js';
-import { introduced } from './introduction.js';
-import { pageReferrer } from './pages.js';
-import { entries, push, remove, save } from './queue.js';
-import { clock, cut, json, parse, quietly, uuid7 } from './text.js';
-import { currentTouch, permitted } from './touch.js';
+/** Makes an event of what happened, with ids, page and arrivals, and queues what consent leaves of it. */
+import { asAllowed } from './campaign.js';
+import { allowsAnalytics, consentOfEvent, isUndecided } from './consent.js';
+import { currentVisit } from './identity.js';
+import { uuidV7 } from './ids.js';
+import { quietly } from './quietly.js';
+import { entries, push, remove } from './queue.js';
+import { timestamp, toJson, truncate } from './text.js';
+import { currentTouch } from './touch.js';
 import { flush } from './transport.js';
-import { know } from './user.js';
+import { pageReferrer } from './view.js';
 
 /** @typedef {import('./queue.js').Event} Event */
-/** @typedef {import('./user.js').User} User */
+/** @typedef {{email?: string, phone?: string, name?: string, external_id?: string}} User */
 
-/** @type {Event[]} what happened before the visitor decided on consent; lost with the page, as agreed */
+const MAX_PROPERTIES_CHARACTERS = 40000;
+/** Sent whatever the visitor allows: they asked for it, or it is their decision. */
+const ALWAYS_SENT = ['form_submit', 'identify', 'consent'];
+
+/** @type {Event[]} what happened before the visitor decided; it is lost with the page */
 let held = [];
+const HAS_LISTENERS = FEATURE_ATTENTION || FEATURE_CHAT || FEATURE_FIELDS || FEATURE_USER;
+/** @type {((name: string, user?: User) => void)[]} */
+const listeners = [];
 
-/** Sent whatever `analytics` says: the visitor asked for it themself, or it is the decision. @param {Event} event */
-const isOwed = ({ name }) => /^(form_submit|identify|consent)$/.test(name);
-
-/** @param {string} name @param {object} [properties] @param {User} [said] what the visitor said of themself */
-export const record = (name, properties, said) =>
-  quietly(() => {
-    admit({
-      event_id: uuid7(),
-      name,
-      ...visitNow(),
-      occurred_at: clock(),
-      page: {
-        url: cut(location.href, 4096),
-        title: cut(document.title),
-        referrer: cut(pageReferrer()),
-        query: cut(location.search).slice(1),
-      },
-      touch: currentTouch(),
-      context: {
-        language: navigator.language,
-        time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-        screen: screen.width + 'x' + screen.height,
-        viewport: innerWidth + 'x' + innerHeight,
-        script_version: SCRIPT_VERSION,
-      },
-      user: said && know(said),
-      // The page's own may be too many, a circle, or no object: the event goes without them.
-      properties: quietly(() => parse(/** @type {any} */ (/^{[^]{0,39999}$/.exec(json(properties)))[0])) || {},
-    });
-    introduced.then(syncChatwoot);
-    fillFields();
-  });
-
-/** Queue an event as far as the visitor allows; hold it while they have not said. @param {Event} event */
-function admit(event) {
-  if (allowsAnalytics() || isOwed(event)) {
-    push({ ...permitted(event), consent: consentOfEvent() });
-    flush();
-  } else if (isWaiting()) held.push(event);
+/** Call back after each event was queued or held. @param {(name: string, user?: User) => void} listener */
+export function onEvent(listener) {
+  listeners.push(listener);
 }
 
-/** The visitor decided: what waited goes, as far as they allow. */
-export function review() {
-  for (const event of held.splice(0).concat(entries().map(([, event]) => event))) {
+/** The page's own properties; none when they are too large, a circle, or no object. @param {unknown} given */
+function readProperties(given) {
+  const text = quietly(() => toJson(given)) || '';
+  return text.startsWith('{') && text.length <= MAX_PROPERTIES_CHARACTERS ? JSON.parse(text) : {};
+}
+
+const page = () => ({
+  url: truncate(location.href, 4096),
+  title: truncate(document.title),
+  referrer: truncate(pageReferrer()),
+  query: truncate(location.search).slice(1),
+});
+
+const context = () => ({
+  language: navigator.language,
+  time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  screen: `${screen.width}x${screen.height}`,
+  viewport: `${innerWidth}x${innerHeight}`,
+  script_version: SCRIPT_VERSION,
+});
+
+/**
+ * @param {string} name
+ * @param {object} [properties]
+ * @param {User} [user] what the visitor said about themself
+ */
+export function record(name, properties, user) {
+  quietly(() =>
+    enqueue({
+      event_id: uuidV7(),
+      name,
+      ...currentVisit(),
+      occurred_at: timestamp(),
+      page: page(),
+      touch: currentTouch(),
+      context: FEATURE_CONTEXT ? context() : undefined,
+      user,
+      properties: readProperties(properties),
+    }),
+  );
+  if (HAS_LISTENERS) for (const listener of listeners) quietly(() => listener(name, user));
+}
+
+/** Queue an event as far as the visitor allows; hold it while they have not decided. @param {Event} event */
+function enqueue(event) {
+  if (allowsAnalytics() || ALWAYS_SENT.includes(event.name)) {
+    push({ ...asAllowed(event), consent: consentOfEvent() });
+    flush();
+  } else if (isUndecided()) {
+    held.push(event);
+  }
+}
+
+/** Apply the visitor's decision to what is held and to what is queued. */
+export function reviewEvents() {
+  const events = [...held, ...entries().map(([, event]) => event)];
+  held = [];
+  for (const event of events) {
     remove(event);
-    admit(event);
+    enqueue(event);
   }
 }

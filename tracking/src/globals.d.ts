@@ -1,2 +1,16 @@
-/** The version in package.json, put in by the build. */
+/** Constants that the build puts in. */
+
+/** The version in package.json. */
 declare const SCRIPT_VERSION: string;
+
+// Whether the build has a feature; code of a feature that it does not have is removed.
+declare const FEATURE_AD_COOKIES: boolean;
+declare const FEATURE_ATTENTION: boolean;
+declare const FEATURE_CHAT: boolean;
+declare const FEATURE_COLLECTOR_ID: boolean;
+declare const FEATURE_CONTEXT: boolean;
+declare const FEATURE_FIELDS: boolean;
+declare const FEATURE_HANDOVER: boolean;
+declare const FEATURE_SITES: boolean;
+declare const FEATURE_USER: boolean;
+declare const FEATURE_BEACON: boolean;

@@ -1,37 +1,46 @@
-/** Who the visitor is, as a pseudonym, and which visit this is: `tracking_id` and the session, in one record. */
+/** The visitor's pseudonym and the visit, `tracking_id` and `session_id`, in one record. */
 import { allowsAnalytics } from './consent.js';
-import { keep, pack, unpack } from './storage.js';
-import { now, uuid7 } from './text.js';
+import { uuidV7 } from './ids.js';
+import { readRecord, saveRecord } from './storage.js';
+
+const RECORD = '_el';
+const IDLE_MS = 30 * 60 * 1000;
+const MAX_SESSION_MS = 24 * 3600 * 1000;
 
 /**
  * @typedef {object} Visit
  * @property {string} tracking_id
  * @property {string} session_id
+ * @property {number} started when the session began, ms
  * @property {number} active the last sign of life, ms
- * @property {number} [due] when the collector is to be asked for the id, ms
- * @property {boolean} [reset] the collector's cookie is another visitor's, and has still to be replaced
+ * @property {number} [due] when to ask the collector for the id, ms
+ * @property {boolean} [reset] the collector's cookie belongs to the visitor before, and has still to be replaced
  */
 
 /** @returns {Visit} */
-export const read = () => unpack('_el');
+export const readVisit = () => readRecord(RECORD);
 
-/** Whether the visitor has been idle for 30 min, or the session has lasted 24 h: its id begins with its time. @param {Visit} [visit] */
-export const isSessionOver = ({ active, session_id } = read()) =>
-  !(now() - active < 18e5 && now() - parseInt(session_id?.replace('-', ''), 16) < 864e5);
-
-/** Whether the collector is to be asked who the visitor is. */
-export const isDue = () => !(now() < /** @type {number} */ (read().due));
+/** Whether the visitor was idle for 30 min, or the session is 24 h old, or there is none. @param {Visit} [visit] */
+export function isSessionOver({ active, started } = readVisit()) {
+  const now = Date.now();
+  const isRunning = now - active < IDLE_MS && now - started < MAX_SESSION_MS; // not so when a time is missing
+  return !isRunning;
+}
 
 /**
- * The ids of the visit now, which is marked active. Read anew each time: another tab may have moved it on.
- * @param {Partial<Visit>} [changes] what is known better; with `active: 0` a session opens whatever the clock says
+ * The ids of the visit, which is marked active. It is read anew each time: another tab may have changed it.
+ * @param {Partial<Visit> | false} [changes] with `active: 0` a session opens whatever the clock says
  */
-export function visitNow(changes) {
-  const visit = { ...read(), ...changes };
-  visit.tracking_id ||= uuid7();
-  if (isSessionOver(visit)) visit.session_id = uuid7();
-  visit.active = now();
-  keep('_el', pack(visit), allowsAnalytics());
+export function currentVisit(changes) {
+  const visit = { ...readVisit(), ...changes };
+  visit.tracking_id ||= uuidV7();
+  const now = Date.now();
+  if (isSessionOver(visit)) {
+    visit.session_id = uuidV7();
+    visit.started = now;
+  }
+  visit.active = now;
+  saveRecord(RECORD, visit, allowsAnalytics());
   const { tracking_id, session_id } = visit;
   return { tracking_id, session_id };
 }

@@ -1,49 +1,59 @@
 /**
- * Events that the collector has not acknowledged, one localStorage entry each, so that tabs never overwrite each other's.
+ * Events that the collector has not acknowledged: one localStorage entry each, so that two tabs never overwrite each other.
  *
- * An entry says until when somebody is busy sending it; afterwards any page of the site may. Without localStorage the
- * events live as long as the page.
+ * An entry says until when a page is busy sending it; afterwards any page of the site may. Without localStorage events live as
+ * long as the page.
  */
+import { quietly } from './quietly.js';
 import { local } from './storage.js';
-import { json, parse, quietly } from './text.js';
+import { toJson } from './text.js';
 
 /** @typedef {{event_id: string, name: string, tracking_id: string} & Record<string, any>} Event */
+/** @typedef {[busyUntil: number, event: Event]} Entry */
 
 const KEY = '_elq.';
-/** localStorage, and what it would not take, as it is full or blocked. */
-const boxes = [local, {}];
+const MAX_EVENTS = 100;
+const MAX_CHARACTERS = 130000; // 256 KB: browsers keep two bytes a character
+/** Events that are dropped last when there is no room. */
+const LEADS = ['form_submit', 'identify', 'chat_start', 'conversion', 'consent'];
 
-/** Whether an event is worth more than the rest when room runs out: chats, conversions, consent, forms sent, identities. @param {Event} event */
-export const isLead = ({ name }) => /^(form_submit|identify|con|chat_)/.test(name);
+/** @type {Record<string, string>[]} localStorage, and this page's memory for what it does not take */
+const stores = [local, {}];
 
-/** Every event of this site in this browser, oldest first, with the time until which it is taken. @returns {[busyUntil: number, event: Event][]} */
-export const entries = () =>
-  boxes
-    .flatMap((box) =>
-      Object.keys(box)
-        .sort()
-        .map((key) => key.startsWith(KEY) && quietly(() => parse(box[key]))),
-    )
+/** @param {Record<string, string>} store @returns {Entry[]} oldest first: the ids sort by time */
+const entriesOf = (store) =>
+  Object.keys(store)
+    .filter((key) => key.startsWith(KEY))
+    .sort()
+    .map((key) => quietly(() => JSON.parse(store[key])))
     .filter((entry) => entry?.[1]);
 
-/** @param {Event} event @param {number} [busyUntil] */
+/** Every event of this site in this browser, oldest first. */
+export const entries = () => stores.flatMap(entriesOf);
+
+/** @param {Event} event @param {number} [busyUntil] ms */
 export function save(event, busyUntil = 0) {
-  boxes.some((box) => quietly(() => (box[KEY + event.event_id] = json([busyUntil, event]))));
+  const text = toJson([busyUntil, event]);
+  for (const store of stores) {
+    if (quietly(() => (store[KEY + event.event_id] = text))) return;
+  }
 }
 
 /** @param {Event} event */
-export const remove = ({ event_id }) => boxes.forEach((box) => delete box[KEY + event_id]);
+export function remove({ event_id }) {
+  for (const store of stores) delete store[KEY + event_id];
+}
 
-/**
- * Keep an event until it is acknowledged. Past 100 events or 256 KB (browsers keep two bytes a character) the oldest go,
- * leads last.
- * @param {Event} event
- */
+/** Keep an event until it is acknowledged. When there is no room the oldest events go, leads last. @param {Event} event */
 export function push(event) {
   save(event);
-  let chars = 0;
+  const isLead = (/** @type {Entry} */ [, { name }]) => Number(LEADS.includes(name));
+  let characters = 0;
   entries()
     .reverse()
-    .sort(([, a], [, b]) => /** @type {any} */ (isLead(b)) - /** @type {any} */ (isLead(a)))
-    .forEach(([, event], i) => ((chars += json(event).length) > 130000 || i > 99) && remove(event));
+    .sort((a, b) => isLead(b) - isLead(a))
+    .forEach(([, kept], i) => {
+      characters += toJson(kept).length;
+      if (i >= MAX_EVENTS || characters > MAX_CHARACTERS) remove(kept);
+    });
 }

@@ -1,56 +1,77 @@
-/** Small records kept twice, as a cookie shared by the site's subdomains and in localStorage, each repairing the other. */
-import { json, parse, quietly } from './text.js';
+/** Small records kept twice, in a cookie that the site's subdomains share and in localStorage; each repairs the other. */
+import { quietly } from './quietly.js';
+import { toJson } from './text.js';
 
-/** @type {Record<string, string>} what this page knows, also when the browser keeps nothing */
-export const memory = {};
-/** @type {Record<string, string>} what the browser keeps; throws when it is full */
+const COOKIE_SECONDS = 395 * 24 * 3600; // browsers cut at 400 days
+const MAX_COOKIE_CHARACTERS = 3800; // browsers refuse 4096 bytes, name and attributes included
+const TRIAL = '_el0';
+
+/** @type {Record<string, string>} what this page knows, also where the browser keeps nothing */
+const memory = {};
+/** @type {Record<string, string>} what the browser keeps; writing throws when it is full */
 export const local = quietly(() => localStorage) || memory;
+
 /** @type {string | undefined} */
 let domain;
 
 /** @param {string} name */
-export const readCookie = (name) => quietly(() => ('; ' + document.cookie).split('; ' + name + '=')[1].split(';')[0]) || '';
+export function readCookie(name) {
+  const cookies = quietly(() => `; ${document.cookie}`) || '';
+  return cookies.split(`; ${name}=`)[1]?.split(';')[0] || '';
+}
 
-/** @param {string} name @param {string} value @param {number} maxAge seconds @param {string} on */
-const writeCookie = (name, value, maxAge, on) =>
+/** @param {string} name @param {string} value @param {number} maxAgeSeconds 0 removes it @param {string} onDomain */
+function writeCookie(name, value, maxAgeSeconds, onDomain) {
+  const secure = isSecureContext ? ';secure' : '';
   quietly(() => {
-    document.cookie = name + '=' + value + ';path=/;max-age=' + maxAge + ';samesite=lax;domain=' + on + (isSecureContext ? ';secure' : '');
+    document.cookie = `${name}=${value};path=/;max-age=${maxAgeSeconds};samesite=lax;domain=${onDomain}${secure}`;
   });
+}
+
+/** Whether the browser lets this page set a cookie on a domain. @param {string} candidate */
+function isAccepted(candidate) {
+  writeCookie(TRIAL, '1', 9, candidate);
+  if (!readCookie(TRIAL)) return false; // and none is to be removed: Firefox would warn the page's owner once more
+  writeCookie(TRIAL, '', 0, candidate);
+  return true;
+}
 
 /**
- * The widest domain the browser lets this page set a cookie on, found by trying, as it knows the public suffixes. An
- * address as a domain is accepted, and means the host. Empty where cookies are blocked.
+ * The widest domain on which this page may set a cookie; empty where cookies are blocked. It is found by trying, as
+ * only the browser knows the public suffixes. It takes an IP address as a domain, which then means this host alone.
  */
-export const cookieDomain = () =>
+const cookieDomain = () =>
   (domain ??=
     location.hostname
       .split('.')
-      .map((_, i, labels) => labels.slice(~i).join('.'))
-      .find((candidate) => {
-        writeCookie('_el0', '1', 9, candidate);
-        // Not taken, there is none to remove, and Firefox would complain to the page's owner once more.
-        return readCookie('_el0') && (writeCookie('_el0', '', 0, candidate), true);
-      }) || '');
+      .map((_, i, labels) => labels.slice(-1 - i).join('.'))
+      .find(isAccepted) || '');
+
+/** Whether a host is a domain or below it. @param {string} hostname @param {string} ofDomain */
+export const isWithin = (hostname, ofDomain) => ('.' + hostname).endsWith('.' + ofDomain);
+
+/** Whether pages of a host read the cookies of this one. @param {string} hostname */
+export const sharesCookies = (hostname) => isWithin(hostname, cookieDomain() || location.hostname);
 
 /**
- * Keep a record in memory, and in the browser when `lasting`; else take it out of the browser.
+ * Keep a record in memory, and in the browser when `isLasting`; otherwise remove it from the browser.
  * @param {string} name
- * @param {string} value only characters that a cookie may hold
- * @param {boolean} lasting
+ * @param {unknown} value
+ * @param {boolean} isLasting
  */
-export function keep(name, value, lasting) {
-  quietly(() => (lasting ? (local[name] = value) : delete local[name]));
-  memory[name] = value; // after it: they may be one
-  // 395 days, as browsers cut at 400. They refuse 4096 bytes with name and attributes: a record too large lives in
-  // localStorage alone, and no old cookie may hide it.
-  writeCookie(name, value, lasting && value.length < 3800 ? 34128000 : 0, cookieDomain());
+export function saveRecord(name, value, isLasting) {
+  const text = encodeURIComponent(toJson(value));
+  quietly(() => (isLasting ? (local[name] = text) : delete local[name]));
+  memory[name] = text; // after the line above: where storage is blocked both are one object
+  // A record too large for a cookie is in localStorage alone; its old cookie is removed, as it would be read first.
+  const isCookie = isLasting && text.length < MAX_COOKIE_CHARACTERS;
+  writeCookie(name, text, isCookie ? COOKIE_SECONDS : 0, cookieDomain());
 }
 
-/** @param {unknown} value as text that a cookie may hold */
-export const pack = (value) => encodeURIComponent(json(value));
-
 /**
- * The record, wherever it survived. The cookie wins: other subdomains write it too.
- * @param {string} name @returns {any} empty for what `pack` did not write
+ * A record, from the cookie first, as other subdomains write it too. Empty when there is none that can be read.
+ * @param {string} name
+ * @returns {any}
  */
-export const unpack = (name) => quietly(() => parse(decodeURIComponent(readCookie(name) || local[name] || memory[name]))) || {};
+export const readRecord = (name) =>
+  quietly(() => JSON.parse(decodeURIComponent(readCookie(name) || local[name] || memory[name]))) || {};

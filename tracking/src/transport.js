@@ -1,75 +1,107 @@
-/** Sends what the queue holds: at once, again after a failure worth it, and the rest when the page goes. */
+/** Sends the queue: at once, again after a failure that may pass, and whatever is left when the page goes. */
 import { collector } from './config.js';
-import { introduced } from './introduction.js';
-import { post } from './post.js';
+import { listen, quietly } from './quietly.js';
 import { entries, remove, save } from './queue.js';
-import { clock, json, now, on, quietly, random } from './text.js';
+import { post } from './request.js';
+import { timestamp, toJson } from './text.js';
+
+/** @typedef {import('./queue.js').Event} Event */
 
 const MAX_EVENTS = 10;
+const BUSY_MS = 15000; // longer than a request may take
+const TAKEOVER_SPREAD_MS = 9000; // not all pages take over the events of a closed one at the same moment
+const NEXT_LOOK_MS = 500;
 
 let failures = 0;
-let notBefore = 0;
+let pausedUntil = 0;
 let isSending = false;
 /** @type {ReturnType<typeof setTimeout>} */
 let timer;
+/** @type {Promise<unknown> | undefined} */
+let held;
 
-/** Try again some time after so many ms: not all tabs at the same moment. @param {number} ms */
-function later(ms) {
-  timer = setTimeout(flush, ms + random() * 999);
+/** Send nothing until a promise resolves, unless the page goes. @param {Promise<unknown>} promise which never rejects */
+export function holdUntil(promise) {
+  held = promise;
+}
+
+/** Not all tabs at the same moment. @param {number} ms */
+function flushLater(ms) {
+  timer = setTimeout(flush, ms + Math.random() * 999);
 }
 
 export function startTransport() {
-  // The page may go: a second request takes what waits for the first. Phones may fire the second alone.
-  on('pagehide visibilitychange', () => {
+  // The page may go: a second request takes what waits for the first. Phones may fire the second event alone.
+  listen(['pagehide', 'visibilitychange'], () => {
     isSending = false;
     flush(true);
   });
-  on('online', () => later((notBefore = 0)));
-  later(500); // what earlier pages left behind
+  listen(['online'], () => {
+    pausedUntil = 0;
+    flushLater(0);
+  });
+  flushLater(NEXT_LOOK_MS); // what earlier pages left behind
 }
 
 /**
  * Send everything that is due, one request after the other. Never rejects.
  *
- * An event stays in the queue until it is answered. The answer to a request that the page did not survive is never known:
- * the next page sends again, and behind the collector the repetition is dropped by event_id.
- * @param {boolean} [isLeaving]
+ * An event stays in the queue until its request is answered. The answer to a request that the page did not survive is never
+ * known: the next page sends the event again, and the warehouse drops the repetition by event_id.
+ * @param {boolean} [isLeaving] the page goes, and its `await` may never return
  */
 export async function flush(isLeaving) {
   if (isSending) return;
   isSending = true;
   clearTimeout(timer);
-  if (!isLeaving) await introduced; // a page that goes has no more turns to wait for
-  while (notBefore <= now()) {
-    const events = entries()
-      .filter(([busyUntil]) => busyUntil < now() - random() * 9000) // not all pages take over what one left at the same moment
-      .slice(0, MAX_EVENTS)
-      .map(([, event]) => event);
-    if (!events[0]) break;
-    const busyUntil = now() + 15000; // longer than a request may take
-    events.forEach((event) => save(event, busyUntil));
-    const batch = { sent_at: clock(), events };
-    let retryAfter = 0;
-    try {
-      const { status, headers } = await post('', batch);
-      retryAfter = status === 429 || status > 499 ? +/** @type {any} */ (headers.get('Retry-After')) : -1; // -1: accepted, or refused for good
-    } catch {
-      // Offline, blocked by an extension, or too slow; or a page that has no fetch to go with.
-      if (isLeaving) quietly(() => navigator.sendBeacon(collector, json(batch)));
-    }
-    if (retryAfter < 0) {
-      failures = 0;
-      events.forEach(remove);
-    } else {
-      // Up to 1, 2, 4 … 256 s, and from the start again.
-      const pause = 1000 * (retryAfter || 2 ** (failures++ % 9) * random());
-      notBefore = now() + pause;
-      // Not yet: a request fails when its page goes, too, and may have arrived. Then the next page has 15 s to wait.
-      setTimeout(() => {
-        for (const [until, event] of entries()) if (until === busyUntil) save(event);
-      }, pause);
-    }
+  if (FEATURE_COLLECTOR_ID && !isLeaving) await held;
+  while (pausedUntil <= Date.now()) {
+    const events = dueEvents();
+    if (!events.length) break;
+    await sendBatch(events, isLeaving);
   }
   isSending = false;
-  if (entries()[0]) later(500); // to look whether it is time: for ours, or for what another page left
+  if (entries().length) flushLater(NEXT_LOOK_MS);
+}
+
+/** The oldest events that no page is busy with. */
+const dueEvents = () =>
+  entries()
+    .filter(([busyUntil]) => busyUntil < Date.now() - Math.random() * TAKEOVER_SPREAD_MS)
+    .slice(0, MAX_EVENTS)
+    .map(([, event]) => event);
+
+/** @param {Event[]} events @param {boolean} [isLeaving] */
+async function sendBatch(events, isLeaving) {
+  const busyUntil = Date.now() + BUSY_MS;
+  for (const event of events) save(event, busyUntil);
+  const batch = { sent_at: timestamp(), events };
+  let retryAfterSeconds = 0;
+  try {
+    const { status, headers } = await post('', batch);
+    if (status < 500 && status !== 429) {
+      failures = 0;
+      events.forEach(remove); // accepted, or refused for good
+      return;
+    }
+    retryAfterSeconds = Number(headers.get('Retry-After'));
+  } catch {
+    // Offline, blocked by an extension, or too slow; or a page without a `fetch` that works.
+    if (FEATURE_BEACON && isLeaving) quietly(() => navigator.sendBeacon(collector, toJson(batch)));
+  }
+  pause(retryAfterSeconds, busyUntil);
+}
+
+/**
+ * Wait as long as the collector asks, else up to 1, 2, 4 … 256 s and from the start again.
+ * @param {number} retryAfterSeconds 0 or NaN when it does not say
+ * @param {number} busyUntil of the events that failed
+ */
+function pause(retryAfterSeconds, busyUntil) {
+  const seconds = retryAfterSeconds > 0 ? retryAfterSeconds : 2 ** (failures++ % 9) * Math.random();
+  pausedUntil = Date.now() + 1000 * seconds;
+  // The events are free only then: a request also fails when its page goes, and may have arrived all the same.
+  setTimeout(() => {
+    for (const [until, event] of entries()) if (until === busyUntil) save(event);
+  }, 1000 * seconds);
 }

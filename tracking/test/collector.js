@@ -24,6 +24,8 @@ export async function startCollector() {
 class Collector {
   /** Where it listens, on 127.0.0.1. */
   port = 0;
+  /** Where a second collector listens, which serves the smallest build of the script. */
+  smallest_port = 0;
   /** What the Chatwoot of the tenant `prova` checks identities with. */
   chatwoot_hmac_token = '';
   /** Events a minute of the tenant `cheia`. */

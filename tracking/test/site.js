@@ -68,6 +68,8 @@ class Site {
     this.isFirstParty = false;
     /** The collect path: `/t` and, below it, all the rest. */
     this.path = '/t';
+    /** Whether the collector serves the smallest build of the script. */
+    this.isSmallest = false;
     /** Attributes of the script tag on the pages served next. */
     this.attributes = '';
     this.headers = {};
@@ -201,7 +203,8 @@ class Site {
    * none to answer.
    */
   async #pass(request, response, body) {
-    const answer = await askCollector(this.collector.port, request, body).catch((error) => error);
+    const port = this.isSmallest ? this.collector.smallest_port : this.collector.port;
+    const answer = await askCollector(port, request, body).catch((error) => error);
     if (answer instanceof Error) {
       this.refusals.push({ path: request.url, reason: 'unreachable', detail: answer.message });
       return void request.socket.destroy();

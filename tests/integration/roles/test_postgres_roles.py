@@ -40,6 +40,10 @@ READING = {
     "read the chat widget's secrets": ("select secrets from tenants", "collector system app"),
     "read destinations' secrets": ("select secrets from destinations", "deliveries system app"),
     "read where leads go": ("select configuration from destinations", "loader deliveries system app"),
+    "read which products leads go to": (
+        "select kind from destinations where is_enabled",
+        "collector loader deliveries system app",
+    ),
     "read what is delivered": ("select payload from deliveries", "deliveries system app"),
     "read states of deliveries": ("select state, last_error from deliveries", "loader deliveries system app"),
     "read attempts": ("select request, response from delivery_attempts", "deliveries loader system app"),

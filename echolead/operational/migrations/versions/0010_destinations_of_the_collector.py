@@ -1,0 +1,20 @@
+"""The collector may see which products a tenant delivers to: it serves the script that these need."""
+
+from alembic import op
+
+from echolead.operational.provision import COLLECTOR
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """The kind alone: no address, no name, no secret."""
+    op.execute(f"GRANT SELECT (tenant_id, kind, is_enabled) ON destinations TO {COLLECTOR}")
+
+
+def downgrade() -> None:
+    """Take it back."""
+    op.execute(f"REVOKE SELECT (tenant_id, kind, is_enabled) ON destinations FROM {COLLECTOR}")
