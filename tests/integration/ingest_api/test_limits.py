@@ -119,13 +119,13 @@ async def test_events_that_come_while_counts_are_shared_are_shared_the_next_time
         try:
             async with database.transaction():
                 await database.execute("lock table collector_counts in exclusive mode")
-                of.meter(tenant, "").take(40)
+                of.meter(tenant, "").add(40)
                 await until("select count(*) from pg_locks where not granted", is_at_least=1)
-                of.meter(tenant, "").take(50)
+                of.meter(tenant, "").add(50)
             counted = "select sum(events) from collector_counts where subject = %s"
             await until(counted, f"tenant {tenant.tenant_id}", is_at_least=90)
             with pytest.raises(Problem):
-                of.meter(tenant, "").take(11)
+                of.meter(tenant, "").add(11)
         finally:
             sharing.cancel()
             await asyncio.wait([sharing])

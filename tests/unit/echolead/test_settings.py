@@ -29,7 +29,7 @@ def test_a_part_uses_its_own_setting_and_without_one_the_operators(narrow: str, 
     "name",
     [
         "postgres_collector_url", "postgres_api_url", "postgres_loader_url", "postgres_deliveries_url",
-        "nats_setup_url", "nats_collector_url", "nats_loader_url", "nats_checks_url",
+        "nats_setup_url", "nats_collector_url", "nats_loader_url",
         "collector_secret_keys", "destination_secret_keys",
     ],
 )  # fmt: skip

@@ -119,8 +119,8 @@ async def test_a_secret_across_the_end_of_what_is_kept_of_an_answer_is_left_out_
     with pytest.raises(Rejected):
         await calls.ask("create", "POST", "contacts", body={})
 
-    (exchange,) = calls.exchanges
-    assert exchange.response == f"{padding}[redacted]{padding}"[:ANSWER_KEPT_CHARACTERS]
+    (call,) = calls.recorded
+    assert call.response == f"{padding}[redacted]{padding}"[:ANSWER_KEPT_CHARACTERS]
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 422, 500])

@@ -66,8 +66,8 @@ def test_what_a_tenants_limit_refuses_is_not_charged_to_the_address(clock: Clock
     for _ in range(10):
         assert refusal(of, small, "203.0.113.7", 20).kind.name == "too-many-events-a-minute"
         assert refusal(of, other, "203.0.113.7", 20).kind.name == "quota-reached"
-    of.meter(ACME, "203.0.113.7").take(100)
-    of.meter(small, "203.0.113.8").take(10)
+    of.meter(ACME, "203.0.113.7").add(100)
+    of.meter(small, "203.0.113.8").add(10)
 
 
 def test_a_tenants_own_limit_counts_before_the_installations(clock: Clock) -> None:

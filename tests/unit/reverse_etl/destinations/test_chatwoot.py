@@ -269,7 +269,7 @@ async def test_a_bad_phone_number_of_a_contact_that_is_there_is_rejected_and_not
         await chatwoot.deliver(replace(LEAD, phone="11 99999"), remote_id=str(present))
 
     assert refused.value.attributes == ("phone_number",)
-    assert "conflict" not in {exchange.outcome for exchange in chatwoot.calls.exchanges}
+    assert "conflict" not in {call.outcome for call in chatwoot.calls.recorded}
 
 
 async def test_a_lead_of_many_browsers_is_found_by_any_of_them(chatwoot: InProcess) -> None:
