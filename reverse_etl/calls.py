@@ -100,7 +100,7 @@ class Calls:
             raise Unavailable(
                 "Calls are suspended after repeated failures.", retry_after=connection.breaker.seconds_left
             )
-        await connection.pace.take()
+        await connection.pace.acquire()
         started_at, started = datetime.now(UTC), perf_counter()
         status: int | None = None
         text = ""

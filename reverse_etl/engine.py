@@ -198,7 +198,7 @@ class DeliveryEngine:
 
     def _retire(self, key: tuple[str, UUID]) -> None:
         lane = self._lanes.pop(key).lane
-        self._counts.update(self._run(lane.take_counts()).result(CLOSING_SECONDS))
+        self._counts.update(self._run(lane.pop_counts()).result(CLOSING_SECONDS))
         self._run(lane.close()).result(CLOSING_SECONDS)
 
     def _open_lane(self, row: DestinationRow) -> None:
@@ -244,7 +244,7 @@ class DeliveryEngine:
 
     def _outcome(self) -> Deliveries:
         for running in self._lanes.values():
-            self._counts.update(self._run(running.lane.take_counts()).result(CLOSING_SECONDS))
+            self._counts.update(self._run(running.lane.pop_counts()).result(CLOSING_SECONDS))
         counts, self._counts = self._counts, Counter()
         return Deliveries(**{field.name: counts[field.name] for field in fields(Deliveries)})
 

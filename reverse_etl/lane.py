@@ -87,7 +87,7 @@ class Lane:
             await asyncio.gather(*working, return_exceptions=True)
             raise
 
-    async def take_counts(self) -> Counter[str]:
+    async def pop_counts(self) -> Counter[str]:
         """Outcomes since the last call."""
         counts, self.counts = self.counts, Counter()
         return counts

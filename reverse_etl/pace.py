@@ -1,7 +1,7 @@
 """How fast, and whether at all, one lane may call its destination: a token bucket and a circuit breaker.
 
-Both are a page of code here because they must share one clock with Retry-After: the kept libraries for either know
-neither a pause that the destination asked for nor a breaker that several concurrent calls report to.
+Home-made, as aiolimiter 1.3 cannot pause for a Retry-After, and purgatory 3.0 lets every call through after its one
+fixed cool-down, where one probe and a growing cool-down are wanted.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class Pace:
         self._tokens = float(burst)
         self._updated_at = clock()
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """Wait for the next free place."""
         await asyncio.sleep(self.reserve())
 

@@ -135,7 +135,7 @@ class LiveLoop:
         if not turn.load.messages:
             self._run_models(self._console, self._console_choice(), turn)
         self._steps.beat()
-        if self._steps.take_change():
+        if self._steps.pop_change():
             turn.failing = self._steps.failing()
         turn.seconds = time.monotonic() - started
         return turn

@@ -91,7 +91,7 @@ class Steps:
         """The names of the steps that fail."""
         return set(self._failing)
 
-    def take_change(self) -> bool:
+    def pop_change(self) -> bool:
         """Whether steps began or ceased to fail since this was last asked."""
         changed, self._is_changed = self._is_changed, False
         return changed

@@ -16,7 +16,7 @@ from echolead.demo.accounts import DemoAccount
 from echolead.demo.chatwoot import account, answers, widget
 from echolead.demo.chatwoot.doors import NameAndSessionGate, agents_account, not_signed_in, sign_in, sign_out
 from echolead.demo.chatwoot.faults import Fault, FaultMiddleware, Faults
-from echolead.demo.chatwoot.pages import INBOX, STATIC, page_response
+from echolead.demo.chatwoot.pages import STATIC, inbox_page
 from echolead.demo.chatwoot.store import NoSuchRecord, Row, Store
 
 
@@ -61,7 +61,7 @@ async def sdk(_request: Request) -> Response:
 
 async def page(request: Request) -> Response:
     """The inbox of the account whose agent signed in, to watch the demo."""
-    return RedirectResponse("/sign-in") if agents_account(request) is None else page_response(INBOX)
+    return RedirectResponse("/sign-in") if agents_account(request) is None else inbox_page()
 
 
 async def to_page(_request: Request) -> Response:

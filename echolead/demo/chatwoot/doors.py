@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from echolead.demo.chatwoot.pages import SIGN_IN, WRONG_TOKEN, page_response
+from echolead.demo.chatwoot.pages import sign_in_page
 from echolead.demo.chatwoot.store import Row, Store
 from echolead.tenancy import host_name
 
@@ -88,12 +88,12 @@ def not_signed_in() -> Response:
 async def sign_in(request: Request) -> Response:
     """`GET` and `POST /sign-in`: an access token for a cookie. The form is taken from the page itself alone."""
     if request.method == "GET":
-        return page_response(SIGN_IN)
+        return sign_in_page()
     store: Store = request.app.state.store
     presented = str((await request.form()).get("token") or "").strip()
     account = store.account_by_access_token(presented) if is_of_our_page(request) else None
     if account is None:
-        return page_response(WRONG_TOKEN, 401)
+        return sign_in_page(is_refused=True)
     answer = RedirectResponse("/app", 303)
     until = int(time.time()) + SESSION_SECONDS
     answer.set_cookie(COOKIE, session_of(account, until), max_age=SESSION_SECONDS, httponly=True, samesite="strict")

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, HTMLResponse
 
 STATIC = Path(__file__).parent / "static"
-INBOX, SIGN_IN, WRONG_TOKEN = "app.html", "sign-in.html", "wrong-token.html"
+INBOX = "app.html"
+REFUSAL = '<p role="alert">Este token não é de nenhuma conta.</p>'
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -16,6 +17,12 @@ HEADERS = {
 }
 
 
-def page_response(name: str, status: int = 200) -> FileResponse:
-    """One of the pages."""
-    return FileResponse(STATIC / name, status_code=status, headers=HEADERS)
+def inbox_page() -> FileResponse:
+    """The conversations of an account that is signed in."""
+    return FileResponse(STATIC / INBOX, headers=HEADERS)
+
+
+def sign_in_page(*, is_refused: bool = False) -> HTMLResponse:
+    """The form that asks for an access token; `is_refused` says that the one before is of no account, and is a 401."""
+    text = (STATIC / "sign-in.html").read_text("utf-8").replace("{{alert}}", REFUSAL if is_refused else "")
+    return HTMLResponse(text, 401 if is_refused else 200, headers=HEADERS)

@@ -62,7 +62,7 @@ def record() -> Record:
 @pytest.fixture
 def steps(clock: Clock, record: Record) -> Steps:
     made = Steps(record, set())  # type: ignore[arg-type]  # it writes the same things
-    made.take_change()
+    made.pop_change()
     return made
 
 
@@ -91,14 +91,14 @@ def test_failing_and_going_well_again_are_written_down_and_are_a_change(
     steps: Steps, record: Record, clock: Clock
 ) -> None:
     steps.run("loading", boom)
-    assert steps.take_change()
-    assert not steps.take_change()
+    assert steps.pop_change()
+    assert not steps.pop_change()
     clock.now += 1
     steps.run("loading", boom)
-    assert not steps.take_change()
+    assert not steps.pop_change()
     clock.now += 10
     assert steps.run("loading", lambda: None)
-    assert steps.take_change()
+    assert steps.pop_change()
     assert steps.run("loading", lambda: None)
     assert record.written == [("loading", "ValueError: boom"), ("loading", "ValueError: boom"), ("loading", "well")]
 
