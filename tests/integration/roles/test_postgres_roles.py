@@ -41,7 +41,8 @@ READING = {
     "read destinations' secrets": ("select secrets from destinations", "deliveries system app"),
     "read where leads go": ("select configuration from destinations", "loader deliveries system app"),
     "read which products leads go to": (
-        "select kind from destinations where is_enabled", "collector loader deliveries system app"
+        "select kind from destinations where is_enabled",
+        "collector loader deliveries system app",
     ),
     "read what is delivered": ("select payload from deliveries", "deliveries system app"),
     "read states of deliveries": ("select state, last_error from deliveries", "loader deliveries system app"),
@@ -102,7 +103,10 @@ WRITING = {
     ),
     "rewrite the audit log": ("update audit_log set actor = 'somebody else'", ""),
     "empty a table": ("truncate collector_counts", "owner"),
-    "move the migrations' mark": ("update alembic_version set version_num = '0001' where length(version_num) = 4", "owner"),
+    "move the migrations' mark": (
+        "update alembic_version set version_num = '0001' where length(version_num) = 4",
+        "owner",
+    ),
 }
 RULING = {
     "make a table": ("create table public.mine (x int)", "owner dagster"),
