@@ -19,7 +19,7 @@ export interface EchoLead {
   (command: 'event', name: string, properties?: Record<string, unknown>): void;
   /** Record who the visitor says they are. */
   (command: 'identify', user: EchoLeadUser): void;
-  /** Record what the visitor allows; a purpose not named stays as it was. */
+  /** Record what the visitor allows; a purpose that is not named stays as it was. */
   (
     command: 'consent',
     purposes: 'granted' | 'denied' | { analytics?: boolean; marketing?: boolean },
@@ -29,7 +29,7 @@ export interface EchoLead {
   (command: 'page', properties?: Record<string, unknown>): void;
   /** Call back with the ids once the script has loaded. */
   (command: 'ready', callback: (ids: EchoLeadIds) => void): void;
-  /** The next visitor at this browser is somebody else, also for the collector's cookie. */
+  /** The next visitor in this browser is another person, also for the collector's cookie. */
   (command: 'reset'): void;
   /** Calls made before the script has loaded. */
   q?: unknown[];

@@ -34,8 +34,8 @@ class Variants(NamedTuple):
 class Script:
     """ASGI endpoint of the script: `GET` and `HEAD`, readable by any page: what it says of a tenant is no secret.
 
-    `file` is the whole script. The builds with fewer features (`tracking/build.mjs`) are beside it, and a tenant that
-    needs no more gets one of these; where there is none it gets the whole one. A file that is built or replaced later is
+    `file` is the whole script. Builds with fewer features (`tracking/build.mjs`) are beside it, and a tenant that needs
+    no more gets one of these, or the whole one where that build is missing. A file that is built or replaced later is
     picked up at the next request.
     """
 

@@ -34,7 +34,7 @@ function readPurposes(given) {
 }
 
 /**
- * Throws and changes nothing for a call that is no decision: a misspelt word must not withdraw a consent.
+ * Throws and changes nothing for a call without a decision: a misspelt word must not withdraw a consent.
  * @param {any} given `'granted'`, `'denied'`, or purposes with true or false; a purpose not named stays as it was
  * @param {{basis?: string, policy_version?: string}} [detail]
  */

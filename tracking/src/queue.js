@@ -14,7 +14,7 @@ import { toJson } from './text.js';
 const KEY = '_elq.';
 const MAX_EVENTS = 100;
 const MAX_CHARACTERS = 130000; // 256 KB: browsers keep two bytes a character
-/** Events that are dropped last when there is no room. */
+/** Events that are dropped last when the queue is full. */
 const LEADS = ['form_submit', 'identify', 'chat_start', 'conversion', 'consent'];
 
 /** @type {Record<string, string>[]} localStorage, and this page's memory for what it does not take */
@@ -44,7 +44,7 @@ export function remove({ event_id }) {
   for (const store of stores) delete store[KEY + event_id];
 }
 
-/** Keep an event until it is acknowledged. When there is no room the oldest events go, leads last. @param {Event} event */
+/** Keep an event until it is acknowledged. When the queue is full the oldest events go, leads last. @param {Event} event */
 export function push(event) {
   save(event);
   const isLead = (/** @type {Entry} */ [, { name }]) => Number(LEADS.includes(name));

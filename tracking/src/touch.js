@@ -8,7 +8,7 @@ import { timestamp, toJson, truncate } from './text.js';
 const RECORD = '_elt';
 const AD_COOKIES = ['_fbc', '_fbp', '_ga', 'hubspotutk', 'rdtrk'];
 
-/** Labels of the hosts of payment pages and identity providers, which send visitors back: nobody comes from them. */
+/** Labels of the hosts of payment pages and identity providers, which only send visitors back. */
 const WAY_STATIONS = ['accounts', 'login', 'checkout', 'pay', 'paypal', 'stripe', 'mercadopago', 'pagseguro'];
 
 /**

@@ -3,7 +3,7 @@
 let address = '';
 let referrer = document.referrer;
 
-/** An address without what makes no other page: the query, and a fragment that is no route. @param {string} url */
+/** An address without the parts that change on the same page: the query, and a fragment unless it is a route. @param {string} url */
 const pageOf = (url) => url.replace(/\?[^#]*|#(?!!?\/).*/g, '');
 
 /** Whether the page is another one than that of the open view. */

@@ -227,7 +227,7 @@ test('with cookies and storage blocked the page still has one visitor', async ()
   await visitor.close();
 });
 
-test('reset makes the next visitor somebody else', async () => {
+test('reset gives the next visitor new ids', async () => {
   const visitor = await site.visitor();
   const page = await visitor.newPage();
   await page.goto(site.url('/plain?utm_source=a'));
@@ -252,7 +252,7 @@ for (const [where, referrer] of [
   ['another subdomain', 'http://blog.casa.test/'],
   ['another site of the tenant', 'https://loja.shop.test/'],
 ]) {
-  test(`coming back from ${where} is no arrival, and never a referrer`, async () => {
+  test(`coming back from ${where} is not an arrival, and never a referrer`, async () => {
     const visitor = await site.visitor();
     site.domain = 'casa.test';
     const page = await visitor.newPage();
@@ -270,6 +270,15 @@ for (const [where, referrer] of [
     await visitor.close();
   });
 }
+
+test('a host that only looks like a payment page\'s is a referrer like any other', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain'), { referer: 'https://paypal-fans.example/' });
+  const [view] = await site.received(1);
+  assert.equal(view.touch.last_non_direct.referrer, 'https://paypal-fans.example/');
+  await visitor.close();
+});
 
 test('redirects on the way keep the parameters of the last address, and the referrer before them', async () => {
   const visitor = await site.visitor();

@@ -35,7 +35,7 @@ async function readingPage() {
   return { visitor, page, read };
 }
 
-test('a ping comes for every 15 s that somebody is active, and none for a page left alone', async () => {
+test('a ping comes for every 15 s in which the visitor is active, and none for a page left alone', async () => {
   const { visitor, page, read } = await readingPage();
   await read(13);
   assert.deepEqual(pinged(), []);

@@ -18,18 +18,18 @@ async function chatPage(path = '/chat', options = {}) {
   return { visitor, page };
 }
 
-test('a ready widget is told where the visitor came from, and nothing of who they are', async () => {
+test('a ready widget gets where the visitor came from, and not who they are', async () => {
   const { visitor, page } = await chatPage('/chat?utm_source=Google%20Ads&utm_medium=cpc&utm_campaign=Verão&gclid=Abc_1');
   assert.deepEqual(await calls(page), [], 'not before it is ready');
   await page.evaluate(() => window.widgetReady());
   const origin = {
     source: 'Google Ads', medium: 'cpc', campaign: 'Verão', gclid: 'Abc_1', first_landing_page: site.url('/chat'),
   };
-  assert.deepEqual(await calls(page), [['setCustomAttributes', origin]], 'no conversation is there yet to be told');
+  assert.deepEqual(await calls(page), [['setCustomAttributes', origin]], 'there is no conversation yet');
   await page.reload();
   await page.evaluate(() => { window.startWidget(); window.widgetReady(); });
   await site.quiet(100);
-  assert.deepEqual(await calls(page), [], 'once told, not told on every page');
+  assert.deepEqual(await calls(page), [], 'once, not on every page');
   await visitor.close();
 });
 
@@ -48,7 +48,7 @@ for (const [path, referer, source] of [
   });
 }
 
-test('whoever identified themself and talks is the widget\'s contact, and told again when they say more', async () => {
+test('a visitor who identified themself and talks is the widget\'s contact, which is updated when they say more', async () => {
   const { visitor, page } = await chatPage();
   await page.evaluate(() => window.echolead('identify', { email: 'ana@exemplo.com.br', name: 'Ana', phone: '(11) 98765-4321' }));
   const [view] = await site.received(2);
@@ -162,7 +162,7 @@ test('a widget that throws, one that is not there, and one switched off change n
   await visitor.close();
 
   const off = await chatPage('/chat?utm_source=x', { attributes: 'data-chatwoot="off"' });
-  await off.page.evaluate(() => { window.widgetReady(); window.open_(); window.say(9); });
+  await off.page.evaluate(() => { window.widgetReady(); window.open_(); window.say(9); window.echolead('reset'); });
   await site.quiet(200);
   assert.deepEqual(site.names(), ['page_view']);
   assert.deepEqual(await calls(off.page), []);

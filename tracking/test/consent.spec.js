@@ -77,7 +77,7 @@ test('with marketing denied no click id and no ad cookie leaves or stays, and th
   await visitor.close();
 });
 
-test('with analytics denied only what the visitor sends themself goes out', async () => {
+test('with analytics denied only forms, identities and decisions are sent', async () => {
   const visitor = await site.visitor();
   site.attributes = 'data-consent="wait"';
   const page = await visitor.newPage();
@@ -220,7 +220,7 @@ for (const [said, domain, attributes, names] of [
   });
 }
 
-test('Consent Mode: nothing before the banner\'s update, everything after it, one decision however often it is told', async () => {
+test('Consent Mode: nothing before the banner\'s update, everything after it, one decision however often it comes', async () => {
   const visitor = await site.visitor();
   site.attributes = 'data-consent="wait"';
   const page = await visitor.newPage();

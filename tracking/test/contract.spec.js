@@ -70,7 +70,7 @@ test('no name of the script but `echolead` is the page\'s', async () => {
   await site.received(1);
   const { added, taken } = await page.evaluate(() => ({
     added: Object.getOwnPropertyNames(window).filter((name) => !window.before.includes(name)),
-    // What is declared with `let` is no property of the window, and yet the page cannot declare it again.
+    // A variable of `let` is not a property of the window, but the page cannot declare it again.
     taken: [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ$_'].filter((name) => (0, eval)(`typeof ${name}`) !== 'undefined'),
   }));
   assert.deepEqual([added.filter((name) => name !== 'before'), taken], [['echolead'], []]);

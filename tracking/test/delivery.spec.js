@@ -60,6 +60,18 @@ test('a busy collector is left alone for as long as it asks', async () => {
   await visitor.close();
 });
 
+for (const seconds of ['-1', 'Fri, 06 Mar 2026 10:00:00 GMT']) {
+  test(`a busy collector that asks to wait for ${seconds} is tried again after a while of our own`, async () => {
+    const visitor = await site.visitor();
+    site.answer = (count) => count === 0 && { status: 503, headers: { 'Retry-After': seconds } };
+    const page = await visitor.newPage();
+    await page.goto(site.url('/plain'));
+    await site.received(1, 'page_view');
+    assert.equal(site.requests.length, 2);
+    await visitor.close();
+  });
+}
+
 for (const [status, outcome] of [[429, 'tried again'], [500, 'tried again'], [400, 'given up'], [413, 'given up'], [422, 'given up']]) {
   test(`an answer of ${status} is ${outcome}`, async () => {
     const visitor = await site.visitor();

@@ -131,7 +131,7 @@ const KINDS = [
   ['a number field for WhatsApp', '<input name="whatsapp" type="number">', { whatsapp: '5511987654321' }, { user: { phone: '5511987654321' } }],
   ['first and last name', '<input name="nome"><input name="sobrenome">', { nome: 'Ana', sobrenome: 'Souza' }, { user: { name: 'Ana Souza' } }],
   ['a name by its autocomplete', '<input name="f7" autocomplete="name">', { f7: 'Ana' }, { user: { name: 'Ana' } }],
-  ['a company, which is no name', `${email}<input name="nome_da_empresa">`, { email: EMAIL, nome_da_empresa: 'Acme' },
+  ['a company, which is not a name', `${email}<input name="nome_da_empresa">`, { email: EMAIL, nome_da_empresa: 'Acme' },
     { user: { email: EMAIL }, fields: { nome_da_empresa: 'Acme' } }],
   ['a long text', `${email}<textarea name="mensagem"></textarea>`, { mensagem: 'Quanto custa?\nObrigada' }, { fields: { mensagem: 'Quanto custa?\nObrigada' } }],
   ['a choice', '<select name="plano"><option>basico<option>pro</select>', { plano: 'pro' }, { fields: { plano: 'pro' } }],

@@ -157,7 +157,7 @@ for (const isFirstParty of [true, false]) {
     assert.deepEqual([lured.tracking_id, later.tracking_id], [first.tracking_id, first.tracking_id]);
     assert.ok(!site.identityRequests.some(({ link }) => link), 'the token is not even shown to the collector');
     assert.equal(lured.page.query, 'utm_source=a');
-    // Control: the same kind of link, to somebody who is new.
+    // Control: the same kind of link brings a new visitor.
     const other = await (await site.browser.newContext()).newPage();
     await other.goto(await lure());
     assert.equal((await site.received(4, 'page_view')).at(-1).tracking_id, ATTACKER);

@@ -50,7 +50,7 @@ test('a visitor whose storage the browser emptied is the same one again, from th
   await page.goto(site.url('/other'));
   await page.evaluate(() => window.echolead('event', 'later'));
   const events = await site.received(3);
-  assert.notEqual(site.identityRequests[1].tracking_id, tracking_id, 'the script itself took them for somebody new');
+  assert.notEqual(site.identityRequests[1].tracking_id, tracking_id, 'the script alone had made a new id');
   assert.deepEqual(events.map((event) => event.tracking_id), [tracking_id, tracking_id, tracking_id]);
   await visitor.close();
 });
@@ -139,7 +139,7 @@ test('a reset that did not reach the collector is said again, and never undone',
   await visitor.close();
 });
 
-test('who refuses analytics has the collector\'s cookie removed, once, and no collector of another origin is told', async () => {
+test('a visitor who refuses analytics has the collector\'s cookie removed, once, and a collector of another origin is not asked', async () => {
   const { visitor, page } = await firstParty();
   await page.goto(site.url('/plain'));
   await site.received(1);

@@ -60,6 +60,14 @@ test('a WhatsApp link carries a code that the click event has too, once, the sam
   await visitor.close();
 });
 
+test('a host whose name only ends like WhatsApp\'s is another site', async () => {
+  const { visitor, page } = await linksPage();
+  await page.click('#lookalike');
+  const [click] = await site.received(1, 'click');
+  assert.deepEqual(click.properties, { kind: 'outbound', url: 'http://naowhatsapp.com/?text=Oi' });
+  await visitor.close();
+});
+
 test('with analytics denied a WhatsApp link stays as it is and no click is sent', async () => {
   const { visitor, page } = await linksPage('data-consent="denied"');
   await page.click('#wame-text');

@@ -214,7 +214,7 @@ test('a page with an error of its own is tracked, and its error stays its own', 
   const page = await visitor.newPage();
   const problems = [];
   page.on('pageerror', (error) => problems.push(error.message));
-  // The click leads away: where it leads to is no page of this test, in time for it or not.
+  // The click leads away, to a page that is not part of this test.
   await page.addInitScript(() => location.pathname === '/plain' && setTimeout(() => { throw new Error('of the page'); }, 5));
   await page.goto(site.url('/plain'));
   await site.received(1);

@@ -9,18 +9,20 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from ingest_api.problems import Problem
-from ingest_api.rates import RateLimits
 from psycopg import AsyncConnection
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, text
 from sqlalchemy.orm import Session
 
 from echolead.embedded.nats import EmbeddedNats
+from echolead.operational.database import system_session
 from echolead.operational.models import TenantOrigin
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.tenants import change_tenant
 from echolead.tenancy import Tenant
-from tests.fixtures.operational import make_tenant
+from ingest_api.http.problems import Problem
+from ingest_api.http.rates import RateLimits
+from tests.fixtures.operational import make_destination, make_tenant
+from tests.fixtures.webhooks import make_webhook
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,
@@ -211,6 +213,54 @@ async def test_the_script_is_told_of_the_tenants_other_hosts(
     assert of_one.text == 'rebuilt({"consent":"granted","link":""})'
     assert elsewhere.text == 'f("__CONFIG__")'
     assert len({of_several.headers["etag"], rebuilt.headers["etag"], of_one.headers["etag"]}) == 3
+
+
+async def test_a_tenant_gets_the_build_of_the_script_that_its_settings_need(
+    streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.js"
+    for missing in ("", ".no-chat", ".no-handover", ".no-chat.no-handover"):
+        (tmp_path / f"t{missing}.js").write_text(f'build{missing or ".whole"}("__CONFIG__")')
+    collector = collector_beside(streams, ECHOLEAD_SCRIPT_FILE=str(file))
+    tenant_id = collector.tenant_id
+    where = {"t": tenant_id}
+    with collector.running():
+        async with collector.client() as client:
+            await until_build(client, "no-chat")  # it has another host: an origin
+            make_destination(system_engine, tenant_id)
+            await until_build(client, "whole")
+            with system_session(system_engine) as session:
+                session.execute(text("delete from tenant_origins where tenant_id = :t"), where)
+            await until_build(client, "no-handover")
+            with system_session(system_engine) as session:
+                session.execute(text("update destinations set is_enabled = false where tenant_id = :t"), where)
+            await until_build(client, "no-chat.no-handover")
+            make_webhook(system_engine, tenant_id, "rdstation")
+            make_webhook(system_engine, tenant_id, "chatwoot")
+            await until_build(client, "no-handover")
+            with system_session(system_engine) as session:
+                session.execute(text("update webhook_endpoints set is_active = false where tenant_id = :t"), where)
+            await until_build(client, "no-chat.no-handover")
+            with system_session(system_engine) as session:  # the token of the chat widget, which nobody reads here
+                session.execute(text("update tenants set secrets = 'x' where tenant_id = :t"), where)
+            answer = await until_build(client, "no-handover")
+            again = await client.get("/t.js", headers={"if-none-match": answer.headers["etag"]})
+            elsewhere = await client.get("/t.js", headers={"host": "nobody.test"})
+            (tmp_path / "t.no-handover.js").unlink()
+            without_it = await client.get("/t.js")
+    assert again.status_code == 304
+    assert elsewhere.text == 'build.whole("__CONFIG__")'
+    assert without_it.text.startswith("build.whole({")
+
+
+async def until_build(client: httpx.AsyncClient, name: str) -> httpx.Response:
+    """Ask for the script until this build of it comes: the collector hears of changes within seconds."""
+    for _ in range(400):
+        answer = await client.get("/t.js")
+        if answer.text.startswith(f"build.{name}("):
+            return answer
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"never served {name}: {answer.text}")
 
 
 async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(

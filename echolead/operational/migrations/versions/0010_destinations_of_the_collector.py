@@ -17,4 +17,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
-    op.execute(f"REVOKE SELECT (tenant_id, kind, is_enabled) ON destinations FROM {COLLECTOR}")
+    op.execute(f"REVOKE ALL ON destinations FROM {COLLECTOR}")
