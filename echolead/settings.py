@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     """Path events are posted to; the script is served at the same name with `.js`, the pixel with `.gif`."""
     script_file: Path = Path(__file__).parents[1] / "tracking" / "dist" / "t.js"
     """The built tracking script. Builds with fewer features lie beside it (`t.no-chat.js`, `t.no-handover.js`,
-    `t.no-chat.no-handover.js`), and tenants that need no more get those; one that is missing is replaced by this one."""
+    `t.no-chat.no-handover.js`); tenants that need no more get those, and the whole one where they are missing."""
     collector_in_flight_mb: int = 64
     """Request bodies a worker holds at once, in MB; beyond it requests are answered 503 and come again."""
     events_per_minute_of_address: int = 12_000
