@@ -72,7 +72,7 @@ async def cut_power(image: Path, tmp_path: Path, sync_interval: str) -> tuple[se
             publisher = Publisher(Metrics())
             client = await connect(nats.url_of(COLLECTOR), name="tests")
             publisher.open(client)
-            publisher.asked(publisher.connections, is_lazy=False)  # whatever it is: the control's is
+            publisher.set_sync(publisher.connections, is_lazy=False)  # whatever it is: the control's is
             deadline = time.monotonic() + PUBLISH_SECONDS
             await asyncio.gather(*(publish_until(deadline, publisher, acked) for _ in range(PUBLISHERS)))
             process.kill()
