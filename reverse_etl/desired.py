@@ -20,9 +20,9 @@ NOT_THERE = ("Code: 60.", "Code: 81.", "UNKNOWN_TABLE", "UNKNOWN_DATABASE")
 KEYS = """
 select
     tenant_id, destination_id, lead_id, payload_hash, changed_at,
-    if(changed_at > fromUnixTimestamp64Milli({new_since_ms:Int64}), payload, '') as new_payload
+    if(changed_at > fromUnixTimestamp64Milli({new_since_milliseconds:Int64}), payload, '') as new_payload
 from activation.lead_deliveries
-where changed_at >= fromUnixTimestamp64Milli({since_ms:Int64})
+where changed_at >= fromUnixTimestamp64Milli({since_milliseconds:Int64})
     and (tenant_id, destination_id, lead_id) > ({tenant_id:String}, {destination_id:String}, {lead_id:String})
 order by tenant_id, destination_id, lead_id
 limit {rows:UInt32}
@@ -74,14 +74,14 @@ class DesiredState:
     def chunks(self, seen_until: datetime | None, overlap: timedelta) -> Iterator["Chunk"]:
         """What changed after `seen_until` or in the `overlap` before it, or everything when that is None."""
         last = ("", "", "")
-        since_ms = 0 if seen_until is None else _milliseconds(seen_until - overlap)
-        new_since_ms = _milliseconds(seen_until or LATEST)
+        since_milliseconds = 0 if seen_until is None else _milliseconds(seen_until - overlap)
+        new_since_milliseconds = _milliseconds(seen_until or LATEST)
         while True:
             tenant_id, destination_id, lead_id = last
             rows = self._query(
                 KEYS,
-                since_ms=since_ms,
-                new_since_ms=new_since_ms,
+                since_milliseconds=since_milliseconds,
+                new_since_milliseconds=new_since_milliseconds,
                 tenant_id=tenant_id,
                 destination_id=destination_id,
                 lead_id=lead_id,

@@ -10,8 +10,8 @@ import hypothesis
 import pytest
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import free_port, running
 from echolead.embedded.postgres import EmbeddedPostgres
+from tests.fixtures.parts import free_port, running
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 
 if TYPE_CHECKING:

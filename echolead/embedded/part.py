@@ -5,9 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,46 +83,11 @@ def socket_is_open(path: Path, timeout_seconds: float = 0.5) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A TCP port that was free on loopback a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_ready(part: Part, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Block until `part` serves. Raises `PartFailed` when it ends or does not serve in time."""
-    deadline = time.monotonic() + part.ready_timeout_seconds
-    missing: str | None = "was not asked yet"
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise PartFailed(f"{part.name} ended with status {process.returncode}:\n{tail(log)}")
-        missing = part.ready()
-        if missing is None:
-            return
-        time.sleep(0.05)
-    raise PartFailed(f"{part.name} is not ready after {part.ready_timeout_seconds:.0f} s: {missing}\n{tail(log)}")
-
-
 def tail(log: Path, lines: int = 15) -> str:
     """The last lines of a log, for an error message."""
     if not log.exists():
         return f"(no log at {log})"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-
-
-@contextmanager
-def running(part: Part, log_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run one part without a supervisor (tests, one-off commands): ready on entry, stopped on exit."""
-    log_dir.mkdir(parents=True, exist_ok=True)
-    log = log_dir / f"{part.name}.log"
-    with log.open("ab") as output:
-        process = part.popen(output.fileno())
-    try:
-        wait_until_ready(part, process, log)
-        yield process
-    finally:
-        stop(part, process)
 
 
 def stop(part: Part, process: "subprocess.Popen[bytes]") -> None:

@@ -18,11 +18,11 @@ from dlt_pipelines.collector.rows import EventRows
 from dlt_pipelines.collector.stream import Message
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import free_port, running
 from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.settings import Settings
 from echolead.warehouse import connect
 from tests.bench.figure import Figure
+from tests.fixtures.parts import free_port, running
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS, make_event, make_line, publish, renew_streams
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 import httpx
 
 from echolead.demo.accounts import load_or_make_accounts
-from echolead.embedded.part import Part, free_port, port_is_open, running, tail
+from echolead.embedded.part import Part, port_is_open, tail
 from echolead.ports import Port
 from echolead.settings import STACK_ENV, Settings
+from tests.fixtures.parts import free_port, running
 
 Value = TypeVar("Value")
 ACCOUNTS = {"acme": 1, "beta": 2}

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, free_port, python, running
+from echolead.embedded.part import Part, python
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.users import create_user
@@ -23,6 +23,7 @@ from tests.browser import headless_chromium
 from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import collector_environment, make_streams, missing
 from tests.fixtures.operational import make_tenant
+from tests.fixtures.parts import free_port, running
 
 PASSWORD = "a-long-password"
 # What the pages read, as little of it as they need; docs/reference/models.md has the whole.

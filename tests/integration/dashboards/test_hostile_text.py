@@ -9,11 +9,12 @@ import yaml
 from playwright.sync_api import Page, expect
 
 from echolead.embedded.clickhouse import EmbeddedWarehouse
-from echolead.embedded.part import Part, free_port, python, running
+from echolead.embedded.part import Part, python
 from echolead.warehouse import connect
 from tests.browser import headless_chromium
 from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import missing
+from tests.fixtures.parts import free_port, running
 
 ROOT = Path(__file__).parents[3]
 TENANT = "hostile"

@@ -17,16 +17,16 @@ from clickhouse_connect.driver.client import Client
 from nats.errors import TimeoutError as NatsTimeout
 from pydantic import SecretStr
 
-from dlt_pipelines.collector import intake
+from dlt_pipelines.collector import batches
 from dlt_pipelines.collector.loader import MAX_DELIVERIES, EventLoader, Load, LoadFailed
 from dlt_pipelines.collector.stream import StreamReader
 from dlt_pipelines.lease import LeaseLost
 from dlt_pipelines.raw import working_dir
 from echolead import queue
-from echolead.embedded.part import free_port, running
 from echolead.events import DeadLetter, NormalizedUser, encode
 from echolead.settings import Settings
 from echolead.warehouse import connect
+from tests.fixtures.parts import free_port, running
 from tests.fixtures.queue_messages import RECEIVED_AT, make_event, make_line, make_webhook_line, publish
 from tests.integration.dlt_pipelines.crasher import Crasher
 from tests.integration.dlt_pipelines.forgetful_proxy import forgetful_proxy
@@ -380,7 +380,7 @@ def test_what_is_worked_on_is_kept_from_being_delivered_again_whatever_stream_it
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A load may take longer than the queue waits for an acknowledgement."""
-    monkeypatch.setattr(intake, "KEEP_SECONDS", 0.05)
+    monkeypatch.setattr(batches, "KEEP_SECONDS", 0.05)
     send(settings, make_line([make_event()]))
     send(settings, make_webhook_line(), subject="webhooks.acme.chatwoot")
     send(settings, b"{broken", subject="dead.acme")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from echolead.embedded.part import free_port, running
+from tests.fixtures.parts import free_port, running
 
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse

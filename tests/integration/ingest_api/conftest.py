@@ -18,12 +18,13 @@ from nats.js.api import ConsumerConfig
 from sqlalchemy import Engine
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, PartFailed, free_port, python
+from echolead.embedded.part import Part, PartFailed, python
 from echolead.events import DeadLetter, ReceivedRequest, decode_dead_letter, decode_received_request
 from echolead.operational.provision import OperationalUrls
 from echolead.queue import connect
 from tests.fixtures.collector import collector_environment, collector_part, make_streams, missing
 from tests.fixtures.operational import make_tenant
+from tests.fixtures.parts import free_port
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 from tests.integration.ingest_api.process import serve
 

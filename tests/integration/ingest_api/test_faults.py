@@ -14,9 +14,10 @@ import httpx
 import psutil
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, running
+from echolead.embedded.part import Part
 from echolead.queue import EVENTS, connect
 from ingest_api.queue.publish import DEADLINE_SECONDS
+from tests.fixtures.parts import running
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,

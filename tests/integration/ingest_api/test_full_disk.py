@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, free_port, running
+from echolead.embedded.part import Part
+from tests.fixtures.parts import free_port, running
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import free_port
 from echolead.operational.database import system_session
 from echolead.operational.tenants import set_chatwoot_hmac_token
 from echolead.security import Vault
 from ingest_api.pages.visitor import new_tracking_id
 from tests.fixtures.operational import SECRET_KEY
+from tests.fixtures.parts import free_port
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector
 
 HTTPS = {"x-forwarded-proto": "https"}

@@ -19,7 +19,8 @@ import httpx
 import psutil
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, running
+from echolead.embedded.part import Part
+from tests.fixtures.parts import running
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,

@@ -12,7 +12,6 @@ from openapi_schema_validator import OAS31Validator
 from sqlalchemy import Engine, text
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import running
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.webhooks import NewWebhook, add_webhook, remove_webhook, rotate_webhook
@@ -20,6 +19,7 @@ from echolead.security import Vault, new_secret_key
 from echolead.tenancy import POLL_SECONDS
 from echolead.webhooks import SOURCES, ReceivedWebhook, decode_webhook
 from tests.fixtures.operational import SECRET_KEY, make_tenant
+from tests.fixtures.parts import running
 from tests.fixtures.webhooks import PUBLIC_URL, Endpoint, Webhook, make_webhook, sent
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, messages
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
 from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.part import Part, free_port, python, running, socket_is_open
+from echolead.embedded.part import Part, python, socket_is_open
 from echolead.operational.database import system_session
 from echolead.operational.models import Tenant
 from echolead.operational.provision import OperationalUrls
@@ -22,6 +22,7 @@ from echolead.settings import Settings
 from orchestration import instance
 from tests.fixtures.collector import collector_environment, missing
 from tests.fixtures.operational import make_tenant
+from tests.fixtures.parts import free_port, running
 
 PASSWORD = "a-long-password"
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from sqlalchemy import DeliveryEngine as Database
+from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
 from echolead import warehouse

@@ -192,7 +192,7 @@ async def test_without_a_valid_token_nobody_is_signed_in(client: httpx.AsyncClie
     assert (await client.get("/v1/me", headers=headers)).status_code == 401
 
 
-@pytest.mark.parametrize("subject", [str(uuid4()), "root", "", "1 or 1=1"])
+@pytest.mark.parametrize("subject", ["0b0ce1f5-8a3c-4f5e-9d43-2f7e8f0f9c11", "root", "", "1 or 1=1"])
 async def test_a_token_of_a_session_that_never_was_signs_nobody_in(client: httpx.AsyncClient, subject: str) -> None:
     assert (await whose(client, SignedTokens(JWT_SECRET, SESSION).issue(subject))).status_code == 401
 

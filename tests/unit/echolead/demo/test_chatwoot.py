@@ -12,9 +12,10 @@ import pytest
 from echolead.demo.accounts import load_or_make_accounts
 from echolead.demo.chatwoot import Fault, Faults, create_app
 from echolead.demo.chatwoot.doors import session_of
-from echolead.embedded.part import Part, free_port, port_is_open, running
+from echolead.embedded.part import Part, port_is_open
 from tests.fixtures.chatwoot_description import Described, Description
 from tests.fixtures.demo_chatwoot import ACCOUNTS, ServedChatwoot, served_chatwoot
+from tests.fixtures.parts import free_port, running
 
 ACCOUNT, OTHER = ACCOUNTS
 BASE = f"/api/v1/accounts/{ACCOUNT.account_id}"
