@@ -107,18 +107,18 @@ def test_a_step_that_begins_to_fail_is_a_change_whatever_another_does_in_the_sam
     steps: Steps, clock: Clock
 ) -> None:
     steps.run("loading", boom)
-    steps.take_change()
+    steps.pop_change()
     clock.now += 1
     steps.run("delivering", boom)
     steps.run("loading", boom)
-    assert steps.take_change()
+    assert steps.pop_change()
 
 
 def test_what_an_earlier_run_left_failing_is_tried_at_once_and_ends_with_its_success(clock: Clock) -> None:
     record = Record(left=("loading", "delivering"))
     steps = Steps(record, set())  # type: ignore[arg-type]  # as above
     assert steps.failing() == {"loading", "delivering"}
-    assert steps.take_change()
+    assert steps.pop_change()
 
     assert steps.run("loading", lambda: None)
     assert record.written == [("loading", "well")]
