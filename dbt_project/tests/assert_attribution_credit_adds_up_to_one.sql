@@ -6,8 +6,8 @@ credits as (
         tenant_id,
         conversion_id,
         model,
-        sum(attribution.credit) as credit
-    from {{ ref('attribution') }} as attribution
+        sum(credit) as total_credit
+    from {{ ref('attribution') }}
     group by tenant_id, conversion_id, model
 ),
 
@@ -21,4 +21,4 @@ wanted as (
 
 select * from wanted
 left join credits using (tenant_id, conversion_id, model)
-where abs(credit - 1) > 1e-9
+where abs(total_credit - 1) > 1e-9

@@ -27,12 +27,13 @@ async def make_readers(url: str) -> None:
     await client.close()
 
 
-async def acknowledge(url: str, stream: queue.Stream) -> None:
+async def read(url: str, stream: queue.Stream, *, acknowledges: bool = True) -> None:
     """Read what is there, as the loader does."""
     client = await queue.connect(url, name="test")
     reader = await client.jetstream().pull_subscribe_bind(stream.reader, stream.name)
     for message in await reader.fetch(10, timeout=5):
-        await message.ack_sync(timeout=5)
+        if acknowledges:
+            await message.ack_sync(timeout=5)
     await client.close()
 
 
@@ -53,8 +54,17 @@ def test_a_webhook_that_no_loader_takes_is_seen(url: str) -> None:
     assert waiting.messages == 1
     assert waiting.oldest_seconds > 0
     assert asyncio.run(checks.loader_lag(settings, queue.EVENTS)) == queue.Lag(0, 0.0)
-    asyncio.run(acknowledge(url, queue.WEBHOOKS))
+    asyncio.run(read(url, queue.WEBHOOKS))
     assert asyncio.run(checks.loader_lag(settings, queue.WEBHOOKS)) == queue.Lag(0, 0.0)
+
+
+def test_what_a_loader_has_read_waits_until_it_is_acknowledged(url: str) -> None:
+    asyncio.run(make_readers(url))
+    publish(url, "webhooks.acme.chatwoot", make_webhook_line())
+    asyncio.run(read(url, queue.WEBHOOKS, acknowledges=False))
+    waiting = asyncio.run(checks.loader_lag(Settings(nats_url=SecretStr(url)), queue.WEBHOOKS))
+    assert waiting.messages == 1
+    assert waiting.oldest_seconds > 0
 
 
 @pytest.mark.parametrize(("limit", "level"), [(60.0, "ok"), (0.0, "wrong")])

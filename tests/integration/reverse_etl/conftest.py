@@ -74,7 +74,7 @@ class Activation:
         for payload in payloads:
             written = json.dumps(payload, sort_keys=True)
             digest = hashlib.sha256(written.encode()).hexdigest()
-            row = [tenant_id, payload["lead_id"], place, "chatwoot", written, digest, [], datetime.now(UTC)]
+            row = [tenant_id, payload["lead_id"], place, "chatwoot", written, digest, datetime.now(UTC)]
             self.wanted[place, payload["lead_id"]] = row
         self._write()
 

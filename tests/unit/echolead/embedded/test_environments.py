@@ -108,3 +108,9 @@ def test_destinations_may_reach_the_demo_chatwoot_and_nothing_else_here(stack: S
     assert stack.settings.private_destinations == "127.0.0.1:9507"
     without = plan(stack.data_dir, 9500)
     assert without.settings.private_destinations == ""
+
+
+def test_the_demo_closes_no_private_address_that_was_open(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECHOLEAD_PRIVATE_DESTINATIONS", "chat.internal:3000")
+    with_the_demo = with_demo(plan(stack.data_dir, 9500))
+    assert with_the_demo.settings.private_destinations == "chat.internal:3000,127.0.0.1:9507"
