@@ -48,7 +48,7 @@ def test_the_bills_of_materials_name_every_locked_package_with_its_hashes() -> N
     names = {(f"{each['group']}/{each['name']}" if each.get("group") else each["name"], each["version"])
              for each in npm["components"]}  # fmt: skip
     assert names <= tools
-    assert {name for name, _ in names} >= {"esbuild", "terser", "uglify-js"}
+    assert {name for name, _ in names} >= {"esbuild", "terser"}
 
 
 @contextmanager
