@@ -17,9 +17,11 @@ const MAX_PROPERTIES_CHARACTERS = 40000;
 /** Sent whatever the visitor allows: they asked for it, or it is their decision. */
 const ALWAYS_SENT = ['form_submit', 'identify', 'consent'];
 
+/** Whether the build has a feature that calls `onEvent`. */
+const HAS_LISTENERS = FEATURE_ATTENTION || FEATURE_CHAT || FEATURE_FIELDS || FEATURE_USER;
+
 /** @type {Event[]} what happened before the visitor decided; it is lost with the page */
 let held = [];
-const HAS_LISTENERS = FEATURE_ATTENTION || FEATURE_CHAT || FEATURE_FIELDS || FEATURE_USER;
 /** @type {((name: string, user?: User) => void)[]} */
 const listeners = [];
 

@@ -30,15 +30,15 @@ function start() {
   page.echolead = (name, ...args) => quietly(() => commands[name](...args));
   page.echolead.v = SCRIPT_VERSION;
 
-  // The features first: the first page view is an event for them.
-  if (FEATURE_USER) watchUser();
-  if (FEATURE_ATTENTION) watchAttention();
-  if (FEATURE_ATTENTION) watchClicks();
-  if (FEATURE_FIELDS) watchHiddenFields();
-  if (FEATURE_FIELDS) watchFormStarts();
-  if (FEATURE_HANDOVER) watchHandover();
-  if (FEATURE_CHAT) startChatwoot();
-  watchForms();
+  // The features first: the first page view is an event for them. One that the page breaks does not stop the others.
+  if (FEATURE_USER) quietly(watchUser);
+  if (FEATURE_ATTENTION) quietly(watchAttention);
+  if (FEATURE_ATTENTION) quietly(watchClicks);
+  if (FEATURE_FIELDS) quietly(watchHiddenFields);
+  if (FEATURE_FIELDS) quietly(watchFormStarts);
+  if (FEATURE_HANDOVER) quietly(watchHandover);
+  if (FEATURE_CHAT) quietly(startChatwoot);
+  quietly(watchForms);
   watchPages();
   for (const call of calls) page.echolead(...call);
 }

@@ -122,9 +122,12 @@ test('a session ends after 24 hours, however busy it is, and the arrival stays',
   await page.evaluate(() => window.echolead('event', 'within'));
   await page.clock.setSystemTime('2026-03-02T10:01:00Z');
   await page.evaluate(() => window.echolead('event', 'beyond'));
+  await page.clock.setSystemTime('2026-03-02T10:02:00Z');
+  await page.evaluate(() => window.echolead('event', 'later'));
   await page.clock.runFor(3000);
-  await site.received(1, 'beyond');
-  const [[view], [within], [beyond]] = ['page_view', 'within', 'beyond'].map((name) => site.events(name));
+  await site.received(1, 'later');
+  const [[view], [within], [beyond], [later]] = ['page_view', 'within', 'beyond', 'later'].map((name) => site.events(name));
+  assert.equal(later.session_id, beyond.session_id);
   assert.equal(within.session_id, view.session_id);
   assert.notEqual(beyond.session_id, view.session_id);
   assert.equal(beyond.tracking_id, view.tracking_id);
@@ -270,6 +273,15 @@ for (const [where, referrer] of [
     await visitor.close();
   });
 }
+
+test('click ids of platforms that the contract does not name are kept, and other parameters are not', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain?novoclid=N1&sclkid=S1&GAD_novo=2&ref=3&clid_ref=4'));
+  const [view] = await site.received(1);
+  assert.deepEqual(view.touch.first.params, { novoclid: 'N1', sclkid: 'S1', gad_novo: '2' });
+  await visitor.close();
+});
 
 test('a host that only looks like a payment page\'s is a referrer like any other', async () => {
   const visitor = await site.visitor();

@@ -150,6 +150,27 @@ test('a page that breaks fetch and beacons sees no error of ours, and keeps its 
   await visitor.close();
 });
 
+test('a page whose functions cannot be replaced is counted, and its forms are as well', async () => {
+  const visitor = await site.visitor();
+  site.domain = 'casa.test'; // whose script replaces `window.open`
+  const page = await visitor.newPage();
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.addInitScript(() => {
+    for (const [owner, name] of [[window, 'open'], [HTMLFormElement.prototype, 'submit']]) {
+      const own = owner[name];
+      Object.defineProperty(owner, name, { get: () => own, set() { throw new Error('mine'); } });
+    }
+  });
+  await page.goto(site.url('/forms'));
+  await site.received(1, 'page_view');
+  await page.fill('#english [name=your-email]', 'ana@exemplo.com.br');
+  await page.click('#english button');
+  const [submit] = await site.received(1, 'form_submit');
+  assert.deepEqual([submit.user, problems], [{ email: 'ana@exemplo.com.br' }, []]);
+  await visitor.close();
+});
+
 test('a callback that throws is the page\'s error and stops nothing', async () => {
   const visitor = await site.visitor();
   const page = await visitor.newPage();

@@ -224,6 +224,7 @@ async def test_a_tenant_gets_the_build_of_the_script_that_its_settings_need(
     collector = collector_beside(streams, ECHOLEAD_SCRIPT_FILE=str(file))
     tenant_id = collector.tenant_id
     where = {"t": tenant_id}
+    make_webhook(system_engine, tenant_id, "rdstation")
     with collector.running():
         async with collector.client() as client:
             await until_build(client, "no-chat")  # it has another host: an origin
@@ -235,7 +236,6 @@ async def test_a_tenant_gets_the_build_of_the_script_that_its_settings_need(
             with system_session(system_engine) as session:
                 session.execute(text("update destinations set is_enabled = false where tenant_id = :t"), where)
             await until_build(client, "no-chat.no-handover")
-            make_webhook(system_engine, tenant_id, "rdstation")
             make_webhook(system_engine, tenant_id, "chatwoot")
             await until_build(client, "no-handover")
             with system_session(system_engine) as session:

@@ -4,11 +4,11 @@
  */
 import { collector } from '../config.js';
 import { allowsAnalytics } from '../consent.js';
+import { foreignHosts } from '../foreign-hosts.js';
 import { currentVisit, readVisit } from '../identity.js';
 import { quietly } from '../quietly.js';
 import { entries, save } from '../queue.js';
 import { post } from '../request.js';
-import { foreignHosts } from '../foreign-hosts.js';
 import { holdUntil } from '../transport.js';
 
 const ASK_AGAIN_MS = 5 * 24 * 3600 * 1000; // Safari keeps some cookies for 7 days only
@@ -75,4 +75,3 @@ async function converse() {
 function renameVisitor(from, to) {
   for (const [, event] of entries()) if (event.tracking_id === from) save({ ...event, tracking_id: to });
 }
-
