@@ -259,7 +259,7 @@ def test_a_contact_that_disappears_is_made_again(activation: Activation, engine:
     (contact,) = activation.chatwoot.contacts()
     activation.chatwoot.ask("DELETE", f"contacts/{contact['id']}")
 
-    assert engine.resync(activation.tenant_id, is_forced=True) == {"verified": 1}
+    assert resync(activation.settings, activation.tenant_id, is_forced=True) == {"verified": 1}
     activation.settle(engine)
 
     assert [found["identifier"] for found in activation.chatwoot.contacts()] == ["lead-1"]
