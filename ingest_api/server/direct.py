@@ -1,6 +1,6 @@
 """POST requests to a collect path that arrived whole, and their responses, past ASGI.
 
-For a small request ASGI's scope, messages and task are a quarter of its cost
+For a small request this saves ASGI's scope, messages and task, a sixth of the instructions
 (docs/decisions/0004-collector-hot-path.md). uvicorn's parser reads every request. A POST to a collect path that has
 arrived whole is given to the application as it is. Every other request goes through ASGI, also one that arrives in
 pieces or before the last one on its connection was answered.
