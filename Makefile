@@ -31,8 +31,9 @@ test: $(DEV) $(SCRIPT) browsers ## Install what is missing, then run every test
 test-script:
 	$(BIN)/npm --prefix tracking test
 
+# Two processes with servers of their own: most tests wait for something.
 test-python:
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(DEV) $(SCRIPT) ## Check style and types and run the unit tests: what to do before each commit
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync \

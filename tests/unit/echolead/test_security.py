@@ -68,7 +68,9 @@ def test_a_secret_of_a_lost_or_changed_key_is_told_as_such(act: str) -> None:
             getattr(vault, act)(token)
 
 
-@pytest.mark.parametrize("keys", ["", " , ", "short", f"{NEW},short"])
+@pytest.mark.parametrize(
+    "keys", ["", " , ", "short", f"{NEW},short"], ids=["none", "blanks", "a short one", "a short one behind a good one"]
+)
 def test_a_missing_or_malformed_key_is_refused_without_repeating_it(keys: str) -> None:
     with pytest.raises(BadKey, match="ECHOLEAD_SECRET_KEYS") as caught:
         Vault(keys)
