@@ -66,12 +66,12 @@ class Console:
             row = {"parameters": {"tenant": tenant_id, "name": name}}
             client.command(
                 "insert into marts.leads select {tenant:String}, generateUUIDv4(), {name:String}, 'a@acme.test',"
-                " '+5511999998888', 'Paid Search', 'google', 'cpc', {name:String}, 'new', now64(3)",
+                " '+5511999998888', 'Paid Search', 'google', 'cpc', {name:String}, now64(3)",
                 **row,
             )
             client.command(
                 "insert into marts.funnel_daily select {tenant:String}, today(), {name:String}, {name:String}, '/',"
-                " 3, 3, 1, 1, 0, 0",
+                " 3, 3, 1, 1",
                 **row,
             )
         client.command("insert into enriched.tenant_rules select {tenant:String}, 'UTC'", **bound)
