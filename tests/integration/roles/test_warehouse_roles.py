@@ -63,6 +63,9 @@ OTHERS: dict[str, tuple[str, set[str]]] = {
         "source(clickhouse(db 'raw' table 'r_rows')) layout(complex_key_hashed()) lifetime(0)",
         {OWNER},
     ),
+    "a dictionary by its name": ("select dictGet('marts.r_d', 'n', tuple('acme')) format Null", {OWNER}),
+    "a Join table by its name": ("select joinGet('marts.r_join', 'n', 'acme') format Null", {OWNER}),
+    "has it a column": ("select hasColumnInTable('marts', 'r_rows', 'n')", {OWNER}),
     "function": ("create or replace function r_f as x -> file(x)", NOBODY),
     "grant": ("grant select on *.* to operator", NOBODY),
     "as another": ("execute as default select 1", NOBODY),
@@ -94,6 +97,7 @@ def urls(warehouse_server: EmbeddedWarehouse) -> Iterator[dict[str, str]]:
         for table in ("r_rows", "r_old", *(["r_moved"] if database == "marts" else [])):
             owner.command(f"create table {database}.{table} (tenant_id String, n Int8) engine = MergeTree order by n")
             owner.command(f"insert into {database}.{table} values ('acme', 1)")
+    owner.command("create table marts.r_join (tenant_id String, n Int8) engine = Join(any, left, tenant_id)")
     yield {
         **{account.name: warehouse_server.url_of(account.name) for account in ACCOUNTS},
         TENANT: tenant_url(warehouse_server.address, warehouse_server.tenant_key, "acme"),

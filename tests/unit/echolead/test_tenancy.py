@@ -1,8 +1,12 @@
 """Hosts as they come in a header, and origins a tenant allows."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
-from echolead.tenancy import Tenant, host_name
+from echolead.security import new_api_key
+from echolead.tenancy import DirectoryUnavailable, Row, Tenant, Tenants, directory_of, host_name
 
 
 @pytest.mark.parametrize(
@@ -46,3 +50,57 @@ def test_a_host_header_becomes_a_bare_name(header: str, host: str) -> None:
 def test_an_origin_is_allowed_by_the_list_or_by_the_tenants_own_hosts(origin: str, allowed: bool) -> None:
     tenant = Tenant("acme", hosts=frozenset({"lp.acme.test"}), origins=frozenset({"https://shop.acme.test"}))
     assert tenant.allows(origin) is allowed
+
+
+async def test_while_the_database_does_not_answer_nobody_is_unknown() -> None:
+    """A tenant of whom nothing could be read yet is served later; told that there is none, a product gives up."""
+    tenants = Tenants("postgresql://nobody@127.0.0.1:9/none")
+    for _ in range(2):
+        for asked in (
+            tenants.by_host("lp.acme.test"),
+            tenants.by_webhook("standard", "0" * 32),
+            tenants.by_api_key(new_api_key().key),
+        ):
+            with pytest.raises(DirectoryUnavailable, match="does not answer"):
+                await asked
+
+
+@pytest.mark.parametrize("presented", ["", "elk_short_x", "0" * 32, new_api_key().key[1:]])
+async def test_what_cannot_be_a_key_is_refused_without_asking_the_database(presented: str) -> None:
+    assert await Tenants("postgresql://nobody@127.0.0.1:9/none").by_api_key(presented) is None
+
+
+def test_a_directory_holds_what_the_rows_say_of_each_tenant() -> None:
+    rows = [
+        row("acme", hosts=["lp.acme.test"], origins=["HTTPS://Shop.acme.test/"], collect_path="/k7",
+            keys=["abcdefghij hash 018f4f7e-0000-7000-8000-00000000000a"]),
+        row("bravo", hosts=["bravo.test"],
+            webhooks=[["w" * 32, "rdstation", "id-1", "sealed", "x-token", "true", "1741564800"],
+                      ["v" * 32, "hubspot", "id-2", "sealed", "", "false", ""]]),
+    ]  # fmt: skip
+    found = directory_of(rows)
+
+    assert {host: tenant.tenant_id for host, tenant in found.hosts.items()} == {
+        "lp.acme.test": "acme",
+        "bravo.test": "bravo",
+    }
+    assert found.hosts["lp.acme.test"] is found.tenants["acme"] is found.keys["abcdefghij"].tenant
+    assert found.tenants["acme"].origins == {"https://shop.acme.test"}
+    assert found.paths == {"/k7"}
+    open_to_all, signed = found.webhooks["w" * 32], found.webhooks["v" * 32]
+    assert (open_to_all.tenant.tenant_id, open_to_all.token_header, open_to_all.allow_unsigned) == (
+        "bravo",
+        "x-token",
+        True,
+    )
+    assert open_to_all.previous_until == datetime(2025, 3, 11, tzinfo=UTC)  # a day after it was rotated
+    assert (signed.allow_unsigned, signed.previous_until) == (False, None)
+
+
+def row(tenant_id: str, **columns: Any) -> Row:
+    """What the database says of a tenant that chose nothing."""
+    nothing: dict[str, Any] = {"hosts": [], "origins": [], "keys": [], "webhooks": [], "collect_path": None}
+    return Row(
+        tenant_id=tenant_id, default_region="BR", ip_policy="truncated", consent_default="granted",
+        events_per_minute=None, events_per_month=None, secrets="", **{**nothing, **columns},
+    )  # fmt: skip

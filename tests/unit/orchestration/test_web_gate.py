@@ -1,6 +1,7 @@
 """What the gate lets through to Dagster under a public address, and a socket whose session ends while it is open."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -100,6 +101,20 @@ async def test_what_else_is_asked_for_is_answered_by_the_gate(
     answer = await browser.request(method, path, content=QUERY if method == "POST" else None, headers=sent)
     assert answer.status_code == status
     assert len(dagster.scopes) == (1 if status == 200 and "healthz" not in path else 0)
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 200), ("admin", 200)])
+async def test_who_changes_something_is_written_down_and_who_may_not_as_well(
+    browser: httpx.AsyncClient, dagster: Dagster, caplog: pytest.LogCaptureFixture, role: str, status: int
+) -> None:
+    caplog.set_level(logging.INFO, "orchestration.web.gate")
+    mutation = json.dumps({"query": 'mutation { stopSensor(id: "s") { __typename } }'})
+    headers = {"cookie": role, "origin": CONSOLE, "content-type": "application/json"}
+    answer = await browser.post("/dagster/graphql", content=mutation, headers=headers)
+    assert answer.status_code == status
+    assert len(dagster.bodies) == (status == 200)
+    [line] = caplog.messages
+    assert line == f"user {UUID(int=1)}{' may not' if status == 403 else ''}: stopSensor"
 
 
 async def test_a_page_leads_to_the_sign_in_and_back_to_its_public_address(browser: httpx.AsyncClient) -> None:
