@@ -30,8 +30,9 @@ from reverse_etl.desired import DesiredState
 from reverse_etl.destinations import KINDS
 from reverse_etl.errors import Misconfigured
 from reverse_etl.lane import Lane, Policy
-from reverse_etl.ledger import LaneLedger, Plan, plan_again
+from reverse_etl.ledger import LaneLedger
 from reverse_etl.pace import Breaker, Pace
+from reverse_etl.planning import Plan, plan_again
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +269,7 @@ def resync(
     is_forced: bool = False,
     is_dry_run: bool = False,
 ) -> dict[str, int]:
-    """Deliver again, from outside an engine (command line, API). See `reverse_etl.ledger.plan_again`."""
+    """Deliver again, from outside an engine (command line, API). See `reverse_etl.planning.plan_again`."""
     engine: sqlalchemy.Engine = connect(settings.postgres_app_url.get_secret_value())
     try:
         return plan_again(
