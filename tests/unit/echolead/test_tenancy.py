@@ -65,7 +65,11 @@ async def test_while_the_database_does_not_answer_nobody_is_unknown() -> None:
                 await asked
 
 
-@pytest.mark.parametrize("presented", ["", "elk_short_x", "0" * 32, new_api_key().key[1:]])
+@pytest.mark.parametrize(
+    "presented",
+    ["", "elk_short_x", "0" * 32, new_api_key().key[1:]],
+    ids=["nothing", "too short", "no prefix", "a prefix cut off"],
+)
 async def test_what_cannot_be_a_key_is_refused_without_asking_the_database(presented: str) -> None:
     assert await Tenants("postgresql://nobody@127.0.0.1:9/none").by_api_key(presented) is None
 
