@@ -26,6 +26,7 @@ hypothesis.settings.load_profile("here")
 pytest_plugins = ["tests.fixtures.operational"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes a file stays in one, and so do all end-to-end tests, which share a stack."""
     for item in items:
