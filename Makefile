@@ -14,7 +14,7 @@ NPM := .stamps/npm
 SCRIPT := tracking/dist/t.js
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-script test-python check lint lint-python lint-types lint-sql lint-script format bench lock notice \
+.PHONY: help up test test-script test-stack test-python test-unit check lint lint-python lint-types lint-sql lint-script format bench lock notice \
 	audit sbom clean browsers
 .DELETE_ON_ERROR:
 
@@ -26,18 +26,24 @@ up: $(BASE) $(SCRIPT) ## Install what is missing, then run the whole stack with 
 	@$(BIN)/echolead up $(ARGS)
 
 test: $(DEV) $(SCRIPT) browsers ## Install what is missing, then run every test
-	@$(MAKE) --no-print-directory --keep-going test-script test-python
+	@$(MAKE) --no-print-directory --keep-going test-script test-stack test-python
 
 test-script:
 	$(BIN)/npm --prefix tracking test
 
-# Two processes with servers of their own: most tests wait for something.
+test-stack:
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+# Two processes with servers of their own: most of these tests wait for something.
 test-python:
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/integration tests/unit $(ARGS)
+
+test-unit:
+	$(BIN)/python -m pytest -q tests/unit
 
 check: $(DEV) $(SCRIPT) ## Check style and types and run the unit tests: what to do before each commit
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync \
-		lint-types lint-sql lint-python lint-script test-python ARGS="-q tests/unit $(ARGS)"
+		lint-types lint-sql lint-python lint-script test-unit
 
 lint: $(DEV) $(NPM) ## Check style and types: ruff, mypy --strict, sqlfluff, the script's own checks
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync lint-types lint-sql lint-python lint-script

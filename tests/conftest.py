@@ -26,14 +26,6 @@ hypothesis.settings.load_profile("here")
 pytest_plugins = ["tests.fixtures.operational"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes a file stays in one, and so do all end-to-end tests, which share a stack."""
-    for item in items:
-        group = "e2e" if item.path.parent.name == "e2e" else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def servers_dir() -> Iterator[Path]:
     """A folder that other users may enter: PostgreSQL runs as another user when we are root."""
