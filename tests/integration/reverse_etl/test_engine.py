@@ -426,7 +426,7 @@ def test_a_lead_is_not_claimed_while_an_older_state_of_it_is_in_flight(
     assert ledger.claim(5, lease_seconds=60) == []
     ledger.verified(older, [])
     (newer,) = ledger.claim(5, lease_seconds=60)
-    assert (newer.lead.name, newer.known.remote_id) == ("Ana Maria", "7")
+    assert (newer.lead.name, newer.history.remote_id) == ("Ana Maria", "7")
 
 
 def test_a_state_that_was_in_flight_when_its_holder_died_is_not_sent_after_a_newer_one(
@@ -442,7 +442,7 @@ def test_a_state_that_was_in_flight_when_its_holder_died_is_not_sent_after_a_new
     (newer,) = ledger.claim(5, lease_seconds=60)
 
     assert newer.lead.name == "Ana Maria"
-    assert "Ana" in [sent.name for sent in newer.known.sent]
+    assert "Ana" in [sent.name for sent in newer.history.sent]
     ledger.delivered(newer, "7", [])
     ledger.verified(newer, [])
     assert ledger.claim(5, lease_seconds=60) == []

@@ -104,6 +104,7 @@ def test_a_directory_holds_what_the_rows_say_of_each_tenant() -> None:
 def row(tenant_id: str, **columns: Any) -> Row:
     """What the database says of a tenant that chose nothing."""
     nothing: dict[str, Any] = {"hosts": [], "origins": [], "keys": [], "webhooks": [], "collect_path": None}
+    nothing["has_chatwoot"] = False
     return Row(
         tenant_id=tenant_id, default_region="BR", ip_policy="truncated", consent_default="granted",
         events_per_minute=None, events_per_month=None, secrets="", **{**nothing, **columns},
