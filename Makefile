@@ -34,9 +34,10 @@ test-script:
 test-stack:
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
-# Two processes with servers of their own: most of these tests wait for something.
+# Two processes with servers of their own: most of these tests wait for something. Files in order: the console's tests
+# make tables where the models' tests find none.
 test-python:
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/integration tests/unit $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/integration tests/unit $(ARGS)
 
 test-unit:
 	$(BIN)/python -m pytest -q tests/unit
