@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import psutil
+import pytest
 import uuid_utils
 
 from dlt_pipelines.lease import is_held
@@ -23,6 +24,14 @@ from orchestration.live.job import heartbeat_name
 from tests.e2e.stack import Stack, eventually
 
 PATIENCE_SECONDS = 300
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operator_of_every_tenant(stack: Stack) -> None:
+    """Dagster shows the runs of all tenants, so the demo's user needs a role in each."""
+    for row in stack.sql("select tenant_id from enriched.tenant_rules where tenant_id != 'demo'"):
+        granted = stack.run("user", "grant", "demo@echolead.test", row["tenant_id"], "operator")
+        assert granted.returncode == 0, granted.stderr
 
 
 def test_every_part_serves_and_status_says_on_which_port(stack: Stack) -> None:
