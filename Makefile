@@ -42,12 +42,14 @@ test-python:
 test-unit:
 	$(BIN)/python -m pytest -q tests/unit
 
+LINTS := lint-types lint-sql lint-python lint-script
+IN_PARALLEL := $(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync
+
 check: $(DEV) $(SCRIPT) ## Check style and types and run the unit tests: what to do before each commit
-	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync \
-		lint-types lint-sql lint-python lint-script test-unit
+	@$(IN_PARALLEL) $(LINTS) test-unit
 
 lint: $(DEV) $(NPM) ## Check style and types: ruff, mypy --strict, sqlfluff, the script's own checks
-	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync lint-types lint-sql lint-python lint-script
+	@$(IN_PARALLEL) $(LINTS)
 
 lint-python:
 	$(BIN)/ruff check .

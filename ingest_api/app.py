@@ -203,11 +203,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
         redirect_slashes=False,  # the redirect would go to any host that a request names
     )
     api.add_middleware(BoundedBodies, bodies=parts.bodies, metrics=parts.metrics)
-    api.include_router(
-        health.router(
-            parts.drain, parts.queue_health, parts.tenants, parts.metrics, parts.proxies
-        )
-    )  # fmt: skip
+    api.include_router(health.router(parts.drain, parts.queue_health, parts.tenants, parts.metrics, parts.proxies))
     api.include_router(server_events.router(parts.event_store, parts.rates, parts.tenants, parts.bodies, parts.traces))
     api.include_router(webhooks.router(parts.webhooks))
     api.include_router(sessions.router(parts.people))

@@ -103,13 +103,14 @@ class Calls:
         await connection.pace.acquire()
         started_at, started = datetime.now(UTC), perf_counter()
         status: int | None = None
-        text = ""
+        kept = ""
         error: DeliveryFailed | None = None
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 request = connection.client.build_request(method, path, json=body, params=params)
                 status, headers, text = await _send(connection.client, request)
-            answer = _read(status, headers, text, _kept(text, connection.secrets))
+            kept = _kept(text, connection.secrets)
+            answer = _read(status, headers, text, kept)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as caught:
             error = Unavailable(f"No connection: {caught or type(caught).__name__}")
         except (httpx.TransportError, TimeoutError) as caught:
@@ -128,7 +129,7 @@ class Calls:
                 outcome="ok" if error is None else OUTCOMES[type(error)],
                 started_at=started_at,
                 response_status=status,
-                response=_kept(text or str(error or ""), connection.secrets),
+                response=kept or _kept(str(error or ""), connection.secrets),
                 latency_ms=round((perf_counter() - started) * 1000),
                 error_class=None if error is None else type(error).__name__,
             )

@@ -24,7 +24,7 @@ from echolead import queue, warehouse
 from echolead.embedded import registry
 from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
-from echolead.operational.deliveries import STUCK_MINUTES, deliveries_that_need_somebody
+from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
 from echolead.ports import Port
@@ -173,7 +173,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
             yield Finding("wrong", "Migrations", "the operational database is empty", "Run `echolead up` (or `setup`).")
             return
         yield from _live_path(connection)
-        stuck, dead = deliveries_that_need_somebody(connection)
+        stuck, dead = deliveries_in_trouble(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
     if stuck:

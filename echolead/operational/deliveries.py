@@ -1,4 +1,4 @@
-"""Which deliveries need somebody, by one rule: `echolead doctor` and Dagster's check ask here.
+"""Deliveries that are stuck or were given up, by one rule for `echolead doctor` and Dagster's check.
 
 `ops.stuck_deliveries` of the warehouse says the same of the mirrored ledger; a test compares the two.
 """
@@ -19,14 +19,14 @@ from deliveries
 """
 
 
-class NeedSomebody(NamedTuple):
+class DeliveriesInTrouble(NamedTuple):
     """How many deliveries are stuck, and how many were given up."""
 
     stuck: int
     dead: int
 
 
-def deliveries_that_need_somebody(connection: psycopg.Connection) -> NeedSomebody:
+def deliveries_in_trouble(connection: psycopg.Connection) -> DeliveriesInTrouble:
     """Of all tenants that the connection's role sees."""
     row = connection.execute(COUNTS, [list(UNSENT_STATES), STUCK_MINUTES]).fetchone()
-    return NeedSomebody(*(row or (0, 0)))
+    return DeliveriesInTrouble(*(row or (0, 0)))

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from echolead.networks import LINK_LOCAL, PRIVATE
 from echolead.tenancy import Tenants
 from ingest_api.http.addresses import TrustedProxies, parse_ip
+from ingest_api.http.asgi import peer_of
 from ingest_api.http.problems import NOT_FOUND, Problem
 from ingest_api.metrics import Metrics
 from ingest_api.queue.health import QueueHealth
@@ -106,7 +107,7 @@ def router(
     @routes.get("/metrics", include_in_schema=False)
     async def prometheus(request: Request) -> Response:
         """For machines in private networks: a request from the public network gets 404."""
-        peer = request.client.host if request.client else ""
+        peer = peer_of(request.scope)
         client = parse_ip(proxies.client_ip(peer, request.scope["headers"]))
         if client is None or not any(client in network for network in NEARBY):
             raise Problem(NOT_FOUND, "There is nothing at this address.")

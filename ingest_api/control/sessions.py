@@ -21,6 +21,7 @@ from echolead.security import SESSION, SignedIn
 from echolead.settings import Settings
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE, cookie_name, cookies_named
 from ingest_api.http.addresses import TrustedProxies
+from ingest_api.http.asgi import peer_of
 from ingest_api.http.problems import NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, TOO_MANY_SIGN_INS, WRONG_PASSWORD, Problem
 from ingest_api.http.rates import prefix
 
@@ -85,7 +86,7 @@ class ConsoleSessions:
 
         Raises `TooManyAttempts`, `Problem`.
         """
-        peer = request.client.host if request.client else ""
+        peer = peer_of(request.scope)
         network = prefix(self.proxies.client_ip(peer, request.headers.raw))
         with database():
             return self.sign_in.sign_in(email, password, network, self.cookies(request, DEVICE_COOKIE))

@@ -76,8 +76,10 @@ def check_batch(body: bytes, region: str) -> CheckedBatch:
     checks = checks_for(body, len(batch.events), is_plain)
     for index, raw in enumerate(batch.events):
         try:
-            for check in checks:
-                check(bytes(raw))
+            if checks:
+                content = bytes(raw)
+                for check in checks:
+                    check(content)
             event = decode(raw)
             if not is_plain:
                 refuse_repeated_keys(raw)

@@ -70,11 +70,12 @@ class PageRequests:
         # The last of repeated headers counts, as the nearest proxy adds it; `client_ip` reads the whole list.
         headers: dict[bytes, bytes] = dict(scope["headers"])
         origin = headers.get(b"origin")
+        peer = peer_of(scope)
         tenant: Tenant | None = None
         try:
-            tenant, host = await self.find_tenant(peer_of(scope), headers)
+            tenant, host = await self.find_tenant(peer, headers)
             if scope["method"] == "POST":
-                request = self.admit(tenant, host, peer_of(scope), scope["headers"], headers, origin)
+                request = self.admit(tenant, host, peer, scope["headers"], headers, origin)
                 response = await answer(request, scope, receive)
             elif scope["method"] == "OPTIONS":
                 response = preflight_response(tenant, origin)

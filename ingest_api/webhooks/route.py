@@ -13,7 +13,7 @@ from echolead.security import Undecryptable, Vault, is_secret_name
 from echolead.tenancy import DirectoryUnavailable, Tenants, Webhook
 from echolead.webhooks import ReceivedWebhook, encode_webhook
 from ingest_api.http.addresses import TrustedProxies
-from ingest_api.http.asgi import header_text
+from ingest_api.http.asgi import header_text, peer_of
 from ingest_api.http.bodies import Bodies, Disconnected
 from ingest_api.http.problems import (
     BODY_TOO_LARGE,
@@ -86,7 +86,7 @@ class Webhooks:
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         host = headers.get("host", "")
-        if "x-forwarded-host" in headers and self.proxies.trusts(request.client.host if request.client else ""):
+        if "x-forwarded-host" in headers and self.proxies.trusts(peer_of(request.scope)):
             host = headers["x-forwarded-host"].rpartition(",")[2].strip()
         return [f"{self.public_url}{path}", f"https://{host}{path}"]
 

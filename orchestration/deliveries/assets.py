@@ -39,11 +39,11 @@ def no_delivery_is_stuck(echolead: EchoLead) -> dg.AssetCheckResult:
     """Deliveries that have not arrived 15 minutes after they were planned, and those that were given up."""
     import psycopg  # noqa: PLC0415  # the code server only describes this
 
-    from echolead.operational.deliveries import deliveries_that_need_somebody  # noqa: PLC0415
+    from echolead.operational.deliveries import deliveries_in_trouble  # noqa: PLC0415
 
     url = echolead.settings().postgres_deliveries_url.get_secret_value()
     with psycopg.connect(url, connect_timeout=5) as connection:
-        stuck, dead = deliveries_that_need_somebody(connection)
+        stuck, dead = deliveries_in_trouble(connection)
     return dg.AssetCheckResult(
         passed=stuck == 0 and dead == 0,
         severity=dg.AssetCheckSeverity.ERROR if stuck else dg.AssetCheckSeverity.WARN,

@@ -111,7 +111,7 @@ class Guard:
             _check_databases(account, parsed, query.request.database or "default")
 
     def _parsed(self, text: str, parameters: Mapping[str, str]) -> Parsed:
-        """What a statement names, which nobody may change. Raises `WarehouseError` for what is no statement."""
+        """What a statement names, kept for the next request: do not change it. Raises `WarehouseError`."""
         given = tuple(sorted(parameters.items()))
         if len(text) + sum(map(len, parameters.values())) > MAX_KEPT_CHARACTERS:
             return self._parse(text, given)
