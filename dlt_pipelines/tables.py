@@ -10,87 +10,77 @@ MICROSECONDS = pa.timestamp("us", tz="UTC")
 NULLABLE = True
 
 
-def _column(name: str, kind: pa.DataType, *, nullable: bool = False) -> "pa.Field[pa.DataType]":
-    return pa.field(name, kind, nullable=nullable)
+Column = tuple[str, pa.DataType] | tuple[str, pa.DataType, bool]
 
 
-def _mirrored(*columns: tuple[str, pa.DataType] | tuple[str, pa.DataType, bool]) -> pa.Schema:
-    fields = [pa.field(column[0], column[1], nullable=len(column) == 3) for column in columns]
-    own = [("mirrored_at", MICROSECONDS), ("_dlt_load_id", pa.string()), ("_dlt_id", pa.string())]
-    return pa.schema([*fields, *(pa.field(name, kind, nullable=False) for name, kind in own)])
+def _shape(columns: tuple[Column, ...], *own: Column) -> pa.Schema:
+    """The columns that are given, those of the pipeline, and dlt's own two; a third value makes one nullable."""
+    every = [*columns, *own, ("_dlt_load_id", pa.string()), ("_dlt_id", pa.string())]
+    return pa.schema([pa.field(column[0], column[1], nullable=len(column) == 3) for column in every])
 
 
-# Written by the loader: one row is an event, a dead letter, a webhook.
+def _loaded(*columns: Column) -> pa.Schema:
+    return _shape(columns, ("stream_sequence", pa.int64()), ("loaded_at", MILLISECONDS))  # the loader's clock
 
-EVENTS = pa.schema(
-    [
-        _column("tenant_id", pa.string()),
-        _column("event_id", pa.string()),
-        _column("event_name", pa.string()),
-        _column("tracking_id", pa.string()),
-        _column("session_id", pa.string()),
-        _column("occurred_at", MILLISECONDS),  # the visitor's clock, as sent
-        _column("sent_at", MILLISECONDS, nullable=True),  # the visitor's clock when the request left
-        _column("received_at", MILLISECONDS),  # the collector's clock
-        _column("host", pa.string()),
-        _column("ip", pa.string()),
-        _column("user_agent", pa.string()),
-        _column("client_hints", pa.string()),  # JSON object
-        _column("email", pa.string()),  # normalised, '' when the event has none
-        _column("phone", pa.string()),  # E.164, '' when the event has none
-        _column("phone_variants", pa.string()),  # JSON list
-        _column("schema_version", pa.int32()),
-        _column("trace_id", pa.string()),
-        _column("source", pa.string()),  # script, server, pixel
-        _column("payload", pa.string()),  # the whole event as sent, JSON
-        _column("stream_sequence", pa.int64()),  # position of its message in the EVENTS stream
-        _column("loaded_at", MILLISECONDS),  # the loader's clock
-        _column("_dlt_load_id", pa.string()),
-        _column("_dlt_id", pa.string()),
-    ]
+
+def _mirrored(*columns: Column) -> pa.Schema:
+    return _shape(columns, ("mirrored_at", MICROSECONDS))
+
+
+# Written by the loader: one row is an event, a dead letter, a webhook; `stream_sequence` is its message's place in the
+# stream.
+
+EVENTS = _loaded(
+    ("tenant_id", pa.string()),
+    ("event_id", pa.string()),
+    ("event_name", pa.string()),
+    ("tracking_id", pa.string()),
+    ("session_id", pa.string()),
+    ("occurred_at", MILLISECONDS),  # the visitor's clock, as sent
+    ("sent_at", MILLISECONDS, NULLABLE),  # the visitor's clock when the request left
+    ("received_at", MILLISECONDS),  # the collector's clock
+    ("host", pa.string()),
+    ("ip", pa.string()),
+    ("user_agent", pa.string()),
+    ("client_hints", pa.string()),  # JSON object
+    ("email", pa.string()),  # normalised, '' when the event has none
+    ("phone", pa.string()),  # E.164, '' when the event has none
+    ("phone_variants", pa.string()),  # JSON list
+    ("schema_version", pa.int32()),
+    ("trace_id", pa.string()),
+    ("source", pa.string()),  # script, server, pixel
+    ("payload", pa.string()),  # the whole event as sent, JSON
 )
 
-REJECTED_EVENTS = pa.schema(
-    [
-        _column("dead_letter_id", pa.string()),
-        _column("tenant_id", pa.string()),
-        _column("received_at", MILLISECONDS),
-        _column("stage", pa.string()),  # collector, loader
-        _column("reason", pa.string()),  # a code
-        _column("detail", pa.string()),  # a sentence
-        _column("event_index", pa.int32()),  # its place in the batch
-        _column("event_id", pa.string()),
-        _column("payload", pa.string()),
-        _column("is_base64", pa.bool_()),
-        _column("host", pa.string()),
-        _column("trace_id", pa.string()),
-        _column("stream_sequence", pa.int64()),
-        _column("loaded_at", MILLISECONDS),
-        _column("_dlt_load_id", pa.string()),
-        _column("_dlt_id", pa.string()),
-    ]
+REJECTED_EVENTS = _loaded(
+    ("dead_letter_id", pa.string()),
+    ("tenant_id", pa.string()),
+    ("received_at", MILLISECONDS),
+    ("stage", pa.string()),  # collector, loader
+    ("reason", pa.string()),  # a code
+    ("detail", pa.string()),  # a sentence
+    ("event_index", pa.int32()),  # its place in the batch
+    ("event_id", pa.string()),
+    ("payload", pa.string()),
+    ("is_base64", pa.bool_()),
+    ("host", pa.string()),
+    ("trace_id", pa.string()),
 )
 
 # One row of `raw.chatwoot_events` or of `raw.crm_events`: a webhook as it came.
-WEBHOOKS = pa.schema(
-    [
-        _column("tenant_id", pa.string()),
-        _column("source", pa.string()),  # chatwoot; hubspot, pipedrive, rdstation, standard
-        _column("endpoint_id", pa.string()),
-        _column("delivery_id", pa.string()),  # the product's, or a digest of the body
-        _column("event_kind", pa.string()),  # in the product's words, '' where it cannot be read
-        _column("received_at", MILLISECONDS),  # the collector's clock
-        _column("proof", pa.string()),  # signature, password, token, address
-        _column("headers", pa.string()),  # JSON object, none that proves who sends
-        _column("payload", pa.string()),
-        _column("is_base64", pa.bool_()),
-        _column("schema_version", pa.int32()),
-        _column("trace_id", pa.string()),
-        _column("stream_sequence", pa.int64()),  # position of its message in the WEBHOOKS stream
-        _column("loaded_at", MILLISECONDS),  # the loader's clock
-        _column("_dlt_load_id", pa.string()),
-        _column("_dlt_id", pa.string()),
-    ]
+WEBHOOKS = _loaded(
+    ("tenant_id", pa.string()),
+    ("source", pa.string()),  # chatwoot; hubspot, pipedrive, rdstation, standard
+    ("endpoint_id", pa.string()),
+    ("delivery_id", pa.string()),  # the product's, or a digest of the body
+    ("event_kind", pa.string()),  # in the product's words, '' where it cannot be read
+    ("received_at", MILLISECONDS),  # the collector's clock
+    ("proof", pa.string()),  # signature, password, token, address
+    ("headers", pa.string()),  # JSON object, none that proves who sends
+    ("payload", pa.string()),
+    ("is_base64", pa.bool_()),
+    ("schema_version", pa.int32()),
+    ("trace_id", pa.string()),
 )
 
 # Written by the mirror: one row is a row of the table of that name in PostgreSQL.
