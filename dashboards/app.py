@@ -19,11 +19,11 @@ if "language" not in st.session_state:
 session, problem = current_session()
 pages = st.navigation(
     [
-        st.Page(
-            "views/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="overview", default=True
-        ),
+        st.Page("views/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="", default=True),
         st.Page("views/leads.py", title=t("leads"), icon=":material/group:", url_path="leads"),
         st.Page("views/health.py", title=t("health"), icon=":material/ecg_heart:", url_path="health"),
+        # Streamlit serves the default page at `/` only.
+        st.Page("views/overview.py", title=t("overview"), url_path="overview", visibility="hidden"),
     ],
     position="hidden" if session is None else "sidebar",
 )

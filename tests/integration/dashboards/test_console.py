@@ -39,6 +39,13 @@ def expect_no_data(page: Page, sentence: str) -> None:
         expect(page.get_by_test_id(shown)).to_have_count(0, timeout=SLOW)
 
 
+def test_the_overview_is_also_served_at_its_own_path(console: Console, page: Page) -> None:
+    tenant_id = console.tenant("Campanha da Ana")
+    console.sign_in(page, console.user(tenant_id), f"/overview?tenant_id={tenant_id}")
+    expect(channel(page, "Campanha da Ana")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
 # Access ends
 
 
