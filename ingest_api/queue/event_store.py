@@ -68,7 +68,7 @@ class EventStore:
 def not_stored(error: QueueUnavailable | MessageTooLarge) -> Problem:
     """The answer when the queue did not store a message."""
     if isinstance(error, MessageTooLarge):
-        return Problem(BODY_TOO_LARGE, "The events do not fit into one message; send fewer at once.")
+        return Problem(BODY_TOO_LARGE, "The request does not fit into one message of the queue; send less at once.")
     return Problem(QUEUE_UNAVAILABLE, f"{error} Send the same request again.")
 
 

@@ -16,8 +16,6 @@ from ingest_api.http.addresses import TrustedProxies
 from ingest_api.http.asgi import header_text, peer_of
 from ingest_api.http.bodies import Bodies, Disconnected
 from ingest_api.http.problems import (
-    BODY_TOO_LARGE,
-    QUEUE_UNAVAILABLE,
     TENANTS_UNAVAILABLE,
     UNKNOWN_WEBHOOK,
     WEBHOOKS_UNAVAILABLE,
@@ -26,6 +24,7 @@ from ingest_api.http.problems import (
 from ingest_api.http.received import TraceIds, now
 from ingest_api.metrics import Metrics
 from ingest_api.openapi.webhooks import WEBHOOK_DOCUMENTATION
+from ingest_api.queue.event_store import not_stored
 from ingest_api.queue.publish import MessageTooLarge, Publisher, QueueUnavailable
 from ingest_api.webhooks import chatwoot, hubspot, pipedrive, rdstation, standard
 from ingest_api.webhooks.verification import EndpointSecrets, Verification, WebhookRequest
@@ -108,10 +107,8 @@ class Webhooks:
         subject = f"webhooks.{tenant_id}.{webhook.source}"
         try:
             await self.publisher.publish(subject, encode_webhook(received), message_id=message_id)
-        except QueueUnavailable as error:
-            raise Problem(QUEUE_UNAVAILABLE, f"{error} Send the same request again.") from None
-        except MessageTooLarge:
-            raise Problem(BODY_TOO_LARGE, "The webhook does not fit into one message.") from None
+        except (QueueUnavailable, MessageTooLarge) as error:
+            raise not_stored(error) from None
         self.metrics.webhooks.labels(tenant_id, webhook.source).inc()
 
 
