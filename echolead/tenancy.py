@@ -79,7 +79,7 @@ class DirectoryUnavailable(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Tenant:
+class ActiveTenant:
     """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case, limits are events.
 
     Equal only to itself: requests look prepared answers up by it, and comparing its fields would cost more than those.
@@ -118,7 +118,7 @@ class AcceptedKey:
 
     api_key_id: UUID
     key_hash: str = field(repr=False)
-    tenant: Tenant
+    tenant: ActiveTenant
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Webhook:
 
     endpoint_id: str
     source: str
-    tenant: Tenant
+    tenant: ActiveTenant
     secrets: bytes = field(repr=False)
     token_header: str = ""
     allow_unsigned: bool = False
@@ -141,8 +141,8 @@ class Directory:
     unguessable word of their address.
     """
 
-    tenants: Mapping[str, Tenant] = field(default_factory=dict)
-    hosts: Mapping[str, Tenant] = field(default_factory=dict)
+    tenants: Mapping[str, ActiveTenant] = field(default_factory=dict)
+    hosts: Mapping[str, ActiveTenant] = field(default_factory=dict)
     keys: Mapping[str, AcceptedKey] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
@@ -188,7 +188,7 @@ class Tenants:
         """The tenants as last read. A new object after every change, so that caches can tell."""
         return self._directory
 
-    async def by_host(self, host: str) -> Tenant | None:
+    async def by_host(self, host: str) -> ActiveTenant | None:
         """The tenant that `host` (from `host_name`) belongs to, None for nobody's.
 
         Raises `DirectoryUnavailable` when the database must be asked and does not answer.
@@ -199,7 +199,7 @@ class Tenants:
             tenant = self._directory.hosts.get(host)
         return tenant
 
-    async def by_api_key(self, api_key: str) -> Tenant | None:
+    async def by_api_key(self, api_key: str) -> ActiveTenant | None:
         """The tenant of a key that is not revoked, None for any other text. Raises as `by_host`."""
         presented = read_api_key(api_key)
         if presented is None:
@@ -274,12 +274,12 @@ class Tenants:
 
 def directory_of(rows: list[Row]) -> Directory:
     """The directory that rows of `LOAD` describe."""
-    tenants: dict[str, Tenant] = {}
-    hosts: dict[str, Tenant] = {}
+    tenants: dict[str, ActiveTenant] = {}
+    hosts: dict[str, ActiveTenant] = {}
     keys: dict[str, AcceptedKey] = {}
     webhooks: dict[str, Webhook] = {}
     for row in rows:
-        tenant = Tenant(
+        tenant = ActiveTenant(
             row.tenant_id,
             row.default_region,
             row.ip_policy,
@@ -304,7 +304,13 @@ def directory_of(rows: list[Row]) -> Directory:
 
 
 def _webhook(
-    tenant: Tenant, source: str, endpoint_id: str, secrets: str, token_header: str, allow_unsigned: str, rotated: str
+    tenant: ActiveTenant,
+    source: str,
+    endpoint_id: str,
+    secrets: str,
+    token_header: str,
+    allow_unsigned: str,
+    rotated: str,
 ) -> Webhook:
     until = datetime.fromtimestamp(float(rotated), UTC) + ROTATION_OVERLAP if rotated else None
     return Webhook(endpoint_id, source, tenant, secrets.encode(), token_header, allow_unsigned == "true", until)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from echolead.events import ReceivedRequest
-from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants
+from echolead.tenancy import ActiveTenant, DirectoryUnavailable, Tenants
 from ingest_api.events.batch import accepted_body, check_batch
 from ingest_api.http.bodies import Bodies, Disconnected
 from ingest_api.http.problems import INVALID_KEY, TENANTS_UNAVAILABLE, Problem
@@ -57,7 +57,7 @@ def router(event_store: EventStore, rates: RateLimits, tenants: Tenants, bodies:
     return routes
 
 
-async def _tenant(tenants: Tenants, authorization: str) -> Tenant:
+async def _tenant(tenants: Tenants, authorization: str) -> ActiveTenant:
     scheme, _, api_key = authorization.partition(" ")
     try:
         tenant = await tenants.by_api_key(api_key.strip()) if scheme.lower() == "bearer" else None

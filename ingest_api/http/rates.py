@@ -19,7 +19,7 @@ from ipaddress import ip_network
 from psycopg import AsyncConnection
 
 from echolead.operational.kept_connection import DatabaseUnavailable, KeptConnection
-from echolead.tenancy import Tenant
+from echolead.tenancy import ActiveTenant
 from ingest_api.http.addresses import parse_ip
 from ingest_api.http.problems import QUOTA_REACHED, TOO_MANY_EVENTS_A_MINUTE, Problem, ProblemType
 
@@ -114,10 +114,10 @@ class RateLimits:
         self._per_tenant = per_tenant
         self._clock = clock
         self._counts: dict[str, Count] = {}
-        self._meters: dict[tuple[Tenant, str], Meter] = {}
+        self._meters: dict[tuple[ActiveTenant, str], Meter] = {}
         self._minute_ends = self._next_forgetting = 0.0
 
-    def meter(self, tenant: Tenant, ip: str) -> Meter:
+    def meter(self, tenant: ActiveTenant, ip: str) -> Meter:
         """The meter of requests of `tenant` from `ip`; an empty `ip` is a server with a key."""
         if self._clock() >= self._minute_ends:
             self._minute_ends = end_of_minute(self._clock())
@@ -127,7 +127,7 @@ class RateLimits:
             meter = self._meters[tenant, ip] = self._meter(tenant, ip)
         return meter
 
-    def _meter(self, tenant: Tenant, ip: str) -> Meter:
+    def _meter(self, tenant: ActiveTenant, ip: str) -> Meter:
         minute = self._minute_ends
         limits: list[Limit] = []
         if len(self._counts) >= MAX_SUBJECTS or len(self._meters) >= MAX_SUBJECTS:

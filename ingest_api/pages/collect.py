@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 from echolead.events import encode
-from echolead.tenancy import Tenant
+from echolead.tenancy import ActiveTenant
 from ingest_api.events.batch import CheckedBatch, accepted_body, check_batch
 from ingest_api.http.asgi import Receive, Scope, Send
 from ingest_api.http.problems import Problem
@@ -100,7 +100,7 @@ def counted_batch(request: PageRequest, body: bytes) -> CheckedBatch:
     return batch
 
 
-def accepted_response(tenant: Tenant, origin: bytes | None, batch: CheckedBatch) -> RawResponse:
+def accepted_response(tenant: ActiveTenant, origin: bytes | None, batch: CheckedBatch) -> RawResponse:
     """202: everything of the request is durable."""
     if batch.rejected:
         return _accepted(accepted_body(batch), tenant, origin)
@@ -108,9 +108,9 @@ def accepted_response(tenant: Tenant, origin: bytes | None, batch: CheckedBatch)
 
 
 @lru_cache(maxsize=4096)
-def _all_accepted(count: int, tenant: Tenant, origin: bytes | None) -> RawResponse:
+def _all_accepted(count: int, tenant: ActiveTenant, origin: bytes | None) -> RawResponse:
     return _accepted(encode({"accepted": count, "rejected": []}), tenant, origin)
 
 
-def _accepted(body: bytes, tenant: Tenant, origin: bytes | None) -> RawResponse:
+def _accepted(body: bytes, tenant: ActiveTenant, origin: bytes | None) -> RawResponse:
     return raw_response(202, body, b"application/json", list(cors_headers(tenant, origin)))

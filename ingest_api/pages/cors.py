@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from echolead.tenancy import Tenant
+from echolead.tenancy import ActiveTenant
 from ingest_api.http.problems import ORIGIN_NOT_ALLOWED, Problem
 from ingest_api.http.responses import NOSNIFF, RawResponse
 
@@ -12,13 +12,13 @@ PREFLIGHT_SECONDS = 7200  # Chromium's own limit
 
 
 @lru_cache(maxsize=4096)
-def is_allowed(tenant: Tenant | None, origin: bytes | None) -> bool:
+def is_allowed(tenant: ActiveTenant | None, origin: bytes | None) -> bool:
     """Whether pages of `origin` are the tenant's."""
     return tenant is not None and origin is not None and tenant.allows(origin.decode("latin-1"))
 
 
 @lru_cache(maxsize=4096)
-def cors_headers(tenant: Tenant | None, origin: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
+def cors_headers(tenant: ActiveTenant | None, origin: bytes | None) -> tuple[tuple[bytes, bytes], ...]:
     """`Vary` always, the origin only when the tenant allows it; credentials never."""
     if origin is None or not is_allowed(tenant, origin):
         return (VARY_ORIGIN,)
@@ -26,7 +26,7 @@ def cors_headers(tenant: Tenant | None, origin: bytes | None) -> tuple[tuple[byt
     return (VARY_ORIGIN, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", b"retry-after"))
 
 
-def preflight_response(tenant: Tenant, origin: bytes | None) -> RawResponse:
+def preflight_response(tenant: ActiveTenant, origin: bytes | None) -> RawResponse:
     """The answer to a preflight. Without the allowing headers the browser does not post."""
     headers = [NOSNIFF, *cors_headers(tenant, origin)]
     if is_allowed(tenant, origin):
@@ -38,7 +38,7 @@ def preflight_response(tenant: Tenant, origin: bytes | None) -> RawResponse:
     return RawResponse(204, headers)
 
 
-def check_origin(tenant: Tenant, origin: bytes | None) -> None:
+def check_origin(tenant: ActiveTenant, origin: bytes | None) -> None:
     """Raises `Problem` for a page of another site.
 
     A page whose policy hides its address sends `null`, which names no site and is allowed.

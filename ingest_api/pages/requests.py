@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from msgspec import Struct
 
 from echolead.events import ReceivedRequest
-from echolead.tenancy import DirectoryUnavailable, Tenant, Tenants, host_name
+from echolead.tenancy import ActiveTenant, DirectoryUnavailable, Tenants, host_name
 from ingest_api.events.batch import CheckedBatch
 from ingest_api.http.addresses import IpPolicy, TrustedProxies
 from ingest_api.http.asgi import RawHeaders, Receive, Scope, Send, header_text, peer_of
@@ -30,7 +30,7 @@ FIRST_HINTS = frozenset((b"sec-ch-ua", b"sec-gpc", b"dnt", b"save-data"))  # the
 class PageRequest(Struct, frozen=True):
     """A request that a page of `tenant` may make. `ip` is the client's address; `meter` counts its events."""
 
-    tenant: Tenant
+    tenant: ActiveTenant
     host: str
     ip: str
     origin: bytes | None
@@ -71,7 +71,7 @@ class PageRequests:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         origin = headers.get(b"origin")
         peer = peer_of(scope)
-        tenant: Tenant | None = None
+        tenant: ActiveTenant | None = None
         try:
             tenant, host = await self.find_tenant(peer, headers)
             if scope["method"] == "POST":
@@ -90,7 +90,7 @@ class PageRequests:
 
     def admit(
         self,
-        tenant: Tenant,
+        tenant: ActiveTenant,
         host: str,
         peer: str,
         raw_headers: RawHeaders,
@@ -105,13 +105,13 @@ class PageRequests:
         return PageRequest(tenant, host, ip, origin, headers, meter)
 
     def refuse(
-        self, problem: Problem, tenant: Tenant | None, origin: bytes | None, headers: RawHeaders | None = None
+        self, problem: Problem, tenant: ActiveTenant | None, origin: bytes | None, headers: RawHeaders | None = None
     ) -> RawResponse:
         """Count a refusal and return its problem document."""
         self._metrics.refused.labels(problem.kind.name).inc()
         return problem_response(problem, [*cors_headers(tenant, origin), *(headers or ())])
 
-    async def find_tenant(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[Tenant, str]:
+    async def find_tenant(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[ActiveTenant, str]:
         """The tenant of the host a request names, and that host. Raises `Problem` for 404 and 503."""
         tenant, host = self.known_tenant(peer, headers)
         if tenant is None:  # spelled in another way, or added a moment ago
@@ -126,7 +126,7 @@ class PageRequests:
             )
         return tenant, host
 
-    def known_tenant(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[Tenant | None, str]:
+    def known_tenant(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[ActiveTenant | None, str]:
         """The tenant in memory whose host is spelled as the request names it, and that host."""
         header = headers.get(b"host", b"")
         if b"x-forwarded-host" in headers and self._proxies.trusts(peer):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import brotli
 
 from echolead.events import encode
-from echolead.tenancy import Tenant
+from echolead.tenancy import ActiveTenant
 from ingest_api.http.asgi import Receive, Scope, Send, peer_of
 from ingest_api.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 from ingest_api.http.responses import RawResponse, problem_response, raw_response, send_response
@@ -116,7 +116,7 @@ def variants_of(content: bytes) -> Variants:
 
 
 @lru_cache(maxsize=4096)
-def choice(tenant: Tenant, host: str) -> tuple[str, bytes]:
+def choice(tenant: ActiveTenant, host: str) -> tuple[str, bytes]:
     """What the build's name says is missing, and the settings in the script.
 
     The settings are the tenant's consent default, and its other hosts, to which links may take a visitor. Without

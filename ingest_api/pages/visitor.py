@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 from echolead.events import encode
 from echolead.operational.kept_connection import DatabaseUnavailable
 from echolead.security import Undecryptable, Vault
-from echolead.tenancy import Tenant
+from echolead.tenancy import ActiveTenant
 from ingest_api.http.asgi import Receive, Scope, Send
 from ingest_api.http.problems import NOT_AN_IDENTITY, Problem
 from ingest_api.http.responses import NO_STORE, RawResponse, raw_response
@@ -151,7 +151,7 @@ class Visitor:
         return raw_response(200, encode(answer), b"application/json", headers)
 
     async def _of_visitor(
-        self, tenant: Tenant, question: VisitorQuestion, cookie: str
+        self, tenant: ActiveTenant, question: VisitorQuestion, cookie: str
     ) -> tuple[dict[str, object], str]:
         """The answer, and the cookie's value.
 
@@ -183,7 +183,7 @@ class Visitor:
         }  # fmt: skip
         return answer, tokens.cookie(tenant.tenant_id, known, is_minted=is_minted)
 
-    async def _redeemed(self, tenant: Tenant, token: str, now: float) -> UUID | None:
+    async def _redeemed(self, tenant: ActiveTenant, token: str, now: float) -> UUID | None:
         """The visitor of a link, once. Without the database None: the visitor stays new, and no event is lost."""
         link = self._tokens.of_link(tenant.tenant_id, token, now)
         if link is None:
@@ -195,7 +195,7 @@ class Visitor:
             return None
         return link.tracking_id if is_first else None
 
-    def _chatwoot_hmac_token(self, tenant: Tenant) -> str:
+    def _chatwoot_hmac_token(self, tenant: ActiveTenant) -> str:
         if not tenant.secrets or self._vault is None:
             return ""
         try:

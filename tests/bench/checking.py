@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 
 from echolead.events import encode
-from echolead.tenancy import Tenant, Tenants
+from echolead.tenancy import ActiveTenant, Tenants
 from ingest_api.events.batch import check_batch
 from ingest_api.http.addresses import IpPolicy, TrustedProxies
 from ingest_api.http.bodies import Bodies
@@ -36,7 +36,7 @@ def work_on(body: bytes) -> Callable[[], bytes]:
     metrics = Metrics()
     rates, bodies = RateLimits("", KEY, 0, 0), Bodies(2**20, metrics.in_flight_bytes)
     pages = PageRequests(Tenants(""), rates, bodies, TrustedProxies(""), IpPolicy(KEY), TraceIds(), metrics)
-    tenant, ip = Tenant("bench", hosts=frozenset({HOST})), "203.0.113.7"
+    tenant, ip = ActiveTenant("bench", hosts=frozenset({HOST})), "203.0.113.7"
     request = PageRequest(tenant, HOST, ip, None, HEADERS, rates.meter(tenant, ip))
 
     def work() -> bytes:

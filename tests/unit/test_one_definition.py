@@ -1,6 +1,8 @@
-"""What is written in two languages says the same in both."""
+"""A rule written in two languages is the same in both, and a class name has one meaning."""
 
+import ast
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ import yaml
 from echolead.events import AD_COOKIE_FIELDS, CLICK_ID_FIELDS, EARLIEST, LATEST, UTM_FIELDS
 from echolead.operational.deliveries import STUCK_MINUTES, UNSENT_STATES
 
-DBT = Path(__file__).parents[2] / "dbt_project"
+ROOT = Path(__file__).parents[2]
+DBT = ROOT / "dbt_project"
+PACKAGES = ("dashboards", "dlt_pipelines", "echolead", "ingest_api", "orchestration", "reverse_etl")
 
 
 def words(macro: str) -> tuple[str, ...]:
@@ -47,3 +51,15 @@ def test_the_warehouse_calls_a_delivery_stuck_as_the_ledger_does() -> None:
     assert project["vars"]["stuck_delivery_minutes"] == STUCK_MINUTES
     assert states is not None
     assert tuple(re.findall(r"'(\w+)'", states[1])) == UNSENT_STATES
+
+
+def test_a_class_name_is_defined_once_in_production_code() -> None:
+    modules = defaultdict(list)
+    for package in PACKAGES:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            if "migrations" not in file.parts:  # each migration states the tables of its own time
+                for node in ast.walk(ast.parse(file.read_text())):
+                    if isinstance(node, ast.ClassDef):
+                        modules[node.name].append(str(file.relative_to(ROOT)))
+    assert modules
+    assert {name: files for name, files in modules.items() if len(files) > 1} == {}

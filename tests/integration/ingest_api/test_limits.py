@@ -18,7 +18,7 @@ from echolead.operational.database import system_session
 from echolead.operational.models import TenantOrigin
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.tenants import change_tenant
-from echolead.tenancy import Tenant
+from echolead.tenancy import ActiveTenant
 from ingest_api.http.problems import Problem
 from ingest_api.http.rates import RateLimits
 from tests.fixtures.operational import make_destination, make_tenant
@@ -102,7 +102,7 @@ async def test_events_that_come_while_counts_are_shared_are_shared_the_next_time
     operational_urls: OperationalUrls,
 ) -> None:
     now = time.time() + 3600  # one window, and nobody forgets it
-    tenant = Tenant(f"sharing-{uuid4().hex[:8]}")
+    tenant = ActiveTenant(f"sharing-{uuid4().hex[:8]}")
     of = RateLimits(operational_urls.collector, "key", 0, 100, clock=lambda: now)
     async with await AsyncConnection.connect(operational_urls.owner, autocommit=True) as database:
 

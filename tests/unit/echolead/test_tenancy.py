@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from echolead.security import new_api_key
-from echolead.tenancy import DirectoryUnavailable, Row, Tenant, Tenants, directory_of, host_name
+from echolead.tenancy import ActiveTenant, DirectoryUnavailable, Row, Tenants, directory_of, host_name
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_host_header_becomes_a_bare_name(header: str, host: str) -> None:
     ],
 )
 def test_an_origin_is_allowed_by_the_list_or_by_the_tenants_own_hosts(origin: str, allowed: bool) -> None:
-    tenant = Tenant("acme", hosts=frozenset({"lp.acme.test"}), origins=frozenset({"https://shop.acme.test"}))
+    tenant = ActiveTenant("acme", hosts=frozenset({"lp.acme.test"}), origins=frozenset({"https://shop.acme.test"}))
     assert tenant.allows(origin) is allowed
 
 

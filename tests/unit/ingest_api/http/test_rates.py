@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from echolead.tenancy import Tenant
+from echolead.tenancy import ActiveTenant
 from ingest_api.http import rates
 from ingest_api.http.problems import Problem
 from ingest_api.http.rates import RateLimits, end_of_month, prefix
 
-ACME = Tenant("acme")
+ACME = ActiveTenant("acme")
 MIDNIGHT = 1_741_564_800.0  # 2025-03-10T00:00:00Z
 
 
@@ -33,7 +33,7 @@ def limits(clock: Clock, *, per_address: int = 0, per_tenant: int = 0) -> RateLi
     return RateLimits("", "key", per_address, per_tenant, clock)
 
 
-def refusal(of: RateLimits, tenant: Tenant, ip: str, events: int) -> Problem:
+def refusal(of: RateLimits, tenant: ActiveTenant, ip: str, events: int) -> Problem:
     with pytest.raises(Problem) as refused:
         of.meter(tenant, ip).add(events)
     return refused.value
@@ -62,7 +62,10 @@ def test_a_refused_request_counts_for_nothing(clock: Clock) -> None:
 
 def test_what_a_tenants_limit_refuses_is_not_charged_to_the_address(clock: Clock) -> None:
     of = limits(clock, per_address=100)
-    small, other = Tenant("small", events_per_minute=10, events_per_month=500), Tenant("other", events_per_month=10)
+    small, other = (
+        ActiveTenant("small", events_per_minute=10, events_per_month=500),
+        ActiveTenant("other", events_per_month=10),
+    )
     for _ in range(10):
         assert refusal(of, small, "203.0.113.7", 20).kind.name == "too-many-events-a-minute"
         assert refusal(of, other, "203.0.113.7", 20).kind.name == "quota-reached"
@@ -72,7 +75,7 @@ def test_what_a_tenants_limit_refuses_is_not_charged_to_the_address(clock: Clock
 
 def test_a_tenants_own_limit_counts_before_the_installations(clock: Clock) -> None:
     of = limits(clock, per_tenant=500)
-    small, large = Tenant("small"), Tenant("large", events_per_minute=2000)
+    small, large = ActiveTenant("small"), ActiveTenant("large", events_per_minute=2000)
     of.meter(large, "").add(2000)
     of.meter(small, "").add(500)
     assert "tenant" in refusal(of, small, "", 1).detail
@@ -81,7 +84,7 @@ def test_a_tenants_own_limit_counts_before_the_installations(clock: Clock) -> No
 
 def test_a_quota_is_over_until_the_next_month(clock: Clock) -> None:
     of = limits(clock)
-    tenant = Tenant("acme", events_per_month=1000)
+    tenant = ActiveTenant("acme", events_per_month=1000)
     of.meter(tenant, "").add(1000)
     problem = refusal(of, tenant, "", 1)
     assert (problem.kind.name, problem.retry_after_seconds) == ("quota-reached", 22 * 24 * 3600)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from echolead.settings import Settings
-from echolead.tenancy import Directory, Tenant
+from echolead.tenancy import ActiveTenant, Directory
 from ingest_api.app import Ingest, create_app
 from ingest_api.http.responses import RawResponse
 from ingest_api.server.connections import PatientProtocol
@@ -273,7 +273,7 @@ def collector_of_acme(monkeypatch: pytest.MonkeyPatch) -> Ingest:
         jwt_secret=SecretStr("k" * 32),
     )
     application = create_app(settings)
-    tenant = Tenant("acme", hosts=frozenset({"acme.test"}))
+    tenant = ActiveTenant("acme", hosts=frozenset({"acme.test"}))
     monkeypatch.setattr(application._tenants, "_directory", Directory(hosts={"acme.test": tenant}))
     return application
 
