@@ -110,7 +110,7 @@ def tenant(stack: Stack) -> Any:
                 yield client
 
 
-def test_no_crash_loses_an_event_or_doubles_a_lead(stack: Stack, tenant: httpx.Client) -> None:
+def test_a_crash_loses_no_event_and_duplicates_no_lead(stack: Stack, tenant: httpx.Client) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # noqa: T201  # to play a failure again
     events, acknowledged = make_events(seed), set[str]()

@@ -47,7 +47,7 @@ def test_every_part_serves_and_status_says_on_which_port(stack: Stack) -> None:
     assert {address["title"] for address in status["addresses"]} >= {"Demo landing page", "Demo Chatwoot", "Console"}
 
 
-def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(stack: Stack) -> None:
+def test_secrets_are_in_files_of_the_owner_and_on_no_command_line(stack: Stack) -> None:
     for name in ("secrets.json", "stack.env", "dagster/dagster.yaml"):
         assert stat.S_IMODE((stack.data_dir / name).stat().st_mode) == 0o600
     record = registry.read_record(stack.data_dir)
@@ -59,13 +59,13 @@ def test_secrets_are_in_files_that_only_the_owner_reads_and_in_no_command_line(s
     assert [secret for secret in secrets if secret in words] == []
 
 
-def test_only_the_owner_reads_what_holds_a_password_or_a_person(stack: Stack) -> None:
+def test_files_with_passwords_or_personal_data_are_readable_by_their_owner_only(stack: Stack) -> None:
     demo = stack.data_dir / "demo"
     for file in (stack.data_dir / "stack.json", *demo.iterdir()):
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-def test_dagster_asks_for_the_sign_in_and_its_code_server_is_no_port(stack: Stack) -> None:
+def test_dagster_requires_the_sign_in_and_its_code_server_has_no_port(stack: Stack) -> None:
     api, dagster = stack.url(Port.COLLECTOR, ""), stack.settings.dagster_url
     shown = httpx.get(stack.url(Port.DAGSTER, "/runs"), headers={"accept": "text/html"})
     assert shown.headers["location"].startswith(f"{api.replace('127.0.0.1', 'localhost')}/login?next=")
@@ -114,7 +114,7 @@ def test_sql_reads_the_warehouse_and_can_change_nothing(stack: Stack) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_a_second_up_on_the_same_data_is_refused_and_told_which_process_has_it(stack: Stack) -> None:
+def test_a_second_up_on_the_same_data_is_refused_and_names_the_process_that_holds_it(stack: Stack) -> None:
     refused = stack.run("up")
     assert refused.returncode == 2
     assert f"process {stack.process.pid}" in refused.stderr

@@ -164,7 +164,7 @@ def test_an_organic_visit_then_a_direct_one_then_a_chat(visited: Stack) -> None:
     assert bruno["identifier"] == lead["lead_id"]
 
 
-def test_who_refuses_marketing_is_called_back_but_not_followed(visited: Stack) -> None:
+def test_a_lead_without_marketing_consent_is_delivered_without_its_origin(visited: Stack) -> None:
     carla = contact(visited, "acme", CARLA["email"])
     assert carla["phone_number"] == "+5521998765432"
     assert set(carla["custom_attributes"]) == {"echolead_url", "marketing_consent"}
@@ -230,7 +230,7 @@ def test_the_console_shows_the_lead_why_and_each_attempt(visited: Stack, browser
     expect(page.get_by_text("Nothing was rejected.")).to_be_visible(timeout=30_000)
 
 
-def test_what_a_visitor_typed_is_no_markup_and_who_signs_out_is_out(visited: Stack, browser: Browser) -> None:
+def test_visitor_text_is_not_markup_and_signing_out_ends_access(visited: Stack, browser: Browser) -> None:
     carla = contact(visited, "acme", CARLA["email"])
     path = str(carla["custom_attributes"]["echolead_url"]).removeprefix(visited.settings.console_url)
     page = sign_in(browser, visited, "acme", path)
@@ -243,7 +243,7 @@ def test_what_a_visitor_typed_is_no_markup_and_who_signs_out_is_out(visited: Sta
     assert len(page.context.pages) == 1
 
 
-def test_the_console_asks_who_you_are(visited: Stack, browser: Browser) -> None:
+def test_the_console_requires_a_sign_in(visited: Stack, browser: Browser) -> None:
     page = browser.new_context(locale="pt-BR").new_page()
     page.goto(f"{visited.settings.console_url}/leads?tenant_id=acme")
     expect(page.get_by_role("link", name="Entrar")).to_be_visible(timeout=60_000)

@@ -111,7 +111,7 @@ def test_every_lead_of_the_other_tenant_is_delivered_in_the_same_turns(attacked:
     eventually("all of them are contacts", lambda: wanted <= emails(attacked, "acme") or None)
 
 
-def test_nothing_fails_and_the_odd_events_are_named_to_who_looks(attacked: Stack) -> None:
+def test_nothing_fails_and_the_odd_events_are_listed(attacked: Stack) -> None:
     # A turn on a busy machine can take longer than what counts as standing still.
     eventually("nothing fails", lambda: True if attacked.command("status", may_fail=True)["trouble"] == [] else None)
     findings = attacked.command("doctor", may_fail=True)

@@ -33,7 +33,7 @@ def test_dbt_has_the_names_of_the_event_contract_in_its_order(macro: str, of_con
     assert words(macro) == of_contract
 
 
-def test_every_click_id_but_the_one_that_names_no_product_has_a_source() -> None:
+def test_every_click_id_except_gclsrc_has_a_source() -> None:
     seed = (DBT / "seeds" / "click_ids.csv").read_text().splitlines()[1:]
     # gclsrc says where a gclid comes from, and never comes without one.
     assert {line.split(",")[1] for line in seed} == set(CLICK_ID_FIELDS) - {"gclsrc"}

@@ -74,7 +74,7 @@ def revoke(session: Session, email: str, tenant_id: str) -> None:
         pytest.param(revoke, "Your session has ended", id="sessions revoked"),
     ],
 )
-def test_an_open_page_shows_nothing_more_from_the_next_step_on(
+def test_an_open_page_loses_access_at_its_next_run(
     console: Console, page: Page, act: Callable[[Session, str, str], None], sentence: str
 ) -> None:
     tenant_id = console.tenant("Campanha da Ana")
@@ -101,7 +101,7 @@ def test_signing_out_ends_every_copy_of_the_session(console: Console, page: Page
     expect_no_data(page, "Your session has ended")
 
 
-def test_who_loses_one_tenant_of_two_sees_the_other(console: Console, page: Page) -> None:
+def test_a_user_who_loses_one_of_two_tenants_still_sees_the_other(console: Console, page: Page) -> None:
     lost, kept = console.tenant("Campanha da Ana"), console.tenant("Campanha do Bruno")
     email = console.user(lost, kept)
     open_overview(console, page, email, lost, "Campanha da Ana")
@@ -113,7 +113,7 @@ def test_who_loses_one_tenant_of_two_sees_the_other(console: Console, page: Page
     expect(channel(page, "Campanha do Bruno")).to_be_visible(timeout=SLOW)
 
 
-def test_without_the_api_nobody_is_let_in_and_the_page_says_why(console: Console, page: Page) -> None:
+def test_without_the_api_the_console_refuses_access_and_shows_the_reason(console: Console, page: Page) -> None:
     tenant_id = console.tenant("Campanha da Ana")
     open_overview(console, page, console.user(tenant_id), tenant_id, "Campanha da Ana")
     console.api.send_signal(signal.SIGSTOP)
@@ -126,7 +126,7 @@ def test_without_the_api_nobody_is_let_in_and_the_page_says_why(console: Console
     expect(channel(page, "Campanha da Ana")).to_be_visible(timeout=SLOW)
 
 
-def test_of_two_session_cookies_none_is_taken(console: Console, page: Page) -> None:
+def test_two_session_cookies_are_both_ignored(console: Console, page: Page) -> None:
     tenant_id = console.tenant("Campanha da Ana")
     open_overview(console, page, console.user(tenant_id), tenant_id, "Campanha da Ana")
     planted = {"name": SESSION_COOKIE, "value": "planted", "domain": "localhost", "path": "/_stcore"}
@@ -259,19 +259,19 @@ def test_another_site_cannot_frame_console_or_sign_in(console: Console, page: Pa
         *("/auth/login", "/oauth2callback"),
     ],
 )
-def test_what_pages_do_not_need_is_not_served(console: Console, path: str) -> None:
+def test_routes_that_pages_do_not_need_are_not_served(console: Console, path: str) -> None:
     answer = httpx.get(console.url + path, trust_env=False)
     assert (answer.status_code, answer.text) == (404, "Not found")
 
 
 @pytest.mark.parametrize("path", ["/_stcore/upload_file/a/b", "/_stcore/agent/interact", "/_stcore/agent/mcp"])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_nobody_sends_files_or_commands(console: Console, path: str, method: str) -> None:
+def test_uploads_and_commands_are_not_served(console: Console, path: str, method: str) -> None:
     assert httpx.request(method, console.url + path, content=b"x", trust_env=False).status_code == 404
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:1", "http://localhost:{port}.evil.test", "null", ""])
-def test_no_page_beside_the_console_opens_its_socket(console: Console, origin: str) -> None:
+def test_pages_of_other_origins_cannot_open_the_consoles_socket(console: Console, origin: str) -> None:
     """Browsers send the cookies of a host name to each of its ports, and with WebSockets from any page."""
     told = {"origin": origin.replace("{port}", console.url.rpartition(":")[2])} if origin else {}
     headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13",

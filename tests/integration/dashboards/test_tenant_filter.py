@@ -146,7 +146,7 @@ def acme(owner: Client, warehouse_server: EmbeddedWarehouse) -> Iterator[Client]
         pytest.param("select name from marts.t_leads format TSV settings max_threads = 1", id="at the end"),
     ],
 )
-def test_no_query_leaves_its_tenant(acme: Client, sql: str) -> None:
+def test_a_query_reads_only_rows_of_its_tenant(acme: Client, sql: str) -> None:
     try:
         answer = acme.raw_query(sql, parameters={"d": "raw"}, fmt=None if "format" in sql else "TSV").decode()
     except DatabaseError as error:
@@ -193,7 +193,7 @@ def test_a_tenant_reads_its_own_rows(acme: Client, sql: str, answer: list[tuple[
         "select name from marts.t_leads group by name, tenant_id having {condition}",
     ],
 )
-def test_no_condition_sees_another_tenants_row(acme: Client, query: str, condition: str) -> None:
+def test_a_condition_is_not_evaluated_on_another_tenants_rows(acme: Client, query: str, condition: str) -> None:
     """A condition that fails over other rows would tell that they are there, and what is in them."""
     assert len(acme.query(query.format(condition=condition)).result_rows) == 1
 
@@ -218,7 +218,7 @@ def test_a_tenant_has_no_condition_before_its_filter(acme: Client, query: str) -
         pytest.param("role", "echolead", id="a role"),
     ],
 )
-def test_no_setting_of_the_request_takes_the_filter_off(
+def test_a_setting_of_the_request_cannot_remove_the_filter(
     acme: Client, warehouse_server: EmbeddedWarehouse, name: str, value: str
 ) -> None:
     url = tenant_url(warehouse_server.address, warehouse_server.tenant_key, "acme")

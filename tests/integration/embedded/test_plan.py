@@ -42,7 +42,7 @@ def test_a_data_directory_whose_socket_no_system_call_takes_is_refused(tmp_path:
         plan(longest.with_name(f"{longest.name}x"), 8700)
 
 
-def test_what_is_named_outside_is_not_embedded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_server_with_a_configured_url_is_not_embedded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("POSTGRES_URL", "POSTGRES_SYSTEM_URL", "POSTGRES_APP_URL", "DAGSTER_POSTGRES_URL"):
         monkeypatch.setenv(f"ECHOLEAD_{name}", "postgresql://someone@db.example/echolead")
     monkeypatch.setenv("ECHOLEAD_CLICKHOUSE_URL", "http://echolead@warehouse.example:8123")

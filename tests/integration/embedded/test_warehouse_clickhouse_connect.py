@@ -26,7 +26,7 @@ COMPRESSIONS = ["lz4", "zstd", "gzip", "br", False]
 
 
 @pytest.mark.parametrize("compress", COMPRESSIONS)
-def test_what_is_inserted_is_read_back(new_client: NewClient, compress: str | bool) -> None:
+def test_inserted_rows_are_read_back(new_client: NewClient, compress: str | bool) -> None:
     client = new_client(compress=compress)
     client.command(
         "CREATE TABLE t (id UUID, n Int64, d Decimal(18, 4), s LowCardinality(String), o Nullable(String), "

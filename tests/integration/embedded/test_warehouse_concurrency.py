@@ -92,7 +92,7 @@ def test_a_running_query_is_killed_by_the_id_its_client_gave(http: httpx.Client)
     assert answers[0].headers["x-clickhouse-exception-code"] == "394"
 
 
-def test_one_query_too_many_is_told_to_come_again(http: httpx.Client, base_url: str) -> None:
+def test_a_query_over_the_limit_gets_503_with_retry_after(http: httpx.Client, base_url: str) -> None:
     limits = httpx.Limits(max_connections=40)
     with (
         httpx.Client(base_url=base_url, auth=http.auth, limits=limits, timeout=30) as many,

@@ -85,7 +85,7 @@ def test_the_settings_of_a_request_say_how_its_external_data_is_read(
     assert http.post("/", params={**EXTERNAL, **session}, files=files).status_code == 400
 
 
-def test_what_limits_a_result_does_not_limit_external_data(http: httpx.Client) -> None:
+def test_limits_on_the_result_do_not_limit_external_data(http: httpx.Client) -> None:
     limited = {**EXTERNAL, "max_result_rows": "1", "limit": "1"}
     assert http.post("/", params=limited, files={"ext": ("ext", b"1,x\n2,x\n")}).text == "3\tx\n"
 
@@ -286,7 +286,7 @@ def test_data_comes_in_a_form_too(http: httpx.Client, database: str) -> None:
     assert ask(http, "SELECT sum(a) FROM t", database=database) == "6\n"
 
 
-def test_what_follows_inserted_values_is_not_run(http: httpx.Client, database: str) -> None:
+def test_statements_after_inserted_values_are_not_run(http: httpx.Client, database: str) -> None:
     ask(http, "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a", database=database)
     http.post("/", params={"database": database}, content="INSERT INTO t VALUES (1); DROP TABLE t")
     assert ask(http, "EXISTS t", database=database) == "1\n"

@@ -34,7 +34,7 @@ def test_a_second_process_on_the_directory_says_who_holds_it(warehouse_server: "
     assert ask(warehouse_server, "SELECT 1").text == "1\n"
 
 
-def test_what_was_answered_survives_a_kill_and_a_stop_is_clean(tmp_path: Path) -> None:
+def test_acknowledged_writes_survive_a_kill_and_a_stop_is_clean(tmp_path: Path) -> None:
     from echolead.embedded.clickhouse import EmbeddedWarehouse  # noqa: PLC0415
 
     warehouse = EmbeddedWarehouse(tmp_path / "w", free_port(), "pw", "reader-pw")

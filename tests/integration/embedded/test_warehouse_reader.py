@@ -198,7 +198,9 @@ def test_the_reader_says_how_an_answer_is_written_and_what_it_may_cost(reader_ht
         pytest.param("SET dialect = 'prql'", id="another language"),
     ],
 )
-def test_nobody_leaves_the_warehouse(http: httpx.Client, database: str, tmp_path: Path, query: str) -> None:
+def test_no_account_reaches_files_or_other_servers(
+    http: httpx.Client, database: str, tmp_path: Path, query: str
+) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("hidden_value\n")
     content = query.replace("{secret}", str(secret)).replace("{t}", f"{database}.t" if "TABLE" in query else database)
@@ -252,7 +254,7 @@ def test_no_setting_names_a_file(http: httpx.Client, reader_http: httpx.Client, 
     assert secret.read_text() == "hidden_value"
 
 
-def test_a_statement_that_was_parsed_before_is_judged_by_who_asks_and_by_its_values(
+def test_a_cached_parse_is_checked_again_for_each_account_and_its_values(
     http: httpx.Client, reader_http: httpx.Client, database: str
 ) -> None:
     dropped = {"query": "DROP TABLE IF EXISTS {name:Identifier}.t", "param_name": database}

@@ -65,7 +65,7 @@ def test_a_client_that_asks_for_a_buffer_waits_until_it_is_full(http: httpx.Clie
         assert (answer.status_code, answer.headers["x-clickhouse-exception-code"]) == (500, "395")
 
 
-def test_an_error_after_the_first_rows_breaks_the_stream_and_is_none_of_the_servers(
+def test_an_error_after_the_first_rows_breaks_the_stream_and_is_not_a_server_error(
     http: httpx.Client, servers_dir: Path
 ) -> None:
     received: list[bytes] = []
@@ -95,7 +95,7 @@ def test_a_query_longer_than_the_clients_patience_is_kept_alive_by_progress(http
     assert http.post("/", content="SELECT 1").text == "1\n"
 
 
-def test_progress_is_told_of_writing_too(http: httpx.Client, database: str) -> None:
+def test_progress_is_sent_for_writes_too(http: httpx.Client, database: str) -> None:
     http.post("/", content=f"CREATE TABLE {database}.t (a UInt64) ENGINE = Memory").raise_for_status()
     query = f"INSERT INTO {database}.t SELECT number + sleepEachRow(0.5) FROM numbers(10) SETTINGS max_block_size = 1"
     answer = http.post("/", params={**PROGRESS, "wait_end_of_query": "1"}, content=query, timeout=2.5)
@@ -105,14 +105,14 @@ def test_progress_is_told_of_writing_too(http: httpx.Client, database: str) -> N
     assert "x-clickhouse-format" not in answer.headers
 
 
-def test_progress_is_told_to_who_asks_and_of_slow_queries_only(http: httpx.Client) -> None:
+def test_progress_is_sent_only_when_requested_and_only_for_slow_queries(http: httpx.Client) -> None:
     assert not progress(http.post("/", content="SELECT sleep(0.5)"))
     fast = http.post("/", params={**PROGRESS, "http_headers_progress_interval_ms": "60000"}, content="SELECT 1")
     assert not progress(fast)
     assert fast.headers["content-length"] == "2"
 
 
-def test_an_error_after_progress_is_told_by_its_header(http: httpx.Client) -> None:
+def test_an_error_after_progress_is_sent_in_its_header(http: httpx.Client) -> None:
     query = FAILS_AFTER_ITS_FIRST_ROWS.replace("6", "3")
     parameters = {**PROGRESS, "wait_end_of_query": "1", "enable_http_compression": "1"}
     answer = http.post("/", params=parameters, content=query, headers={"Accept-Encoding": "gzip"})

@@ -78,7 +78,7 @@ async def test_a_server_sends_events_with_a_key(
     assert (request.ip, request.user_agent) == ("", "")
 
 
-async def test_a_key_writes_for_its_own_tenant_whatever_host_it_is_sent_to(
+async def test_a_key_writes_for_its_own_tenant_on_any_host(
     collector: CollectorProcess, api_key: str, system_engine: Engine
 ) -> None:
     """Control: the same event without the key, which is the other tenant's by its host."""
@@ -149,7 +149,7 @@ def test_a_script_built_again_is_served_at_once(collector: CollectorProcess, scr
     assert before.headers["etag"] != after.headers["etag"]
 
 
-async def test_metrics_count_and_are_for_neighbours_only(collector: CollectorProcess) -> None:
+async def test_metrics_count_and_are_served_to_private_addresses_only(collector: CollectorProcess) -> None:
     async with collector.client() as client:
         await client.post("/t", content=make_body(make_event(), make_event(name="Bad Name")))
         metrics = (await client.get("/metrics")).text
@@ -186,7 +186,7 @@ async def test_the_description_knows_the_collect_path_and_its_example_is_an_even
         assert (await client.post("/t", json=example)).json() == {"accepted": 1, "rejected": []}
 
 
-def test_no_body_gets_a_500(collector: CollectorProcess) -> None:
+def test_every_body_gets_an_answer_below_500(collector: CollectorProcess) -> None:
     with httpx.Client(base_url=collector.url, headers={"host": collector.host}, trust_env=False, timeout=30) as client:
 
         @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -228,7 +228,7 @@ async def test_tenants_are_found_soon_and_kept_while_the_database_is_down(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_what_is_removed_or_disabled_is_refused_by_a_running_collector(
+async def test_a_running_collector_refuses_removed_and_disabled_items(
     collector: CollectorProcess, system_engine: Engine
 ) -> None:
     tenant_id, host, left, origin = "going", "going.test", "left.going.test", "https://shop.going.test"

@@ -48,7 +48,7 @@ async def test_a_bad_event_costs_only_itself_and_becomes_a_dead_letter(collector
     )
 
 
-async def test_the_same_request_again_is_answered_alike_and_its_copies_can_be_told_to_be_one(
+async def test_a_repeated_request_gets_the_same_answer_and_its_copies_share_event_ids(
     collector: CollectorProcess,
 ) -> None:
     """A browser whose answer was lost sends again; the warehouse knows the copies by tenant and event id."""
@@ -130,7 +130,7 @@ async def test_only_the_tenants_pages_may_read_answers(collector: CollectorProce
         pytest.param("POST", None, b'{"events":[' + b"1," * 500 + b"1]}", {}, 422, "too-many-events", id="501 events"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_served_is_answered_with_a_problem_document(
+async def test_a_request_that_cannot_be_served_gets_a_problem_document(
     collector: CollectorProcess,
     method: str,
     host: str | None,

@@ -107,7 +107,7 @@ def session_token(url: str) -> str:
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_what_is_answered_is_what_the_description_says(described: Described, label: str) -> None:
+def test_answers_match_the_description(described: Described, label: str) -> None:
     statuses: Counter[int] = Counter()
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         operation = described.operation(label)
@@ -150,7 +150,7 @@ def called(case: Any, described: Described, is_let_in: bool) -> int:
     return int(answer.status_code)
 
 
-async def test_what_was_accepted_is_read_by_the_loader(described: Described) -> None:
+async def test_the_loader_reads_every_accepted_event(described: Described) -> None:
     """After everything above: each event, dead letter and webhook in the queue is a row."""
     tenant_id = described.collector.tenant_id
     rows: Counter[str] = Counter()
@@ -169,7 +169,7 @@ async def test_what_was_accepted_is_read_by_the_loader(described: Described) -> 
     assert all(rows[name] for name in ("events", "rejected_events", "chatwoot_events"))
 
 
-def test_every_operation_is_tested_and_has_a_tag_and_says_who_may(described: Described) -> None:
+def test_every_operation_is_tested_and_has_a_tag_and_a_security_scheme(described: Described) -> None:
     paths = described.document["paths"]
     operations = {f"{method.upper()} {path}": each for path, item in paths.items() for method, each in item.items()}
     assert set(operations) == set(OPERATIONS)
@@ -218,7 +218,7 @@ def test_the_problems_of_an_operation_are_described(described: Described, label:
     assert problems <= told
 
 
-async def test_without_its_queue_every_way_in_says_so_as_described(
+async def test_every_collect_path_answers_as_described_while_the_queue_is_down(
     described: Described, own_nats: EmbeddedNats, collector_beside: MakeCollector
 ) -> None:
     collector = collector_beside(own_nats)

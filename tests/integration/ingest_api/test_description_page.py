@@ -23,7 +23,7 @@ def test_the_page_names_every_operation_and_loads_nothing(collector: CollectorPr
     assert named == {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
 
 
-def test_whatever_the_document_says_is_text() -> None:
+def test_the_description_page_escapes_every_text() -> None:
     operation = {
         "summary": HOSTILE,
         "description": HOSTILE,

@@ -57,7 +57,7 @@ async def test_no_acknowledged_event_is_lost_when_the_collector_is_killed(
     assert ledger.acked <= stored <= ledger.sent
 
 
-async def test_a_collector_that_answers_before_the_queue_does_would_lose_when_it_is_killed(
+async def test_a_hasty_collector_loses_events_when_it_is_killed(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     """The control."""
@@ -91,7 +91,7 @@ def stopped(nats: subprocess.Popen[bytes]) -> Iterator[None]:
         nats.send_signal(signal.SIGCONT)
 
 
-async def test_a_killed_queue_is_answered_503_and_loses_nothing_acknowledged(
+async def test_a_killed_queue_gets_503_and_loses_no_acknowledged_event(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     collector = collector_beside(own_nats)
@@ -142,7 +142,7 @@ async def hang(nats: EmbeddedNats, collector: CollectorProcess, part: Part, logs
         return Hung(ledger, refused, memory_hung / memory_before, await stored_event_ids(collector))
 
 
-async def test_a_hung_queue_is_answered_503_within_the_deadline_and_in_bounded_memory(
+async def test_a_hung_queue_gets_503_within_the_deadline_and_in_bounded_memory(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     collector = collector_beside(own_nats)
@@ -154,7 +154,7 @@ async def test_a_hung_queue_is_answered_503_within_the_deadline_and_in_bounded_m
     assert set(ledger.statuses) == {202, 503}
 
 
-async def test_a_collector_that_answers_before_the_queue_does_would_lose_beside_a_hung_queue(
+async def test_a_hasty_collector_loses_events_when_the_queue_hangs(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     """The control."""
@@ -180,7 +180,7 @@ async def overfill(collector: CollectorProcess) -> tuple[set[object], httpx.Resp
     return acked, answer
 
 
-async def test_a_full_queue_is_answered_503_and_forgets_nothing(
+async def test_a_full_queue_gets_503_and_loses_no_acknowledged_event(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     collector = collector_beside(own_nats)
@@ -194,7 +194,7 @@ async def test_a_full_queue_is_answered_503_and_forgets_nothing(
         assert acked <= await stored_event_ids(collector)
 
 
-async def test_a_collector_that_answers_before_the_queue_does_would_lose_in_a_full_queue(
+async def test_a_hasty_collector_loses_events_when_the_queue_is_full(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     """The control."""
@@ -222,7 +222,7 @@ async def test_a_queue_that_does_not_sync_is_not_ready_and_takes_no_event(
     assert answer.status_code == 503
 
 
-async def test_a_queue_that_comes_back_lazy_is_found_out_and_takes_no_event_until_it_syncs_again(
+async def test_a_queue_that_comes_back_without_syncing_gets_no_event_until_it_syncs_again(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     """Not one: a new connection may be to another server, and is asked before anything is sent to it."""

@@ -112,7 +112,7 @@ async def fill_up(
     "end_of_queue",
     [pytest.param(signal.SIGTERM, id="queue-stopped"), pytest.param(signal.SIGKILL, id="queue-killed")],
 )
-async def test_a_full_disk_is_answered_503_loses_nothing_acknowledged_and_is_over_when_there_is_room(
+async def test_a_full_disk_gets_503_and_loses_no_acknowledged_event(
     small_disk: SmallDisk, collector_beside: MakeCollector, tmp_path: Path, end_of_queue: signal.Signals
 ) -> None:
     collector = collector_beside(small_disk.nats)
@@ -125,7 +125,7 @@ async def test_a_full_disk_is_answered_503_loses_nothing_acknowledged_and_is_ove
     assert outcome.flooded.acked - outcome.stored == set()
 
 
-async def test_a_collector_that_answers_before_the_queue_does_would_lose_on_a_full_disk(
+async def test_a_hasty_collector_loses_events_on_a_full_disk(
     small_disk: SmallDisk, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     """The control."""

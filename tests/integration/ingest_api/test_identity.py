@@ -50,7 +50,7 @@ async def test_without_encryption_the_cookie_is_not_called_secure(collector: Col
     assert not cookie.startswith("__Host-")
 
 
-async def test_a_cookie_that_is_not_ours_is_ignored(collector: CollectorProcess) -> None:
+async def test_a_forged_cookie_is_ignored(collector: CollectorProcess) -> None:
     mine = str(uuid4())
     async with collector.client() as client:
         for value in ("", "x", "A" * 43, uuid4().hex, '"', "a b c"):
@@ -86,7 +86,7 @@ async def test_a_link_hands_a_new_visitor_over_to_the_next_site(collector: Colle
     assert forged.json()["tracking_id"] == there
 
 
-async def test_a_links_token_is_good_once(collector: CollectorProcess) -> None:
+async def test_a_link_token_is_accepted_once(collector: CollectorProcess) -> None:
     """Whoever copies a link, or finds it in a log, becomes nobody. Control: another token of the visitor's works."""
     here = str(uuid4())
     async with collector.client() as client:
@@ -100,7 +100,7 @@ async def test_a_links_token_is_good_once(collector: CollectorProcess) -> None:
     assert answers == [here, said[1], said[2], here]
 
 
-async def test_of_many_who_redeem_a_token_at_once_one_is_the_visitor(
+async def test_concurrent_redemptions_of_a_token_admit_one_visitor(
     collector: CollectorProcess,
 ) -> None:
     """Through two processes: all collectors of an installation know what was redeemed."""
@@ -114,7 +114,7 @@ async def test_of_many_who_redeem_a_token_at_once_one_is_the_visitor(
     assert answers.count(here) == 1
 
 
-async def test_no_link_takes_the_place_of_a_visitor_whom_a_cookie_names(collector: CollectorProcess) -> None:
+async def test_a_link_token_does_not_replace_the_visitor_in_the_cookie(collector: CollectorProcess) -> None:
     """Anybody can make a link with a token of their own. Control: it works for who is new, and was not used up."""
     attacker, known, new = str(uuid4()), str(uuid4()), str(uuid4())
     async with collector.client() as client:
@@ -129,7 +129,7 @@ async def test_no_link_takes_the_place_of_a_visitor_whom_a_cookie_names(collecto
     assert first.json()["tracking_id"] == attacker
 
 
-async def test_without_the_database_a_visitor_is_somebody_new(
+async def test_without_the_database_a_link_token_is_not_accepted(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
 ) -> None:
     """A token that nobody can tell to be unused is not believed. Control: the same one once the table is there."""
@@ -148,7 +148,7 @@ async def test_without_the_database_a_visitor_is_somebody_new(
     assert again.json()["tracking_id"] == here
 
 
-async def test_only_who_proves_an_id_gets_its_hash_for_the_chat_widget(
+async def test_the_identifier_hash_requires_the_cookie_of_an_id_made_by_the_collector(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
 ) -> None:
     collector = collector_beside(streams, ECHOLEAD_COLLECTOR_SECRET_KEYS=SECRET_KEY)
@@ -191,7 +191,7 @@ async def test_after_a_reset_the_cookie_is_the_next_visitors(collector: Collecto
     assert again.json()["tracking_id"] == new
 
 
-async def test_who_refuses_loses_the_cookie_and_gets_no_token(collector: CollectorProcess) -> None:
+async def test_a_visitor_who_refuses_loses_the_cookie_and_gets_no_token(collector: CollectorProcess) -> None:
     old, new = str(uuid4()), str(uuid4())
     async with collector.client() as client:
         await ask(client, old)
@@ -206,7 +206,7 @@ async def test_who_refuses_loses_the_cookie_and_gets_no_token(collector: Collect
     assert encrypted.headers["set-cookie"] == "__Host-eli=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure"
 
 
-async def test_what_names_no_visitor_is_refused(collector: CollectorProcess) -> None:
+async def test_a_body_without_a_tracking_id_is_refused(collector: CollectorProcess) -> None:
     async with collector.client() as client:
         nobody = (b"", b"{}", b'{"reset": true}', b'{"forget": 1}', b'{"tracking_id": 1}', b'{"tracking_id": "x"}')
         for content in (*nobody, b"\xff", b"[" * 100_000):

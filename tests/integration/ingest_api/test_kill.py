@@ -168,7 +168,7 @@ def event_ids(batches: int, singles: int) -> list[list[str]]:
     return [[next(numbers) for _ in range(size)] for size in sizes]
 
 
-async def test_of_100_000_events_none_that_was_acknowledged_is_lost_when_workers_and_queue_are_killed(
+async def test_killed_workers_and_queue_lose_no_acknowledged_event_of_100_000(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     collector = collector_beside(own_nats, ECHOLEAD_COLLECTOR_WORKERS=str(WORKERS))
@@ -183,7 +183,7 @@ async def test_of_100_000_events_none_that_was_acknowledged_is_lost_when_workers
     assert stored.keys() - sent == set()
 
 
-async def test_a_collector_that_answers_before_the_queue_does_would_be_found_out(
+async def test_a_hasty_collector_loses_events_when_workers_and_queue_are_killed(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     """The control: the same load and the same kills on a publisher that does not wait must lose."""

@@ -58,7 +58,7 @@ async def test_a_large_event_counts_for_as_many_as_its_checks_cost(
     assert statuses == {100: {202}, 60_000: {202, 429}}
 
 
-async def test_an_address_that_sends_too_much_is_told_when_to_come_again(
+async def test_an_address_over_its_limit_gets_429_with_retry_after(
     streams: EmbeddedNats, collector_beside: MakeCollector
 ) -> None:
     collector = collector_beside(streams, ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS="600")
@@ -144,7 +144,9 @@ async def until_status(client: httpx.AsyncClient, status: int) -> httpx.Response
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example.com", "https://shop.example.com.evil.test", "file://"])
-async def test_a_page_of_somebody_else_is_refused_and_told_what_to_do(collector: CollectorProcess, origin: str) -> None:
+async def test_a_page_of_another_origin_is_refused_with_the_command_that_adds_it(
+    collector: CollectorProcess, origin: str
+) -> None:
     event = make_event()
     async with collector.client() as client:
         answer = await client.post("/t", content=make_body(event), headers={"origin": origin})
@@ -189,7 +191,7 @@ async def pixels(collector: CollectorProcess) -> int:
     return sum(request.source == "pixel" for request in await stored_requests(collector))
 
 
-async def test_the_script_is_told_of_the_tenants_other_hosts(
+async def test_the_script_contains_the_tenants_other_hosts(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: Path
 ) -> None:
     file = tmp_path / "t.js"
@@ -263,7 +265,7 @@ async def until_build(client: httpx.AsyncClient, name: str) -> httpx.Response:
     raise AssertionError(f"never served {name}: {answer.text}")
 
 
-async def test_a_tenant_has_its_own_path_and_its_script_says_what_it_chose(
+async def test_a_tenants_own_path_and_consent_default_are_in_its_script(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: Path
 ) -> None:
     file = tmp_path / "t.js"
@@ -325,7 +327,7 @@ def paths(
         pytest.param("/p7", {"host": "p7.test", "x-forwarded-host": "p7.test"}, 202, "", id="its own, named by both"),
     ],
 )
-async def test_a_tenants_path_is_there_on_its_own_hosts_alone(
+async def test_a_tenants_path_is_served_on_its_own_hosts_only(
     paths: CollectorProcess, path: str, headers: dict[str, str], status: int, problem: str
 ) -> None:
     headers = {name: value.format(host=paths.host) for name, value in headers.items()}
@@ -340,7 +342,7 @@ async def test_a_tenants_path_is_there_on_its_own_hosts_alone(
 
 
 @pytest.mark.parametrize("ending", [".js", ".gif", "/i"])
-async def test_what_is_beside_a_tenants_path_is_there_on_its_own_hosts_alone(
+async def test_the_paths_below_a_tenants_path_are_served_on_its_own_hosts_only(
     paths: CollectorProcess, ending: str
 ) -> None:
     method, content = ("POST", b"{}") if ending == "/i" else ("GET", b"")

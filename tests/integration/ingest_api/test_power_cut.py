@@ -98,6 +98,6 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(disk_image: Path,
     assert acked <= await survivors(crashed, tmp_path)
 
 
-async def test_the_queues_default_would_lose_what_was_acknowledged(disk_image: Path, tmp_path: Path) -> None:
+async def test_the_queues_default_loses_acknowledged_events_in_a_power_cut(disk_image: Path, tmp_path: Path) -> None:
     acked, crashed = await cut_power(disk_image, tmp_path, "2m")
     assert acked - await survivors(crashed, tmp_path), "the control lost nothing, so the test above proves nothing"

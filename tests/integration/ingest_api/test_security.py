@@ -27,7 +27,7 @@ ELSEWHERE = "198.41.0.4"
 
 
 @pytest.mark.parametrize("path", ["/t", "/t.js", "/t.gif", "/t/i", "/v1/events", "/v1/login", "/healthz", "/docs"])
-async def test_trace_is_served_nowhere(collector: CollectorProcess, path: str) -> None:
+async def test_trace_is_refused_on_every_path(collector: CollectorProcess, path: str) -> None:
     """Control: a server that answers TRACE says the request back, and with it what a script may not read."""
     async with collector.client() as client:
         answer = await client.request("TRACE", path, headers={"x-secret": "told-back"})
@@ -36,7 +36,7 @@ async def test_trace_is_served_nowhere(collector: CollectorProcess, path: str) -
     assert "told-back" not in answer.text
 
 
-async def test_no_answer_names_what_serves_it(collector: CollectorProcess) -> None:
+async def test_answers_do_not_name_the_server(collector: CollectorProcess) -> None:
     """Also those that uvicorn makes itself: of a request it cannot read, and of one that failed."""
     head = f"host: {collector.host}\r\nconnection: close\r\n\r\n".encode()
     requests = [b"GET /healthz HTTP/1.1\r\n" + head, b"GET /t.gif HTTP/1.1\r\n" + head, b"no HTTP\r\n\r\n"]
@@ -48,7 +48,7 @@ async def test_no_answer_names_what_serves_it(collector: CollectorProcess) -> No
         assert not any(word in lower for word in (b"server:", b"x-powered-by", b"uvicorn", b"python", b"fastapi"))
 
 
-async def test_the_tenants_pages_open_nothing_but_the_ways_in(collector: CollectorProcess) -> None:
+async def test_pages_of_the_tenant_may_only_call_the_collect_paths(collector: CollectorProcess) -> None:
     """Control: the same page may post events."""
     page = {"origin": "https://shop.example.com"}
     async with collector.client() as client:
@@ -61,7 +61,7 @@ async def test_the_tenants_pages_open_nothing_but_the_ways_in(collector: Collect
     assert not any("access-control-allow-origin" in answer.headers for answer in refused)
 
 
-async def test_only_the_ways_in_take_json_that_says_it_is_text(collector: CollectorProcess) -> None:
+async def test_json_sent_as_text_is_accepted_on_the_collect_paths_only(collector: CollectorProcess) -> None:
     """A form of another site can send text/plain without a preflight; control: the same body as JSON is read."""
     body = json.dumps({"email": "ana@acme.example", "password": "wrong-wrong"})
     async with collector.client() as client:
@@ -72,7 +72,7 @@ async def test_only_the_ways_in_take_json_that_says_it_is_text(collector: Collec
 
 
 @pytest.mark.parametrize(("trusted", "kept"), [("127.0.0.1", "198.41.0.0"), ("10.0.0.0/8", "127.0.0.0")])
-async def test_an_address_is_believed_from_a_trusted_proxy_only(
+async def test_forwarded_addresses_count_from_trusted_proxies_only(
     streams: EmbeddedNats, collector_beside: MakeCollector, trusted: str, kept: str
 ) -> None:
     """The first is the control: the same request through a proxy that is trusted."""
@@ -89,7 +89,7 @@ async def test_an_address_is_believed_from_a_trusted_proxy_only(
     assert metrics.status_code == (404 if trusted == "127.0.0.1" else 200)
 
 
-async def test_what_a_visitor_chose_is_stored_with_the_event(collector: CollectorProcess) -> None:
+async def test_privacy_signals_and_consent_are_stored_with_the_event(collector: CollectorProcess) -> None:
     consent = {"purposes": {"analytics": True, "marketing": False}, "basis": "consent", "policy_version": "3"}
     event = make_event(consent=consent)
     async with collector.client() as client:
@@ -108,9 +108,7 @@ async def test_what_a_visitor_chose_is_stored_with_the_event(collector: Collecto
         pytest.param("/v1/login", b'{"email":"a@b.example","password":"wrong"}', b" 401 ", id="signing in"),
     ],
 )
-async def test_a_body_that_dribbles_in_is_given_up(
-    collector: CollectorProcess, path: str, body: bytes, status: bytes
-) -> None:
+async def test_a_slow_body_is_refused(collector: CollectorProcess, path: str, body: bytes, status: bytes) -> None:
     """Control: the same body at once, over the same kind of connection, is answered."""
     head = f"POST {path} HTTP/1.1\r\nhost: {collector.host}\r\nconnection: close\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -122,20 +120,20 @@ async def test_a_body_that_dribbles_in_is_given_up(
     assert b"/problems/slow-request" in answer
 
 
-async def test_what_is_too_large_to_be_a_password_is_not_read(collector: CollectorProcess) -> None:
+async def test_an_oversized_sign_in_body_is_not_read(collector: CollectorProcess) -> None:
     async with collector.client() as client:
         answer = await client.post("/v1/login", json={"email": "a@b.example", "password": "x" * 2_000_000})
     assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
 
 
 @pytest.mark.parametrize("path", ["/v1/events/", "/docs/", "/v1/webhooks/chatwoot/x/"])
-async def test_a_slash_too_many_redirects_nowhere(collector: CollectorProcess, path: str) -> None:
+async def test_an_extra_slash_does_not_redirect(collector: CollectorProcess, path: str) -> None:
     async with collector.client() as client:
         answer = await client.post(path, content=b"{}", headers={"host": "evil.test"})
     assert (answer.status_code, answer.headers.get("location")) == (404, None)
 
 
-async def test_a_bomb_is_given_up_at_the_limit_and_not_unpacked() -> None:
+async def test_unpacking_a_bomb_stops_at_the_limit() -> None:
     """60 MB in 60 KB. Control: one byte less than the limit is unpacked."""
 
     async def receive_bomb() -> dict[str, Any]:
@@ -152,7 +150,9 @@ async def test_a_bomb_is_given_up_at_the_limit_and_not_unpacked() -> None:
     assert len(await reading.read(headers, receive_largest)) == 1024**2 - 1  # type: ignore[arg-type]
 
 
-async def test_a_crowd_of_bodies_is_told_to_come_again(streams: EmbeddedNats, collector_beside: MakeCollector) -> None:
+async def test_too_many_bytes_at_once_get_503_with_retry_after(
+    streams: EmbeddedNats, collector_beside: MakeCollector
+) -> None:
     """Control: with room for both the second is taken."""
     for megabytes, statuses in (("1", (503, 202)), ("8", (202, 202))):
         collector = collector_beside(streams, ECHOLEAD_COLLECTOR_IN_FLIGHT_MB=megabytes)

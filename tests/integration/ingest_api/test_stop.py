@@ -92,7 +92,7 @@ async def test_sigterm_beside_a_hung_queue_ends_and_loses_nothing_that_was_ackno
     assert set(flooded.statuses) == {202, 503}
 
 
-async def test_a_collector_that_answers_before_the_queue_does_would_lose_when_it_is_stopped(
+async def test_a_hasty_collector_loses_events_when_it_is_stopped(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
     """The control."""

@@ -46,7 +46,7 @@ async def both_ways(collector: CollectorProcess, body: bytes, **headers: str) ->
         pytest.param(make_body(*[make_event()] * 501), {}, 422, id="too many"),
     ],
 )
-async def test_an_answer_is_the_same_in_one_piece_and_in_two(
+async def test_a_request_gets_the_same_answer_in_one_piece_and_in_two(
     collector: CollectorProcess, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     whole, in_pieces = await both_ways(collector, body, host=collector.host, **headers)
@@ -54,13 +54,13 @@ async def test_an_answer_is_the_same_in_one_piece_and_in_two(
     assert any(line.startswith(b"HTTP/1.1 %d " % status) for line in whole)
 
 
-async def test_a_host_nobody_has_is_refused_alike(collector: CollectorProcess) -> None:
+async def test_an_unknown_host_gets_the_same_refusal_in_one_piece_and_in_two(collector: CollectorProcess) -> None:
     whole, in_pieces = await both_ways(collector, make_body(), host="nobody.test")
     assert whole == in_pieces
     assert b"HTTP/1.1 404 Not Found" in whole
 
 
-async def test_what_is_stored_is_the_same_in_one_piece_and_in_two(collector: CollectorProcess) -> None:
+async def test_stored_events_are_the_same_in_one_piece_and_in_two(collector: CollectorProcess) -> None:
     good, bad = make_event(user={"email": "ANA@example.com"}), make_event(name="No Name")
     await both_ways(collector, make_body(good, bad), host=collector.host, **{"user-agent": "Firefox", "sec-gpc": "1"})
     own = str(good["event_id"]).encode()

@@ -95,7 +95,7 @@ async def test_a_webhook_is_stored_byte_by_byte_before_it_is_answered(
 
 
 @pytest.mark.parametrize("source", SOURCES)
-async def test_nothing_that_is_stored_lets_its_reader_send_webhooks(
+async def test_stored_webhooks_hold_no_credential(
     collector: CollectorProcess, endpoints: dict[str, Endpoint], source: str
 ) -> None:
     endpoint = endpoints[source]
@@ -109,7 +109,7 @@ async def test_nothing_that_is_stored_lets_its_reader_send_webhooks(
 
 
 @pytest.mark.parametrize("source", SOURCES)
-async def test_the_same_request_again_is_answered_alike_and_stored_once(
+async def test_a_repeated_webhook_gets_the_same_answer_and_is_stored_once(
     collector: CollectorProcess, endpoints: dict[str, Endpoint], source: str
 ) -> None:
     webhook, other = (sent(endpoints[source], at=time.time()) for _ in range(2))
@@ -214,7 +214,7 @@ FORGERIES = [
 
 
 @pytest.mark.parametrize(("source", "forge"), FORGERIES)
-async def test_what_is_not_as_it_was_signed_is_refused(
+async def test_a_request_that_differs_from_what_was_signed_is_refused(
     collector: CollectorProcess, endpoints: dict[str, Endpoint], source: str, forge: Callable[[Webhook], Webhook]
 ) -> None:
     """Control: the same request without the change is taken."""
@@ -229,7 +229,7 @@ async def test_what_is_not_as_it_was_signed_is_refused(
 
 
 @pytest.mark.parametrize("source", SOURCES)
-async def test_another_secret_is_refused(
+async def test_a_signature_with_another_secret_is_refused(
     collector: CollectorProcess, endpoints: dict[str, Endpoint], source: str
 ) -> None:
     endpoint = endpoints[source]
@@ -257,7 +257,7 @@ async def test_a_signature_holds_for_five_minutes(
     assert (webhook.body in await bodies(collector, endpoints[source])) is (expected == OK)
 
 
-async def test_a_time_that_is_no_number_is_refused_even_when_signed(
+async def test_a_signed_time_that_is_not_a_number_is_refused(
     collector: CollectorProcess, endpoints: dict[str, Endpoint]
 ) -> None:
     class Never(float):
@@ -267,7 +267,7 @@ async def test_a_time_that_is_no_number_is_refused_even_when_signed(
     assert await post(collector, sent(endpoints["standard"], at=Never(0))) == FORGED
 
 
-async def test_an_address_is_of_one_product_and_one_tenant(
+async def test_a_webhook_address_belongs_to_one_product_and_one_tenant(
     collector: CollectorProcess, endpoints: dict[str, Endpoint], system_engine: Engine
 ) -> None:
     mine = endpoints["chatwoot"]
@@ -284,7 +284,7 @@ async def test_an_address_is_of_one_product_and_one_tenant(
 
 
 @pytest.mark.parametrize("endpoint", ["0" * 32, "A" * 32, "short", "0" * 31 + "%0A"])
-async def test_an_address_nobody_has_is_unknown(collector: CollectorProcess, endpoint: str) -> None:
+async def test_an_address_without_a_webhook_is_unknown(collector: CollectorProcess, endpoint: str) -> None:
     assert await post(collector, Webhook(f"/v1/webhooks/chatwoot/{endpoint}", {}, b"{}")) == UNKNOWN
 
 
@@ -307,7 +307,7 @@ async def test_both_secrets_work_while_they_are_changed(
     assert await post(collector, sent(new, at=time.time())) == OK
 
 
-async def test_a_secret_that_leaked_ends_at_once(collector: CollectorProcess, system_engine: Engine) -> None:
+async def test_rotating_now_ends_the_leaked_secret_at_once(collector: CollectorProcess, system_engine: Engine) -> None:
     old = make_webhook(system_engine, collector.tenant_id, "standard")
     assert await post(collector, sent(old, at=time.time())) == OK
     new = replace(old, secret=rotate(system_engine, old, keep_previous=False))
@@ -360,7 +360,7 @@ async def test_an_address_of_a_tenant_that_is_not_served_is_unknown(
         pytest.param("rdstation", "the-token-given", "another-token", FORGED, id="rdstation, forged"),
     ],
 )
-async def test_where_it_is_allowed_the_address_alone_is_the_credential(
+async def test_allow_unsigned_accepts_webhooks_without_a_signature(
     collector: CollectorProcess,
     system_engine: Engine,
     source: str,
@@ -368,7 +368,7 @@ async def test_where_it_is_allowed_the_address_alone_is_the_credential(
     given: str | None,
     expected: Answer,
 ) -> None:
-    """Control: `test_what_is_not_as_it_was_signed_is_refused` posts unsigned where it is not allowed."""
+    """Control: `test_a_request_that_differs_from_what_was_signed_is_refused` posts unsigned where it is not allowed."""
     endpoint = make_webhook(system_engine, collector.tenant_id, source, secret, allow_unsigned=True)
     webhook = sent(endpoint, at=time.time(), secret=given or "any")
     if given is None:
@@ -378,7 +378,7 @@ async def test_where_it_is_allowed_the_address_alone_is_the_credential(
         assert [each.proof for each in await stored(collector, endpoint)] == ["address"]
 
 
-async def test_without_a_secret_nothing_is_taken_until_it_is_entered(
+async def test_webhooks_are_refused_until_their_secret_is_entered(
     collector: CollectorProcess, system_engine: Engine
 ) -> None:
     with system_session(system_engine) as session:
@@ -396,7 +396,7 @@ async def test_without_a_secret_nothing_is_taken_until_it_is_entered(
     assert await post(collector, sent(endpoint, at=time.time(), secret="")) == FORGED
 
 
-async def test_hubspot_may_have_been_told_any_host_that_leads_here(
+async def test_hubspot_signs_the_public_url_or_the_host_of_the_request(
     collector: CollectorProcess, endpoints: dict[str, Endpoint]
 ) -> None:
     endpoint = endpoints["hubspot"]
@@ -412,7 +412,7 @@ async def test_hubspot_may_have_been_told_any_host_that_leads_here(
     assert await post(collector, replace(with_query, path=endpoint.path + query)) == OK
 
 
-async def test_rd_station_sends_its_token_in_the_header_it_was_told(
+async def test_rd_station_sends_its_token_in_the_configured_header(
     collector: CollectorProcess, system_engine: Engine
 ) -> None:
     endpoint = make_webhook(system_engine, collector.tenant_id, "rdstation", token_header="X-RD-Key")
@@ -467,7 +467,7 @@ async def test_the_description_has_an_example_of_each_product_and_every_problem(
     OAS31Validator(answer["schema"]).validate(answer["examples"]["queued"]["value"])
 
 
-async def test_while_the_queue_is_away_nothing_is_acknowledged(
+async def test_no_webhook_is_acknowledged_while_the_queue_is_down(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine, tmp_path: object
 ) -> None:
     collector = collector_beside(own_nats, ECHOLEAD_COLLECTOR_SECRET_KEYS=SECRET_KEY, ECHOLEAD_COLLECTOR_URL=PUBLIC_URL)
@@ -477,7 +477,7 @@ async def test_while_the_queue_is_away_nothing_is_acknowledged(
         assert await post(collector, webhook) == (503, "/problems/queue-unavailable")  # it has no streams
 
 
-async def test_a_secret_that_cannot_be_read_is_our_failure_and_not_the_senders(
+async def test_a_secret_that_cannot_be_decrypted_gets_503(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
 ) -> None:
     collector = collector_beside(

@@ -210,7 +210,7 @@ def test_a_name_is_of_one_key_that_works(run: Run, told: Told, slug: str) -> Non
     assert working == ["Site-backend", "site-backend"]
 
 
-def test_two_that_ask_for_one_name_at_a_time_get_one_key(slug: str, system_engine: Engine) -> None:
+def test_concurrent_requests_for_one_name_make_one_key(slug: str, system_engine: Engine) -> None:
     make_tenant(system_engine, slug)
     with ThreadPoolExecutor(1) as other:
         with system_session(system_engine) as session:
@@ -227,7 +227,7 @@ def _create_key(engine: Engine, tenant_id: str) -> None:
         create_key(session, tenant_id, "site-backend", actor="test")
 
 
-def test_keys_that_share_a_name_since_before_are_rotated_one_by_one(
+def test_keys_of_an_earlier_version_that_share_a_name_are_rotated_by_prefix(
     told: Told, slug: str, system_engine: Engine
 ) -> None:
     make_tenant(system_engine, slug)
@@ -355,7 +355,7 @@ def test_a_webhook_that_waits_for_its_secret_says_how_to_enter_it(run: Run, told
     assert "cannot be shown again" in run("webhook", "rotate", slug, "standard").output
 
 
-def test_a_secret_that_was_given_is_not_shown_and_the_one_before_is_spoken_of_when_there_was_one(
+def test_an_entered_secret_is_not_shown_and_the_overlap_is_named_when_there_is_one(
     run: Run, told: Told, slug: str
 ) -> None:
     told("tenant", "create", slug)
@@ -518,7 +518,7 @@ def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_en
         ),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(
+def test_a_refused_command_prints_one_sentence_and_exits_with_2(
     words: tuple[str, ...], sentence: str, run: Run, taken: str
 ) -> None:
     result = run(*words)
@@ -535,7 +535,7 @@ def test_without_a_stack_the_command_says_how_to_start_one(tmp_path: Path) -> No
     assert "start one with `echolead up`" in result.stderr
 
 
-def test_a_stopped_database_is_told_as_such(tmp_path: Path) -> None:
+def test_a_stopped_database_is_named_as_the_cause(tmp_path: Path) -> None:
     (tmp_path / "stack.env").write_text("ECHOLEAD_POSTGRES_SYSTEM_URL=postgresql://x:y@127.0.0.1:1/echolead\n")
     result = CliRunner().invoke(app, ["tenant", "list", "--data-dir", str(tmp_path)])
     assert result.exit_code == 2

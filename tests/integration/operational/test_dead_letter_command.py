@@ -86,7 +86,7 @@ def test_an_unknown_dead_letter_is_one_sentence(stack: Path, tenant_id: str) -> 
     assert "There is no dead letter nothing" in result.stderr
 
 
-def test_a_tenant_without_dead_letters_is_told_from_one_that_there_is_not(
+def test_a_tenant_without_dead_letters_and_an_unknown_tenant_get_different_messages(
     stack: Path, tenant_id: str, operational_urls: OperationalUrls, system_engine: Engine
 ) -> None:
     spotless = make_tenant(system_engine).tenant_id
@@ -101,7 +101,7 @@ def test_a_tenant_without_dead_letters_is_told_from_one_that_there_is_not(
         assert f"There is no tenant {spotless}x: there are " in result.stderr
 
 
-def test_a_reason_that_no_dead_letter_has_is_told_from_one_that_there_is_not(stack: Path, tenant_id: str) -> None:
+def test_an_unused_reason_and_an_unknown_reason_get_different_messages(stack: Path, tenant_id: str) -> None:
     none = run(stack, "list", tenant_id, "--reason", "too_many_keys")
     assert (none.exit_code, none.stdout) == (
         0,

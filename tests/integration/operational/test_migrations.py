@@ -147,7 +147,7 @@ def test_updated_at_moves_whatever_the_writer_says(app_engine: Engine, system_en
     assert row.updated_at > destination.updated_at > datetime(2020, 1, 1, tzinfo=destination.updated_at.tzinfo)
 
 
-async def test_what_the_collector_remembers_is_announced_when_it_changes(
+async def test_changes_to_cached_tenant_data_are_announced(
     operational_urls: OperationalUrls, system_engine: Engine
 ) -> None:
     async with await psycopg.AsyncConnection.connect(operational_urls.system, autocommit=True) as listener:

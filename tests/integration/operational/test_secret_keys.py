@@ -49,7 +49,7 @@ def settings_with(**keys: str) -> Settings:
     return Settings(**{name: SecretStr(value) for name, value in keys.items()})  # type: ignore[arg-type]
 
 
-def test_set_up_moves_from_one_key_to_two_and_passes_over_what_no_key_opens(
+def test_set_up_moves_from_one_key_to_two_and_skips_secrets_that_no_key_decrypts(
     before: str,
     operational_urls: OperationalUrls,
     nats_server: EmbeddedNats,
@@ -74,7 +74,7 @@ def test_set_up_moves_from_one_key_to_two_and_passes_over_what_no_key_opens(
     assert stored(system_engine, before) == found  # what is under the newest key stays as it is
 
 
-def test_the_collectors_key_does_not_open_destinations_secrets_nor_the_other_way_round() -> None:
+def test_each_key_decrypts_only_the_secrets_of_its_own_kind() -> None:
     of_collector = Vault.of_collector(settings_with(collector_secret_keys=COLLECTOR_KEY))
     of_destinations = Vault.of_destinations(settings_with(destination_secret_keys=DESTINATION_KEY))
     with pytest.raises(Undecryptable, match="ECHOLEAD_COLLECTOR_SECRET_KEYS"):
@@ -83,7 +83,7 @@ def test_the_collectors_key_does_not_open_destinations_secrets_nor_the_other_way
         of_destinations.decrypt(of_collector.encrypt({"current": "x"}))
 
 
-def test_what_was_kept_under_the_one_key_opens_until_it_is_taken_away() -> None:
+def test_secrets_under_the_old_key_stay_readable_until_it_is_removed() -> None:
     kept = Vault(ONE_KEY).encrypt({"current": "x"})
     both = settings_with(collector_secret_keys=COLLECTOR_KEY, secret_keys=ONE_KEY)
     assert Vault.of_collector(both).decrypt(kept) == {"current": "x"}

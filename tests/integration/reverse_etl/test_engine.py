@@ -151,7 +151,7 @@ def test_a_newer_state_takes_the_place_of_one_that_still_waits(activation: Activ
     assert [contact["name"] for contact in activation.chatwoot.contacts()] == ["Ana Maria"]
 
 
-def test_what_waits_for_a_lead_that_is_no_longer_wanted_is_set_aside(activation: Activation) -> None:
+def test_waiting_deliveries_of_a_lead_that_is_no_longer_wanted_are_set_aside(activation: Activation) -> None:
     activation.chatwoot.faults.replace([Fault("status", where="/contacts", status=503)])
     with DeliveryEngine(activation.settings, QUICK) as first:
         activation.want(payload_of("lead-1"), payload_of("lead-2"))
@@ -166,7 +166,7 @@ def test_what_waits_for_a_lead_that_is_no_longer_wanted_is_set_aside(activation:
     assert [contact["identifier"] for contact in activation.chatwoot.contacts()] == ["lead-2"]
 
 
-def test_what_waits_is_not_set_aside_while_the_table_of_what_is_wanted_is_missing(activation: Activation) -> None:
+def test_waiting_deliveries_are_kept_while_the_table_of_wanted_states_is_missing(activation: Activation) -> None:
     """dbt puts a new table in the old one's place: between the two there is none."""
     activation.chatwoot.faults.replace([Fault("status", where="/contacts", status=503)])
     activation.want(*leads(3))
@@ -300,7 +300,7 @@ def test_a_delivery_that_cannot_be_read_back_is_verified_later_without_being_sen
     assert len(activation.attempts(operation="set contact labels")) == 1
 
 
-def test_a_refused_token_costs_no_tries_and_is_written_on_what_waits(activation: Activation) -> None:
+def test_a_refused_token_costs_no_tries_and_is_recorded_on_waiting_deliveries(activation: Activation) -> None:
     activation.rows("update destinations set is_enabled = false returning 1")
     broken = make_destination(
         activation.database,
@@ -316,7 +316,7 @@ def test_a_refused_token_costs_no_tries_and_is_written_on_what_waits(activation:
     assert (waiting["state"], waiting["attempts"], waiting["last_error_class"]) == ("pending", 0, "Misconfigured")
 
 
-def test_what_is_due_for_a_disabled_tenant_waits_until_it_is_enabled(activation: Activation) -> None:
+def test_due_deliveries_of_a_disabled_tenant_wait_until_it_is_enabled(activation: Activation) -> None:
     activation.rows("update tenants set is_active = false returning 1")
     activation.want(payload_of("lead-1"))
     with DeliveryEngine(activation.settings, QUICK) as engine:
@@ -328,7 +328,7 @@ def test_what_is_due_for_a_disabled_tenant_waits_until_it_is_enabled(activation:
     assert activation.states() == ["verified"]
 
 
-def test_a_dead_destination_slows_nobody_else(activation: Activation) -> None:
+def test_a_dead_destination_does_not_slow_the_others(activation: Activation) -> None:
     database = activation.database
     hanging = make_destination(
         database,
@@ -385,7 +385,7 @@ def test_two_engines_at_once_send_each_lead_once(activation: Activation) -> None
     assert {row["attempts"] for row in activation.rows()} == {1}
 
 
-def test_killed_at_any_moment_on_a_bad_day_every_lead_is_there_once(activation: Activation) -> None:
+def test_an_engine_killed_at_any_moment_delivers_every_lead_once(activation: Activation) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")  # noqa: T201  # to replay a failure
     moments = random.Random(seed)
@@ -493,9 +493,7 @@ def test_two_claims_at_once_take_a_lead_once(activation: Activation, ledger: Lan
     assert sorted(claim.lead.lead_id for claim in claims) == [f"lead-{number}" for number in range(4)]
 
 
-def test_a_holder_that_lost_its_lease_cannot_say_what_became_of_the_delivery(
-    activation: Activation, ledger: LaneLedger
-) -> None:
+def test_a_holder_that_lost_its_lease_cannot_record_a_result(activation: Activation, ledger: LaneLedger) -> None:
     plan(activation, payload_of("lead-1"))
 
     (slow,) = ledger.claim(5, lease_seconds=0.01)

@@ -178,7 +178,7 @@ def print_matrix(found: dict[tuple[str, str], bool]) -> None:
         pytest.param({"user": "nobody", "pass": QUEUE_PASSWORDS[LOADER]}, id="unknown user"),
     ],
 )
-def test_nobody_connects_without_a_password(server: EmbeddedNats, account: dict[str, str]) -> None:
+def test_a_connection_without_a_password_is_refused(server: EmbeddedNats, account: dict[str, str]) -> None:
     heard = b""
     with socket.create_connection((server.host, server.port), timeout=10) as line:
         line.sendall(f"CONNECT {json.dumps({'verbose': False, **account})}\r\nPING\r\n".encode())
@@ -198,7 +198,7 @@ def test_every_stream_has_its_maker_its_writer_and_its_loader(server: EmbeddedNa
         assert asyncio.run(try_all(server, user, {subject: b"{}"})) == set()
 
 
-def test_the_server_of_your_own_has_the_same_users() -> None:
+def test_the_production_servers_configuration_has_the_same_users() -> None:
     made = subprocess.run(
         [sys.executable, "-m", "echolead.queue_users"], capture_output=True, text=True, check=True, cwd=ROOT
     )

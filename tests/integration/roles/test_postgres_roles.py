@@ -247,7 +247,7 @@ def test_no_role_is_a_member_of_another_or_owns_a_function_that_lends_its_rights
     assert (members, lending, extensions, creators) == ([], [], [("plpgsql",)], [])
 
 
-def test_a_role_that_was_let_into_another_is_put_out_by_the_next_set_up(
+def test_set_up_revokes_memberships_of_roles(
     postgres_server: EmbeddedPostgres, operational_urls: OperationalUrls
 ) -> None:
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:

@@ -57,7 +57,7 @@ def test_a_tenants_password_is_sent_as_its_hash_alone() -> None:
 
 
 @pytest.mark.parametrize("tenant_id", ["", "a' OR 1 --", "A", "x" * 80, "acme\n", "a`b"])
-def test_what_is_no_tenant_id_is_never_part_of_a_statement(tenant_id: str) -> None:
+def test_an_invalid_tenant_id_is_never_part_of_a_statement(tenant_id: str) -> None:
     with pytest.raises(ValueError, match="is not a tenant id"):
         tenant_statements(KEY, [tenant_id])
 

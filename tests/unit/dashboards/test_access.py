@@ -23,7 +23,7 @@ def shown(app: AppTest) -> list[str]:
     return [text.value for text in app.text]
 
 
-def test_a_chosen_tenant_that_is_ones_own_no_more_is_given_up() -> None:
+def test_a_chosen_tenant_without_a_role_is_dropped() -> None:
     app = AppTest.from_function(choosing)
     app.session_state.own = ["acme", "beta"]
     shown(app)
@@ -35,14 +35,14 @@ def test_a_chosen_tenant_that_is_ones_own_no_more_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("own", [["acme"], []])
-def test_an_address_names_only_ones_own_tenants(own: list[str]) -> None:
+def test_the_address_selects_only_tenants_of_the_user(own: list[str]) -> None:
     app = AppTest.from_function(choosing)
     app.session_state.own = own
     app.query_params["tenant_id"] = "beta"
     assert shown(app) == []
 
 
-def test_without_a_cookie_nobody_is_asked_for_anything_but_to_sign_in() -> None:
+def test_without_a_cookie_only_the_sign_in_is_shown() -> None:
     app = AppTest.from_file("../../../dashboards/app.py").run(timeout=60)
     assert not app.exception
     assert app.markdown[0].value.startswith("This console shows people's data.")

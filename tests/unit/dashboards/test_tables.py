@@ -39,7 +39,7 @@ EXPORTING = {
         pytest.param("-", "'-", id="a sign alone"),
     ],
 )
-def test_text_that_a_spreadsheet_would_run_leaves_as_text(text: str, leaves_as: str) -> None:
+def test_text_that_a_spreadsheet_would_run_is_downloaded_as_text(text: str, leaves_as: str) -> None:
     assert escaped(text) == leaves_as
 
 
@@ -63,7 +63,7 @@ def test_a_frame_without_rows_keeps_its_columns() -> None:
     assert list(harmless(pd.DataFrame(columns=["a", "b"])).columns) == ["a", "b"]
 
 
-def test_what_a_table_and_a_chart_show_is_harmless() -> None:
+def test_tables_and_charts_escape_formulas() -> None:
     def page() -> None:
         import altair  # noqa: PLC0415  # the page is a script of its own
         import pandas  # noqa: PLC0415
@@ -91,7 +91,7 @@ def test_a_chart_whose_rows_cannot_be_seen_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(DASHBOARDS.rglob("*.py")), ids=lambda file: file.name)
-def test_no_page_shows_rows_past_the_one_place(file: Path) -> None:
+def test_every_page_shows_rows_through_the_tables_module(file: Path) -> None:
     if file.name == "tables.py":
         return
     used = {node.attr for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)}

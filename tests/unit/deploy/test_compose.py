@@ -105,7 +105,7 @@ def routed(path: str) -> bool:
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_what_pages_and_products_ask_for_is_led_to_the_collector(path: str) -> None:
+def test_the_proxy_routes_collect_and_webhook_paths_to_the_collector(path: str) -> None:
     assert routed(path)
 
 
@@ -138,7 +138,7 @@ def test_nothing_keeps_capabilities_a_writable_root_or_a_way_to_more_rights(serv
 
 
 @pytest.mark.parametrize("name", ["TRAEFIK", "CLICKHOUSE", "POSTGRES", "NATS", "PYTHON", "NODE"])
-def test_every_image_of_others_can_be_pinned_by_its_digest(name: str) -> None:
+def test_every_third_party_image_can_be_pinned_by_its_digest(name: str) -> None:
     read = f"${{{name}_DIGEST:-}}"
     lines = [line for line in COMPOSE.read_text().splitlines() if read in line]
     assert len(lines) == 1
@@ -150,7 +150,7 @@ def test_every_image_of_others_can_be_pinned_by_its_digest(name: str) -> None:
     assert f"# {name}_DIGEST=@sha256:" in (ROOT / "deploy/example.env").read_text()
 
 
-def test_no_image_of_others_goes_without_a_digest_to_set() -> None:
+def test_every_third_party_image_has_a_digest_setting() -> None:
     images = {service["image"] for service in services().values() if "build" not in service}
     bases = set(re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE))
     assert [image for image in images | bases if "_DIGEST" not in image] == []
@@ -190,7 +190,7 @@ def test_dagsters_web_server_and_daemon_hold_no_secret_and_reach_no_more_than_th
     assert "outbound" not in described["networks"]
 
 
-def test_dagsters_pages_are_served_through_the_gate_and_by_the_proxy_alone() -> None:
+def test_dagsters_pages_are_served_through_the_gate_and_the_proxy_only() -> None:
     web = services()["dagster-web"]
     assert web["entrypoint"] == ["python", "-m", "orchestration.web"]
     assert "ports" not in web
@@ -216,7 +216,7 @@ SAME = {
 
 
 @pytest.mark.parametrize(("service", "part"), SAME.items())
-def test_a_service_has_no_secret_that_the_same_part_has_not_embedded(service: str, part: str) -> None:
+def test_a_service_has_no_secret_that_its_embedded_part_lacks(service: str, part: str) -> None:
     environment = services()[service]["environment"]
     secret = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
     has = {name for name in secret if f"ECHOLEAD_{name.upper()}" in environment}
@@ -231,7 +231,7 @@ def test_the_queue_knows_the_password_of_each_of_its_users() -> None:
     assert "./deploy/nats/users.conf:/etc/nats/users.conf:ro" in services()["nats"]["volumes"]
 
 
-def test_what_administers_all_tenants_is_no_services() -> None:
+def test_no_service_has_an_account_that_administers_all_tenants() -> None:
     holders = {
         name for name, service in services().items() if "ECHOLEAD_POSTGRES_SYSTEM_URL" in service.get("environment", {})
     }
@@ -244,7 +244,7 @@ def test_the_console_holds_no_key_and_asks_the_api_inside() -> None:
     assert not {"ECHOLEAD_JWT_SECRET", "ECHOLEAD_SECRET_KEYS", "ECHOLEAD_POSTGRES_SYSTEM_URL"} & environment.keys()
 
 
-def test_the_proxy_writes_over_no_header_of_ours() -> None:
+def test_the_proxy_overwrites_none_of_our_headers() -> None:
     routes = yaml.safe_load((ROOT / "deploy/traefik/routes.yml").read_text())["http"]
     assert routes["middlewares"]["https-only"] == {"headers": {"stsSeconds": 31_536_000}}
     for router in ("api", "console", "dagster"):

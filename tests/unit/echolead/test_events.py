@@ -13,5 +13,5 @@ from echolead.events import text_or_base64
         pytest.param(b"\xff\x00a", ("/wBh", True), id="bytes that are not UTF-8"),
     ],
 )
-def test_a_payload_is_text_or_says_that_it_is_base64(content: bytes, payload: tuple[str, bool]) -> None:
+def test_a_payload_is_text_or_marked_as_base64(content: bytes, payload: tuple[str, bool]) -> None:
     assert text_or_base64(content) == payload

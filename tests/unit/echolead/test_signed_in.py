@@ -79,11 +79,11 @@ def test_the_api_is_asked_with_the_token_alone(api: Api) -> None:
     assert "cookie" not in headers
 
 
-async def test_it_can_be_asked_beside_an_event_loop(api: Api) -> None:
+async def test_the_api_can_be_asked_from_an_event_loop(api: Api) -> None:
     assert (await WhoIs(api.url, "http://localhost").signed_in_async(COOKIE)).email == "ana@acme.test"
 
 
-def test_what_is_true_is_asked_each_time(api: Api) -> None:
+def test_the_api_is_asked_each_time(api: Api) -> None:
     who_is = WhoIs(api.url, "http://localhost")
     who_is.signed_in(COOKIE)
     api.answer = (401, b"{}")
@@ -103,13 +103,13 @@ def test_what_is_true_is_asked_each_time(api: Api) -> None:
         pytest.param((200, json.dumps({**ANA, "user_id": "x"}).encode()), id="no id"),
     ],
 )
-def test_any_other_answer_lets_nobody_in(api: Api, answer: tuple[int, bytes]) -> None:
+def test_any_other_answer_refuses_access(api: Api, answer: tuple[int, bytes]) -> None:
     api.answer = answer
     with pytest.raises(ApiUnavailable):
         WhoIs(api.url, "http://localhost").signed_in(COOKIE)
 
 
-def test_an_api_that_is_away_lets_nobody_in() -> None:
+def test_an_unreachable_api_refuses_access() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -130,7 +130,7 @@ def test_an_api_that_is_away_lets_nobody_in() -> None:
         pytest.param([f"{SESSION_COOKIE}="], SessionEnded, id="empty"),
     ],
 )
-def test_what_is_no_session_is_not_even_asked_for(api: Api, headers: list[str], error: type[Exception]) -> None:
+def test_an_invalid_session_cookie_is_not_sent_to_the_api(api: Api, headers: list[str], error: type[Exception]) -> None:
     with pytest.raises(error):
         WhoIs(api.url, "http://localhost").signed_in(headers)
     assert api.asked == []

@@ -10,9 +10,7 @@ from ingest_api.metrics import MULTI_PROCESS_DIR, Metrics
 NAME = "echolead_collector_in_flight_bytes"
 
 
-def test_a_worker_that_has_just_made_its_file_keeps_nobody_from_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_metrics_are_readable_while_a_worker_creates_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between making and filling there is an instant, and for one that is killed in it, it lasts."""
     monkeypatch.setenv(MULTI_PROCESS_DIR, str(tmp_path))
     for pid, value in ((7, 40.0), (8, 2.0)):

@@ -112,7 +112,7 @@ async def test_no_secret_is_recorded_and_a_long_answer_is_cut() -> None:
     assert len(exchange.response or "") <= ANSWER_KEPT_CHARACTERS
 
 
-async def test_a_secret_across_the_end_of_what_is_kept_of_an_answer_is_left_out_whole() -> None:
+async def test_a_secret_cut_by_the_size_limit_of_an_answer_is_left_out_whole() -> None:
     padding = "x" * (ANSWER_KEPT_CHARACTERS - len(SECRET) // 2)
     calls = calls_to(answering(422, text=f"{padding}{SECRET}{padding}"))
 

@@ -127,9 +127,7 @@ async def test_a_right_password_gives_a_token_of_a_session(client: httpx.AsyncCl
     assert (await whose(client, body["token"])).json() == body["user"]
 
 
-async def test_me_tells_the_roles_of_now_and_not_those_of_the_token(
-    client: httpx.AsyncClient, email: str, system_engine: Engine
-) -> None:
+async def test_me_returns_the_current_roles(client: httpx.AsyncClient, email: str, system_engine: Engine) -> None:
     token = (await client.post("/v1/login", json={"email": email, "password": PASSWORD})).json()["token"]
     other = make_tenant(system_engine)
     with system_session(system_engine) as session:
@@ -138,7 +136,7 @@ async def test_me_tells_the_roles_of_now_and_not_those_of_the_token(
     assert me.json()["tenants"][other.tenant_id] == "admin"
 
 
-async def test_a_tenant_that_is_not_active_is_nobodys(
+async def test_an_inactive_tenant_is_in_no_users_roles(
     client: httpx.AsyncClient, email: str, system_engine: Engine
 ) -> None:
     with system_session(system_engine) as session:
@@ -169,7 +167,7 @@ async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(client: 
     assert wrong.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_user_who_may_not_sign_in_any_more_is_out_at_once(
+async def test_a_disabled_user_is_signed_out_at_once(
     client: httpx.AsyncClient, email: str, system_engine: Engine
 ) -> None:
     token = (await client.post("/v1/login", json={"email": email, "password": PASSWORD})).json()["token"]
@@ -188,16 +186,16 @@ async def test_a_user_who_may_not_sign_in_any_more_is_out_at_once(
         pytest.param({"Cookie": f"{SESSION_COOKIE}=x"}, id="a made-up cookie"),
     ],
 )
-async def test_without_a_valid_token_nobody_is_signed_in(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def test_an_invalid_token_is_refused(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
     assert (await client.get("/v1/me", headers=headers)).status_code == 401
 
 
 @pytest.mark.parametrize("subject", ["0b0ce1f5-8a3c-4f5e-9d43-2f7e8f0f9c11", "root", "", "1 or 1=1"])
-async def test_a_token_of_a_session_that_never_was_signs_nobody_in(client: httpx.AsyncClient, subject: str) -> None:
+async def test_a_token_of_an_unknown_session_is_refused(client: httpx.AsyncClient, subject: str) -> None:
     assert (await whose(client, SignedTokens(JWT_SECRET, SESSION).issue(subject))).status_code == 401
 
 
-async def test_a_token_of_a_device_signs_nobody_in(client: httpx.AsyncClient, email: str) -> None:
+async def test_a_device_token_is_not_a_session_token(client: httpx.AsyncClient, email: str) -> None:
     await client.post("/login", data={"email": email, "password": PASSWORD})
     assert (await whose(client, client.cookies[DEVICE_COOKIE])).status_code == 401
 
@@ -205,7 +203,7 @@ async def test_a_token_of_a_device_signs_nobody_in(client: httpx.AsyncClient, em
 # What ends a session
 
 
-async def test_a_role_that_is_taken_away_is_gone_at_the_next_request(
+async def test_a_removed_role_is_gone_at_the_next_request(
     client: httpx.AsyncClient, email: str, system_engine: Engine
 ) -> None:
     token = await token_of(client, email)
@@ -314,7 +312,7 @@ def test_a_session_that_is_being_opened_ends_with_the_password_that_changes_mean
 # The throttle
 
 
-async def test_who_guesses_from_elsewhere_does_not_lock_the_owner_out(
+async def test_guesses_from_another_network_do_not_lock_the_owner_out(
     client: httpx.AsyncClient, api: FastAPI, email: str
 ) -> None:
     assert await fail(client_at(api), email, sign_in.ACCOUNT_AND_NETWORK_LIMIT + 1) == 429
@@ -363,7 +361,7 @@ async def test_a_known_device_is_let_in_from_a_network_that_has_failed_too_often
     assert (await client.post("/login", data={"email": email, "password": PASSWORD})).status_code == 303
 
 
-async def test_a_known_device_may_not_guess_for_ever(client: httpx.AsyncClient, email: str) -> None:
+async def test_a_known_device_is_throttled_too(client: httpx.AsyncClient, email: str) -> None:
     await client.post("/login", data={"email": email, "password": PASSWORD})
     assert await fail(client, email, sign_in.DEVICE_LIMIT) == 401
     assert (await client.post("/login", data={"email": email, "password": PASSWORD})).status_code == 429
@@ -389,9 +387,7 @@ async def test_the_device_of_one_account_is_unknown_to_another(
         pytest.param(SignedTokens(JWT_SECRET, SESSION).issue("a"), id="of a session"),
     ],
 )
-async def test_a_device_token_that_is_not_ours_makes_no_device_known(
-    client: httpx.AsyncClient, email: str, token: str
-) -> None:
+async def test_a_forged_device_token_is_ignored(client: httpx.AsyncClient, email: str, token: str) -> None:
     await fail(client, email, sign_in.ACCOUNT_AND_NETWORK_LIMIT)
     client.cookies.set(DEVICE_COOKIE, token)
     assert await fail(client, email, 1) == 429
@@ -451,12 +447,12 @@ async def test_a_password_of_a_megabyte_is_refused_unread(client: httpx.AsyncCli
 @pytest.mark.parametrize(
     "content", [{"json": {"email": "a\0b", "password": "x"}}, {"data": {"email": "a\0b", "password": "x"}}]
 )
-async def test_an_address_that_postgres_cannot_look_for_is_refused(client: httpx.AsyncClient, content: Any) -> None:
+async def test_an_email_that_postgres_cannot_store_is_refused(client: httpx.AsyncClient, content: Any) -> None:
     answer = await client.post("/v1/login" if "json" in content else "/login", **content)
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
 
 
-async def test_without_its_database_signing_in_says_come_back(
+async def test_signing_in_gets_503_with_retry_after_without_the_database(
     client: httpx.AsyncClient, sessions: ConsoleSessions
 ) -> None:
     engine = connect("postgresql://nobody:x@127.0.0.1:1/echolead")
@@ -486,9 +482,7 @@ async def test_the_page_signs_in_and_goes_back_to_where_the_console_was(client: 
     assert (await client.get("/v1/me")).json()["email"] == email
 
 
-async def test_with_tls_the_cookies_are_bound_to_their_host_and_never_travel_without(
-    sessions: ConsoleSessions, email: str
-) -> None:
+async def test_with_tls_the_cookies_are_host_bound_and_secure(sessions: ConsoleSessions, email: str) -> None:
     browser = client_at(serving(replace(sessions, console_url="https://console.test")))
     browser.base_url = httpx.URL("https://console.test")
     done = await browser.post("/login", data={"email": email, "password": PASSWORD})
@@ -504,7 +498,7 @@ async def test_with_tls_the_cookies_are_bound_to_their_host_and_never_travel_wit
     assert (await browser.get("/v1/me", headers={"Cookie": f"{SESSION_COOKIE}={token}"})).status_code == 401
 
 
-async def test_of_two_session_cookies_none_is_taken(
+async def test_two_session_cookies_are_both_ignored(
     client: httpx.AsyncClient, email: str, system_engine: Engine
 ) -> None:
     theirs = f"eve-{uuid4().hex[:8]}@example.test"
@@ -533,14 +527,14 @@ async def test_of_two_session_cookies_none_is_taken(
         pytest.param("https://console.test:8701/", id="another scheme"),
     ],
 )
-async def test_the_page_goes_back_to_the_console_and_nowhere_else(
+async def test_the_sign_in_page_redirects_to_the_console_only(
     client: httpx.AsyncClient, email: str, elsewhere: str
 ) -> None:
     done = await client.post("/login", data={"email": email, "password": PASSWORD, "next": elsewhere})
     assert done.headers["location"] == CONSOLE
 
 
-async def test_the_page_says_what_is_wrong_and_escapes_what_it_repeats(client: httpx.AsyncClient) -> None:
+async def test_the_sign_in_page_shows_the_error_and_escapes_its_input(client: httpx.AsyncClient) -> None:
     answer = await client.post("/login", data={"email": '"><script>x</script>', "password": "guess-guess"})
     assert answer.status_code == 401
     assert "E-mail or password is not right." in answer.text
@@ -580,7 +574,7 @@ async def test_the_page_cannot_be_framed_scripted_or_cached(client: httpx.AsyncC
         pytest.param({}, id="neither"),
     ],
 )
-async def test_a_form_that_is_not_our_page_s_signs_nobody_in(
+async def test_a_form_on_another_site_cannot_sign_in(
     client: httpx.AsyncClient, email: str, headers: dict[str, str]
 ) -> None:
     del client.headers["sec-fetch-site"]
@@ -592,7 +586,7 @@ async def test_a_form_that_is_not_our_page_s_signs_nobody_in(
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "same-origin"}, {"origin": "http://console.test"}])
-async def test_our_own_page_is_told_by_either_header(
+async def test_either_header_identifies_the_sign_in_page(
     client: httpx.AsyncClient, email: str, headers: dict[str, str]
 ) -> None:
     del client.headers["sec-fetch-site"]

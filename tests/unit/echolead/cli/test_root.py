@@ -50,9 +50,9 @@ def test_an_unknown_command_is_refused() -> None:
         (OperationalError("select", {}, psycopg.OperationalError("gone")), "PostgreSQL does not answer (gone)."),
     ],
 )
-def test_what_a_user_can_solve_is_a_sentence(error: Exception, sentence: str) -> None:
+def test_an_error_the_user_can_solve_is_one_sentence(error: Exception, sentence: str) -> None:
     assert (explain(error) or "").startswith(sentence)
 
 
-def test_what_only_we_can_solve_is_not_hidden() -> None:
+def test_an_internal_error_is_not_turned_into_a_sentence() -> None:
     assert explain(ZeroDivisionError()) is None

@@ -72,7 +72,7 @@ def contacts(chatwoot: httpx.Client) -> list[dict[str, Any]]:
         pytest.param({"identifier": "lead-1"}, "identifier", id="an identifier"),
     ],
 )
-def test_what_another_contact_has_is_refused_by_name(
+def test_a_value_of_another_contact_is_refused_with_its_field(
     chatwoot: httpx.Client, fields: dict[str, str], attribute: str
 ) -> None:
     create(chatwoot, email="ana@lead.test", phone_number="+5511999990000", identifier="lead-1")
@@ -183,7 +183,7 @@ def test_set_user_takes_nothing_from_a_contact_with_another_identifier(chatwoot:
     assert oldest["email"] == "ana@lead.test"
 
 
-def test_a_browser_that_becomes_somebody_else_gets_another_contact(chatwoot: httpx.Client) -> None:
+def test_a_browser_with_a_new_identifier_gets_another_contact(chatwoot: httpx.Client) -> None:
     browser = visitor(chatwoot)
     first = widget(chatwoot, "PATCH", "contact/set_user", browser, {"identifier": "lead-1", "name": "Ana"}).json()
     second = widget(chatwoot, "PATCH", "contact/set_user", browser, {"identifier": "lead-2", "name": "Bia"}).json()
@@ -245,7 +245,7 @@ READS = [("GET", "/_demo/state"), ("POST", "/_demo/reply"), ("PUT", "/_demo/faul
         pytest.param({"cookie": "demo_chatwoot=²..é".encode()}, id="a cookie that is none"),
     ],
 )
-def test_without_an_agents_token_nothing_is_told_or_done(
+def test_requests_without_an_agents_token_are_refused(
     served: ServedChatwoot, method: str, path: str, headers: dict[str, Any]
 ) -> None:
     body = None if method == "GET" else {"conversation_id": 1, "content": "x"}
@@ -285,7 +285,7 @@ def test_the_cookie_is_the_accounts_own_ends_and_is_not_for_scripts(served: Serv
 @pytest.mark.parametrize(
     "host", ["evil.test", "evil.test:8707", "127.0.0.1.evil.test", "localhost.evil.test", "", "notlocalhost", "a b"]
 )
-def test_under_a_name_of_somebody_elses_only_the_widget_answers(chatwoot: httpx.Client, host: str) -> None:
+def test_only_the_widget_answers_under_a_foreign_host_name(chatwoot: httpx.Client, host: str) -> None:
     """A page may make its own name lead here. Control: the names of this machine."""
     for path in ("/_demo/state", f"{BASE}/contacts", "/app", "/sign-in", "/static/app.js", "/"):
         assert chatwoot.get(path, headers={"host": host}).status_code == 421
@@ -294,7 +294,7 @@ def test_under_a_name_of_somebody_elses_only_the_widget_answers(chatwoot: httpx.
     assert chatwoot.get("/packs/js/sdk.js", headers={"host": host}).status_code == 200
 
 
-def test_no_page_reads_what_the_widget_has_no_need_of(chatwoot: httpx.Client) -> None:
+def test_pages_of_other_origins_read_only_what_the_widget_needs(chatwoot: httpx.Client) -> None:
     page = {"Origin": "https://lp.test"}
     for path in ("/_demo/state", f"{BASE}/contacts", "/app", "/healthz"):
         answer = chatwoot.get(path, headers=page)
@@ -397,7 +397,7 @@ async def test_every_answer_is_as_chatwoot_describes_it(tmp_path: Path, descript
     assert transport.faults == []
 
 
-def test_what_was_answered_survives_kill_minus_nine(tmp_path: Path) -> None:
+def test_answered_requests_survive_kill_minus_nine(tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "echolead.demo.chatwoot", "--port", str(port), "--data-dir", str(tmp_path)]
     part = Part("demo-chatwoot", command, ready=lambda: None if port_is_open("127.0.0.1", port) else "no port")

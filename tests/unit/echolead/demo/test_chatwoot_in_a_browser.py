@@ -73,7 +73,7 @@ async def chat(page: Page, landing_page: str) -> None:
     await page.wait_for_function("heard.some(([name]) => name === 'on-message')")
 
 
-async def test_a_chat_makes_a_contact_and_a_conversation_and_tells_the_page(
+async def test_a_chat_makes_a_contact_and_a_conversation_and_notifies_the_page(
     browser: Browser, landing_page: str, chatwoot: ServedChatwoot
 ) -> None:
     page = await browser.new_page()

@@ -29,7 +29,7 @@ async def test_addresses_given_are_used_as_they_are_and_cannot_break_the_page() 
     assert 'data-website-token="abc"' in text
 
 
-async def test_without_a_chatwoot_the_page_names_none() -> None:
+async def test_a_page_without_chatwoot_loads_no_widget() -> None:
     async with visitor_of(create_app(chatwoot_url=None)) as visitor:
         assert 'data-chatwoot-url=""' in (await visitor.get("/")).text
 

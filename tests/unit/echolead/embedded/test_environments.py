@@ -80,7 +80,7 @@ def test_no_part_can_open_the_secrets_of_the_other_kind(stack: Stack, monkeypatc
         assert len(has) <= 1 or part.name == "set-up", part.name
 
 
-def test_what_is_no_secret_is_told_to_all(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_part_gets_the_settings_that_are_not_secret(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in stack.parts():
         assert read_as(part, monkeypatch).console_url == stack.settings.console_url
 
@@ -91,7 +91,7 @@ def test_only_the_owner_reads_the_files(stack: Stack) -> None:
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
 
 
-def test_a_part_inherits_no_setting_of_whoever_starts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_inherits_no_setting_from_the_environment_of_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECHOLEAD_POSTGRES_URL", "postgresql://owner:secret@db/echolead")
     told = tmp_path / "environment"
     code = "import json, os; print(json.dumps(dict(os.environ)))"

@@ -200,7 +200,7 @@ def first_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @given(st.lists(events_with_repeats, min_size=1, max_size=3))
-def test_whichever_of_two_keys_a_reader_takes_an_accepted_event_says_the_same(events: list[str]) -> None:
+def test_an_accepted_event_is_read_alike_by_readers_of_the_first_and_the_last_key(events: list[str]) -> None:
     checked = check_batch(batch_of(events), "BR")
     taken, refused = loaded(checked)
     assert refused == [event for event in events if repeats(event)]
@@ -224,10 +224,10 @@ def test_a_reason_is_in_the_reference_and_in_the_description(reason: str) -> Non
     assert reason in REJECTION_SCHEMA["properties"]["reason"]["enum"]  # type: ignore[index]
 
 
-def test_the_reference_has_no_reason_that_is_never_given() -> None:
+def test_the_reference_lists_only_reasons_that_are_used() -> None:
     table = REFERENCE.read_text().partition("| reason |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(REASONS)
 
 
-def test_the_command_line_knows_the_reasons_of_both_who_refuse() -> None:
+def test_the_command_line_knows_the_reasons_of_collector_and_loader() -> None:
     assert (*REASONS, *get_args(LoaderReason)) == ALL_REASONS

@@ -101,12 +101,12 @@ def test_a_secret_is_removed_wherever_an_address_is(address: str, expected: str)
         pytest.param("https://a.test/?handle=@ana", id="a name that is no address"),
     ],
 )
-def test_what_is_no_secret_is_stored_byte_by_byte(address: str) -> None:
+def test_addresses_without_a_secret_are_stored_byte_by_byte(address: str) -> None:
     text = json.dumps(event_at(address, address.partition("?")[2]), separators=(" , ", " : "))
     assert stored(text) == text.encode()
 
 
-def test_beside_a_secret_every_other_value_is_byte_by_byte_what_it_was() -> None:
+def test_values_beside_a_secret_are_stored_byte_by_byte() -> None:
     values = '{"n": 1.50e+1,  "s": "\\u00e9 é \\/", "big": 123456789012345678901234567890}'
     text = json.dumps(event_at("https://a.test/?token=t", properties=0)).replace(
         '"properties": 0', f'"properties": {values}'
@@ -117,14 +117,14 @@ def test_beside_a_secret_every_other_value_is_byte_by_byte_what_it_was() -> None
 
 
 @pytest.mark.parametrize("url", ["7", "null", '["https://a.test/?token=t"]', '{"url": "https://a.test/?token=t"}'])
-def test_a_property_that_is_no_address_is_stored_as_it_is(url: str) -> None:
+def test_a_property_that_is_not_an_address_is_stored_unchanged(url: str) -> None:
     text = json.dumps(event_at("https://a.test/", properties=0)).replace(
         '"properties": 0', f'"properties": {{"url": {url}}}'
     )
     assert stored(text) == text.encode()
 
 
-def test_the_link_of_a_click_is_scrubbed_and_the_other_properties_are_byte_by_byte_what_they_were() -> None:
+def test_a_clicked_link_is_scrubbed_and_other_properties_are_stored_byte_by_byte() -> None:
     properties = '{"n": 1.50e+1, "url": "https://b.test/?token=t", "kind": "\\u006futbound"}'
     text = json.dumps(event_at("https://a.test/", name="click", properties=0))
     kept = stored(text.replace('"properties": 0', f'"properties": {properties}'))
@@ -137,21 +137,21 @@ secret_names = st.from_regex(SECRET_NAME, fullmatch=True, alphabet="abcdefghijkl
 
 
 @given(secret_names, st.integers(min_value=0))
-def test_the_quick_look_finds_every_name_of_a_secret(name: str, capitals: int) -> None:
+def test_the_quick_check_finds_every_name_of_a_secret(name: str, capitals: int) -> None:
     spelled = "".join(c.upper() if capitals >> place & 1 else c for place, c in enumerate(name))
     assert spelled[-3:] in ENDINGS
     assert scrub(f"https://a.test/?x=1&{spelled}=s&y=2") == f"https://a.test/?x=1&{spelled}={REMOVED}&y=2"
 
 
 @given(secret_names, st.integers(min_value=0), st.integers(1, 3))
-def test_a_name_hides_behind_no_percent_signs(name: str, encoded: int, times: int) -> None:
+def test_percent_encoded_names_are_recognised(name: str, encoded: int, times: int) -> None:
     sign = "%" + "25" * (times - 1)
     spelled = "".join(f"{sign}{ord(c):02X}" if encoded >> place & 1 else c for place, c in enumerate(name))
     assert scrub(f"{spelled}=s", is_query=True) == f"{spelled}={REMOVED}"
 
 
 @given(st.text(max_size=200) | st.text(alphabet="a:/@?=%40.\\", max_size=40), st.booleans())
-def test_any_text_is_scrubbed_once_and_for_all(text: str, is_query: bool) -> None:
+def test_scrubbing_twice_changes_nothing_more(text: str, is_query: bool) -> None:
     once = scrub(text, is_query=is_query)
     assert scrub(once, is_query=is_query) == once
 
@@ -167,7 +167,7 @@ def test_tracking_parameters_are_never_touched_beside_a_secret(pairs: list[tuple
     )
 
 
-def test_of_parameters_with_more_at_signs_than_are_looked_at_nothing_is_left() -> None:
+def test_parameters_beyond_the_limit_of_at_signs_are_removed_whole() -> None:
     """An at sign that is no address's counts as well: looking is what takes time. Others stay, wherever they stand."""
     few = "&".join(f"a{n}=@{n}" for n in range(MAX_EMAILS - 1))
     assert scrub(f"https://a.test/?{few}&m=ana@acme.example&x=1") == f"https://a.test/?{few}&m={REMOVED}&x=1"
@@ -178,7 +178,7 @@ def test_of_parameters_with_more_at_signs_than_are_looked_at_nothing_is_left() -
 
 
 @pytest.mark.parametrize("spelling", ["{}", "%41{}", "a_{}"])
-def test_none_of_thousands_of_parameters_is_overlooked(spelling: str) -> None:
+def test_every_one_of_thousands_of_parameters_is_checked(spelling: str) -> None:
     """Names are decoded all at once; one with an encoded `&` is still one, and every value is that of its own name."""
     names = [
         spelling.format(name) for name in ("a", "token", "a%26token", "a%2526", "b", "%74oken", "a%0Ab", "c%", "%E2%82")

@@ -188,7 +188,7 @@ def test_an_unusual_event_is_taken_as_it_was_sent(good: str) -> None:
         pytest.param(b'{"events":[' + b'"' * 1_000_000, id="nothing but quotes"),
     ],
 )
-def test_a_megabyte_that_is_meant_to_keep_us_busy_is_refused(body: bytes) -> None:
+def test_a_megabyte_built_to_be_slow_to_check_is_refused(body: bytes) -> None:
     """Each would take an hour where every quote is looked at to the end of the body."""
     with pytest.raises(Problem):
         check_batch(body, "BR")
@@ -203,7 +203,7 @@ def test_a_megabyte_that_is_meant_to_keep_us_busy_is_refused(body: bytes) -> Non
         pytest.param('{"ev\\u0065nts":[GOOD],"events":[GOOD,{"x":nul}]}', id="a broken event, and an escape"),
     ],
 )
-def test_of_two_lists_of_events_none_is_lost_behind_a_202(body: str) -> None:
+def test_a_batch_with_two_lists_of_events_loses_none_behind_a_202(body: str) -> None:
     with pytest.raises(Problem, match="twice"):
         check_batch(body.replace("GOOD", json.dumps(GOOD)).encode(), "BR")
 
@@ -237,7 +237,7 @@ def test_a_pretty_printed_event_is_taken_on_one_line(line_break: str) -> None:
         pytest.param(batch_of(*["1"] * 501), id="501 events"),
     ],
 )
-def test_a_body_that_is_no_batch_is_refused_whole(body: bytes) -> None:
+def test_a_body_that_is_not_a_batch_is_refused_whole(body: bytes) -> None:
     with pytest.raises(Problem) as caught:
         check_batch(body, "BR")
     assert caught.value.kind.status == 422
@@ -249,7 +249,7 @@ def test_a_sending_time_out_of_range_is_dropped_and_the_events_are_taken() -> No
     assert (checked.sent_at, len(checked.accepted)) == (None, 1)
 
 
-def test_what_the_visitor_typed_is_normalised_beside_the_event() -> None:
+def test_normalised_user_fields_are_stored_beside_the_event() -> None:
     event = with_field("user", '{"email": " Ana@Example.COM ", "phone": "11 98765-4321"}')
     [received] = check_batch(batch_of(event), "BR").accepted
     assert received.user is not None

@@ -19,7 +19,7 @@ from ingest_api.http.addresses import IpPolicy, TrustedProxies
         pytest.param("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1", id="our proxy on an IPv6 socket"),
     ],
 )
-def test_the_client_is_the_last_hop_that_is_no_proxy_of_ours(peer: str, forwarded: str | None, client: str) -> None:
+def test_the_client_is_the_last_hop_that_is_not_a_trusted_proxy(peer: str, forwarded: str | None, client: str) -> None:
     headers = [] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())]
     assert TrustedProxies("127.0.0.1, 10.0.0.0/8").client_ip(peer, headers) == client
 
@@ -29,7 +29,7 @@ def test_repeated_headers_are_one_list() -> None:
     assert TrustedProxies("10.0.0.1").client_ip("10.0.0.1", headers) == "198.51.100.1"
 
 
-def test_a_proxy_that_is_no_address_is_refused_at_the_start() -> None:
+def test_an_invalid_proxy_address_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match=r"traefik\.internal"):
         TrustedProxies("127.0.0.1, traefik.internal")
 

@@ -35,14 +35,14 @@ def test_a_problem_document_has_the_members_of_rfc_9457(kind: ProblemType) -> No
     assert (b"retry-after" in dict(problem.headers())) is (kind.retry_after_seconds is not None)
 
 
-def test_what_is_worth_a_retry_says_so() -> None:
+def test_a_retryable_problem_has_retry_after() -> None:
     assert {kind.name for kind in PROBLEM_TYPES if kind.status == 503} <= {
         kind.name for kind in PROBLEM_TYPES if kind.retry_after_seconds
     }
 
 
 @pytest.mark.parametrize("page", ["collector-security", "console"])
-def test_every_test_that_a_security_reference_names_is_there(page: str) -> None:
+def test_every_test_named_in_a_security_reference_exists(page: str) -> None:
     named = set(re.findall(r"`(test_\w+)`", (PAGES.parent / "reference" / f"{page}.md").read_text()))
     written = {name for file in TESTS.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
     assert len(named) > 15

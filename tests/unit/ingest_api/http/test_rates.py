@@ -51,7 +51,7 @@ def test_an_address_is_refused_until_the_minute_is_over_and_others_are_not(clock
     of.meter(ACME, "203.0.113.7").add(100)
 
 
-def test_a_refused_request_counts_for_nothing(clock: Clock) -> None:
+def test_a_refused_request_is_not_counted(clock: Clock) -> None:
     of = limits(clock, per_address=100, per_tenant=150)
     of.meter(ACME, "203.0.113.7").add(90)
     refusal(of, ACME, "203.0.113.7", 20)
@@ -60,7 +60,7 @@ def test_a_refused_request_counts_for_nothing(clock: Clock) -> None:
     refusal(of, ACME, "203.0.113.9", 1)
 
 
-def test_what_a_tenants_limit_refuses_is_not_charged_to_the_address(clock: Clock) -> None:
+def test_a_request_over_the_tenants_limit_is_not_charged_to_the_address(clock: Clock) -> None:
     of = limits(clock, per_address=100)
     small, other = (
         ActiveTenant("small", events_per_minute=10, events_per_month=500),
@@ -105,13 +105,13 @@ def test_unreadable_bodies_are_charged_to_their_address_before_the_next_is_read(
     of.meter(ACME, "203.0.113.7").check()
 
 
-def test_without_limits_everything_is_taken(clock: Clock) -> None:
+def test_without_limits_every_event_is_accepted(clock: Clock) -> None:
     of = limits(clock)
     for _ in range(1000):
         of.meter(ACME, "203.0.113.7").add(500)
 
 
-def test_a_crowd_of_addresses_fills_no_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_addresses_do_not_fill_the_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "MAX_SUBJECTS", 100)
     of = limits(clock, per_address=10)
     for number in range(1000):

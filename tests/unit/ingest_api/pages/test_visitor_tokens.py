@@ -20,16 +20,16 @@ def test_a_cookie_names_its_visitor_and_a_link_as_well() -> None:
     assert (link.tracking_id, link.until) == (ANA, NOW + LINK_SECONDS)
 
 
-def test_two_links_of_a_visitor_are_told_apart() -> None:
+def test_two_link_tokens_of_a_visitor_differ() -> None:
     """Each is good once, and one visitor's pages may ask in the same second."""
     assert TOKENS.link("acme", ANA, NOW) != TOKENS.link("acme", ANA, NOW + 0.001)
 
 
-def test_a_link_is_over_after_two_minutes() -> None:
+def test_a_link_token_expires_after_two_minutes() -> None:
     assert TOKENS.of_link("acme", TOKENS.link("acme", ANA, NOW), NOW + LINK_SECONDS + 1) is None
 
 
-def test_a_token_is_worth_nothing_for_another_tenant_purpose_or_key() -> None:
+def test_a_token_is_invalid_for_another_tenant_purpose_or_key() -> None:
     cookie, link = TOKENS.cookie("acme", ANA), TOKENS.link("acme", ANA, NOW)
     assert TOKENS.of_cookie("beta", cookie) is None
     assert TOKENS.of_link("beta", link, NOW) is None
@@ -38,13 +38,13 @@ def test_a_token_is_worth_nothing_for_another_tenant_purpose_or_key() -> None:
     assert VisitorTokens("another key").of_cookie("acme", cookie) is None
 
 
-def test_a_cookie_tells_whether_we_made_its_id() -> None:
+def test_a_cookie_records_whether_the_collector_made_its_id() -> None:
     said, minted = TOKENS.cookie("acme", ANA), TOKENS.cookie("acme", ANA, is_minted=True)
     assert TOKENS.of_cookie("acme", minted) == TOKENS.minted_of_cookie("acme", minted) == ANA
     assert TOKENS.minted_of_cookie("acme", said) is None
 
 
-def test_an_id_that_we_make_is_of_its_time_and_like_no_other() -> None:
+def test_an_id_made_by_the_collector_has_its_time_and_is_unique() -> None:
     made = [new_tracking_id(NOW) for _ in range(100)]
     assert {(each.version, each.variant, seconds_of(each)) for each in made} == {(7, RFC_4122, NOW)}
     assert len(set(made)) == 100
@@ -64,6 +64,6 @@ def test_a_changed_letter_spoils_a_token(position: int) -> None:
 
 
 @given(st.text())
-def test_whatever_is_sent_is_no_token_and_no_error(text: str) -> None:
+def test_arbitrary_text_is_an_invalid_token_without_an_error(text: str) -> None:
     assert TOKENS.of_cookie("acme", text) is None
     assert TOKENS.of_link("acme", text, NOW) is None

@@ -39,7 +39,7 @@ class PartlyFull(Publisher):
         pytest.param("dead", ["events.acme", "dead.acme"], id="the dead letters"),
     ],
 )
-async def test_a_request_of_which_a_part_is_not_stored_is_not_accepted(full: str, subjects: list[str]) -> None:
+async def test_a_request_stored_in_part_is_not_accepted(full: str, subjects: list[str]) -> None:
     metrics = Metrics()
     publisher = PartlyFull(metrics, full)
     with pytest.raises(Problem) as caught:

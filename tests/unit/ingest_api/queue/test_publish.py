@@ -6,7 +6,7 @@ from ingest_api.metrics import Metrics
 from ingest_api.queue.publish import MAX_IN_FLIGHT, Failure, PendingGroups, Publisher
 
 
-async def test_a_request_is_told_also_when_the_group_before_it_was_given_up() -> None:
+async def test_a_request_is_notified_after_the_group_before_it_failed() -> None:
     """Where the queue hangs a group's time can be over while it waits, and others come before it is its turn."""
     publisher = Publisher(Metrics())
     publisher.loop = asyncio.get_running_loop()

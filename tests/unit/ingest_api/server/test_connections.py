@@ -59,7 +59,7 @@ async def test_a_header_that_does_not_end_ends_its_connection(
 
 
 @pytest.mark.parametrize(("protocol", "is_closed"), [(Impatient, True), (HttpToolsProtocol, False)])
-async def test_so_does_one_after_a_request_that_was_answered(
+async def test_an_unfinished_header_after_an_answered_request_ends_its_connection(
     protocol: type[HttpToolsProtocol], is_closed: bool
 ) -> None:
     async with connected(protocol, application) as (reader, writer):
@@ -90,7 +90,7 @@ async def test_a_header_that_grows_ends_its_connection(protocol: type[HttpToolsP
         assert await is_closed_while_sending(reader, writer, growing, 0.01) is is_closed
 
 
-async def test_a_large_body_is_no_header() -> None:
+async def test_a_large_body_does_not_count_as_header() -> None:
     async with connected(PatientProtocol, application) as (reader, writer):
         for _ in range(2):
             writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n" + b"z" * 300_000)
@@ -109,7 +109,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\
 
 
 @pytest.mark.parametrize(("protocol", "count"), [(PatientProtocol, 1), (HttpToolsProtocol, 2)])
-async def test_a_trailer_is_no_header(protocol: type[HttpToolsProtocol], count: int) -> None:
+async def test_a_trailer_is_not_a_header(protocol: type[HttpToolsProtocol], count: int) -> None:
     """The control is uvicorn's own protocol, which adds it to the headers."""
     async with connected(protocol, unread) as (reader, writer), asyncio.timeout(10):
         writer.write(CHUNKED + b"host: y\r\n\r\n")
@@ -126,7 +126,7 @@ async def test_trailers_that_do_not_end_end_their_connection(
 
 
 @pytest.mark.parametrize(("protocol", "answers"), [(PatientProtocol, 1), (HttpToolsProtocol, 2)])
-async def test_the_body_of_an_unknown_upgrade_is_no_request(protocol: type[HttpToolsProtocol], answers: int) -> None:
+async def test_the_body_of_an_unknown_upgrade_is_not_a_request(protocol: type[HttpToolsProtocol], answers: int) -> None:
     """The control is uvicorn's own protocol, which answers what is in it."""
     upgrade = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 26\r\n\r\n"
     async with connected(protocol, application) as (reader, writer):
@@ -140,7 +140,7 @@ async def test_the_body_of_an_unknown_upgrade_is_no_request(protocol: type[HttpT
 
 
 @pytest.mark.parametrize("afterwards", [b"b", b"\r\n"])
-async def test_after_an_answer_nothing_but_a_request_keeps_a_connection(afterwards: bytes) -> None:
+async def test_only_a_new_request_keeps_a_connection_open_after_an_answer(afterwards: bytes) -> None:
     """A body that nobody reads any more, and empty lines, which uvicorn takes for signs of life."""
     header = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n" if afterwards == b"b" else REQUEST
     async with connected(PatientProtocol, unread) as (reader, writer), asyncio.timeout(20):
@@ -153,7 +153,7 @@ async def test_after_an_answer_nothing_but_a_request_keeps_a_connection(afterwar
             await asyncio.sleep(0.1)
 
 
-async def test_bodies_that_came_before_are_no_part_of_a_header() -> None:
+async def test_earlier_bodies_do_not_count_as_header() -> None:
     body = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n" + b"x" * 30_000
     async with connected(PatientProtocol, application) as (reader, writer), asyncio.timeout(10):
         writer.write(body * 3 + REQUEST[:10])
@@ -163,7 +163,7 @@ async def test_bodies_that_came_before_are_no_part_of_a_header() -> None:
             assert b"200 OK" in await reader.readuntil(b"\r\n\r\nok")
 
 
-async def test_an_answer_before_the_body_ends_no_connection_whose_body_then_comes(
+async def test_an_early_answer_keeps_a_connection_whose_body_arrives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A client whose header and body leave apart, as most do, goes on with its connection."""

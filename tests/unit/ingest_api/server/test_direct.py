@@ -132,7 +132,7 @@ async def test_an_answer_is_the_same_past_asgi_and_through_it(pieces: list[bytes
     assert (through.scopes, unwilling.scopes) == (count, count)
 
 
-async def test_requests_after_one_another_on_a_connection_are_all_taken() -> None:
+async def test_consecutive_requests_on_a_connection_are_all_served() -> None:
     application = Echo()
     async with connected(DirectProtocol, application) as (reader, writer), asyncio.timeout(10):
         for _ in range(3):
@@ -141,7 +141,7 @@ async def test_requests_after_one_another_on_a_connection_are_all_taken() -> Non
     assert (len(application.requests), application.scopes) == (3, 0)
 
 
-async def test_an_upgrade_is_not_taken() -> None:
+async def test_an_upgrade_is_left_to_asgi() -> None:
     application = Echo()
     upgrade = POST.replace(b"host", b"connection: upgrade\r\nupgrade: h2c\r\nhost")
     async with connected(DirectProtocol, application) as (reader, writer), asyncio.timeout(10):
@@ -172,7 +172,7 @@ async def test_a_failure_is_answered_and_ends_the_connection(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("end", ["abort", "close"])
-async def test_a_client_that_is_gone_is_answered_by_nobody(end: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_is_gone_gets_no_answer(end: str, caplog: pytest.LogCaptureFixture) -> None:
     application = Echo()
     async with connected(DirectProtocol, application) as (_, writer):
         writer.write(POST)
@@ -240,7 +240,7 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_a_client_that_reads_no_answers_is_not_answered_past_asgi_for_ever() -> None:
+async def test_a_client_that_does_not_read_falls_back_to_asgi() -> None:
     """What is written for one that does not read stays in memory."""
     application = Flood()
     async with connected(DirectProtocol, application) as (_, writer):

@@ -106,7 +106,7 @@ async def test_two_requests_that_are_in_order_are_both_seen() -> None:
         pytest.param(post(LENGTH, rest=b"abc").replace(b"POST /t", b"CONNECT y:80"), id="a tunnel"),
     ],
 )
-async def test_what_can_be_read_in_two_ways_is_refused_and_hides_no_request(request_: bytes) -> None:
+async def test_ambiguous_framing_is_refused_and_hides_no_request(request_: bytes) -> None:
     seen, answered, is_closed = await sent(DirectProtocol, request_ + HIDDEN)
     assert [path for path, _, _ in seen if path != "/t"] == []
     assert (answered[-1:], is_closed) == ([b"400"], True)
@@ -123,7 +123,7 @@ async def test_what_can_be_read_in_two_ways_is_refused_and_hides_no_request(requ
         (b"http://[::1]:80/t", "/t", "[::1]:80"),
     ],
 )
-async def test_of_an_absolute_address_the_host_counts_and_not_the_header(target: bytes, path: str, host: str) -> None:
+async def test_the_host_of_an_absolute_address_overrides_the_header(target: bytes, path: str, host: str) -> None:
     """The control is uvicorn's own protocol, which believes the header."""
     request = post(LENGTH, rest=b"abc").replace(b"/t", target)
     assert (await sent(DirectProtocol, request))[0] == [(path, host, b"abc")]

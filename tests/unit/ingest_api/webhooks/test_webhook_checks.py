@@ -41,17 +41,17 @@ def test_the_address_is_signed_as_hubspot_decodes_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "1e9", "١٢٣", "0x10", " 1", "9" * 17])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(Problem) as caught:
         check_time(text, 0)
     assert caught.value.kind is INVALID_SIGNATURE
 
 
-def test_nothing_matches_where_there_is_no_secret() -> None:
+def test_an_empty_secret_matches_nothing() -> None:
     assert matching([], b"") is None
 
 
-def test_no_header_that_proves_anything_is_kept() -> None:
+def test_headers_with_credentials_are_not_stored() -> None:
     given_ = {
         "Authorization": "Basic x", "Cookie": "a", "X-Chatwoot-Signature": "s", "X-HubSpot-Signature-v3": "s",
         "webhook-signature": "s", "X-RD-Key": "k", "X-Api-Token": "t", "X-Chatwoot-Delivery": "d", "User-Agent": "u",
@@ -72,7 +72,7 @@ HEADERS = st.dictionaries(
 
 @pytest.mark.parametrize("source", VERIFY_BY_SOURCE)
 @given(HEADERS, st.binary(max_size=100))
-def test_whatever_is_sent_is_refused_in_order(source: str, headers: dict[str, str], body: bytes) -> None:
+def test_malformed_webhooks_are_refused_with_a_problem(source: str, headers: dict[str, str], body: bytes) -> None:
     """Never an error of ours, and never believed."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" if source == "standard" else "user:a-secret-nobody-guesses"
     with pytest.raises(Problem):

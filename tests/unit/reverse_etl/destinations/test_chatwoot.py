@@ -176,7 +176,7 @@ async def test_nothing_an_agent_filled_is_blanked_or_replaced(chatwoot: InProces
     assert chatwoot.contact(contact)["phone_number"] == "+5511888880000"
 
 
-async def test_what_we_wrote_ourselves_follows_the_lead(chatwoot: InProcess) -> None:
+async def test_our_own_values_follow_the_lead(chatwoot: InProcess) -> None:
     delivered = await chatwoot.deliver()
 
     changed = replace(LEAD, name="Ana Lima", email="nova@lead.test")
@@ -196,7 +196,7 @@ async def test_an_agents_labels_stay_and_ours_follow_the_lead(chatwoot: InProces
     assert chatwoot.contact(delivered.remote_id)["labels"] == ["canal-email", "vip"]
 
 
-async def test_what_any_state_sent_before_set_is_taken_off_however_many_lie_between(chatwoot: InProcess) -> None:
+async def test_a_value_set_by_any_earlier_state_is_removed_when_no_longer_wanted(chatwoot: InProcess) -> None:
     """The contact may still hold the first state: the second may have failed halfway."""
     first = replace(LEAD, labels=("canal-direct",), attributes={"channel": "Direct", "term": "sapatos"})
     second = replace(LEAD, labels=("canal-email",), attributes={"channel": "Email"})
@@ -220,7 +220,7 @@ async def test_withdrawn_consent_takes_the_origin_off_the_contact_again(chatwoot
     assert contact["labels"] == ["sem-consentimento-marketing"]
 
 
-async def test_email_and_phone_of_two_contacts_go_to_the_email_and_steal_nothing(chatwoot: InProcess) -> None:
+async def test_email_and_phone_of_two_contacts_update_the_one_with_the_email(chatwoot: InProcess) -> None:
     by_phone = chatwoot.add(phone_number="+5511999990000", name="Carlos")
     by_email = chatwoot.add(email="ana@lead.test")
 

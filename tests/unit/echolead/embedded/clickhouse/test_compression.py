@@ -54,7 +54,7 @@ def test_a_body_that_is_something_else_is_an_error(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "lz4", "zstd", "br"])
-def test_what_is_flushed_can_be_read_before_the_end(encoding: str) -> None:
+def test_flushed_data_can_be_read_before_the_end(encoding: str) -> None:
     write, read = encoder(encoding), decoder(encoding)
     for row in (b"first", b"", b"second"):
         assert b"".join(read.feed(write.feed(row) + write.flush())) == row
@@ -81,7 +81,7 @@ def test_an_unknown_encoding_is_named() -> None:
 
 
 @given(st.sampled_from(["gzip", "deflate", "lz4", "zstd", "br"]), st.lists(st.binary(), max_size=5))
-def test_what_is_encoded_in_pieces_is_decoded_as_one(encoding: str, pieces: list[bytes]) -> None:
+def test_data_encoded_in_pieces_is_decoded_as_one(encoding: str, pieces: list[bytes]) -> None:
     stream = encoder(encoding)
     body = b"".join(stream.feed(piece) for piece in pieces) + stream.finish()
     assert decoded(encoding, body) == b"".join(pieces)

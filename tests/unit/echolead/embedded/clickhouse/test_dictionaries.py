@@ -12,7 +12,7 @@ def rewritten(source: str) -> str:
     return without_own_credentials(parse(source.encode()), "echolead", "pw").head.decode()
 
 
-def test_the_servers_own_credentials_are_left_out() -> None:
+def test_the_servers_own_credentials_are_removed() -> None:
     assert rewritten(SOURCE.format("user 'echolead' password 'pw' ")) == SOURCE.format("  ")
 
 

@@ -15,12 +15,12 @@ from echolead.embedded.clickhouse.errors import Code, WarehouseError
         pytest.param("something else", 1002, 500, id="not ClickHouse's"),
     ],
 )
-def test_the_engines_words_give_code_and_status(message: str, code: int, status: int) -> None:
+def test_code_and_status_come_from_the_engines_message(message: str, code: int, status: int) -> None:
     error = WarehouseError.from_engine(message)
     assert (error.code, error.status) == (code, status)
 
 
-def test_the_text_is_a_servers() -> None:
+def test_the_error_text_has_the_form_of_a_servers() -> None:
     assert WarehouseError(Code.SESSION_NOT_FOUND, "Session s not found").text("26.9.2.1") == (
         "Code: 372. DB::Exception: Session s not found. (SESSION_NOT_FOUND) (version 26.9.2.1)\n"
     )

@@ -14,7 +14,7 @@ def read(query_string: str, **headers: str) -> QueryRequest:
     )
 
 
-def test_what_is_neither_transport_nor_parameter_is_a_setting() -> None:
+def test_every_other_url_parameter_is_a_setting() -> None:
     request = read("query=SELECT+1&database=marts&max_threads=2&param_a=x%09y&session_id=s&enable_http_compression=1")
     assert request.settings == {"max_threads": "2"}
     assert request.query_parameters == {"a": "x\ty"}
@@ -68,7 +68,7 @@ def test_how_long_the_first_rows_are_held_back(query_string: str, seconds: float
         pytest.param("send_progress_in_http_headers=1&http_headers_progress_interval_ms=0", 0.01, id="not too often"),
     ],
 )
-def test_how_often_progress_is_told(query_string: str, seconds: float) -> None:
+def test_the_interval_of_progress_headers(query_string: str, seconds: float) -> None:
     assert read(query_string).progress_seconds == seconds
 
 

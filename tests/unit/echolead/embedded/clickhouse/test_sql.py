@@ -83,7 +83,7 @@ def test_the_data_of_an_insert_is_never_looked_at(data: bytes) -> None:
     assert parse(b"WITH 1 AS x INSERT INTO t (a) FORMAT RowBinary\n" + data).data == data
 
 
-def test_a_wide_space_ends_a_name_and_curly_quotes_are_none_of_it() -> None:
+def test_a_wide_space_ends_a_name_and_curly_quotes_are_not_quotes() -> None:
     found = list(tokens("SELECT file\u00a0(‘a’), “File” FROM `t`".encode()))
     assert [token.name for token in found] == [b"select", b"file", b"", b"", b"", b"", b"file", b"from", b"t"]
     assert [token.inner for token in found if token.kind == "string"] == [b"a"]
@@ -122,7 +122,7 @@ def test_the_settings_of_an_insert_come_after_its_source() -> None:
         pytest.param(b"  -- nothing", Code.SYNTAX_ERROR, id="only a comment"),
     ],
 )
-def test_what_a_server_refuses_over_http_is_refused(text: bytes, code: Code) -> None:
+def test_statements_a_server_refuses_over_http_are_refused(text: bytes, code: Code) -> None:
     with pytest.raises(WarehouseError) as caught:
         parse(text)
     assert caught.value.code == code

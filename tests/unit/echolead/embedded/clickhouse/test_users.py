@@ -23,7 +23,7 @@ def basic(name: str, password: str) -> dict[str, str]:
         pytest.param({}, {"user": "echolead", "password": "writer-password"}, False, id="url"),
     ],
 )
-def test_a_user_is_known_by_any_of_the_three_ways(
+def test_a_user_signs_in_in_any_of_three_ways(
     headers: dict[str, str], parameters: dict[str, str], is_readonly: bool
 ) -> None:
     assert USERS.authenticate(headers, parameters).is_readonly is is_readonly
