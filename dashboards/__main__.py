@@ -6,7 +6,7 @@ from dashboards.server import application
 
 
 def main() -> None:
-    """Serve until a signal comes. What else Streamlit is told is in `.streamlit/config.toml`, beside this file."""
+    """Serve until a signal arrives. Streamlit's other settings are in `.streamlit/config.toml`, beside this file."""
     arguments = argparse.ArgumentParser(prog="python -m dashboards", description="Serve the console.")
     arguments.add_argument("--host", default="127.0.0.1")
     arguments.add_argument("--port", type=int, default=8701)

@@ -1,4 +1,4 @@
-"""Who is looking: the signed-in user from the session cookie, and the tenant they chose among theirs."""
+"""Access to the console: the user of the session cookie, and the tenant they chose."""
 
 from html import escape
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ from echolead.signed_in import ApiUnavailable, NoSession, NotSignedIn, SeveralSe
 
 
 def sign_in_url() -> str:
-    """Address of the API's sign-in page, which comes back to the page that is open now."""
+    """URL of the API's sign-in page, which redirects back to the open page."""
     console = settings().console_url
     here = st.context.url or console
     path = here.removeprefix(here.split("//", 1)[0] + "//").partition("/")[2]
@@ -27,9 +27,9 @@ def _who_is() -> WhoIs:
 
 
 def current_session() -> tuple[SignedIn | None, str]:
-    """The signed-in user as the API knows them at this moment, or None and the key of the text that says why.
+    """The signed-in user with their current roles, or None and the key of the text with the reason.
 
-    The cookie is the one the browser sent when it opened the page; each run of the script asks again whose it is.
+    The cookie is the one with which the browser opened the page; each run of the script asks the API about it again.
     """
     try:
         return _who_is().signed_in(st.context.headers.get_all("Cookie")), ""
@@ -44,14 +44,14 @@ def current_session() -> tuple[SignedIn | None, str]:
 
 
 def go_to(label: str, url: str, *, is_primary: bool = False) -> None:
-    """A link that looks like a button and leaves the page it is on: Streamlit's own opens a second tab beside it."""
+    """A link in the form of a button that opens in the same tab; Streamlit's own link button opens a second one."""
     colours = "background:#0f766e;color:#fff" if is_primary else "border:1px solid #dfe6e4;color:inherit"
     style = f"{colours};display:inline-block;padding:.45rem .9rem;border-radius:.6rem;text-decoration:none"
     st.html(f'<a href="{escape(url)}" style="{style}">{escape(label)}</a>')
 
 
 def offer_sign_in(problem: str) -> None:
-    """Say why nothing is shown, and where to sign in."""
+    """Show the reason and a link to the sign-in page."""
     _, middle, _ = st.columns([1, 2, 1])
     with middle:
         st.title("EchoLead")
@@ -60,7 +60,7 @@ def offer_sign_in(problem: str) -> None:
 
 
 def choose_tenant(session: SignedIn) -> str:
-    """The tenant the pages show: the address's, else the last one chosen, always one of the user's own."""
+    """The tenant to show: the one in the address, else the last chosen one. It is always one of the user's tenants."""
     own = sorted(session.tenants)
     if not own:
         st.info(t("no_tenant"))

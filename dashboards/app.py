@@ -6,7 +6,7 @@ from dashboards.access import choose_tenant, current_session, go_to, offer_sign_
 from dashboards.texts import LANGUAGES, language, t
 from dashboards.warehouse import settings
 
-# A picture of our own: the browser would fetch a Material icon for the tab from another company.
+# An inline icon: the browser would fetch a Material icon for the tab from another company.
 TAB_ICON = """
 <svg viewBox="0 0 24 24" fill="#0f766e">
 <path d="M7 18V6h2v12zm4 4V2h2v20zm-8-8v-4h2v4zm12 4V6h2v12zm4-4v-4h2v4z"/>

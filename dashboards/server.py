@@ -1,4 +1,4 @@
-"""The console's server: Streamlit as an ASGI application, with headers against being framed or scripted."""
+"""The console's server: Streamlit as an ASGI application, with headers against framing and injected scripts."""
 
 import base64
 import hashlib
@@ -18,16 +18,17 @@ SCRIPT = Path(__file__).parent / "app.py"
 PAGE = Path(streamlit.__file__).parent / "static" / "index.html"
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 SERVED = frozenset({"/_stcore/health", "/_stcore/host-config", "/_stcore/stream"})
-"""What pages need of Streamlit's own routes. The others show its metrics, take files of anybody, hand files out to
-whoever knows their address, drive the app for programs, or serve a sign-in that we do not have."""
+"""The Streamlit routes that pages need. The others expose metrics, accept uploads from anyone, serve files to anyone
+who knows their address, let programs drive the app, or belong to Streamlit's own sign-in, which is not used."""
 POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 REFUSED = ("/_stcore/", "/media/", "/component/", "/auth/", "/oauth2callback")
 
 
 def content_security_policy() -> str:
-    """What Streamlit's pages may load and run: their own files, and the inline script of its page by its hash.
+    """The Content-Security-Policy: pages may run their own files and the page's inline script, identified by its hash.
 
-    Styles are written by its scripts as they run. Frames, plug-ins, forms, and other hosts are for nobody.
+    Inline styles are allowed, because Streamlit's scripts write them at run time. Frames, plug-ins, forms and other
+    hosts are forbidden.
     """
     hashes = [hashlib.sha256(script.encode()).digest() for script in INLINE_SCRIPT.findall(PAGE.read_text())]
     scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in hashes)
@@ -39,7 +40,7 @@ def content_security_policy() -> str:
 
 
 class PageGuard:
-    """ASGI middleware in front of Streamlit: opens the routes that pages need, and guards every answer's page."""
+    """ASGI middleware in front of Streamlit: serves only the routes that pages need and adds the security headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,7 +48,7 @@ class PageGuard:
             (b"content-security-policy", content_security_policy().encode()),
             (b"x-frame-options", b"DENY"),  # for browsers that do not read frame-ancestors
             (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"same-origin"),  # a page's address names a lead
+            (b"referrer-policy", b"same-origin"),  # a page's address contains a lead's id
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,14 +73,14 @@ class PageGuard:
 
 
 def is_own_page(scope: Scope) -> bool:
-    """Whether a WebSocket is opened by a page of this very host and port: browsers send it the cookies of any."""
+    """Whether a page of the same host and port opens the WebSocket: browsers send the cookies from every page."""
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
     return len(hosts) == len(origins) == 1 and urlsplit(origins[0]).netloc == hosts[0]
 
 
 def is_refused(path: str) -> bool:
-    """Whether nothing is served at a path."""
+    """Whether a path must get 404."""
     return path not in SERVED and path.startswith(REFUSED)
 
 

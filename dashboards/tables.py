@@ -1,6 +1,6 @@
-"""Tables and charts of the console, whose toolbars let the reader download or copy what they show.
+"""Tables and charts of the console, whose rows users can download or copy.
 
-What visitors typed is in them. A spreadsheet runs a cell that begins like a formula, so no such text leaves.
+They contain text from visitors. A spreadsheet runs a cell that begins like a formula, so such text is escaped.
 """
 
 import re
@@ -10,30 +10,30 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-# Spreadsheets begin a formula with these, some versions with their wide forms as well. They skip blanks and characters
-# that have no width, and begin a new cell after `;` (where the comma is for decimals), a tab or a line break, though
-# the file was written with commas. A number and a telephone number as we keep it begin with a sign and run nothing.
+# A formula begins with one of these characters, in some spreadsheets also with its wide form. Spreadsheets skip blanks
+# and zero-width characters, and begin a new cell after `;` (where the comma separates decimals), a tab or a line break,
+# although the file uses commas. Numbers and E.164 telephone numbers begin with a sign and are harmless.
 CELL_BEGIN = r"(?:^|[;\t\r\n\v\f\u0085\u2028\u2029])"
 BLANKS = r"[\s\x00-\x1f\u00ad\u200b-\u200f\u2060\ufeff]*"
 FORMULA = re.compile(rf"({CELL_BEGIN}{BLANKS})(?=[=@＝＠]|[+\-＋－−](?!\d[\d.,]*\Z))")
 
 
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with an apostrophe before all text that a spreadsheet would run; other values are as they were.
+    """The frame with an apostrophe before each text that a spreadsheet would run; other values are unchanged.
 
-    That is the mark OWASP recommends against CSV injection; a spreadsheet shows the cell as text.
+    OWASP recommends the apostrophe against CSV injection; a spreadsheet shows the cell as text.
     """
     return frame.map(lambda cell: escaped(cell) if isinstance(cell, str) else cell)
 
 
 def escaped(text: str) -> str:
-    """`text` as a cell that begins no formula, nor does what a spreadsheet may take for a cell within it."""
+    """`text` without a formula at its beginning or at the beginning of a part that may be read as a cell."""
     marked = FORMULA.sub(r"\1'", text)
     return f"'{marked}" if marked.startswith(("\t", "\r", "\n")) else marked
 
 
 def table(frame: pd.DataFrame, **options: Any) -> Any:
-    """Show a frame; `options` and the answer are those of `st.dataframe`."""
+    """Show a frame; `options` and the return value are those of `st.dataframe`."""
     return st.dataframe(harmless(frame), hide_index=True, **options)
 
 

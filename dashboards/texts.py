@@ -1,4 +1,4 @@
-"""Texts of the console in English and Brazilian Portuguese, by key; pages hold no sentence of their own."""
+"""Texts of the console in English and Brazilian Portuguese, by key; pages contain no other texts."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Read the warehouse for one tenant: a cached query, as the tenant's own account, which sees its rows and no other."""
+"""Read the warehouse for one tenant: a cached query with the tenant's account, which can read only its own rows."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ def _client(tenant_id: str) -> Client:
 
 
 def read(client: Client, sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
-    """The answer to `sql`, with `tenant_id` as a parameter; an answer without rows has its columns too."""
+    """The result of `sql` with the parameter `tenant_id`; a result without rows has its columns, too."""
     asked: dict[str, Any] = {
         "parameters": {"tenant_id": tenant_id, **parameters},
         "settings": {"max_execution_time": 30},
@@ -40,7 +40,7 @@ def read(client: Client, sql: str, tenant_id: str, parameters: dict[str, Any]) -
     frame = client.query_df(sql, **asked)
     if len(frame.columns):
         return frame
-    # The native format names no columns when there are no rows.
+    # The native format has no column names when there are no rows.
     described = json.loads(client.raw_query(sql, fmt="JSONCompact", **asked))
     return pd.DataFrame(columns=[column["name"] for column in described["meta"]])
 
@@ -51,9 +51,9 @@ def _rows(sql: str, tenant_id: str, parameters: dict[str, Any]) -> pd.DataFrame:
 
 
 def query(sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:
-    """The answer to `sql` within one tenant; `{tenant_id:String}` and `parameters` are bound by the server.
+    """The result of `sql` for one tenant; the server binds `{tenant_id:String}` and `parameters`.
 
-    When the warehouse is away or its tables are not built yet the page says so and stops.
+    If the warehouse is down or its tables are not built yet, the page shows that and stops.
     """
     try:
         return _rows(sql, tenant_id, parameters)

@@ -52,7 +52,7 @@ class NotConfigured(Exception):
 
 
 class Ingest:
-    """The ASGI application: the collect path and what hangs on it are served here, the rest by `api`."""
+    """The ASGI application: it serves the collect path and the paths below it, `api` serves the rest."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Ingest:
         return self._collect.serve_directly(request, own_path)
 
     async def _of_a_tenant(self, scope: Scope) -> Endpoint | None:
-        """The endpoint under a path that a tenant chose. It exists on the hosts of that tenant only."""
+        """The endpoint under a path that a tenant chose. It is served on the hosts of that tenant only."""
         base, dot, ending = scope["path"].partition(".")
         if not dot and base.endswith("/i"):
             base, ending = base[:-2], "/i"
@@ -98,7 +98,7 @@ class Ingest:
             return None
         try:
             tenant, _ = await self._pages.find_tenant(peer_of(scope), dict(scope["headers"]))
-        except Problem:  # an unknown host: the endpoint answers so in its own way
+        except Problem:  # an unknown host: the endpoint answers it in its own form
             return endpoint
         return endpoint if tenant.collect_path == base else None
 

@@ -38,7 +38,7 @@ where tenant_id = {tenant_id:String}
 order by waiting_seconds desc
 limit 100
 """
-# What was received and could not be used, and what of the live path fails; both of the tenant's own rows.
+# Values that could not be used, and failing steps of the live path; both from the tenant's own rows.
 SET_ASIDE = """
 select field, reason, source, count() as number, max(received_at) as newest, argMax(event_id, received_at) as event_id,
     argMax(value, received_at) as value
@@ -80,7 +80,7 @@ def show_figures(tenant_id: str) -> None:
 
 
 def show_failing(tenant_id: str) -> None:
-    """What of the live path fails now, above everything else."""
+    """The steps of the live path that fail now, above everything else."""
     failing = query(FAILING, tenant_id)
     local = pd.to_datetime(failing["failing_since"], utc=True).dt.tz_convert(st.context.timezone or "UTC")
     since = local.dt.strftime("%d/%m %H:%M:%S")
@@ -96,7 +96,7 @@ def show_failing(tenant_id: str) -> None:
 
 
 def show_set_aside(tenant_id: str) -> None:
-    """Values that could not be used: what, why, and the newest event that said one."""
+    """Values that could not be used: field, reason, and the newest event with one."""
     aside = query(SET_ASIDE, tenant_id)
     st.subheader(t("set_aside"))
     if aside.empty:
@@ -120,7 +120,7 @@ def show_set_aside(tenant_id: str) -> None:
 
 
 def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
-    """Events received in each hour of the last day, in the reader's time zone as the tables beside it."""
+    """Events received in each hour of the last day, in the reader's time zone, like the other tables."""
     hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(st.context.timezone or "UTC").dt.tz_localize(None)
     chart: alt.Chart = (
         alt.Chart(lag.assign(hour=hours))

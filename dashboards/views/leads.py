@@ -1,4 +1,4 @@
-"""Who is this lead, where did they come from, why do we say so, and what was sent where?"""
+"""Who is this lead, where did they come from, what is the evidence, and what was sent where?"""
 
 import json
 from typing import Any
@@ -67,7 +67,7 @@ STATE_ICONS = {
 
 
 def plain(text: Any) -> str:
-    """`text` as Markdown that shows it letter for letter: what visitors type is never markup here."""
+    """`text` as Markdown that shows it letter for letter: text from visitors is never markup."""
     return "".join(f"\\{character}" if character in r"\`*_{}[]()<>#+-.!|$~:&" else character for character in str(text))
 
 
@@ -169,7 +169,7 @@ def show_timeline(tenant_id: str, tracking_ids: list[str]) -> None:
 
 
 def show_deliveries(tenant_id: str, lead_id: str) -> None:
-    """Each delivery with its attempts: what was asked, what came back."""
+    """Each delivery with the requests and answers of its attempts."""
     st.subheader(t("deliveries"))
     deliveries = query(DELIVERIES, tenant_id, lead_id=lead_id)
     if deliveries.empty:
@@ -188,9 +188,9 @@ def show_deliveries(tenant_id: str, lead_id: str) -> None:
 
 
 def show_attempts(own: pd.DataFrame) -> None:
-    """The attempts of one delivery as a table, and one chosen attempt whole.
+    """The attempts of one delivery as a table, and the details of a chosen one.
 
-    Calls that only made sure that the account knows an attribute or a label, and did, would hide the others.
+    Successful calls that only define an attribute or a label in the account are left out: they would hide the others.
     """
     is_preparation = own["operation"].str.startswith("define ") & (own["outcome"] == "ok")
     own = own[~is_preparation]
@@ -227,7 +227,7 @@ def pretty(text: Any) -> str:
 
 
 def show_lead(tenant_id: str, lead_id: str) -> None:
-    """One lead whole."""
+    """All of one lead."""
     if st.button(t("back"), icon=":material/arrow_back:", type="tertiary"):
         del st.query_params["lead_id"]
         st.session_state.pop("leads_table", None)

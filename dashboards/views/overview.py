@@ -28,7 +28,7 @@ def header(current: pd.DataFrame, before: pd.DataFrame) -> None:
 
 
 def funnel_chart(current: pd.DataFrame) -> alt.LayerChart:
-    """One bar a stage, with its share of the visitors."""
+    """One bar per stage, with its share of the visitors."""
     totals = pd.DataFrame({"stage": [t(stage) for stage in STAGES], "people": [int(current[s].sum()) for s in STAGES]})
     visitors = max(int(totals["people"].iloc[0]), 1)
     totals["label"] = [f"{people:,} · {people / visitors:.0%}" for people in totals["people"]]
@@ -70,7 +70,7 @@ def leads_by_day(current: pd.DataFrame, first_day: pd.Timestamp, days: int) -> a
 
 
 def breakdown(current: pd.DataFrame, column: str) -> None:
-    """The same counts by one attribute, the most leads first."""
+    """The same counts by one attribute, largest number of leads first."""
     counts = current.groupby(column, as_index=False)[list(STAGES)].sum()
     counts["conversion"] = counts["leads"] / counts["visitors"].clip(lower=1)
     table(

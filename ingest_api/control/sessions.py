@@ -119,7 +119,7 @@ class ConsoleSessions:
         return cookies_named(cookie_name(plain, self.console_url), request.headers.getlist("cookie"))
 
     def back(self, asked: str) -> str:
-        """The address to go to after signing in: `asked` if it is the console's or Dagster's, else the console."""
+        """The address after signing in: `asked` if it is the console's or Dagster's, else the console's."""
         is_ours = _origin(asked) in self.origins
         return asked if is_ours and "\\" not in asked and asked.isprintable() else self.console_url
 

@@ -93,7 +93,7 @@ def sign_in_html(words: Texts, *, back: str, email: str = "", problem: str = "")
 
 
 def headers(origins: Sequence[str]) -> dict[str, str]:
-    """What keeps the page from being framed, scripted, cached, or sending its form elsewhere.
+    """Headers that forbid framing, scripts and caching, and restrict where the form is sent.
 
     Browsers check the redirect that follows the form as well, so the `origins` it may lead to must be named.
     """

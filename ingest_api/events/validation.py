@@ -123,7 +123,7 @@ def is_without_repeated_keys(body: bytes) -> bool:
 def refuse_repeated_keys(raw: Raw) -> None:
     """Raises `EventRejected` for an event, known to decode, with a key twice in one object, however it is spelled.
 
-    We would check and scrub the last one; the warehouse reads the event as it was sent and takes the first.
+    The collector would check and scrub the last one; the warehouse reads the event as it was sent and uses the first.
     """
     EVERY_OBJECT.decode(bytes(raw).decode())
 

@@ -13,7 +13,7 @@ MAX_FORWARDED = 20  # proxies in a chain; no honest chain is longer
 
 
 class TrustedProxies:
-    """Addresses and networks whose `X-Forwarded-For` and `X-Forwarded-Host` are believed."""
+    """Addresses and networks whose `X-Forwarded-For` and `X-Forwarded-Host` are trusted."""
 
     def __init__(self, comma_separated: str) -> None:
         """Raises `ValueError` naming the entry that is neither an address nor a network."""
@@ -68,7 +68,7 @@ def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
 
 
 class IpPolicy:
-    """What is kept of a visitor's address, by the tenant's policy.
+    """Reduces a visitor's address to the form that the tenant's policy allows.
 
     `whole` keeps all of it, `truncated` its first 24 bits (IPv6: 48), `hashed` an HMAC salted with the tenant and the
     UTC day: visits of one address on one day have the same hash, and the hash leads neither to the address nor to

@@ -85,7 +85,7 @@ def preflight_of(operation: str, tag: str) -> dict[str, Any]:
 
 
 def correct_problems(document: dict[str, Any]) -> None:
-    """Take FastAPI's own form of 422, which nothing answers, out of every route, and add the 405 of other methods."""
+    """Remove FastAPI's own form of 422, which no route answers, and add the 405 of other methods."""
     wrong = "#/components/schemas/HTTPValidationError"
     for path in document["paths"].values():
         for operation in path.values():

@@ -1,4 +1,4 @@
-"""The script and the visitor's id as OpenAPI: what the tracking script loads and asks."""
+"""The script and the visitor's id as OpenAPI: the requests of the tracking script besides events."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""What pages ask for under the collect path: events, the pixel, the script, the visitor's id."""
+"""The endpoints under the collect path: events, the pixel, the script, the visitor's id."""

@@ -1,4 +1,4 @@
-"""Tokens of links that were redeemed, shared by all collectors of an installation: each is good once.
+"""Redeemed tokens of links, shared by all collectors of an installation: each token is accepted once.
 
 They are rows in the table of the rate limits, `collector_counts`, and are deleted with those.
 """

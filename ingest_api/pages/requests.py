@@ -1,4 +1,4 @@
-"""What every endpoint under the collect path does with a request: find its tenant, count it, note its origin."""
+"""Common to all endpoints under the collect path: find the tenant, count the request, check its origin."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -151,7 +151,7 @@ class PageRequests:
         return self._proxies.is_https(peer_of(scope), scope["scheme"], headers)
 
     def received(self, request: PageRequest, batch: CheckedBatch, source: str) -> ReceivedRequest:
-        """The accepted events with what is kept of the request and, by the tenant's policy, of the address."""
+        """The accepted events with the request's stored data, and its address in the form of the tenant's policy."""
         tenant, headers = request.tenant, request.headers
         return ReceivedRequest(
             tenant_id=tenant.tenant_id,
@@ -168,7 +168,7 @@ class PageRequests:
 
 
 def client_hints(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """What the browser says about itself beside its user agent, and whether it asks not to be tracked."""
+    """The browser's client hints, and its signals against tracking."""
     if FIRST_HINTS.isdisjoint(headers):
         return {}
     return {name: header_text(headers[raw]) for raw, name in CLIENT_HINTS if raw in headers}

@@ -21,7 +21,7 @@ CACHE_SECONDS = 3600  # how long a page may run the previous script after an upg
 MAX_VARIANTS = 1024
 WHOLE = ""
 CONFIGURATION = b'"__CONFIG__"'
-"""What the built script holds in the place of the tenant's choices, and goes on with where no tenant is known."""
+"""The placeholder in the built script for the tenant's settings; the script also works with the placeholder itself."""
 
 
 class Variants(NamedTuple):
@@ -32,7 +32,7 @@ class Variants(NamedTuple):
 
 
 class Script:
-    """ASGI endpoint of the script: `GET` and `HEAD`, readable by any page: what it says of a tenant is no secret.
+    """ASGI endpoint of the script: `GET` and `HEAD`, readable by any page, as the settings in it are public.
 
     `file` is the whole script. Builds with fewer features (`tracking/build.mjs`) are beside it, and a tenant that needs
     no more gets one of these, or the whole one where that build is missing. A file that is built or replaced later is
@@ -117,7 +117,7 @@ def variants_of(content: bytes) -> Variants:
 
 @lru_cache(maxsize=4096)
 def choice(tenant: ActiveTenant, host: str) -> tuple[str, bytes]:
-    """What the build's name says is missing, and the settings in the script.
+    """The features that the build lacks, as in its name, and the settings in the script.
 
     The settings are the tenant's consent default, and its other hosts, to which links may take a visitor. Without
     other hosts there is no hand-over, and without Chatwoot no bridge to its widget.

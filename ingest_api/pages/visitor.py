@@ -1,7 +1,7 @@
 """The visitor's id in a cookie that the collector sets: `POST {collect path}/i`.
 
 Browsers delete cookies that scripts write after some days, and keep those that the site's own host sets. The same route
-carries a visitor over to another site of the tenant, by a token in the link that is good once.
+identifies a visitor on another site of the tenant, by a token in the link that is accepted once.
 """
 
 import hmac
@@ -48,9 +48,10 @@ class LinkToken(NamedTuple):
 
 
 class VisitorQuestion(msgspec.Struct, frozen=True):
-    """The script's question: the id it has, and the token of the link that was followed, if any.
+    """The script's request: the id it has, and the token of the link that was followed, if any.
 
-    `reset`: the id is of a new visitor, whatever the cookie says. `forget`: the visitor refused, and the cookie goes.
+    `reset`: the id belongs to a new visitor, whatever the cookie holds. `forget`: the visitor refused consent, and the
+    cookie is removed.
     """
 
     tracking_id: UUID | None = None

@@ -15,7 +15,7 @@ StoreCallback = Callable[[Problem | None], object]
 
 
 class EventStore:
-    """Stores the events of a request; shared by the ways in: script, server, pixel."""
+    """Stores the events of a request; shared by the endpoints for script, servers and pixel."""
 
     def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
         self._publisher = publisher

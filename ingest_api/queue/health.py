@@ -1,4 +1,4 @@
-"""Checks whether the queue stores messages as the collector promises, by asking the queue itself."""
+"""Checks in the queue itself whether it stores messages as durably as the collector promises."""
 
 import asyncio
 import secrets
@@ -47,7 +47,7 @@ class ServerPage(msgspec.Struct):
 class QueueHealth:
     """Checks the queue on request, at most once a second, and every `CHECK_SECONDS` by itself.
 
-    While the queue does not sync, the publisher refuses everything: a 202 would be a lie.
+    While the queue does not sync, the publisher refuses everything: a 202 would promise what does not hold.
     """
 
     def __init__(self, publisher: Publisher, monitor_url: str) -> None:

@@ -1,8 +1,8 @@
-"""Group commit: requests that wait while messages are on their way to disk leave together as the next message.
+"""Group commit: requests that arrive while messages are being written to disk are sent together as the next message.
 
 The queue syncs every message to disk before it acknowledges it, so its rate is the disk's rate of syncs. One message
 that carries many requests makes up for that. There is no timer: if no message is on its way, a request leaves at the
-end of the same turn of the event loop (docs/decisions/0004-collector-hot-path.md).
+end of the same iteration of the event loop (docs/decisions/0004-collector-hot-path.md).
 """
 
 import asyncio

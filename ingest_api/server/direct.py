@@ -1,4 +1,4 @@
-"""POST requests to a collect path that arrived whole, and their responses, past ASGI.
+"""POST requests to a collect path that arrive in one piece, and their responses, past ASGI.
 
 For a small request this saves ASGI's scope, messages and task, a sixth of the instructions
 (docs/decisions/0004-collector-hot-path.md). uvicorn's parser reads every request. A POST to a collect path that has

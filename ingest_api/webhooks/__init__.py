@@ -1,1 +1,1 @@
-"""Webhooks in: who sends is checked, then the request is queued as it came, and only then answered."""
+"""Webhooks: verify the sender, queue the request unchanged, then answer."""

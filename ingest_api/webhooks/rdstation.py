@@ -1,4 +1,4 @@
-"""RD Station: CRM sends a token in a header of our choice, Marketing sends no secret and knows the address."""
+"""RD Station: CRM sends a token in a configurable header, Marketing sends no secret and only knows the address."""
 
 from ingest_api.webhooks.verification import (
     EndpointSecrets,

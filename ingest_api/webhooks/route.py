@@ -80,7 +80,7 @@ class Webhooks:
         return EndpointSecrets(secrets, webhook.allow_unsigned, webhook.token_header)
 
     def urls(self, request: Request, headers: Mapping[str, str]) -> Sequence[str]:
-        """The addresses the request may have been sent to: our public one, and the host it names."""
+        """The addresses the request may have been sent to: below the public URL, and on the host it names."""
         scope = request.scope
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
@@ -151,7 +151,7 @@ def router(webhooks: Webhooks) -> APIRouter:
 
 
 def kept_headers(headers: Mapping[str, str], token_header: str) -> dict[str, str]:
-    """The headers that are stored. Those that prove the sender are not: a reader of them could send in its name."""
+    """The headers that are stored. Headers with credentials are not: a reader could send in the sender's name."""
     return {
         name: header_text(value.encode("latin-1"))
         for name, value in headers.items()

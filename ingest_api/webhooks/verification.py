@@ -1,4 +1,4 @@
-"""Verifying who sent a webhook: what a product's check reads and returns, and the comparisons that checks share."""
+"""Verifying the sender of a webhook: the input and result of a product's check, and the shared comparisons."""
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ class EndpointSecrets:
 
 @dataclass(frozen=True)
 class Verification:
-    """By what the sender was recognised (`signature`, `password`, `token`, `address`), and which delivery this is.
+    """How the sender was recognised (`signature`, `password`, `token`, `address`), and the id of the delivery.
 
     Requests with the same `repeat_key` are repeats of one another. Where the time is signed, it is the signature: an
     unsigned id beside it could be changed.
