@@ -1,4 +1,4 @@
-"""`python -m echolead`: the command line, where the script of that name is not on the path."""
+"""`python -m echolead`: the command line, for environments without the `echolead` script on the path."""
 
 from echolead.cli import main
 

@@ -1,4 +1,4 @@
-"""The `echolead` command. Each sub-command's module is imported when it is asked for, so that `--help` is quick."""
+"""The `echolead` command. A sub-command's module is imported when the sub-command is used, so that `--help` is fast."""
 
 import sys
 from collections.abc import Mapping
@@ -9,33 +9,33 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-# name: (module, what it does). The module has a Typer `app`. One with `is_group = True` is the sub-command with all
-# that is below it (`echolead tenant create`); any other has a command of that name in its `app` (`echolead up`).
+# name: (module, description). The module has a Typer `app`. With `is_group = True` the app is a group of commands
+# (`echolead tenant create`); any other app has a command of that name (`echolead up`).
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "up": ("echolead.cli.stack", "Start the whole stack and keep it running until Ctrl-C."),
-    "setup": ("echolead.cli.stack", "Prepare outside servers: databases, streams, tables."),
-    "status": ("echolead.cli.stack", "Tell which parts are up, and on which port."),
-    "doctor": ("echolead.cli.stack", "Tell what is wrong, and what to do about it."),
-    "sql": ("echolead.cli.stack", "Ask the warehouse."),
+    "setup": ("echolead.cli.stack", "Prepare external servers: databases, streams, tables."),
+    "status": ("echolead.cli.stack", "Show which parts are up, and on which port."),
+    "doctor": ("echolead.cli.stack", "Show problems and how to solve them."),
+    "sql": ("echolead.cli.stack", "Query the warehouse."),
     "demo": ("echolead.cli.stack", "Create the demo tenant, its destination and its user."),
     "tenant": ("echolead.cli.tenant", "Tenants, their hosts and their pages' origins."),
     "user": ("echolead.cli.user", "People who sign in to the console, and their roles."),
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
-    "webhook": ("echolead.cli.webhook", "Addresses at which products post what happens there."),
-    "dead-letter": ("echolead.cli.dead_letter", "Events that were refused: list and read them."),
+    "webhook": ("echolead.cli.webhook", "Addresses to which products post their webhooks."),
+    "dead-letter": ("echolead.cli.dead_letter", "List and show refused events."),
 }
 
 
 class LazyCommand(TyperCommand):
-    """Stands in for a sub-command in the list of commands, and becomes it when it is called."""
+    """Placeholder for a sub-command in the list of commands; it loads the real one when it is called."""
 
     def __init__(self, name: str, module: str, summary: str) -> None:
         super().__init__(name=name, help=summary)
         self._module = module
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """The context of the real command: its module is imported here and not earlier."""
+        """The context of the real command; its module is imported here."""
         return self.load().make_context(info_name, args, parent, **extra)
 
     def load(self) -> Any:
@@ -50,20 +50,20 @@ class LazyCommand(TyperCommand):
 
 
 class Root(TyperGroup):
-    """The commands by name, and the one place where an error becomes a sentence and exit code 2."""
+    """The commands by name; this group also turns errors of the user into a sentence and exit code 2."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # Typer's signature
-        """In the order of `COMMANDS`: what one starts with comes first."""
+        """In the order of `COMMANDS`: the first commands a user needs come first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """The stand-in for a sub-command."""
+        """The placeholder for a sub-command."""
         if cmd_name not in COMMANDS:
             return None
         return LazyCommand(cmd_name, *COMMANDS[cmd_name])
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the sub-command; what a user can do something about is told without a traceback."""
+        """Run the sub-command; an error that the user can solve is printed without a traceback."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -81,7 +81,7 @@ app = typer.Typer(cls=Root, no_args_is_help=True, add_completion=False, pretty_e
 
 @app.callback()
 def echolead() -> None:
-    """Lead tracking and activation: from the ad click to the contact in Chatwoot, with the story kept whole."""
+    """Lead tracking and activation, from the ad click to the contact in Chatwoot."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Where the servers of a stack are, or the sentence that says how to name them."""
+"""The URLs of a stack's servers, or an error that says how to configure them."""
 
 from pydantic import SecretStr
 
@@ -7,12 +7,12 @@ from echolead.settings import Settings
 
 
 def operational_url(settings: Settings) -> str:
-    """The operational database as the operator's role. Raises `CommandFailed` when no stack is configured."""
+    """URL of the operational database with the operator's role. Raises `CommandFailed` when no stack is configured."""
     return _known(settings, settings.postgres_system_url, "ECHOLEAD_POSTGRES_SYSTEM_URL")
 
 
 def readonly_warehouse_url(settings: Settings) -> str:
-    """The warehouse as an account that can change nothing. Raises `CommandFailed` when no stack is configured."""
+    """URL of the warehouse with a read-only account. Raises `CommandFailed` when no stack is configured."""
     return _known(settings, SecretStr(settings.clickhouse("readonly")), "ECHOLEAD_CLICKHOUSE_URL")
 
 

@@ -1,4 +1,4 @@
-"""What every administrative command shares: the stack's settings, a transaction, and its output."""
+"""Common to all administrative commands: the stack's settings, a transaction, and the output."""
 
 import getpass
 import sys
@@ -34,7 +34,7 @@ def administering(data_dir: Path | None) -> Iterator[tuple[Settings, Session]]:
 
 
 def actor() -> str:
-    """Who is at the command line, for the audit log."""
+    """The user of the command line, for the audit log."""
     return f"cli:{getpass.getuser()}"
 
 
@@ -58,7 +58,7 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Iterable[str], *, not
 
 
 def show_record(record: Mapping[str, Any]) -> None:
-    """Print one thing, a line a field."""
+    """Print one record, one field per line."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -68,7 +68,7 @@ def show_record(record: Mapping[str, Any]) -> None:
 
 
 def cell(value: Any) -> str:
-    """A value as people read it."""
+    """A value in readable form."""
     match value:
         case None | "":
             return "-"
@@ -118,11 +118,11 @@ def hidden_value(name: str, value: str, stdin: TextIO | None = None) -> str:
 
 
 def _print(table: Table) -> None:
-    """In the terminal's width; in full where there is no terminal, so that nothing is cut in a log or a pipe."""
+    """As wide as the terminal; without a limit if there is none, so that nothing is cut in a log or a pipe."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    # Names and addresses are data: nothing in them is markup.
+    # Names and addresses are data and must not be read as markup.
     console.print(table, markup=False, highlight=False)
 
 

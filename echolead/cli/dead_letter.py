@@ -1,4 +1,4 @@
-"""`echolead dead-letter`: events that could not be accepted or loaded, with the reason and what was sent."""
+"""`echolead dead-letter`: events that could not be accepted or loaded, with the reason and their bytes."""
 
 import base64
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from echolead.settings import load_settings
 from echolead.warehouse import connect
 
 is_group = True
-app = typer.Typer(help="Events that were refused: list and read them.", no_args_is_help=True)
+app = typer.Typer(help="List and show refused events.", no_args_is_help=True)
 
 # A redelivered message is loaded twice; its dead letters have the same id.
 RECENT = """
@@ -37,9 +37,11 @@ UNKNOWN_TABLE = ("UNKNOWN_TABLE", "UNKNOWN_DATABASE")
 
 @app.command("list")
 def list_(
-    tenant_id: Annotated[str, typer.Argument(help="One tenant's only. Default: all.", show_default=False)] = "",
-    reason: Annotated[str, typer.Option(help="One reason's only.", show_default=False)] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
+    tenant_id: Annotated[
+        str, typer.Argument(help="Only this tenant's. Default: all tenants.", show_default=False)
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Only those with this reason.", show_default=False)] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Number of dead letters.")] = 20,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,11 +60,11 @@ def list_(
 
 @app.command()
 def show(
-    dead_letter_id: Annotated[str, typer.Argument(help="Its id, as `dead-letter list` shows it.", show_default=False)],
+    dead_letter_id: Annotated[str, typer.Argument(help="The id, as in `dead-letter list`.", show_default=False)],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter with what was sent."""
+    """Show one dead letter with its bytes."""
     names, rows = _rows(data_dir, ONE, {"dead_letter_id": dead_letter_id})
     if not rows:
         raise CommandFailed(f"There is no dead letter {dead_letter_id}: see `echolead dead-letter list`.")
@@ -76,9 +78,10 @@ def show(
 
 
 def _check_known(data_dir: Path | None, tenant_id: str, reason: str) -> None:
-    """Raises `NotFound` for a tenant, `CommandFailed` for a reason, that nobody knows: there is none for another cause.
+    """Raises `NotFound` for an unknown tenant and `CommandFailed` for an unknown reason.
 
-    What a dead letter has is known, also when the operational database or this version has it no more.
+    Tenants and reasons of existing dead letters are known, even if the operational database or this version no longer
+    has them.
     """
     [(tenants, reasons)] = _rows(data_dir, THERE, {})[1]
     if tenant_id and tenant_id not in tenants:
@@ -96,7 +99,7 @@ def _rows(data_dir: Path | None, query: str, parameters: dict[str, Any]) -> tupl
 
 @contextmanager
 def _warehouse(data_dir: Path | None) -> Iterator[Client]:
-    """The warehouse. Raises `CommandFailed` when there is none, or nothing was loaded yet."""
+    """A client of the warehouse. Raises `CommandFailed` when there is none, or nothing was loaded yet."""
     url = readonly_warehouse_url(load_settings(data_dir))
     try:
         client = connect(url)

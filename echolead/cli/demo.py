@@ -1,4 +1,4 @@
-"""The demo beside the stack of `echolead up`: a tenant with landing pages and a Chatwoot of its own."""
+"""The demo of `echolead up`: a tenant with its own landing pages and Chatwoot."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ CAMPAIGN = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_1
 
 
 def with_demo(stack: Stack) -> Stack:
-    """The stack that also runs the demo; of private addresses its Chatwoot is opened to destinations, nothing else."""
+    """The stack with the demo. The only private address that destinations may reach is the demo's Chatwoot."""
     settings = stack.settings
     places = ",".join(filter(None, [settings.private_destinations, demo_chatwoot(settings.port_base)]))
     return replace(
@@ -24,7 +24,7 @@ def with_demo(stack: Stack) -> Stack:
 
 
 def addresses(stack: Stack) -> list[Address]:
-    """What a person opens, in the order they would: the demo first, then the stack's own, with the demo's user."""
+    """The addresses to show: the demo's first, then the stack's own, with the demo's user."""
     base = stack.settings.port_base
     token = load_or_make_accounts(stack.data_dir / "demo")[0].api_access_token
     console, *others = stack.addresses()

@@ -43,7 +43,9 @@ Secret = Annotated[
 def add(
     tenant_id: TenantId,
     kind: Annotated[str, typer.Argument(help=f"The product: {', '.join(KINDS)}.", show_default=False)],
-    name: Annotated[str | None, typer.Option(help="A name of its own. Default: the kind.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the destination. Default: the kind.", show_default=False)
+    ] = None,
     settings_given: Set = None,
     secrets_given: Secret = None,
     data_dir: DataDir = None,
@@ -117,23 +119,27 @@ def show(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJ
 
 @app.command()
 def enable(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Deliver there."""
+    """Start delivering to a destination."""
     _set_enabled(tenant_id, name, True, data_dir, as_json)
 
 
 @app.command()
 def disable(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Deliver nothing there; what is due waits."""
+    """Stop delivering to a destination; due deliveries wait."""
     _set_enabled(tenant_id, name, False, data_dir, as_json)
 
 
 @app.command("rotate-secrets")
 def rotate_secrets_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Encrypt all secrets, of webhooks and tenants too, with the first key of their kind: the others may go."""
+    """Encrypt all secrets, also those of webhooks and tenants, with the first key of their kind. Older keys can then be
+    removed.
+    """
     with administering(data_dir) as (settings, session):
         renewed = renew_secrets(session, settings, actor=actor())
-        if renewed.unreadable:  # nothing is changed: the older keys are not all there
-            raise Undecryptable(f"No key opens the secrets of {', '.join(renewed.unreadable)}: put the old key back.")
+        if renewed.unreadable:  # nothing is changed: an older key is missing
+            raise Undecryptable(
+                f"No key decrypts the secrets of {', '.join(renewed.unreadable)}: put the old key back."
+            )
     (show_json if as_json else show_record)({"rotated": renewed.count})
 
 

@@ -1,4 +1,4 @@
-"""Which errors are the user's to solve, and the sentence each is told in."""
+"""The errors that a user can solve, and the sentence for each."""
 
 import psycopg
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ class CommandFailed(Exception):
 
 
 def explain(error: BaseException) -> str | None:
-    """The sentence for an error that a user can do something about, None for one that is ours to repair."""
+    """The sentence for an error that the user can solve, None for a defect of EchoLead."""
     if isinstance(error, (CommandFailed, *TOLD_AS_THEY_ARE)):
         return str(error)
     if isinstance(error, ValidationError):
@@ -30,7 +30,7 @@ def explain(error: BaseException) -> str | None:
         return "The operational database has no tables yet. Start the stack once with `echolead up`, which migrates it."
     if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.IntegrityError):
         detail = error.orig.diag.message_detail or error.orig.diag.message_primary
-        return f"The change contradicts what is stored: {detail} Somebody else may have made it a moment ago."
+        return f"The change conflicts with stored data: {detail} Another user may have just made the same change."
     return None
 
 

@@ -12,7 +12,7 @@ from echolead.operational.models import ApiKey
 is_group = True
 app = typer.Typer(help="API keys for sending events from a server.", no_args_is_help=True)
 
-Prefix = Annotated[str, typer.Argument(help="The part after elk_, as `key list` shows it.", show_default=False)]
+Prefix = Annotated[str, typer.Argument(help="The part after elk_, as in `key list`.", show_default=False)]
 
 
 @app.command()
@@ -20,12 +20,14 @@ def create(
     tenant_id: TenantId,
     name: Annotated[
         str,
-        typer.Argument(help="Who holds it, as in site-backend; no other key that works has it.", show_default=False),
+        typer.Argument(
+            help="Name of the key's holder, for example site-backend; unique among working keys.", show_default=False
+        ),
     ],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and show it, this once."""
+    """Create a key and show it, only this once."""
     with administering(data_dir) as (_, session):
         created = create_key(session, tenant_id, name, actor=actor())
     _show_created(created, as_json)
@@ -33,7 +35,7 @@ def create(
 
 @app.command()
 def rotate(tenant_id: TenantId, prefix: Prefix, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Make a key of the same name, and revoke the old one at once."""
+    """Create a key with the same name, and revoke the old one at once."""
     with administering(data_dir) as (_, session):
         created = rotate_key(session, tenant_id, prefix, actor=actor())
     _show_created(created, as_json)
@@ -53,7 +55,7 @@ def list_(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False
 
 @app.command()
 def revoke(tenant_id: TenantId, prefix: Prefix, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Stop a key from working, for good."""
+    """Revoke a key permanently."""
     with administering(data_dir) as (_, session):
         record = _record(revoke_key(session, tenant_id, prefix, actor=actor()))
     (show_json if as_json else show_record)(record)
@@ -65,7 +67,7 @@ def _show_created(created: CreatedKey, as_json: bool) -> None:
         show_json(record)
         return
     show_record({"key": created.key, "name": created.row.name, "prefix": created.row.key_prefix})
-    typer.echo("The key is not kept and cannot be shown again.")
+    typer.echo("The key is not stored and cannot be shown again.")
 
 
 def _record(row: ApiKey) -> dict[str, Any]:

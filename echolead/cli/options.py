@@ -1,4 +1,4 @@
-"""Options and arguments that several commands take, each with one meaning and one sentence of help."""
+"""Options and arguments of several commands, each with one meaning and one help text."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,4 +13,4 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
-SHOWN_NAME = typer.Option(help="Name people read.", show_default=False)
+SHOWN_NAME = typer.Option(help="Display name.", show_default=False)

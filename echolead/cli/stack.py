@@ -39,7 +39,7 @@ STATE_STYLES = {
 
 
 class Screen(Listener):
-    """What `up` shows: a live table while the parts start, then the addresses, then only what happens to parts."""
+    """The output of `up`: a live table while the parts start, then the addresses, then only changes of parts."""
 
     def __init__(self, console: Console, *, shows_lines: bool) -> None:
         self.console = console
@@ -55,16 +55,16 @@ class Screen(Listener):
         self._told: set[str] = set()
 
     def line(self, part: str, text: str) -> None:
-        """Show a part's line behind its name, when asked to."""
+        """With `--verbose`, show a line of a part's output after its name."""
         if self.shows_lines:
             self.console.print(self._prefix(part), Text.from_ansi(text), soft_wrap=True)
 
     def notice(self, part: str, text: str) -> None:
-        """Show what happened to a part."""
+        """Show a change of a part."""
         self.console.print(self._prefix(part), Text(text, style="yellow"), soft_wrap=True)
 
     def refresh(self) -> None:
-        """Bring the screen up to date; called some times a second."""
+        """Update the screen; called several times a second."""
         supervisor = self.supervisor
         if supervisor is None:
             return
@@ -79,7 +79,7 @@ class Screen(Listener):
         elif not self._is_announced and self.console.is_terminal and not self.shows_lines:
             self._show_progress(supervisor)
         elif not self._is_announced:
-            self._tell_progress(supervisor)
+            self._print_progress(supervisor)
 
     def _announce(self) -> None:
         self._is_announced = True
@@ -99,8 +99,8 @@ class Screen(Listener):
             table.add_row(thread.part.name, Text(state, STATE_STYLES.get(state, "dim")), thread.record.missing or "")
         self._live.update(table, refresh=True)
 
-    def _tell_progress(self, supervisor: Supervisor) -> None:
-        """A line for each part that is there, where a table cannot be drawn again and again."""
+    def _print_progress(self, supervisor: Supervisor) -> None:
+        """Print a line when a part is ready, for outputs that cannot redraw a table."""
         for name, thread in supervisor.threads.items():
             if thread.is_ready.is_set() and name not in self._told:
                 self._told.add(name)
@@ -119,9 +119,9 @@ class Screen(Listener):
 @app.command()
 def up(
     data_dir: DataDir = None,
-    port_base: Annotated[int | None, typer.Option(help="First of the stack's ports.", min=1, max=65000)] = None,
-    demo: Annotated[bool, typer.Option(help="With the demo tenant, its landing page and its Chatwoot.")] = True,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every line the parts print.")] = False,
+    port_base: Annotated[int | None, typer.Option(help="First port of the stack.", min=1, max=65000)] = None,
+    demo: Annotated[bool, typer.Option(help="Also run the demo tenant, its landing page and its Chatwoot.")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every line of the parts' output.")] = False,
 ) -> None:
     """Start the whole stack and keep it running until Ctrl-C."""
     from echolead.cli import demo as demo_beside  # noqa: PLC0415  # only `up` needs the embedded servers
@@ -133,7 +133,7 @@ def up(
         make_private(directory)
     except OSError as error:
         raise CommandFailed(f"{directory} cannot be made: {error.strerror}. Choose another with --data-dir.") from None
-    os.umask(0o077)  # what the stack writes, logs too, is for its own user
+    os.umask(0o077)  # files of the stack, also logs, are for its own user only
     with registry.exclusive(directory):
         registry.end_leftovers(directory)
         stack = plans.plan(directory, port_base or chosen.port_base)
@@ -159,7 +159,7 @@ def up(
 
 
 def _address_lines(addresses: list[dict[str, str]]) -> Text:
-    """The addresses below each other; never cut, whatever the width, so that they can be copied."""
+    """The addresses, one per line; never cut, so that they can be copied."""
     width = max(len(address["title"]) for address in addresses)
     lines = Text()
     for address in addresses:
@@ -171,7 +171,7 @@ def _address_lines(addresses: list[dict[str, str]]) -> Text:
 
 @app.command()
 def setup(data_dir: DataDir = None) -> None:
-    """Prepare outside servers: roles, databases, migrations, streams, raw tables, the first build of the models."""
+    """Prepare external servers: roles, databases, migrations, streams, raw tables, the first build of the models."""
     settings = load_settings(data_dir)
     for name, url in (("POSTGRES", settings.postgres_url), ("NATS", settings.nats_setup_url)):
         if not url.get_secret_value():
@@ -187,7 +187,7 @@ def setup(data_dir: DataDir = None) -> None:
 
 @app.command()
 def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Tell which parts are up, and on which port."""
+    """Show which parts are up, and on which port."""
     from echolead.embedded.condition import condition  # noqa: PLC0415
 
     directory = load_settings(data_dir).data_dir
@@ -217,7 +217,7 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Tell what is wrong, and what to do about it."""
+    """Show problems and how to solve them."""
     from echolead.embedded.doctor import examine  # noqa: PLC0415
 
     findings = examine(load_settings(data_dir))
@@ -236,14 +236,14 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One statement that reads.")],
+    query: Annotated[str, typer.Argument(help="One read-only statement.")],
     data_dir: DataDir = None,
     output_format: Annotated[
         str, typer.Option("--format", help="A ClickHouse output format: PrettyCompact, CSVWithNames, JSONEachRow …")
     ] = "PrettyCompactMonoBlock",
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format JSONEachRow.")] = False,
 ) -> None:
-    """Ask the warehouse, as a user that can change nothing."""
+    """Query the warehouse with a read-only account."""
     url = readonly_warehouse_url(load_settings(data_dir))
     parameters = {"default_format": "JSONEachRow" if as_json else output_format}
     try:
@@ -259,7 +259,7 @@ def sql(
 
 @app.command()
 def demo(data_dir: DataDir = None) -> None:
-    """Create the demo tenant, its destination and its user, where they are missing."""
+    """Create the demo tenant, its destination and its user if they are missing."""
     from echolead.demo import tenant  # noqa: PLC0415
 
     settings = load_settings(data_dir)

@@ -32,19 +32,19 @@ is_group = True
 app = typer.Typer(help="Tenants, their hosts and their pages' origins.", no_args_is_help=True)
 
 DEFAULTS = TenantSettings()
-# `create` and `set` take these alike.
+# options of both `create` and `set`
 TIME_ZONE = typer.Option(help="IANA time zone.")
 REGION = typer.Option(help="Region of phone numbers without +.")
-IP_POLICY = typer.Option(help=f"How addresses are kept: {', '.join(IP_POLICIES)}.")
-CONSENT_DEFAULT = typer.Option(help=f"What holds until a visitor decides: {', '.join(CONSENT_DEFAULTS)}.")
+IP_POLICY = typer.Option(help=f"How visitors' IP addresses are stored: {', '.join(IP_POLICIES)}.")
+CONSENT_DEFAULT = typer.Option(help=f"Consent until a visitor decides: {', '.join(CONSENT_DEFAULTS)}.")
 
 
 @app.command()
 def create(  # noqa: PLR0913, PLR0917  # the options of the command
     tenant_id: Annotated[str, typer.Argument(help="Slug, chosen once: a-z, 0-9 and -.", show_default=False)],
-    name: Annotated[str, typer.Option(help="Name people read. Default: the id.", show_default=False)] = "",
+    name: Annotated[str, typer.Option(help="Display name. Default: the id.", show_default=False)] = "",
     host: Annotated[list[str] | None, typer.Option(help="Host the collector answers on; repeatable.")] = None,
-    origin: Annotated[list[str] | None, typer.Option(help="Origin of its pages (CORS); repeatable.")] = None,
+    origin: Annotated[list[str] | None, typer.Option(help="Origin of the tenant's pages (CORS); repeatable.")] = None,
     timezone: Annotated[str, TIME_ZONE] = DEFAULTS.timezone,
     region: Annotated[str, REGION] = DEFAULTS.default_region,
     currency: Annotated[str, typer.Option(help="ISO 4217 currency.")] = DEFAULTS.currency,
@@ -99,18 +99,22 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
     ip_policy: Annotated[str | None, IP_POLICY] = None,
     consent_default: Annotated[str | None, CONSENT_DEFAULT] = None,
     collect_path: Annotated[
-        str | None, typer.Option(help="Path of its script and events, as in /k7; / for none.")
+        str | None, typer.Option(help="Path of the tenant's script and events, for example /k7; / removes it.")
     ] = None,
-    events_per_minute: Annotated[int | None, typer.Option(help="Its limit; 0 for the installation's.")] = None,
-    events_per_month: Annotated[int | None, typer.Option(help="Its quota; 0 for none.")] = None,
+    events_per_minute: Annotated[
+        int | None, typer.Option(help="Limit of the tenant; 0 for the installation's.")
+    ] = None,
+    events_per_month: Annotated[int | None, typer.Option(help="Quota of the tenant; 0 for none.")] = None,
     chatwoot_hmac_token: Annotated[
         str | None,
-        typer.Option(help="Token that proves visitors to its chat widget; - reads it from standard input, '' forgets."),
+        typer.Option(
+            help="Token for identity validation in the chat widget; - reads it from standard input, '' removes it."
+        ),
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what a tenant chose; options that are not given stay as they are. Works within two seconds."""
+    """Change a tenant's settings; settings without an option stay as they are. Works within two seconds."""
     given = {
         "name": name,
         "timezone": timezone,
@@ -143,7 +147,7 @@ def add_host_(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the collector answer on one more host."""
+    """Add a host on which the collector answers for the tenant."""
     with administering(data_dir) as (_, session):
         add_host(session, tenant_id, host, actor=actor())
         view = show_tenant(session, tenant_id)
@@ -153,11 +157,13 @@ def add_host_(
 @app.command("add-origin")
 def add_origin_(
     tenant_id: TenantId,
-    origin: Annotated[str, typer.Argument(help="Scheme and host, as in https://lp.example.com.", show_default=False)],
+    origin: Annotated[
+        str, typer.Argument(help="Scheme and host, for example https://lp.example.com.", show_default=False)
+    ],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let pages of one more origin send events."""
+    """Allow pages of another origin to send events."""
     with administering(data_dir) as (_, session):
         add_origin(session, tenant_id, origin, actor=actor())
         view = show_tenant(session, tenant_id)
@@ -167,46 +173,46 @@ def add_origin_(
 @app.command("remove-host")
 def remove_host_(
     tenant_id: TenantId,
-    host: Annotated[str, typer.Argument(help="Host name, as `tenant show` shows it.", show_default=False)],
+    host: Annotated[str, typer.Argument(help="Host name, as in `tenant show`.", show_default=False)],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the collector answer on a host no more. Works within two seconds."""
+    """Remove a host: the collector no longer answers on it. Works within two seconds."""
     with administering(data_dir) as (_, session):
         remove_host(session, tenant_id, host, actor=actor())
         view = show_tenant(session, tenant_id)
     _show(view, as_json)
     if not view.hosts and not as_json:
-        typer.echo(f"That was its last host: its pages can send nothing until `echolead tenant add-host {tenant_id}`.")
+        typer.echo(f"That was the last host: no page can send events until `echolead tenant add-host {tenant_id}`.")
 
 
 @app.command("remove-origin")
 def remove_origin_(
     tenant_id: TenantId,
-    origin: Annotated[str, typer.Argument(help="Scheme and host, as `tenant show` shows it.", show_default=False)],
+    origin: Annotated[str, typer.Argument(help="Scheme and host, as in `tenant show`.", show_default=False)],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Refuse events from pages of an origin. Works within two seconds."""
+    """Remove an origin: events from its pages are refused. Works within two seconds."""
     with administering(data_dir) as (_, session):
         name = remove_origin(session, tenant_id, origin, actor=actor())
         view = show_tenant(session, tenant_id)
     _show(view, as_json)
     if (host := urlsplit(name).hostname) in view.hosts and not as_json:
-        typer.echo(f"Its pages may still send: {host} is a host of the tenant (`echolead tenant remove-host`).")
+        typer.echo(f"Its pages may still send events: {host} is a host of the tenant (`echolead tenant remove-host`).")
 
 
 @app.command()
 def disable(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Serve a tenant no more: what its pages, servers and products send is refused within two seconds, nothing is
-    delivered, and who signs in to the console does not find it. All that it has is kept.
+    """Disable a tenant. Requests of its pages, servers and products are refused within two seconds, its deliveries
+    stop, and the console does not show it. All of its data is kept.
     """
     _set_active(tenant_id, False, data_dir, as_json)
 
 
 @app.command()
 def enable(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Serve a tenant that was disabled again, as it was."""
+    """Enable a disabled tenant again, with all of its data."""
     _set_active(tenant_id, True, data_dir, as_json)
 
 
@@ -218,7 +224,7 @@ def _set_active(tenant_id: str, is_active: bool, data_dir: Path | None, as_json:
 
 
 def _let_read(settings: Settings, tenant_id: str) -> None:
-    """Give the tenant its account of the warehouse, which the console signs in with."""
+    """Create the tenant's account in the warehouse, which the console uses."""
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415  # the other commands need no client
 
     from echolead import warehouse  # noqa: PLC0415

@@ -32,7 +32,7 @@ app = typer.Typer(help="People who sign in to the console, and their roles.", no
 
 Email = Annotated[str, typer.Argument(help="The user's e-mail address.", show_default=False)]
 PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
+    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of generating one.")
 ]
 
 
@@ -46,7 +46,7 @@ def create(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a user. Without --password-stdin a password is made and shown, this once."""
+    """Create a user. Without --password-stdin a password is generated and shown, only this once."""
     roles = assignments(role or [], option="--role")
     password = _password(password_stdin)
     with administering(data_dir) as (_, session):
@@ -59,7 +59,9 @@ def create(
 def set_password_(
     email: Email, password_stdin: PasswordStdin = False, data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
-    """Replace a password and end the user's sessions. Without --password-stdin one is made and shown, this once."""
+    """Replace a password and end the user's sessions. Without --password-stdin one is generated and shown, only this
+    once.
+    """
     password = _password(password_stdin)
     with administering(data_dir) as (_, session):
         set_password(session, email, password, actor=actor())
@@ -86,7 +88,7 @@ def grant(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a user a role in a tenant, in place of the one they had."""
+    """Give a user a role in a tenant; it replaces their present one."""
     with administering(data_dir) as (_, session):
         grant_role(session, email, tenant_id, role, actor=actor())
     record = {"email": email, "tenant_id": tenant_id, "role": role}
@@ -100,7 +102,7 @@ def remove_role_(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a user's role in a tenant away. Pages that are open show the tenant no more from the next step on."""
+    """Remove a user's role in a tenant. Open pages stop showing the tenant at their next run."""
     with administering(data_dir) as (_, session):
         remove_role(session, email, tenant_id, actor=actor())
     (show_json if as_json else show_record)({"email": email, "tenant_id": tenant_id, "role": None})
@@ -116,19 +118,19 @@ def revoke(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> N
 
 @app.command()
 def disable(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Let a user sign in no more, and end all their sessions. Their roles are kept."""
+    """Prevent a user from signing in, and end all their sessions. Their roles are kept."""
     _set_active(email, False, data_dir, as_json)
 
 
 @app.command()
 def enable(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Let a user who was disabled sign in again."""
+    """Allow a disabled user to sign in again."""
     _set_active(email, True, data_dir, as_json)
 
 
 @app.command()
 def delete(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Remove a user with their roles and sessions. The audit log keeps what they did."""
+    """Delete a user with their roles and sessions. The audit log keeps their actions."""
     with administering(data_dir) as (_, session):
         deleted = delete_user(session, email, actor=actor())
     (show_json if as_json else show_record)({"email": deleted, "deleted": True})
@@ -154,7 +156,7 @@ def _show(record: dict[str, Any], made_password: str | None, as_json: bool) -> N
         return
     show_record(shown)
     if made_password is not None:
-        typer.echo("The password is not kept and cannot be shown again.")
+        typer.echo("The password is not stored and cannot be shown again.")
 
 
 def _record(view: UserView) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`echolead webhook`: addresses at which products post what happens there."""
+"""`echolead webhook`: addresses to which products post their webhooks."""
 
 from typing import Annotated, Any
 
@@ -27,14 +27,14 @@ from echolead.settings import Settings
 from echolead.webhooks import ROTATION_OVERLAP, SOURCES
 
 is_group = True
-app = typer.Typer(help="Addresses at which products post what happens there.", no_args_is_help=True)
+app = typer.Typer(help="Addresses to which products post their webhooks.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The webhook's name, as `webhook list` shows it.", show_default=False)]
+Name = Annotated[str, typer.Argument(help="The webhook's name, as in `webhook list`.", show_default=False)]
 Secret = Annotated[
     str | None,
     typer.Option(
-        help="The secret the product shows, or - to read it from standard input. Default: one is made, for products "
-        "that take ours.",
+        help="The secret the product shows, or - to read it from standard input. Default: generated, if the "
+        "product accepts a secret of ours.",
         show_default=False,
     ),
 ]
@@ -46,19 +46,20 @@ def add(
     tenant_id: TenantId,
     source: Annotated[str, typer.Argument(help=f"The product: {', '.join(SOURCES)}.", show_default=False)],
     name: Annotated[
-        str | None, typer.Option(help="A name of its own. Default: the source.", show_default=False)
+        str | None, typer.Option(help="Name of the webhook. Default: the source.", show_default=False)
     ] = None,
     secret: Secret = None,
     token_header: Annotated[
-        str, typer.Option(help="Header that RD Station sends its token in. Default: Authorization.", show_default=False)
+        str,
+        typer.Option(help="Header in which RD Station sends its token. Default: Authorization.", show_default=False),
     ] = "",
     allow_unsigned: Annotated[
-        bool, typer.Option("--allow-unsigned", help="Let the address alone be the credential (chatwoot, rdstation).")
+        bool, typer.Option("--allow-unsigned", help="Accept webhooks without a signature (chatwoot, rdstation).")
     ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an address for a product's webhooks, and show its secret, this once, when it is made here."""
+    """Create an address for a product's webhooks. A secret made by EchoLead is shown, only this once."""
     wanted = NewWebhook(source, name, _read(secret), allow_unsigned, token_header)
     with administering(data_dir) as (settings, session):
         known = add_webhook(session, Vault.of_collector(settings), tenant_id, wanted, actor=actor())
@@ -86,15 +87,17 @@ def rotate(
         bool | None,
         typer.Option(
             "--allow-unsigned/--require-signature",
-            help="Change whether the address alone is enough.",
+            help="Whether webhooks without a signature are accepted.",
             show_default=False,
         ),
     ] = None,
-    now: Annotated[bool, typer.Option("--now", help="Do not accept the secret before any more: it leaked.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Refuse the previous secret at once, for example after a leak.")
+    ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a webhook another secret; the one before is accepted for 24 hours more."""
+    """Give a webhook another secret; the previous one is accepted for another 24 hours."""
     given = _read(secret)
     with administering(data_dir) as (settings, session):
         known = rotate_webhook(
@@ -109,12 +112,12 @@ def rotate(
         )
     _show_once(known, settings, as_json)
     if not as_json:
-        typer.echo(_about_the_one_before(known, now))
+        typer.echo(_about_previous_secret(known, now))
 
 
 @app.command()
 def remove(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Take a webhook's address away, for good."""
+    """Remove a webhook's address permanently."""
     with administering(data_dir) as (settings, session):
         record = _record(remove_webhook(session, tenant_id, name, actor=actor()), settings)
     (show_json if as_json else show_record)(record)
@@ -124,14 +127,14 @@ def _read(secret: str | None) -> str | None:
     return None if secret is None else hidden_value("secret", secret)
 
 
-def _about_the_one_before(known: IssuedWebhook, is_refused: bool) -> str:
+def _about_previous_secret(known: IssuedWebhook, is_refused: bool) -> str:
     if not known.had_secret:
-        return "There was no secret before."
-    return "The secret before is refused from now on." if is_refused else f"The one before works for {HOURS} hours."
+        return "There was no previous secret."
+    return "The previous secret is refused now." if is_refused else f"The previous secret works for {HOURS} hours."
 
 
 def _show_once(known: IssuedWebhook, settings: Settings, as_json: bool) -> None:
-    """What was stored, with a secret that was made here; who gave one has it, and a terminal's log need not."""
+    """The stored webhook, with the secret if it was made here. An entered secret is not printed again."""
     record = _record(known.row, settings)
     made = {"secret": known.secret} if known.secret and known.is_made_here else {}
     if as_json:
@@ -139,7 +142,7 @@ def _show_once(known: IssuedWebhook, settings: Settings, as_json: bool) -> None:
         return
     show_record({"url": record["url"], **made, "name": known.row.name, "source": known.row.source})
     if known.secret:
-        typer.echo(f"The secret is kept encrypted and cannot be shown{' again' if made else ''}.")
+        typer.echo(f"The secret is stored encrypted and cannot be shown{' again' if made else ''}.")
     elif not known.row.allow_unsigned:
         typer.echo(
             f"Nothing is taken yet: enter the secret that {known.row.source} shows with "

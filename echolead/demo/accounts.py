@@ -1,4 +1,4 @@
-"""The demo Chatwoot's accounts, with access tokens of this installation: made once, kept in `accounts.json`."""
+"""The demo Chatwoot's accounts and their access tokens, made once per installation and kept in `accounts.json`."""
 
 import json
 import os
@@ -22,7 +22,7 @@ class DemoAccount:
 
 
 def load_or_make_accounts(data_dir: Path) -> tuple[DemoAccount, ...]:
-    """The accounts; of several processes that find no tokens one makes them, in a file that only the owner reads."""
+    """The accounts. If several processes find no tokens, one of them makes the file, which only the owner can read."""
     path = data_dir / ACCOUNTS_FILE
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def _make(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        path.hardlink_to(temporary)  # unlike a move it leaves what another process has made meanwhile
+        path.hardlink_to(temporary)  # unlike a move, a link does not replace the file of another process
     except FileExistsError:
         pass
     finally:

@@ -1,7 +1,7 @@
-"""The demo landing pages: a clinic-agenda product that does not exist, tracked by EchoLead and answering by Chatwoot.
+"""The demo landing pages: a fictional product for clinics, tracked by EchoLead and with a Chatwoot widget.
 
-Pages, style and script are files in `tracking/demo`; here they get the addresses of the collector and of Chatwoot,
-which follow the host of the request, so that one server shows the pages of every tenant whose host leads to it.
+Pages, style and script are files in `tracking/demo`. This server inserts the addresses of the collector and of
+Chatwoot, which follow the request's host, so that one server shows the pages of every tenant whose host leads to it.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def _asset(name: str) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _thank(_: Request) -> Response:
-    """What the form said reaches EchoLead by the tracking script; the site itself keeps nothing of it."""
+    """The tracking script sends the form's content to EchoLead; the site itself stores none of it."""
     return RedirectResponse("/obrigado", status_code=303)
 
 

@@ -1,4 +1,4 @@
-"""Set-up of the servers and the demo tenant: `python -m echolead.demo.setup`, in the place of `echolead.setup`."""
+"""Set-up of the servers and the demo tenant: `python -m echolead.demo.setup`, instead of `echolead.setup`."""
 
 import sys
 

@@ -18,9 +18,9 @@ ACCOUNT_ID, INBOX_ID = 1, 1  # of the demo Chatwoot's first account
 
 
 def ensure(settings: Settings) -> None:
-    """Create what is missing of the demo, and let its user sign in with the password of the settings.
+    """Create the missing rows of the demo, and set its user's password to that of the settings.
 
-    What was made before stays as it is.
+    Existing rows stay as they are.
     """
     engine = connect(settings.postgres_system_url.get_secret_value(), application_name="echolead demo")
     try:
@@ -33,7 +33,7 @@ def ensure(settings: Settings) -> None:
 
 
 def demo_chatwoot(port_base: int) -> str:
-    """Host and port of the demo Chatwoot, as deliveries reach it."""
+    """Host and port of the demo Chatwoot for deliveries."""
     return f"127.0.0.1:{Port.DEMO_CHATWOOT.of(port_base)}"
 
 
@@ -47,7 +47,7 @@ def _ensure_tenant(session: Session) -> None:
 
 
 def _ensure_destination(session: Session, settings: Settings) -> None:
-    """The demo Chatwoot moves with the stack's ports, so its address is brought up to date; so is its access token."""
+    """Update the demo Chatwoot's address, which changes with the stack's ports, and its access token."""
     token = {"api_access_token": accounts.load_or_make_accounts(settings.data_dir / "demo")[0].api_access_token}
     vault = Vault.of_destinations(settings)
     configuration = {

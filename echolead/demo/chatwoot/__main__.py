@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True, help="holds chatwoot.sqlite and accounts.json")
     arguments = parser.parse_args()
-    os.umask(0o077)  # names, addresses and phone numbers of whoever tries the demo
+    os.umask(0o077)  # the records have names, addresses and phone numbers of people who try the demo
     app = create_app(arguments.data_dir / "chatwoot.sqlite", load_or_make_accounts(arguments.data_dir))
     uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 

@@ -1,4 +1,4 @@
-"""The account API of the demo Chatwoot: what an agent's token may do under `/api/v1/accounts/{account_id}`."""
+"""The account API of the demo Chatwoot, for agents' tokens, under `/api/v1/accounts/{account_id}`."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ Handler = Callable[[Request, Store, int], Awaitable[Response]]
 
 
 def refusal(error: Invalid | NoSuchRecord) -> Response:
-    """The answer Chatwoot gives to a broken rule or an unknown record."""
+    """Chatwoot's answer to a validation error or an unknown record."""
     if isinstance(error, NoSuchRecord):
         return JSONResponse({"error": "Resource could not be found"}, 404)
     if not error.attributes:
@@ -55,13 +55,13 @@ async def body_of(request: Request) -> Row:
 
 
 def page_of(request: Request) -> int:
-    """The page asked for, from 1."""
+    """The requested page, from 1."""
     asked = request.query_params.get("page", "1")
     return max(int(asked), 1) if asked.isdigit() else 1
 
 
 def permitted(body: Row) -> Row:
-    """The fields of a contact that a caller may set; Chatwoot drops the others without a word."""
+    """The fields of a contact that a caller may set; Chatwoot silently drops the others."""
     allowed = ("name", "identifier", "email", "phone_number", "blocked", "additional_attributes", "custom_attributes")
     return {key: body[key] for key in allowed if key in body}
 

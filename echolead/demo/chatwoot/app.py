@@ -21,7 +21,7 @@ from echolead.demo.chatwoot.store import NoSuchRecord, Row, Store
 
 
 def create_app(store: Path, accounts: tuple[DemoAccount, ...], *, faults: Faults | None = None) -> Starlette:
-    """The application, its records in the SQLite file `store`; `faults` make it misbehave from the start."""
+    """The application, with its records in the SQLite file `store`; `faults` are in force from the start."""
     faults = faults or Faults()
 
     @asynccontextmanager
@@ -55,17 +55,17 @@ def create_app(store: Path, accounts: tuple[DemoAccount, ...], *, faults: Faults
 
 
 async def sdk(_request: Request) -> Response:
-    """The widget's script, where Chatwoot serves it."""
+    """The widget's script, at Chatwoot's path."""
     return FileResponse(STATIC / "sdk.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
 async def page(request: Request) -> Response:
-    """The inbox of the account whose agent signed in, to watch the demo."""
+    """The inbox of the signed-in agent's account, for watching the demo."""
     return RedirectResponse("/sign-in") if agents_account(request) is None else inbox_page()
 
 
 async def to_page(_request: Request) -> Response:
-    """The root has nothing of its own."""
+    """Redirect `/` to the inbox."""
     return RedirectResponse("/app")
 
 
@@ -76,13 +76,13 @@ async def health(request: Request) -> Response:
 
 
 async def state(request: Request) -> Response:
-    """`GET /_demo/state`: everything the agent's account holds; no tokens."""
+    """`GET /_demo/state`: all records of the agent's account, without tokens."""
     of = agents_account(request)
     return not_signed_in() if of is None else JSONResponse(_account_state(request.app.state.store, of))
 
 
 async def reply(request: Request) -> Response:
-    """`POST /_demo/reply`: answer a conversation as the agent who watches the page would."""
+    """`POST /_demo/reply`: answer a conversation as the signed-in agent."""
     of = agents_account(request)
     if of is None:
         return not_signed_in()
@@ -96,7 +96,7 @@ async def reply(request: Request) -> Response:
 
 
 async def change_faults(request: Request) -> Response:
-    """`PUT /_demo/faults` with `{"seed": n, "faults": [{"kind": …, "where": …}]}`: misbehave from now on."""
+    """`PUT /_demo/faults` with `{"seed": n, "faults": [{"kind": …, "where": …}]}`: put these faults in force."""
     if agents_account(request) is None:
         return not_signed_in()
     body: dict[str, Any] = await account.body_of(request)

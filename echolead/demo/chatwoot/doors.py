@@ -1,7 +1,7 @@
-"""Who may come in: any page to the widget, agents to everything else.
+"""Access control: any page may use the widget, only agents everything else.
 
-An agent shows an account's access token, as programs do, or the cookie that the sign-in page gave for it. Names and
-addresses of real people are here, whoever tries the demo.
+An agent sends an account's access token, as programs do, or the cookie that the sign-in page gave for it. The records
+contain names and addresses of real people who try the demo.
 """
 
 import hmac
@@ -24,10 +24,10 @@ SESSION_SECONDS = 12 * 3600
 
 
 class NameAndSessionGate:
-    """Lets any page under any name use the widget, and the rest only be asked for under a name of this machine.
+    """Serves the widget to any page under any host name, and everything else only under names of this machine.
 
-    The browser's widget token travels in a header, never in a cookie, so that other pages cannot use it. A page that
-    makes its own name lead here (DNS rebinding) would be of the same origin as ours: no such name is answered.
+    The browser sends its widget token in a header, never in a cookie, so that other pages cannot use it. A page whose
+    host name resolves to this machine (DNS rebinding) would have the demo's origin, so such names are refused.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,7 +40,7 @@ class NameAndSessionGate:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer 421 to who asked for somebody else."""
+        """Pass the request on, or answer 421 to a foreign host name."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"].startswith(WIDGET_PATHS):
@@ -53,7 +53,7 @@ class NameAndSessionGate:
 
 
 def is_name_of_this_machine(host_header: str) -> bool:
-    """Whether no DNS server of somebody else's can have led here: `localhost` or below it, or an address itself."""
+    """Whether the host is independent of DNS: `localhost`, a name below it, or an IP address."""
     host = host_name(host_header)
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -65,7 +65,7 @@ def is_name_of_this_machine(host_header: str) -> bool:
 
 
 def agents_account(request: Request) -> Row | None:
-    """The account whose agent asks, None for nobody's. A cookie counts for what only reads, and for our own pages."""
+    """The account of the request's agent, None without one. A cookie counts for reads and from the demo's own pages."""
     store: Store = request.app.state.store
     token = request.headers.get("api_access_token")
     if token is not None:
@@ -76,17 +76,17 @@ def agents_account(request: Request) -> Row | None:
 
 
 def is_of_our_page(request: Request) -> bool:
-    """Whether a page of this very origin asks: cookies are sent by pages of other ports as well."""
+    """Whether the request is from a page of the same origin: pages of other ports send the cookies as well."""
     return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host')}"
 
 
 def not_signed_in() -> Response:
-    """The refusal of a program that is nobody's."""
+    """The refusal of a program without a valid token."""
     return JSONResponse({"error": "Sign in, or send an account's api_access_token"}, 401)
 
 
 async def sign_in(request: Request) -> Response:
-    """`GET` and `POST /sign-in`: an access token for a cookie. The form is taken from the page itself alone."""
+    """`GET` and `POST /sign-in`: exchange an access token for a cookie. Only the page's own form is accepted."""
     if request.method == "GET":
         return sign_in_page()
     store: Store = request.app.state.store
@@ -101,7 +101,7 @@ async def sign_in(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """`POST /sign-out`: without the cookie."""
+    """`POST /sign-out`: remove the cookie."""
     if not is_of_our_page(request):
         return not_signed_in()
     answer = RedirectResponse("/sign-in", 303)
@@ -110,7 +110,7 @@ async def sign_out(request: Request) -> Response:
 
 
 def session_of(account: Row, until: int) -> str:
-    """The cookie's value of the account's agent, good until then (seconds since 1970)."""
+    """The cookie's value for the account's agent, valid until `until` (seconds since 1970)."""
     words = f"{account['account_id']}.{until}"
     return f"{words}.{_signature(account['api_access_token'], words)}"
 

@@ -1,4 +1,4 @@
-"""Faults on purpose: what a destination does to its callers on a bad day, by endpoint and by seeded chance."""
+"""Injected faults: failures of a destination, by endpoint and by seeded chance."""
 
 import asyncio
 import random
@@ -15,11 +15,11 @@ Kind = Literal["status", "status_after", "latency", "hang_before", "hang_after",
 
 @dataclass
 class Fault:
-    """One thing that goes wrong on requests whose `METHOD /path` matches the pattern `where`.
+    """One fault for requests whose `METHOD /path` matches the pattern `where`.
 
-    `status` answers instead of serving; `status_after`, `hang_after` and `cut_after` first let the request do its
-    work, which is what makes an outcome unknown to the caller. `latency` and the hangs last `seconds`. `times` bounds
-    how often it strikes, `chance` is the probability of each.
+    `status` answers instead of serving. With `status_after`, `hang_after` and `cut_after` the request takes effect
+    first, so that the caller does not know the outcome. `latency` and the hangs last `seconds`. `times` limits how
+    often the fault occurs, `chance` is its probability.
     """
 
     kind: Kind
@@ -32,7 +32,7 @@ class Fault:
 
 
 class Faults:
-    """The faults in force; can be changed while the demo serves. The same seed gives the same draw of chances."""
+    """The faults in force; they can be changed while the demo serves. The same seed gives the same random choices."""
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int = 0) -> None:
         self.faults = list(faults)
@@ -88,10 +88,10 @@ class FaultMiddleware:
 
 
 async def _swallow(message: Message) -> None:
-    """The request was served; nobody hears of it."""
+    """The request was served, but the caller gets no answer."""
 
 
 async def _cut(send: Send) -> None:
-    """Promise a body and never send it: the server closes the connection, the caller cannot tell what happened."""
+    """Announce a body and never send it: the server closes the connection, and the caller cannot know the outcome."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
     await send({"type": "http.response.body", "body": b"{", "more_body": True})

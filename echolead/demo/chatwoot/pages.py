@@ -12,7 +12,7 @@ HEADERS = {
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
     "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",  # with no-referrer browsers hide the origin of a form, which is looked at
+    "Referrer-Policy": "same-origin",  # with no-referrer browsers hide the origin of a form, which is checked
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -23,6 +23,6 @@ def inbox_page() -> FileResponse:
 
 
 def sign_in_page(*, is_refused: bool = False) -> HTMLResponse:
-    """The form that asks for an access token; `is_refused` says that the one before is of no account, and is a 401."""
+    """The form for an access token; with `is_refused` it answers 401 and says that the last token was wrong."""
     text = (STATIC / "sign-in.html").read_text("utf-8").replace("{{alert}}", REFUSAL if is_refused else "")
     return HTMLResponse(text, 401 if is_refused else 200, headers=HEADERS)

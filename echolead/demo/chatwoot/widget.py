@@ -63,7 +63,7 @@ def of_visit(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def config(request: Request) -> Response:
-    """`POST config`: the inbox's settings and this browser's token, a new one when it has none that is known."""
+    """`POST config`: the inbox's settings and this browser's token, a new one when it has no known one."""
     store: Store = request.app.state.store
     account = store.account_by_website_token(request.query_params.get("website_token", ""))
     if account is None:
@@ -113,7 +113,7 @@ async def create_conversation(visit: Visit) -> Response:
     contact = visit.contact
     try:
         contact = visit.store.identify(visit.account_id, contact["id"], fields, keep_name=True)
-    except Invalid:  # what a visitor mistyped in the form does not cost them the conversation
+    except Invalid:  # a mistyped field of the form must not prevent the conversation
         contact = visit.store.identify(visit.account_id, contact["id"], {"name": fields["name"]}, keep_name=True)
     message = body.get("message") or {}
     row = visit.store.create_conversation(

@@ -1,7 +1,7 @@
 """Embedded warehouse: chDB, the ClickHouse engine as a library, behind ClickHouse's own HTTP interface.
 
-Every client that speaks HTTP to ClickHouse works with it unmodified; only the address differs from production. How it
-is built is in docs/decisions/0002-embedded-warehouse.md, what it does in docs/reference/embedded-warehouse.md.
+Every HTTP client of ClickHouse works with it unmodified; only the URL differs from production. The design is in
+docs/decisions/0002-embedded-warehouse.md, the behaviour in docs/reference/embedded-warehouse.md.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ CONFIGURATION_FILE = "server.json"
 
 @dataclass(frozen=True)
 class EmbeddedWarehouse:
-    """A warehouse under `data_dir`, on loopback unless `host` says otherwise.
+    """A warehouse under `data_dir`, on loopback unless `host` is given.
 
-    The accounts are those of echolead/warehouse_accounts.py; one without a password cannot sign in, and no tenant can
-    without `tenant_key`.
+    The accounts are those of echolead/warehouse_accounts.py. An account without a password cannot sign in, and without
+    `tenant_key` no tenant's account can.
     """
 
     data_dir: Path
@@ -36,25 +36,25 @@ class EmbeddedWarehouse:
 
     @property
     def url(self) -> str:
-        """Address with full rights."""
+        """URL with full rights."""
         return self.url_of(OWNER)
 
     @property
     def readonly_url(self) -> str:
-        """Address of the operator, who reads every tenant's rows and changes nothing."""
+        """URL with the operator's account, which can read every tenant's rows and change nothing."""
         return self.url_of(OPERATOR)
 
     @property
     def address(self) -> str:
-        """Address without an account."""
+        """URL without an account."""
         return f"http://{self.host}:{self.port}"
 
     def url_of(self, account: str) -> str:
-        """Address of one account."""
+        """URL with the given account."""
         return f"http://{account}:{self._passwords[account]}@{self.host}:{self.port}"
 
     def prepare(self) -> None:
-        """Write the server's configuration (mode 0600: it holds the passwords)."""
+        """Write the server's configuration (mode 0600: it contains the passwords)."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         Configuration(
             data_dir=str(self.data_dir.resolve()),

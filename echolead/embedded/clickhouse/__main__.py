@@ -26,11 +26,11 @@ def main(configuration_file: str) -> None:
         engine = Engine(Path(configuration.data_dir), configuration.max_memory_bytes)
     except DirectoryHeld as held:
         sys.exit(str(held))
-    # The engine looks for tables among the files of the working directory: one that is empty has none.
+    # The engine looks for tables among the files of the working directory, so that must be empty.
     os.chdir(Path(configuration.data_dir) / USER_FILES_DIRECTORY)
     # The guard reads syntax trees, which are deeper than the statements.
     sys.setrecursionlimit(10_000)
-    # uvicorn drains, then raises the signal again: it was obeyed, so the process ends with status 0.
+    # uvicorn drains, then raises the signal again: it has been handled, so the process ends with status 0.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     uvicorn.run(
         Application(engine, configuration),

@@ -1,4 +1,4 @@
-"""Sending a result: held back until it is sure or large, then streamed, an error at its end if need be."""
+"""Sending a result: held back until it is complete or large, then streamed; a late error ends the stream."""
 
 import asyncio
 import fcntl
@@ -23,23 +23,23 @@ READ_BYTES = 1024 * 1024
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 SMALL_BYTES = 65536
 FLUSH_SECONDS = 0.25
-"""How long a slow result may wait in the encoder, and how long a pipe is quiet before its reader hears of it."""
+"""How long a slow result may wait in the encoder, and how long a pipe is quiet before `read` returns None."""
 STALLED_SECONDS = 600
-"""How long a client may take over one piece before it counts as gone: its query holds one of the places."""
+"""How long a client may take for one piece before it counts as disconnected: its query occupies a slot."""
 
 
 class Pipe:
-    """The way out of the engine: it writes to a file descriptor, the event loop reads the other end."""
+    """A pipe for results: the engine writes to a file descriptor, the event loop reads the other end."""
 
     def __init__(self) -> None:
         self._read, self.write = os.pipe()
         os.set_blocking(self._read, False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):
-            with suppress(OSError):  # a user may hold only so many large pipes; a small one works too
+            with suppress(OSError):  # the number of large pipes of a user is limited; a small one works, too
                 fcntl.fcntl(self._read, fcntl.F_SETPIPE_SZ, READ_BYTES)
 
     async def read(self) -> bytes | None:
-        """What is there, once something is; None when nothing comes for a while, b"" when the other end is closed."""
+        """The next bytes; None when none arrive for a while, b"" when the other end is closed."""
         while True:
             try:
                 return os.read(self._read, READ_BYTES)
@@ -51,11 +51,11 @@ class Pipe:
                     return None
 
     def close_writing(self) -> None:
-        """Say that nothing more comes."""
+        """Close the writing end: no more data follows."""
         os.close(self.write)
 
     def close_reading(self) -> None:
-        """Let a writer that is still at it fail instead of waiting for ever."""
+        """Close the reading end, so that a writer fails instead of waiting for ever."""
         os.close(self._read)
 
     async def _readable(self) -> None:
@@ -81,18 +81,18 @@ class Answer:
         self._tag = ""
         self.has_begun = False
         self.is_complete = False
-        """Whether the last byte has been handed over: from then on a closed connection means nothing."""
+        """Whether the last byte has been sent: after that a closed connection has no effect."""
 
     async def whole(self, status: int, body: bytes, headers: Mapping[str, str], *, sends_body: bool = True) -> None:
-        """All of it at once, with its length."""
-        # Once headers have been sent before the length was known, the body goes in chunks.
+        """The whole answer at once, with its length."""
+        # If headers were sent before the length was known, the body is sent in chunks.
         length = {} if self._has_open_headers else {"Content-Length": str(len(body))}
         await self._begin(status, {**headers, **length})
         self.is_complete = True
         await self._send({"type": "http.response.body", "body": body if sends_body else b""})
 
     async def encoded(self, body: bytes, headers: Mapping[str, str], encoding: str, *, sends_body: bool = True) -> None:
-        """A complete result with status 200, in the encoding asked for."""
+        """A complete result with status 200, in the requested encoding."""
         if encoding:
             stream = encoder(encoding)
             body = stream.feed(body) + stream.finish()
@@ -107,7 +107,7 @@ class Answer:
         await self._begin(200, {**headers, **extra, "X-ClickHouse-Exception-Tag": self._tag})
 
     async def progress(self, text: str) -> None:
-        """A progress header before the rest of the headers. The first one settles the status: 200, as on a server."""
+        """A progress header before the rest of the headers. The first one fixes the status: 200, as on a server."""
         if not self._has_open_headers:
             self._has_open_headers = True
             self._wire.leave_headers_open()
@@ -115,7 +115,7 @@ class Answer:
         self._wire.header(b"X-ClickHouse-Progress", text.encode())
 
     async def piece(self, data: bytes) -> None:
-        """Some of the body, or b"" for none this time: what the encoder has kept for a while goes out either way."""
+        """A piece of the body, or b"" to send only the bytes that the encoder has kept for a while."""
         if self._encoder is not None:
             work = self._encoder.feed
             data = await asyncio.to_thread(work, data) if len(data) > SMALL_BYTES else work(data)
@@ -140,8 +140,9 @@ class Answer:
     async def break_off(self, error: WarehouseError, version: str) -> None:
         """An error after the first byte, as ClickHouse 25.11 and later write it into the body.
 
-        The chunked body is then left without its end, so that a client that does not look for the marker does not
-        take half a result for a whole one.
+                The chunked body is then not terminated, so that a client that does not look for the marker cannot
+                mistake a
+        partial result for a complete one.
         """
         text = error.text(version).encode()
         marker = self._tag.encode()
@@ -162,17 +163,17 @@ class Answer:
 
 
 def _exception_tag() -> str:
-    """Sixteen letters that a result cannot be expected to hold."""
+    """Sixteen random letters, which no result is expected to contain."""
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
 
 
 def encoding_for(request: QueryRequest) -> str:
-    """Encoding of the answer: asked for by header and by `enable_http_compression`, as ClickHouse has it."""
+    """Encoding of the answer: requested by header and by `enable_http_compression`, as in ClickHouse."""
     return choose(request.headers.get("accept-encoding", "")) if request.wants_compression else ""
 
 
 def summary(outcome: Outcome | None, result_bytes: int = 0) -> str:
-    """X-ClickHouse-Summary and -Progress: strings, as ClickHouse writes them; zeros for what is not known yet."""
+    """X-ClickHouse-Summary and -Progress: strings, as ClickHouse writes them; zeros for unknown values."""
     done = outcome or Outcome(b"", 0, 0, 0, 0, 0, 0.0)
     counts = {
         "read_rows": done.read_rows,
@@ -188,7 +189,7 @@ def summary(outcome: Outcome | None, result_bytes: int = 0) -> str:
 
 
 async def pieces(pipe: Pipe) -> AsyncIterator[bytes]:
-    """What comes out of the pipe until its end, and b"" now and then while nothing does."""
+    """The pieces from the pipe until its end, and b"" from time to time while none arrives."""
     while (data := await pipe.read()) != b"":
         yield data or b""
 
@@ -198,7 +199,7 @@ def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Headers as bytes. Some repeat what the client said (its query id): a control character must not end a line."""
+    """Headers as bytes. Some repeat a client's value (its query id): a control character must not end a line."""
     return [
         (name.encode("latin-1"), _CONTROL.sub(b" ", value.encode("latin-1", "replace")))
         for name, value in headers.items()

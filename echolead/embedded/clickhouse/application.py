@@ -19,7 +19,7 @@ EXPIRY_SECONDS = 5.0
 
 
 class Application:
-    """Answers health checks, and hands each query to a handler of its own."""
+    """Answers health checks, and makes a handler for each query."""
 
     def __init__(self, engine: Engine, configuration: Configuration) -> None:
         self._state = ServerState(engine, configuration)

@@ -1,4 +1,4 @@
-"""The body of a request: decoded as it comes, spooled to a file when it is data."""
+"""The body of a request: decoded as it arrives, and spooled to a file if it is data."""
 
 import asyncio
 import tempfile
@@ -11,15 +11,15 @@ from echolead.embedded.clickhouse.errors import Code, WarehouseError
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 PIECE_BYTES = 1024 * 1024
-SMALL_BYTES = 64 * 1024  # below this a thread costs more than the work
+SMALL_BYTES = 64 * 1024  # below this size a thread costs more than the decoding
 
 
 class ClientGone(Exception):
-    """The client closed its connection before its request was whole, or before it was answered."""
+    """The client closed its connection before its request was complete or answered."""
 
 
 class Body:
-    """Reads an ASGI body piece by piece. Pieces are decoded in a thread when they are worth one."""
+    """Reads an ASGI body piece by piece. Large pieces are decoded in a thread."""
 
     def __init__(self, receive: Receive, encoding: str, timeout_seconds: float) -> None:
         self._receive = receive
@@ -27,13 +27,13 @@ class Body:
         self._timeout_seconds = timeout_seconds
         self._decoded: Iterator[bytes] = iter(())
         self._is_large = False
-        self._has_come = False  # all encoded bytes are here; `is_complete`: all decoded ones have been read
+        self._has_come = False  # all encoded bytes have arrived; `is_complete`: all decoded ones have been read
         self.is_complete = False
 
     async def piece(self) -> bytes:
         """The next decoded bytes, at most about a megabyte; b"" at the end.
 
-        Raises `ClientGone`, and `WarehouseError` for a body that is not what its encoding says or stops coming.
+        Raises `ClientGone`, and `WarehouseError` for a body that does not match its encoding or stalls.
         """
         while True:
             if piece := await self._next_decoded():
@@ -48,14 +48,14 @@ class Body:
             self._decoded = self._decoder.feed(encoded)
 
     async def text(self, limit_bytes: int) -> bytes:
-        """Bytes up to `limit_bytes` or a little more: all of them when the body is that short."""
+        """Bytes up to `limit_bytes` or slightly more: all of them if the body is shorter."""
         found = bytearray()
         while len(found) <= limit_bytes and (piece := await self.piece()):
             found += piece
         return bytes(found)
 
     async def spool(self, start: bytes, directory: Path) -> IO[bytes]:
-        """`start` and all that is left of the body, in a file without a name."""
+        """`start` and the rest of the body, in a file without a name."""
         file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  # the query closes it
         try:
             piece = start
@@ -89,7 +89,7 @@ class Body:
         return bytes(collected)
 
     async def _next_decoded(self) -> bytes:
-        """What the decoder still has of what it was fed; b"" when it wants more."""
+        """The next piece from the decoder; b"" when it needs more input."""
         while True:
             if self._is_large:
                 piece = await asyncio.to_thread(next, self._decoded, None)

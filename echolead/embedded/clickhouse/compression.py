@@ -1,8 +1,8 @@
 """Content encodings of request and answer bodies, decoded and encoded in pieces.
 
-A body may be several frames one after another (clients compress block by block); every decoder here goes on to the
-next frame, and says so when the last one is cut short. What comes out of a decoder comes in bounded pieces too: a few
-hundred bytes can stand for gigabytes.
+A body may consist of several frames (clients compress block by block); every decoder continues with the next frame, and
+reports a last frame that is cut short. Decoders return bounded pieces, because a few hundred bytes can expand to
+gigabytes.
 """
 
 import zlib
@@ -21,8 +21,9 @@ PIECE_BYTES = 1024 * 1024
 class Decoder(Protocol):
     """Bytes in, decoded bytes out.
 
-    The iterator of one `feed` is read to its end before the next `feed`. `finish` raises `WarehouseError` when the
-    last frame has no end.
+        The iterator of one `feed` must be read to its end before the next `feed`. `finish` raises `WarehouseError` if
+        the
+    last frame is incomplete.
     """
 
     def feed(self, data: bytes) -> Iterator[bytes]: ...
@@ -30,7 +31,7 @@ class Decoder(Protocol):
 
 
 class Encoder(Protocol):
-    """Bytes in, encoded bytes out. After `flush` all that was fed can be decoded from what has come out."""
+    """Bytes in, encoded bytes out. After `flush` the output so far decodes to all of the input."""
 
     def feed(self, data: bytes) -> bytes: ...
     def flush(self) -> bytes: ...
@@ -46,7 +47,7 @@ class _Identity:
 
 
 class _ZlibFrame:
-    """zlib's decompressor with the interface that those of lz4 and zstd have."""
+    """zlib's decompressor with the interface of those of lz4 and zstd."""
 
     def __init__(self, window_bits: int) -> None:
         self._stream = zlib.decompressobj(window_bits)
@@ -71,7 +72,7 @@ class _ZlibFrame:
 
 
 class _Frames:
-    """Frames one after another; `new_frame` makes the decompressor of one, given the first bytes of the body."""
+    """Decodes consecutive frames; `new_frame` makes a frame's decompressor from the first bytes of the body."""
 
     def __init__(self, encoding: str, new_frame: Callable[[bytes], Any]) -> None:
         self._encoding = encoding
@@ -106,7 +107,7 @@ class _Brotli:
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._is_empty = self._is_empty and not data
         try:
-            # `can_accept_more_data` is true with output still to come: only an empty piece means none is left.
+            # `can_accept_more_data` can be true while output remains: only an empty piece means that none is left.
             while piece := bytes(self._stream.process(data, output_buffer_limit=PIECE_BYTES)):
                 yield piece
                 data = b""
@@ -119,7 +120,7 @@ class _Brotli:
 
 
 def _deflate(start: bytes) -> _ZlibFrame:
-    """`deflate` means zlib's format, yet some clients send it without its two-byte header: both are read."""
+    """`deflate` means zlib's format, but some clients omit its two-byte header: both forms are accepted."""
     has_header = (start[0] & 0x0F) == zlib.DEFLATED
     return _ZlibFrame(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
 
@@ -134,7 +135,7 @@ ALIASES = {"gz": "gzip", "x-gzip": "gzip"}
 
 
 def decoder(encoding: str) -> Decoder:
-    """Decoder of a Content-Encoding. Raises `WarehouseError` for one nobody here knows."""
+    """Decoder of a Content-Encoding. Raises `WarehouseError` for an unknown one."""
     encoding = encoding.strip().lower()
     encoding = ALIASES.get(encoding, encoding)
     if encoding in {"", "identity"}:
@@ -219,7 +220,7 @@ _ENCODERS: dict[str, Callable[[], Encoder]] = {
 
 
 def choose(accept_encoding: str) -> str:
-    """The first encoding the client lists that we have, "" for none. Entries with `q=0` are refusals."""
+    """The first supported encoding in the client's list, "" for none. Entries with `q=0` are refusals."""
     for entry in accept_encoding.lower().split(","):
         name, _, quality = entry.strip().partition(";")
         if quality.replace(" ", "") in {"q=0", "q=0.0"}:

@@ -1,4 +1,4 @@
-"""What a server process is told: a JSON file of mode 0600, because it holds the passwords."""
+"""The configuration of a server process: a JSON file of mode 0600, because it contains the passwords."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,15 +12,16 @@ MIB = 1024 * 1024
 
 
 def default_memory_bytes() -> int:
-    """Half of the machine's memory, at least 1 GiB: the rest of the stack lives on the same machine."""
+    """Half of the machine's memory, at least 1 GiB: the rest of the stack runs on the same machine."""
     return max(1024 * MIB, psutil.virtual_memory().total // 2)
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Settings of one server. `max_memory_bytes` caps the engine, all queries together.
+    """Settings of one server. `max_memory_bytes` limits the engine, all queries together.
 
-    `passwords` is by account (echolead/warehouse_accounts.py), `tenant_key` what those of tenants are derived from.
+    `passwords` has a password for each account (echolead/warehouse_accounts.py); tenants' passwords are derived from
+    `tenant_key`.
     """
 
     data_dir: str
@@ -40,12 +41,12 @@ class Configuration:
         return self.passwords[OWNER]
 
     def save(self, path: Path) -> None:
-        """Write the file, readable by its owner only from its first byte on."""
+        """Write the file; only its owner can read it, from the first byte on."""
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text(json.dumps(asdict(self), indent=2))
 
     @classmethod
     def load(cls, path: Path) -> "Configuration":
-        """Read what `save` wrote."""
+        """Read a file that `save` wrote."""
         return cls(**json.loads(path.read_text()))

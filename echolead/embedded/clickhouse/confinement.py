@@ -1,9 +1,9 @@
-"""What the engine itself is held to, whatever a statement says.
+"""The engine's own restrictions, which hold for every statement.
 
-The engine runs everything as one user, `default`. Given a configuration it checks that user's rights as a server does:
-without the grant SOURCES no table function and no table engine reaches an address or another database, and none writes
-a file. What has no grant (the function `file`, the sources of dictionaries, variables of this process) is left to the
-guard.
+The engine runs everything as one user, `default`. With a configuration it checks that user's rights as a server does:
+without the grant SOURCES no table function and no table engine can reach an address or another database or write a
+file. The guard restricts features without a grant (the function `file`, the sources of dictionaries, variables of this
+process).
 """
 
 from pathlib import Path
@@ -17,11 +17,11 @@ USER_FILES_DIRECTORY = "user_files"
 GRANTS = (
     "GRANT SELECT, INSERT, ALTER, CREATE, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, SHOW, CHECK, dictGet, KILL QUERY,"
     " MOVE PARTITION BETWEEN SHARDS, SYSTEM ON *.*",
-    # The databases of this server, and tables in memory; engines of the MergeTree family need no grant.
+    # This server's databases and in-memory tables; engines of the MergeTree family need no grant.
     "GRANT TABLE ENGINE ON Atomic, TABLE ENGINE ON Memory",
     "GRANT SET DEFINER ON *",
-    # The engine's database `default` looks among files for a table that it does not have, and without this grant every
-    # name there is an error. The guard lets no name with a slash pass, and the server works in an empty directory.
+    # The engine's database `default` looks for missing tables among files, and without this grant every name in it is
+    # an error. The guard refuses names with a slash, and the server's working directory is empty.
     "GRANT READ ON FILE",
 )
 
@@ -45,7 +45,7 @@ _USERS = """<clickhouse>
 
 
 def write_engine_configuration(data_dir: Path) -> Path:
-    """Write the engine's configuration and the grants of its user below `data_dir`; the path it is started with."""
+    """Write the engine's configuration and its user's grants below `data_dir`. Returns the path for its start."""
     user_files = data_dir / USER_FILES_DIRECTORY
     user_files.mkdir(exist_ok=True, mode=0o700)
     grants = "".join(f"<query>{grant}</query>" for grant in GRANTS)

@@ -1,6 +1,6 @@
-"""Dictionaries that read from this very warehouse, as dbt-clickhouse writes them: with the client's user and password.
+"""Dictionaries over this warehouse's own tables, which dbt-clickhouse creates with the client's user and password.
 
-A server checks them against its users. The engine has none, and reads its own tables as itself once they are left out.
+A server checks these against its users. The engine has no users, and reads its own tables if they are left out.
 """
 
 import secrets

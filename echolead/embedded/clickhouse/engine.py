@@ -1,7 +1,7 @@
 """The embedded engine: one per process, one process per data directory, many handles.
 
-A handle is a connection of the engine: it keeps USE and SET state, temporary tables included, and runs one query at a
-time. Opening one costs about 0.3 ms, so a request without a session gets a fresh handle and leaves nothing behind.
+A handle is a connection of the engine: it keeps the state of USE and SET and temporary tables, and runs one query at a
+time. Opening one takes about 0.3 ms, so a request without a session gets a new handle and leaves nothing behind.
 """
 
 import fcntl
@@ -32,9 +32,9 @@ class DirectoryHeld(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a query says of itself, finished or so far. `data` is empty for results that left through a pipe.
+    """The figures of a query, final or so far. `data` is empty for results that were written to a pipe.
 
-    `total_rows` is how many rows it means to read, as far as the engine knows.
+    `total_rows` is the number of rows to read, as far as the engine knows.
     """
 
     data: bytes
@@ -48,13 +48,13 @@ class Outcome:
 
 
 class Handle:
-    """One connection of the engine. Not for two threads at once."""
+    """One connection of the engine. Only one thread may use it at a time."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     def run(self, statement: bytes | str, format_name: str, parameters: dict[str, str] | None = None) -> Outcome:
-        """Run one statement to its end. Raises `WarehouseError` in the engine's own words."""
+        """Run one statement to its end. Raises `WarehouseError` with the engine's message."""
         try:
             result = self._connection.query(statement, format_name, params=parameters or {})
         except RuntimeError as error:
@@ -70,10 +70,10 @@ class Handle:
         )
 
     def stream(self, select: bytes, format_name: str, parameters: dict[str, str], output: int) -> Outcome:
-        """Run a SELECT and write each block of its result to the file descriptor `output` as soon as it is there.
+        """Run a SELECT and write each block of its result to the file descriptor `output` as soon as it is ready.
 
-        The engine writes every block as a file of its own: `format_name` must be one in which blocks can follow each
-        other. Raises `WarehouseError` in the engine's own words, and when nobody reads any more.
+        The engine writes every block as a separate file: `format_name` must allow their concatenation. Raises
+        `WarehouseError` with the engine's message, and when the reading end is closed.
         """
         began = time.monotonic()
         read_rows = read_bytes = result_rows = 0
@@ -95,30 +95,30 @@ class Handle:
         return self.run(query, "TabSeparatedRaw").data.decode().removesuffix("\n")
 
     def set(self, settings: dict[str, str]) -> None:
-        """SET all of them at once. Names have been checked to be identifiers."""
+        """SET all settings at once. The caller has checked that their names are identifiers."""
         if settings:
             assignments = ", ".join(f"{name} = {sql.quote(value)}" for name, value in settings.items())
             self.run(f"SET {assignments}", "Null")
 
     def use(self, database: str) -> None:
-        """Make `database` the one unqualified names mean."""
+        """Make `database` the database of unqualified names."""
         self.run(f"USE {sql.quote_name(database)}", "Null")
 
     def close(self) -> None:
-        """Give the connection back; temporary tables go with it."""
+        """Close the connection and drop its temporary tables."""
         self._connection.close()
 
 
 class Engine:
-    """The running engine on one data directory. `close()` ends it and lets the directory go."""
+    """The running engine on one data directory. `close()` stops it and releases the directory."""
 
     def __init__(self, data_dir: Path, max_memory_bytes: int) -> None:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _hold(data_dir)
         self.spool_dir = data_dir / SPOOL_DIRECTORY
-        shutil.rmtree(self.spool_dir, ignore_errors=True)  # what a killed server left
+        shutil.rmtree(self.spool_dir, ignore_errors=True)  # leftovers of a killed server
         self.spool_dir.mkdir()
-        # The import starts the engine's library (about a second): a second server finds out before that.
+        # The import starts the engine's library (about a second), so the lock is checked before it.
         from chdb._chdb import connect  # type: ignore[attr-defined]  # noqa: PLC0415  # absent from its stub
 
         self._connect = connect
@@ -136,7 +136,7 @@ class Engine:
         self.host_name = self._keeper.value("SELECT hostName()")
 
     def handle(self) -> Handle:
-        """A fresh handle: default database, default settings."""
+        """A new handle: default database, default settings."""
         with self._opening:
             return Handle(self._connect(self._address))
 
@@ -146,13 +146,13 @@ class Engine:
             handle.run(f"KILL QUERY WHERE startsWith(Settings['log_comment'], {sql.quote(tag)}) ASYNC", "Null")
 
     def query_id(self, tag: str) -> str:
-        """The engine's own id of that query, "" when it does not run."""
+        """The engine's own id of that query, "" if it is not running."""
         condition = f"startsWith(Settings['log_comment'], {sql.quote(tag)})"
         with self.borrowed() as handle:
             return handle.value(f"SELECT query_id FROM system.processes WHERE {condition}")  # noqa: S608
 
     def so_far(self, tag: str) -> Outcome:
-        """What that query has done up to now: nothing when it does not run (yet, or any more)."""
+        """The figures of that query so far; zeros if it is not running (yet, or any longer)."""
         columns = "read_rows, read_bytes, written_rows, written_bytes, total_rows_approx, elapsed"
         condition = f"startsWith(Settings['log_comment'], {sql.quote(tag)})"
         with self.borrowed() as handle:
@@ -166,7 +166,7 @@ class Engine:
 
     @contextmanager
     def borrowed(self) -> Iterator[Handle]:
-        """A fresh handle, closed at the end."""
+        """A new handle, closed at the end."""
         handle = self.handle()
         try:
             yield handle
@@ -180,7 +180,7 @@ class Engine:
 
 
 def _write(output: int, data: bytes) -> bool:
-    """Write all of it; whether somebody still reads."""
+    """Write all of the data. False if the reading end is closed."""
     rest = memoryview(data)
     try:
         while rest:
@@ -191,7 +191,7 @@ def _write(output: int, data: bytes) -> bool:
 
 
 def _hold(data_dir: Path) -> int:
-    """Take the directory for this process. The kernel lets it go when the process ends, however it ends."""
+    """Lock the directory for this process. The kernel releases it however the process ends."""
     path = data_dir / LOCK_FILE
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

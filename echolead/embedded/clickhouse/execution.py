@@ -1,4 +1,4 @@
-"""Running one statement on a handle that is set up for it, and leaving no trace of the request behind."""
+"""Running one statement on a handle that is set up for it and restored afterwards."""
 
 import os
 import uuid
@@ -24,7 +24,7 @@ READER_SETTINGS = {"max_execution_time": str(READER_MAX_SECONDS)}
 
 @dataclass(frozen=True)
 class Query:
-    """One statement with everything it needs. `tag` is how a running query is found again, to be killed."""
+    """One statement with everything it needs. `tag` identifies the running query for a kill."""
 
     request: QueryRequest
     user: Account
@@ -40,7 +40,7 @@ class Query:
 
     @property
     def has_rows(self) -> bool:
-        """Whether the answer to it is rows, be it none."""
+        """Whether the statement returns rows, possibly none."""
         return self.statement.shape is Shape.READ or self.statement.kind in sql.ANSWERS
 
 
@@ -64,7 +64,7 @@ class Executor:
             if query.statement.shape is Shape.COMMAND:
                 self._tenant_tables.forget()
         if query.statement.shape is Shape.INSERT_DATA:
-            # A server counts the rows of the request as read.
+            # A server counts the request's rows as read.
             return replace(outcome, read_rows=outcome.written_rows, read_bytes=outcome.written_bytes)
         return outcome
 
@@ -96,15 +96,15 @@ class Executor:
 
     @contextmanager
     def _fresh(self, query: Query, database: str) -> Iterator[Handle]:
-        """A handle for this request alone. `readonly` comes last: nothing can be set after it."""
+        """A handle for this request only. `readonly` is set last: nothing can be set after it."""
         handle = self._engine.handle()
         try:
             if database:
                 handle.use(database)
-            # The guard has let a reader's settings through. External data is read after them: they say how.
+            # The guard has checked a reader's settings. External data is read after them, because they affect how.
             _create_tables(handle, query, self._all_settings(query))
             if query.user.is_readonly:
-                # Under `readonly = 1` the statement sets none.
+                # Under `readonly = 1` the statement cannot set any.
                 handle.set({"readonly": "2" if _lists_settings(query.statement) else "1"})
             elif _readonly(query) != "0":
                 handle.set({"readonly": _readonly(query)})
@@ -113,9 +113,10 @@ class Executor:
             handle.close()
 
     def _all_settings(self, query: Query) -> dict[str, str]:
-        """What the request sets, between a reader's limits and a tenant's filters: nothing is set above those.
+        """The request's settings, after a reader's limits and before a tenant's filters, which nothing may override.
 
-        The filters come before every condition of the tenant's, as an error in one would tell of the rows it saw.
+        The filters are applied before every condition of the tenant, because an error in a condition would reveal the
+        rows it was evaluated on.
         """
         account = query.user
         limits = READER_SETTINGS if account.is_readonly else {}
@@ -127,7 +128,7 @@ class Executor:
 
 @contextmanager
 def _borrowed(handle: Handle, query: Query, session: QuerySession) -> Iterator[None]:
-    """Set a session's handle up for one request, and put back what the request (not the statement) changed."""
+    """Set up a session's handle for one request, and restore what the request (not the statement) changed."""
     settings = _settings(query)
     before = _current_settings(handle, settings) if session.has_settings else dict.fromkeys(settings)
     moves = query.request.database not in {"", session.database}
@@ -151,7 +152,7 @@ def _borrowed(handle: Handle, query: Query, session: QuerySession) -> Iterator[N
 
 
 def _comes_in_blocks(query: Query, handle: Handle) -> bool:
-    """Whether the result can leave the engine block by block, each as soon as it is there."""
+    """Whether the engine can write the result block by block."""
     if query.statement.kind not in sql.SELECTS or not is_by_blocks(query.format):
         return False
     if not may_be_array(query.format):
@@ -161,7 +162,7 @@ def _comes_in_blocks(query: Query, handle: Handle) -> bool:
 
 
 def _create_tables(handle: Handle, query: Query, settings: Mapping[str, str]) -> None:
-    """Set what the request sets, and fill its external tables under that."""
+    """Apply the request's settings, and fill its external tables with these in force."""
     for table in query.tables:
         table.create(handle)
     handle.set(dict(settings))
@@ -170,7 +171,7 @@ def _create_tables(handle: Handle, query: Query, settings: Mapping[str, str]) ->
 
 
 def _settings(query: Query) -> dict[str, str]:
-    """What the URL sets, `readonly` apart: nothing can be set after it."""
+    """The settings of the URL without `readonly`, after which nothing can be set."""
     settings = {name: value for name, value in query.request.settings.items() if name != "readonly"}
     comment = settings.get("log_comment", "")
     return {**settings, "log_comment": f"{query.tag} {comment}".strip()}
@@ -185,8 +186,9 @@ def _readonly(query: Query) -> str:
 def _lists_settings(statement: Statement) -> bool:
     """Whether this is `SELECT … FROM system.settings` and nothing more.
 
-    Clients ask it when they connect, to learn which settings they may send; under `readonly = 1` they would be told
-    none. Without a parenthesis there is no function in it that the lesser mode could let through.
+        Clients send it when they connect, to learn which settings they may send; under `readonly = 1` the answer would
+        be
+    none. Without a parenthesis it contains no function that the weaker mode could permit.
     """
     words = [token.upper for token in statement.tokens]
     if b"(" in words or words.count(b"FROM") != 1 or any(token.kind == "quoted" for token in statement.tokens):
@@ -199,7 +201,7 @@ def _lists_settings(statement: Statement) -> bool:
 
 
 def _check_in_session(query: Query) -> None:
-    """A handle that was made read-only stays so, and a session's handle has requests to come: look, do not set."""
+    """Check without setting: a read-only handle stays read-only, and a session's handle serves later requests."""
     statement = query.statement
     if statement.kind == b"SET" and b"readonly" in _names(statement):
         raise WarehouseError(Code.NOT_IMPLEMENTED, "Give readonly with each request: it cannot be SET in a session")
@@ -231,7 +233,7 @@ def _names(statement: Statement) -> set[bytes]:
 
 
 def _text(query: Query, output: int | None) -> bytes:
-    """The statement as the engine gets it: results go out, and data comes in, through a file descriptor."""
+    """The statement for the engine: results are written to, and data is read from, a file descriptor."""
     statement = query.statement
     format_name = query.format.encode()
     if statement.shape is Shape.READ and output is not None:

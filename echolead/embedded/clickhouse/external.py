@@ -1,4 +1,4 @@
-"""External data: tables that come with a request, live on its handle, and are gone after it."""
+"""External data: temporary tables sent with a request, which exist on its handle until the request ends."""
 
 import json
 import os
@@ -23,16 +23,16 @@ class ExternalTable:
 
     @property
     def definition(self) -> str:
-        """The statement that makes the table. Its structure is the client's text: the guard looks at it."""
+        """The statement that creates the table. The guard checks its structure, which is the client's text."""
         return f"CREATE TEMPORARY TABLE {self._name} ({self._structure}) ENGINE = Memory"
 
     def create(self, handle: Handle) -> None:
-        """Make the table, empty. The settings of the request come after this: they are for its query and its data."""
+        """Create the empty table. The request's settings are applied later: they are for its query and its data."""
         columns = ", ".join(self._columns(handle))
         handle.run(f"CREATE TEMPORARY TABLE {self._name} ({columns}) ENGINE = Memory", "Null")
 
     def fill(self, handle: Handle) -> None:
-        """Read the data. Raises `WarehouseError` in the engine's words when it does not fit."""
+        """Read the data. Raises `WarehouseError` with the engine's message when it does not fit the table."""
         self._data.flush()
         os.lseek(self._data.fileno(), 0, os.SEEK_SET)
         handle.run(
@@ -42,9 +42,9 @@ class ExternalTable:
         )
 
     def _columns(self, handle: Handle) -> Iterator[str]:
-        """Names and types as the engine reads them: text of the client's would reach further than a list of columns.
+        """Names and types as the engine parses them: the client's text could contain more than a list of columns.
 
-        Raises `WarehouseError` for anything else in it, a default expression for one.
+        Raises `WarehouseError` for anything else in it, for example a default expression.
         """
         described = handle.run(f"DESCRIBE TABLE null({sql.quote(self._structure)})", "JSONCompactEachRow").data
         for row in described.splitlines():
@@ -54,7 +54,7 @@ class ExternalTable:
             yield f"{sql.quote_name(name)} {type_name}"
 
     def drop(self, handle: Handle) -> None:
-        """Remove the table from a handle that lives on."""
+        """Drop the table from a handle that is used again."""
         handle.run(f"DROP TEMPORARY TABLE IF EXISTS {self._name}", "Null")
 
 

@@ -1,4 +1,4 @@
-"""ClickHouse's output formats: their content types, and which can be written block by block."""
+"""ClickHouse's output formats: their content types, and whether they can be written block by block."""
 
 _TYPES = {
     "application/json; charset=UTF-8": """
@@ -30,12 +30,12 @@ def content_type(format_name: str) -> str:
     return _BY_FORMAT.get(format_name, PLAIN_TEXT)
 
 
-# Formats without head, tail or anything between rows: the files of two blocks, one after the other, are one file.
+# Formats without header, footer or separators: the concatenation of two blocks' files is a valid file.
 _BY_BLOCKS = frozenset({
     "Native", "RowBinary", "TSKV", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow",
     "JSONLines", "NDJSON", "JSONStringsEachRow", "JSONCompactEachRow", "JSONCompactStringsEachRow",
 })  # fmt: skip
-# Of these, the ones that a setting makes one array: then they have a head and a tail after all.
+# Those of them that a setting turns into one array, with a header and a footer.
 _ARRAYS = frozenset({"JSONEachRow", "JSONLines", "NDJSON"})
 ARRAY_SETTING = "output_format_json_array_of_rows"
 
@@ -46,5 +46,5 @@ def may_be_array(format_name: str) -> bool:
 
 
 def is_by_blocks(format_name: str) -> bool:
-    """Whether a result in this format is the results of its blocks, one after the other."""
+    """Whether a result in this format is the concatenation of its blocks' results."""
     return format_name in _BY_BLOCKS

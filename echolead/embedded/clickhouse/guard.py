@@ -1,9 +1,8 @@
-"""What an account may run, decided on the engine's own parse of the statement.
+"""The rights of each account, checked on the engine's own parse of a statement.
 
-The engine has one user, whose grants (confinement.py) keep every statement inside the warehouse. Which account may do
-what there is decided here, and so is what no grant covers: `python()` reads variables of this very process, passwords
-among them, `eval()` runs text that nobody has looked at, the function `file()` reads any file, and so may the source of
-a dictionary.
+The engine has one user, whose grants (confinement.py) keep every statement inside the warehouse. This module checks the
+rights of accounts, and also features without a grant: `python()` reads variables of this process, passwords among them,
+`eval()` runs unchecked text, and the function `file()` or the source of a dictionary can read any file.
 """
 
 import re
@@ -19,14 +18,15 @@ from echolead.embedded.clickhouse.tenant_tables import TenantTables
 from echolead.warehouse_accounts import TENANT_DATABASES, Account
 
 EVERYONES_TABOO = frozenset({"python", "eval", "file", "executable", "catboostevaluate"})
-# Functions that read a table or dictionary named in a text.
+# Functions that read a table or dictionary whose name is a text.
 TABLES_BY_TEXT = frozenset({"joinget", "joingetornull", "hascolumnintable"})
-# Table functions that reach nothing and read no other table. A list of what may: a new one of the engine is refused.
+# Table functions that reach nothing outside and read no other table. This is an allowlist: new functions of the engine
+# are refused.
 HARMLESS_TABLE_FUNCTIONS = frozenset({
     "numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "values", "sqlstandardvalues", "null", "view", "format",
     "input", "generaterandom", "generateseries", "generate_series",
 })  # fmt: skip
-# Functions a reader may call: all of these categories of system.functions, and of the rest the ones named.
+# Functions a reader may call: all of these categories of system.functions, and the named ones of other categories.
 HARMLESS_CATEGORIES = frozenset({
     "Aggregate Functions", "Arithmetic", "Arrays", "Bit", "Bitmap", "Comparison", "Conditional", "Dates and Times",
     "Distance", "Encoding", "Financial", "Geo", "Geo Polygon", "Hash", "IP Address", "JSON", "Logical", "Map",
@@ -50,7 +50,7 @@ READS = frozenset({
     "SelectWithUnionQuery", "SelectIntersectExceptQuery", "ExplainQuery", "DescribeQuery", "ShowTablesQuery",
     "ShowColumnsQuery", "UseQuery", "SetQuery",
 })  # fmt: skip
-# What is said of a table without reading it. The engine gives no tree of these.
+# Statements about a table that do not read it. The engine returns no tree for them.
 METADATA = ("ExistsTable", "ExistsView", "ExistsDictionary", "ExistsDatabase", "ShowCreate", "ShowFunctions")
 CHANGES = frozenset({
     "InsertQuery", "CreateQuery", "AlterQuery", "DropQuery", "RenameQuery", "OptimizeQuery", "DeleteQuery",
@@ -59,11 +59,11 @@ CHANGES = frozenset({
 TENANT_KINDS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
 HARMLESS_SYSTEM_TABLES = frozenset({("system", name) for name in ("settings", "one", "numbers", "zeros")})
 
-# Settings whose value names a file or a disk: the engine reads or writes there as itself, whoever asks.
+# Settings whose value names a file or a disk: the engine reads or writes there with its own rights, for every account.
 NAMES_A_FILE = re.compile(r"(^|_)(path|file|schema|template|disk|storage_policy)(_|$)")
 
-# Settings a reader's request may bring: how an answer is written, what it may cost. A list of what may, not of what may
-# not: `dialect` alone would make every look at a statement worthless.
+# Settings a reader's request may have: the form of an answer and its limits. This is an allowlist: `dialect` alone
+# would make every check of a statement useless.
 READER_MAY_SET = frozenset({
     "aggregate_functions_null_for_empty", "cast_string_to_dynamic_use_inference",
     "cast_string_to_variant_use_inference", "extremes", "final", "join_use_nulls", "limit", "log_comment",
@@ -74,13 +74,13 @@ READER_MAY_SET = frozenset({
 READER_MAY_SET_PREFIXES = ("output_format_", "input_format_", "date_time_")
 
 
-# Models and pages ask the same statements again and again, and parsing one takes as long as planning it.
+# Models and pages repeat the same statements, and parsing one takes as long as planning it.
 KEPT_STATEMENTS = 512
 MAX_KEPT_CHARACTERS = 100_000
 
 
 class Guard:
-    """Decides on queries. One for a server: it keeps the list of the tenants' tables, and what it parsed lately."""
+    """Checks queries. A server has one: it keeps the list of the tenants' tables and a cache of parsed statements."""
 
     def __init__(self, engine: Engine, tenant_tables: TenantTables) -> None:
         self._engine = engine
@@ -91,7 +91,7 @@ class Guard:
         self._kept = lru_cache(KEPT_STATEMENTS)(self._parse)
 
     def check(self, query: Query) -> None:
-        """Raise `WarehouseError` when the account may not run this."""
+        """Raises `WarehouseError` if the account may not run the statement."""
         account, statement = query.user, query.statement
         _check_characters(statement)
         _check_format(query.format)
@@ -111,7 +111,7 @@ class Guard:
             _check_databases(account, parsed, query.request.database or "default")
 
     def _parsed(self, text: str, parameters: Mapping[str, str]) -> Parsed:
-        """What a statement names, kept for the next request: do not change it. Raises `WarehouseError`."""
+        """The names in a statement, cached for later requests: do not change the object. Raises `WarehouseError`."""
         given = tuple(sorted(parameters.items()))
         if len(text) + sum(map(len, parameters.values())) > MAX_KEPT_CHARACTERS:
             return self._parse(text, given)
@@ -142,7 +142,7 @@ class Guard:
             raise WarehouseError(Code.READONLY, f"{account.name}: Cannot use the function {name}.")
 
     def _is_in_default(self, name: str) -> bool:
-        """Whether a name of WITH is a table as well, which the name means outside of its WITH."""
+        """Whether a name in a WITH is also a table's: outside of its WITH it means the table."""
         with self._engine.borrowed() as handle:
             return handle.value(f"EXISTS TABLE default.{quote_name(name)}") == "1"
 
@@ -152,12 +152,12 @@ class Guard:
         return any(name.endswith(ending) and self._is_harmless(name[: -len(ending)]) for ending in self._combinators)
 
     def _check_tenant(self, account: Account, query: Query, parsed: Parsed) -> None:
-        """Only tables that are filtered. An unqualified name is one of WITH, or a table of `default`."""
+        """Allows filtered tables only. An unqualified name is one of a WITH, or a table of `default`."""
         statement = query.statement
         if query.request.database not in {"", "default"} or query.tables:
             raise _denied(account, f"{query.request.database or 'external tables'}")
         if any(token.upper == b"PREWHERE" for token in statement.tokens):
-            # It would see rows before the tenant's filter does, and an error or a division by zero tells of them.
+            # It is evaluated before the tenant's filter, and an error or a division by zero would reveal other rows.
             raise _denied(account, "PREWHERE")
         known = self._tenant_tables.all()
         allowed = {(database, table) for database, table in known if database in TENANT_DATABASES}
@@ -170,7 +170,7 @@ class Guard:
 
 
 def whole_text(statement: Statement) -> str:
-    """The statement as it was sent, apart from the data of an INSERT."""
+    """The statement as it was sent, without the data of an INSERT."""
     text = statement.head
     if statement.format:
         text += b"\nFORMAT " + statement.format.encode() + b" " + statement.tail
@@ -178,7 +178,7 @@ def whole_text(statement: Statement) -> str:
 
 
 def check_settings(settings: Mapping[str, str]) -> None:
-    """Raise `WarehouseError` when a reader's request brings a setting that it may not."""
+    """Raises `WarehouseError` if a reader's request has a setting that is not allowed."""
     for name, value in settings.items():
         if name not in READER_MAY_SET and not name.startswith(READER_MAY_SET_PREFIXES):
             raise WarehouseError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode.")
@@ -189,7 +189,7 @@ def check_settings(settings: Mapping[str, str]) -> None:
 
 
 def _check_characters(statement: Statement) -> None:
-    """Outside of quotes and comments a statement is ASCII: what looks like a space or a letter there may be neither."""
+    """Outside of quotes and comments a statement must be ASCII: other characters may be read as spaces or letters."""
     found = foreign_characters(whole_text(statement).encode())
     if found:
         shown = found.decode(errors="replace")
@@ -205,14 +205,14 @@ def _check_format(name: str) -> None:
 
 
 def _check_definition(parsed: Parsed) -> None:
-    """An external table has columns: no expression, no query, no setting."""
+    """Allows columns only in an external table: no expression, no query, no setting."""
     if parsed != Parsed("CreateQuery"):
         raise WarehouseError(Code.ACCESS_DENIED, "The structure of an external table is names and types, nothing more")
 
 
 def _check_everyone(parsed: Parsed, statement: Statement, settings: Mapping[str, str]) -> None:
     called = parsed.functions | parsed.table_functions
-    if not parsed.has_tree:  # then the words of the statement have to do
+    if not parsed.has_tree:  # then only the statement's keywords are known
         called = {token.name.decode(errors="replace") for token in statement.tokens}
     for name in sorted(called & EVERYONES_TABOO):
         raise WarehouseError(Code.ACCESS_DENIED, f"The function {name} is not available")
@@ -232,7 +232,7 @@ def _check_everyone(parsed: Parsed, statement: Statement, settings: Mapping[str,
 
 
 def _check_databases(account: Account, parsed: Parsed, current: str) -> None:
-    """Unqualified names are in the database that the request is in, which the account must be allowed as well."""
+    """Unqualified names belong to the request's database, which the account must be allowed to use as well."""
     for database, table in sorted(parsed.writes):
         if account.writes is not None and (database or current) not in account.writes:
             raise _denied(account, f"{database or current}.{table}")
@@ -246,7 +246,7 @@ def _check_databases(account: Account, parsed: Parsed, current: str) -> None:
 
 
 def harmless_functions(handle: Handle) -> frozenset[str]:
-    """Names in lower case, of the engine's own list; an alias is as harmless as what it stands for."""
+    """Names in lower case, from the engine's own list; an alias is as harmless as its function."""
     answer = handle.run("SELECT name, categories, origin, alias_to FROM system.functions", "TSVRaw").data.decode()
     rows = [row.split("\t") for row in answer.splitlines()]
     harmless = set(HARMLESS_OTHERS)
@@ -258,7 +258,7 @@ def harmless_functions(handle: Handle) -> frozenset[str]:
 
 
 def combinators(handle: Handle) -> tuple[str, ...]:
-    """Endings an aggregate function can have (`sumIf`), in lower case."""
+    """Suffixes of aggregate functions (`sumIf`), in lower case."""
     return tuple(
         handle.run("SELECT lower(name) FROM system.aggregate_function_combinators", "TSVRaw").data.decode().split()
     )

@@ -1,4 +1,4 @@
-"""Multipart requests: fields are parameters, files are external tables, spooled as they come."""
+"""Multipart requests: fields are parameters, files are external tables, spooled as they arrive."""
 
 import tempfile
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ def is_multipart(content_type: str) -> bool:
 
 
 async def read_form(body: Body, content_type: str, directory: Path, limit_bytes: int) -> Form:
-    """Read the whole form. Fields together are bounded by `limit_bytes`; files go to disk.
+    """Read the whole form. The fields together may have `limit_bytes`; files are written to disk.
 
     A part is a file when it has a file name; the table is named after the part, as in ClickHouse.
     """

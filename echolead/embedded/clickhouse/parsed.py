@@ -1,6 +1,6 @@
-"""What a statement does, by the engine's own parse: its syntax tree from `parseQueryToJSON`, and not a second parser's.
+"""The names in a statement, from the engine's own syntax tree (`parseQueryToJSON`) instead of a second parser's.
 
-The text goes in as a value and is not run; a second statement behind a semicolon is an error of the parse.
+The text is passed as a value and is not run; a second statement after a semicolon is a parse error.
 """
 
 import json
@@ -33,10 +33,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "
 
 @dataclass
 class Parsed:
-    """What one statement names. Names of functions and settings are in lower case, those of tables as they are.
+    """The names in one statement. Functions and settings are in lower case, tables are unchanged.
 
-    `kind` is the engine's name for the statement, `has_tree` False for those the engine gives no tree of: then nothing
-    else is known.
+    `kind` is the engine's name for the statement. `has_tree` is False if the engine returns no tree for it; nothing
+    else is known then.
     """
 
     kind: str
@@ -54,7 +54,7 @@ class Parsed:
 def parse(handle: Handle, text: str, parameters: Mapping[str, str]) -> Parsed:
     """The statement `text`, with its `{name:Identifier}` filled in from `parameters`.
 
-    Raises `WarehouseError` in the engine's words for what is no statement.
+    Raises `WarehouseError` with the engine's message for an invalid statement.
     """
     try:
         tree = json.loads(_ask(handle, PARSE, text))
@@ -69,7 +69,7 @@ def parse(handle: Handle, text: str, parameters: Mapping[str, str]) -> Parsed:
 
 
 def _without_tree(handle: Handle, kind: str, text: str, parameters: Mapping[str, str]) -> Parsed:
-    """DESCRIBE takes what FROM takes: its tree is that of a SELECT from it. Of others only the kind is known."""
+    """DESCRIBE accepts the same as FROM: its tree is that of a SELECT from it. For others only the kind is known."""
     if kind == "DescribeQuery":
         described = _ask(handle, FORMAT, text).removeprefix("DESCRIBE TABLE ")
         parsed = parse(handle, f"SELECT * FROM {described}", parameters)  # noqa: S608  # parsed, never run
@@ -86,7 +86,7 @@ def _ask(handle: Handle, question: str, text: str) -> str:
 
 
 class _Walk:
-    """Goes through a tree once, whatever its nodes are, and notes the names in it."""
+    """Visits every node of a tree once and collects the names in it."""
 
     def __init__(self, handle: Handle, parameters: Mapping[str, str]) -> None:
         self._handle = handle
@@ -124,7 +124,7 @@ class _Walk:
             return
         self.found.functions.add(name)
         if name in IN_FUNCTIONS:
-            # A bare name on the right is a table, or a column with an array.
+            # A bare name on the right is a table, or a column that contains an array.
             for right in node["arguments"]["children"][1:2]:
                 if right["type"] == "Identifier":
                     self.found.reads.add(self._table(right))
@@ -192,7 +192,7 @@ class _Walk:
         self.found.reads.add((self._name(node["database"]), ""))
 
     def _FunctionWithKeyValueArguments(self, node: dict[str, Any]) -> None:  # noqa: N802
-        """The source of a dictionary, as `name` and its arguments; its `query` is a statement of its own."""
+        """The source of a dictionary, as `name` and its arguments; its `query` is another statement."""
         pairs = {pair["first"].lower(): _literal(pair["second"]) for pair in node["elements"].get("children", [])}
         self.found.dictionary_sources.append({**pairs, "name": node["name"].lower()})
         if "query" in pairs:
@@ -202,7 +202,7 @@ class _Walk:
             self.found.reads |= inner.reads
 
     def _table(self, node: dict[str, Any]) -> Table:
-        """Of an identifier: its last two parts; parts that are parameters are the values given."""
+        """The last two parts of an identifier; parameters among them are replaced by their values."""
         given = iter(list(self._given(node)))
         parts = [part or next(given, "") for part in node.get("name_parts", [node["name"]])]
         return (".".join(parts[:-1]), parts[-1])
@@ -213,7 +213,7 @@ class _Walk:
                 yield self._parameters.get(child["name"], "")
 
     def _name(self, value: Any) -> str:
-        """Of a name that is a text in some trees and an identifier in others."""
+        """The table of a name that is a text in some trees and an identifier in others."""
         if isinstance(value, str):
             return value
         return next(self._given(value), "") or str(value["name"])

@@ -34,7 +34,7 @@ _FORM = re.compile(rb"\s*[A-Za-z_]\w*=")
 
 
 class QueryHandler:
-    """Reads the request, runs the query, sends the answer, and ends the query when the client goes away."""
+    """Reads the request, runs the query, sends the answer, and ends the query if the client disconnects."""
 
     def __init__(self, state: ServerState, request: QueryRequest, receive: Receive, answer: Answer) -> None:
         self._state = state
@@ -45,7 +45,7 @@ class QueryHandler:
         self._answer = answer
 
     async def run(self) -> None:
-        """All of it. Errors become answers, also the end of the server; a client that went away gets none."""
+        """Serve the request. Errors, also the server's stop, become answers; a disconnected client gets none."""
         try:
             user = self._authenticate()
             with ExitStack() as files:
@@ -58,7 +58,7 @@ class QueryHandler:
         except WarehouseError as error:
             await self._refuse(error)
         except asyncio.CancelledError:
-            # Only a server that stops cancels a request: nobody is left above us who must know of it.
+            # Only a stopping server cancels a request: no caller needs the cancellation.
             await self._refuse(WarehouseError(Code.QUERY_WAS_CANCELLED, "The server stops: ask again once it is back"))
 
     def _authenticate(self) -> Account:
@@ -100,7 +100,7 @@ class QueryHandler:
                 self._request = self._request.with_form(fields)
                 text = self._request.query
         statement = sql.parse(text)
-        if not statement.data and not body.is_complete:  # it may be cut in the middle of the name after FORMAT
+        if not statement.data and not body.is_complete:  # it may be cut within the name after FORMAT
             text += await body.text(self._limit_bytes - len(text))
             statement = sql.parse(text)
         if statement.shape is Shape.INSERT_DATA:
@@ -111,7 +111,7 @@ class QueryHandler:
 
     async def _with_data(self, user: Account, statement: Statement, body: Body, files: ExitStack) -> Query:
         if user.is_readonly:
-            # Before the data is read: a reader must not be able to fill the disk.
+            # Checked before the data is read: a reader must not be able to fill the disk.
             await self._state.in_thread(self._state.guard.check, Query(self._request, user, statement))
         data = files.enter_context(await body.spool(statement.data, self._engine.spool_dir))
         return Query(self._request, user, statement, data=data)
@@ -134,7 +134,7 @@ class QueryHandler:
                 await self._end(query, work)
 
     async def _end(self, query: Query, work: "asyncio.Task[None]") -> None:
-        """Kill the query and wait until it is gone: what it holds (handle, files) is free only then."""
+        """Kill the query and wait until it has ended: only then are its handle and files free."""
         await self._state.in_thread(self._state.running.kill, query)
         work.cancel()
         with suppress(asyncio.CancelledError, WarehouseError):
@@ -146,7 +146,7 @@ class QueryHandler:
 
     @asynccontextmanager
     async def _progress(self, query: Query) -> AsyncIterator[None]:
-        """Tell a client that asked for it how far its query is, until the answer begins."""
+        """Send progress headers until the answer begins, if the client requested them."""
         interval = query.request.progress_seconds
         reporting = None if interval == inf else asyncio.create_task(self._report(query, interval))
         try:
@@ -159,7 +159,7 @@ class QueryHandler:
     async def _report(self, query: Query, interval: float) -> None:
         while True:
             await asyncio.sleep(interval)
-            with suppress(WarehouseError):  # an engine too busy to say; the query itself may go on
+            with suppress(WarehouseError):  # the engine is too busy to answer; the query itself continues
                 so_far = await self._state.in_thread(self._engine.so_far, query.tag)
                 await self._answer.progress(summary(so_far))
 
@@ -185,7 +185,7 @@ class QueryHandler:
             pipe.close_writing()
 
     async def _pass_on(self, query: Query, pipe: Pipe, work: "asyncio.Future[Outcome]") -> None:
-        """Hold the first part back, then stream. An error shows either as the answer or at the stream's end."""
+        """Hold the first part back, then stream. An error becomes the answer or ends the stream."""
         with SpooledTemporaryFile(HELD_IN_MEMORY_BYTES, dir=str(self._engine.spool_dir)) as held:
             async with self._progress(query):
                 is_whole = await _hold_back(query.request, pipe, held)
@@ -211,7 +211,7 @@ class QueryHandler:
 
     def _headers(self, query: Query, summary_text: str, *, has_rows: bool = True) -> dict[str, str]:
         headers = {"X-ClickHouse-Query-Id": query.request.query_id, "X-ClickHouse-Summary": summary_text}
-        if not has_rows:  # a client takes an answer with a format for rows
+        if not has_rows:  # a client reads an answer with a format as rows
             return {**headers, "Content-Type": PLAIN_TEXT}
         return {**headers, "Content-Type": content_type(query.format), "X-ClickHouse-Format": query.format}
 
@@ -237,7 +237,7 @@ class QueryHandler:
         await self._answer.whole(status, error.text(self._engine.version).encode(), headers)
 
     async def _with_internal_ids(self, query: Query) -> Query:
-        """KILL QUERY with the ids clients know: the engine gives its queries ids of its own."""
+        """KILL QUERY with the clients' ids replaced: the engine assigns its own ids."""
         text = query.statement.head
         for token in reversed(query.statement.tokens):
             if token.kind == "string" and token.end <= len(text):
@@ -249,7 +249,7 @@ class QueryHandler:
 
 
 async def _hold_back(request: QueryRequest, pipe: Pipe, held: IO[bytes]) -> bool:
-    """Keep what comes until it is much, or has been waiting for long; whether it is all there is."""
+    """Collect pieces until they are large or have waited long enough. Returns whether the result is complete."""
     limit = request.buffer_bytes
     since = None
     async for data in pieces(pipe):
@@ -264,7 +264,7 @@ async def _hold_back(request: QueryRequest, pipe: Pipe, held: IO[bytes]) -> bool
 
 
 async def _shielded(work: Any) -> Any:
-    """Wait for work in a thread to its end even when cancelled: a thread cannot be, and it holds a handle."""
+    """Wait for work in a thread, also when cancelled: a thread cannot be cancelled, and it holds a handle."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""What an HTTP request asks: its parameters told apart into transport options, settings and query parameters."""
+"""An HTTP request's parameters, sorted into transport options, settings and query parameters."""
 
 import re
 import uuid
@@ -15,11 +15,11 @@ DEFAULT_BUFFER_BYTES = 1024 * 1024
 MAX_BUFFER_BYTES = 256 * 1024 * 1024
 HELD_SECONDS = 0.5
 DEFAULT_PROGRESS_MILLISECONDS = 100
-MIN_PROGRESS_MILLISECONDS = 10  # each costs a look at the running queries
+MIN_PROGRESS_MILLISECONDS = 10  # each one reads the list of running queries
 
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _FORMAT = re.compile(r"[A-Za-z0-9_]+\Z")
-# Words a ClickHouse server reads from the URL and does not take for a setting.
+# URL parameters that a ClickHouse server does not read as settings.
 _TRANSPORT = frozenset(
     {
         "query", "query_id", "database", "default_format", "user", "password", "quota_key", "stacktrace", "role",
@@ -27,7 +27,7 @@ _TRANSPORT = frozenset(
         "wait_end_of_query", "client_protocol_version", "close_session",
     }
 )  # fmt: skip
-# Settings about HTTP itself: this server heeds them (or has no use for them), the engine never sees them.
+# Settings about HTTP itself: this server applies (or ignores) them, and does not pass them to the engine.
 _HTTP_SETTINGS = frozenset(
     {
         "enable_http_compression", "http_zlib_compression_level", "send_progress_in_http_headers",
@@ -41,7 +41,7 @@ _EXTERNAL = re.compile(r"(?P<table>.+)_(?P<what>format|structure|types)\Z")
 
 @dataclass(frozen=True)
 class QueryRequest:
-    """One query request, apart from its body."""
+    """One query request without its body."""
 
     method: str
     headers: Mapping[str, str]
@@ -58,7 +58,7 @@ class QueryRequest:
         return cls(method, headers, parameters, query_id=query_id)
 
     def with_form(self, fields: Mapping[str, str], tables: Iterable[str] = ()) -> "QueryRequest":
-        """The same with the fields of a form, and with the parameters of the external tables set apart."""
+        """The same with a form's fields, and with the parameters of external tables separated."""
         merged = {**self.parameters, **fields}
         external: dict[str, dict[str, str]] = {name: {} for name in tables}
         for name in list(merged):
@@ -78,7 +78,7 @@ class QueryRequest:
 
     @property
     def default_format(self) -> str:
-        """Format of a result whose query names none. Raises `WarehouseError` for what cannot be the name of one."""
+        """Format of a result whose query names none. Raises `WarehouseError` for an invalid name."""
         name = self.parameters.get("default_format") or self.headers.get("x-clickhouse-format") or "TabSeparated"
         if not _FORMAT.match(name):  # it becomes a part of the statement
             raise WarehouseError(Code.UNKNOWN_FORMAT, f"Unknown format {name}")
@@ -86,12 +86,12 @@ class QueryRequest:
 
     @property
     def query_parameters(self) -> dict[str, str]:
-        """`param_x` as `x`; the values are escaped as in TSV, and the engine reads them so."""
+        """`param_x` as `x`; the values are escaped as in TSV, as the engine expects."""
         return {name[6:]: value for name, value in self.parameters.items() if name.startswith("param_")}
 
     @property
     def settings(self) -> dict[str, str]:
-        """What is left: settings for the engine. Raises `WarehouseError` for a name that cannot be one."""
+        """All other parameters: settings for the engine. Raises `WarehouseError` for an invalid name."""
         found = {}
         for name, value in self.parameters.items():
             if name in _TRANSPORT or name in _HTTP_SETTINGS or name.startswith("param_"):
@@ -110,14 +110,14 @@ class QueryRequest:
 
     @property
     def buffer_bytes(self) -> int | None:
-        """How much of the answer may be held back to answer an early error with a proper status; None is all."""
+        """How many bytes may be held back to answer an early error with its status; None is all."""
         if self.flag("wait_end_of_query") or self.flag("http_wait_end_of_query"):
             return None
         return self._asked_buffer_bytes or DEFAULT_BUFFER_BYTES
 
     @property
     def held_seconds(self) -> float:
-        """How long the first rows may be held back: a client that asks for a buffer waits until it is full."""
+        """How long the first rows may be held back; with a `buffer_size` until the buffer is full."""
         return inf if self.buffer_bytes is None or self._asked_buffer_bytes else HELD_SECONDS
 
     @property
@@ -127,7 +127,7 @@ class QueryRequest:
 
     @property
     def progress_seconds(self) -> float:
-        """Seconds between two progress headers; endless when the client does not ask for them."""
+        """Seconds between two progress headers; infinite if the client does not request them."""
         if not self.flag("send_progress_in_http_headers"):
             return inf
         asked = self.parameters.get("http_headers_progress_interval_ms", "")
@@ -140,7 +140,7 @@ class QueryRequest:
 
     @property
     def session_seconds(self) -> int:
-        """How long the session outlives this request. Raises `WarehouseError` as ClickHouse does."""
+        """How long the session is kept after this request. Raises `WarehouseError` as ClickHouse does."""
         text = self.parameters.get("session_timeout", str(DEFAULT_SESSION_SECONDS))
         if not text.isdigit():
             raise WarehouseError(Code.INVALID_SESSION_TIMEOUT, f"Invalid session timeout: '{text}'")

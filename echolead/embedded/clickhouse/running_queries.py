@@ -1,4 +1,4 @@
-"""The queries that run now: how many may, under which id, and how to end them."""
+"""The running queries: their limit, their ids, and how to kill them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from echolead.embedded.clickhouse.execution import Query
 
 
 class RunningQueries:
-    """Used from the event loop only, except for `kill` and `internal_id`, which ask the engine."""
+    """Only the event loop may use it, except for `kill` and `internal_id`, which query the engine."""
 
     def __init__(self, engine: Engine, limit: int) -> None:
         self._engine = engine
@@ -18,7 +18,7 @@ class RunningQueries:
 
     @contextmanager
     def slot(self, query: Query) -> Iterator[None]:
-        """A place among the running queries. Raises `WarehouseError` when there is none, or the id is taken."""
+        """A slot among the running queries. Raises `WarehouseError` if there is none, or the id is taken."""
         query_id = query.request.query_id
         if query_id in self._queries:
             raise WarehouseError(
@@ -36,15 +36,15 @@ class RunningQueries:
             del self._queries[query_id]
 
     def kill(self, query: Query) -> None:
-        """Ask the engine to end it; it ends a little later."""
+        """Ask the engine to end the query; it ends slightly later."""
         self._engine.kill(query.tag)
 
     def kill_all(self) -> None:
-        """Ask the engine to end all of them."""
+        """Ask the engine to end all queries."""
         for query in list(self._queries.values()):
             self.kill(query)
 
     def internal_id(self, query_id: str) -> str:
-        """The engine's id of the query a client calls `query_id`; "" when it does not run."""
+        """The engine's id of the query with a client's `query_id`; "" if it is not running."""
         query = self._queries.get(query_id)
         return "" if query is None else self._engine.query_id(query.tag)

@@ -1,4 +1,4 @@
-"""What all queries of the server share: the engine, the accounts, the sessions, the threads."""
+"""Shared by all queries of the server: the engine, the accounts, the sessions, the threads."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from echolead.embedded.clickhouse.users import Users
 
 
 class ServerState:
-    """Made once by the application, and given to each query's handler."""
+    """Created once by the application, and passed to each query's handler."""
 
     def __init__(self, engine: Engine, configuration: Configuration) -> None:
         self.engine = engine
@@ -27,15 +27,15 @@ class ServerState:
         self.executor = Executor(engine, self.sessions, tenant_tables)
         self.guard = Guard(engine, tenant_tables)
         self.running = RunningQueries(engine, configuration.max_concurrent_queries)
-        # More threads than queries: killing one takes a thread too.
+        # More threads than queries: a kill also needs a thread.
         self._threads = ThreadPoolExecutor(configuration.max_concurrent_queries + 4, thread_name_prefix="query")
 
     async def in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run something that blocks in one of the query threads."""
+        """Run a blocking call in one of the query threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def close(self) -> None:
-        """End the queries and the engine."""
+        """Stop the queries and the engine."""
         self.running.kill_all()
         self._threads.shutdown(wait=True)
         self.sessions.close()

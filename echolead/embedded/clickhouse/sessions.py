@@ -1,4 +1,4 @@
-"""HTTP sessions: a handle kept under the client's `session_id` until it has been idle for its time."""
+"""HTTP sessions: a handle is kept under the client's `session_id` until its idle time-out."""
 
 import threading
 import time
@@ -16,14 +16,15 @@ MAX_SESSIONS = 1000
 class QuerySession:
     """One client's state between requests.
 
-    A reader can set nothing and create nothing, so all there is to keep is the current database, and `handle` is None:
-    a handle that was made read-only can never be set up for another request.
+        A reader can set and create nothing, so only the current database is kept and `handle` is None: a read-only
+        handle
+    cannot be set up for another request.
     """
 
     handle: Handle | None
     database: str = "default"
     has_settings: bool = False
-    """Whether the client has SET anything: as long as it has not, every setting has its default."""
+    """Whether the client has run SET: until then every setting has its default."""
     expires_at: float = 0.0
     in_use: threading.Lock = field(default_factory=threading.Lock)
 
@@ -37,7 +38,7 @@ class QuerySessions:
         self._changing = threading.Lock()
 
     def acquire(self, request: QueryRequest, user: Account) -> QuerySession:
-        """The session of the request, locked for it. Raises `WarehouseError` when it is busy or missing."""
+        """The request's session, locked for it. Raises `WarehouseError` if it is busy or missing."""
         seconds = request.session_seconds
         key = (user.name, request.session_id)
         with self._changing:
@@ -53,18 +54,18 @@ class QuerySessions:
             return session
 
     def release(self, session: QuerySession, request: QueryRequest) -> None:
-        """Give the session back; its time begins anew."""
+        """Release the session; its idle time starts again."""
         with self._changing:
             session.expires_at = time.monotonic() + request.session_seconds
             session.in_use.release()
 
     def expire(self) -> None:
-        """Close the sessions whose time is over."""
+        """Close the expired sessions."""
         with self._changing:
             self._expire()
 
     def close(self) -> None:
-        """Close all of them; none is in use any more."""
+        """Close all sessions; none may be in use."""
         with self._changing:
             for session in self._sessions.values():
                 _close(session)

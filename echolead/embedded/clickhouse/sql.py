@@ -1,8 +1,8 @@
 """The shape of a statement: its kind, where its FORMAT is, and where the data of an INSERT begins.
 
-A lexer and nothing more: the engine parses, and its errors are the ones a client sees. What is needed here is what
-a ClickHouse server gets from its parser before it runs anything: the output format (for the answer's headers), the
-place at which an INSERT stops being text, and whether there is a second statement behind a semicolon.
+This is only a lexer: the engine parses, and clients see its errors. The server needs some facts before it runs a
+statement, which ClickHouse takes from its parser: the output format (for the answer's headers), the place where an
+INSERT's data begins, and whether a second statement follows a semicolon.
 """
 
 import re
@@ -12,8 +12,9 @@ from enum import Enum
 
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 
-# What the engine's lexer takes for space beyond ASCII: U+0085, 00A0, 180E, 2000 to 200D, 2028, 2029, 202F, 205F, 2060,
-# 3000, FEFF (asked of the engine, character by character). It also takes ‘…’ for a string and “…” for a quoted name.
+# The engine's lexer reads these non-ASCII characters as spaces: U+0085, 00A0, 180E, 2000 to 200D, 2028, 2029, 202F,
+# 205F, 2060, 3000, FEFF (tested with the engine, character by character). It also reads ‘…’ as a string and “…” as a
+# quoted name.
 _WIDE_SPACE = (
     rb"\xc2[\x85\xa0] | \xe1\xa0\x8e | \xe2\x80[\x80-\x8d\xa8\xa9\xaf] | \xe2\x81[\x9f\xa0]"
     rb" | \xe3\x80\x80 | \xef\xbb\xbf"
@@ -36,11 +37,11 @@ _CURLY = 0xE2  # first byte of a curly quote
 _AFTER_FORMAT = re.compile(rb"[ \t\f]*;?[ \t\f]*\r?\n?")
 
 SELECTS = frozenset({b"SELECT", b"WITH", b"FROM", b"("})
-"""First words of the statements whose result the engine gives block by block."""
+"""First words of the statements whose result the engine returns block by block."""
 READS = SELECTS | {b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS"}
 """First words of the statements whose result can be streamed out of the engine."""
 ANSWERS = frozenset({b"KILL", b"CHECK", b"BACKUP", b"RESTORE"})
-"""First words of the commands that return rows, be it none."""
+"""First words of the commands that return rows, possibly none."""
 
 
 class Shape(Enum):
@@ -53,7 +54,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True)
 class Token:
-    """One significant token; `upper` is empty for strings, so that a string never looks like a keyword."""
+    """One significant token; `upper` is empty for strings, so that a string cannot match a keyword."""
 
     kind: str
     text: bytes
@@ -71,7 +72,7 @@ class Token:
 
     @property
     def name(self) -> bytes:
-        """The identifier meant, quoted or not, in lower case."""
+        """The identifier, quoted or not, in lower case."""
         if self.kind == "quoted":
             return self.inner.lower()
         return self.text.lower() if self.kind == "word" else b""
@@ -98,7 +99,7 @@ class Statement:
 
 
 def tokens(text: bytes) -> Iterator[Token]:
-    """The significant tokens of `text`, lazily: what comes after the last one asked for is never looked at."""
+    """The significant tokens of `text`, lazily: text after the last requested token is not read."""
     for found in _TOKEN.finditer(text):
         kind = found.lastgroup or "mark"
         if kind == "space":
@@ -119,7 +120,7 @@ def foreign_characters(text: bytes) -> bytes:
 
 
 def parse(text: bytes) -> Statement:
-    """Find the seams. Raises `WarehouseError` for an empty text and for what a server refuses over HTTP."""
+    """Find the seams. Raises `WarehouseError` for an empty text and for statements a server refuses over HTTP."""
     first = next(tokens(text), None)
     if first is None or first.text == b";":
         raise WarehouseError(Code.SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): empty query.")
@@ -176,7 +177,7 @@ def _trailing_format(found: list[Token]) -> int | None:
 
 
 def _inserts(found: list[Token]) -> bool:
-    """Whether a statement that starts with WITH goes on to write: `WITH … INSERT INTO`, `EXPLAIN` apart."""
+    """Whether a statement that starts with WITH also writes: `WITH … INSERT INTO`, but not after `EXPLAIN`."""
     if found[0].upper != b"WITH":
         return False
     depth = 0
@@ -188,9 +189,9 @@ def _inserts(found: list[Token]) -> bool:
 
 
 def _insert(text: bytes) -> Statement | None:
-    """An INSERT with data, whether WITH stands in front of it or not; None for anything else.
+    """An INSERT with data, with or without a WITH before it; None for anything else.
 
-    Reads on until the data begins, and not a byte further: data is not SQL.
+    Reads until the data begins and not a byte further: data is not SQL.
     """
     found: list[Token] = []
     depth = 0
@@ -236,7 +237,7 @@ def _insert(text: bytes) -> Statement | None:
 
 
 def _start_of_insert(found: list[Token]) -> int | None:
-    """Index of the INSERT that the last token makes one: it is the first of all, or comes before INTO."""
+    """Index of an INSERT that the last token confirms: INSERT is the first token, or INTO follows it."""
     if len(found) == 1 and found[0].upper == b"INSERT":
         return 0
     if found[-1].upper == b"INTO" and found[-2].upper == b"INSERT":
@@ -245,13 +246,13 @@ def _start_of_insert(found: list[Token]) -> int | None:
 
 
 def _target(found: list[Token], start: int) -> int:
-    """Index of the table's name: after INSERT, INTO and TABLE or FUNCTION, of which only the first must be there."""
+    """Index of the table's name: after INSERT, and INTO and TABLE or FUNCTION, which are optional."""
     index = start + (2 if _upper(found, start + 1) == b"INTO" else 1)
     return index + 1 if _upper(found, index) in {b"TABLE", b"FUNCTION"} else index
 
 
 def _names_format(found: list[Token], start: int) -> bool:
-    """Whether the last token is the name after the keyword FORMAT, which is not the name of the table."""
+    """Whether the last token is the name after the keyword FORMAT, and FORMAT is not the table's name."""
     keyword = len(found) - 2
     return (
         found[keyword].upper == b"FORMAT"

@@ -1,4 +1,4 @@
-"""Which tables a tenant's account may read, and the filter that keeps each of them to its rows."""
+"""The tables that a tenant's account may read, and the filter that limits each of them to the tenant's rows."""
 
 import threading
 
@@ -7,8 +7,8 @@ from echolead.embedded.clickhouse.engine import Engine
 from echolead.embedded.clickhouse.parsed import Table
 from echolead.warehouse_accounts import Account
 
-# Filters are added to a table the engine reads itself. One that stands for others (Merge, Buffer, Distributed,
-# Dictionary) would pass their rows on unfiltered, so it is not on the list.
+# Filters apply to tables that the engine reads itself. A table that reads others (Merge, Buffer, Distributed,
+# Dictionary) would return their rows unfiltered, so it is not on the list.
 TABLES = """
     SELECT t.database, t.name
     FROM system.tables AS t
@@ -18,9 +18,9 @@ TABLES = """
 
 
 class TenantTables:
-    """All tables with a `tenant_id`, from the engine's own list: a new model is on it without a word here.
+    """All tables with a `tenant_id`, from the engine's own list, so that it includes new models.
 
-    The list is asked for again after any statement that can change tables; all of them pass through this server.
+    The list is read again after any statement that can change tables; all statements pass through this server.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -30,7 +30,7 @@ class TenantTables:
         self._changing = threading.Lock()
 
     def forget(self) -> None:
-        """A table was made, changed, renamed or dropped."""
+        """Call after a table was created, changed, renamed or dropped."""
         with self._changing:
             self._changes += 1
             self._tables = None
@@ -45,11 +45,11 @@ class TenantTables:
             rows = handle.run(TABLES, "TSVRaw").data.decode().splitlines()
         found = frozenset((database, table) for database, table in (row.split("\t") for row in rows if "\t" in row))
         with self._changing:
-            if changes == self._changes:  # else the list may be of before the change
+            if changes == self._changes:  # else the list may be older than the change
                 self._tables = found
         return found
 
     def filters(self, account: Account) -> str:
-        """The value of `additional_table_filters`: the account's tenant for every table, also those below its views."""
+        """The value of `additional_table_filters`: the account's tenant for every table, also those below views."""
         condition = sql.quote(f"tenant_id = {sql.quote(account.tenant_id)}")
         return "{" + ", ".join(f"{sql.quote('.'.join(table))}: {condition}" for table in sorted(self.all())) + "}"

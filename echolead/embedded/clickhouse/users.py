@@ -1,4 +1,4 @@
-"""Who signs in: the accounts of echolead/warehouse_accounts.py, and one for each tenant with a derived password."""
+"""Signing in: the accounts of echolead/warehouse_accounts.py, and one per tenant with a derived password."""
 
 import base64
 import binascii
@@ -20,9 +20,10 @@ WRITER = OWNER
 
 
 class Users:
-    """Checks names and passwords, each in time that does not depend on where they differ.
+    """Checks names and passwords in constant time.
 
-    `passwords` is by account; one without a password cannot sign in, and no tenant can without `tenant_key`.
+    `passwords` has a password for each account. An account without one cannot sign in, and without `tenant_key` no
+    tenant can.
     """
 
     def __init__(self, passwords: Mapping[str, str], tenant_key: str) -> None:
@@ -32,13 +33,13 @@ class Users:
     def authenticate(self, headers: Mapping[str, str], parameters: Mapping[str, str]) -> Account:
         """The account of a request: `X-ClickHouse-User` and `-Key`, else Basic, else `user` and `password` in the URL.
 
-        Raises `WarehouseError` with ClickHouse's text, which does not tell an unknown name from a wrong password.
+        Raises `WarehouseError` with ClickHouse's text, which is the same for an unknown name and a wrong password.
         """
         name, password = credentials(headers, parameters)
         given = (name.encode(), password.encode())
         found = None
         for account, secret in [*self._known, *self._tenant(name)]:
-            # Both are compared whatever the first says, and every account whichever matched.
+            # Name and password are always both compared, and so is every account, also after a match.
             same_name = secrets.compare_digest(given[0], account.name.encode())
             same_password = secrets.compare_digest(given[1], secret.encode())
             if same_name & same_password & bool(secret):
@@ -58,7 +59,7 @@ class Users:
 
 
 def credentials(headers: Mapping[str, str], parameters: Mapping[str, str]) -> tuple[str, str]:
-    """Name and password as sent; the name is `default` when none is, as in ClickHouse."""
+    """Name and password as sent; the name is `default` if none is sent, as in ClickHouse."""
     if "x-clickhouse-user" in headers or "x-clickhouse-key" in headers:
         return headers.get("x-clickhouse-user", "default"), headers.get("x-clickhouse-key", "")
     scheme, _, encoded = headers.get("authorization", "").partition(" ")
@@ -72,5 +73,5 @@ def credentials(headers: Mapping[str, str], parameters: Mapping[str, str]) -> tu
 
 
 def are_given(headers: Mapping[str, str], parameters: Mapping[str, str]) -> bool:
-    """Whether the request names a user at all: one that does not is asked for it (401), not refused (403)."""
+    """Whether the request names a user: without one the answer is 401, else 403."""
     return bool({"x-clickhouse-user", "x-clickhouse-key", "authorization"} & headers.keys() or "user" in parameters)

@@ -367,11 +367,11 @@ def test_an_entered_secret_is_not_shown_and_the_overlap_is_named_when_there_is_o
     added = run("webhook", "add", slug, "hubspot", "--secret", "-", stdin="a-client-secret\n").output
     for output in (first, second, third, added):
         assert not re.search("the-.*-secret|a-client-secret", output)
-        assert "is kept encrypted and cannot be shown." in output
-    assert "There was no secret before." in first
+        assert "is stored encrypted and cannot be shown." in output
+    assert "There was no previous secret." in first
     assert "works for" not in first + third
-    assert "The one before works for 24 hours." in second
-    assert "The secret before is refused from now on." in third
+    assert "The previous secret works for 24 hours." in second
+    assert "The previous secret is refused now." in third
 
 
 def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_engine: Engine) -> None:
