@@ -1,6 +1,6 @@
-"""The event contract, version 1: what a tracking script may send, and what the collector puts on the queue.
+"""The event contract, version 1: the events of tracking scripts, and the messages of the collector on the queue.
 
-Structs are msgspec's, because the collector decodes every event of every request. Field by field meaning and the
+Structs are msgspec's, because the collector decodes every event of every request. The meaning of each field and the
 limits are in docs/reference/event-contract.md.
 """
 
@@ -17,8 +17,8 @@ MAX_EVENT_BYTES = 64 * 1024
 MAX_BATCH_EVENTS = 500
 MAX_BODY_BYTES = 1024 * 1024
 
-# Times lie between these: every date type of the warehouse holds those years. dbt's macro bounded_time has them too;
-# a test compares them.
+# Every date type of the warehouse can hold times between these. dbt's macro bounded_time has the same bounds; a test
+# compares them.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2105, 12, 31, tzinfo=UTC)
 
@@ -48,9 +48,9 @@ class Page(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TouchPoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One arrival: what the address said (`params`: utm_*, click ids), ad cookies, and where it came from.
+    """One arrival: parameters of the address (`params`: utm_*, click ids), ad cookies, and the referrer.
 
-    Values are byte-exact, case kept. A direct arrival has empty `params` and `referrer` and is a real arrival.
+    Values are byte-exact and keep their case. A direct arrival has empty `params` and `referrer`, and counts as well.
     """
 
     at: Moment
@@ -61,7 +61,7 @@ class TouchPoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Touch(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The visitor's first, last and last non-direct arrival, as the script remembers them."""
+    """The visitor's first, last and last non-direct arrival, as the script stores them."""
 
     first: TouchPoint | None = None
     last: TouchPoint | None = None
@@ -79,7 +79,7 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StatedUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the visitor said of themself, as typed; the collector adds the normalised forms beside it."""
+    """The visitor's own data, as typed; the collector adds the normalised forms separately."""
 
     email: Text = ""
     phone: Text = ""
@@ -88,7 +88,7 @@ class StatedUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Consent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Purposes (`analytics`, `marketing`, a tenant's own) granted (true) or denied (false), and on what basis."""
+    """Purposes (`analytics`, `marketing`, a tenant's own) granted (true) or denied (false), and the basis."""
 
     purposes: dict[str, bool] = {}
     basis: Text = ""
@@ -99,7 +99,7 @@ class Consent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing a visitor did, as the script reports it. Unknown fields are kept in the payload, not refused.
 
-    `event_id`, a UUIDv7 minted in the browser, is the event's key within its tenant from here to the warehouse.
+    `event_id`, a UUIDv7 generated in the browser, is the event's key within its tenant, up to the warehouse.
     """
 
     event_id: UUID
@@ -116,7 +116,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """The body of `POST /t`. Events stay raw here: each is validated alone, so a bad one costs only itself."""
+    """The body of `POST /t`. Events stay raw: each is validated by itself, so an invalid one does not affect others."""
 
     events: Annotated[list[Raw], Meta(min_length=1)]
     sent_at: Moment | None = None
@@ -131,14 +131,14 @@ class NormalizedUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReceivedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One accepted event: its JSON exactly as sent, and what the collector read out of its `user`."""
+    """One accepted event: its JSON exactly as sent, and the normalised fields of its `user`."""
 
     event: Raw
     user: NormalizedUser | None = None
 
 
 class ReceivedRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One request's accepted events with what the collector knows of the request.
+    """One request's accepted events with the collector's data about the request.
 
     A message on `events.{tenant_id}` is one or more of these as JSON, one a line.
     """
@@ -167,7 +167,7 @@ CollectorReason = Literal[
     "repeated_key",
     "event_too_large",
 ]
-"""Why the collector makes a dead letter of an event (docs/reference/collector.md)."""
+"""Reasons for which the collector makes an event a dead letter (docs/reference/collector.md)."""
 
 LoaderReason = Literal[
     "unreadable_request",
@@ -177,18 +177,18 @@ LoaderReason = Literal[
     "not_a_row",
     "delivered_too_often",
 ]
-"""Why the loader makes a dead letter."""
+"""Reasons for which the loader makes a dead letter."""
 
 REASONS: tuple[str, ...] = (*get_args(CollectorReason), *get_args(LoaderReason))
 """The codes a dead letter can have: the collector's, then the loader's."""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that could not be accepted or loaded, with its bytes, kept to be read, corrected and replayed.
+    """An event or message that could not be accepted or loaded, kept with its bytes to be read, corrected and replayed.
 
     A message on `dead.{tenant_id}` is one or more of these as JSON, one a line. `payload` is the original text
-    (undecodable bytes as base64 with `is_base64`), `index` its place in the batch, `reason` a code and `detail` a
-    sentence, `stage` who refused it: `collector` or `loader`.
+    (undecodable bytes as base64 with `is_base64`), `index` its place in the batch, `reason` a code, `detail` a
+    sentence, `stage` the part that refused it: `collector` or `loader`.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -1,4 +1,4 @@
-"""Networks that are not the public internet, as every part means them."""
+"""Networks outside the public internet, defined once for all parts."""
 
 import ipaddress
 
@@ -10,8 +10,8 @@ def _networks(*texts: str) -> tuple[Network, ...]:
 
 
 PRIVATE = _networks("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
-"""Loopback and private networks (RFC 1918, RFC 4193). Python's `is_private` has documentation's networks as well."""
+"""Loopback and private networks (RFC 1918, RFC 4193). Python's `is_private` also has networks for documentation."""
 SHARED = _networks("100.64.0.0/10")
 """Addresses that a provider shares among its customers (RFC 6598); also of overlay networks such as Tailscale."""
 LINK_LOCAL = _networks("169.254.0.0/16", "fe80::/10")
-"""Reached on the same link alone (RFC 3927, RFC 4291): clouds serve their metadata pages there."""
+"""Link-local networks (RFC 3927, RFC 4291), on which clouds serve their metadata pages."""

@@ -1,4 +1,4 @@
-"""E-mail addresses and phone numbers in the one form in which two of them can be compared."""
+"""E-mail addresses and phone numbers in a normal form, for comparison."""
 
 import re
 from functools import lru_cache
@@ -8,16 +8,16 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
 MAX_EMAIL_LENGTH = 254  # RFC 5321 with its erratum 1690
-# Loose on purpose: it keeps out what cannot be delivered to (no @, no dot, spaces), not what looks unusual.
+# Loose on purpose: it refuses undeliverable addresses (no @, no dot, spaces), not unusual ones.
 EMAIL_PATTERN = re.compile(
     r"[^@\s<>(),;:\"\\\x00-\x1f]{1,64}@[^@\s<>(),;:\"\\\x00-\x1f.]+(\.[^@\s<>(),;:\"\\\x00-\x1f.]+)+"
 )
 
 MAX_PHONE_LENGTH = 64
 BRAZIL = 55
-# A Brazilian mobile: two digits of area code, then 9 and eight digits. Until 2016 the 9 was missing, and old lists as
-# well as some WhatsApp accounts still name such a number, whose eight digits begin with 6 to 9, without it. The form
-# without the 9 is not built where it would be somebody's fixed line (2 to 5).
+# A Brazilian mobile: two digits of area code, then 9 and eight digits. Until 2016 the 9 was missing. Old lists and some
+# WhatsApp accounts still have such numbers, whose eight digits begin with 6 to 9, without it. The form without the 9 is
+# not built where it would be a fixed-line number (2 to 5).
 BRAZILIAN_MOBILE = re.compile(r"([1-9][1-9])9([16-9][0-9]{7})")
 BRAZILIAN_MOBILE_BEFORE_2016 = re.compile(r"([1-9][1-9])([6-9][0-9]{7})")
 # People write 00 for + ; in Brazil's own dialling plan the two digits after 00 would be the carrier's.
@@ -38,7 +38,8 @@ NO_PHONE = Phone("")
 def normalize_email(text: str) -> str:
     """`text` trimmed and lower-cased when it is an e-mail address, else an empty string.
 
-    The local part is lower-cased too: in law it is case-sensitive, in the mail systems people use it is not.
+    The local part is lower-cased too: by the standard it is case-sensitive, but mail systems in use ignore the
+    case.
     """
     email = text.strip().lower()
     if len(email) > MAX_EMAIL_LENGTH or not EMAIL_PATTERN.fullmatch(email):
@@ -46,11 +47,11 @@ def normalize_email(text: str) -> str:
     return email
 
 
-@lru_cache(maxsize=4096)  # parsing takes 60 µs, and a visitor's number comes again with every event of theirs
+@lru_cache(maxsize=4096)  # parsing takes 60 µs, and a visitor's number is repeated in each of their events
 def normalize_phone(text: str, region: str) -> Phone:
-    """`text` as people in `region` (ISO 3166) write numbers, without extension; `NO_PHONE` when it cannot be one.
+    """The number in `text`, read as in `region` (ISO 3166), without extension; `NO_PHONE` if it cannot be one.
 
-    Abroad a number that is possible but not assigned is kept: numbering plans change faster than software is updated.
+    Foreign numbers that are possible but not assigned are kept: numbering plans change faster than software.
     """
     if len(text) > MAX_PHONE_LENGTH:
         return NO_PHONE
@@ -73,6 +74,8 @@ def _brazilian(parsed: PhoneNumber) -> Phone:
         area, subscriber = mobile.groups()
         with_nine, without_nine = f"+{BRAZIL}{area}9{subscriber}", f"+{BRAZIL}{area}{subscriber}"
         return Phone(with_nine, (with_nine, without_nine))
-    if not phonenumbers.is_valid_number(parsed):  # not merely possible: eight or nine digits without area code are too
+    if not phonenumbers.is_valid_number(
+        parsed
+    ):  # valid, not merely possible: eight or nine digits without area code are possible as well
         return NO_PHONE
     return Phone(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))

@@ -1,7 +1,7 @@
-"""Calls to addresses that tenants choose: the name is resolved once, checked, and that very address is connected to.
+"""Calls to URLs that tenants choose: the name is resolved once, the address is checked, and that address is called.
 
-Otherwise a destination's address could make the server call its own network, or a cloud's metadata page, for whoever
-configured it (server-side request forgery).
+Otherwise a destination's URL could make the server call its own network or a cloud's metadata page (server-side request
+forgery).
 """
 
 import asyncio
@@ -23,46 +23,47 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 ALLOWED_PORTS = (443, 8443)
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# IPv6 ranges that carry an IPv4 address inside or are no longer in use, and relays, whatever `ipaddress` says of them.
+# IPv6 ranges that contain an IPv4 address or are no longer in use, and relays, regardless of `ipaddress`.
 NEVER = tuple(
     ipaddress.ip_network(network)
     for network in ("192.0.0.0/24", "192.88.99.0/24", "::/96", "64:ff9b:1::/48", "100::/64", "fec0::/10", "3fff::/20")
 )
-# What a deployment may open: ECHOLEAD_PRIVATE_DESTINATIONS, ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS. Link-local stays shut:
-# metadata pages live there.
+# The networks that ECHOLEAD_PRIVATE_DESTINATIONS and ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS can allow. Link-local ones
+# stay forbidden, because of metadata pages.
 OPENABLE = (*PRIVATE, *SHARED)
 METADATA = (IPv4Address("100.100.100.200"), IPv4Address("168.63.129.16"), IPv6Address("fd00:ec2::254"))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# RFC 1035, 2.3.4: longer ones no resolver takes, and Python's does not even refuse as one that does not resolve.
+# RFC 1035, 2.3.4: no resolver accepts longer ones, and Python raises another error for them than for unknown names.
 NAME = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
-# A last label of digits or 0x… makes an IPv4 address of the whole name in the WHATWG and inet_aton readings.
+# If the last label is digits or 0x…, WHATWG and inet_aton read the whole name as an IPv4 address.
 LOOKS_NUMERIC = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 
 
 Place = tuple[str, int]
-"""A host, as an address spells it, and a port."""
+"""A host, as written in the URL, and a port."""
 
 
 class UnsafeAddress(Exception):
-    """The address is none that this deployment delivers to; final until somebody changes the configuration."""
+    """The deployment may not call this address; final until the configuration changes."""
 
 
 def opened_places(settings: Settings) -> frozenset[Place]:
-    """What ECHOLEAD_PRIVATE_DESTINATIONS opens, for `check_url` and `GuardedTransport`."""
+    """The private addresses allowed by the settings, for `check_url` and `GuardedTransport`."""
     given = [urlsplit(f"//{pair.strip()}") for pair in settings.private_destinations.split(",") if pair.strip()]
     return frozenset((place.hostname or "", place.port or 0) for place in given)
 
 
 def is_private_place(url: httpx.URL, places: Collection[Place]) -> bool:
-    """Whether this deployment opens the very host and port, private as they may be."""
+    """Whether the settings allow exactly this host and port, even if private."""
     return (_host(url), url.port or DEFAULT_PORTS.get(url.scheme, 0)) in places
 
 
 def check_url(url: str, *, allow_private: bool, private_places: Collection[Place] = ()) -> httpx.URL:
-    """The address, parsed, if its shape is one we call. Names are resolved later, at each call.
+    """The parsed URL, if its form is allowed. Names are resolved later, at each call.
 
-    https on port 443 or 8443, unless private destinations are allowed, all or this one; no user name, and a host that
-    is a name or a plainly written address. Raises `UnsafeAddress` with a sentence for the person who entered it.
+        It must be https on port 443 or 8443, unless all private destinations or this one are allowed; without a user
+        name;
+    the host must be a name or a plainly written address. Raises `UnsafeAddress` with a sentence for the user.
     """
     try:
         parsed = httpx.URL(url)
@@ -97,9 +98,9 @@ def check_url(url: str, *, allow_private: bool, private_places: Collection[Place
 
 
 def check_address(address: Address, host: str, *, allow_private: bool) -> None:
-    """Refuse an address of this machine, of private networks, or of no single machine. Raises `UnsafeAddress`."""
+    """Refuse addresses of this machine, of private networks, and of more than one machine. Raises `UnsafeAddress`."""
     if isinstance(address, IPv6Address) and address in NAT64:
-        # What a DNS64 resolver answers on a network without IPv4: as good as the IPv4 address inside.
+        # The answer of a DNS64 resolver on a network without IPv4 is equivalent to the IPv4 address in it.
         check_address(IPv4Address(int(address) & 0xFFFFFFFF), host, allow_private=allow_private)
         return
     carried = _carried(address)
@@ -120,9 +121,10 @@ def check_address(address: Address, host: str, *, allow_private: bool) -> None:
 class GuardedTransport(httpx.AsyncBaseTransport):
     """An httpx transport that calls public addresses only: `httpx.AsyncClient(transport=GuardedTransport(…))`.
 
-    Each request, a redirect's included, is resolved and checked anew, and sent to the checked address with the name
-    kept for TLS and `Host`. All of a name's addresses must pass; the next is tried when one does not answer. Raises
-    `UnsafeAddress`, which a retry does not mend, and `httpx.ConnectError` when the name does not resolve.
+        Each request, also after a redirect, is resolved and checked again. It is sent to the checked address; TLS and
+        `Host`
+    keep the name. All addresses of a name must pass; if one does not answer, the next is tried. Raises `UnsafeAddress`,
+    which a retry does not solve, and `httpx.ConnectError` if the name does not resolve.
     """
 
     def __init__(
@@ -160,7 +162,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def _addresses(self, url: httpx.URL, request: httpx.Request) -> list[Address]:
         literal = _literal(url.host)
         if literal is not None:
-            return [literal]  # `check_url` has passed it
+            return [literal]  # `check_url` has accepted it
         port = url.port or DEFAULT_PORTS[url.scheme]
         try:
             found = await self._resolve(url.raw_host.decode("ascii"), port)
@@ -176,7 +178,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 
 def _host(url: httpx.URL) -> str:
-    """The host. Raises `UnsafeAddress` for an encoded name (`xn--…`) that encodes none: httpx cannot call it either."""
+    """The host. Raises `UnsafeAddress` for an invalid encoded name (`xn--…`), which httpx cannot call either."""
     try:
         return url.host
     except ValueError as error:
@@ -189,7 +191,7 @@ async def _resolve(host: str, port: int) -> list[str]:
 
 
 def _aimed(request: httpx.Request, address: Address) -> httpx.Request:
-    """The same request, aimed at an address; the certificate is checked against the name it had."""
+    """The same request, sent to an address; the certificate is checked against the original name."""
     return httpx.Request(
         method=request.method,
         url=request.url.copy_with(host=str(address)),
@@ -200,7 +202,7 @@ def _aimed(request: httpx.Request, address: Address) -> httpx.Request:
 
 
 def _literal(host: str) -> Address | None:
-    """The address a host spells, None for a name. Raises `UnsafeAddress` for a disguised spelling."""
+    """The IP address in a host, None for a name. Raises `UnsafeAddress` for an unusual notation."""
     bare = host.strip("[]")
     try:
         address = ipaddress.ip_address(bare)

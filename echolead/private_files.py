@@ -1,11 +1,11 @@
-"""Files that only our own user reads."""
+"""Files that only their owner can read."""
 
 import os
 from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step with one that only we can read (mode 0600)."""
+    """Replace a file in one step; only its owner can read the new one (mode 0600)."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

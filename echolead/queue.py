@@ -1,4 +1,4 @@
-"""The durable queue: NATS JetStream streams, their settings, and the connection every part uses."""
+"""The durable queue: NATS JetStream streams, their settings, and the connection of every part."""
 
 import asyncio
 import logging
@@ -20,9 +20,10 @@ CONNECT_TIMEOUT_SECONDS = 5
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream and the subjects it keeps: `subject` is a pattern, its second word the tenant; `reader` loads it.
+    """A stream and its subjects: `subject` is a pattern whose second word is the tenant; `reader` is the loading
+    consumer.
 
-    A message whose `Nats-Msg-Id` was there within `duplicate_window_seconds` is acknowledged and not stored again.
+    If a `Nats-Msg-Id` is repeated within `duplicate_window_seconds`, the message is acknowledged and not stored again.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Stream:
     duplicate_window_seconds: int = 120
 
     def config(self, replicas: int) -> StreamConfig:
-        """Limits retention (a reader never deletes), and `discard=new`: a full stream refuses, it does not forget."""
+        """Limits retention (reading never deletes), and `discard=new`: a full stream refuses messages, it deletes none."""
         return StreamConfig(
             name=self.name,
             subjects=[self.subject],
@@ -47,27 +48,27 @@ class Stream:
 
 
 EVENTS = Stream("EVENTS", "events.*", "raw-loader", 12 * 1024**3)
-# A webhook is believed five minutes before and after the time it was signed with: in between it could be sent again.
+# A webhook is accepted from five minutes before to five minutes after its signed time, and could be repeated meanwhile.
 WEBHOOKS = Stream("WEBHOOKS", "webhooks.*.*", "webhook-loader", 2 * 1024**3, duplicate_window_seconds=660)
 DEAD = Stream("DEAD", "dead.*", "rejected-loader", 2 * 1024**3)
 STREAMS = (EVENTS, WEBHOOKS, DEAD)
 
 MAX_WAIT_SECONDS = 60.0
-"""A message that waits longer for its reader means that the reader stands still, whatever its process says."""
+"""If a message waits longer for its reader, the reader counts as standing still."""
 
 CANARY = "CANARY"
-"""Stream of one message a subject, `canary.{part}`: what a part writes and reads back to know that the queue works."""
+"""Stream with one message per subject `canary.{part}`, which a part writes and reads back to check the queue."""
 
 log = logging.getLogger(__name__)
 
 
 def inbox(user: str) -> str:
-    """Where a user of the queue hears answers: a prefix of its own, the only one it may subscribe to."""
+    """The inbox of a user of the queue: its own prefix, the only one it may subscribe to."""
     return f"_INBOX_{user}"
 
 
 def canary_config(replicas: int) -> StreamConfig:
-    """The last canary of each part, for a day."""
+    """The last canary of each part, kept for a day."""
     return StreamConfig(
         name=CANARY,
         subjects=["canary.*"],
@@ -83,7 +84,7 @@ def canary_config(replicas: int) -> StreamConfig:
 
 @dataclass(frozen=True)
 class Lag:
-    """What a stream's reader has not acknowledged: how many messages, and for how long the oldest has waited."""
+    """A reader's unacknowledged messages: their number, and the waiting time of the oldest."""
 
     messages: int
     oldest_seconds: float
@@ -95,7 +96,7 @@ class Lag:
 
 
 class ConnectionLog:
-    """Logs why the connection is down once, not at each of the twenty attempts a second."""
+    """Logs the cause of a lost connection once, not at each of the twenty attempts a second."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -123,11 +124,11 @@ async def connect(
 ) -> Client:
     """Connect with `user:password` in the URL, and keep reconnecting every 50 ms when the server goes away.
 
-    Answers are heard on the user's own inbox.
+        Answers arrive on the user's own inbox.
 
-    Waits `wait_seconds` for the first connection, or for ever with None. Raises `nats.errors.NoServersError`, with the
-    last failure as its cause, when nothing that lets us in answers in that time. `on_disconnect` is awaited each time
-    the connection breaks.
+    Waits `wait_seconds` for the first connection, or without a limit for None. Raises `nats.errors.NoServersError`,
+    with the last failure as its cause, if no server accepts the connection in that time. `on_disconnect` is awaited
+    each time the connection breaks.
     """
     client = Client()
     connection_log = ConnectionLog(name)
@@ -138,9 +139,9 @@ async def connect(
                 name=name,
                 inbox_prefix=inbox(urlsplit(url).username or "").encode(),
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                # The default of 2 s makes every restart of the server look slow.
+                # With the default of 2 s every reconnection after a restart of the server would be slow.
                 reconnect_time_wait=0.05,  # type: ignore[arg-type]  # declared int, used as seconds of any kind
-                # For ever. The client then also never gives up on the first connection, hence the time-out around it.
+                # Without a limit. This also applies to the first connection, so that has a time-out of its own.
                 max_reconnect_attempts=-1,
                 error_cb=connection_log.failed,
                 reconnected_cb=connection_log.reconnected,
@@ -155,7 +156,7 @@ async def connect(
 
 
 async def ensure_streams(jetstream: JetStreamContext, *, replicas: int = 1) -> None:
-    """Create the streams that are missing and bring the settings of the others up to date."""
+    """Create missing streams and update the settings of the others."""
     for config in (*(stream.config(replicas) for stream in STREAMS), canary_config(replicas)):
         try:
             await jetstream.stream_info(str(config.name))
@@ -166,9 +167,9 @@ async def ensure_streams(jetstream: JetStreamContext, *, replicas: int = 1) -> N
 
 
 async def lag(jetstream: JetStreamContext, stream: Stream) -> Lag | None:
-    """How far behind the stream's reader is; None before it has read for the first time.
+    """The lag of the stream's reader; None before its first read.
 
-    Raises `nats.errors.Error` when the queue does not answer.
+    Raises `nats.errors.Error` if the queue does not answer.
     """
     try:
         reader = await jetstream.consumer_info(stream.name, stream.reader)

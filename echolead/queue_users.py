@@ -1,4 +1,4 @@
-"""Who may do what on the queue: its users with their subjects, for the embedded server and for one of your own.
+"""The queue's users and their subjects, for the embedded server and for external ones.
 
 `python -m echolead.queue_users` prints `deploy/nats/users.conf`, which a test compares with this.
 """
@@ -16,9 +16,9 @@ _NAMES = [*(stream.name for stream in STREAMS), CANARY]
 _READERS = [f"{stream.name}.{stream.reader}" for stream in STREAMS]
 
 PUBLISHES: dict[str, list[str]] = {
-    # Makes the streams and changes their settings. It can read, delete and publish nothing.
+    # Creates the streams and changes their settings. It cannot read, delete or publish.
     SETUP: [f"$JS.API.STREAM.{verb}.{name}" for verb in ("INFO", "CREATE", "UPDATE") for name in _NAMES],
-    # Publishes what it received, reads the streams' settings and its own canary. It cannot read an event back.
+    # Publishes received data, reads the streams' settings and its own canary. It cannot read events.
     COLLECTOR: [
         *(stream.subject for stream in STREAMS),
         "canary.*",
@@ -26,7 +26,7 @@ PUBLISHES: dict[str, list[str]] = {
         "$JS.API.STREAM.INFO.*",
         f"$JS.API.STREAM.MSG.GET.{CANARY}",
     ],
-    # Reads by consumers of its own, and publishes as a dead letter what it cannot load.
+    # Reads with its own consumers, and publishes dead letters.
     LOADER: [
         *(stream.subject for stream in STREAMS if stream.name == "DEAD"),
         *(f"$JS.API.STREAM.{verb}.{stream.name}" for verb in ("INFO", "MSG.GET") for stream in STREAMS),
@@ -34,7 +34,7 @@ PUBLISHES: dict[str, list[str]] = {
         *(f"$JS.ACK.{reader}.>" for reader in _READERS),
     ],
 }
-"""Subjects each user may publish to, which in JetStream is also how one asks and reads. The operator may do all."""
+"""Subjects each user may publish to, which JetStream also uses for requests and reads. The operator may use all."""
 
 USERS = (OPERATOR, *PUBLISHES)
 
@@ -42,7 +42,7 @@ USERS = (OPERATOR, *PUBLISHES)
 def authorization(passwords: Mapping[str, str]) -> dict[str, Any]:
     """The server's `authorization` block; `passwords` by user, one for each of `USERS`.
 
-    Each hears answers on an inbox of its own and subscribes to nothing else, so that none can listen to another's.
+    Each may subscribe only to its own inbox, so that none can receive another's answers.
     """
     limited = [
         {

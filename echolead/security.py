@@ -1,4 +1,4 @@
-"""Secrets at rest, API keys, passwords, signed tokens, and what may be seen of them in logs and records."""
+"""Secrets at rest, API keys, passwords, signed tokens, and their redaction in logs and records."""
 
 import hashlib
 import hmac
@@ -25,22 +25,22 @@ API_KEY_PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 TOKEN_ISSUER = "echolead"  # noqa: S105  # a public claim, as the next
 TOKEN_ALGORITHM = "HS256"  # noqa: S105
 MIN_TOKEN_KEY_BYTES = 32
-# Clocks of two machines differ by a little.
+# Clocks of two machines differ slightly.
 CLOCK_SKEW_SECONDS = 5
 
 REDACTED = "[redacted]"
 
 
 class BadKey(Exception):
-    """A key in the settings is missing or has the wrong form; the message says which and how to make one."""
+    """A key in the settings is missing or invalid; the message names it and says how to make one."""
 
 
 class Undecryptable(Exception):
-    """None of the configured keys opens the stored secret."""
+    """None of the configured keys decrypts the stored secret."""
 
 
 class BadToken(Exception):
-    """A token that is not ours, not for this use, or over. The message is for the log, not for the bearer."""
+    """The token is forged, for another use, or expired. The message is for the log, not for the bearer."""
 
 
 # Secrets at rest
@@ -49,9 +49,9 @@ class BadToken(Exception):
 class Vault:
     """Encrypts secrets (a JSON object) with the first of `keys`, and decrypts with any of them.
 
-    `keys` are Fernet keys, comma-separated, the newest first, as in the variable `setting`. What the collector must
-    know and what the delivery engine must know is under different keys: whoever takes one of them over has the keys of
-    half of the secrets, and no rights in the database on the other half. Raises `BadKey`.
+    `keys` are Fernet keys, comma-separated, the newest first, as in the variable `setting`. The secrets of the
+    collector and of the delivery engine have different keys: an attacker in one of the two has the keys of one kind,
+    and no rights in the database on the other kind. Raises `BadKey`.
     """
 
     def __init__(self, keys: str, setting: str = "ECHOLEAD_SECRET_KEYS") -> None:
@@ -72,12 +72,12 @@ class Vault:
 
     @classmethod
     def of_collector(cls, settings: Settings) -> Self:
-        """For secrets of webhooks and of the chat widget. What was kept under `secret_keys` opens too, where it is."""
+        """For secrets of webhooks and of the chat widget. Also decrypts those under `secret_keys`, if that is set."""
         return cls(_keys(settings.collector_secret_keys, settings.secret_keys), "ECHOLEAD_COLLECTOR_SECRET_KEYS")
 
     @classmethod
     def of_destinations(cls, settings: Settings) -> Self:
-        """For secrets of destinations. What was kept under `secret_keys` opens too, where it is."""
+        """For secrets of destinations. Also decrypts those under `secret_keys`, if that is set."""
         return cls(_keys(settings.destination_secret_keys, settings.secret_keys), "ECHOLEAD_DESTINATION_SECRET_KEYS")
 
     def encrypt(self, values: Mapping[str, str]) -> bytes:
@@ -85,7 +85,7 @@ class Vault:
         return self._fernet.encrypt(json.dumps(dict(values), sort_keys=True).encode())
 
     def decrypt(self, token: bytes) -> dict[str, str]:
-        """The object that `encrypt` was given. Raises `Undecryptable`."""
+        """The object that was encrypted. Raises `Undecryptable`."""
         try:
             values: dict[str, str] = json.loads(self._fernet.decrypt(bytes(token)))
         except InvalidToken as error:
@@ -103,7 +103,7 @@ class Vault:
             raise Undecryptable(f"A stored secret cannot be decrypted with any key of {self._setting}.") from error
 
     def is_newest(self, token: bytes) -> bool:
-        """Whether it is under the first key already."""
+        """Whether the first key encrypted it."""
         try:
             self._newest.decrypt(bytes(token))
         except InvalidToken:
@@ -116,7 +116,7 @@ def _keys(*each: SecretStr) -> str:
 
 
 def new_secret_key() -> str:
-    """A fresh key for a vault."""
+    """A new key for a vault."""
     return Fernet.generate_key().decode()
 
 
@@ -125,7 +125,7 @@ def new_secret_key() -> str:
 
 @dataclass(frozen=True)
 class NewApiKey:
-    """A key at the only moment it is known whole. `prefix` finds its row, `key_hash` is what the row keeps."""
+    """A new key, which is known only at this moment. `prefix` finds its row, which stores `key_hash`."""
 
     key: str = field(repr=False)
     prefix: str
@@ -134,31 +134,31 @@ class NewApiKey:
 
 @dataclass(frozen=True)
 class PresentedApiKey:
-    """A key as a client sent it, taken apart."""
+    """The parts of a key that a client sent."""
 
     prefix: str
     secret: str = field(repr=False)
 
     def matches(self, key_hash: str) -> bool:
-        """Whether it is the key whose hash was stored, in the same time whatever the answer."""
+        """Whether it is the key with the stored hash, in constant time."""
         return hmac.compare_digest(_key_hash(self.secret), key_hash)
 
 
 def new_api_key() -> NewApiKey:
-    """`elk_<prefix>_<secret>`: 10 characters to find it, 256 random bits to prove it."""
+    """`elk_<prefix>_<secret>`: 10 characters for the look-up, 256 random bits as the secret."""
     prefix = "".join(secrets.choice(API_KEY_PREFIX_ALPHABET) for _ in range(10))
     secret = secrets.token_urlsafe(32)
     return NewApiKey(key=f"elk_{prefix}_{secret}", prefix=prefix, key_hash=_key_hash(secret))
 
 
 def read_api_key(presented: str) -> PresentedApiKey | None:
-    """The parts of a key, or None for text that cannot be one."""
+    """The parts of a key, None for other text."""
     match = API_KEY_PATTERN.fullmatch(presented)
     return PresentedApiKey(prefix=match[1], secret=match[2]) if match else None
 
 
 def _key_hash(secret: str) -> str:
-    # Plain SHA-256: the secret is 256 random bits, so there is nothing to guess that a slow hash would protect.
+    # Plain SHA-256: the secret is 256 random bits, which cannot be guessed even with a fast hash.
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -170,7 +170,7 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 @dataclass(frozen=True)
 class PasswordCheck:
-    """Whether the password was right, and the hash to store instead when the parameters have moved on."""
+    """Whether the password is correct, and the hash to store instead if its parameters are outdated."""
 
     is_right: bool
     new_hash: str | None = field(default=None, repr=False)
@@ -182,7 +182,7 @@ def hash_password(password: str) -> str:
 
 
 def check_password(password: str, password_hash: str) -> PasswordCheck:
-    """Compare a password with a stored hash; a hash of another kind is a wrong password."""
+    """Compare a password with a stored hash; a hash of another kind never matches."""
     try:
         _hasher.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
@@ -196,7 +196,7 @@ def check_password(password: str, password_hash: str) -> PasswordCheck:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """Who is signed in, as the operational database knows them now; `tenants` maps each tenant to their role in it."""
+    """The signed-in user with their current rights; `tenants` maps each tenant to their role in it."""
 
     user_id: UUID
     email: str
@@ -204,36 +204,36 @@ class SignedIn:
     is_superuser: bool = False
     tenants: Mapping[str, str] = field(default_factory=dict)
     installation_role: str | None = None
-    """Their least role over all active tenants, None where they may not see every one (`operational.users`)."""
+    """Their least role over all active tenants, None if they may not see every one (`operational.users`)."""
 
 
 @dataclass(frozen=True)
 class TokenUse:
-    """What a token is for: one use takes none of another's, and none that claims to last longer."""
+    """The use of a token: tokens of other uses and with a longer lifetime are refused."""
 
     audience: str
     lifetime_seconds: int
 
 
 SESSION = TokenUse("echolead-console", 8 * 3600)
-"""Its subject is the session's id: who that is and what they may do is looked up, and not in the token."""
+"""Its subject is the session's id: user and rights are looked up and are not in the token."""
 DEVICE = TokenUse("echolead-device", 180 * 86_400)
-"""Its subject says which account has signed in from a device before (`operational.sign_in`)."""
+"""Its subject identifies the account that has signed in from a device before (`operational.sign_in`)."""
 
 
 @dataclass(frozen=True)
 class ReadToken:
-    """What a valid token says: its subject, and an id of its own."""
+    """The content of a valid token: its subject and its id."""
 
     subject: str
     token_id: str
 
 
 class SignedTokens:
-    """Issues and reads the tokens of one use: JWT, HS256 and nothing else.
+    """Issues and reads the tokens of one use: JWT with HS256 only.
 
     `keys` is the value of ECHOLEAD_JWT_SECRET: one key, or several comma-separated while they are rotated; the first
-    signs, `kid` says which one to check with. Raises `BadKey` for a key shorter than 32 bytes.
+    signs, `kid` identifies the one to check with. Raises `BadKey` for a key shorter than 32 bytes.
     """
 
     def __init__(self, keys: str, use: TokenUse) -> None:
@@ -262,7 +262,7 @@ class SignedTokens:
         return jwt.encode(claims, key, algorithm=TOKEN_ALGORITHM, headers={"kid": self._signing_id})
 
     def read(self, token: str) -> ReadToken:
-        """What the token says. Raises `BadToken`."""
+        """The token's content. Raises `BadToken`."""
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
         except (jwt.InvalidTokenError, KeyError, TypeError) as error:
@@ -306,10 +306,10 @@ NAMED_IN_TEXT = re.compile(r"([?&;]|\b)([A-Za-z0-9_.-]{1,64})=([^&#\s;\"']+)")
 
 
 def redact(value: Any, known: Collection[str] = ()) -> Any:
-    """A copy of a JSON-like value (or of headers) fit to be stored or logged.
+    """A copy of a JSON-like value (or of headers) that may be stored or logged.
 
-    The value of every key that names a secret becomes `[redacted]`; in all text, keys, bearer tokens, passwords of
-    addresses and `known` secrets do. Everything else is as it was.
+    The value of every key that names a secret becomes `[redacted]`, and so do keys, bearer tokens, passwords in
+    addresses and `known` secrets in all text. Everything else is unchanged.
     """
     if isinstance(value, Mapping):
         return {key: _redact_entry(str(key), entry, known) for key, entry in value.items()}
@@ -321,7 +321,7 @@ def redact(value: Any, known: Collection[str] = ()) -> Any:
 
 
 def redact_text(text: str, known: Collection[str] = ()) -> str:
-    """Text with what looks like a secret, and every one of `known`, replaced."""
+    """The text with every apparent secret, and each of `known`, replaced."""
     for secret in known:
         if secret:
             text = text.replace(secret, REDACTED)
@@ -341,5 +341,5 @@ def _redact_assignment(match: re.Match[str]) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a header, field or parameter of this name holds a secret (`Api-Access-Token`, `client_secret`)."""
+    """Whether a header, field or parameter with this name contains a secret (`Api-Access-Token`, `client_secret`)."""
     return SECRET_NAME.search(name.lower().replace("-", "_").replace(".", "_")) is not None

@@ -1,7 +1,6 @@
 """Set-up of the servers, safe to repeat at every start: roles, databases, migrations, streams, accounts.
 
-`python -m echolead.setup`. The tables and models of the warehouse follow in `python -m orchestration.prepare`,
-which knows them.
+`python -m echolead.setup`. `python -m orchestration.prepare` then creates the warehouse's tables and models.
 """
 
 import asyncio
@@ -25,9 +24,9 @@ from echolead.settings import Settings, load_settings
 
 
 def set_up(settings: Settings) -> None:
-    """Bring PostgreSQL and the queue to what this version needs.
+    """Bring PostgreSQL and the queue to the state that this version needs.
 
-    Without `postgres_superuser_url` the roles and databases must be there already (`NotProvisioned`).
+    Without `postgres_superuser_url` the roles and databases must exist already (`NotProvisioned`).
     """
     superuser_url = settings.postgres_superuser_url.get_secret_value()
     if superuser_url:
@@ -38,7 +37,7 @@ def set_up(settings: Settings) -> None:
 
 
 def renew(settings: Settings) -> None:
-    """Bring secrets that are stored under an older key under the newest of their kind: the services have no other."""
+    """Encrypt secrets of older keys with the newest key of their kind, because services have no other key."""
     if not settings.collector_secret_keys.get_secret_value() or not settings.destination_secret_keys.get_secret_value():
         return  # an installation without secrets
     engine = connect(settings.postgres_system_url.get_secret_value(), application_name="echolead set-up")
@@ -52,7 +51,7 @@ def renew(settings: Settings) -> None:
 
 
 def role_passwords(settings: Settings) -> Passwords:
-    """The passwords the roles have in the addresses that the parts use."""
+    """The roles' passwords, from the URLs in the settings."""
 
     def password(url: SecretStr) -> str:
         return unquote(urlsplit(url.get_secret_value()).password or "")
@@ -75,7 +74,7 @@ def set_up_warehouse(settings: Settings) -> None:
 
 
 async def set_up_streams(settings: Settings) -> None:
-    """Create the queue's streams, or bring their settings up to date."""
+    """Create the queue's streams, or update their settings."""
     client = await queue.connect(settings.nats_setup_url.get_secret_value(), name="echolead set-up")
     try:
         await queue.ensure_streams(client.jetstream())
@@ -84,9 +83,9 @@ async def set_up_streams(settings: Settings) -> None:
 
 
 def main(make_tenants: Callable[[Settings], None] = lambda _: None) -> int:
-    """Set everything up; a failure is one sentence and status 1.
+    """Set everything up; a failure prints one sentence and exits with status 1.
 
-    `make_tenants` is called between the operational database and the warehouse, which makes an account for each tenant.
+    `make_tenants` is called after the operational database and before the warehouse, which gets an account per tenant.
     """
     settings = load_settings()
     try:

@@ -1,4 +1,4 @@
-"""Who is signed in, for the parts that hold no users themselves: they ask the API with the cookie they were sent."""
+"""The signed-in user, for parts without users of their own: they ask the API, with the cookie of the request."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ TOKEN = re.compile(r"[A-Za-z0-9._-]{1,4096}")
 
 
 class NotSignedIn(Exception):
-    """The cookie is nobody's."""
+    """The request has no valid session."""
 
 
 class NoSession(NotSignedIn):
@@ -25,48 +25,48 @@ class NoSession(NotSignedIn):
 
 
 class SessionEnded(NotSignedIn):
-    """The session is over, was ended, or its user may not sign in any more."""
+    """The session has expired or was ended, or its user may no longer sign in."""
 
 
 class SeveralSessions(NotSignedIn):
-    """There are several session cookies: one may be somebody else's, set from a neighbouring host or path."""
+    """There are several session cookies: one may have been planted from a neighbouring host or path."""
 
 
 class ApiUnavailable(Exception):
-    """The API did not say who is signed in: nobody is, until it does."""
+    """The API did not answer; until it does, every request counts as not signed in."""
 
 
 def cookie_name(plain: str, console_url: str) -> str:
-    """The name of one of our cookies: with `__Host-` where the console is served over https.
+    """The name of a cookie: with `__Host-` if the console is served over https.
 
-    A browser takes a cookie of that prefix from this very host over https alone, so that no neighbour can set it. Over
-    http it asks for `Secure`, which Safari does not take from `http://localhost`.
+    A browser accepts a cookie with that prefix only from the same host over https, so that no other host can set it.
+    The prefix requires `Secure`, which Safari refuses from `http://localhost`.
     """
     return f"__Host-{plain}" if console_url.startswith("https://") else plain
 
 
 def cookies_named(name: str, headers: Iterable[str]) -> list[str]:
-    """Every value that the Cookie headers of a request give to `name`, in their order."""
+    """Every value of `name` in a request's Cookie headers, in their order."""
     pairs = (pair.strip().partition("=") for header in headers for pair in header.split(";"))
     return [value.strip() for key, _, value in pairs if key.strip() == name]
 
 
 class WhoIs:
-    """Asks the API who a session cookie speaks for, with the roles they have at this moment. Safe between threads."""
+    """Asks the API for the user of a session cookie, with their current roles. Thread-safe."""
 
     def __init__(self, api_url: str, console_url: str) -> None:
         self._url = f"{api_url.rstrip('/')}/v1/me"
         self._cookie = cookie_name(SESSION_COOKIE, console_url)
-        # The API is ours and near: what the environment says of proxies is for others.
+        # The API is on the internal network: the environment's proxies are for other hosts.
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
 
     @classmethod
     def of(cls, settings: Settings) -> "WhoIs":
-        """As the settings say."""
+        """Made from the settings."""
         return cls(settings.api_url or settings.collector_url, settings.console_url)
 
     def signed_in(self, cookie_headers: Sequence[str]) -> SignedIn:
-        """Whose the request with these Cookie headers is. Raises `NotSignedIn`, `ApiUnavailable`."""
+        """The user of a request with these Cookie headers. Raises `NotSignedIn`, `ApiUnavailable`."""
         tokens = cookies_named(self._cookie, cookie_headers)
         if not tokens:
             raise NoSession("No session cookie was sent.")
@@ -75,7 +75,7 @@ class WhoIs:
         return self._ask(tokens[0])
 
     async def signed_in_async(self, cookie_headers: Sequence[str]) -> SignedIn:
-        """The same beside an event loop."""
+        """As `signed_in`, for event loops."""
         return await asyncio.to_thread(self.signed_in, cookie_headers)
 
     def _ask(self, token: str) -> SignedIn:

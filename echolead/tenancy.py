@@ -1,8 +1,8 @@
-"""Who is meant: the tenants with their hosts, origins, API keys and webhooks, read from Postgres, kept in memory.
+"""The directory of tenants with their hosts, origins, API keys and webhooks, read from PostgreSQL, kept in memory.
 
-A process polls for changes, so a new host works within `POLL_SECONDS`. A host that was never asked for is looked up
-before it is refused, all such hosts together and at most `1 / MISS_SECONDS` times a second, so that made-up hosts
-cannot hammer the database. While Postgres is down the tenants known before are served on.
+A process polls for changes, so a new host works within `POLL_SECONDS`. A host that was not requested before is looked
+up before it is refused, all such hosts together and at most `1 / MISS_SECONDS` times a second, so that invented hosts
+cannot overload the database. While PostgreSQL is down known tenants are still served.
 """
 
 import asyncio
@@ -75,14 +75,14 @@ log = logging.getLogger(__name__)
 
 
 class DirectoryUnavailable(Exception):
-    """The tenants could not be read and the one asked for is not among those known; asking again may help."""
+    """The tenants could not be read, and the requested one is not known; a later request may succeed."""
 
 
 @dataclass(frozen=True, eq=False)
 class ActiveTenant:
-    """What serving a tenant's requests needs to know. `hosts` and `origins` are lower-case, limits are events.
+    """The data of an active tenant that its requests need. `hosts` and `origins` are lower-case, limits are events.
 
-    Equal only to itself: requests look prepared answers up by it, and comparing its fields would cost more than those.
+    Compared by identity: it is the key of prepared answers, and comparing its fields would cost more than they save.
     """
 
     tenant_id: str
@@ -123,7 +123,7 @@ class AcceptedKey:
 
 @dataclass(frozen=True)
 class Webhook:
-    """An address at which a product posts a tenant's webhooks; `secrets` is encrypted (`security.Vault`)."""
+    """An address to which a product posts a tenant's webhooks; `secrets` is encrypted (`security.Vault`)."""
 
     endpoint_id: str
     source: str
@@ -137,8 +137,8 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Directory:
-    """All tenants at one moment; `keys` by their prefix, `paths` those that tenants chose, `webhooks` by the
-    unguessable word of their address.
+    """All tenants at one moment; `keys` by prefix, `paths` are those chosen by tenants, `webhooks` by the unguessable
+    word of their address.
     """
 
     tenants: Mapping[str, ActiveTenant] = field(default_factory=dict)
@@ -150,7 +150,7 @@ class Directory:
 
 @lru_cache(maxsize=4096)
 def host_name(header: str) -> str:
-    """The host of a `Host` header: lower-case, without port and final dot; empty when it is no host at all."""
+    """The host of a `Host` header: lower-case, without port and final dot; empty if it is not a valid host."""
     host = header.strip().lower()
     if host.startswith("["):
         host = host.partition("]")[0] + "]"
@@ -161,7 +161,7 @@ def host_name(header: str) -> str:
 
 
 class Tenants:
-    """The directory of one process, kept fresh by `run()`; look-ups never wait for the database on a hit."""
+    """The directory of one process, updated by `run()`; look-ups wait for the database only on a miss."""
 
     def __init__(self, url: str) -> None:
         self._database = KeptConnection(url, "echolead-tenancy")
@@ -172,7 +172,7 @@ class Tenants:
         self._unknown: set[str] = set()
         self._used_keys: dict[UUID, datetime] = {}
         self.missing: str | None = "the tenants have not been read yet"
-        """Why the last read failed, None when it worked."""
+        """Why the last read failed, None if it succeeded."""
 
     async def run(self) -> None:
         """Refresh every `POLL_SECONDS` until cancelled, then close the connection."""
@@ -185,13 +185,13 @@ class Tenants:
 
     @property
     def directory(self) -> Directory:
-        """The tenants as last read. A new object after every change, so that caches can tell."""
+        """The tenants as last read. A new object after every change, so that caches can detect it."""
         return self._directory
 
     async def by_host(self, host: str) -> ActiveTenant | None:
-        """The tenant that `host` (from `host_name`) belongs to, None for nobody's.
+        """The tenant of `host` (from `host_name`), None for an unknown host.
 
-        Raises `DirectoryUnavailable` when the database must be asked and does not answer.
+        Raises `DirectoryUnavailable` if a look-up in the database is necessary and fails.
         """
         tenant = self._directory.hosts.get(host)
         if tenant is None and host:
@@ -222,15 +222,15 @@ class Tenants:
         return found if found is not None and found.source == source else None
 
     async def _ask_about(self, name: str) -> None:
-        """Read the tenants again before `name` is refused for the first time; raises when the database is down.
+        """Read the tenants again before `name` is refused for the first time. Raises `DirectoryUnavailable`.
 
-        Names refused before wait for the next poll.
+        Names that were refused before wait for the next poll.
         """
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
         if name not in self._unknown:
             await asyncio.sleep(self._refreshed_at + MISS_SECONDS - asked_at)
-            # One that began in time but is still under way has not said anything yet.
+            # A refresh that began earlier and still runs has no result yet.
             while self._known_as_of < asked_at:
                 await self._refresh_once()
         if self.missing is not None:
@@ -240,10 +240,10 @@ class Tenants:
         self._unknown.add(name)
 
     async def _refresh_once(self) -> None:
-        """Refresh, or join the refresh under way. Never raises for a database that is down: see `missing`."""
+        """Refresh, or join the running refresh. It does not raise if the database is down: see `missing`."""
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._refresh())
-        # A caller that goes away must not cancel the others' refresh.
+        # A cancelled caller must not cancel the others' refresh.
         await asyncio.shield(self._refreshing)
 
     async def _refresh(self) -> None:

@@ -11,7 +11,7 @@ from echolead.warehouse_accounts import DATABASES, role_statements, tenant_state
 def connect(url: str, *, database: str | None = None, query_timeout_seconds: int = 300) -> Client:
     """A client for `http(s)://user:password@host:port`.
 
-    Raises `clickhouse_connect.driver.exceptions.OperationalError` when nothing answers there.
+    Raises `clickhouse_connect.driver.exceptions.OperationalError` if the server does not answer.
     """
     return get_client(
         dsn=url,
@@ -24,15 +24,15 @@ def connect(url: str, *, database: str | None = None, query_timeout_seconds: int
 
 
 def create_databases(client: Client) -> None:
-    """Create the databases of the layers where they are missing."""
+    """Create missing databases of the layers."""
     for database in DATABASES:
         client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
 
 
 def ensure_tenant_accounts(client: Client, key: str, tenant_ids: Collection[str]) -> None:
-    """Let each of these tenants sign in to a ClickHouse server, where it sees its own rows.
+    """Create the accounts of these tenants on a ClickHouse server, which see only their own rows.
 
-    `client` is the owner's. The embedded warehouse derives the accounts by itself and keeps none.
+    `client` is the owner's. The embedded warehouse derives the accounts by itself and stores none.
     """
     kept = client.command("SELECT count() FROM system.user_directories WHERE type != 'users_xml'")
     if not kept:

@@ -1,7 +1,7 @@
-"""The warehouse's accounts: who may read and write which databases, and the account each tenant reads with.
+"""The warehouse's accounts: their rights on databases, and the account of each tenant.
 
-A tenant's account is bound to its rows by the warehouse itself: on a server by row policies, in the embedded warehouse
-by filters that it adds to every query. Nothing is stored for it: its password is derived from one key and its name.
+The warehouse limits a tenant's account to its rows: a server by row policies, the embedded warehouse by filters that it
+adds to every query. Nothing is stored for the account: its password is derived from one key and its name.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 DATABASES = ("raw", "staging", "enriched", "marts", "activation", "ops")
 MODEL_DATABASES = frozenset(DATABASES) - {"raw"}
 TENANT_DATABASES = ("enriched", "marts", "activation", "ops")
-"""What a tenant's account reads: every table there has a `tenant_id`, or is refused to it."""
+"""The databases that a tenant's account may read: tables without a `tenant_id` in them are refused."""
 METADATA_DATABASES = frozenset({"system", "information_schema", "INFORMATION_SCHEMA"})
 
 OWNER = "echolead"
@@ -27,7 +27,7 @@ TENANT_PREFIX = "tenant_"
 TENANT_ROLE = "tenant"
 TENANT_ID = re.compile(r"[a-z][a-z0-9-]{1,40}")
 
-# With these `additional_table_filters` are a step of their own right behind the reading of a table, and no condition of
+# With these settings `additional_table_filters` are a separate step directly after a table is read, and no condition of
 # the statement is merged with them or moved before them.
 FILTERS_FIRST = {
     "query_plan_merge_filters": "0",
@@ -48,12 +48,12 @@ class Account:
 
     @property
     def is_readonly(self) -> bool:
-        """Whether it can change nothing."""
+        """Whether it is read-only."""
         return self.writes is not None and not self.writes
 
     @property
     def is_owner(self) -> bool:
-        """Whether it may do everything that is done inside the warehouse."""
+        """Whether it has all rights inside the warehouse."""
         return self.writes is None
 
 
@@ -68,7 +68,7 @@ ACCOUNTS = (
 
 
 def tenant_account(tenant_id: str) -> Account:
-    """The account one tenant's rows are read with. Raises `ValueError` for what cannot be a tenant's id."""
+    """The account for reading one tenant's rows. Raises `ValueError` for an invalid tenant id."""
     if TENANT_ID.fullmatch(tenant_id) is None:
         raise ValueError(f"{tenant_id!r} is not a tenant id")
     return Account(TENANT_PREFIX + tenant_id, frozenset(TENANT_DATABASES), NOTHING, tenant_id)
@@ -77,7 +77,7 @@ def tenant_account(tenant_id: str) -> Account:
 def tenant_password(key: str, tenant_id: str) -> str:
     """Password of the tenant's account: HMAC-SHA256 of its name under `key`, 64 hexadecimal digits.
 
-    Raises `ValueError` for an empty key, with which anybody could derive it.
+    Raises `ValueError` for an empty key, with which anyone could derive the password.
     """
     if not key:
         raise ValueError("ECHOLEAD_CLICKHOUSE_TENANT_KEY is empty, so no tenant can sign in to the warehouse")
@@ -95,9 +95,9 @@ def tenant_url(address: str, key: str, tenant_id: str) -> str:
 def role_statements() -> list[str]:
     """SQL that makes a ClickHouse server bind every tenant's account to its rows; safe to repeat.
 
-    A policy on `database.*` holds for the tables of tomorrow as well. One without `tenant_id` cannot be read at all:
-    the condition names a column that it does not have. `currentUser()` is the account that signed in, which no setting
-    of a query changes.
+        A policy on `database.*` also holds for later tables. A table without `tenant_id` cannot be read at all, because
+        the
+    condition's column is missing. `currentUser()` is the signed-in account, which no setting of a query can change.
     """
     condition = f"tenant_id = substring(currentUser(), {len(TENANT_PREFIX) + 1})"
     statements = [
@@ -107,7 +107,7 @@ def role_statements() -> list[str]:
         f" TO {TENANT_ROLE}",
     ]
     for database in TENANT_DATABASES:
-        # The policy before the grant: without one a table is open to whoever may read it.
+        # The policy precedes the grant: without a policy every row of a table is readable.
         statements += [
             f"CREATE ROW POLICY OR REPLACE {TENANT_ROLE} ON {database}.* USING {condition} TO {TENANT_ROLE}",
             f"GRANT SELECT ON {database}.* TO {TENANT_ROLE}",
@@ -116,7 +116,7 @@ def role_statements() -> list[str]:
 
 
 def tenant_statements(key: str, tenant_ids: Collection[str]) -> list[str]:
-    """SQL that creates these tenants' accounts, or gives them the password of a changed key."""
+    """SQL that creates these tenants' accounts, or updates their passwords after a change of the key."""
     statements = []
     for tenant_id in sorted(tenant_ids):
         name = f"`{tenant_account(tenant_id).name}`"

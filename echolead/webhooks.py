@@ -1,4 +1,4 @@
-"""Webhooks that outside products send us: which products, the queue's message, and the forms of their secrets."""
+"""Webhooks of external products: the products, the queue's message, and the forms of their secrets."""
 
 import base64
 import binascii
@@ -13,9 +13,9 @@ from echolead.events import Moment
 SCHEMA_VERSION = 1
 SOURCES = ("chatwoot", "hubspot", "pipedrive", "rdstation", "standard")
 UNSIGNED_SOURCES = frozenset(("chatwoot", "rdstation"))
-"""Products of which some versions send nothing but the address to tell who they are."""
+"""Products of which some versions send no credential besides the address."""
 ROTATION_OVERLAP = timedelta(hours=24)
-"""How long a replaced secret is still accepted."""
+"""How long a replaced secret remains valid."""
 ENDPOINT_PATTERN = "^[a-z0-9]{32}$"
 HEADER_PATTERN = "^[A-Za-z0-9-]{1,64}$"
 STANDARD_PREFIX = "whsec_"
@@ -25,11 +25,12 @@ ENDPOINT = re.compile(ENDPOINT_PATTERN)
 
 
 class ReceivedWebhook(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One webhook whose sender was checked, with its body exactly as it came.
+    """One webhook with a verified sender, and its body exactly as it arrived.
 
-    A message on `webhooks.{tenant_id}.{source}` is one of these as JSON; `body` is base64 there. `endpoint_id` names
-    the row of the endpoint and not its address, which can be a credential. `proof` is what told the sender:
-    `signature`, `password`, `token`, or `address` alone. `delivery_id` is the product's own, else a digest of the body.
+    A message on `webhooks.{tenant_id}.{source}` is one of these as JSON; `body` is base64 there. `endpoint_id` is the
+    id of the endpoint's row, not its address, which can be a credential. `proof` is how the sender was verified:
+    `signature`, `password`, `token`, or only the `address`. `delivery_id` is the product's own, else a digest of the
+    body.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -1,4 +1,4 @@
-"""How a stack is right now: the supervisor's own record, checked against the processes that live."""
+"""The present condition of a stack: the supervisor's record, checked against the running processes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ class PartCondition:
 
 @dataclass(frozen=True)
 class Condition:
-    """The whole stack. `is_up`: the supervisor lives and every part serves."""
+    """The whole stack. `is_up`: the supervisor runs and every part serves."""
 
     is_up: bool
     summary: str
@@ -39,7 +39,7 @@ class Condition:
 
     @property
     def is_well(self) -> bool:
-        """Whether everything serves and does its work."""
+        """Whether every part serves and no step fails."""
         return self.is_up and not self.trouble
 
 
@@ -67,7 +67,7 @@ def condition(data_dir: Path) -> Condition:
 
 
 def _trouble(data_dir: Path) -> list[str]:
-    """What of the live path fails; a database that does not answer is a part that does not serve."""
+    """The failing steps of the live path; empty if the database does not answer: its part is then not serving."""
     url = load_settings(data_dir).postgres_system_url.get_secret_value()
     try:
         with psycopg.connect(url, connect_timeout=2, options="-c statement_timeout=2000") as connection:
@@ -77,7 +77,7 @@ def _trouble(data_dir: Path) -> list[str]:
 
 
 def _part(record: PartRecord, is_running: bool) -> PartCondition:
-    """A state is only as true as the supervisor that wrote it is alive."""
+    """The recorded state, which is valid only while the supervisor that wrote it runs."""
     state = record.state if is_running or record.state in ("stopped", "done", "failed") else "gone"
     if state == "ready":
         took = f" after {record.ready_after_seconds} s" if record.ready_after_seconds is not None else ""
@@ -91,7 +91,7 @@ def _part(record: PartRecord, is_running: bool) -> PartCondition:
 
 
 def _memory_mb(pid: int | None) -> float:
-    """Memory of a process and all its children in MB; what they share counts once, where the system can tell."""
+    """Memory of a process and all its children in MB; shared memory counts once if the system reports it."""
     if pid is None:
         return 0.0
     total = 0
@@ -102,6 +102,6 @@ def _memory_mb(pid: int | None) -> float:
     for process in family:
         try:
             total += getattr(process.memory_full_info(), "pss", 0) or process.memory_info().rss
-        except psutil.Error:  # it ended just now
+        except psutil.Error:  # it has just ended
             continue
     return total / 1e6

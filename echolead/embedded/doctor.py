@@ -1,4 +1,4 @@
-"""What is wrong with a stack, and what to do about it: the checks behind `echolead doctor`."""
+"""The checks of `echolead doctor`: problems of a stack, and how to solve them."""
 
 import asyncio
 import http.client
@@ -46,7 +46,7 @@ limit 20
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `level`: ok, note (works, but), wrong."""
+    """The result of one check. `level`: ok, note (works, with a limitation), wrong."""
 
     level: str
     subject: str
@@ -55,7 +55,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything, whether the stack runs or not."""
+    """Run all checks, whether the stack runs or not."""
     findings = [*_stack(settings), *_disk(settings), *_programs(settings)]
     if settings.postgres_system_url.get_secret_value():
         findings += _accounts(settings)
@@ -140,7 +140,7 @@ def _programs(settings: Settings) -> Iterator[Finding]:
 
 
 def _asked(subject: str, ask: Callable[[], Iterator[Finding]], otherwise: str) -> list[Finding]:
-    """The findings of one server; one that does not answer is a finding itself."""
+    """The findings of one server; a server that does not answer is a finding as well."""
     try:
         return list(ask())
     except (
@@ -157,7 +157,7 @@ def _asked(subject: str, ask: Callable[[], Iterator[Finding]], otherwise: str) -
 
 
 def _accounts(settings: Settings) -> Iterator[Finding]:
-    """Services that were given no account or key of their own and use one that may do more."""
+    """Services without their own account or key, which use one with more rights."""
     own = {narrow: wide for narrow, wide in WIDER.items() if getattr(settings, wide).get_secret_value()}
     wide_ones = [narrow for narrow, wide in own.items() if getattr(settings, narrow) == getattr(settings, wide)]
     if wide_ones:
@@ -196,7 +196,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
 
 def _live_path(connection: psycopg.Connection) -> Iterator[Finding]:
     if connection.execute("select to_regclass('public.live_steps')").fetchone() == (None,):
-        return  # the finding on migrations says what to do
+        return  # the finding about migrations has the solution
     found = trouble(connection)
     for sentence in found:
         yield Finding(
@@ -278,7 +278,7 @@ async def _lag(jetstream: nats.js.JetStreamContext, stream: queue.Stream) -> Fin
 
 
 async def _silent(_: Exception) -> None:
-    """The caller hears of the error as well."""
+    """Ignore the error here: the caller gets it as well."""
 
 
 def _warehouse(settings: Settings) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
-"""What each part of the embedded stack is told: all settings that are no secret, and the secrets it needs.
+"""The settings of each part of the embedded stack: all that are not secret, and the secrets it needs.
 
-One file a part, `<data_dir>/env/<part>.env` (mode 0600), named to it in ECHOLEAD_SETTINGS_FILE. All parts run as one
-user of the operating system, who may read all of these files: they bound what a part has at hand, not what whoever runs
-commands as that user can find (docs/decisions/0017-roles.md).
+Each part has a file, `<data_dir>/env/<part>.env` (mode 0600), which ECHOLEAD_SETTINGS_FILE names. All parts run as one
+user of the operating system, who can read all of these files: they limit the secrets in a part's memory, not those that
+a command of that user can read (docs/decisions/0017-roles.md).
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from echolead.settings import Settings
 FOLDER = "env"
 
 SECRETS: dict[str, tuple[str, ...]] = {
-    # Makes the roles, so it knows their passwords; brings stored secrets under the keys of the services.
+    # It creates the roles, so it needs their passwords; it encrypts stored secrets with the services' keys.
     "set-up": (
         *URL_SETTINGS.values(),
         "clickhouse_url",
@@ -51,7 +51,7 @@ SECRETS: dict[str, tuple[str, ...]] = {
         "destination_secret_keys",
     ),
 }
-"""By part. Who is not named has none: Dagster's own processes read their database's address in `dagster.yaml`."""
+"""By part. Other parts have none: Dagster's own processes read their database's URL from `dagster.yaml`."""
 
 
 def file_of(data_dir: Path, part: str) -> Path:
@@ -67,12 +67,12 @@ def write_files(settings: Settings, parts: Iterable[str]) -> None:
 
 
 def as_env(settings: Settings, secrets: Iterable[str] | None = None) -> str:
-    """The settings as lines of a file that `load_settings` reads; of the secrets those named, all with None."""
-    told = None if secrets is None else set(secrets)
+    """The settings as lines of a file for `load_settings`, with the named secrets; with None all secrets."""
+    included = None if secrets is None else set(secrets)
     lines = []
     for name in Settings.model_fields:
         value = getattr(settings, name)
-        if value is None or (isinstance(value, SecretStr) and told is not None and name not in told):
+        if value is None or (isinstance(value, SecretStr) and included is not None and name not in included):
             continue
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         lines.append(f"ECHOLEAD_{name.upper()}='{text}'")

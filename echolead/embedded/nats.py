@@ -28,11 +28,11 @@ class EmbeddedNats:
 
     @property
     def url(self) -> str:
-        """Address with full rights."""
+        """URL with full rights."""
         return self.url_of(OPERATOR)
 
     def url_of(self, user: str) -> str:
-        """Address as this user."""
+        """URL with this user's account."""
         return f"nats://{user}:{self.passwords[user]}@{self.host}:{self.port}"
 
     @property
@@ -41,7 +41,7 @@ class EmbeddedNats:
         return f"http://127.0.0.1:{self.monitor_port}"
 
     def prepare(self) -> None:
-        """Write the configuration file (mode 0600: it holds the passwords)."""
+        """Write the configuration file (mode 0600: it contains the passwords)."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         configuration = {
             "host": self.host,
@@ -57,7 +57,7 @@ class EmbeddedNats:
             "authorization": authorization(self.passwords),
         }
         self._configuration.touch(mode=0o600)
-        # nats-server's configuration language takes JSON as it is.
+        # nats-server's configuration language accepts JSON.
         self._configuration.write_text(json.dumps(configuration, indent=2))
 
     def part(self) -> Part:

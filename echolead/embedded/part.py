@@ -1,4 +1,4 @@
-"""A part of the embedded stack: one process, how it starts, and how one can tell that it serves."""
+"""A part of the embedded stack: one process, how it starts, and its health check."""
 
 import os
 import signal
@@ -12,15 +12,16 @@ from pathlib import Path
 
 
 class PartFailed(RuntimeError):
-    """A part could not be started; the message says which, why, and where its log is."""
+    """A part could not be started; the message names the part, the cause and the log."""
 
 
 @dataclass(frozen=True)
 class Part:
     """One process of the stack.
 
-    `ready` is a real health check with its own short time-out: it asks the service, not the process table, and
-    answers None when the part serves or one sentence on what is missing.
+        `ready` is a real health check with its own short time-out: it asks the service, not the process table. It
+        returns
+    None if the part serves, else a sentence with what is missing.
     """
 
     name: str
@@ -34,8 +35,8 @@ class Part:
     stop_timeout_seconds: float = 20.0
     ready_timeout_seconds: float = 60.0
     port: int | None = None  # where it listens, for the tables of `up` and `status`
-    is_step: bool = False  # a set-up step: it is ready when it has ended with status 0, and is not started again
-    stop_group: bool = False  # send the stop signal to its children as well: they do not hear it from the parent
+    is_step: bool = False  # a set-up step: it is ready when it has ended with status 0, and is not restarted
+    stop_group: bool = False  # send the stop signal to its children as well: the parent does not forward it
 
     def popen(self, output: int) -> "subprocess.Popen[bytes]":
         """Start the process in its own group, its output going to the file descriptor `output`."""
@@ -54,7 +55,7 @@ class Part:
 
 
 def _inherited() -> dict[str, str]:
-    """Our environment without the settings of EchoLead, which may hold secrets: a part has those it is given."""
+    """The own environment without EchoLead's settings, which may be secret: a part gets them from its file."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ECHOLEAD_")}
 
 
@@ -91,7 +92,7 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def stop(part: Part, process: "subprocess.Popen[bytes]") -> None:
-    """Ask the process to end, and end its whole group when it does not within its time."""
+    """Ask the process to end, and kill its whole group after a time-out."""
     if process.poll() is None:
         if part.stop_group:
             signal_group(process.pid, part.stop_signal)
@@ -99,12 +100,12 @@ def stop(part: Part, process: "subprocess.Popen[bytes]") -> None:
             process.send_signal(part.stop_signal)
         with suppress(subprocess.TimeoutExpired):
             process.wait(part.stop_timeout_seconds)
-    # What is left of the group is a child that outlived its parent, or a part that did not listen.
+    # Processes left in the group are children that outlived their parent, or a part that ignored the signal.
     signal_group(process.pid, signal.SIGKILL)
     process.wait(5)
 
 
 def signal_group(group: int, number: signal.Signals) -> None:
-    """Send a signal to every process of a group that may be gone already."""
+    """Send a signal to every process of a group, which may have ended."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)

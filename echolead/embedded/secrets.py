@@ -16,11 +16,11 @@ KEPT = (
     *(SECRETS_FILE, STACK_ENV, "stack.json", "stack.lock"),
     *("env", "postgres", "nats", "warehouse", "demo", "dagster", "dbt", "dlt", "logs"),
 )
-"""What a stack keeps in its directory (docs/guides/running.md)."""
+"""The names in a stack's directory (docs/guides/running.md)."""
 
 
 def _password() -> str:
-    # Letters and digits only: it goes into addresses as it is.
+    # Letters and digits only: it becomes part of URLs.
     return secrets.token_hex(24)
 
 
@@ -49,17 +49,17 @@ class StackSecrets:
     nats_loader: str = field(default_factory=_password, repr=False)
     collector_secret_key: str = field(default_factory=new_secret_key, repr=False)
     destination_secret_key: str = field(default_factory=new_secret_key, repr=False)
-    secret_key: str = field(default="", repr=False)  # of both, in a directory made before each had its own
+    secret_key: str = field(default="", repr=False)  # for both kinds, in a directory from before each had its own key
     jwt_secret: str = field(default_factory=_password, repr=False)
     demo_password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
 
 
 def make_private(data_dir: Path) -> None:
-    """Make the directory if there is none, and shut it and what a stack keeps in it to other users.
+    """Create the directory if there is none, and close it and a stack's files in it to other users.
 
-    As root PostgreSQL runs as somebody else, who has to pass through it on the way to its own folder; nobody else can
-    list it, and what is in it is shut by itself. No right is added to a directory that was there, and one that others
-    keep things in (`/tmp`) is left as it is.
+    As root PostgreSQL runs as another user, which must be able to enter the directory to reach its own folder; it
+    cannot list the directory, and the other files are closed to it. An existing directory gets no additional rights,
+    and one with other files in it (`/tmp`) is not changed.
     """
     is_ours = not data_dir.exists() or not any(data_dir.iterdir()) or (data_dir / SECRETS_FILE).exists()
     is_new = not data_dir.exists()
@@ -75,7 +75,7 @@ def make_private(data_dir: Path) -> None:
 
 
 def load_or_make_secrets(data_dir: Path) -> StackSecrets:
-    """The secrets of this data directory; those that it does not have yet are made and written."""
+    """The secrets of this data directory; missing ones are generated and written."""
     path = data_dir / SECRETS_FILE
     known = json.loads(path.read_text()) if path.exists() else {}
     names = {each.name for each in fields(StackSecrets)}

@@ -1,4 +1,4 @@
-"""The whole product on one machine: which parts there are, in which order, with which settings."""
+"""The whole product on one machine: its parts, their order and their settings."""
 
 import http.client
 import os
@@ -29,7 +29,7 @@ POSTGRES_SETTINGS = ("postgres_url", "postgres_system_url", "postgres_app_url", 
 
 
 class BadSettings(PartFailed):
-    """The environment asks for something that cannot be; the message says what to change."""
+    """The environment has settings that cannot work; the message says what to change."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Stack:
-    """Everything `echolead up` runs for one data directory; `guests` are parts that come with it (the demo's)."""
+    """Everything `echolead up` runs for one data directory; `guests` are additional parts (the demo's)."""
 
     settings: Settings
     postgres: EmbeddedPostgres | None
@@ -54,11 +54,11 @@ class Stack:
 
     @property
     def data_dir(self) -> Path:
-        """Where everything this stack keeps lives."""
+        """The directory of all of the stack's data."""
         return self.settings.data_dir
 
     def prepare(self) -> None:
-        """Write what the parts read at their start: their settings, and the servers' own files."""
+        """Write the files that parts read at their start: their settings, and the servers' configurations."""
         write_private(self.data_dir / STACK_ENV, as_env(self.settings))
         environments.write_files(self.settings, (part.name for part in self.parts()))
         for server in (self.postgres, self.nats, self.warehouse):
@@ -78,7 +78,7 @@ class Stack:
         return [replace(part, environment={**self._environment(part.name), **part.environment}) for part in found]
 
     def addresses(self) -> list[Address]:
-        """What a person opens, in the order they would."""
+        """The addresses for users, in the order of use."""
         return [
             Address("Console", self.settings.console_url),
             Address("Dagster", self.settings.dagster_url),
@@ -91,17 +91,17 @@ class Stack:
 
     def _environment(self, part: str) -> dict[str, str]:
         return {
-            # Everything else is in the file of settings: a process list shows no secret.
+            # All other settings are in a file: a process list must not show a secret.
             "ECHOLEAD_DATA_DIR": str(self.data_dir),
             "ECHOLEAD_SETTINGS_FILE": str(environments.file_of(self.data_dir, part)),
             "DAGSTER_HOME": str(self.settings.dagster_home),
             "PYTHONUNBUFFERED": "1",
-            # Many threads, little work: glibc would give each its own arena and keep the memory.
+            # It has many threads with little work; glibc would give each an arena and keep the memory.
             "MALLOC_ARENA_MAX": "2",
         }
 
     def _steps(self, after: tuple[str, ...]) -> list[Part]:
-        # The one secret that only this step may have.
+        # Only this step may have this secret.
         superuser = {"ECHOLEAD_POSTGRES_SUPERUSER_URL": self.postgres.url} if self.postgres else {}
         return [
             _step("set-up", python("-m", self.set_up_module), after=after, environment=superuser),
@@ -137,7 +137,7 @@ class Stack:
         return [
             Part(
                 name="dagster-code",
-                # No port: it has no login, and whoever reaches it runs code here.
+                # No port: it has no login, and every client that reaches it can run code.
                 command=python("-m", "dagster", "api", "grpc", "--module-name", "orchestration.definitions",
                                "--socket", str(code), "--location-name", "echolead"),
                 ready=lambda: None if socket_is_open(code) else f"nothing listens on {code}",
@@ -147,7 +147,7 @@ class Stack:
             ),
             Part(
                 name="dagster-web",
-                # Always on loopback, whatever the others listen on: who signs in may run code here.
+                # Always on loopback, unlike the other parts: signed-in users can run code.
                 command=python("-m", "orchestration.web", "--host", "127.0.0.1", "--port", str(web)),
                 ready=answers(f"http://127.0.0.1:{web}{urlsplit(self.settings.dagster_url).path.rstrip('/')}/healthz"),
                 after=("dagster-code",),
@@ -163,9 +163,9 @@ class Stack:
 
 
 def plan(data_dir: Path, port_base: int) -> Stack:
-    """The stack of a data directory: what the environment names elsewhere is used, the rest is embedded.
+    """The stack of a data directory: servers named in the environment are used, the others are embedded.
 
-    Makes the directory and its secrets when they are missing. Raises `BadSettings`.
+    Creates the directory and its secrets if they are missing. Raises `BadSettings`.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     given = Settings(_env_file=None)  # type: ignore[call-arg]  # the environment alone says what is elsewhere
@@ -205,7 +205,7 @@ def plan(data_dir: Path, port_base: int) -> Stack:
 
 
 def _own_addresses(given: Settings, port_base: int) -> dict[str, str]:
-    """Addresses of our own services, unless the environment says how they are reached from outside."""
+    """URLs of EchoLead's services, unless the environment has their public URLs."""
     ports = {"collector_url": Port.COLLECTOR, "console_url": Port.CONSOLE, "dagster_url": Port.DAGSTER}
     found = {name: f"http://localhost:{port.of(port_base)}" for name, port in ports.items()}
     found["api_url"] = f"http://{reachable(given.listen_host)}:{Port.COLLECTOR.of(port_base)}"
@@ -230,7 +230,7 @@ def _server_settings(
     nats: EmbeddedNats | None,
     warehouse: EmbeddedWarehouse | None,
 ) -> dict[str, SecretStr | str]:
-    """Addresses of the servers that are embedded."""
+    """URLs of the embedded servers."""
     found: dict[str, SecretStr | str] = {}
     if postgres is not None:
         passwords = {
@@ -262,7 +262,7 @@ def _server_settings(
 
 
 def ports_taken(stack: Stack) -> list[tuple[str, int]]:
-    """Parts whose port something else listens on already."""
+    """Parts whose port is in use by another program."""
     host = reachable(stack.settings.listen_host)
     named = [(part.name, part.port) for part in stack.parts() if part.port is not None]
     if stack.nats is not None:
@@ -295,7 +295,7 @@ def answers(url: str) -> Callable[[], str | None]:
 
 
 def _daemon_beats(dagster_url: str, *, since: float) -> Callable[[], str | None]:
-    """A health check: Dagster's daemon has written a heartbeat in this start, and not long ago."""
+    """A health check: Dagster's daemon has written a recent heartbeat since this start."""
 
     def missing() -> str | None:
         try:
@@ -332,7 +332,7 @@ def _with_port(part: Part, port: int) -> Part:
 
 
 def _check_length(socket_path: Path) -> None:
-    """Raises `BadSettings` for a socket that no system call takes."""
+    """Raises `BadSettings` for a socket name that is too long for the system."""
     length = len(os.fsencode(socket_path))
     if length > MAX_SOCKET_PATH_BYTES:
         raise BadSettings(
@@ -342,7 +342,7 @@ def _check_length(socket_path: Path) -> None:
 
 
 def _whole(given: Settings, names: tuple[str, ...]) -> bool:
-    """Whether all of these are set; a part of them is an error."""
+    """Whether all of these are set; only some of them is an error."""
     set_ones = [name for name in names if getattr(given, name).get_secret_value()]
     if set_ones and len(set_ones) < len(names):
         missing = ", ".join(f"ECHOLEAD_{name.upper()}" for name in names if name not in set_ones)

@@ -1,7 +1,7 @@
 """The supervisor: starts the parts of a stack in dependency order, keeps them up, and stops them in reverse.
 
-One thread a part: it waits for the parts named in `after`, starts the process, asks its health check, and starts it
-again when it ends. Why there is one of our own: docs/decisions/0001-supervisor.md.
+Each part has a thread: it waits for the parts named in `after`, starts the process, runs its health check, and restarts
+it when it ends. The reasons for an own supervisor are in docs/decisions/0001-supervisor.md.
 """
 
 import os
@@ -24,9 +24,9 @@ from echolead.embedded.registry import PartRecord, StackRecord
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 30.0
 STABLE_AFTER_SECONDS = 60.0
-"""A part that served this long starts its back-off anew when it ends."""
+"""When a part ends after serving this long, its back-off starts again."""
 START_ATTEMPTS = 3
-"""How often a part may end before it has ever served; then the start of the whole stack is given up."""
+"""How often a part may end before it has ever served; after that the start of the whole stack fails."""
 READY_POLL_SECONDS = 0.1
 HEALTH_INTERVAL_SECONDS = 10.0
 WATCH_SECONDS = 0.25
@@ -36,25 +36,25 @@ STATE_INTERVAL_SECONDS = 0.25
 
 
 class Listener:
-    """Hears what the parts print and what happens to them. This one lets it all pass."""
+    """Receives the parts' output and changes. This base class ignores both."""
 
     def line(self, part: str, text: str) -> None:
         """A part printed a line."""
 
     def notice(self, part: str, text: str) -> None:
-        """The supervisor has something to say about a part."""
+        """The supervisor reports a change of a part."""
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """Waiting time before the next start: doubles at each end, up to a bound, and starts anew after a stable time."""
+    """Delay before the next start: doubled at each end up to a maximum, and reset after a stable time."""
 
     first_seconds: float = FIRST_DELAY_SECONDS
     max_seconds: float = MAX_DELAY_SECONDS
     stable_after_seconds: float = STABLE_AFTER_SECONDS
 
     def next(self, previous_seconds: float, served_seconds: float) -> float:
-        """Delay after an end, given the delay before and for how long the part served since."""
+        """Delay after an end, from the previous delay and the time the part served since."""
         if previous_seconds == 0 or served_seconds >= self.stable_after_seconds:
             return self.first_seconds
         return min(previous_seconds * 2, self.max_seconds)
@@ -69,7 +69,7 @@ class RotatingLog:
         self.kept = kept
 
     def copy(self, output: IO[bytes], line_read: Callable[[bytes], None]) -> None:
-        """Append every line of `output` until it ends, telling each to `line_read`."""
+        """Append every line of `output` until it ends, and pass each to `line_read`."""
         file = self.path.open("ab")
         try:
             for line in output:
@@ -92,7 +92,7 @@ class RotatingLog:
 
 
 class PartThread(threading.Thread):
-    """Keeps one part up, from its first start to the stop of the stack."""
+    """Keeps one part running, from its first start to the stop of the stack."""
 
     def __init__(self, part: Part, supervisor: "Supervisor") -> None:
         super().__init__(name=f"part-{part.name}", daemon=True)
@@ -108,11 +108,11 @@ class PartThread(threading.Thread):
         self._delay_seconds = 0.0
 
     def run(self) -> None:
-        """Wait for the parts before this one, then keep it up until the stack stops."""
+        """Wait for the parts that this one needs, then keep it running until the stack stops."""
         try:
             if self._wait_for(self.part.after):
                 self._keep_up()
-        except Exception as error:  # a defect here must end the stack, not leave it half watched
+        except Exception as error:  # a defect in this thread must end the stack, or the part would be unsupervised
             self.supervisor.give_up(f"{self.part.name}: {type(error).__name__}: {error}")
         finally:
             self._stop_after_dependents()
@@ -121,7 +121,7 @@ class PartThread(threading.Thread):
     def _keep_up(self) -> None:
         while not self.supervisor.stopping.is_set():
             served_seconds = self._run_once()
-            if self.record.state == "done":  # its place in the order of stopping stays
+            if self.record.state == "done":  # it keeps its place in the order of stopping
                 self.supervisor.stopping.wait()
             if self.record.state == "failed" or self.supervisor.stopping.is_set():
                 return
@@ -133,7 +133,7 @@ class PartThread(threading.Thread):
             self.record.restarts += 1
 
     def _run_once(self) -> float:
-        """Start the process and watch it to its end; for how many seconds it served."""
+        """Start the process and supervise it until it ends. Returns the seconds for which it served."""
         started = time.monotonic()
         self.process = self._start()
         ready_since = self._wait_until_ready(self.process, started)
@@ -142,7 +142,7 @@ class PartThread(threading.Thread):
         if self.supervisor.stopping.is_set():
             return 0
         status = self.process.wait()
-        self._end(self.process)  # its children, if it left any
+        self._end(self.process)  # remaining children
         if self.part.is_step and status == 0:
             self._set("done", None)
             self.is_ready.set()
@@ -182,7 +182,7 @@ class PartThread(threading.Thread):
         self.supervisor.listener.line(self.part.name, line.decode(errors="replace").rstrip("\n"))
 
     def _wait_until_ready(self, process: "subprocess.Popen[bytes]", started: float) -> float | None:
-        """When it began to serve; None when it ended, or the stack stops, or it took too long and was ended."""
+        """When the part began to serve; None if it ended, the stack stops, or it took too long and was stopped."""
         while not self.supervisor.stopping.is_set() and process.poll() is None:
             if not self.part.is_step:
                 self.record.missing = self._ask()
@@ -199,12 +199,12 @@ class PartThread(threading.Thread):
         return None
 
     def _watch(self, process: "subprocess.Popen[bytes]") -> None:
-        """Ask the health check from time to time until the process ends or the stack stops.
+        """Run the health check regularly until the process ends or the stack stops.
 
-        A part that runs but does not answer is shown, not ended: a busy warehouse is worth more than a restarted one.
+        A part that does not answer is reported, not stopped: a busy warehouse is worth more than a restarted one.
         """
         next_check = time.monotonic() + HEALTH_INTERVAL_SECONDS
-        while not self.supervisor.stopping.wait(WATCH_SECONDS):  # Popen.wait would wake up twenty times a second
+        while not self.supervisor.stopping.wait(WATCH_SECONDS):  # Popen.wait would poll twenty times a second
             if process.poll() is not None:
                 return
             if time.monotonic() > next_check:
@@ -215,7 +215,7 @@ class PartThread(threading.Thread):
     def _ask(self) -> str | None:
         try:
             return self.part.ready()
-        except Exception as error:  # a health check that breaks is an answer, and no reason to end the stack
+        except Exception as error:  # a failing health check is a result and must not end the stack
             return f"its health check failed: {type(error).__name__}: {error}"
 
     def _wait_for(self, names: Sequence[str]) -> bool:
@@ -237,7 +237,7 @@ class PartThread(threading.Thread):
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         stop(self.part, process)
-        if self._copier is not None:  # its last words
+        if self._copier is not None:  # the rest of its output
             self._copier.join(1)
 
     def _set(self, state: str, missing: str | None) -> None:
@@ -247,7 +247,7 @@ class PartThread(threading.Thread):
 
 
 class Supervisor:
-    """Runs parts until a signal, or until one cannot be started."""
+    """Runs parts until a signal arrives or a part cannot be started."""
 
     def __init__(
         self,
@@ -272,17 +272,17 @@ class Supervisor:
         self._is_written = False
 
     def changed(self) -> None:
-        """Write the state file: something in it is new."""
+        """Write the state file after a change."""
         with self._lock:
             registry.write_record(self.data_dir, self.record)
 
     def give_up(self, reason: str) -> None:
-        """Stop the stack because a part cannot be kept up; `run` raises it."""
+        """Stop the stack because a part cannot be kept running; `run` raises the error."""
         self.failure = self.failure or reason
         self.stopping.set()
 
     def stop(self) -> None:
-        """Ask every part to end, those that depend on others first."""
+        """Ask every part to end, dependent parts first."""
         self.stopping.set()
 
     def end_at_once(self) -> None:
@@ -293,14 +293,14 @@ class Supervisor:
 
     @property
     def is_up(self) -> bool:
-        """Whether every part serves, or is a set-up step that is done."""
+        """Whether every part serves and every set-up step is done."""
         return all(thread.is_ready.is_set() for thread in self.threads.values())
 
     def run(self, every: Callable[[], None] = lambda: None) -> None:
         """Start everything and return when everything has stopped; `every` is called some times a second.
 
-        The caller holds the directory (`registry.exclusive`) and has ended what an earlier stack left
-        (`registry.end_leftovers`). Raises `PartFailed` when a part cannot be started.
+                The caller holds the directory (`registry.exclusive`) and has ended the leftovers of an earlier stack
+        (`registry.end_leftovers`). Raises `PartFailed` if a part cannot be started.
         """
         self.changed()
         with self._guarded(), self._signals():
@@ -315,7 +315,7 @@ class Supervisor:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Beside us, a process that ends the parts should we be killed."""
+        """Start the guard, a process that ends the parts if the supervisor is killed."""
         guard = subprocess.Popen(
             [sys.executable, "-m", "echolead.embedded.registry", str(self.data_dir)],
             stdin=subprocess.PIPE,
@@ -324,13 +324,13 @@ class Supervisor:
         try:
             yield
         finally:
-            # Everything has stopped: it has nothing to clean up.
+            # Everything has stopped: the guard has nothing to clean up.
             guard.kill()
             guard.communicate()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM stops in order, the second ends at once."""
+        """The first SIGINT or SIGTERM stops the parts in order, the second kills them."""
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
             if self.stopping.is_set():
@@ -349,7 +349,7 @@ class Supervisor:
 
 
 def in_dependency_order(parts: Sequence[Part]) -> list[Part]:
-    """The parts, each behind those it needs. Raises `ValueError` for an unknown name or a circle."""
+    """The parts, each after those it depends on. Raises `ValueError` for an unknown name or a circle."""
     names = {part.name for part in parts}
     for part in parts:
         if unknown := set(part.after) - names:

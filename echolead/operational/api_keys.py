@@ -1,4 +1,4 @@
-"""API keys of tenants: made, listed, replaced, revoked. The key itself exists only in what `create_key` returns."""
+"""API keys of tenants: create, list, replace, revoke. Only the result of `create_key` contains the key itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class CreatedKey:
 
 
 def create_key(session: Session, tenant_id: str, name: str, *, actor: str) -> CreatedKey:
-    """A new key for the tenant; `name` says who holds it, and is of one key that works at a time.
+    """A new key for the tenant; `name` describes its holder and is unique among working keys.
 
     Raises `NotFound`, `AlreadyThere`, `ChangeRefused`.
     """
@@ -30,7 +30,7 @@ def create_key(session: Session, tenant_id: str, name: str, *, actor: str) -> Cr
     name = name.strip()
     if not name:
         raise ChangeRefused("A key needs a name that says who holds it, as in `echolead key create acme site-backend`.")
-    # Two that ask for one name at a time come here one after the other.
+    # Concurrent requests for one name are serialised here.
     session.execute(select(Tenant).where(Tenant.tenant_id == tenant_id).with_for_update(key_share=True))
     of_that_name = select(ApiKey.key_prefix).where(
         ApiKey.tenant_id == tenant_id, ApiKey.name == name, ApiKey.revoked_at.is_(None)
@@ -65,7 +65,7 @@ def rotate_key(session: Session, tenant_id: str, prefix: str, *, actor: str) -> 
 
 
 def revoke_key(session: Session, tenant_id: str, prefix: str, *, actor: str) -> ApiKey:
-    """Stop a key from working, for good. Raises `NotFound`, `ChangeRefused` when it is revoked already."""
+    """Revoke a key permanently. Raises `NotFound`, `ChangeRefused` if it is revoked already."""
     row = _active_key(session, tenant_id, prefix)
     row.revoked_at = session.scalar(select(func.clock_timestamp()))
     session.flush()
@@ -81,7 +81,7 @@ def list_keys(session: Session, tenant_id: str) -> Sequence[ApiKey]:
 
 def _active_key(session: Session, tenant_id: str, prefix: str) -> ApiKey:
     get_tenant(session, tenant_id)
-    # A whole key pasted in is understood, and not repeated in any message.
+    # A whole key is accepted as well, but not repeated in any message.
     wanted = prefix.removeprefix("elk_").split("_")[0]
     row = session.scalar(
         select(ApiKey).where(ApiKey.tenant_id == tenant_id, ApiKey.key_prefix == wanted).with_for_update()

@@ -1,4 +1,4 @@
-"""The audit log: who did what to what. A row is written in the transaction of the act it tells of."""
+"""The audit log: actor, action and object. A row is written in the transaction of its action."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ def record(
 ) -> None:
     """Add a row: `actor` as `user:<email>`, `cli:<account>` or a service, `action` as `<noun>.<past participle>`.
 
-    `detail` must be JSON-like; what it holds of secrets is redacted.
+    `detail` must be JSON-like; secrets in it are redacted.
     """
     session.add(AuditEntry(tenant_id=tenant_id, actor=actor, action=action, subject=subject, detail=redact(detail)))

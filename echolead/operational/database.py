@@ -1,4 +1,4 @@
-"""Connections to the operational database, and the two kinds of transaction: one tenant's, or the system's."""
+"""Connections to the operational database, and its two kinds of transaction: for one tenant, or across tenants."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,19 +6,19 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
-# One statement for both: the tenant holds for this transaction only, and the answer says whether the role is bound by
-# row policies at all. A superuser or BYPASSRLS role would silently see every tenant.
+# One statement for both: it sets the tenant for this transaction, and returns whether row policies apply to the role at
+# all. A superuser or BYPASSRLS role would silently see every tenant.
 ENTER_TENANT = text("select set_config('echolead.tenant_id', :tenant_id, true), row_security_active('public.tenants')")
 
 
 class NotIsolated(Exception):
-    """A tenant's session was asked of a role that row-level security does not bind."""
+    """A tenant's session was requested with a role that bypasses row-level security."""
 
 
 def connect(url: str, *, pool_size: int = 5, application_name: str = "echolead") -> Engine:
     """An engine on psycopg 3 for `postgresql://user:password@host:port/database`.
 
-    Opens nothing yet. A connection that died while it waited in the pool is replaced before use.
+    It opens no connection yet. A connection that was lost while it waited in the pool is replaced before use.
     """
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
@@ -33,7 +33,7 @@ def tenant_session(engine: Engine, tenant_id: str) -> Iterator[Session]:
     """One transaction that sees and writes the rows of `tenant_id` and no others; commits on leaving without error.
 
     `engine` must be connected as `echolead_app` (`settings.postgres_app_url`). Raises `NotIsolated` for a role that
-    row-level security does not bind, `ValueError` for an empty tenant.
+    bypasses row-level security, `ValueError` for an empty tenant.
     """
     if not tenant_id:
         raise ValueError("A tenant's session needs the tenant's id.")

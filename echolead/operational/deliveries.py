@@ -1,6 +1,6 @@
-"""Deliveries that are stuck or were given up, by one rule for `echolead doctor` and Dagster's check.
+"""Stuck and dead deliveries, with one rule for `echolead doctor` and Dagster's check.
 
-`ops.stuck_deliveries` of the warehouse says the same of the mirrored ledger; a test compares the two.
+`ops.stuck_deliveries` in the warehouse has the same rule for the mirrored ledger; a test compares the two.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import psycopg
 
 STUCK_MINUTES = 15
-"""A delivery that did not reach its destination this long after it was planned is stuck."""
+"""A delivery is stuck if it has not reached its destination this long after it was planned."""
 UNSENT_STATES = ("pending", "in_flight", "retry")
 
 COUNTS = """
@@ -20,7 +20,7 @@ from deliveries
 
 
 class DeliveriesInTrouble(NamedTuple):
-    """How many deliveries are stuck, and how many were given up."""
+    """The numbers of stuck and of dead deliveries."""
 
     stuck: int
     dead: int

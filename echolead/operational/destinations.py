@@ -1,4 +1,4 @@
-"""Destinations: which products there are, what each needs to know, and the ones a tenant has."""
+"""Destinations: the products, the configuration that each needs, and the destinations of a tenant."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from echolead.security import Vault
 
 
 class _Told(BaseModel):
-    """What `--set` and `--secret` give a product; a value that it does not know is a mistake."""
+    """The values of `--set` and `--secret` for a product; an unknown name is an error."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
 class ChatwootConfiguration(_Told):
-    """Where one Chatwoot account is, and the API inbox that holds the leads' conversations."""
+    """The URL and id of one Chatwoot account, and the API inbox for the leads' conversations."""
 
     base_url: str
     account_id: int = Field(gt=0)
@@ -42,7 +42,7 @@ class ChatwootSecrets(_Told):
 
 @dataclass(frozen=True)
 class Kind:
-    """A product: the shape of what it needs to know, and which of it is an address we will call."""
+    """A product: the models of its configuration and secrets, and the fields that contain an address to call."""
 
     configuration: type[BaseModel]
     secrets: type[BaseModel]
@@ -70,9 +70,10 @@ def check_configuration(
     allow_private: bool,
     private_places: Collection[Place],
 ) -> CheckedConfiguration:
-    """The values in their types, if the product can work with them.
+    """The validated values in their types.
 
-    Raises `ChangeRefused` naming every value that is missing, unknown or wrong, `UnsafeAddress` for where we do not go.
+    Raises `ChangeRefused` naming every value that is missing, unknown or wrong, `UnsafeAddress` for an address that
+    must not be called.
     """
     product = KINDS.get(kind)
     if product is None:
@@ -101,7 +102,7 @@ def add_destination(
     actor: str,
     name: str | None = None,
 ) -> Destination:
-    """A new, enabled destination of the tenant, named after its kind unless `name` says otherwise.
+    """A new, enabled destination of the tenant, named after its kind unless `name` is given.
 
     Raises `NotFound`, `AlreadyThere`.
     """
@@ -156,7 +157,7 @@ def update_destination(
 
 
 def set_enabled(session: Session, destination: Destination, is_enabled: bool, *, actor: str) -> Destination:
-    """Start or stop delivering there; what is queued waits."""
+    """Start or stop delivering to a destination; waiting deliveries are kept."""
     if destination.is_enabled != is_enabled:
         destination.is_enabled = is_enabled
         session.flush()
@@ -177,7 +178,7 @@ def _record(session: Session, destination: Destination, action: str, actor: str,
 
 
 def _problems(kind: str, error: ValidationError, shape: type[BaseModel], option: str) -> str:
-    """One sentence that names each problem; never the value, which may be a secret."""
+    """One sentence that names each problem, but never the value, which may be a secret."""
     problems = []
     for found in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in found["loc"])

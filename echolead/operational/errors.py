@@ -1,8 +1,8 @@
-"""Why an administrative act was not done; each message is one sentence that says what to do instead."""
+"""Errors of administrative actions; each message is one sentence that says what to do instead."""
 
 
 class ChangeRefused(Exception):
-    """What was asked cannot be done as asked. The message is for the person who asked."""
+    """The action cannot be done as requested. The message is for the user."""
 
 
 class NotFound(ChangeRefused):

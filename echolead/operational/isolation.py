@@ -22,9 +22,9 @@ def isolate(table: str, *, app_may: tuple[str, ...]) -> None:
 
 
 def serve(table: str) -> None:
-    """Let the services' roles, which serve all tenants, reach the rows of `table`; grants say which roles and how.
+    """Allow the services' roles, which serve all tenants, to reach the rows of `table`; grants define which and how.
 
-    In a tenant's session they see its rows and no others, as the app's role does.
+    In a tenant's session they see only its rows, like the app's role.
     """
     rows = f"coalesce(current_setting('{TENANT_SETTING}', true), '') in ('', tenant_id)"
     roles = ", ".join(SERVICES)
@@ -32,7 +32,7 @@ def serve(table: str) -> None:
 
 
 def keep_updated_at(table: str) -> None:
-    """Have the database set `updated_at` on every update, whoever writes."""
+    """Make the database set `updated_at` on every update by any role."""
     op.execute(
         f"CREATE TRIGGER keep_updated_at BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION keep_updated_at()"
     )

@@ -1,4 +1,4 @@
-"""One connection to the operational database that a long-running process keeps, and opens again after a failure."""
+"""A long-running process's connection to the operational database, which is reopened after a failure."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,20 +15,20 @@ T = TypeVar("T")
 
 
 class DatabaseUnavailable(Exception):
-    """The work was not done, or its answer did not arrive in time; the message says why."""
+    """The work was not done, or its result did not arrive in time; the message has the cause."""
 
 
 class KeptConnection:
-    """Work on the database, one piece at a time; each statement commits by itself."""
+    """Runs work on the database, one piece at a time; each statement is a transaction."""
 
     def __init__(self, url: str, name: str) -> None:
-        """`name` is what the database's own list of connections shows."""
+        """`name` is the connection's name in the database's list of connections."""
         self.url = url
         self._name = name
         self._connection: AsyncConnection | None = None
 
     async def do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """What `work` returns. Raises `DatabaseUnavailable`; the next call connects again."""
+        """The result of `work`. Raises `DatabaseUnavailable`; the next call connects again."""
         try:
             async with asyncio.timeout(QUERY_TIMEOUT_SECONDS):
                 return await work(await self._open())
@@ -37,7 +37,7 @@ class KeptConnection:
             raise DatabaseUnavailable(str(error).strip() or type(error).__name__) from error
 
     async def close(self) -> None:
-        """Give the connection back, if there is one."""
+        """Close the connection, if there is one."""
         if self._connection is not None:
             with suppress(psycopg.Error, OSError):
                 await self._connection.close()

@@ -1,6 +1,6 @@
-"""Which steps of the live path fail: written by the live run, read by `doctor`, `status`, Dagster and the mirror.
+"""The failing steps of the live path: written by the live run, read by `doctor`, `status`, Dagster and the mirror.
 
-It is in PostgreSQL because the warehouse may be what fails.
+They are in PostgreSQL because the warehouse itself may fail.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 TURN = "turn"
-"""The row that says when the last turn ended, whatever its steps did."""
+"""The row with the end of the last turn, whether its steps failed or not."""
 STANDS_STILL = timedelta(seconds=60)
-"""A live path that ended no turn for so long stands still: a turn waits for an event for two seconds at most."""
+"""A live path without an ended turn for this long is standing still: a turn waits at most two seconds for an event."""
 MESSAGE_CHARACTERS = 2000
 
 FAILED = """
@@ -41,7 +41,7 @@ from live_steps where failing_since is not null order by failing_since, step
 
 @dataclass(frozen=True)
 class FailingStep:
-    """A step that fails: since when, how often, what was said, and whose event it is about ('' where not known)."""
+    """A failing step: since when, how often, the message, and the event it fails on ('' if unknown)."""
 
     step: str
     failing_since: datetime
@@ -53,7 +53,7 @@ class FailingStep:
 
     @property
     def sentence(self) -> str:
-        """One line for a person."""
+        """One line for users."""
         since = self.failing_since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         culprit = f" because of event {self.event_id} of tenant {self.tenant_id}" if self.event_id else ""
         if self.tenant_id and not self.event_id:
@@ -63,7 +63,7 @@ class FailingStep:
 
 
 class StepRecord:
-    """Writes what became of steps, on a connection of its own that is opened again when it ended.
+    """Records the results of steps, on its own connection, which is reopened after a failure.
 
     Every method raises `psycopg.Error` when PostgreSQL does not answer.
     """
@@ -73,24 +73,24 @@ class StepRecord:
         self._connection: psycopg.Connection | None = None
 
     def failed(self, step: str, message: str) -> None:
-        """`step` failed once more. A message other than the last forgets whose event it was."""
+        """Record that `step` failed again. A new message removes the event that was recorded for the last one."""
         said = message.replace("\0", "")[:MESSAGE_CHARACTERS]
         self._write(FAILED, {"step": step, "message": said})
 
     def succeeded(self, step: str) -> None:
-        """`step` went well: it fails no longer."""
+        """Record that `step` succeeded."""
         self._write(SUCCEEDED, {"step": step})
 
     def blame(self, step: str, tenant_id: str, event_id: str) -> None:
-        """The failing `step` fails because of this event; `event_id` is '' where only the tenant is known."""
+        """Record the event because of which `step` fails; `event_id` is '' if only the tenant is known."""
         self._write(BLAMED, {"step": step, "tenant_id": tenant_id, "event_id": event_id or None})
 
     def failing(self) -> list[FailingStep]:
-        """The steps that fail now, the oldest trouble first."""
+        """The steps that fail now, the longest failing first."""
         return failing(self._open())
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
 
@@ -106,18 +106,18 @@ class StepRecord:
 
 
 def failing(connection: psycopg.Connection) -> list[FailingStep]:
-    """The steps that fail now, the oldest trouble first."""
+    """The steps that fail now, the longest failing first."""
     return [FailingStep(*row) for row in connection.execute(FAILING).fetchall()]
 
 
 def last_turn_at(connection: psycopg.Connection) -> datetime | None:
-    """When the live path last ended a turn; None when it never did."""
+    """When the live path last ended a turn; None if it never did."""
     row = connection.execute("select succeeded_at from live_steps where step = %s", [TURN]).fetchone()
     return None if row is None else row[0]
 
 
 def trouble(connection: psycopg.Connection) -> list[str]:
-    """A sentence for each step that fails, and one when the live path stands still; empty when all is well."""
+    """A sentence for each failing step, and one if the live path stands still; empty without problems."""
     sentences = [each.sentence for each in failing(connection)]
     last = last_turn_at(connection)
     if last is not None and datetime.now(UTC) - last > STANDS_STILL:

@@ -1,4 +1,4 @@
-"""Migrations of the operational database, run from the package: no configuration file, no second connection."""
+"""Migrations of the operational database, run from the package without a configuration file or second connection."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 from echolead.operational.provision import GUESTS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# Any number, as long as nothing else in this database locks it: two starting stacks migrate one after the other.
+# An arbitrary number that nothing else in this database locks: two starting stacks migrate one after the other.
 LOCK = 0x6563686F
 
 
@@ -31,7 +31,7 @@ def configuration(connection: Connection | None = None) -> Config:
 def migrate(owner_url: str) -> None:
     """Bring the database to the newest revision, in one transaction.
 
-    Raises `NotProvisioned` when the roles are missing, `sqlalchemy.exc.OperationalError` when nothing answers.
+    Raises `NotProvisioned` if the roles are missing, `sqlalchemy.exc.OperationalError` if the server does not answer.
     """
     engine = create_engine(
         make_url(owner_url).set(drivername="postgresql+psycopg"),

@@ -1,7 +1,7 @@
-"""The operational tables: who the tenants are, where their leads go, and what happened to each delivery.
+"""The operational tables: tenants, users, destinations, and the ledger of deliveries.
 
-Every table that has a `tenant_id` is under row-level security (docs/decisions/0006-row-level-security.md). Identifiers
-that cross tables carry the tenant in the foreign key, because PostgreSQL checks foreign keys without row policies.
+Every table with a `tenant_id` has row-level security (docs/decisions/0006-row-level-security.md). Foreign keys include
+the tenant, because PostgreSQL checks them without row policies.
 """
 
 from datetime import datetime
@@ -48,7 +48,7 @@ def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
 
 
 class Base(DeclarativeBase):
-    """Naming of constraints, so that migrations can name what they change, and the types of our annotations."""
+    """Naming of constraints, so that migrations can refer to them, and the column types of annotations."""
 
     metadata = MetaData(
         naming_convention={
@@ -69,14 +69,14 @@ class Base(DeclarativeBase):
 
 
 class Timed:
-    """`created_at` and `updated_at`; a trigger keeps the second whoever writes the row."""
+    """`created_at` and `updated_at`; a trigger sets the second at every update."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class Tenant(Timed, Base):
-    """One customer. `tenant_id` is a slug chosen once: it is the queue's subject word and the warehouse's key."""
+    """One customer. `tenant_id` is a permanent slug: a word of the queue's subjects and the key in the warehouse."""
 
     __tablename__ = "tenants"
     __table_args__ = (
@@ -95,9 +95,9 @@ class Tenant(Timed, Base):
     timezone: Mapped[str] = mapped_column(server_default="America/Sao_Paulo")  # IANA name
     default_region: Mapped[str] = mapped_column(server_default="BR")  # ISO 3166, for phone numbers without +
     currency: Mapped[str] = mapped_column(server_default="BRL")  # ISO 4217
-    ip_policy: Mapped[str] = mapped_column(server_default="truncated")  # how visitors' addresses are kept
-    consent_default: Mapped[str] = mapped_column(server_default="granted")  # what holds until a visitor decides
-    collect_path: Mapped[str | None]  # where its script and events live beside ECHOLEAD_COLLECT_PATH
+    ip_policy: Mapped[str] = mapped_column(server_default="truncated")  # how visitors' IP addresses are stored
+    consent_default: Mapped[str] = mapped_column(server_default="granted")  # consent until a visitor decides
+    collect_path: Mapped[str | None]  # path of script and events in addition to ECHOLEAD_COLLECT_PATH
     events_per_minute: Mapped[int | None] = mapped_column(BigInteger)  # NULL: ECHOLEAD_EVENTS_PER_MINUTE
     events_per_month: Mapped[int | None] = mapped_column(BigInteger)  # its quota; NULL: none
     secrets: Mapped[bytes | None]  # encrypted (`security.Vault`): chatwoot_hmac_token
@@ -118,7 +118,7 @@ class TenantHost(Timed, Base):
 
 
 class TenantOrigin(Timed, Base):
-    """An origin whose pages may read the collector's answers (CORS), as the browser spells it."""
+    """An origin whose pages may read the collector's answers (CORS), as browsers write it."""
 
     __tablename__ = "tenant_origins"
 
@@ -127,7 +127,7 @@ class TenantOrigin(Timed, Base):
 
 
 class ApiKey(Timed, Base):
-    """A server-side key of a tenant; the secret itself is shown once and never kept (`security.new_api_key`)."""
+    """A server-side key of a tenant; the secret itself is shown once and never stored (`security.new_api_key`)."""
 
     __tablename__ = "api_keys"
     __table_args__ = (Index(None, "tenant_id"),)
@@ -142,7 +142,7 @@ class ApiKey(Timed, Base):
 
 
 class User(Timed, Base):
-    """A person who signs in to the console. No tenant of its own: `user_tenants` says which they see."""
+    """A person who signs in to the console. `user_tenants` has the tenants they may see."""
 
     __tablename__ = "users"
     __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
@@ -156,7 +156,7 @@ class User(Timed, Base):
 
 
 class UserSession(Base):
-    """A session of a user: the row is the session, and a token that names a row which is gone signs nobody in."""
+    """A session of a user. The row is the session: a token of a deleted row is refused."""
 
     __tablename__ = "user_sessions"
     __table_args__ = (Index(None, "user_id"), Index(None, "ends_at"))
@@ -168,7 +168,7 @@ class UserSession(Base):
 
 
 class SignInAttempt(Base):
-    """A sign-in that has not succeeded; `subject` is the HMAC of what it counts against (`operational.sign_in`)."""
+    """A failed sign-in; `subject` is the HMAC of a device, network or account (`operational.sign_in`)."""
 
     __tablename__ = "sign_in_attempts"
     __table_args__ = (Index(None, "subject", "at"), Index(None, "at"))
@@ -201,7 +201,7 @@ class UserTenant(Timed, Base):
 
 
 class Destination(Timed, Base):
-    """A product a tenant's leads are written to. `secrets` is Fernet over a JSON object (`security.Vault`)."""
+    """A product that receives a tenant's leads. `secrets` is Fernet over a JSON object (`security.Vault`)."""
 
     __tablename__ = "destinations"
     __table_args__ = (
@@ -245,7 +245,7 @@ class WebhookEndpoint(Timed, Base):
 
 
 class DestinationRecord(Timed, Base):
-    """The id a destination gave to one of a lead's records, so that the next delivery updates instead of creating."""
+    """The destination's id of a lead's record, so that the next delivery updates it instead of creating another."""
 
     __tablename__ = "destination_records"
     __table_args__ = (
@@ -263,7 +263,7 @@ class DestinationRecord(Timed, Base):
 
 
 class Delivery(Timed, Base):
-    """One state of one lead on its way to one destination: the ledger of what was sent and what became of it.
+    """One state of one lead for one destination: a row of the ledger of deliveries and their results.
 
     `attempts` counts the tries so far; `lease_until` is when an `in_flight` delivery counts as abandoned.
     """
@@ -301,7 +301,7 @@ class Delivery(Timed, Base):
 
 
 class DeliveryAttempt(Timed, Base):
-    """One call made for a delivery: what was asked (secrets redacted), what was answered (cut to 4 KB), how long."""
+    """One call of a delivery: the request (secrets redacted), the answer (cut to 4 KB), the latency."""
 
     __tablename__ = "delivery_attempts"
     __table_args__ = (
@@ -325,9 +325,9 @@ class DeliveryAttempt(Timed, Base):
 
 
 class LiveStep(Base):
-    """A step of the live path's turns: when it last succeeded, and since when and why it fails, if it does.
+    """A step of the live path's turns: when it last succeeded, and since when and why it fails.
 
-    `tenant_id` and `event_id` name whose row makes it fail, once that was found.
+    `tenant_id` and `event_id` identify the row that makes it fail, once it is found.
     """
 
     __tablename__ = "live_steps"
@@ -343,7 +343,7 @@ class LiveStep(Base):
 
 
 class Rule(Timed, Base):
-    """One version of a tenant's rule; a change is a new version, so that a result can name what gave it."""
+    """One version of a tenant's rule; a change is a new version, so that a result can name its rule."""
 
     __tablename__ = "rules"
 
@@ -356,7 +356,7 @@ class Rule(Timed, Base):
 
 
 class AuditEntry(Base):
-    """One administrative act. Services may add rows and read them, never change them; no `tenant_id`: all tenants."""
+    """One administrative action. Services may add and read rows, never change them. It has no `tenant_id`."""
 
     __tablename__ = "audit_log"
     __table_args__ = (Index(None, "tenant_id", "at"),)

@@ -1,4 +1,4 @@
-"""What a tenant has several of, each under a name of its own, with secrets: destinations and webhook endpoints."""
+"""Rows with secrets that a tenant has several of, each with a name: destinations and webhook endpoints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ Named = TypeVar("Named", Destination, WebhookEndpoint)
 WithSecrets = TypeVar("WithSecrets", Destination, WebhookEndpoint, Tenant)
 
 WORDS = {Destination: "destination", WebhookEndpoint: "webhook", Tenant: "tenant"}
-"""What people and the audit log call them; also the command that adds one."""
+"""The words for them in messages and in the audit log; also the names of their commands."""
 
 
 def check_name_is_free(session: Session, model: type[Named], tenant_id: str, name: str) -> None:
-    """Raises `NotFound` without such a tenant, `AlreadyThere` when it has one of this name."""
+    """Raises `NotFound` if there is no such tenant, `AlreadyThere` if the name is in use."""
     get_tenant(session, tenant_id)
     if session.scalar(_named(model, tenant_id, name)) is not None:
         raise AlreadyThere(f"Tenant {tenant_id} has a {WORDS[model]} {name} already: give another --name.")
 
 
 def get_named(session: Session, model: type[Named], tenant_id: str, name: str) -> Named:
-    """The tenant's one of this name, locked. Raises `NotFound` naming those there are."""
+    """The tenant's row with this name, locked. Raises `NotFound`, which lists the existing names."""
     get_tenant(session, tenant_id)
     row = session.scalar(_named(model, tenant_id, name).with_for_update())
     if row is None:
@@ -41,23 +41,23 @@ def get_named(session: Session, model: type[Named], tenant_id: str, name: str) -
 
 
 def list_named(session: Session, model: type[Named], tenant_id: str) -> Sequence[Named]:
-    """The tenant's, by name. Raises `NotFound`."""
+    """The tenant's rows, ordered by name. Raises `NotFound`."""
     get_tenant(session, tenant_id)
     return session.scalars(select(model).where(model.tenant_id == tenant_id).order_by(model.name)).all()
 
 
 @dataclass(frozen=True)
 class Renewed:
-    """How many secrets were encrypted anew, and whose no key of ours opens."""
+    """How many secrets were encrypted again, and the rows whose secrets no key decrypts."""
 
     count: int
     unreadable: tuple[str, ...]
 
 
 def renew_secrets(session: Session, settings: Settings, *, actor: str) -> Renewed:
-    """Encrypt with the newest key of their kind all secrets that are not, so that the older keys can be taken away.
+    """Encrypt all secrets with the newest key of their kind, so that the older keys can be removed.
 
-    A secret that no key opens stays as it is. Raises `BadKey`.
+    A secret that no key decrypts is not changed. Raises `BadKey`.
     """
     of_collector, of_destinations = Vault.of_collector(settings), Vault.of_destinations(settings)
     each = [

@@ -1,4 +1,4 @@
-"""Databases and roles of a PostgreSQL cluster: made once as its superuser, safe to run again."""
+"""Databases and roles of a PostgreSQL cluster: created as its superuser, safe to run again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ order by 1
 """
 
 SERVICES = (COLLECTOR, API, LOADER, DELIVERIES)
-"""One role a service. Each migration grants them what they need, column by column where that is less than the table."""
+"""One role per service. Each migration grants the necessary rights, on single columns where the table has more."""
 GUESTS = (SYSTEM, APP, *SERVICES)
-"""Who may connect to the operational database beside its owner."""
+"""The roles that may connect to the operational database, besides its owner."""
 LEASING = (OWNER, SYSTEM, LOADER, DELIVERIES)
-"""Who may take advisory locks, which are the leases of loading and delivering: whoever holds one stops the others."""
+"""The roles that may take advisory locks, which are the leases of loading and delivering: a holder stops the others."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Passwords:
 
 @dataclass(frozen=True)
 class OperationalUrls:
-    """Where each role connects: `owner` migrates, `system` administers all tenants, `app` sees one, `collector`, `api`,
-    `loader` and `deliveries` are the services', `dagster` has its own database.
+    """The URL of each role: `owner` migrates, `system` administers all tenants, `app` sees one tenant, `collector`,
+    `api`, `loader` and `deliveries` are for the services, `dagster` has its own database.
     """
 
     owner: str
@@ -91,11 +91,11 @@ URL_SETTINGS = {
     "owner": "postgres_url",
     DAGSTER: "dagster_postgres_url",
 }
-"""The setting with the address of each."""
+"""The setting with each role's URL."""
 
 
 def provision(superuser_url: str, passwords: Passwords) -> OperationalUrls:
-    """Create the roles and databases that are missing, set the passwords, and take away what nobody needs.
+    """Create missing roles and databases, set the passwords, and revoke unneeded rights.
 
     Raises `psycopg.OperationalError` when the cluster cannot be reached, `psycopg.errors.InsufficientPrivilege` when
     the role of `superuser_url` may not create roles or databases.
@@ -123,16 +123,16 @@ def provision(superuser_url: str, passwords: Passwords) -> OperationalUrls:
 
 def _ensure_role(connection: Connection[tuple[object, ...]], role: str, password: str) -> None:
     exists = connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
-    # Only the SCRAM verifier travels, so that no log of statements holds the password.
+    # Only the SCRAM verifier is sent, so that no log of statements contains the password.
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-    # The operator's role alone passes row-level security: it serves every tenant, and no service connects with it.
+    # Only the operator's role bypasses row-level security: it administers every tenant, and no service uses it.
     bypass = "BYPASSRLS" if role == SYSTEM else "NOBYPASSRLS"
     connection.execute(
         sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {} PASSWORD {}").format(
             sql.SQL("ALTER" if exists else "CREATE"), sql.Identifier(role), sql.SQL(bypass), sql.Literal(verifier)
         )
     )
-    # A role that is a member of another could become it; none of ours is one.
+    # A role that is a member of another could become that one, so memberships are revoked.
     for (group,) in connection.execute(MEMBERSHIPS, [role]).fetchall():
         connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(str(group)), sql.Identifier(role)))
 
@@ -153,10 +153,10 @@ def _ensure_database(
 
 
 def _grant_schema(connection: Connection[tuple[object, ...]]) -> None:
-    """Reach into the schema, and what a table or sequence gives the roles from the moment it is made.
+    """Rights on the schema, and the default rights on new tables and sequences.
 
-    The system role reads and writes every table of the owner's. The others get nothing by default: each migration
-    grants them what they need, after the table has its policy.
+    The system role reads and writes every table of the owner. The others get no default rights: each migration grants
+    the necessary ones after the table has its policy.
     """
     roles = {"owner": sql.Identifier(OWNER), "system": sql.Identifier(SYSTEM), "guests": _names(GUESTS)}
     for statement in (
@@ -172,9 +172,9 @@ def _grant_schema(connection: Connection[tuple[object, ...]]) -> None:
 
 
 def _reserve_functions(connection: Connection[tuple[object, ...]]) -> None:
-    """Advisory locks for those who hold leases, large objects for nobody: by default every role may use both.
+    """Reserve advisory locks for roles with leases, and forbid large objects: by default every role may use both.
 
-    On a server where `superuser_url` is no real superuser PostgreSQL warns and leaves them as they are.
+    If `superuser_url` is not a real superuser, PostgreSQL warns and changes nothing.
     """
     for function, is_lock in connection.execute(RESERVED).fetchall():
         named = sql.SQL(str(function))  # a regprocedure, quoted by the server

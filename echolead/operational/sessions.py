@@ -1,4 +1,4 @@
-"""Sessions of the console as rows: opened when somebody signs in, looked up at every request, ended by deletion."""
+"""Sessions of the console as rows: created by a sign-in, looked up at every request, ended by deletion."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -13,10 +13,10 @@ LIFETIME = timedelta(seconds=SESSION.lifetime_seconds)
 
 
 def open_session(session: Session, user: User) -> UUID | None:
-    """A session of a user whose password was just checked, good for `LIFETIME`.
+    """A session of a user whose password was just checked, valid for `LIFETIME`.
 
-    None when they were disabled, deleted or given another password meanwhile. The row is locked until the transaction
-    ends, so that whoever does one of these waits, and ends this session too.
+    None if the user was disabled, deleted or got another password meanwhile. The user's row is locked until the
+    transaction ends, so that each of these changes waits, and ends this session as well.
     """
     checked_hash = user.password_hash
     session.flush()
@@ -36,7 +36,7 @@ def open_session(session: Session, user: User) -> UUID | None:
 
 
 def user_of(session: Session, session_id: UUID) -> User | None:
-    """The user of a session that is not over, when they may still sign in."""
+    """The user of a valid session, if they may still sign in."""
     return session.scalar(
         select(User)
         .join(UserSession, UserSession.user_id == User.user_id)
@@ -45,12 +45,12 @@ def user_of(session: Session, session_id: UUID) -> User | None:
 
 
 def end_session(session: Session, session_id: UUID) -> None:
-    """End one session: every copy of its token."""
+    """End one session, and so every copy of its token."""
     session.execute(delete(UserSession).where(UserSession.session_id == session_id))
 
 
 def end_sessions_of(session: Session, user: User) -> int:
-    """End all sessions of a user; how many there were."""
+    """End all sessions of a user. Returns their number."""
     ended = session.scalars(
         delete(UserSession).where(UserSession.user_id == user.user_id).returning(UserSession.session_id)
     )

@@ -1,4 +1,4 @@
-"""Signing in, throttled across all workers so that guessing is slow and locks nobody out (docs/decisions/0015)."""
+"""Signing in, throttled across all workers, so that guessing is slow and locks no owner out (docs/decisions/0015)."""
 
 import hashlib
 import hmac
@@ -19,15 +19,15 @@ from echolead.settings import Settings
 
 WINDOW = timedelta(minutes=15)
 DEVICE_LIMIT = 8
-"""Failures on one device that has signed in to the account before: nobody else's failures count against it."""
+"""Failures on one device that has signed in to the account before: failures elsewhere do not count for it."""
 ACCOUNT_AND_NETWORK_LIMIT = 8
 NETWORK_LIMIT = 40  # an office shares one
 ACCOUNT_LIMIT = 100
-"""Failures of an account on devices it does not know, from all networks: what a guesser with many of them can do."""
+"""Failures of an account on unknown devices, from all networks: the limit for an attacker with many networks."""
 
 
 class TooManyAttempts(Exception):
-    """Too many failures before this one; `retry_after_seconds` until the oldest is forgotten."""
+    """Too many earlier failures; `retry_after_seconds` until the oldest expires."""
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"Too many attempts; try again in {retry_after_seconds} seconds.")
@@ -36,7 +36,7 @@ class TooManyAttempts(Exception):
 
 @dataclass(frozen=True)
 class Opened:
-    """A session at the moment it begins: whose it is, its token, and the token that makes the device known."""
+    """A new session: its user, its token, and the token that makes the device known."""
 
     who: SignedIn
     token: str
@@ -46,12 +46,13 @@ class Opened:
 class SignIn:
     """Checks e-mail and password against the users of the database, and keeps their sessions.
 
-    An attempt is written down before the password is looked at, so that a burst of parallel guesses is counted whole,
-    and struck out when it succeeds. The record holds HMACs: no account, network or device can be read from it.
+        An attempt is recorded before the password is checked, so that all of a burst of parallel guesses are counted,
+        and
+    removed if it succeeds. The record contains HMACs: it reveals no account, network or device.
     """
 
     def __init__(self, engine: Engine, keys: str) -> None:
-        """`keys` is ECHOLEAD_JWT_SECRET. Raises `BadKey` when it is missing or short."""
+        """`keys` is ECHOLEAD_JWT_SECRET. Raises `BadKey` if it is missing or short."""
         self._engine = engine
         self._key = keys.encode()
         self._sessions = SignedTokens(keys, SESSION)
@@ -59,31 +60,31 @@ class SignIn:
 
     @classmethod
     def of(cls, settings: Settings, engine: Engine) -> "SignIn":
-        """As the settings say. Raises `BadKey`."""
+        """Made from the settings. Raises `BadKey`."""
         return cls(engine, settings.jwt_secret.get_secret_value())
 
     def sign_in(self, email: str, password: str, network: str, device_tokens: Iterable[str] = ()) -> Opened | None:
-        """A session for who has this e-mail and password, None for a wrong one.
+        """A session for this e-mail and password, None if one of them is wrong.
 
-        `network` stands for the client's address; `device_tokens` are those its device holds. Raises `TooManyAttempts`.
+        `network` identifies the client's network; `device_tokens` are those of its device. Raises `TooManyAttempts`.
         """
         account = email.strip().lower()
         limits = self._limits(account, network, self._known_device(account, device_tokens))
         mine = self._write_down(limits)
         wait = max(self._wait(subject, limit) for subject, limit in limits.items())
         if wait:
-            # A refused attempt does not count: whoever keeps trying is let in again all the same.
+            # A refused attempt does not count, so that a user who keeps trying is not locked out for longer.
             self._strike_out(SignInAttempt.attempt_id.in_(mine))
             raise TooManyAttempts(wait)
         opened = self._open(account, password)
         if opened is not None:
-            # What others failed on this account stays counted; what failed here is forgotten.
+            # Failures from other devices and networks stay counted; those from here are removed.
             here = next(iter(limits))
             self._strike_out((SignInAttempt.subject == here) | SignInAttempt.attempt_id.in_(mine))
         return opened
 
     def present(self, token: str) -> SignedIn | None:
-        """What is true now of whose session it is; None when it is over, or the user is gone or disabled."""
+        """The session's user with their current roles; None if it has ended or the user is deleted or disabled."""
         session_id = self._session_id(token)
         if session_id is None:
             return None
@@ -92,7 +93,7 @@ class SignIn:
             return signed_in(session, user) if user is not None else None
 
     def sign_out(self, token: str) -> None:
-        """End the session of a token, and with it every copy; a token that is not valid has none."""
+        """End the session of a token, and so every copy of the token; an invalid token has no session."""
         session_id = self._session_id(token)
         if session_id is not None:
             with system_session(self._engine) as session:
@@ -118,7 +119,7 @@ class SignIn:
             return None
 
     def _known_device(self, account: str, tokens: Iterable[str]) -> str | None:
-        """The id of the device when one of its tokens is this account's."""
+        """The id of the device if one of its tokens belongs to this account."""
         for token in tokens:
             try:
                 read = self._devices.read(token)
@@ -129,7 +130,7 @@ class SignIn:
         return None
 
     def _limits(self, account: str, network: str, device: str | None) -> dict[str, int]:
-        """The limit of each subject this attempt counts against; the first is the one that is its own."""
+        """The limit of each subject for which this attempt counts; the first is the narrowest."""
         if device is not None:
             return {self._subject("device", device): DEVICE_LIMIT}
         return {
@@ -150,14 +151,14 @@ class SignIn:
             return [attempt.attempt_id for attempt in attempts]
 
     def _wait(self, subject: str, limit: int) -> int:
-        """Seconds until the subject may try again, 0 for now; this attempt is in the count."""
+        """Seconds until the subject may try again, 0 for now; the count includes this attempt."""
         recent = (
             select(SignInAttempt.at)
             .where(SignInAttempt.subject == subject, SignInAttempt.at > func.clock_timestamp() - WINDOW)
             .order_by(SignInAttempt.at.desc())
         )
         with system_session(self._engine) as session:
-            # When the oldest of the `limit` newest others is forgotten there is room for one more.
+            # When the oldest of the `limit` newest others expires, one more attempt is allowed.
             oldest = session.scalar(recent.offset(limit))
             if oldest is None:
                 return 0
@@ -170,5 +171,5 @@ class SignIn:
 
 
 def _account_of_device(account: str) -> str:
-    # Its own words, so that the token tells nothing to who finds it and outlives a rotation of the keys.
+    # A separate hash, so that the token reveals nothing and stays valid after a rotation of the keys.
     return hashlib.sha256(f"echolead-device:{account}".encode()).hexdigest()

@@ -34,8 +34,8 @@ HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 @dataclass(frozen=True, kw_only=True)
 class TenantSettings:
-    """What a tenant chooses: IANA time zone, ISO 3166 region of phones, ISO 4217 currency, two policies, the name of
-    its path, and limits in events (None: the installation's).
+    """A tenant's settings: IANA time zone, ISO 3166 region of phones, ISO 4217 currency, two policies, its collect
+    path, and limits in events (None: the installation's).
     """
 
     name: str = ""  # the id, when empty
@@ -67,7 +67,7 @@ def create_tenant(
     hosts: Iterable[str] = (),
     origins: Iterable[str] = (),
 ) -> Tenant:
-    """A new tenant with its hosts and origins, all or nothing. Raises `ChangeRefused` for what cannot be."""
+    """A new tenant with its hosts and origins, all or nothing. Raises `ChangeRefused` for an invalid value."""
     chosen = settings or TenantSettings()
     if not re.fullmatch(TENANT_ID_PATTERN.strip("^$"), tenant_id):
         raise ChangeRefused(
@@ -105,7 +105,7 @@ def create_tenant(
 
 
 def change_tenant(session: Session, tenant_id: str, *, actor: str, **changes: Any) -> Tenant:
-    """Change some of a tenant's `TenantSettings`, by name. Raises `NotFound`, or `ChangeRefused` for what cannot be."""
+    """Change some of a tenant's `TenantSettings`, by name. Raises `NotFound`, `ChangeRefused` for an invalid value."""
     tenant = get_tenant(session, tenant_id)
     current = {each.name: getattr(tenant, each.name) for each in fields(TenantSettings)}
     _check(TenantSettings(**(current | changes)))
@@ -118,7 +118,7 @@ def change_tenant(session: Session, tenant_id: str, *, actor: str, **changes: An
 
 
 def set_chatwoot_hmac_token(session: Session, vault: Vault, tenant_id: str, token: str, *, actor: str) -> Tenant:
-    """Keep the token that proves visitors to the tenant's chat widget; empty: forget it.
+    """Store the token for identity validation in the tenant's chat widget; an empty one removes it.
 
     Raises `NotFound`, `ChangeRefused`.
 
@@ -135,7 +135,7 @@ def set_chatwoot_hmac_token(session: Session, vault: Vault, tenant_id: str, toke
 
 
 def add_host(session: Session, tenant_id: str, host: str, *, actor: str) -> str:
-    """Let the collector answer on `host` for the tenant; once more is no error. Returns the host as it is stored."""
+    """Add a host of the tenant; adding it again is not an error. Returns the host as it is stored."""
     get_tenant(session, tenant_id)
     name = normal_host(host)
     present = session.get(TenantHost, name)
@@ -149,7 +149,7 @@ def add_host(session: Session, tenant_id: str, host: str, *, actor: str) -> str:
 
 
 def add_origin(session: Session, tenant_id: str, origin: str, *, actor: str) -> str:
-    """Let pages of `origin` read the collector's answers; once more is no error. Returns it as it is stored."""
+    """Allow pages of `origin` to read the collector's answers; repeating it is not an error. Returns it as stored."""
     get_tenant(session, tenant_id)
     name = normal_origin(origin)
     if session.get(TenantOrigin, (tenant_id, name)) is None:
@@ -160,9 +160,9 @@ def add_origin(session: Session, tenant_id: str, origin: str, *, actor: str) -> 
 
 
 def remove_host(session: Session, tenant_id: str, host: str, *, actor: str) -> str:
-    """Let the collector answer on `host` no more, also when it is the last. Returns it as it was stored.
+    """Remove a host of the tenant, also the last one. Returns it as it was stored.
 
-    Raises `NotFound` naming the hosts there are, `ChangeRefused` for what is no host.
+    Raises `NotFound`, which lists the existing hosts, and `ChangeRefused` for an invalid host name.
     """
     get_tenant(session, tenant_id)
     name = normal_host(host)
@@ -178,7 +178,7 @@ def remove_host(session: Session, tenant_id: str, host: str, *, actor: str) -> s
 
 
 def remove_origin(session: Session, tenant_id: str, origin: str, *, actor: str) -> str:
-    """Take `origin` from the tenant's list. Returns it as it was stored. Raises as `remove_host`."""
+    """Remove `origin` from the tenant's list. Returns it as it was stored. Raises as `remove_host`."""
     get_tenant(session, tenant_id)
     name = normal_origin(origin)
     present = session.get(TenantOrigin, (tenant_id, name), with_for_update=True)
@@ -192,7 +192,7 @@ def remove_origin(session: Session, tenant_id: str, origin: str, *, actor: str) 
 
 
 def set_active(session: Session, tenant_id: str, is_active: bool, *, actor: str) -> Tenant:
-    """Serve the tenant, or serve it no more; twice is no error. Raises `NotFound`."""
+    """Enable or disable the tenant; repeating it is not an error. Raises `NotFound`."""
     tenant = get_tenant(session, tenant_id)
     if tenant.is_active != is_active:
         tenant.is_active = is_active
@@ -203,7 +203,7 @@ def set_active(session: Session, tenant_id: str, is_active: bool, *, actor: str)
 
 
 def get_tenant(session: Session, tenant_id: str) -> Tenant:
-    """The tenant. Raises `NotFound` naming those there are."""
+    """The tenant. Raises `NotFound`, which lists existing tenants."""
     tenant = session.get(Tenant, tenant_id)
     if tenant is None:
         known = session.scalars(select(Tenant.tenant_id).order_by(Tenant.tenant_id).limit(10)).all()
@@ -229,13 +229,13 @@ def show_tenant(session: Session, tenant_id: str) -> TenantView:
 
 
 def list_tenants(session: Session) -> list[TenantView]:
-    """All tenants the session sees, by id."""
+    """All tenants visible to the session, ordered by id."""
     ids = session.scalars(select(Tenant.tenant_id).order_by(Tenant.tenant_id)).all()
     return [show_tenant(session, tenant_id) for tenant_id in ids]
 
 
 def normal_host(host: str) -> str:
-    """A host as the collector looks it up: lower-case, punycode, without port. Raises `ChangeRefused`."""
+    """A host in the collector's form: lower-case, punycode, without port. Raises `ChangeRefused`."""
     bare = host.strip().rstrip(".").lower()
     if "/" in bare or ":" in bare or "@" in bare:
         raise ChangeRefused(
@@ -253,7 +253,7 @@ def normal_host(host: str) -> str:
 
 
 def normal_origin(origin: str) -> str:
-    """An origin as browsers spell it: `scheme://host`, with a port that is not the scheme's. Raises `ChangeRefused`."""
+    """An origin as browsers write it: `scheme://host`, and a port other than the scheme's. Raises `ChangeRefused`."""
     parts = urlsplit(origin.strip())
     try:
         port = parts.port

@@ -1,4 +1,4 @@
-"""People who sign in to the console: their passwords, and what each may do in which tenant."""
+"""Users of the console: their passwords, and their roles in tenants."""
 
 import re
 import secrets
@@ -55,7 +55,7 @@ def create_user(
 
 
 def grant_role(session: Session, email: str, tenant_id: str, role: str, *, actor: str) -> None:
-    """Give a user a role in a tenant, in place of the one they had. Raises `NotFound`, `ChangeRefused`."""
+    """Give a user a role in a tenant, replacing their present one. Raises `NotFound`, `ChangeRefused`."""
     user = get_user(session, email)
     get_tenant(session, tenant_id)
     if role not in ROLES:
@@ -66,7 +66,7 @@ def grant_role(session: Session, email: str, tenant_id: str, role: str, *, actor
 
 
 def remove_role(session: Session, email: str, tenant_id: str, *, actor: str) -> None:
-    """Take a user's role in a tenant away. Raises `NotFound`."""
+    """Remove a user's role in a tenant. Raises `NotFound`."""
     user = get_user(session, email)
     role = session.get(UserTenant, (user.user_id, tenant_id))
     if role is None:
@@ -77,7 +77,7 @@ def remove_role(session: Session, email: str, tenant_id: str, *, actor: str) -> 
 
 
 def set_password(session: Session, email: str, password: str, *, actor: str) -> None:
-    """Replace a user's password and end their sessions, which may be another's. Raises `NotFound`, `ChangeRefused`."""
+    """Replace a user's password and end all their sessions. Raises `NotFound`, `ChangeRefused`."""
     user = get_user(session, email)
     _check_new_password(password)
     user.password_hash = hash_password(password)
@@ -87,7 +87,7 @@ def set_password(session: Session, email: str, password: str, *, actor: str) -> 
 
 
 def set_user_active(session: Session, email: str, is_active: bool, *, actor: str) -> User:
-    """Let a user sign in, or no more: then their sessions end as well. Raises `NotFound`."""
+    """Enable or disable a user; disabling also ends their sessions. Raises `NotFound`."""
     user = get_user(session, email)
     if user.is_active != is_active:
         user.is_active = is_active
@@ -99,16 +99,16 @@ def set_user_active(session: Session, email: str, is_active: bool, *, actor: str
 
 
 def delete_user(session: Session, email: str, *, actor: str) -> str:
-    """Remove a user with their roles and sessions; their e-mail, as it was kept. Raises `NotFound`."""
+    """Delete a user with their roles and sessions. Returns their e-mail as it was stored. Raises `NotFound`."""
     user = get_user(session, email)
-    session.delete(user)  # the database takes roles and sessions along
+    session.delete(user)  # the database also deletes roles and sessions
     session.flush()
     audit.record(session, actor=actor, action="user.deleted", subject=user.email)
     return user.email
 
 
 def revoke_sessions(session: Session, email: str, *, actor: str) -> int:
-    """End all sessions of a user, who may sign in again; how many there were. Raises `NotFound`."""
+    """End all sessions of a user, who may sign in again. Returns their number. Raises `NotFound`."""
     user = get_user(session, email)
     ended = end_sessions_of(session, user)
     audit.record(session, actor=actor, action="user.sessions_revoked", subject=user.email, sessions_ended=ended)
@@ -134,14 +134,14 @@ def list_users(session: Session) -> Sequence[UserView]:
 
 
 def authenticate(session: Session, email: str, password: str) -> User | None:
-    """The user with this e-mail and password, None when nobody has them.
+    """The user with this e-mail and password, None if one of them is wrong.
 
-    An unknown or inactive account takes the same work as a known one. A right password stored with old parameters is
-    hashed anew.
+    Unknown and inactive accounts take the same time as known ones. A correct password that is stored with old
+    parameters is hashed again.
     """
     user = session.scalar(select(User).where(User.email == email.strip().lower()))
     known = user is not None and user.is_active
-    # No hash is made of more than a password can be: a megabyte of "password" would be work for free.
+    # Longer texts are not hashed: a megabyte of "password" would cost an attacker nothing and the server much.
     attempt = password if len(password) <= MAX_PASSWORD_LENGTH else ""
     check = check_password(attempt, user.password_hash if user is not None and known else _nobodys_hash())
     if user is None or not known or not check.is_right:
@@ -152,7 +152,7 @@ def authenticate(session: Session, email: str, password: str) -> User | None:
 
 
 def signed_in(session: Session, user: User) -> SignedIn:
-    """What is true of the user now: the active tenants they may see. A superuser is admin of all."""
+    """The user with their current roles in active tenants. A superuser is admin of all."""
     if user.is_superuser:
         tenants = dict.fromkeys(session.scalars(select(Tenant.tenant_id).where(Tenant.is_active)), "admin")
     else:
@@ -173,7 +173,7 @@ def signed_in(session: Session, user: User) -> SignedIn:
 
 
 def _installation_role(session: Session, user: User, roles: Mapping[str, str]) -> str | None:
-    """What the user may do with what belongs to all tenants at once (Dagster): the least they may in any of them."""
+    """The user's role for data of all tenants together (Dagster): the least of their roles in any tenant."""
     if user.is_superuser:
         return "admin"
     active = set(session.scalars(select(Tenant.tenant_id).where(Tenant.is_active)))
@@ -189,7 +189,7 @@ def normal_email(email: str) -> str:
 
 
 def new_password() -> str:
-    """A password nobody has to think of: 120 random bits."""
+    """A generated password of 120 random bits."""
     return secrets.token_urlsafe(15)
 
 

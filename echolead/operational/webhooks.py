@@ -1,7 +1,7 @@
-"""Webhook endpoints: where a tenant's products post, made, listed, rotated, removed.
+"""Webhook endpoints of a tenant: create, list, rotate, remove.
 
-A secret is told by the product that makes it (Chatwoot, HubSpot) or made here; it is in what `add_webhook` and
-`rotate_webhook` return and nowhere else, and one that was told is for nobody to see.
+A secret is generated here, or entered if the product generates it (Chatwoot, HubSpot). Only the results of
+`add_webhook` and `rotate_webhook` contain it, and an entered secret is never shown.
 """
 
 import base64
@@ -36,12 +36,12 @@ MAKE_SECRET: Mapping[str, Callable[[], str]] = {
     "rdstation": lambda: secrets.token_urlsafe(32),
     "standard": lambda: STANDARD_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode(),
 }
-"""How the secret of a product that takes ours is made. The others make their own, which is entered here."""
+"""How the secret is generated for products that accept one. The others generate their own, which is entered."""
 
 
 @dataclass(frozen=True)
 class NewWebhook:
-    """An endpoint to be made. `name` None: that of its source; `secret` None: make one, or wait for it."""
+    """A new endpoint. `name` None: the source's name; `secret` None: generate one, or wait until it is entered."""
 
     source: str
     name: str | None = None
@@ -52,20 +52,20 @@ class NewWebhook:
 
 @dataclass(frozen=True)
 class IssuedWebhook:
-    """The stored row, and its secret, empty when there is none yet; to show once when it was made here."""
+    """The stored row and its secret (empty if there is none yet), which is shown once if it was generated here."""
 
     row: WebhookEndpoint
     secret: str = field(repr=False)
     is_made_here: bool
     had_secret: bool = False
-    """Whether there was another before this one."""
+    """Whether it replaced another one."""
 
 
 def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: NewWebhook, *, actor: str) -> IssuedWebhook:
     """A new endpoint of the tenant.
 
-    Chatwoot and HubSpot make their own secret: until it is entered with `rotate_webhook`, the endpoint takes nothing,
-    or whatever knows its address when that is allowed. Raises `NotFound`, `AlreadyThere`, `ChangeRefused`.
+        Chatwoot and HubSpot generate their own secret. Until it is entered with `rotate_webhook`, the endpoint refuses
+    every webhook, or accepts unsigned ones if that is allowed. Raises `NotFound`, `AlreadyThere`, `ChangeRefused`.
     """
     chosen = wanted.name or wanted.source
     header = _checked(wanted.source, wanted.allow_unsigned, wanted.token_header)
@@ -98,9 +98,9 @@ def rotate_webhook(
     allow_unsigned: bool | None = None,
     keep_previous: bool = True,
 ) -> IssuedWebhook:
-    """Give the endpoint another secret; the one before is accepted for `ROTATION_OVERLAP`, or not at all.
+    """Give the endpoint another secret; the previous one is accepted for `ROTATION_OVERLAP`, or not at all.
 
-    Without `secret` one is made, where the product takes ours. `allow_unsigned` is changed unless None. Raises
+    Without `secret` one is generated, if the product accepts it. `allow_unsigned` is changed unless None. Raises
     `NotFound`, `ChangeRefused`, `Undecryptable`.
     """
     row = get_named(session, WebhookEndpoint, tenant_id, name)
@@ -120,7 +120,7 @@ def rotate_webhook(
 
 
 def remove_webhook(session: Session, tenant_id: str, name: str, *, actor: str) -> WebhookEndpoint:
-    """Take the endpoint away, for good: what is posted there is answered 404. Raises `NotFound`."""
+    """Remove the endpoint permanently: its address then answers 404. Raises `NotFound`."""
     row = get_named(session, WebhookEndpoint, tenant_id, name)
     session.delete(row)
     session.flush()
@@ -129,7 +129,7 @@ def remove_webhook(session: Session, tenant_id: str, name: str, *, actor: str) -
 
 
 def _checked(source: str, allow_unsigned: bool, token_header: str) -> str:
-    """The header the endpoint's token comes in, '' for products that send none. Raises `ChangeRefused`."""
+    """The header with the endpoint's token, '' for products that send none. Raises `ChangeRefused`."""
     if source not in SOURCES:
         raise ChangeRefused(f"There are no webhooks of {source!r}: use {', '.join(SOURCES)}.")
     if allow_unsigned and source not in UNSIGNED_SOURCES:
@@ -145,7 +145,7 @@ def _checked(source: str, allow_unsigned: bool, token_header: str) -> str:
 
 
 def _secret(source: str, given: str | None, *, needs_one: bool) -> str:
-    """The secret given, or one made here, or '' when the product has to make it. Raises `ChangeRefused`."""
+    """The given secret, or a generated one, or '' if the product has to generate it. Raises `ChangeRefused`."""
     if given is None:
         make = MAKE_SECRET.get(source)
         return make() if make is not None and needs_one else ""
