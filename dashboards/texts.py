@@ -19,16 +19,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "session_ended": ("Your session has ended. Sign in again.", "Sua sessão terminou. Entre de novo."),
     "several_sessions": (
-        "Your browser sent several sessions, and one of them may be somebody else's. Remove the cookies of this site, "
-        "then sign in again.",
+        "Your browser sent several sessions, and one of them may belong to another person. Remove the cookies of this "
+        "site, then sign in again.",
         "Seu navegador enviou várias sessões, e uma delas pode ser de outra pessoa. Apague os cookies deste site e "
         "entre de novo.",
     ),
     "api_down": (
-        "Nobody can be let in at the moment: EchoLead's API does not say who you are. Nothing is lost; reload the page "
-        "in a moment. `echolead doctor` says what is wrong.",
-        "Ninguém pode entrar agora: a API do EchoLead não diz quem você é. Nada se perde; recarregue a página já já. "
-        "`echolead doctor` diz o problema.",
+        "Signing in is not possible at the moment: EchoLead's API does not answer. Nothing is lost; reload the page in "
+        "a moment. `echolead doctor` shows the cause.",
+        "Não é possível entrar agora: a API do EchoLead não responde. Nada se perde; recarregue a página em instantes. "
+        "`echolead doctor` mostra a causa.",
     ),
     "no_tenant": (
         "Your user has no client yet. An administrator can add one: echolead user grant EMAIL TENANT ROLE",
@@ -39,11 +39,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Este link é de um cliente que seu usuário não pode ver.",
     ),
     "warehouse_down": (
-        "The warehouse does not answer. The data is safe; try again in a moment. `echolead doctor` says what is wrong.",
-        "O warehouse não responde. Os dados estão seguros; tente de novo já. `echolead doctor` diz o problema.",
+        "The warehouse does not answer. The data is safe; try again in a moment. `echolead doctor` shows the cause.",
+        "O warehouse não responde. Os dados estão seguros; tente de novo em instantes. `echolead doctor` mostra a "
+        "causa.",
     ),
     "not_built": (
-        "The first tables are still being built. This page fills itself within a minute.",
+        "The first tables are still being built. The data appears within a minute.",
         "As primeiras tabelas ainda estão sendo criadas. Esta página se preenche em até um minuto.",
     ),
     "refresh": ("Reload", "Recarregar"),
@@ -70,7 +71,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "day": ("Day", "Dia"),
     "stage": ("Stage", "Etapa"),
     "funnel_caption": (
-        "Visitors are counted per day and channel: who comes on two days counts twice. Days are in the client's time "
+        "Visitors are counted per day and channel: a visitor on two days counts twice. Days are in the client's time "
         "zone ({timezone}).",
         "Visitantes são contados por dia e canal: quem vem em dois dias conta duas vezes. Dias no fuso do cliente "
         "({timezone}).",
@@ -96,24 +97,24 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unnamed": ("Lead without a name", "Lead sem nome"),
     "why": ("Why this source", "Por que esta origem"),
     "rule_utm": (
-        "The address they arrived by named its source in utm parameters. The last visit that was not direct counts.",
+        "The address of their arrival has the source in utm parameters. The last visit that was not direct counts.",
         "O endereço de chegada trazia a origem em parâmetros utm. Vale a última visita que não foi direta.",
     ),
     "rule_click_id": (
-        "The address they arrived by carried an ad platform's click id, which tells the platform and that it was paid.",
+        "The address of their arrival has an ad platform's click id, which identifies the platform and a paid click.",
         "O endereço de chegada trazia o id de clique de uma plataforma de anúncios: diz qual é e que foi pago.",
     ),
     "rule_referrer": (
-        "They followed a link on another site, which tells the source. The last visit that was not direct counts.",
+        "They followed a link on another site, which is the source. The last visit that was not direct counts.",
         "Vieram por um link em outro site, que diz a origem. Vale a última visita que não foi direta.",
     ),
     "rule_excluded_referrer": (
-        "They came back from a payment page or a sign-in provider, which is no source of its own.",
+        "They came back from a payment page or a sign-in provider, which does not count as a source.",
         "Voltaram de uma página de pagamento ou de login, que não é uma origem.",
     ),
     "rule_direct": (
-        "No visit told where they came from: no campaign, no click id, no link from another site.",
-        "Nenhuma visita disse de onde vieram: sem campanha, sem id de clique, sem link de outro site.",
+        "No visit has a source: no campaign, no click id, no link from another site.",
+        "Nenhuma visita tem origem: sem campanha, sem id de clique, sem link de outro site.",
     ),
     "first_touch": ("First touch", "Primeiro toque"),
     "last_touch": ("Last touch", "Último toque"),
@@ -161,13 +162,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "newest": ("Newest", "Mais recente"),
     "nothing_rejected": ("Nothing was rejected.", "Nada foi rejeitado."),
     "step_fails": (
-        "{step} fails since {since}. It is tried again every few seconds; what does not depend on it goes on.",
+        "{step} has been failing since {since}. It is tried again every few seconds; steps that do not depend on it "
+        "go on.",
         "{step} falha desde {since}. Nova tentativa a cada poucos segundos; o que não depende disso continua.",
     ),
     "because_of_event": ("The cause is event {event_id}.", "A causa é o evento {event_id}."),
     "set_aside": ("Values set aside", "Valores separados"),
     "set_aside_caption": (
-        "What was sent in the last 30 days and could not be used. The rest of these events is used.",
+        "Values of the last 30 days that could not be used. The rest of their events is used.",
         "O que foi enviado nos últimos 30 dias e não pôde ser usado. O resto destes eventos é usado.",
     ),
     "nothing_set_aside": ("Everything that was sent could be used.", "Tudo o que foi enviado pôde ser usado."),
@@ -176,8 +178,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sent_by": ("Sent by", "Enviado por"),
     "aside_not_json": ("not JSON", "não é JSON"),
     "aside_not_utf8": ("not text", "não é texto"),
-    "aside_invalid_text": ("characters that are none", "caracteres inválidos"),
-    "aside_unreadable_escape": ("% escapes that are no text", "escapes % que não são texto"),
+    "aside_invalid_text": ("invalid characters", "caracteres inválidos"),
+    "aside_unreadable_escape": ("% escapes that are not text", "escapes % que não são texto"),
     "aside_too_long": ("too long, cut", "longo demais, cortado"),
     "aside_not_a_time": ("not a time", "não é data e hora"),
     "aside_out_of_range": ("out of range", "fora dos limites"),

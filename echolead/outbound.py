@@ -84,7 +84,7 @@ def check_url(url: str, *, allow_private: bool, private_places: Collection[Place
         raise UnsafeAddress(f"Port {parsed.port} does not exist: ports are 1 to 65535.")
     if not allow_private and (parsed.port or 443) not in ALLOWED_PORTS:
         raise UnsafeAddress(
-            f"Port {parsed.port} is not one we deliver to: use 443 or 8443, or name host and port in "
+            f"Port {parsed.port} is not allowed for deliveries: use 443 or 8443, or name host and port in "
             "ECHOLEAD_PRIVATE_DESTINATIONS for a product on your own network."
         )
     literal = _literal(host)
@@ -209,7 +209,7 @@ def _literal(host: str) -> Address | None:
     except ValueError:
         if LOOKS_NUMERIC.search(bare) or ":" in bare:
             raise UnsafeAddress(
-                f"{host!r} is a number in disguise: write the address as four numbers or a name."
+                f"{host!r} is an unusual notation of an IP address: write it as four numbers, or use a name."
             ) from None
         return None
     if isinstance(address, IPv6Address) and address.scope_id is not None:
@@ -220,7 +220,7 @@ def _literal(host: str) -> Address | None:
 def _literal_or_refuse(text: str, host: str) -> Address:
     address = _literal(text)
     if address is None:
-        raise UnsafeAddress(f"{host} resolves to {text!r}, which is no address.")
+        raise UnsafeAddress(f"{host} resolves to {text!r}, which is not an address.")
     return address
 
 

@@ -33,7 +33,7 @@ class Stream:
     duplicate_window_seconds: int = 120
 
     def config(self, replicas: int) -> StreamConfig:
-        """Limits retention (reading never deletes), and `discard=new`: a full stream refuses messages, it deletes none."""
+        """Limits retention (reading never deletes) and `discard=new`: a full stream refuses messages, deletes none."""
         return StreamConfig(
             name=self.name,
             subjects=[self.subject],

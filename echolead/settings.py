@@ -25,21 +25,21 @@ WIDER = {
     "collector_secret_keys": "secret_keys",
     "destination_secret_keys": "secret_keys",
 }
-"""What a service uses when it was given nothing of its own: the operator's, which may do more."""
+"""The operator's settings, with more rights, that a service uses when its own are not set."""
 
 
 class Settings(BaseSettings):
-    """One typed view of the environment, read once at the start of a process and passed inwards."""
+    """The settings of a process, read once at its start and passed on."""
 
     model_config = SettingsConfigDict(
         env_prefix="ECHOLEAD_",
         extra="ignore",
         frozen=True,
-        use_attribute_docstrings=True,  # docs/reference/settings.md is made of them
+        use_attribute_docstrings=True,  # for docs/reference/settings.md
     )
 
     settings_file: Path | None = None
-    """File a part reads what its environment does not say. Empty: `<data_dir>/stack.env`, which has all there is."""
+    """File with settings that are not in a part's environment. Empty: `<data_dir>/stack.env`, with all settings."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder of the embedded stack: its servers' data, its secrets, its logs."""
     port_base: int = 8700
@@ -50,115 +50,114 @@ class Settings(BaseSettings):
     clickhouse_url: SecretStr = SecretStr("")
     """`http://user:password@host:port` of the warehouse as its owner: set-up and `doctor`. Empty: embedded."""
     clickhouse_readonly_url: SecretStr = SecretStr("")
-    """As the operator (`echolead sql`, Dagster's checks): every tenant's rows, and nothing to change. Empty:
-    `clickhouse_url`, as for the three that follow."""
+    """The same with the operator's account (`echolead sql`, Dagster's checks), which can read every tenant's rows and
+    change nothing. Empty: `clickhouse_url`, as for the next three."""
     clickhouse_loader_url: SecretStr = SecretStr("")
-    """As the loader: it reads and writes `raw`, and nothing else."""
+    """The same with the loader's account, which can only read and write `raw`."""
     clickhouse_dbt_url: SecretStr = SecretStr("")
-    """As dbt: it reads `raw`, and reads and writes the databases of the models."""
+    """The same with dbt's account, which can read `raw`, and read and write the databases of the models."""
     clickhouse_deliveries_url: SecretStr = SecretStr("")
-    """As the delivery engine: it reads `activation`."""
+    """The same with the delivery engine's account, which can read `activation`."""
     clickhouse_console_url: str = ""
-    """`http://host:port` of the warehouse for the console, which signs in with the account of the tenant it shows.
-    Empty: the host of `clickhouse_url`."""
+    """`http://host:port` of the warehouse for the console, which uses the account of the shown tenant. Empty: the host
+    of `clickhouse_url`."""
     clickhouse_tenant_key: SecretStr = SecretStr("")
-    """Key the passwords of the tenants' accounts are derived from (HMAC-SHA256), 32 random bytes or more. After a
-    change `echolead setup` gives the accounts their new passwords."""
+    """Key for deriving the passwords of the tenants' accounts (HMAC-SHA256), 32 random bytes or more. After a change
+    `echolead setup` updates the passwords."""
 
     postgres_superuser_url: SecretStr = SecretStr("")
     """`postgresql://…` of a role that may create roles and databases: `echolead setup` only."""
     postgres_url: SecretStr = SecretStr("")
     """`postgresql://…` of the operational database as its owner: migrations only. Empty: embedded."""
     postgres_system_url: SecretStr = SecretStr("")
-    """As the operator's role, which administers every tenant: the command line and `echolead setup` only."""
+    """The same with the operator's role, which administers every tenant: command line and `echolead setup` only."""
     postgres_app_url: SecretStr = SecretStr("")
-    """As the role bound by row-level security: it sees the rows of the tenant set in its transaction, no other."""
+    """The same with the role that row-level security limits to the tenant of its transaction."""
     postgres_collector_url: SecretStr = SecretStr("")
-    """As the collector's role: who a request is for, and nothing else. Empty: `postgres_system_url`, as the next
-    three."""
+    """The same with the collector's role, which can read tenants and their settings. Empty: `postgres_system_url`, as
+    for the next three."""
     postgres_api_url: SecretStr = SecretStr("")
-    """As the control API's role: people who sign in."""
+    """The same with the control API's role, for users and sign-in."""
     postgres_loader_url: SecretStr = SecretStr("")
-    """As the loader's role: the configuration and the ledger to be mirrored, without secrets; leases."""
+    """The same with the loader's role, for the mirror of configuration and ledger without secrets, and for leases."""
     postgres_deliveries_url: SecretStr = SecretStr("")
-    """As the delivery engine's role: the ledger, and destinations with their secrets."""
+    """The same with the delivery engine's role, for the ledger and for destinations with their secrets."""
     dagster_postgres_url: SecretStr = SecretStr("")
     """Database of Dagster's own storage."""
 
     nats_url: SecretStr = SecretStr("")
     """`nats://user:password@host:port` with full rights on the streams: operators only. Empty: embedded."""
     nats_setup_url: SecretStr = SecretStr("")
-    """The same for `echolead setup`, which may create and change the streams. Empty: `nats_url`, as the next two."""
+    """The same for `echolead setup`, which may create and change streams. Empty: `nats_url`, as for the next two."""
     nats_collector_url: SecretStr = SecretStr("")
-    """The same for the collector, which may publish and nothing else."""
+    """The same for the collector, which may only publish."""
     nats_loader_url: SecretStr = SecretStr("")
-    """The same for the loader, which reads the streams and publishes what it cannot load as dead letters."""
+    """The same for the loader, which reads the streams and publishes dead letters."""
     nats_monitor_url: str = ""
-    """`http://host:port` of the queue's monitoring pages. The collector reads there whether the queue syncs every
-    message to disk, and is not ready until it knows."""
+    """`http://host:port` of the queue's monitoring pages. The collector checks there that the queue syncs every message
+    to disk, and is not ready before."""
 
     collector_secret_keys: SecretStr = SecretStr("")
-    """Comma-separated Fernet keys that encrypt at rest what the collector needs: secrets of webhooks and of the chat
-    widget. The first encrypts, all decrypt. Empty: `secret_keys`."""
+    """Comma-separated Fernet keys for the collector's secrets at rest: those of webhooks and of the chat widget. The
+    first encrypts, all decrypt. Empty: `secret_keys`."""
     destination_secret_keys: SecretStr = SecretStr("")
-    """The same for the secrets of destinations, which the delivery engine needs. Empty: `secret_keys`."""
+    """The same for the secrets of destinations, which the delivery engine uses. Empty: `secret_keys`."""
     secret_keys: SecretStr = SecretStr("")
-    """Keys that secrets of either kind were encrypted with before each had its own. `echolead setup` opens those and
-    encrypts them with the new keys; no other part needs these keys then."""
+    """Keys of an earlier version for both kinds of secrets. `echolead setup` decrypts these secrets and encrypts them
+    with the new keys; no other part needs the old keys after that."""
     jwt_secret: SecretStr = SecretStr("")
-    """Key of the API's session and device tokens (HS256), 32 bytes or more. While it is changed: the new one, a comma,
-    the old one; the first signs, all are accepted."""
+    """Key of the API's session and device tokens (HS256), 32 bytes or more. During a change: the new one, a comma, the
+    old one; the first signs, all are accepted."""
 
     collector_url: str = "http://localhost:8700"
-    """Public address of the collector and API, as browsers and the console reach it."""
+    """Public URL of the collector and API, for browsers and the console."""
     api_url: str = ""
-    """Address of the API as our own parts reach it, which ask there at every step who is signed in. Empty:
-    `collector_url`."""
+    """Internal URL of the API, which parts with a sign-in call at every request. Empty: `collector_url`."""
     console_url: str = "http://localhost:8701"
-    """Public address of the console, used for links to a lead. With `https://`, session cookies are bound to the host
-    that set them (`__Host-`)."""
+    """Public URL of the console, also for links to a lead. With `https://`, session cookies are bound to their host
+    (`__Host-`)."""
     dagster_url: str = "http://localhost:8702"
-    """Public address of Dagster's pages. Requests that name another host are refused, but those to loopback; a path
-    (`https://console.example.com/dagster`) is what all of its pages are under."""
+    """Public URL of Dagster's pages. Requests with another host are refused, except loopback. With a path
+    (`https://console.example.com/dagster`) all pages are below that path."""
     collector_workers: int = 1
     """Processes of the collector."""
     collect_path: str = "/t"
-    """Path events are posted to; the script is served at the same name with `.js`, the pixel with `.gif`."""
+    """Path to which events are posted; the script has the same path with `.js`, the pixel with `.gif`."""
     script_file: Path = Path(__file__).parents[1] / "tracking" / "dist" / "t.js"
-    """The built tracking script. Builds with fewer features lie beside it (`t.no-chat.js`, `t.no-handover.js`,
-    `t.no-chat.no-handover.js`); tenants that need no more get those, and the whole one where they are missing."""
+    """The built tracking script. Builds with fewer features are in the same folder (`t.no-chat.js`, `t.no-handover.js`,
+    `t.no-chat.no-handover.js`); a tenant gets the smallest sufficient one, or the whole script if that is missing."""
     collector_in_flight_mb: int = 64
-    """Request bodies a worker holds at once, in MB; beyond it requests are answered 503 and come again."""
+    """Limit of request bodies in a worker at once, in MB; requests over it get 503 and are sent again."""
     events_per_minute_of_address: int = 12_000
-    """Events a minute from one address (IPv6: one /64), which a phone network may share among many; 0: no limit."""
+    """Events per minute from one address (IPv6: one /64), which users of a phone network can share; 0: no limit."""
     events_per_minute: int = 600_000
-    """Events a minute of a tenant that has no limit of its own; 0: no limit."""
+    """Events per minute of a tenant without its own limit; 0: no limit."""
     collector_drain_seconds: float = 1.0
-    """How long a stopping collector serves on while it already says it is not ready, so that proxies look away."""
+    """How long a stopping collector still serves while it reports not to be ready, so that proxies stop sending."""
     trusted_proxies: str = "127.0.0.1"
-    """Comma-separated addresses whose X-Forwarded-For is believed."""
+    """Comma-separated addresses and networks whose `X-Forwarded-For` is trusted."""
     allow_private_destinations: bool = False
-    """Whether destinations of every tenant may live on any loopback or private address."""
+    """Whether destinations of every tenant may be on any loopback or private address."""
     private_destinations: str = Field("", pattern=r"^(\s*(\[[0-9a-fA-F:.]+\]|[^\s,:\[\]]+):\d{1,5}\s*(,|$))*$")
-    """Comma-separated `host:port` of private addresses that destinations may have all the same, by http as well (a
-    self-hosted Chatwoot)."""
+    """Comma-separated `host:port` of private addresses that destinations may still use, also over http (a self-hosted
+    Chatwoot)."""
     demo_password: SecretStr = SecretStr("")
-    """Password of the demo tenant's user, demo@echolead.test. `echolead up` makes one."""
+    """Password of the demo tenant's user, demo@echolead.test. `echolead up` generates one."""
     live_run_seconds: int = 1800
-    """How long one live run loops before the next takes over."""
+    """How long a live run works before the next one takes over."""
 
     @property
     def dagster_home(self) -> Path:
-        """What DAGSTER_HOME is: configuration, logs of runs and the code server's socket, for our own user alone."""
+        """DAGSTER_HOME, readable by its owner only: configuration, logs of runs and the code server's socket."""
         return self.data_dir / "dagster"
 
     @property
     def dagster_code_socket(self) -> Path:
-        """Where Dagster's code server listens. It runs code for whoever reaches it, so it is no port."""
+        """Socket of Dagster's code server. It has no port, because every client that reaches it can run code."""
         return self.dagster_home / "code.sock"
 
     def clickhouse(self, account: Literal["readonly", "loader", "dbt", "deliveries"]) -> str:
-        """Address of the warehouse with the account of one part; the owner's where it has none of its own."""
+        """URL of the warehouse with the account of one part, or the owner's if the part has none."""
         own: SecretStr = getattr(self, f"clickhouse_{account}_url")
         return own.get_secret_value() or self.clickhouse_url.get_secret_value()
 

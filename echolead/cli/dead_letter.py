@@ -104,7 +104,7 @@ def _warehouse(data_dir: Path | None) -> Iterator[Client]:
     try:
         client = connect(url)
     except OperationalError as error:
-        raise CommandFailed("The warehouse does not answer: `echolead doctor` says what is wrong.") from error
+        raise CommandFailed("The warehouse does not answer: `echolead doctor` shows the cause.") from error
     try:
         yield client
     except DatabaseError as error:

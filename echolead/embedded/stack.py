@@ -348,6 +348,6 @@ def _whole(given: Settings, names: tuple[str, ...]) -> bool:
         missing = ", ".join(f"ECHOLEAD_{name.upper()}" for name in names if name not in set_ones)
         raise BadSettings(
             f"ECHOLEAD_{set_ones[0].upper()} names an outside PostgreSQL, which needs {missing} as well "
-            f"(docs/guides/running.md tells what each is)."
+            f"(docs/guides/running.md describes each)."
         )
     return bool(set_ones)

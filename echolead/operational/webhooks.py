@@ -133,7 +133,7 @@ def _checked(source: str, allow_unsigned: bool, token_header: str) -> str:
     if source not in SOURCES:
         raise ChangeRefused(f"There are no webhooks of {source!r}: use {', '.join(SOURCES)}.")
     if allow_unsigned and source not in UNSIGNED_SOURCES:
-        raise ChangeRefused(f"{source} always tells who it is, so --allow-unsigned is only for {_unsigned()}.")
+        raise ChangeRefused(f"{source} always sends a credential, so --allow-unsigned is only for {_unsigned()}.")
     if source != "rdstation":
         if token_header:
             raise ChangeRefused("--token-header is for rdstation: the other products have a header of their own.")

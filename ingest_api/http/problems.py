@@ -20,13 +20,13 @@ class ProblemType:
 
 UNKNOWN_HOST = ProblemType(
     "unknown-host", 404, "No tenant answers on this host",
-    "The Host header is not a host of an active tenant. Add the host (`echolead tenant add-host`), enable its "
-    "tenant if it was disabled (`echolead tenant enable`), or correct the DNS entry or proxy that sends requests "
-    "for it here. Each of these works within two seconds.",
+    "The Host header is not a host of an active tenant. Add the host (`echolead tenant add-host`), enable its tenant "
+    "if it was disabled (`echolead tenant enable`), or correct the DNS entry or proxy that sends its requests here. "
+    "Changes of hosts and tenants take effect within two seconds.",
 )  # fmt: skip
 NOT_FOUND = ProblemType(
     "not-found", 404, "Nothing is here",
-    "Check the address; /docs lists all of them.",
+    "Check the address; /docs lists every address of the API.",
 )  # fmt: skip
 ORIGIN_NOT_ALLOWED = ProblemType(
     "origin-not-allowed", 403, "Pages of this origin may not send events here",
@@ -36,12 +36,13 @@ ORIGIN_NOT_ALLOWED = ProblemType(
 )  # fmt: skip
 NOT_AN_IDENTITY = ProblemType(
     "not-an-identity", 422, "The body names no visitor",
-    'The body must be JSON of the form {"tracking_id": "…"}, with "link" when a link was followed. The tracking script '
-    "sends it; the page goes on without an answer.",
+    'The body must be JSON of the form {"tracking_id": "…"}, with "link" when a link was followed. The tracking '
+    "script sends this request; the page works without the answer.",
 )  # fmt: skip
 INVALID_REQUEST = ProblemType(
     "invalid-request", 422, "The request is not valid",
-    "A field of the request is missing or has the wrong type; `detail` names each. /docs describes what is expected.",
+    "A field of the request is missing or has the wrong type; `detail` names each. `/docs` describes what is "
+    "expected.",
 )  # fmt: skip
 METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed", 405, "This address does not support this method",
@@ -49,7 +50,7 @@ METHOD_NOT_ALLOWED = ProblemType(
 )  # fmt: skip
 SLOW_REQUEST = ProblemType(
     "slow-request", 408, "The body did not arrive in time",
-    "Nothing was stored. Send the same request again, smaller when the connection is slow.",
+    "Nothing was stored. Send the same request again, or split it if the connection is slow.",
 )  # fmt: skip
 BODY_TOO_LARGE = ProblemType(
     "body-too-large", 413, "The body is too large",
@@ -57,12 +58,12 @@ BODY_TOO_LARGE = ProblemType(
 )  # fmt: skip
 UNSUPPORTED_ENCODING = ProblemType(
     "unsupported-encoding", 415, "The body's encoding is not supported",
-    "Send the body as it is, or with Content-Encoding: gzip.",
+    "Send the body uncompressed, or with Content-Encoding: gzip.",
 )  # fmt: skip
 NOT_A_BATCH = ProblemType(
     "not-a-batch", 422, "The body is not a batch of events",
     'The body must be JSON of the form {"sent_at": "…", "events": [event, …]} with at least one event. Nothing was '
-    "stored, and sending the same body again will not help.",
+    "stored. The same body will be refused again.",
 )  # fmt: skip
 TOO_MANY_EVENTS = ProblemType(
     "too-many-events", 422, "The batch holds too many events", "Send at most 500 events in one request."
@@ -78,64 +79,65 @@ WRONG_PASSWORD = ProblemType(
 )  # fmt: skip
 NOT_SIGNED_IN = ProblemType(
     "not-signed-in", 401, "You are not signed in",
-    "The session token is missing, expired or ended (by signing out, by revoking, by a new password), or its user "
-    "may no longer sign in. With two session cookies neither is used: remove the cookies of the site. Then sign in "
-    "again.",
+    "The session token is missing or expired, its session was ended (by signing out, by `revoke`, by a new password), "
+    "or its user may no longer sign in. If the browser sends two session cookies, neither is used: remove the cookies "
+    "of the site. Then sign in again.",
 )  # fmt: skip
 TOO_MANY_SIGN_INS = ProblemType(
     "too-many-sign-ins", 429, "Too many attempts to sign in",
-    "From this device or network too many attempts failed in the last 15 minutes, or too many on this account from "
-    "devices it does not know. Try again after Retry-After seconds, or on a device that has signed in to it before.",
+    "Too many attempts from this device or network failed in the last 15 minutes, or too many attempts on this "
+    "account from unknown devices. Try again after Retry-After seconds, or use a device that has signed in to the "
+    "account before.",
 )  # fmt: skip
 TOO_MANY_EVENTS_A_MINUTE = ProblemType(
     "too-many-events-a-minute", 429, "Too many events in a minute",
-    "The address or the tenant has sent more events than it may in this minute. Nothing of the request was stored: "
-    "send it again after Retry-After seconds. The limits are ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS and "
+    "The address or the tenant has reached its limit of events per minute. Nothing of the request was stored: send it "
+    "again after Retry-After seconds. The limits are ECHOLEAD_EVENTS_PER_MINUTE_OF_ADDRESS and "
     "ECHOLEAD_EVENTS_PER_MINUTE; a tenant can have its own: `echolead tenant set --events-per-minute`.",
 )  # fmt: skip
 QUOTA_REACHED = ProblemType(
     "quota-reached", 429, "The tenant's quota of the month is used up",
-    "Nothing of the request was stored. Retry-After says when the next month begins (UTC); the quota can be raised at "
-    "any time: `echolead tenant set --events-per-month`.",
+    "Nothing of the request was stored. Retry-After gives the seconds until the next month begins (UTC). The quota "
+    "can be raised at any time: `echolead tenant set --events-per-month`.",
 )  # fmt: skip
 UNKNOWN_WEBHOOK = ProblemType(
     "unknown-webhook", 404, "No webhook is expected at this address",
-    "The address was removed, belongs to another product or to a tenant that was disabled, or was not copied whole: "
-    "`echolead webhook list` shows it. A new address works within two seconds.",
+    "The address was removed, belongs to another product or to a disabled tenant, or was copied incompletely: compare "
+    "it with `echolead webhook list`. A new address works within two seconds.",
 )  # fmt: skip
 INVALID_SIGNATURE = ProblemType(
     "invalid-signature", 401, "The webhook's sender is not verified",
-    "The signature, password or token is missing, was made with another secret, or is for another body or address. "
-    "Compare the secret in the product with `echolead webhook`; after a rotation the previous secret works for 24 "
-    "hours. HubSpot signs the address it posts to: it must begin with ECHOLEAD_COLLECTOR_URL.",
+    "The signature, password or token is missing, was made with another secret, or belongs to another body or "
+    "address. Compare the secret in the product with `echolead webhook`; after a rotation the previous secret works "
+    "for 24 hours. HubSpot signs the address it posts to, which must begin with ECHOLEAD_COLLECTOR_URL.",
 )  # fmt: skip
 STALE_WEBHOOK = ProblemType(
     "stale-webhook", 401, "The webhook's time is not current",
-    "The signature is right, but its time is more than five minutes away from the collector's clock. A repeated old "
-    "request is refused. If new webhooks are refused, correct one of the two clocks.",
+    "The signature is valid, but its time differs from the collector's clock by more than five minutes. Old requests "
+    "that are sent again are refused. If new webhooks are refused, correct the sender's or the collector's clock.",
 )  # fmt: skip
 QUEUE_UNAVAILABLE = ProblemType(
     "queue-unavailable", 503, "Events cannot be stored at the moment",
-    "The queue is not reachable, too slow, full, or does not sync to disk. No event is lost while the sender keeps "
-    "the events: send the same request again after Retry-After seconds. Parts of it may have been stored; event ids "
-    "make repeats harmless. Operators see the cause at /readyz.",
+    "The queue is unreachable, too slow, full, or does not sync to disk. Keep the events and send the same request "
+    "again after Retry-After seconds. Parts of it may have been stored; repeated events are recognised by their ids. "
+    "Operators see the cause at /readyz.",
     1,
 )  # fmt: skip
 OVERLOADED = ProblemType(
     "overloaded", 503, "The collector is busy",
-    "The collector serves too many bytes at once. Send the same request again after Retry-After seconds.",
+    "The collector is processing too many bytes at once. Send the same request again after Retry-After seconds.",
     1,
 )  # fmt: skip
 TENANTS_UNAVAILABLE = ProblemType(
     "tenants-unavailable", 503, "The tenants cannot be looked up at the moment",
-    "The host, key or webhook is not in the collector's memory and may be new, and the operational database does "
-    "not answer. Send the same request again after Retry-After seconds.",
+    "The operational database does not answer, and the collector does not know the host, key or webhook, which may be "
+    "new. Send the same request again after Retry-After seconds.",
     1,
 )  # fmt: skip
 WEBHOOKS_UNAVAILABLE = ProblemType(
     "webhooks-unavailable", 503, "Webhooks cannot be checked at the moment",
-    "The webhook's secret cannot be decrypted here: ECHOLEAD_COLLECTOR_SECRET_KEYS lacks its key. Nothing was stored; "
-    "send the same request again after Retry-After seconds.",
+    "The collector cannot decrypt the webhook's secret: its key is missing from ECHOLEAD_COLLECTOR_SECRET_KEYS. "
+    "Nothing was stored; send the same request again after Retry-After seconds.",
     60,
 )  # fmt: skip
 SIGN_IN_UNAVAILABLE = ProblemType(

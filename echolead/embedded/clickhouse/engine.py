@@ -85,7 +85,7 @@ class Handle:
                 result_rows += block.rows_read()
                 if not _write(output, block.bytes()):
                     self._connection.streaming_cancel_query(result)
-                    raise WarehouseError(Code.QUERY_WAS_CANCELLED, "Nobody reads the result any more")
+                    raise WarehouseError(Code.QUERY_WAS_CANCELLED, "The client no longer reads the result")
         except RuntimeError as error:
             raise WarehouseError.from_engine(str(error)) from None
         return Outcome(b"", read_rows, read_bytes, 0, 0, result_rows, time.monotonic() - began)

@@ -119,7 +119,7 @@ def test_without_the_api_the_console_refuses_access_and_shows_the_reason(console
     console.api.send_signal(signal.SIGSTOP)
     try:
         page.get_by_role("button", name="Reload").click()
-        expect_no_data(page, "Nobody can be let in at the moment")
+        expect_no_data(page, "Signing in is not possible at the moment")
     finally:
         console.api.send_signal(signal.SIGCONT)
     page.reload()

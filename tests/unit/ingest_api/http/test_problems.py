@@ -17,6 +17,7 @@ def test_a_problem_type_is_documented(kind: ProblemType) -> None:
     page = (PAGES / f"{kind.name}.md").read_text()
     assert page.startswith(f"# {kind.title} ({kind.status})\n")
     assert kind.advice
+    assert kind.advice in " ".join(page.split())
 
 
 def test_every_page_is_of_a_problem_type() -> None:
