@@ -250,7 +250,7 @@ def test_the_console_requires_a_sign_in(visited: Stack, browser: Browser) -> Non
     assert "Ana" not in page.content()
 
 
-def test_the_same_people_again_stay_one_contact_each(visited: Stack, browser: Browser) -> None:
+def test_returning_people_keep_one_contact_each(visited: Stack, browser: Browser) -> None:
     """The same visits from new browsers: by e-mail and phone they are the people we know."""
     paid_visit(browser, visited)
     refusing_visit(browser, visited)

@@ -46,7 +46,7 @@ def test_no_request_sees_the_settings_database_or_session_of_another(http: httpx
             done.result()
 
 
-def test_a_session_is_one_clients_at_a_time(http: httpx.Client) -> None:
+def test_a_session_serves_one_client_at_a_time(http: httpx.Client) -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(http.post, "/", params={"session_id": "busy"}, content="SELECT sleep(1) AS busy_session")
         wait_until(lambda: running(http, "busy_session"))

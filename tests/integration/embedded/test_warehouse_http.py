@@ -400,6 +400,6 @@ def test_a_query_text_without_end_is_refused(http: httpx.Client) -> None:
     assert (answer.status_code, answer.headers["x-clickhouse-exception-code"]) == (413, "425")
 
 
-def test_paths_and_methods_that_are_not_there(http: httpx.Client) -> None:
+def test_unknown_paths_and_methods(http: httpx.Client) -> None:
     assert http.get("/play").status_code == 404
     assert http.put("/", content="SELECT 1").status_code == 405

@@ -153,7 +153,7 @@ def test_a_clients_error_after_progress_is_an_error(client: Client) -> None:
     assert (caught.value.code, caught.value.name) == (395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO")
 
 
-def test_rows_that_are_to_be_an_array_are_one_array(http: httpx.Client) -> None:
+def test_rows_requested_as_an_array_are_one_array(http: httpx.Client) -> None:
     setting = {"output_format_json_array_of_rows": "1"}
     query = "SELECT number FROM numbers(5) SETTINGS max_block_size = 2"
     rows = [{"number": number} for number in range(5)]

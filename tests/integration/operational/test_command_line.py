@@ -94,7 +94,7 @@ def test_removing_what_is_not_there_names_what_is(run: Run, told: Told, slug: st
     assert told("tenant", "show", f"{slug}-b")["origins"] == [f"https://c.{slug}.test"]
 
 
-def test_the_last_host_may_go_and_the_command_says_what_that_means(run: Run, told: Told, slug: str) -> None:
+def test_the_last_host_can_be_removed_with_a_warning(run: Run, told: Told, slug: str) -> None:
     told("tenant", "create", slug, "--host", f"a.{slug}.test", "--host", f"b.{slug}.test")
     assert "last host" not in run("tenant", "remove-host", slug, f"a.{slug}.test").output
     assert f"`echolead tenant add-host {slug}`" in run("tenant", "remove-host", slug, f"b.{slug}.test").output
@@ -193,7 +193,7 @@ def test_a_key_is_shown_once_rotated_and_revoked(told: Told, slug: str, system_e
     assert [key["revoked_at"] is None for key in told("key", "list", slug)] == [False, False]
 
 
-def test_a_name_is_of_one_key_that_works(run: Run, told: Told, slug: str) -> None:
+def test_a_name_is_unique_among_working_keys(run: Run, told: Told, slug: str) -> None:
     told("tenant", "create", slug)
     told("tenant", "create", f"{slug}-b")
     first = told("key", "create", slug, "site-backend")
@@ -342,7 +342,7 @@ def test_a_webhook_is_rotated_and_removed(run: Run, told: Told, slug: str, syste
 
 
 @pytest.mark.parametrize("consent", ["granted", "wait", "denied"])
-def test_a_tenant_says_what_holds_until_a_visitor_decides(told: Told, slug: str, consent: str) -> None:
+def test_a_tenant_sets_the_consent_until_a_visitor_decides(told: Told, slug: str, consent: str) -> None:
     assert told("tenant", "create", slug, "--consent-default", consent)["consent_default"] == consent
     told("tenant", "set", slug, "--consent-default", "denied")
     assert told("tenant", "set", slug, "--consent-default", consent)["consent_default"] == consent
@@ -374,7 +374,7 @@ def test_an_entered_secret_is_not_shown_and_the_overlap_is_named_when_there_is_o
     assert "The previous secret is refused now." in third
 
 
-def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_engine: Engine) -> None:
+def test_every_change_adds_a_row_to_the_audit_log(told: Told, slug: str, system_engine: Engine) -> None:
     email = f"ana@{slug}.test"
     told("tenant", "create", slug, "--host", f"{slug}.test", "--origin", f"https://{slug}.test")
     prefix = told("key", "create", slug, "k")["prefix"]
@@ -402,7 +402,7 @@ def test_every_act_leaves_a_row_in_the_audit_log(told: Told, slug: str, system_e
     assert all(row.actor.startswith("cli:") for row in rows)
 
 
-def test_a_refused_act_leaves_nothing(run: Run, told: Told, slug: str, system_engine: Engine) -> None:
+def test_a_refused_change_stores_nothing(run: Run, told: Told, slug: str, system_engine: Engine) -> None:
     refused = run("tenant", "create", slug, "--host", f"{slug}.test", "--host", "http://bad")
     assert refused.exit_code == 2
     with system_session(system_engine) as session:
@@ -529,7 +529,7 @@ def test_a_refused_command_prints_one_sentence_and_exits_with_2(
     assert "Traceback" not in result.output
 
 
-def test_without_a_stack_the_command_says_how_to_start_one(tmp_path: Path) -> None:
+def test_a_command_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["tenant", "list", "--data-dir", str(tmp_path)])
     assert result.exit_code == 2
     assert "start one with `echolead up`" in result.stderr

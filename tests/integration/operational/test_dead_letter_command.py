@@ -121,7 +121,7 @@ def test_an_unused_reason_and_an_unknown_reason_get_different_messages(stack: Pa
         pytest.param("ECHOLEAD_CLICKHOUSE_URL=http://a:b@127.0.0.1:1\n", "does not answer", id="stopped"),
     ],
 )
-def test_without_a_warehouse_it_says_so(tmp_path: Path, environment: str, sentence: str) -> None:
+def test_a_missing_warehouse_is_named(tmp_path: Path, environment: str, sentence: str) -> None:
     (tmp_path / "stack.env").write_text(environment)
     result = run(tmp_path, "list")
     assert result.exit_code == 2

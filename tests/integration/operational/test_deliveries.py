@@ -17,9 +17,7 @@ values (%s, %s, %s, 'hash', %s, %s, clock_timestamp() - make_interval(mins => %s
 """
 
 
-def test_a_delivery_is_stuck_that_has_not_arrived_after_fifteen_minutes(
-    system_engine: Engine, operational_urls: OperationalUrls
-) -> None:
+def test_a_delivery_is_stuck_after_fifteen_minutes(system_engine: Engine, operational_urls: OperationalUrls) -> None:
     tenant_id = make_tenant(system_engine).tenant_id
     destination_id = make_destination(system_engine, tenant_id).destination_id
     with psycopg.connect(operational_urls.system) as connection:

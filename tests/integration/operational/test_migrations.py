@@ -88,7 +88,9 @@ def test_a_tenant_that_waits_for_consent_refuses_it_on_the_way_down(
     assert found == [("grants", "granted"), ("waits", "denied")]
 
 
-def test_without_roles_migrating_says_how_to_make_them(servers_dir: object, postgres_server: EmbeddedPostgres) -> None:
+def test_migrating_without_roles_says_how_to_create_them(
+    servers_dir: object, postgres_server: EmbeddedPostgres
+) -> None:
     database = f"bare_{uuid4().hex[:8]}"
     renames = [("echolead_app", "elsewhere_app"), ("elsewhere_app", "echolead_app")]
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
@@ -136,7 +138,7 @@ def test_the_app_role_cannot_read_password_hashes(app_engine: Engine) -> None:
         connection.execute(text("select * from users"))
 
 
-def test_updated_at_moves_whatever_the_writer_says(app_engine: Engine, system_engine: Engine) -> None:
+def test_updated_at_is_set_by_the_database_at_every_update(app_engine: Engine, system_engine: Engine) -> None:
     tenant = make_tenant(system_engine)
     destination = make_destination(system_engine, tenant.tenant_id)
     with tenant_session(app_engine, tenant.tenant_id) as session:

@@ -43,7 +43,7 @@ def test_every_table_with_a_tenant_has_forced_row_level_security_and_the_policy(
     assert rows == [(table, True, 1, None) for table in TENANT_TABLES]
 
 
-def test_the_app_role_has_no_reach_into_tables_without_a_tenant(system_engine: Engine) -> None:
+def test_the_app_role_cannot_reach_tables_without_a_tenant(system_engine: Engine) -> None:
     with system_session(system_engine) as session:
         reachable = session.scalars(
             text(
@@ -55,13 +55,13 @@ def test_the_app_role_has_no_reach_into_tables_without_a_tenant(system_engine: E
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
-def test_without_a_tenant_nothing_is_seen(table: str, app_engine: Engine, two_tenants: tuple[str, str]) -> None:
+def test_without_a_tenant_no_row_is_visible(table: str, app_engine: Engine, two_tenants: tuple[str, str]) -> None:
     with app_engine.begin() as connection:
         assert connection.scalar(text(f"select count(*) from {table}")) == 0
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
-def test_with_a_tenant_only_its_own_rows_are_seen(table: str, app_engine: Engine, two_tenants: tuple[str, str]) -> None:
+def test_with_a_tenant_only_its_rows_are_visible(table: str, app_engine: Engine, two_tenants: tuple[str, str]) -> None:
     mine, _ = two_tenants
     with tenant_session(app_engine, mine) as session:
         assert session.scalars(text(f"select tenant_id from {table}")).all() == [mine]
@@ -139,7 +139,9 @@ def test_a_tenants_session_needs_a_tenant(app_engine: Engine) -> None:
         pass
 
 
-def test_the_owner_is_bound_as_well(operational_urls: OperationalUrls, two_tenants: tuple[str, str]) -> None:
+def test_row_level_security_applies_to_the_owner(
+    operational_urls: OperationalUrls, two_tenants: tuple[str, str]
+) -> None:
     engine = connect(operational_urls.owner)
     with engine.begin() as connection:
         assert [connection.scalar(text(f"select count(*) from {table}")) for table in TENANT_TABLES] == [0] * len(

@@ -239,7 +239,7 @@ def test_one_bad_record_is_recorded_with_its_reason_and_the_others_arrive(
     assert activation.settle(engine).verified == 1
 
 
-def test_a_lost_ledger_makes_no_second_contact(activation: Activation) -> None:
+def test_a_lost_ledger_creates_no_second_contact(activation: Activation) -> None:
     activation.want(*leads(8))
     with DeliveryEngine(activation.settings, QUICK) as engine:
         activation.settle(engine)

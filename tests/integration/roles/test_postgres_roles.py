@@ -259,7 +259,7 @@ def test_set_up_revokes_memberships_of_roles(
         assert not is_allowed(collector, "select pg_read_file('PG_VERSION')")
 
 
-def test_every_table_of_tenants_that_a_service_reaches_has_the_services_policy(system_engine: Engine) -> None:
+def test_every_tenants_table_that_a_service_reaches_has_its_policy(system_engine: Engine) -> None:
     with system_session(system_engine) as session:
         reached = session.scalars(
             text(

@@ -34,7 +34,7 @@ def test_an_email_is_trimmed_and_lower_cased_or_empty(typed: str, normalized: st
         "0055 11 98765-4321", "55 (11) 9 8765-4321", "11 8765-4321", "+55 11 8765-4321", "11 98765-4321 ramal 12",
     ],
 )  # fmt: skip
-def test_a_brazilian_mobile_is_one_number_however_it_is_written_with_both_variants(typed: str) -> None:
+def test_a_brazilian_mobile_has_one_number_and_both_variants_in_any_notation(typed: str) -> None:
     phone = normalize_phone(typed, "BR")
     assert (phone.number, phone.variants) == (MOBILE, (MOBILE, "+551187654321"))
 

@@ -37,13 +37,13 @@ def test_the_table_is_long_enough() -> None:
 
 @pytest.mark.parametrize("allow_private", [False, True])
 @pytest.mark.parametrize("host", NEVER)
-def test_what_is_no_server_is_never_called(host: str, allow_private: bool) -> None:
+def test_addresses_that_are_not_public_are_never_called(host: str, allow_private: bool) -> None:
     with pytest.raises(UnsafeAddress):
         check_url(f"https://{host}/", allow_private=allow_private)
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_private_addresses_are_called_only_where_the_deployment_allows_it(host: str) -> None:
+def test_private_addresses_are_called_only_if_the_settings_allow_it(host: str) -> None:
     with pytest.raises(UnsafeAddress, match="ECHOLEAD_PRIVATE_DESTINATIONS"):
         check_url(f"https://{host}/", allow_private=False)
     check_url(f"http://{host}:3000/", allow_private=True)
@@ -72,13 +72,13 @@ def test_public_addresses_and_names_pass(host: str) -> None:
         pytest.param(f"https://{'a.' * 127}com", "not a host name", id="a name no resolver takes"),
     ],
 )
-def test_other_shapes_are_refused_with_a_sentence(url: str, sentence: str) -> None:
+def test_other_forms_of_urls_are_refused_with_a_sentence(url: str, sentence: str) -> None:
     with pytest.raises(UnsafeAddress, match=sentence):
         check_url(url, allow_private=False)
 
 
 @pytest.mark.parametrize("port", [0, 65536, 99999])
-def test_a_port_that_does_not_exist_is_refused_also_on_a_network_of_ones_own(port: int) -> None:
+def test_an_invalid_port_is_refused_also_on_a_private_network(port: int) -> None:
     """65536 more are the same port to the system's resolver."""
     with pytest.raises(UnsafeAddress, match="does not exist"):
         check_url(f"http://127.0.0.1:{port}/", allow_private=True)
@@ -90,7 +90,7 @@ def test_a_name_that_only_looks_encoded_is_refused_with_a_sentence(host: str) ->
         check_url(f"https://{host}/hook", allow_private=True)
 
 
-def test_full_width_digits_are_read_as_the_address_they_spell() -> None:
+def test_full_width_digits_are_read_as_an_ip_address() -> None:
     with pytest.raises(UnsafeAddress):
         check_url("https://１２７.０.０.１/", allow_private=False)
 
@@ -124,7 +124,7 @@ def client(
     return httpx.AsyncClient(transport=transport)
 
 
-async def test_the_checked_address_is_called_under_the_name_it_had() -> None:
+async def test_the_checked_address_is_called_with_the_original_name() -> None:
     seen: list[httpx.Request] = []
     async with client(resolving("8.8.8.8"), seen) as http:
         answer = await http.post("https://chat.example.com:8443/x?y=1", content=b"body")
@@ -146,7 +146,7 @@ async def test_the_checked_address_is_called_under_the_name_it_had() -> None:
         pytest.param(("64:ff9b::a00:1",), id="private behind NAT64"),
     ],
 )
-async def test_a_name_that_leads_inside_is_not_called(addresses: tuple[str, ...]) -> None:
+async def test_a_name_that_resolves_to_a_private_address_is_not_called(addresses: tuple[str, ...]) -> None:
     seen: list[httpx.Request] = []
     async with client(resolving(*addresses), seen) as http:
         with pytest.raises(UnsafeAddress):
@@ -216,7 +216,7 @@ OPENED = Settings(private_destinations="127.0.0.1:3000, chat.internal:8080,[::1]
     "url",
     ["http://127.0.0.1:3000/api", "http://chat.internal:8080/", "http://CHAT.internal:8080/", "http://[::1]:3000/"],
 )
-def test_a_private_place_that_is_named_is_called_by_http(url: str) -> None:
+def test_a_named_private_address_is_called_over_http(url: str) -> None:
     check_url(url, allow_private=False, private_places=opened_places(OPENED))
 
 
@@ -231,12 +231,12 @@ def test_a_private_place_that_is_named_is_called_by_http(url: str) -> None:
         pytest.param("http://127.0.0.1:8080/", id="host of one and port of the other"),
     ],
 )
-def test_a_private_place_that_is_named_opens_no_other(url: str) -> None:
+def test_a_named_private_address_allows_no_other(url: str) -> None:
     with pytest.raises(UnsafeAddress):
         check_url(url, allow_private=False, private_places=opened_places(OPENED))
 
 
-async def test_a_named_private_place_may_resolve_to_a_private_address_and_others_may_not() -> None:
+async def test_only_a_named_host_may_resolve_to_a_private_address() -> None:
     async def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200)
 
@@ -253,6 +253,6 @@ async def test_a_named_private_place_may_resolve_to_a_private_address_and_others
 
 
 @pytest.mark.parametrize("places", ["127.0.0.1", "http://127.0.0.1:3000", "127.0.0.1:port", "a b:1"])
-def test_places_that_cannot_be_read_are_refused_at_the_start(places: str) -> None:
+def test_malformed_private_destinations_are_refused_at_the_start(places: str) -> None:
     with pytest.raises(ValueError, match="private_destinations"):
         Settings(private_destinations=places)

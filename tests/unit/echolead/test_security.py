@@ -49,7 +49,7 @@ def test_what_the_vault_encrypts_it_decrypts(values: dict[str, str]) -> None:
     assert vault.decrypt(vault.encrypt(values)) == values
 
 
-def test_a_new_key_reads_what_the_old_one_wrote_while_both_are_there() -> None:
+def test_secrets_of_the_old_key_are_decrypted_while_both_keys_are_set() -> None:
     stored = Vault(OLD).encrypt({"token": "abc"})
     both = Vault(f"{NEW}, {OLD}")
     assert both.decrypt(stored) == {"token": "abc"}
@@ -60,7 +60,7 @@ def test_a_new_key_reads_what_the_old_one_wrote_while_both_are_there() -> None:
 
 
 @pytest.mark.parametrize("act", ["decrypt", "rotate"])
-def test_a_secret_of_a_lost_or_changed_key_is_told_as_such(act: str) -> None:
+def test_a_secret_of_a_lost_or_changed_key_is_undecryptable(act: str) -> None:
     stored = Vault(OLD).encrypt({"token": "abc"})
     changed = stored[:40] + (b"A" if stored[40:41] != b"A" else b"B") + stored[41:]
     for vault, token in ((Vault(NEW), stored), (Vault(OLD), changed)):
@@ -100,7 +100,7 @@ def test_keys_do_not_repeat_and_do_not_show_themselves() -> None:
 @pytest.mark.parametrize(
     "text", ["", "elk_", "elk_abc_def", "ELK_abcdefghij_" + "a" * 43, "elk_abcdefghij_" + "a" * 43 + "\n", "x" * 10_000]
 )
-def test_what_cannot_be_a_key_is_none(text: str) -> None:
+def test_text_that_cannot_be_a_key_is_none(text: str) -> None:
     assert read_api_key(text) is None
 
 
@@ -116,7 +116,7 @@ def test_a_password_is_checked_against_its_argon2id_hash() -> None:
     assert not check_password("another-password", stored).is_right
 
 
-def test_a_hash_with_old_parameters_is_made_anew_when_the_password_is_right() -> None:
+def test_a_correct_password_with_old_parameters_is_hashed_again() -> None:
     weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("a-long-password")
     check = check_password("a-long-password", weak)
     assert check.is_right
@@ -133,7 +133,7 @@ def test_a_hash_of_another_kind_is_a_wrong_password(stored: str) -> None:
 # Signed tokens
 
 
-def test_a_token_says_its_subject_and_has_an_id_of_its_own() -> None:
+def test_a_token_has_its_subject_and_a_unique_id() -> None:
     one, other = (TOKENS.read(TOKENS.issue(ANA)) for _ in range(2))
     assert one.subject == other.subject == ANA
     assert one.token_id != other.token_id
@@ -236,7 +236,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("token", [pytest.param(token, id=name) for name, token in FORGERIES.items()])
-def test_a_token_that_is_not_ours_for_us_and_now_is_refused(token: str) -> None:
+def test_a_token_of_another_issuer_audience_or_time_is_refused(token: str) -> None:
     with pytest.raises(BadToken):
         TOKENS.read(token)
 
@@ -296,7 +296,7 @@ def test_secrets_in_text_are_replaced_and_the_rest_stays(text: str, seen: str) -
     assert redact_text(text) == seen
 
 
-def test_known_secrets_are_replaced_wherever_they_stand() -> None:
+def test_known_secrets_are_replaced_everywhere() -> None:
     answer = {"message": "bad token s3cr3t-value for account 1", "n": ["s3cr3t-value"]}
     assert redact(answer, known=["s3cr3t-value", ""]) == {
         "message": f"bad token {REDACTED} for account 1",
@@ -314,7 +314,7 @@ def test_bytes_become_text() -> None:
         st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
     )
 )
-def test_any_json_can_be_redacted_and_again_gives_the_same(value: Any) -> None:
+def test_redacting_any_json_twice_changes_nothing_more(value: Any) -> None:
     once = redact(value)
     assert redact(once) == once
     json.dumps(once)

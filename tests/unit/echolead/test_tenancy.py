@@ -52,7 +52,7 @@ def test_an_origin_is_allowed_by_the_list_or_by_the_tenants_own_hosts(origin: st
     assert tenant.allows(origin) is allowed
 
 
-async def test_while_the_database_does_not_answer_nobody_is_unknown() -> None:
+async def test_no_tenant_is_unknown_while_the_database_does_not_answer() -> None:
     """A tenant of whom nothing could be read yet is served later; told that there is none, a product gives up."""
     tenants = Tenants("postgresql://nobody@127.0.0.1:9/none")
     for _ in range(2):
@@ -70,11 +70,11 @@ async def test_while_the_database_does_not_answer_nobody_is_unknown() -> None:
     ["", "elk_short_x", "0" * 32, new_api_key().key[1:]],
     ids=["nothing", "too short", "no prefix", "a prefix cut off"],
 )
-async def test_what_cannot_be_a_key_is_refused_without_asking_the_database(presented: str) -> None:
+async def test_text_that_cannot_be_a_key_is_refused_without_a_query(presented: str) -> None:
     assert await Tenants("postgresql://nobody@127.0.0.1:9/none").by_api_key(presented) is None
 
 
-def test_a_directory_holds_what_the_rows_say_of_each_tenant() -> None:
+def test_a_directory_has_the_data_of_each_row() -> None:
     rows = [
         row("acme", hosts=["lp.acme.test"], origins=["HTTPS://Shop.acme.test/"], collect_path="/k7",
             keys=["abcdefghij hash 018f4f7e-0000-7000-8000-00000000000a"]),

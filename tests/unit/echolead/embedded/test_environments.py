@@ -74,7 +74,7 @@ def test_only_set_up_has_the_superuser_and_the_owner(stack: Stack, monkeypatch: 
         assert bool(has) == (part.name == "set-up"), part.name
 
 
-def test_no_part_can_open_the_secrets_of_the_other_kind(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_part_can_decrypt_the_secrets_of_the_other_kind(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in stack.parts():
         has = held(read_as(part, monkeypatch)) & {"collector_secret_keys", "destination_secret_keys", "secret_keys"}
         assert len(has) <= 1 or part.name == "set-up", part.name

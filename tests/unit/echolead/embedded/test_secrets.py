@@ -22,7 +22,7 @@ def test_a_new_data_directory_cannot_be_listed_by_others(tmp_path: Path) -> None
     assert mode(tmp_path / "srv" / "var") == SHUT
 
 
-def test_a_directory_of_an_earlier_version_is_shut_with_all_that_is_in_it(tmp_path: Path) -> None:
+def test_a_directory_of_an_earlier_version_is_closed_with_its_content(tmp_path: Path) -> None:
     data_dir = tmp_path / "var"
     (data_dir / "logs").mkdir(parents=True)
     (data_dir / "logs" / "collector.log").write_text("somebody's address")
@@ -34,7 +34,7 @@ def test_a_directory_of_an_earlier_version_is_shut_with_all_that_is_in_it(tmp_pa
     assert [mode(path) for path in (data_dir, data_dir / "logs", data_dir / "nats")] == [SHUT, 0o700, 0o700]
 
 
-def test_no_right_is_added_to_a_directory_that_was_shut(tmp_path: Path) -> None:
+def test_a_closed_directory_gets_no_additional_rights(tmp_path: Path) -> None:
     data_dir = tmp_path / "var"
     data_dir.mkdir(mode=0o700)
     make_private(data_dir)
@@ -42,7 +42,7 @@ def test_no_right_is_added_to_a_directory_that_was_shut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bits", [0o755, 0o1777], ids=["of somebody else's", "of everybody's"])
-def test_a_directory_with_other_things_in_it_keeps_its_mode_and_so_do_they(tmp_path: Path, bits: int) -> None:
+def test_a_directory_with_other_files_keeps_its_mode_and_theirs(tmp_path: Path, bits: int) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     (shared / "page.html").write_text("a page")
@@ -52,7 +52,7 @@ def test_a_directory_with_other_things_in_it_keeps_its_mode_and_so_do_they(tmp_p
     assert (mode(shared), mode(shared / "page.html")) == (bits, 0o644)
 
 
-def test_a_new_stack_has_two_keys_and_an_older_one_keeps_what_it_had(tmp_path: Path) -> None:
+def test_a_new_stack_has_two_keys_and_an_older_one_keeps_its_key(tmp_path: Path) -> None:
     made = load_or_make_secrets(tmp_path)
     assert made.secret_key == ""
     assert made.collector_secret_key != made.destination_secret_key

@@ -142,7 +142,7 @@ def test_the_delay_doubles_up_to_a_bound_and_starts_anew_after_a_stable_time() -
     assert backoff.next(5, served_seconds=61) == 1
 
 
-def test_a_part_that_never_serves_ends_the_start_with_its_own_words(tmp_path: Path) -> None:
+def test_a_part_that_never_serves_ends_the_start_with_its_output(tmp_path: Path) -> None:
     broken = server(tmp_path, "api", script="import sys; sys.exit('no licence in this directory')")
     with pytest.raises(PartFailed, match=r"api ended with status 1 3 times before it served:\n(.|\n)*no licence"):
         Supervisor([server(tmp_path, "queue"), broken], tmp_path, backoff=NO_DELAY).run()
@@ -151,13 +151,13 @@ def test_a_part_that_never_serves_ends_the_start_with_its_own_words(tmp_path: Pa
     assert {part.name: part.state for part in record.parts} == {"queue": "stopped", "api": "failed"}
 
 
-def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
     missing = Part("queue", [str(tmp_path / "no-such-program")], lambda: None)
     with pytest.raises(PartFailed, match="no-such-program could not be started"):
         Supervisor([missing], tmp_path).run()
 
 
-def test_a_second_supervisor_on_the_same_directory_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
+def test_a_second_supervisor_on_the_same_directory_is_refused_and_names_the_holder(tmp_path: Path) -> None:
     with (
         supervisor_process(tmp_path) as first,
         pytest.raises(AlreadyRunning, match=rf"process {first.pid}\b"),
@@ -180,7 +180,7 @@ def test_children_of_a_part_end_with_it(tmp_path: Path) -> None:
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the child is gone")
 
 
-def test_output_goes_to_the_parts_log_and_to_whoever_listens(tmp_path: Path) -> None:
+def test_output_goes_to_the_parts_log_and_to_the_listener(tmp_path: Path) -> None:
     ear = Ear()
     with supervised(Supervisor([server(tmp_path, "api")], tmp_path, listener=ear)):
         until(lambda: "api serving" in ear.lines, "the line is heard")
@@ -196,7 +196,9 @@ def test_a_log_keeps_its_newest_lines_in_a_bounded_number_of_bounded_files(tmp_p
     assert files[0].read_text().endswith("line 0099\n")
 
 
-def test_a_part_that_stops_answering_is_shown_and_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_stops_answering_is_reported_and_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("echolead.embedded.supervisor.HEALTH_INTERVAL_SECONDS", 0.1)
     supervisor = Supervisor([server(tmp_path, "api")], tmp_path)
     with supervised(supervisor):
@@ -217,7 +219,7 @@ def test_a_part_that_stops_answering_is_shown_and_not_ended(tmp_path: Path, monk
         pytest.param({"a": ("b",), "b": ("a",)}, "these parts wait for each other: a, b", id="a circle"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(after: dict[str, tuple[str, ...]], message: str) -> None:
+def test_an_impossible_order_is_refused(after: dict[str, tuple[str, ...]], message: str) -> None:
     parts = [Part(name, ["true"], lambda: None, after=names) for name, names in after.items()]
     with pytest.raises(ValueError, match=message):
         in_dependency_order(parts)
@@ -282,7 +284,7 @@ def test_kill_9_of_the_supervisor_and_its_guard_is_cleaned_up_by_the_next_start(
         assert live(tmp_path) == []
 
 
-def test_a_process_that_only_has_the_number_of_a_part_is_left_alone(tmp_path: Path) -> None:
+def test_a_process_with_the_same_id_as_a_part_is_left_alone(tmp_path: Path) -> None:
     with supervisor_process(tmp_path):
         record = registry.read_record(tmp_path)
     assert record is not None
