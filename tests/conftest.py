@@ -1,4 +1,4 @@
-"""Real servers for the tests: one PostgreSQL, one NATS and one embedded warehouse a run, each in its own folder."""
+"""Real servers for the tests: one PostgreSQL, one NATS and one embedded warehouse per run, each in its own folder."""
 
 import shutil
 import tempfile
@@ -17,7 +17,7 @@ from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
 
-# A busy machine makes an example slow; that is no finding.
+# A slow example on a busy machine is not a finding.
 hypothesis.settings.register_profile(
     "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
@@ -28,7 +28,7 @@ pytest_plugins = ["tests.fixtures.operational"]
 
 @pytest.fixture(scope="session")
 def servers_dir() -> Iterator[Path]:
-    """A folder that other users may enter: PostgreSQL runs as another user when we are root."""
+    """A folder that other users may enter: PostgreSQL runs as another user when the tests run as root."""
     folder = Path(tempfile.mkdtemp(prefix="echolead-tests-"))
     folder.chmod(0o755)
     yield folder

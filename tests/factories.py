@@ -1,6 +1,6 @@
 """Rows of the raw tables as the loader and the mirror write them, for tests that start at the warehouse.
 
-Names stand for ids: `uid("ana")` is the same UUID wherever it is asked for, so a test reads as a story.
+Names stand for ids: `uid("ana")` is always the same UUID, so that a test reads as a story.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""What the disk and the queue do by themselves: the ceilings of everything that has to be durable."""
+"""The rates of the disk and the queue alone: the ceilings of everything durable."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ WINDOW = 256
 
 @dataclass(frozen=True)
 class Syncs:
-    """Appends of 1 KB, each synced before the next: how many a second, and the median of one in milliseconds."""
+    """Appends of 1 KB, each synced before the next: the rate per second, and the median of one in milliseconds."""
 
     per_second: float
     p50_ms: float
@@ -39,7 +39,7 @@ def syncs(folder: Path) -> Syncs:
 
 
 def published(url: str, size: int) -> float:
-    """Messages of `size` bytes a second that the queue acknowledges, with `WINDOW` on their way."""
+    """Messages of `size` bytes that the queue acknowledges per second, with `WINDOW` in flight."""
     return uvloop.run(_publish(url, os.urandom(size)))
 
 

@@ -1,4 +1,4 @@
-"""The collector's own work on a request, without server and queue: checks, what it adds, and the message's bytes."""
+"""The collector's own work on a request, without server and queue: validation, added data, and the message's bytes."""
 
 from collections.abc import Callable
 from time import perf_counter, process_time
@@ -32,7 +32,7 @@ def cpu_us_of_request(body: bytes) -> float:
 
 
 def work_on(body: bytes) -> Callable[[], bytes]:
-    """What the collect route does between a body and its line of a message; no part of it is connected."""
+    """The work of the collect route from a body to its line of a message, without any connection."""
     metrics = Metrics()
     rates, bodies = RateLimits("", KEY, 0, 0), Bodies(2**20, metrics.in_flight_bytes)
     pages = PageRequests(Tenants(""), rates, bodies, TrustedProxies(""), IpPolicy(KEY), TraceIds(), metrics)

@@ -25,7 +25,7 @@ SHARE_OF_PEAK = 0.7
 
 @dataclass
 class Server:
-    """A server under one kind of load, and what its rounds gave."""
+    """A server under one kind of load, and the results of its rounds."""
 
     port: int
     pid: int
@@ -64,7 +64,7 @@ def run() -> list[Figure]:
 
 
 class Rounds:
-    """What is measured in turns, so that a busy neighbour slows all of it alike."""
+    """The measurements that alternate, so that other load on the machine affects all of them alike."""
 
     def __init__(self, started: Servers) -> None:
         one, fifty = body_of(1), body_of(BATCH_EVENTS)
@@ -81,7 +81,7 @@ class Rounds:
         self._started = started
 
     def run(self) -> None:
-        """Everything at its peak, then batches at a part of the peak they had."""
+        """All loads at their peak, then batches at a part of their peak."""
         at_peak = (
             self.noop,
             self.single,
@@ -103,7 +103,7 @@ class Rounds:
 
     @property
     def over_asgi(self) -> float:
-        """What the path past ASGI brings (docs/decisions/0004-collector-hot-path.md): the median of the rounds."""
+        """The gain of the path past ASGI (docs/decisions/0004-collector-hot-path.md): the median of the rounds."""
         pairs = zip(self.single.measurements, self.through_asgi.measurements, strict=True)
         return statistics.median(direct.per_second / through.per_second for direct, through in pairs)
 
@@ -136,7 +136,7 @@ def compare(workers: int) -> list[Figure]:
 
 
 def against_ceilings(name: str, rounds: Rounds) -> list[Figure]:
-    """Latency beside the no-op's, rates beside what the queue and the disk do alone."""
+    """Latency compared with the no-op's, rates compared with the queue's and the disk's alone."""
     tail = rounds.single.median("p99_ms") / rounds.noop.median("p99_ms")
     published = statistics.median(rounds.published)
     syncs = statistics.median(each.per_second for each in rounds.syncs)
@@ -154,7 +154,7 @@ def against_ceilings(name: str, rounds: Rounds) -> list[Figure]:
 
 
 def of_checking(name: str, rounds: Rounds) -> list[Figure]:
-    """What the checks and the making of a message cost an event, without server and queue, beside a no-op's request."""
+    """The cost per event of validation and message, without server and queue, compared with a no-op's request."""
     alone, in_batch = (statistics.median(cpu_us) for cpu_us in rounds.checking.values())
     noop = rounds.noop.cpu
     return [
@@ -165,7 +165,7 @@ def of_checking(name: str, rounds: Rounds) -> list[Figure]:
 
 
 def against(name: str, measured: Server, noop: Server, target: float | None) -> list[Figure]:
-    """Rate, latency and processor time beside those of the no-op, which are the ceilings."""
+    """Rate, latency and processor time compared with those of the no-op, which are the ceilings."""
     ceiling = noop.median("per_second")
     return [
         Figure(f"{name} over no-op", measured.median("per_second") / ceiling, "", target, 1.0),

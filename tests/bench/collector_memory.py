@@ -1,4 +1,4 @@
-"""Whether the collector's memory stays as it was after warm-up, at half of the rate it can do."""
+"""Whether the collector's memory stays at its level after warm-up, at half of its maximum rate."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ SHARE_OF_PEAK = 0.5
 
 
 def run() -> list[Figure]:
-    """Resident memory at the end over that after warm-up."""
+    """Ratio of the resident memory at the end to that after warm-up."""
     with servers() as started:
         process = psutil.Process(started.pid)
         job = Job(started.port, "/t", HOST, body_of(1), CONNECTIONS, PEAK_SECONDS)
@@ -51,7 +51,7 @@ def serve(started: Servers, rate: float, seconds: float) -> int:
 
 
 async def empty(queue_url: str) -> None:
-    """Drop what the queue holds of events."""
+    """Delete the events in the queue."""
     client = await connect(queue_url, name="bench")
     await client.jetstream().purge_stream(EVENTS.name)
     await client.close()

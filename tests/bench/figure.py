@@ -1,13 +1,13 @@
-"""What a benchmark reports."""
+"""The result of a benchmark."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value. `ceiling` is what the same machine gives in the same run without our part, where one exists.
+    """One measured value. `ceiling` is the value on the same machine in the same run without EchoLead's part, if any.
 
-    `reached` is None where there is no target.
+    `reached` is None without a target.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A million damaged bodies against a real collector: what it answers, whether it lives, and what its memory does."""
+"""A million damaged bodies against a real collector: its answers, its survival, and its memory."""
 
 import asyncio
 import json
@@ -23,11 +23,11 @@ BODIES = int(os.environ.get("BENCH_FUZZED", "1000000"))
 VARIANTS = 20_000
 CONNECTIONS = 32
 WARM_SHARE = 0.2
-"""Memory is compared with what the first fifth left: caches and allocators have then found their size."""
+"""Memory is compared with the level after the first fifth, when caches and allocators have their final size."""
 
 
 def run() -> list[Figure]:
-    """The seed is printed with the figures, so that a crash can be played again."""
+    """The seed is printed with the figures, so that a crash can be reproduced."""
     seed = random.randrange(2**32)
     print(f"fuzz: seed {seed}")  # noqa: T201
     variants = [request_of(body) for body in damaged_bodies(random.Random(seed))]
@@ -64,7 +64,7 @@ def damaged_bodies(chance: random.Random) -> list[bytes]:
 
 
 def cut(body: bytes, chance: random.Random) -> bytes:
-    """Lose the end."""
+    """Cut off the end."""
     return body[: chance.randrange(len(body) + 1)]
 
 
@@ -77,19 +77,19 @@ def flip(body: bytes, chance: random.Random) -> bytes:
 
 
 def repeat(body: bytes, chance: random.Random) -> bytes:
-    """A piece twice."""
+    """Repeat a piece."""
     start = chance.randrange(len(body) + 1)
     return body[: start + 40] + body[start:]
 
 
 def drop(body: bytes, chance: random.Random) -> bytes:
-    """Lose a piece in the middle."""
+    """Remove a piece in the middle."""
     start = chance.randrange(len(body) + 1)
     return body[:start] + body[start + chance.randint(1, 40) :]
 
 
 def swap_value(body: bytes, chance: random.Random) -> bytes:
-    """Another value where a text was."""
+    """Replace a text by another value."""
     try:
         batch = json.loads(body)
         event = chance.choice(batch["events"])
@@ -137,7 +137,7 @@ async def post_all(port: int, queue_url: str, variants: list[bytes], count: int)
 
 
 async def keep_empty(queue_url: str) -> None:
-    """Forget what is stored, until cancelled: so many dead letters would fill the queue, which then rightly refuses."""
+    """Delete stored messages until cancelled: otherwise the dead letters would fill the queue, which then refuses."""
     client = await connect(queue_url, name="fuzz")
     try:
         while True:

@@ -15,7 +15,7 @@ from tests.e2e.stack import ACCOUNTS, Stack, eventually, restart, running_stack
 
 LEADS = 20
 FILL_SECONDS = 10.0
-"""What a visitor takes to fill the form in: by then the stack has nothing else to do."""
+"""The time of a visitor for filling in the form; after it the stack is idle."""
 ACCESS = "?utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_{number}"
 GIVE_UP_SECONDS = 120.0
 

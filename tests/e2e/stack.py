@@ -1,4 +1,4 @@
-"""The whole stack as a newcomer starts it: `echolead up` in its own folder and ports, driven by its own commands."""
+"""The whole stack as a new user starts it: `echolead up` with its own folder and ports, driven by its commands."""
 
 import json
 import os
@@ -66,11 +66,11 @@ class Stack:
     passwords: dict[str, str]
 
     def start(self) -> None:
-        """`echolead up` again, after the process has ended."""
+        """Run `echolead up` again, after the process has ended."""
         self.process = _up(self.data_dir, self.base)
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run `echolead WORDS` against this stack to its end, however that is."""
+        """Run `echolead WORDS` against this stack to its end, whatever its status."""
         where = ["--data-dir", str(self.data_dir)]
         ports = ["--port-base", str(self.base)] if words[0] == "up" else []
         return subprocess.run(
@@ -79,7 +79,7 @@ class Stack:
         )  # fmt: skip
 
     def status(self) -> dict[str, Any]:
-        """What `echolead status --json` says."""
+        """The output of `echolead status --json`."""
         found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
         return found
 
@@ -114,17 +114,17 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        """What the parts of this stack were told."""
+        """The settings of this stack's parts."""
         return Settings(_env_file=self.data_dir / STACK_ENV)  # type: ignore[call-arg]
 
     def agent(self, tenant: str) -> dict[str, str]:
-        """What the agent of the tenant's Chatwoot account sends along."""
+        """The headers of an agent of the tenant's Chatwoot account."""
         accounts = load_or_make_accounts(self.data_dir.parent / "chatwoot")
         tokens = {each.account_id: each.api_access_token for each in accounts}
         return {"api_access_token": tokens[ACCOUNTS[tenant]]}
 
     def contacts(self, tenant: str) -> list[dict[str, Any]]:
-        """What the tenant's Chatwoot account holds, through Chatwoot's own API."""
+        """The records of the tenant's Chatwoot account, through Chatwoot's own API."""
         account = ACCOUNTS[tenant]
         found: list[dict[str, Any]] = []
         page = 1
@@ -155,7 +155,7 @@ class Stack:
 
 
 def environment() -> dict[str, str]:
-    """Ours without any setting of EchoLead's but one: the Chatwoot of `acme` and `beta` is on this machine."""
+    """The environment without EchoLead's settings but one: the Chatwoot of `acme` and `beta` is on this machine."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("ECHOLEAD_")}
     return {**ours, "ECHOLEAD_ALLOW_PRIVATE_DESTINATIONS": "true"}
 
@@ -184,7 +184,7 @@ def _up(data_dir: Path, base: int) -> "subprocess.Popen[bytes]":
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ctrl-C, as a person would, unless it has ended. Raises `TimeoutExpired` when that is not enough."""
+    """Press Ctrl-C, unless it has ended. Raises `TimeoutExpired` if it does not end."""
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGINT)

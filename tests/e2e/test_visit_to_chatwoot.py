@@ -251,7 +251,7 @@ def test_the_console_requires_a_sign_in(visited: Stack, browser: Browser) -> Non
 
 
 def test_returning_people_keep_one_contact_each(visited: Stack, browser: Browser) -> None:
-    """The same visits from new browsers: by e-mail and phone they are the people we know."""
+    """The same visits from new browsers: e-mail and phone identify the known people."""
     paid_visit(browser, visited)
     refusing_visit(browser, visited)
     eventually(

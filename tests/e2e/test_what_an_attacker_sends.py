@@ -1,4 +1,4 @@
-"""The poison matrix by the public ways: one tenant's senders write odd values everywhere, another's leads arrive.
+"""The poison matrix through public endpoints: one tenant's senders write odd values everywhere, another's leads arrive.
 
 Runs after the visits, whose tests count the contacts.
 """
@@ -60,7 +60,7 @@ def matrix() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def attacked(stack: Stack) -> Stack:
-    """Everything odd was sent, between forms of the other tenant whose contacts came."""
+    """The stack after all odd values were sent, between forms of the other tenant whose contacts arrived."""
     for url in (CAMPAIGN_THAT_IS_NO_TEXT, "https://lp.beta.test/?utm_source=a%00b"):
         user = {"email": f"{uuid4()}@odd.example.com"}
         post(stack, "beta", [event("form_submit", page={"url": url}, user=user)])

@@ -1,4 +1,4 @@
-"""The console in Chromium: who sees what and until when, what leaves it, and what its pages may do."""
+"""The console in Chromium: access and its end, downloads, and the restrictions of its pages."""
 
 import signal
 import threading
@@ -28,12 +28,12 @@ def open_overview(console: Console, page: Page, email: str, tenant_id: str, name
 
 
 def channel(page: Page, name: str) -> Locator:
-    """The choice of a channel: what a page shows of its tenant's data."""
+    """The button of a channel, which stands for the shown data of a tenant."""
     return page.get_by_test_id("stButtonGroup").get_by_role("button", name=name)
 
 
 def expect_no_data(page: Page, sentence: str) -> None:
-    """The page says `sentence`, and shows nothing of any tenant's."""
+    """The page shows `sentence`, and no data of any tenant."""
     expect(page.get_by_text(sentence)).to_be_visible(timeout=SLOW)
     for shown in ("stDataFrame", "stMetric", "stVegaLiteChart"):
         expect(page.get_by_test_id(shown)).to_have_count(0, timeout=SLOW)
@@ -164,9 +164,9 @@ def test_a_downloaded_table_holds_no_formula(console: Console, page: Page, tmp_p
     download.value.save_as(saved)
     written = saved.read_text("utf-8-sig")
     assert "Ana" in written
-    assert "+5511999998888" in written  # a telephone number is no formula, and stays one
+    assert "+5511999998888" in written  # a telephone number is not a formula, and stays unchanged
     assert '"\'=HYPERLINK(""http://x.example"",""ok"")"' in written
-    # However the file is taken apart, no cell begins like a formula, nor does a line of it.
+    # With any separator no cell and no line of the file begins like a formula.
     cells = [
         cell.strip('" \n') for line in written.splitlines() for part in line.split(",") for cell in part.split(";")
     ]
@@ -230,7 +230,7 @@ class EvilSite(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def evil_site() -> Iterator[str]:
-    """Address of a site that is not ours."""
+    """URL of a foreign site."""
     with ThreadingHTTPServer(("127.0.0.1", 0), EvilSite) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""What strangers write is shown by the console's pages letter for letter: every text of every table they read."""
+"""The console's pages show text from strangers letter for letter, in every column of every table they read."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ HOSTILE = (
     '<img src=x onerror="takenOver=1"><script>takenOver=1</script><svg onload=takenOver=1>'
     "[x](javascript:takenOver=1)![x](javascript:takenOver=1)$\\href{javascript:takenOver=1}{x}$"
 )
-# What joins the tables, and words of our own, which no stranger writes.
+# Keys that join the tables, and EchoLead's own words, which strangers cannot write.
 KNOWN = {
     "tenant_id": TENANT, "lead_id": "lead-1", "tracking_id": "visitor-1", "session_id": "session-1",
     "delivery_id": "00000000-0000-0000-0000-000000000001", "last_non_direct_source_rule": "direct",

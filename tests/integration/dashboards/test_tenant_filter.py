@@ -1,4 +1,4 @@
-"""The warehouse keeps every query of the console inside the tenant whose account it signs in with."""
+"""The warehouse limits every query of the console to the tenant of its account."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -194,7 +194,7 @@ def test_a_tenant_reads_its_own_rows(acme: Client, sql: str, answer: list[tuple[
     ],
 )
 def test_a_condition_is_not_evaluated_on_another_tenants_rows(acme: Client, query: str, condition: str) -> None:
-    """A condition that fails over other rows would tell that they are there, and what is in them."""
+    """A condition that fails on other rows would reveal that they exist, and their content."""
     assert len(acme.query(query.format(condition=condition)).result_rows) == 1
 
 
@@ -247,7 +247,7 @@ def test_every_table_below_a_view_is_filtered_whatever_its_database_and_engine(
 def test_a_table_made_after_the_tenant_signed_in_is_filtered_and_a_dropped_one_is_unknown(
     owner: Client, acme: Client
 ) -> None:
-    """The list of tables is the engine's own, asked for again after each change."""
+    """The list of tables is the engine's own, read again after each change."""
     for number in count(1):
         owner.command("create table marts.t_later (tenant_id String) engine = MergeTree order by tenant_id")
         owner.command("insert into marts.t_later values ('acme'), ('beta')")

@@ -21,21 +21,21 @@ def base_url(warehouse_server: "EmbeddedWarehouse") -> str:
 
 @pytest.fixture
 def http(warehouse_server: "EmbeddedWarehouse", base_url: str) -> Iterator[httpx.Client]:
-    """Plain HTTP as the user who may do everything."""
+    """Plain HTTP with the owner's account."""
     with httpx.Client(base_url=base_url, auth=("echolead", warehouse_server.password), timeout=60) as client:
         yield client
 
 
 @pytest.fixture
 def reader_http(warehouse_server: "EmbeddedWarehouse", base_url: str) -> Iterator[httpx.Client]:
-    """Plain HTTP as the operator, who only reads."""
+    """Plain HTTP with the operator's account, which is read-only."""
     with httpx.Client(base_url=base_url, auth=("operator", warehouse_server.readonly_password), timeout=60) as client:
         yield client
 
 
 @pytest.fixture
 def database(http: httpx.Client) -> Iterator[str]:
-    """A database that goes with the test."""
+    """A database that is dropped after the test."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     http.post("/", content=f"CREATE DATABASE {name}").raise_for_status()
     yield name

@@ -1,4 +1,4 @@
-"""What `echolead up` refuses before it starts anything, and which parts it starts beside services outside."""
+"""Configurations that `echolead up` refuses before it starts a part, and its parts with external servers."""
 
 import socket
 import subprocess

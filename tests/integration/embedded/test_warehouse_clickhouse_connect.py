@@ -1,4 +1,4 @@
-"""clickhouse-connect, sync and async, through what it offers: it cannot tell the server from ClickHouse."""
+"""clickhouse-connect, sync and async, with all of its features, works as with a ClickHouse server."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Many queries at once: none sees another's settings, none outlives its client, too many are told so."""
+"""Concurrent queries: none sees another's settings or outlives its client, and those over the limit are refused."""
 
 import random
 import threading

@@ -352,7 +352,7 @@ def test_an_error_after_the_first_megabyte_ends_the_stream_with_its_text(http: h
         pieces = answer.iter_raw()
         while not body.endswith(b"\r\n__exception__\r\n"):
             body = (body + next(pieces))[-2000:]
-        # The body has no end, so that half a result is not taken for a whole one.
+        # The body is not terminated, so that a partial result cannot be mistaken for a complete one.
         with pytest.raises(httpx.RemoteProtocolError):
             next(pieces)
     assert b"\r\n__exception__\r\n" + tag + b"\r\nCode: 395. DB::Exception: " in body

@@ -1,4 +1,4 @@
-"""Who may ask, and what the reader may not."""
+"""Signing in, and the restrictions of the reader."""
 
 from pathlib import Path
 
@@ -213,7 +213,7 @@ def test_no_account_reaches_files_or_other_servers(
 def test_every_table_function_of_the_engine_that_is_not_known_to_be_harmless_is_refused(
     http: httpx.Client, reader_http: httpx.Client
 ) -> None:
-    """The list is the engine's own: one that comes with its next version is refused until somebody looked at it."""
+    """The list is the engine's own: a function of its next version is refused until it has been reviewed."""
     names = http.post("/", content="SELECT name FROM system.table_functions").text.split()
     passed = [
         name
@@ -239,7 +239,7 @@ FILE_SETTINGS = ("format_template_row", "format_template_resultset", "format_sch
 
 @pytest.mark.parametrize("name", FILE_SETTINGS)
 def test_no_setting_names_a_file(http: httpx.Client, reader_http: httpx.Client, tmp_path: Path, name: str) -> None:
-    """The engine reads and writes the file as itself, wherever it is."""
+    """The engine reads and writes the file with its own rights, at any path."""
     secret = tmp_path / "secret.txt"
     secret.write_text("hidden_value")
     for form in ("Template", "Protobuf", "CSV"):

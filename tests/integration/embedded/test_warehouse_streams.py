@@ -1,4 +1,4 @@
-"""Results that take their time: when an answer begins, what is said until then, and how it breaks off."""
+"""Slow results: the beginning of an answer, progress until then, and its abort."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ DECODERS: dict[str, Callable[[], Callable[[bytes], bytes]]] = {
     "br": lambda: brotli.Decompressor().process,
 }
 
-# Two rows a second, for longer than any client waits: whoever has its first row has it before the end.
+# Two rows a second, for longer than any client waits: a client with the first row got it before the end.
 ENDLESS = "SELECT number, sleepEachRow(0.5) FROM numbers(1000) SETTINGS max_block_size = 1"
 FAILS_AFTER_ITS_FIRST_ROWS = (
     "SELECT throwIf(number = 6), sleepEachRow(0.5) FROM numbers(10) SETTINGS max_block_size = 1, max_threads = 1"
@@ -132,7 +132,7 @@ def test_rows_follow_progress_and_are_streamed(http: httpx.Client) -> None:
 
 
 def test_a_plain_http_client_reads_an_answer_with_progress(warehouse_server: "EmbeddedWarehouse") -> None:
-    """The client under urllib3, which takes a connection that is used again for what it is."""
+    """The client below urllib3, which uses a kept connection as it is."""
     connection = http.client.HTTPConnection("127.0.0.1", warehouse_server.port, timeout=20)
     login = b64encode(f"echolead:{warehouse_server.password}".encode()).decode()
     try:

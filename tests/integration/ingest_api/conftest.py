@@ -56,14 +56,14 @@ class CollectorProcess:
         return collector_part(self.port, self.environment_of_process)
 
     def hasty_part(self, workers: int = 1) -> Part:
-        """The same as a collector that answers 202 before the queue has the events: the control of fault tests."""
+        """A collector that answers 202 before the queue has the events: the control of fault tests."""
         command = python("-m", "uvicorn", "tests.integration.ingest_api.hasty:create_app", "--factory")
         command += ["--workers", str(workers), "--port", str(self.port), "--no-access-log"]
         return Part("hasty", command, lambda: missing(self.port), self.environment_of_process)
 
     @property
     def environment_of_process(self) -> dict[str, str]:
-        """What it reads its settings from."""
+        """The environment with its settings."""
         return collector_environment(self.nats, self.urls, **self.environment)
 
     @contextmanager
@@ -101,7 +101,7 @@ class CollectorProcess:
 
 @pytest.fixture
 def own_nats(tmp_path: Path) -> EmbeddedNats:
-    """A nats-server of the test's own, not started."""
+    """A nats-server for one test, not started."""
     nats = EmbeddedNats(tmp_path / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
     nats.prepare()
     return nats
@@ -171,7 +171,7 @@ def header_of(body: bytes, headers: dict[str, str], path: str = "/t") -> bytes:
 
 @asynccontextmanager
 async def connected(collector: CollectorProcess) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection of the test's own, byte by byte."""
+    """A raw connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", collector.port)
     try:
         yield reader, writer
@@ -180,7 +180,7 @@ async def connected(collector: CollectorProcess) -> AsyncIterator[tuple[asyncio.
 
 
 async def answer_to(collector: CollectorProcess, *pieces: bytes) -> bytes:
-    """The answer to a request, byte by byte: one in one piece can go past ASGI; HTTP clients send two."""
+    """The raw answer to a request in one piece, which can go past ASGI; HTTP clients send two pieces."""
     async with connected(collector) as (reader, writer), asyncio.timeout(10):
         for piece in pieces:
             writer.write(piece)
@@ -208,7 +208,7 @@ async def messages(nats: EmbeddedNats, subject: str) -> list[bytes]:
 
 
 async def stored_requests(collector: CollectorProcess) -> list[ReceivedRequest]:
-    """What the collector's tenant has in the queue."""
+    """The requests of the collector's tenant in the queue."""
     lines = await messages(collector.nats, f"events.{collector.tenant_id}")
     return [decode_received_request(line) for line in lines]
 

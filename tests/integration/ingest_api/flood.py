@@ -1,6 +1,6 @@
-"""Load as fast as the collector takes it: requests made of bytes, over connections that are opened again.
+"""Load at the collector's maximum rate: raw requests over connections that are reopened.
 
-`load.py` posts through an HTTP library, which takes longer than the collector; here the collector is what is busy.
+`load.py` posts through an HTTP library, which takes longer than the collector; here the collector is the bottleneck.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ PLACE = "0197c1b2-6f80-7a31-8f4e-000000000000"
 
 @dataclass
 class Flooded:
-    """What became of the requests: ids of events answered 202, answers by status, requests whose connection ended."""
+    """The results of the requests: ids of events answered 202, answers by status, requests whose connection ended."""
 
     acked: set[str] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)

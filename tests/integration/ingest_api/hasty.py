@@ -1,4 +1,4 @@
-"""A collector that lies, for controls: it answers 202 before the queue has the events on its disk."""
+"""A hasty collector, for controls: it answers 202 before the queue has the events on its disk."""
 
 from contextlib import suppress
 
@@ -7,10 +7,10 @@ from ingest_api.queue.publish import MessageTooLarge, PublishCallback, Publisher
 
 
 class HastyPublisher(Publisher):
-    """Hands a line over and does not wait for its acknowledgement."""
+    """Publishes a line without waiting for its acknowledgement."""
 
     def send(self, subject: str, line: bytes, events: int, callback: PublishCallback, message_id: str = "") -> None:
-        """Report the line as stored, and ignore what becomes of it."""
+        """Report the line as stored, and ignore the result."""
         with suppress(QueueUnavailable, MessageTooLarge):
             super().send(subject, line, events, lambda _: None, message_id)
         self.loop.call_soon(callback, None)

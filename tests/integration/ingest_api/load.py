@@ -1,4 +1,4 @@
-"""Load for fault tests: clients that post without pause and write down what each was answered, and who serves them."""
+"""Load for fault tests: clients that post without pause and record their answers, and the serving processes."""
 
 import asyncio
 from collections import Counter

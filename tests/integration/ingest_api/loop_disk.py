@@ -1,4 +1,4 @@
-"""Small disks of a test's own: an ext4 file system in a file, on a loop device."""
+"""Small disks for tests: an ext4 file system in a file, on a loop device."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import pytest
 
 
 class NoLoopDevice(Exception):
-    """This machine does not let us mount a file."""
+    """This machine does not allow mounting a file."""
 
 
 @contextmanager

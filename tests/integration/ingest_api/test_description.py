@@ -1,4 +1,4 @@
-"""The OpenAPI document against a running collector: what it says is what is answered, and what is taken can be loaded.
+"""The OpenAPI document against a running collector: answers match it, and accepted data can be loaded.
 
 Requests are made from the document by schemathesis, valid and invalid ones, the same in every run.
 """
@@ -48,7 +48,7 @@ CHECKS = [
     response_schema_conformance,
     response_headers_conformance,
 ]
-"""What an answer must be. That invalid data is refused is not among them: a bad event is taken and put aside."""
+"""Checks of an answer, but not that invalid data is refused: a bad event is accepted as a dead letter."""
 
 OPERATIONS = [
     "POST /t", "OPTIONS /t", "POST /t/i", "OPTIONS /t/i", "GET /t.gif", "GET /t.js", "HEAD /t.js", "POST /v1/events",
@@ -59,7 +59,7 @@ OPERATIONS = [
 
 @dataclasses.dataclass(frozen=True)
 class Described:
-    """A running collector with its description, and what one needs to be let in."""
+    """A running collector with its description, and credentials for it."""
 
     collector: CollectorProcess
     document: dict[str, Any]
@@ -78,7 +78,7 @@ def described(
     streams: EmbeddedNats, system_engine: Engine, operational_urls: OperationalUrls,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Described]:  # fmt: skip
-    """A collector with a script, an API key, and webhooks that come without a signature."""
+    """A collector with a script, an API key, and unsigned webhooks."""
     script = tmp_path_factory.mktemp("dist") / "t.js"
     script.write_text("f();")
     collector = MakeCollector(system_engine, operational_urls)(

@@ -1,4 +1,4 @@
-"""The page that describes the API: whole, and of nobody else's making."""
+"""The page that describes the API is complete and loads nothing from other hosts."""
 
 import re
 

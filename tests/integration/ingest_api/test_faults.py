@@ -1,4 +1,4 @@
-"""What was answered with 202 is there, whatever is killed, stopped or full."""
+"""Events answered with 202 are kept, whatever is killed, stopped or full."""
 
 import asyncio
 import dataclasses
@@ -29,7 +29,7 @@ from tests.integration.ingest_api.conftest import (
 from tests.integration.ingest_api.load import Ledger, Load, until
 
 KILL_ROUNDS = 20
-# A request waits for its group at most this long; the rest is the machine's business.
+# A request waits for its group at most this long; the rest depends on the machine.
 ANSWERED_WITHIN_SECONDS = DEADLINE_SECONDS + 3
 
 
@@ -117,7 +117,7 @@ async def test_a_killed_queue_gets_503_and_loses_no_acknowledged_event(
 
 
 class Hung(NamedTuple):
-    """What a load saw of a queue that hung, and what the queue has; `growth` is the memory then over before."""
+    """A load's view of a hung queue, and the queue's content; `growth` is the memory during it divided by before."""
 
     ledger: Ledger
     refused: int
@@ -225,7 +225,7 @@ async def test_a_queue_that_does_not_sync_is_not_ready_and_takes_no_event(
 async def test_a_queue_that_comes_back_without_syncing_gets_no_event_until_it_syncs_again(
     own_nats: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
-    """Not one: a new connection may be to another server, and is asked before anything is sent to it."""
+    """No event at all: a new connection may lead to another server, and is checked before anything is sent to it."""
     collector = collector_beside(own_nats)
     strict = (own_nats.data_dir / "nats.json").read_text()
     with ExitStack() as stack:
@@ -275,7 +275,9 @@ async def test_sigterm_turns_readiness_off_first_and_drops_no_request(
             process.terminate()
             await until_not_ready(client)
             acked_before = len(ledger.acked)
-            await until(lambda: len(ledger.acked) > acked_before + 10)  # it serves on while it says so
+            await until(
+                lambda: len(ledger.acked) > acked_before + 10
+            )  # it still serves while it reports not to be ready
         await asyncio.to_thread(process.join, 10)
         assert process.exitcode == 0
     assert ledger.acked <= await stored_event_ids(collector)
@@ -307,7 +309,7 @@ def shared_counts(folder: Path) -> list[Path]:
 def test_a_lone_collector_that_is_killed_leaves_nothing_behind(
     streams: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
-    """Each that was killed left a folder that only several workers need, and machines that test kill many."""
+    """Killed collectors used to leave a folder that only several workers need; test machines kill many."""
     collector = collector_beside(streams, TMPDIR=str(tmp_path))
     with running(collector.part(), tmp_path / "logs") as process:
         process.kill()

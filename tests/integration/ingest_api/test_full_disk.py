@@ -1,7 +1,7 @@
-"""The queue's disk runs full: what nats-server then does, and what the collector makes of it.
+"""The queue's disk runs full: the behaviour of nats-server and of the collector.
 
-nats-server 2.15 stops a stream whose write failed: it acknowledges nothing more, says so on `/healthz`, and goes on
-only when it is started again, also when there is room long before. So it is started again here.
+nats-server 2.15 stops a stream whose write failed: it acknowledges nothing more, reports it on `/healthz`, and resumes
+only after a restart, even if there is space long before. So the test restarts it.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 @dataclass
 class Outcome:
-    """What clients were told over all and, with `readyz`, while the disk was full; what the queue has in the end."""
+    """The clients' answers in total and, with `readyz`, while the disk was full; the queue's content at the end."""
 
     flooded: Flooded
     refused: httpx.Response
@@ -75,7 +75,7 @@ class Outcome:
 
 
 async def complaint(nats: EmbeddedNats, client: httpx.AsyncClient) -> httpx.Response:
-    """What the queue says as soon as it says that it is not well."""
+    """The queue's first health report that is not healthy."""
     async with asyncio.timeout(120):
         while (answer := await client.get(f"{nats.monitor_url}/healthz")).is_success:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

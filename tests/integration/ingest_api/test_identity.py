@@ -1,4 +1,4 @@
-"""Who a visitor is, through a real process: the cookie the collector sets, and the hand-over to another site."""
+"""The visitor's id, through a real process: the collector's cookie, and the hand-over to another site."""
 
 import asyncio
 import hmac
@@ -87,7 +87,7 @@ async def test_a_link_hands_a_new_visitor_over_to_the_next_site(collector: Colle
 
 
 async def test_a_link_token_is_accepted_once(collector: CollectorProcess) -> None:
-    """Whoever copies a link, or finds it in a log, becomes nobody. Control: another token of the visitor's works."""
+    """A copied link, or one from a log, identifies no visitor. Control: another token of the visitor works."""
     here = str(uuid4())
     async with collector.client() as client:
         link, other = [link_of(await ask(client, here)) for _ in range(2)]
@@ -115,7 +115,7 @@ async def test_concurrent_redemptions_of_a_token_admit_one_visitor(
 
 
 async def test_a_link_token_does_not_replace_the_visitor_in_the_cookie(collector: CollectorProcess) -> None:
-    """Anybody can make a link with a token of their own. Control: it works for who is new, and was not used up."""
+    """Anyone can make a link with a token of their own. Control: it works for a new visitor, and was not redeemed."""
     attacker, known, new = str(uuid4()), str(uuid4()), str(uuid4())
     async with collector.client() as client:
         link = link_of(await ask(client, attacker))
@@ -132,7 +132,7 @@ async def test_a_link_token_does_not_replace_the_visitor_in_the_cookie(collector
 async def test_without_the_database_a_link_token_is_not_accepted(
     streams: EmbeddedNats, collector_beside: MakeCollector, system_engine: Engine
 ) -> None:
-    """A token that nobody can tell to be unused is not believed. Control: the same one once the table is there."""
+    """A token is not accepted if it may have been redeemed. Control: the same token once the table is available."""
     collector = collector_beside(streams)
     here, there = str(uuid4()), str(uuid4())
     with collector.running():
@@ -157,12 +157,12 @@ async def test_the_identifier_hash_requires_the_cookie_of_an_id_made_by_the_coll
     victim, new = str(uuid4()), str(new_tracking_id(time.time()))
     with collector.running():
         async with collector.client() as client:
-            first = await ask(client, new)  # the collector makes the id of who is new
+            first = await ask(client, new)  # the collector makes the id of a new visitor
             own = await ask(client, new)
             minted = own.json()["tracking_id"]
             other_id = await ask(client, victim, link_of(await ask(client, victim, cookie="")))
             client.cookies.clear()
-            said = [await ask(client, victim) for _ in range(2)]  # a cookie that repeats what was said proves nothing
+            said = [await ask(client, victim) for _ in range(2)]  # a cookie with an id from the body does not prove it
             client.cookies.clear()
             of_link = [await ask(client, str(uuid4()), link_of(own)) for _ in range(2)]  # then by the cookie
             reset = await client.post("/t/i", content=json.dumps({"tracking_id": victim, "reset": True}))

@@ -78,7 +78,7 @@ class Sender:
 
 @dataclass
 class Chaos:
-    """Kills workers and the queue at random moments of a load, and brings back what nobody else does."""
+    """Kills workers and the queue at random moments of a load, and restarts the queue."""
 
     supervisor: psutil.Process
     nats: EmbeddedNats
@@ -87,7 +87,7 @@ class Chaos:
     chance: random.Random
 
     def start_queue(self) -> None:
-        """Start the queue, with whatever its disk holds."""
+        """Start the queue with the content of its disk."""
         self._queue = self.stack.enter_context(running(self.nats.part(), self.logs))
 
     async def strike(self, what: str, sender: Sender) -> None:
@@ -107,7 +107,7 @@ class Chaos:
 
 
 def busy(serving: list[psutil.Process], port: int) -> list[psutil.Process]:
-    """Those that clients are connected to: who came last may have nobody yet, and killing it would cut nothing."""
+    """Workers with connected clients: the newest may have none yet, and killing it would interrupt nothing."""
     return [
         worker
         for worker in serving
@@ -196,7 +196,7 @@ async def test_a_hasty_collector_loses_events_when_workers_and_queue_are_killed(
 async def test_a_worker_that_is_killed_while_its_answer_is_awaited_is_replaced_at_once(
     streams: EmbeddedNats, collector_beside: MakeCollector, tmp_path: Path
 ) -> None:
-    """uvicorn's own supervisor would miss it after a minute, in which it replaces nobody and does not stop."""
+    """uvicorn's own supervisor would notice it after a minute, in which it replaces no worker and does not stop."""
     collector = collector_beside(streams, ECHOLEAD_COLLECTOR_WORKERS=str(WORKERS))
     half = f"POST /t HTTP/1.1\r\nhost: {collector.host}\r\ncontent-length: 999\r\n\r\nhalf"
     with running(collector.part(), tmp_path) as process:
@@ -208,7 +208,7 @@ async def test_a_worker_that_is_killed_while_its_answer_is_awaited_is_replaced_a
             async with collector.client() as client:
                 await held(client, 4)
             for worker in first:
-                worker.suspend()  # it answers nobody, and the supervisor asks twice a second
+                worker.suspend()  # it does not answer, and the supervisor asks twice a second
             await asyncio.sleep(2)
             for worker in first:
                 worker.kill()

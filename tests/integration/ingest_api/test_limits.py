@@ -1,4 +1,4 @@
-"""Limits through real processes that share a database, and what tenants choose of their paths and script."""
+"""Limits through real processes that share a database, and tenants' own paths and scripts."""
 
 import asyncio
 import json
@@ -101,7 +101,7 @@ async def test_collectors_share_a_quota_and_it_outlives_them(
 async def test_events_that_come_while_counts_are_shared_are_shared_the_next_time(
     operational_urls: OperationalUrls,
 ) -> None:
-    now = time.time() + 3600  # one window, and nobody forgets it
+    now = time.time() + 3600  # one window, which no process resets
     tenant = ActiveTenant(f"sharing-{uuid4().hex[:8]}")
     of = RateLimits(operational_urls.collector, "key", 0, 100, clock=lambda: now)
     async with await AsyncConnection.connect(operational_urls.owner, autocommit=True) as database:
@@ -243,7 +243,9 @@ async def test_a_tenant_gets_the_build_of_the_script_that_its_settings_need(
             with system_session(system_engine) as session:
                 session.execute(text("update webhook_endpoints set is_active = false where tenant_id = :t"), where)
             await until_build(client, "no-chat.no-handover")
-            with system_session(system_engine) as session:  # the token of the chat widget, which nobody reads here
+            with system_session(
+                system_engine
+            ) as session:  # the token of the chat widget, which this test does not read
                 session.execute(text("update tenants set secrets = 'x' where tenant_id = :t"), where)
             answer = await until_build(client, "no-handover")
             again = await client.get("/t.js", headers={"if-none-match": answer.headers["etag"]})

@@ -1,8 +1,8 @@
-"""A power cut: what the disk holds at one moment, without anything the kernel still had in memory.
+"""A power cut: the content of the disk at one moment, without the kernel's unwritten pages.
 
-kill -9 proves nothing about it, as the kernel writes a killed process's pages all the same. So the queue's store lies
-on a file system in a file, and that file is copied the moment the queue is killed: what was not synced is not in the
-copy. The same run with the queue's default way of syncing must lose, or the test would be blind.
+`kill -9` does not test this, because the kernel still writes a killed process's pages. So the queue's store is on a
+file system in a file, and that file is copied at the moment the queue is killed: unsynced data is not in the copy. The
+same run with the queue's default syncing must lose events, or the test would prove nothing.
 """
 
 import asyncio

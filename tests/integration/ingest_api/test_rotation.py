@@ -1,4 +1,4 @@
-"""Secrets are changed while requests come in: in the overlap old and new are taken, and nothing is refused."""
+"""Secrets are changed under load: during the overlap old and new ones are accepted, and no request is refused."""
 
 import asyncio
 import time
@@ -80,7 +80,7 @@ async def test_an_api_key_is_changed_under_load_without_a_refusal(
         await more(statuses)
         new, _ = new_key("server-2")
         await more(statuses)
-        key = new  # the very next requests have it, whether the collector has heard of it or not
+        key = new  # the next requests have it, whether the collector knows it yet or not
         await more(statuses)
         with system_session(system_engine) as session:
             revoke_key(session, collector.tenant_id, old_prefix, actor="test")

@@ -1,4 +1,4 @@
-"""What keeps the collector from being misused, each with a control (docs/reference/collector-security.md)."""
+"""Protections of the collector, each with a control (docs/reference/collector-security.md)."""
 
 import asyncio
 import gzip
@@ -28,7 +28,7 @@ ELSEWHERE = "198.41.0.4"
 
 @pytest.mark.parametrize("path", ["/t", "/t.js", "/t.gif", "/t/i", "/v1/events", "/v1/login", "/healthz", "/docs"])
 async def test_trace_is_refused_on_every_path(collector: CollectorProcess, path: str) -> None:
-    """Control: a server that answers TRACE says the request back, and with it what a script may not read."""
+    """Control: a server that answers TRACE returns the request, with headers that a script may not read."""
     async with collector.client() as client:
         answer = await client.request("TRACE", path, headers={"x-secret": "told-back"})
     assert answer.status_code == 405

@@ -1,4 +1,4 @@
-"""SIGTERM while the collector has all it can do: nothing acknowledged is missing, and it ends with status 0."""
+"""SIGTERM under full load: no acknowledged event is missing, and the collector ends with status 0."""
 
 import asyncio
 import signal

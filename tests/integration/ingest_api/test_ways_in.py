@@ -1,4 +1,4 @@
-"""The same requests in one piece, which goes past ASGI, and in two, which does not: nobody may tell the difference."""
+"""The same requests in one piece, which go past ASGI, and in two, which do not: the results must be equal."""
 
 import gzip
 import json

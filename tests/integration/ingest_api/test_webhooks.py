@@ -1,4 +1,4 @@
-"""Webhooks through a real process and a real queue: who is believed, what is stored, and how often."""
+"""Webhooks through a real process and a real queue: verification, stored content, and repeats."""
 
 import asyncio
 import base64
@@ -138,7 +138,7 @@ async def test_the_same_delivery_of_two_tenants_is_stored_for_both(
 async def test_a_replay_under_another_delivery_id_is_stored_once(
     collector: CollectorProcess, endpoints: dict[str, Endpoint]
 ) -> None:
-    """Chatwoot does not sign its delivery id, so whoever saw a request could give it another."""
+    """Chatwoot does not sign its delivery id, so an attacker with a request could change the id."""
     webhook = sent(endpoints["chatwoot"], at=time.time())
     assert await post(collector, webhook) == OK
     assert await post(collector, webhook.with_headers(x_chatwoot_delivery=str(uuid4()))) == OK
@@ -292,7 +292,7 @@ async def test_an_address_without_a_webhook_is_unknown(collector: CollectorProce
 async def test_both_secrets_work_while_they_are_changed(
     collector: CollectorProcess, system_engine: Engine, source: str
 ) -> None:
-    """Without a restart, and without a moment in which neither works. Control: the old one ends with its time."""
+    """Without a restart, and always with a valid secret. Control: the old one expires."""
     old = make_webhook(system_engine, collector.tenant_id, source)
     assert await post(collector, sent(old, at=time.time())) == OK
     new = replace(old, secret=rotate(system_engine, old, keep_previous=True))

@@ -1,4 +1,4 @@
-"""The administrative commands on a real database: what they answer, what they leave, and how they refuse."""
+"""The administrative commands on a real database: their output, their rows, and their refusals."""
 
 import re
 from collections.abc import Callable
@@ -386,7 +386,7 @@ def test_every_change_adds_a_row_to_the_audit_log(told: Told, slug: str, system_
     told("user", "remove-role", email, slug)
     told("tenant", "remove-host", slug, f"{slug}.test")
     told("tenant", "remove-origin", slug, f"https://{slug}.test")
-    for _ in range(2):  # what is so already is no act
+    for _ in range(2):  # a change without effect is not recorded
         told("tenant", "disable", slug)
     told("tenant", "enable", slug)
     with system_session(system_engine) as session:

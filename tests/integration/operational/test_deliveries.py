@@ -1,4 +1,4 @@
-"""Which deliveries the ledger says need somebody."""
+"""Deliveries in the ledger that need an operator."""
 
 import json
 from itertools import product

@@ -1,4 +1,4 @@
-"""Provisioning and migrating: repeatable, complete, and telling what is missing."""
+"""Provisioning and migrating: repeatable, complete, and with clear errors."""
 
 import asyncio
 import threading

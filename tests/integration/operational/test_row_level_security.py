@@ -1,4 +1,4 @@
-"""A tenant's session sees and changes its own rows only: asked of every table the database has, as `echolead_app`."""
+"""A tenant's session sees and changes its own rows only: tried on every table of the database, as `echolead_app`."""
 
 from collections.abc import Callable
 

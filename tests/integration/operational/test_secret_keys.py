@@ -1,4 +1,4 @@
-"""Secrets at rest: what the collector opens and what the delivery engine opens, and the way there from one key."""
+"""Secrets at rest: the collector's and the delivery engine's, and the change from one key to two."""
 
 import pytest
 from pydantic import SecretStr
@@ -20,7 +20,7 @@ ONE_KEY, COLLECTOR_KEY, DESTINATION_KEY = new_secret_key(), new_secret_key(), ne
 
 @pytest.fixture
 def before(system_engine: Engine) -> str:
-    """A tenant whose secrets are all under one key; another's is under a key that nobody has."""
+    """A tenant whose secrets are all under one key; another tenant's is under a lost key."""
     tenant_id, lost = (make_tenant(system_engine).tenant_id for _ in range(2))
     make_destination(system_engine, tenant_id)
     make_webhook(system_engine, tenant_id, "standard")

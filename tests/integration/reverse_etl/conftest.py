@@ -1,4 +1,4 @@
-"""The engine's surroundings: a warehouse that wants, a ledger that remembers, a Chatwoot that receives."""
+"""The engine's surroundings: a warehouse with wanted states, a ledger, and a Chatwoot."""
 
 import hashlib
 import json
@@ -64,11 +64,11 @@ class Activation:
 
     @property
     def settings(self) -> Settings:
-        """What an engine needs to know."""
+        """The engine's settings."""
         return settings_of(self.urls)
 
     def want(self, *payloads: dict[str, Any], destination: Destination | None = None) -> None:
-        """The warehouse wants these states from now on, in place of the leads' earlier ones."""
+        """Make these the wanted states, replacing the leads' earlier ones."""
         tenant_id = self.tenant_id if destination is None else destination.tenant_id
         place = str(self.destination_id if destination is None else destination.destination_id)
         for payload in payloads:
@@ -79,7 +79,7 @@ class Activation:
         self._write()
 
     def unwant(self, *lead_ids: str) -> None:
-        """The warehouse has nothing to say of these leads any more."""
+        """Remove the wanted states of these leads."""
         for lead_id in lead_ids:
             del self.wanted[str(self.destination_id), lead_id]
         self._write()
@@ -111,7 +111,7 @@ class Activation:
             time.sleep(0.01)
 
     def settle(self, engine: DeliveryEngine, seconds: float = 90.0) -> Deliveries:
-        """Turn until nothing waits any more; returns the sum of the turns."""
+        """Run turns until no delivery waits; returns the sum of the turns."""
         total = engine.run_once()
         deadline = time.monotonic() + seconds
         while self.rows(UNSETTLED)[0]["count"]:

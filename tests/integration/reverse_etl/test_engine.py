@@ -22,7 +22,7 @@ from tests.integration.reverse_etl.conftest import Activation, payload_of
 from tests.integration.reverse_etl.engine_process import run_until_killed
 from tests.integration.reverse_etl.settings import QUICK
 
-# Three in ten calls go wrong, each in a way that leaves the caller knowing something else.
+# Three in ten calls fail, in different ways for the caller.
 BAD_DAY = [
     Fault("status", chance=0.06, status=500),
     Fault("status", chance=0.05, status=429, retry_after="0"),
@@ -42,7 +42,7 @@ def leads(count: int) -> list[dict[str, object]]:
 
 @pytest.fixture
 def ledger(activation: Activation) -> Iterator[LaneLedger]:
-    """The lane's ledger in our hands: no engine delivers, as the destination is switched off."""
+    """The lane's ledger, used by the test: no engine delivers, because the destination is disabled."""
     activation.rows("update destinations set is_enabled = false returning 1")
     connections = connect(activation.urls["postgres_deliveries_url"])
     yield LaneLedger(connections, activation.tenant_id, activation.destination_id)
@@ -50,7 +50,7 @@ def ledger(activation: Activation) -> Iterator[LaneLedger]:
 
 
 def plan(activation: Activation, *payloads: dict[str, object]) -> None:
-    """Want these states, and have them taken over into the ledger."""
+    """Make these the wanted states, and plan them into the ledger."""
     activation.want(*payloads)
     with DeliveryEngine(activation.settings, QUICK) as planner:
         planner.run_once()
@@ -518,7 +518,7 @@ def test_the_ledger_is_written_as_the_tenant(activation: Activation) -> None:
     ledger = LaneLedger(connections, activation.tenant_id, activation.destination_id)
     (claim,) = ledger.claim(5, lease_seconds=60)
 
-    # The statement names the delivery and no tenant: that the lane is another tenant's is for the database to see.
+    # The statement names the delivery and no tenant: the database must notice that the lane is another tenant's.
     LaneLedger(connections, "another-tenant", activation.destination_id).give_up(
         claim, Rejected("no", status=422), [], state="dead"
     )

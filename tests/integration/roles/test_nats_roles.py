@@ -1,7 +1,7 @@
-"""What each user of the queue may do, tried one by one: `pytest -s` prints the matrix.
+"""The rights of each user of the queue, tried one by one: `pytest -s` prints the matrix.
 
-Requests go to the server as they stand, past what a client library would allow itself; what it refuses it tells as an
-error of the connection.
+Requests are sent raw, without the restrictions of a client library; the server reports a refusal as an error of the
+connection.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.fixtures.queue_messages import QUEUE_PASSWORDS, renew_streams
 ROOT = Path(__file__).parents[3]
 REFUSED = re.compile(r"permissions violation for (?:publish|subscription) to \"([^\"]+)\"", re.IGNORECASE)
 LAST = "the.last"
-"""What nobody but the operator may publish; the server tells of refusals in order."""
+"""Subject that only the operator may publish to; the server reports refusals in order."""
 OWN_INBOX = "<inbox"
 PULL = json.dumps({"batch": 1, "no_wait": True}).encode()
 READER = {
@@ -94,7 +94,7 @@ ACTIONS: dict[str, tuple[str, bytes, str]] = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
-    """A queue of its own: what the operator may do here would not please other tests."""
+    """A separate queue: the operator's actions here would disturb other tests."""
     folder = tmp_path_factory.mktemp("queue-roles")
     nats_server = EmbeddedNats(folder / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
     nats_server.prepare()
@@ -104,7 +104,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
 
 
 class Refusals:
-    """Hears what the server says of a connection: the subjects it refused, in lower case."""
+    """Collects the server's errors for a connection: the refused subjects, in lower case."""
 
     def __init__(self) -> None:
         self.subjects: set[str] = set()

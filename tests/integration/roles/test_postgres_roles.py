@@ -1,4 +1,4 @@
-"""What each role of PostgreSQL may do, tried one by one: `pytest -s` prints the matrix.
+"""The rights of each role of PostgreSQL, tried one by one: `pytest -s` prints the matrix.
 
 An action is tried in a transaction that is rolled back. It counts as allowed when PostgreSQL does it to at least one
 row: the tables' owner, whom row-level security binds, may name them and sees nothing.
@@ -166,7 +166,7 @@ def tenants(system_engine: Engine) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def superuser(postgres_server: EmbeddedPostgres) -> Iterator[None]:
-    """Somebody else is at work, whose connection and statements one could be after."""
+    """Another connection, whose statements a role could try to read."""
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute("select 'a statement of somebody else'")
         yield

@@ -76,7 +76,7 @@ OTHERS: dict[str, tuple[str, set[str]]] = {
 
 
 def actions() -> Iterator[tuple[str, str, set[str]]]:
-    """What is tried, in SQL, and who may."""
+    """The tried SQL, and the accounts that may run it."""
     for database in DATABASES:
         yield f"read {database}", f"select * from {database}.r_rows format Null", READERS[database]
     for database in DATABASES:

@@ -1,4 +1,4 @@
-"""Signing in: over JSON and by the page, throttled, and only ever for users who may."""
+"""Signing in: over JSON and on the page, throttled, and only for enabled users."""
 
 import asyncio
 import time
@@ -60,7 +60,7 @@ def sessions(operational_urls: OperationalUrls) -> Iterator[ConsoleSessions]:
 
 @pytest.fixture
 def api(sessions: ConsoleSessions) -> FastAPI:
-    """The routes alone, with the application's way of telling problems."""
+    """The routes alone, with the application's problem documents."""
     return serving(sessions)
 
 
@@ -80,7 +80,7 @@ def serving(sessions: ConsoleSessions) -> FastAPI:
 
 
 def client_at(api: FastAPI) -> httpx.AsyncClient:
-    """A browser behind the trusted proxy, on our own page, from an address of its own."""
+    """A browser behind the trusted proxy, on the sign-in page, with its own address."""
     number = uuid4().int
     address = f"2001:db8:{number % 65536:x}:{number // 65536 % 65536:x}::1"
     transport = httpx.ASGITransport(api, client=("127.0.0.1", 40000))
@@ -95,12 +95,12 @@ async def token_of(client: httpx.AsyncClient, email: str) -> str:
 
 
 async def whose(client: httpx.AsyncClient, token: str) -> httpx.Response:
-    """What the API says of a token."""
+    """The API's answer for a token."""
     return await client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
 
 
 async def fail(client: httpx.AsyncClient, email: str, times: int) -> int:
-    """Guess a password over and over; the status of the last answer."""
+    """Guess a password repeatedly; returns the status of the last answer."""
     for _ in range(times):
         answer = await client.post("/v1/login", json={"email": email, "password": "guess-guess"})
     return answer.status_code
@@ -285,7 +285,7 @@ def test_a_password_that_changes_while_it_is_checked_opens_no_session(system_eng
 def test_a_session_that_is_being_opened_ends_with_the_password_that_changes_meanwhile(
     system_engine: Engine, email: str
 ) -> None:
-    """Who changes it does not see the session yet, and must wait until it is there to be ended."""
+    """The change of the password does not see the session yet, and must wait until it can end it."""
 
     def change() -> None:
         with system_session(system_engine) as administering:
@@ -346,7 +346,7 @@ async def test_a_guesser_with_many_networks_is_slowed_and_a_known_device_is_not(
     assert unknown.status_code == 429
     known = await client.post("/login", data={"email": email, "password": PASSWORD})
     assert known.status_code == 303
-    # The owner who signs in gives the guesser no new tries.
+    # A sign-in of the owner gives the attacker no new tries.
     assert await fail(client_at(api), email, 1) == 429
 
 
