@@ -1,1 +1,1 @@
-"""Routes of the API beside pages, webhooks and sign-in."""
+"""Routes of the API other than pages, webhooks and sign-in."""

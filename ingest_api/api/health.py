@@ -44,11 +44,11 @@ READYZ: dict[int | str, dict[str, Any]] = {
 }
 
 NEARBY = (*PRIVATE, *LINK_LOCAL)
-"""Where metrics are read from."""
+"""The networks from which metrics may be read."""
 
 
 class Drain:
-    """Serves on for a while after SIGTERM, no longer ready, so that proxies stop sending before the collector stops.
+    """Keeps serving for a while after SIGTERM, but not ready, so that proxies stop sending before the collector stops.
 
     It wraps the server's own handler, which gets the signal `seconds` later, or at once for a second signal.
     """
@@ -89,13 +89,13 @@ def router(
     @routes.head("/healthz", include_in_schema=False)  # as load balancers ask
     @routes.get("/healthz", summary="Whether the process answers", responses=HEALTHZ)
     async def healthz() -> dict[str, str]:
-        """Answers 200 as long as the event loop turns. Restart the process when it does not."""
+        """Answers 200 while the event loop runs. Restart the process if it does not answer."""
         return {"status": "ok"}
 
     @routes.head("/readyz", include_in_schema=False)
     @routes.get("/readyz", summary="Whether events would be stored", responses=READYZ)
     async def readyz() -> JSONResponse:
-        """Asks the queue: connected, syncing every message, streams there, a canary written and read back."""
+        """Checks the queue: connected, syncing every message, streams exist, a canary is written and read back."""
         missing = await queue.missing()
         if tenants.missing is not None:
             missing = [*missing, tenants.missing]

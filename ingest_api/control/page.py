@@ -74,7 +74,7 @@ def with_cookies(answer: Response, opened: Opened, console_url: str) -> Response
 
 
 def is_from_own_page(request: Request) -> bool:
-    """Whether a form was sent by our own page: another site could sign a visitor in to an account of its own.
+    """Whether the sign-in page sent the form: another site could sign a visitor in to a foreign account.
 
     Every browser sends Sec-Fetch-Site or Origin. A request with neither is not from the page.
     """

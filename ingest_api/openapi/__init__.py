@@ -1,1 +1,1 @@
-"""The OpenAPI document, one module a subject."""
+"""The OpenAPI document, one module per subject."""

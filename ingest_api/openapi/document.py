@@ -1,4 +1,4 @@
-"""The whole OpenAPI document: what FastAPI knows of its routes, completed by one description a subject."""
+"""The whole OpenAPI document: FastAPI's own, completed by one description per subject."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from ingest_api.openapi.sessions import describe_sessions
 from ingest_api.openapi.webhooks import describe_webhooks
 
 TAGS = [
-    {"name": "events", "description": "Events in, from pages and from servers"},
+    {"name": "events", "description": "Receive events of pages and servers"},
     {"name": "script", "description": "What pages load"},
     {"name": "webhooks", "description": "Webhooks of Chatwoot and the CRMs"},
-    {"name": "sessions", "description": "Sign in, and who is signed in"},
+    {"name": "sessions", "description": "Sign in, sign out, and the signed-in user"},
     {"name": "health", "description": "Whether the process answers, and whether events would be stored"},
     {"name": "problems", "description": "What the type of a problem document means"},
 ]

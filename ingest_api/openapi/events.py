@@ -1,4 +1,4 @@
-"""The event contract as OpenAPI: its schemas come from the structs that check the events, so the two cannot differ."""
+"""The event contract as OpenAPI: its schemas are made from the structs that validate the events."""
 
 from typing import Any
 
@@ -148,7 +148,7 @@ def pixel_operation() -> dict[str, Any]:
         "tags": ["events"],
         "summary": "Store a page view of a browser without scripts",
         "description": (
-            "The page is read from Referer, which must be one of the tenant's when it is sent, or `url`. Every hit is "
+            "The page is the Referer, which must be a page of the tenant if it is sent, or `url`. Every hit is "
             "a visitor of its own."
         ),
         "operationId": "pixel",

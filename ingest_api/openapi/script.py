@@ -16,8 +16,14 @@ QUESTION_SCHEMA = {
     "properties": {
         "tracking_id": {"type": ["string", "null"], "format": "uuid", "description": "The id the script has"},
         "link": {"type": "string", "description": "The token of the link that was followed, if any"},
-        "reset": {"type": "boolean", "description": "The id is a new visitor's, whatever the cookie says"},
-        "forget": {"type": "boolean", "description": "The visitor refused: the cookie goes, and the answer is empty"},
+        "reset": {
+            "type": "boolean",
+            "description": "The id belongs to a new visitor and replaces the one in the cookie",
+        },
+        "forget": {
+            "type": "boolean",
+            "description": "The visitor refused consent: the cookie is removed, and the answer is empty",
+        },
     },
 }
 VISITOR_SCHEMA = {
@@ -30,7 +36,7 @@ VISITOR_SCHEMA = {
         "identifier_hash": {
             "type": "string",
             "pattern": "^[0-9a-f]{64}$",
-            "description": "For Chatwoot's widget, where the tenant has its token and cookie or link proved the id",
+            "description": "For Chatwoot's widget, if the tenant has its token and the collector made the id",
         },
     },
 }
@@ -60,11 +66,10 @@ def visitor_operation() -> dict[str, Any]:
     answer = {"tracking_id": TRACKING_ID, "link": "AZfBrg0RfFWbDl99Cjwr", "expires_in": 120}
     return {
         "tags": ["script"],
-        "summary": "Who a page's visitor is",
+        "summary": "The id of a page's visitor",
         "description": (
-            "By the cookie, else by the link that was followed, which is good once, else as the script says. "
-            "The cookie it sets lasts 400 "
-            "days and scripts cannot read it. The body is JSON whatever its content type."
+            "The id is taken from the cookie, else from the link's token, which is accepted once, else from the body. "
+            "The cookie lasts 400 days and scripts cannot read it. The body is JSON whatever its content type."
         ),
         "operationId": "visitor",
         "security": [],
@@ -93,7 +98,7 @@ def script_operation(operation_id: str) -> dict[str, Any]:
     tag = {"required": True, "schema": {"type": "string"}, "example": 'W/"9f86d081884c7d659a2feaa0c55ad015"'}
     return {
         "tags": ["script"],
-        "summary": "The tracking script, with what the tenant of the host chose",
+        "summary": "The tracking script, with the settings of the host's tenant",
         "description": "As br, gzip or plain, with an ETag; `If-None-Match` is answered with 304.",
         "operationId": operation_id,
         "security": [],
@@ -103,7 +108,7 @@ def script_operation(operation_id: str) -> dict[str, Any]:
                 "headers": {"ETag": tag},
                 "content": {"text/javascript": {"schema": {"type": "string"}, "example": "(function () { … })();"}},
             },
-            "304": {"description": "The copy the client has is current", "headers": {"ETag": tag}},
+            "304": {"description": "The client's copy is current", "headers": {"ETag": tag}},
             **problem_responses(NOT_FOUND),
         },
     }

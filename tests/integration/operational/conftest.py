@@ -37,7 +37,7 @@ def run(stack_dir: Path) -> Run:
 
 
 @pytest.fixture
-def told(run: Run) -> Callable[..., Any]:
+def run_json(run: Run) -> Callable[..., Any]:
     """Runs one command with `--json` and reads its answer."""
 
     def run_and_read(*words: str, stdin: str | None = None) -> Any:

@@ -22,7 +22,7 @@ from echolead.security import Vault, new_api_key, new_secret_key, read_api_key
 from tests.fixtures.operational import SECRET_KEY, make_tenant
 
 Run = Callable[..., Result]
-Told = Callable[..., Any]
+RunJson = Callable[..., Any]
 
 CHATWOOT = ("--set", "base_url=https://chat.example.com/", "--set", "account_id=1", "--set", "inbox_id=2")
 TOKEN = "a-chatwoot-token-nobody-may-see"
@@ -43,44 +43,44 @@ def taken(system_engine: Engine) -> str:
     return "taken"
 
 
-def test_a_tenant_is_created_with_its_host_and_origin(told: Told, slug: str) -> None:
-    created = told(
+def test_a_tenant_is_created_with_its_host_and_origin(run_json: RunJson, slug: str) -> None:
+    created = run_json(
         *("tenant", "create", slug, "--host", f"LP.{slug}.test", "--origin", f"https://lp.{slug}.test:443/"),
         *("--timezone", "America/Sao_Paulo"),
     )
-    shown = told("tenant", "show", slug)
+    shown = run_json("tenant", "show", slug)
     assert created == shown
     assert (shown["hosts"], shown["origins"]) == ([f"lp.{slug}.test"], [f"https://lp.{slug}.test"])
     assert (shown["timezone"], shown["currency"], shown["default_region"]) == ("America/Sao_Paulo", "BRL", "BR")
-    assert slug in [tenant["tenant_id"] for tenant in told("tenant", "list")]
+    assert slug in [tenant["tenant_id"] for tenant in run_json("tenant", "list")]
 
 
-def test_hosts_and_origins_are_added_once(told: Told, slug: str) -> None:
-    told("tenant", "create", slug)
+def test_hosts_and_origins_are_added_once(run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug)
     for _ in range(2):
-        told("tenant", "add-host", slug, f"promoção.{slug}.test")
-        told("tenant", "add-origin", slug, f"http://localhost.{slug}.test:8708")
-    shown = told("tenant", "show", slug)
+        run_json("tenant", "add-host", slug, f"promoção.{slug}.test")
+        run_json("tenant", "add-origin", slug, f"http://localhost.{slug}.test:8708")
+    shown = run_json("tenant", "show", slug)
     assert shown["hosts"] == [f"xn--promoo-7ta5a.{slug}.test"]
     assert shown["origins"] == [f"http://localhost.{slug}.test:8708"]
 
 
-def test_hosts_and_origins_are_removed_as_they_were_added(told: Told, slug: str) -> None:
-    told("tenant", "create", slug, "--host", f"a.{slug}.test", "--host", f"promoção.{slug}.test")
-    told("tenant", "add-origin", slug, f"https://shop.{slug}.test")
-    told("tenant", "add-origin", slug, f"https://blog.{slug}.test:8443")
-    assert told("tenant", "remove-host", slug, f"Promoção.{slug}.test.")["hosts"] == [f"a.{slug}.test"]
-    left = told("tenant", "remove-origin", slug, f"https://SHOP.{slug}.test:443/")
+def test_hosts_and_origins_are_removed_as_they_were_added(run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug, "--host", f"a.{slug}.test", "--host", f"promoção.{slug}.test")
+    run_json("tenant", "add-origin", slug, f"https://shop.{slug}.test")
+    run_json("tenant", "add-origin", slug, f"https://blog.{slug}.test:8443")
+    assert run_json("tenant", "remove-host", slug, f"Promoção.{slug}.test.")["hosts"] == [f"a.{slug}.test"]
+    left = run_json("tenant", "remove-origin", slug, f"https://SHOP.{slug}.test:443/")
     assert left["origins"] == [f"https://blog.{slug}.test:8443"]
-    assert left == told("tenant", "show", slug)
+    assert left == run_json("tenant", "show", slug)
     # A host that was given up is free for another tenant.
-    told("tenant", "create", f"{slug}-b", "--host", f"promoção.{slug}.test")
+    run_json("tenant", "create", f"{slug}-b", "--host", f"promoção.{slug}.test")
 
 
-def test_removing_what_is_not_there_names_what_is(run: Run, told: Told, slug: str) -> None:
+def test_removing_what_is_not_there_names_what_is(run: Run, run_json: RunJson, slug: str) -> None:
     hosts = [f"a.{slug}.test", f"b.{slug}.test"]
-    told("tenant", "create", slug, "--host", hosts[0], "--host", hosts[1])
-    told("tenant", "create", f"{slug}-b", "--host", f"c.{slug}.test", "--origin", f"https://c.{slug}.test")
+    run_json("tenant", "create", slug, "--host", hosts[0], "--host", hosts[1])
+    run_json("tenant", "create", f"{slug}-b", "--host", f"c.{slug}.test", "--origin", f"https://c.{slug}.test")
     for words, sentence in (
         (("remove-host", slug, f"x.{slug}.test"), f"has no host x.{slug}.test: there are {hosts[0]}, {hosts[1]}."),
         (("remove-host", slug, f"c.{slug}.test"), f"belongs to tenant {slug}-b, not to {slug}."),
@@ -90,39 +90,39 @@ def test_removing_what_is_not_there_names_what_is(run: Run, told: Told, slug: st
         refused = run("tenant", *words)
         assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
         assert sentence in refused.stderr
-    assert told("tenant", "show", slug)["hosts"] == hosts
-    assert told("tenant", "show", f"{slug}-b")["origins"] == [f"https://c.{slug}.test"]
+    assert run_json("tenant", "show", slug)["hosts"] == hosts
+    assert run_json("tenant", "show", f"{slug}-b")["origins"] == [f"https://c.{slug}.test"]
 
 
-def test_the_last_host_can_be_removed_with_a_warning(run: Run, told: Told, slug: str) -> None:
-    told("tenant", "create", slug, "--host", f"a.{slug}.test", "--host", f"b.{slug}.test")
+def test_the_last_host_can_be_removed_with_a_warning(run: Run, run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug, "--host", f"a.{slug}.test", "--host", f"b.{slug}.test")
     assert "last host" not in run("tenant", "remove-host", slug, f"a.{slug}.test").output
     assert f"`echolead tenant add-host {slug}`" in run("tenant", "remove-host", slug, f"b.{slug}.test").output
-    assert told("tenant", "show", slug)["hosts"] == []
+    assert run_json("tenant", "show", slug)["hosts"] == []
 
 
 def test_an_origin_on_a_host_of_the_tenant_may_still_send_and_the_command_says_so(
-    run: Run, told: Told, slug: str
+    run: Run, run_json: RunJson, slug: str
 ) -> None:
-    told("tenant", "create", slug, "--host", f"lp.{slug}.test")
+    run_json("tenant", "create", slug, "--host", f"lp.{slug}.test")
     for origin in (f"https://lp.{slug}.test", f"https://shop.{slug}.test"):
-        told("tenant", "add-origin", slug, origin)
+        run_json("tenant", "add-origin", slug, origin)
     assert "may still send" in run("tenant", "remove-origin", slug, f"https://lp.{slug}.test").output
     assert "may still send" not in run("tenant", "remove-origin", slug, f"https://shop.{slug}.test").output
 
 
-def test_a_tenant_is_disabled_and_enabled_with_all_that_it_has(told: Told, slug: str) -> None:
-    created = told("tenant", "create", slug, "--host", f"{slug}.test", "--origin", f"https://shop.{slug}.test")
+def test_a_tenant_is_disabled_and_enabled_with_all_that_it_has(run_json: RunJson, slug: str) -> None:
+    created = run_json("tenant", "create", slug, "--host", f"{slug}.test", "--origin", f"https://shop.{slug}.test")
     for _ in range(2):
-        assert told("tenant", "disable", slug) == {**created, "is_active": False}
-    assert told("tenant", "enable", slug) == created
+        assert run_json("tenant", "disable", slug) == {**created, "is_active": False}
+    assert run_json("tenant", "enable", slug) == created
 
 
 def test_a_destination_is_added_and_its_secret_is_stored_encrypted(
-    told: Told, slug: str, system_engine: Engine
+    run_json: RunJson, slug: str, system_engine: Engine
 ) -> None:
-    told("tenant", "create", slug)
-    added = told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    run_json("tenant", "create", slug)
+    added = run_json("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
     assert added["configuration"] == {"base_url": "https://chat.example.com", "account_id": 1, "inbox_id": 2}
     assert (added["name"], added["is_enabled"]) == ("chatwoot", True)
     with system_session(system_engine) as session:
@@ -133,8 +133,8 @@ def test_a_destination_is_added_and_its_secret_is_stored_encrypted(
     assert TOKEN not in "".join(audited)
 
 
-def test_a_secret_is_read_from_standard_input_and_never_shown(run: Run, told: Told, slug: str) -> None:
-    told("tenant", "create", slug)
+def test_a_secret_is_read_from_standard_input_and_never_shown(run: Run, run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug)
     arguments = ("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", "api_access_token=-")
     added = run(*arguments, stdin=f"{TOKEN}\n")
     assert added.exit_code == 0, added.output
@@ -143,26 +143,26 @@ def test_a_secret_is_read_from_standard_input_and_never_shown(run: Run, told: To
     assert TOKEN not in added.output + shown.output + run("destination", "list", slug).output
 
 
-def test_a_destination_is_updated_disabled_and_enabled(told: Told, slug: str) -> None:
-    told("tenant", "create", slug)
-    told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
-    updated = told("destination", "update", slug, "chatwoot", "--set", "inbox_id=9")
+def test_a_destination_is_updated_disabled_and_enabled(run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug)
+    run_json("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    updated = run_json("destination", "update", slug, "chatwoot", "--set", "inbox_id=9")
     assert updated["configuration"] == {"base_url": "https://chat.example.com", "account_id": 1, "inbox_id": 9}
-    assert told("destination", "disable", slug, "chatwoot")["is_enabled"] is False
-    assert [there["is_enabled"] for there in told("destination", "list", slug)] == [False]
-    assert told("destination", "enable", slug, "chatwoot")["is_enabled"] is True
+    assert run_json("destination", "disable", slug, "chatwoot")["is_enabled"] is False
+    assert [there["is_enabled"] for there in run_json("destination", "list", slug)] == [False]
+    assert run_json("destination", "enable", slug, "chatwoot")["is_enabled"] is True
 
 
-def test_secrets_move_to_a_new_key(told: Told, slug: str, stack_dir: Path, system_engine: Engine) -> None:
-    told("tenant", "create", slug)
-    told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
-    told("webhook", "add", slug, "chatwoot", "--secret", TOKEN)
-    assert told("tenant", "set", slug, "--chatwoot-hmac-token", "-", stdin=f"{TOKEN}\n")["proves_visitors"] is True
+def test_secrets_move_to_a_new_key(run_json: RunJson, slug: str, stack_dir: Path, system_engine: Engine) -> None:
+    run_json("tenant", "create", slug)
+    run_json("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    run_json("webhook", "add", slug, "chatwoot", "--secret", TOKEN)
+    assert run_json("tenant", "set", slug, "--chatwoot-hmac-token", "-", stdin=f"{TOKEN}\n")["proves_visitors"] is True
     newer = new_secret_key()
     stack_file = stack_dir / "stack.env"
     before = stack_file.read_text()
     stack_file.write_text(before.replace(SECRET_KEY, f"{newer},{SECRET_KEY}"))
-    assert told("destination", "rotate-secrets")["rotated"] >= 1
+    assert run_json("destination", "rotate-secrets")["rotated"] >= 1
     with system_session(system_engine) as session:
         stored = session.scalar(text("select secrets from destinations where tenant_id = :t"), {"t": slug})
         of_webhook = session.scalar(text("select secrets from webhook_endpoints where tenant_id = :t"), {"t": slug})
@@ -172,41 +172,41 @@ def test_secrets_move_to_a_new_key(told: Told, slug: str, stack_dir: Path, syste
     assert Vault(newer).decrypt(of_tenant) == {"chatwoot_hmac_token": TOKEN}
     # Back again: other tests read with the key of the fixtures.
     stack_file.write_text(before.replace(SECRET_KEY, f"{SECRET_KEY},{newer}"))
-    told("destination", "rotate-secrets")
-    assert told("tenant", "set", slug, "--chatwoot-hmac-token", "")["proves_visitors"] is False
+    run_json("destination", "rotate-secrets")
+    assert run_json("tenant", "set", slug, "--chatwoot-hmac-token", "")["proves_visitors"] is False
 
 
-def test_a_key_is_shown_once_rotated_and_revoked(told: Told, slug: str, system_engine: Engine) -> None:
-    told("tenant", "create", slug)
-    created = told("key", "create", slug, "site-backend")
+def test_a_key_is_shown_once_rotated_and_revoked(run_json: RunJson, slug: str, system_engine: Engine) -> None:
+    run_json("tenant", "create", slug)
+    created = run_json("key", "create", slug, "site-backend")
     presented = read_api_key(created["key"])
     assert presented is not None
     with system_session(system_engine) as session:
         stored = session.execute(text("select * from api_keys where tenant_id = :t"), {"t": slug}).mappings().one()
     assert presented.matches(stored["key_hash"])
     assert presented.secret not in str(dict(stored))
-    assert "key" not in told("key", "list", slug)[0]
+    assert "key" not in run_json("key", "list", slug)[0]
 
-    successor = told("key", "rotate", slug, created["prefix"])
-    assert [key["revoked_at"] is None for key in told("key", "list", slug)] == [False, True]
-    told("key", "revoke", slug, successor["key"])  # the whole key is understood, too
-    assert [key["revoked_at"] is None for key in told("key", "list", slug)] == [False, False]
+    successor = run_json("key", "rotate", slug, created["prefix"])
+    assert [key["revoked_at"] is None for key in run_json("key", "list", slug)] == [False, True]
+    run_json("key", "revoke", slug, successor["key"])  # the whole key is understood, too
+    assert [key["revoked_at"] is None for key in run_json("key", "list", slug)] == [False, False]
 
 
-def test_a_name_is_unique_among_working_keys(run: Run, told: Told, slug: str) -> None:
-    told("tenant", "create", slug)
-    told("tenant", "create", f"{slug}-b")
-    first = told("key", "create", slug, "site-backend")
+def test_a_name_is_unique_among_working_keys(run: Run, run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug)
+    run_json("tenant", "create", f"{slug}-b")
+    first = run_json("key", "create", slug, "site-backend")
     refused = run("key", "create", slug, " site-backend ")
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
     assert f"has a key site-backend already ({first['prefix']}): give another name" in refused.stderr
-    told("key", "create", slug, "Site-backend")
-    told("key", "create", f"{slug}-b", "site-backend")
+    run_json("key", "create", slug, "Site-backend")
+    run_json("key", "create", f"{slug}-b", "site-backend")
     # A key is replaced by one of its name, and a name is free once its key is revoked.
-    second = told("key", "rotate", slug, first["prefix"])
-    told("key", "revoke", slug, second["prefix"])
-    told("key", "create", slug, "site-backend")
-    working = [key["name"] for key in told("key", "list", slug) if key["revoked_at"] is None]
+    second = run_json("key", "rotate", slug, first["prefix"])
+    run_json("key", "revoke", slug, second["prefix"])
+    run_json("key", "create", slug, "site-backend")
+    working = [key["name"] for key in run_json("key", "list", slug) if key["revoked_at"] is None]
     assert working == ["Site-backend", "site-backend"]
 
 
@@ -228,7 +228,7 @@ def _create_key(engine: Engine, tenant_id: str) -> None:
 
 
 def test_keys_of_an_earlier_version_that_share_a_name_are_rotated_by_prefix(
-    told: Told, slug: str, system_engine: Engine
+    run_json: RunJson, slug: str, system_engine: Engine
 ) -> None:
     make_tenant(system_engine, slug)
     made = [new_api_key(), new_api_key()]
@@ -236,48 +236,48 @@ def test_keys_of_an_earlier_version_that_share_a_name_are_rotated_by_prefix(
         session.add_all(
             ApiKey(tenant_id=slug, name="twin", key_prefix=key.prefix, key_hash=key.key_hash) for key in made
         )
-    told("key", "rotate", slug, made[0].prefix)
-    told("key", "revoke", slug, made[1].prefix)
-    assert [key["name"] for key in told("key", "list", slug) if key["revoked_at"] is None] == ["twin"]
+    run_json("key", "rotate", slug, made[0].prefix)
+    run_json("key", "revoke", slug, made[1].prefix)
+    assert [key["name"] for key in run_json("key", "list", slug) if key["revoked_at"] is None] == ["twin"]
 
 
-def test_a_user_is_created_with_roles_and_granted_others(told: Told, slug: str) -> None:
-    told("tenant", "create", slug)
-    told("tenant", "create", f"{slug}-b")
+def test_a_user_is_created_with_roles_and_granted_others(run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug)
+    run_json("tenant", "create", f"{slug}-b")
     email = f"Ana@{slug}.test"
-    created = told("user", "create", email, "--name", "Ana", "--role", f"{slug}=viewer")
+    created = run_json("user", "create", email, "--name", "Ana", "--role", f"{slug}=viewer")
     assert len(created["password"]) >= 16
-    told("user", "grant", email, slug, "admin")
-    told("user", "grant", email, f"{slug}-b", "operator")
-    [user] = [user for user in told("user", "list") if user["email"] == email.lower()]
+    run_json("user", "grant", email, slug, "admin")
+    run_json("user", "grant", email, f"{slug}-b", "operator")
+    [user] = [user for user in run_json("user", "list") if user["email"] == email.lower()]
     assert user["roles"] == {slug: "admin", f"{slug}-b": "operator"}
-    assert told("user", "set-password", email, "--password-stdin", stdin="a-long-password\n") == {"email": email}
-    told("user", "remove-role", email, f"{slug}-b")
-    [user] = [user for user in told("user", "list") if user["email"] == email.lower()]
+    assert run_json("user", "set-password", email, "--password-stdin", stdin="a-long-password\n") == {"email": email}
+    run_json("user", "remove-role", email, f"{slug}-b")
+    [user] = [user for user in run_json("user", "list") if user["email"] == email.lower()]
     assert user["roles"] == {slug: "admin"}
 
 
 def test_a_user_is_disabled_enabled_and_deleted_and_their_sessions_end(
-    told: Told, slug: str, system_engine: Engine
+    run_json: RunJson, slug: str, system_engine: Engine
 ) -> None:
-    told("tenant", "create", slug)
+    run_json("tenant", "create", slug)
     email = f"ana@{slug}.test"
-    told("user", "create", email, "--role", f"{slug}=viewer")
+    run_json("user", "create", email, "--role", f"{slug}=viewer")
 
     def open_two() -> None:
         with system_session(system_engine) as session:
             assert all(open_session(session, get_user(session, email)) for _ in range(2))
 
     open_two()
-    assert told("user", "revoke", email) == {"email": email, "sessions_ended": 2}
-    assert told("user", "revoke", email) == {"email": email, "sessions_ended": 0}
+    assert run_json("user", "revoke", email) == {"email": email, "sessions_ended": 2}
+    assert run_json("user", "revoke", email) == {"email": email, "sessions_ended": 0}
     open_two()
-    assert told("user", "disable", email) == {"email": email, "is_active": False}
-    assert told("user", "enable", email) == {"email": email, "is_active": True}
-    assert told("user", "revoke", email) == {"email": email, "sessions_ended": 0}
+    assert run_json("user", "disable", email) == {"email": email, "is_active": False}
+    assert run_json("user", "enable", email) == {"email": email, "is_active": True}
+    assert run_json("user", "revoke", email) == {"email": email, "sessions_ended": 0}
     open_two()
-    assert told("user", "delete", email) == {"email": email, "deleted": True}
-    assert email not in {user["email"] for user in told("user", "list")}
+    assert run_json("user", "delete", email) == {"email": email, "deleted": True}
+    assert email not in {user["email"] for user in run_json("user", "list")}
     with system_session(system_engine) as session:
         left = "select count(*) from user_sessions left join users using (user_id) where users.user_id is null"
         assert session.scalar(text(left)) == 0
@@ -300,10 +300,10 @@ def test_a_user_is_disabled_enabled_and_deleted_and_their_sessions_end(
     ],
 )
 def test_a_webhook_is_added_with_a_secret_that_is_shown_once(
-    run: Run, told: Told, slug: str, system_engine: Engine, source: str, form: str
+    run: Run, run_json: RunJson, slug: str, system_engine: Engine, source: str, form: str
 ) -> None:
-    told("tenant", "create", slug)
-    added = told("webhook", "add", slug, source)
+    run_json("tenant", "create", slug)
+    added = run_json("webhook", "add", slug, source)
     assert re.fullmatch(form, added["secret"])
     with system_session(system_engine) as session:
         [row] = session.query(WebhookEndpoint).filter_by(tenant_id=slug).all()
@@ -311,13 +311,13 @@ def test_a_webhook_is_added_with_a_secret_that_is_shown_once(
     assert added["url"] == f"http://localhost:8700/v1/webhooks/{source}/{row.endpoint}"
     assert added["secret"].encode() not in row.secrets
     assert Vault(SECRET_KEY).decrypt(row.secrets) == {"current": added["secret"]}
-    [listed] = told("webhook", "list", slug)
+    [listed] = run_json("webhook", "list", slug)
     assert listed == {name: value for name, value in added.items() if name != "secret"}
     assert added["secret"] not in "".join(audited) + run("webhook", "list", slug).output
 
 
-def test_a_webhook_is_rotated_and_removed(run: Run, told: Told, slug: str, system_engine: Engine) -> None:
-    told("tenant", "create", slug)
+def test_a_webhook_is_rotated_and_removed(run: Run, run_json: RunJson, slug: str, system_engine: Engine) -> None:
+    run_json("tenant", "create", slug)
     waiting = run("webhook", "add", slug, "chatwoot")
     assert "Nothing is taken yet" in waiting.output
     for secret, options, expected in (
@@ -325,15 +325,15 @@ def test_a_webhook_is_rotated_and_removed(run: Run, told: Told, slug: str, syste
         ("the-second-secret", (), {"current": "the-second-secret", "previous": "the-first-secret"}),
         ("the-third-secret", ("--now", "--allow-unsigned"), {"current": "the-third-secret"}),
     ):
-        rotated = told("webhook", "rotate", slug, "chatwoot", "--secret", "-", *options, stdin=f"{secret}\n")
+        rotated = run_json("webhook", "rotate", slug, "chatwoot", "--secret", "-", *options, stdin=f"{secret}\n")
         assert secret not in str(rotated), "who gave it has it"
         assert rotated["rotated_at"] is not None
         assert rotated["allow_unsigned"] is bool(options)
         with system_session(system_engine) as session:
             stored = session.scalar(text("select secrets from webhook_endpoints where tenant_id = :t"), {"t": slug})
         assert Vault(SECRET_KEY).decrypt(stored) == expected
-    told("webhook", "remove", slug, "chatwoot")
-    assert told("webhook", "list", slug) == []
+    run_json("webhook", "remove", slug, "chatwoot")
+    assert run_json("webhook", "list", slug) == []
     with system_session(system_engine) as session:
         actions = session.scalars(
             text("select action from audit_log where tenant_id = :t order by audit_id"), {"t": slug}
@@ -342,24 +342,24 @@ def test_a_webhook_is_rotated_and_removed(run: Run, told: Told, slug: str, syste
 
 
 @pytest.mark.parametrize("consent", ["granted", "wait", "denied"])
-def test_a_tenant_sets_the_consent_until_a_visitor_decides(told: Told, slug: str, consent: str) -> None:
-    assert told("tenant", "create", slug, "--consent-default", consent)["consent_default"] == consent
-    told("tenant", "set", slug, "--consent-default", "denied")
-    assert told("tenant", "set", slug, "--consent-default", consent)["consent_default"] == consent
+def test_a_tenant_sets_the_consent_until_a_visitor_decides(run_json: RunJson, slug: str, consent: str) -> None:
+    assert run_json("tenant", "create", slug, "--consent-default", consent)["consent_default"] == consent
+    run_json("tenant", "set", slug, "--consent-default", "denied")
+    assert run_json("tenant", "set", slug, "--consent-default", consent)["consent_default"] == consent
 
 
-def test_a_webhook_that_waits_for_its_secret_says_how_to_enter_it(run: Run, told: Told, slug: str) -> None:
-    told("tenant", "create", slug)
+def test_a_webhook_that_waits_for_its_secret_says_how_to_enter_it(run: Run, run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug)
     assert f"`echolead webhook rotate {slug} chatwoot --secret -`" in run("webhook", "add", slug, "chatwoot").output
     assert "cannot be shown again" in run("webhook", "add", slug, "standard").output
     assert "cannot be shown again" in run("webhook", "rotate", slug, "standard").output
 
 
 def test_an_entered_secret_is_not_shown_and_the_overlap_is_named_when_there_is_one(
-    run: Run, told: Told, slug: str
+    run: Run, run_json: RunJson, slug: str
 ) -> None:
-    told("tenant", "create", slug)
-    told("webhook", "add", slug, "chatwoot")
+    run_json("tenant", "create", slug)
+    run_json("webhook", "add", slug, "chatwoot")
     rotation = ("webhook", "rotate", slug, "chatwoot", "--secret", "-")
     first = run(*rotation, stdin="the-first-secret\n").output
     second = run(*rotation, stdin="the-second-secret\n").output
@@ -374,21 +374,21 @@ def test_an_entered_secret_is_not_shown_and_the_overlap_is_named_when_there_is_o
     assert "The previous secret is refused now." in third
 
 
-def test_every_change_adds_a_row_to_the_audit_log(told: Told, slug: str, system_engine: Engine) -> None:
+def test_every_change_adds_a_row_to_the_audit_log(run_json: RunJson, slug: str, system_engine: Engine) -> None:
     email = f"ana@{slug}.test"
-    told("tenant", "create", slug, "--host", f"{slug}.test", "--origin", f"https://{slug}.test")
-    prefix = told("key", "create", slug, "k")["prefix"]
-    told("key", "revoke", slug, prefix)
-    told("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
-    told("destination", "update", slug, "chatwoot", "--secret", f"api_access_token={TOKEN}2")
-    told("destination", "disable", slug, "chatwoot")
-    told("user", "create", email, "--role", f"{slug}=viewer")
-    told("user", "remove-role", email, slug)
-    told("tenant", "remove-host", slug, f"{slug}.test")
-    told("tenant", "remove-origin", slug, f"https://{slug}.test")
+    run_json("tenant", "create", slug, "--host", f"{slug}.test", "--origin", f"https://{slug}.test")
+    prefix = run_json("key", "create", slug, "k")["prefix"]
+    run_json("key", "revoke", slug, prefix)
+    run_json("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    run_json("destination", "update", slug, "chatwoot", "--secret", f"api_access_token={TOKEN}2")
+    run_json("destination", "disable", slug, "chatwoot")
+    run_json("user", "create", email, "--role", f"{slug}=viewer")
+    run_json("user", "remove-role", email, slug)
+    run_json("tenant", "remove-host", slug, f"{slug}.test")
+    run_json("tenant", "remove-origin", slug, f"https://{slug}.test")
     for _ in range(2):  # a change without effect is not recorded
-        told("tenant", "disable", slug)
-    told("tenant", "enable", slug)
+        run_json("tenant", "disable", slug)
+    run_json("tenant", "enable", slug)
     with system_session(system_engine) as session:
         rows = session.execute(
             text("select action, actor from audit_log where tenant_id = :t or subject = :e order by audit_id"),
@@ -402,7 +402,7 @@ def test_every_change_adds_a_row_to_the_audit_log(told: Told, slug: str, system_
     assert all(row.actor.startswith("cli:") for row in rows)
 
 
-def test_a_refused_change_stores_nothing(run: Run, told: Told, slug: str, system_engine: Engine) -> None:
+def test_a_refused_change_stores_nothing(run: Run, run_json: RunJson, slug: str, system_engine: Engine) -> None:
     refused = run("tenant", "create", slug, "--host", f"{slug}.test", "--host", "http://bad")
     assert refused.exit_code == 2
     with system_session(system_engine) as session:
@@ -550,9 +550,9 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_secret_key_a_destination_is_refused_with_the_way_to_make_one(
-    run: Run, told: Told, slug: str, stack_dir: Path
+    run: Run, run_json: RunJson, slug: str, stack_dir: Path
 ) -> None:
-    told("tenant", "create", slug)
+    run_json("tenant", "create", slug)
     stack_file = stack_dir / "stack.env"
     stack_file.write_text(stack_file.read_text().replace(SECRET_KEY, ""))
     result = run("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", "api_access_token=12345678")
@@ -560,9 +560,9 @@ def test_without_a_secret_key_a_destination_is_refused_with_the_way_to_make_one(
     assert "ECHOLEAD_DESTINATION_SECRET_KEYS is empty" in result.stderr
 
 
-def test_people_get_tables(run: Run, told: Told, slug: str) -> None:
-    told("tenant", "create", slug, "--name", "[bold]Acme[/bold]", "--host", f"{slug}.test")
-    told("key", "create", slug, "k")
+def test_people_get_tables(run: Run, run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug, "--name", "[bold]Acme[/bold]", "--host", f"{slug}.test")
+    run_json("key", "create", slug, "k")
     listed = run("tenant", "list").output
     assert f"{slug}.test" in listed
     assert "[bold]Acme[/bold]" in listed
