@@ -1,4 +1,4 @@
-"""The rooms of a package, and the directions between them: a room imports what is below it, and nothing in a circle."""
+"""The rooms of a package and their directions: a room imports only rooms below it, and there is no circle."""
 
 import ast
 from graphlib import TopologicalSorter

@@ -1,4 +1,4 @@
-"""What is installed beside our own code is listed with its licence, can be told to others, and is looked up."""
+"""Third-party packages are listed with their licences, in bills of materials, and checked for vulnerabilities."""
 
 import json
 import re
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
 NAME = re.compile(r"^([A-Za-z0-9][\w.-]*)==(\S+)", re.MULTILINE)
 LOCKED = set(NAME.findall((REQUIREMENTS / "base.txt").read_text()))
-# Licences that would oblige whoever runs EchoLead to more than its own does.
+# Licences with more obligations for operators than EchoLead's own.
 TOO_MUCH = re.compile(r"\b(GPL|AGPL|Affero|SSPL|BUSL|Elastic|Commons|CC-BY-NC|Proprietary|(?<!Lesser )General Public)")
 CHOICES = {"text-unidecode"}  # the Artistic licence or the GPL
 
@@ -91,7 +91,7 @@ def test_the_audit_asks_about_every_locked_package_and_fails_on_what_is_known() 
     with databases({"jinja2": "PYSEC-2099-1"}) as (base, asked):
         done = audit(base)
     assert done.returncode == 1, done.stderr
-    # Those of other systems and versions of Python are not installed here, and not asked about.
+    # Packages for other systems and versions of Python are not installed, and not asked about.
     assert len({name for name, _ in LOCKED} - asked) <= 5
     assert done.stdout.count("PYSEC-2099-1") == 1
     assert "npm: 0 known" in done.stdout

@@ -1,4 +1,4 @@
-"""What Streamlit's page tests leave behind is put back."""
+"""Restores the state that Streamlit's page tests change."""
 
 import sys
 from collections.abc import Iterator

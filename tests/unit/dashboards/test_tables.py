@@ -1,4 +1,4 @@
-"""No text leaves a table of the console as a formula, and every table goes through the one place that sees to it."""
+"""The console's tables escape formulas, and every page shows its rows through `dashboards/tables.py`."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards.tables import chart, escaped, harmless
 
 DASHBOARDS = Path(__file__).parents[3] / "dashboards"
-# What of Streamlit shows rows, or lets a file leave.
+# Streamlit's functions that show rows or offer a download.
 EXPORTING = {
     *("dataframe", "table", "data_editor", "download_button", "altair_chart", "vega_lite_chart", "line_chart"),
     *("bar_chart", "area_chart", "scatter_chart", "plotly_chart", "pydeck_chart", "map", "write_stream"),

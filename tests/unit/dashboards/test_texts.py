@@ -1,4 +1,4 @@
-"""Every text of the console is there in both languages, and every text asked for exists."""
+"""Every text of the console exists in both languages, and every requested text exists."""
 
 import re
 from pathlib import Path

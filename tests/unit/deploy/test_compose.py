@@ -156,7 +156,7 @@ def test_every_third_party_image_has_a_digest_setting() -> None:
     assert [image for image in images | bases if "_DIGEST" not in image] == []
 
 
-# Who reaches the code server runs code with every secret of the jobs.
+# Every client of the code server can run code with every secret of the jobs.
 NEAR_THE_CODE_SERVER = {"prepare", "dagster-code", "dagster-daemon", "dagster-web"}
 
 

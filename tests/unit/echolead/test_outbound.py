@@ -1,4 +1,4 @@
-"""Where deliveries may go: every way to write an address of our own network is refused, and names are checked too."""
+"""Allowed targets of deliveries: private addresses are refused in every notation, and names are checked, too."""
 
 import socket
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from echolead.outbound import GuardedTransport, UnsafeAddress, check_url, opened_places
 from echolead.settings import Settings
 
-# Each is an address nobody should reach through a destination, in one of its spellings.
+# Each is an address that destinations must not reach, in one of its notations.
 NEVER = [
     "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192",  # noqa: S104
     "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "192.88.99.1", "224.0.0.1", "239.255.255.255",
@@ -18,11 +18,11 @@ NEVER = [
     # IPv4 inside IPv6
     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:169.254.169.254]", "[::ffff:8.8.8.8]", "[::127.0.0.1]",
     "[2002:7f00:1::]", "[2002:a9fe:a9fe::]", "[2001:0:53aa:64c:0:fbff:80ff:fffe]", "[64:ff9b::a9fe:a9fe]",
-    # numbers in disguise
+    # unusual notations of numbers
     "2130706433", "017700000001", "0x7f000001", "0x7f.1", "127.1", "127.0.1", "0177.0.0.1", "0x7f.0.0.1",
     "127.0.0.0x1", "1", "0", "127.0.0.01", "2852039166", "127.0.0.1.",
 ]  # fmt: skip
-# Shut unless the deployment says otherwise.
+# Forbidden unless the settings allow them.
 PRIVATE = [
     "127.0.0.1", "127.1.2.3", "127.255.255.255", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255",
     "192.168.0.1", "192.168.255.255", "100.64.0.1", "100.127.255.255", "[::1]", "[0:0:0:0:0:0:0:1]", "[fc00::1]",
@@ -110,7 +110,7 @@ def resolving(*addresses: str) -> Callable[[str, int], object]:
 def client(
     resolve: object, seen: list[httpx.Request], *, allow_private: bool = False, failing: int = 0
 ) -> httpx.AsyncClient:
-    """A client whose calls end in `seen`; the first `failing` of them find nobody at the address."""
+    """A client that records its calls in `seen`; the first `failing` calls cannot connect."""
 
     async def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
@@ -199,7 +199,7 @@ async def test_a_demo_on_this_machine_can_be_allowed() -> None:
 
 
 async def test_tls_is_checked_against_the_name(unused_tcp_port: int) -> None:
-    """The real transport: nobody listens there, and the error is one that a retry may mend."""
+    """The real transport: no server listens, and the error may be solved by a retry."""
 
     async def resolve(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]

@@ -1,4 +1,4 @@
-"""Secrets at rest, keys, passwords, session tokens and redaction: what opens, what is refused, what is seen."""
+"""Secrets at rest, keys, passwords, session tokens and redaction."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Where a setting comes from, and what a part uses when it was given nothing of its own."""
+"""The sources of a setting, and the fallback of a part without its own."""
 
 from pathlib import Path
 

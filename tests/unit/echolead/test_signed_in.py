@@ -1,4 +1,4 @@
-"""Who is signed in is what the API says, and nobody is when it says nothing."""
+"""The API decides which user is signed in; without its answer access is refused."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ COOKIE = [f"{SESSION_COOKIE}=a.b.c"]
 
 
 class Api(ThreadingHTTPServer):
-    """Answers everything with `answer`, and remembers what it was asked."""
+    """Answers every request with `answer`, and records the requests."""
 
     answer: tuple[int, bytes] = (200, json.dumps(ANA).encode())
 

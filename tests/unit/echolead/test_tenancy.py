@@ -53,7 +53,7 @@ def test_an_origin_is_allowed_by_the_list_or_by_the_tenants_own_hosts(origin: st
 
 
 async def test_no_tenant_is_unknown_while_the_database_does_not_answer() -> None:
-    """A tenant of whom nothing could be read yet is served later; told that there is none, a product gives up."""
+    """A tenant that could not be read yet is served later; after a 404 a product would stop sending."""
     tenants = Tenants("postgresql://nobody@127.0.0.1:9/none")
     for _ in range(2):
         for asked in (
@@ -102,7 +102,7 @@ def test_a_directory_has_the_data_of_each_row() -> None:
 
 
 def row(tenant_id: str, **columns: Any) -> Row:
-    """What the database says of a tenant that chose nothing."""
+    """The row of a tenant with default settings."""
     nothing: dict[str, Any] = {"hosts": [], "origins": [], "keys": [], "webhooks": [], "collect_path": None}
     nothing["has_chatwoot"] = False
     return Row(

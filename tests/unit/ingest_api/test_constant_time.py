@@ -1,4 +1,4 @@
-"""Secrets are compared in a time that does not tell how much of them was right: every place uses `compare_digest`."""
+"""Secrets are compared in constant time: every place uses `compare_digest`."""
 
 import hmac
 import time
@@ -27,7 +27,7 @@ HEADERS = {
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
-    """What is compared in constant time, while everything goes on as it does."""
+    """Records the values compared in constant time; the comparisons work as usual."""
     pairs: list[tuple[object, object]] = []
     compare = hmac.compare_digest
 

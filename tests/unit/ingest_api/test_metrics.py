@@ -11,7 +11,7 @@ NAME = "echolead_collector_in_flight_bytes"
 
 
 def test_metrics_are_readable_while_a_worker_creates_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between making and filling there is an instant, and for one that is killed in it, it lasts."""
+    """A worker creates the file before it fills it; if it is killed in between, the file stays empty."""
     monkeypatch.setenv(MULTI_PROCESS_DIR, str(tmp_path))
     for pid, value in ((7, 40.0), (8, 2.0)):
         shared = MmapedDict(str(tmp_path / f"gauge_livesum_{pid}.db"))

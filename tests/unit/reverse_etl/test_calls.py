@@ -1,4 +1,4 @@
-"""What each answer, and each missing answer, is taken for."""
+"""The outcome of each answer, and of each missing answer."""
 
 from collections.abc import Callable
 

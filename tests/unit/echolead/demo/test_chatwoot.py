@@ -274,7 +274,7 @@ def test_the_cookie_is_the_accounts_own_ends_and_is_not_for_scripts(served: Serv
         for seconds, status in ((-1, 401), (60, 200)):
             cookies = {"cookie": f"demo_chatwoot={session_of(row, int(time.time()) + seconds)}"}
             assert agent.get("/_demo/state", headers=cookies).status_code == status
-        # Of a form of another page, and without a page at all.
+        # From a form of another page, and without a page.
         for headers in ({"origin": "http://evil.test"}, {}):
             assert agent.post("/sign-in", data={"token": ACCOUNT.api_access_token}, headers=headers).status_code == 401
             assert agent.post("/_demo/reply", json={"conversation_id": 1}, headers=headers).status_code == 401
@@ -286,7 +286,7 @@ def test_the_cookie_is_the_accounts_own_ends_and_is_not_for_scripts(served: Serv
     "host", ["evil.test", "evil.test:8707", "127.0.0.1.evil.test", "localhost.evil.test", "", "notlocalhost", "a b"]
 )
 def test_only_the_widget_answers_under_a_foreign_host_name(chatwoot: httpx.Client, host: str) -> None:
-    """A page may make its own name lead here. Control: the names of this machine."""
+    """A page's host name may resolve to this machine. Control: the names of this machine."""
     for path in ("/_demo/state", f"{BASE}/contacts", "/app", "/sign-in", "/static/app.js", "/"):
         assert chatwoot.get(path, headers={"host": host}).status_code == 421
         for ours in ("localhost", "demo.localhost:8707", "127.0.0.1:8707", "[::1]:8707", "192.168.0.7"):
@@ -391,7 +391,7 @@ async def test_every_answer_is_as_chatwoot_describes_it(tmp_path: Path, descript
         ):
             answer = await chatwoot.request(method, path, json=body)
             assert answer.status_code == 200, f"{method} {path}: {answer.text}"
-        # What the description has wrong is checked in the shape that Chatwoot really answers.
+        # Where the description is wrong, answers are checked in the form that Chatwoot really sends.
         assert description.errors(description.schema("contact_list_item"), contact) == []
 
     assert transport.faults == []

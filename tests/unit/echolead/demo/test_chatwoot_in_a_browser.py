@@ -139,7 +139,7 @@ async def test_an_agent_signs_in_with_the_token_and_out_again(browser: Browser, 
 async def test_a_page_of_another_port_reads_nothing_and_does_nothing_with_an_agents_cookie(
     browser: Browser, landing_page: str, chatwoot: ServedChatwoot
 ) -> None:
-    """Cookies do not know ports, so the browser sends it along. Control: the inbox itself, which reads with it."""
+    """Cookies are not bound to ports, so the browser sends it as well. Control: the inbox itself, which can read."""
     context = await browser.new_context()
     agent, attacker = await context.new_page(), await context.new_page()
     base = chatwoot.url.replace("127.0.0.1", "localhost")  # the landing page's host: the same site

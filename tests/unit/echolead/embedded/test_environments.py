@@ -1,4 +1,4 @@
-"""What each part of the stack is told: nothing secret that is not its own."""
+"""The settings of each part of the stack: only its own secrets."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ from echolead.security import new_secret_key
 from echolead.settings import Settings, load_settings
 
 SECRETS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
-# Part, and the secrets its process finds. Written out once more: a slip in the product's own table shows here.
+# Part, and the secrets of its process. Repeated on purpose: it shows mistakes in the product's table.
 EXPECTED = {
     "postgres": set(),
     "nats": set(),

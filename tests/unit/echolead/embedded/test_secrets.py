@@ -1,4 +1,4 @@
-"""The data directory: shut to other users, and nothing that is not ours is touched."""
+"""The data directory is closed to other users, and other files are not changed."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What the embedded stack tells its parts."""
+"""The settings that the embedded stack gives to its parts."""
 
 from pathlib import Path
 

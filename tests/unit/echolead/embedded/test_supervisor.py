@@ -1,4 +1,4 @@
-"""The supervisor with tiny real processes: order, restarts, logs, stopping, and what a kill -9 leaves."""
+"""The supervisor with small real processes: order, restarts, logs, stopping, and leftovers of `kill -9`."""
 
 import io
 import os
@@ -41,7 +41,7 @@ def step(name: str, script: str, *, after: tuple[str, ...] = ()) -> Part:
 
 
 class Ear(Listener):
-    """Remembers what it hears."""
+    """Records the reports of the supervisor."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -305,7 +305,7 @@ def test_the_first_signal_stops_in_order_and_the_second_ends_at_once(tmp_path: P
     with supervisor_process(tmp_path, api="deaf") as supervisor:
         supervisor.terminate()
         time.sleep(0.5)
-        assert supervisor.poll() is None  # the api does not listen to SIGTERM
+        assert supervisor.poll() is None  # the api ignores SIGTERM
         supervisor.terminate()
         assert supervisor.wait(PATIENCE_SECONDS) == 0
         assert states(tmp_path) == ["stopped", "stopped"]

@@ -1,7 +1,7 @@
-"""Properties of the event model: an event is taken and loaded byte by byte, or refused for a reason that is listed.
+"""Properties of the event model: an event is accepted and loaded byte by byte, or refused with a listed reason.
 
-Events are made as JSON text and not as Python values, so that forms no library writes are among them: numbers of any
-length, escapes of every kind, halves of surrogate pairs, keys that come twice, blanks anywhere.
+Events are generated as JSON text and not as Python values, to include forms that no library writes: numbers of any
+length, escapes of every kind, halves of surrogate pairs, repeated keys, white space anywhere.
 """
 
 import base64
@@ -103,12 +103,12 @@ def batch_of(events: list[str]) -> bytes:
 
 
 def in_one_line(text: str) -> str:
-    """What the collector makes of line breaks between tokens, so that a line of a message is one request."""
+    """The collector's replacement of line breaks between tokens, so that a line of a message is one request."""
     return text.replace("\n", " ").replace("\r", " ")
 
 
 def loaded(checked: CheckedBatch) -> tuple[list[str], list[str]]:
-    """The payloads that the loader makes rows of: of what was taken, and of what was refused."""
+    """The payloads of the loader's rows: of accepted and of refused events."""
     request = ReceivedRequest(tenant_id="acme", received_at=datetime.now(UTC), events=checked.accepted)
     line = encode(request)
     events = EventRows([Message("events.acme", 1, 1, line, "")])

@@ -1,4 +1,4 @@
-"""Secrets in addresses are not stored, what tells where a visitor comes from is stored byte by byte."""
+"""Secrets in addresses are not stored; campaign parameters are stored byte by byte."""
 
 import json
 from datetime import UTC, datetime
@@ -168,7 +168,7 @@ def test_tracking_parameters_are_never_touched_beside_a_secret(pairs: list[tuple
 
 
 def test_parameters_beyond_the_limit_of_at_signs_are_removed_whole() -> None:
-    """An at sign that is no address's counts as well: looking is what takes time. Others stay, wherever they stand."""
+    """At signs outside of e-mail addresses count as well, because the search takes the time. Other parameters stay."""
     few = "&".join(f"a{n}=@{n}" for n in range(MAX_EMAILS - 1))
     assert scrub(f"https://a.test/?{few}&m=ana@acme.example&x=1") == f"https://a.test/?{few}&m={REMOVED}&x=1"
     assert (

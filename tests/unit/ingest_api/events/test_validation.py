@@ -189,7 +189,7 @@ def test_an_unusual_event_is_taken_as_it_was_sent(good: str) -> None:
     ],
 )
 def test_a_megabyte_built_to_be_slow_to_check_is_refused(body: bytes) -> None:
-    """Each would take an hour where every quote is looked at to the end of the body."""
+    """Each would take an hour if the check read to the end of the body for every quote."""
     with pytest.raises(Problem):
         check_batch(body, "BR")
 
@@ -282,7 +282,7 @@ def test_damaged_bytes_are_sorted_or_refused(place: int, damage: bytes) -> None:
 
 
 def check_any(body: bytes) -> None:
-    """Nothing but a `Problem` may come out, and what is taken must be loadable."""
+    """Only a `Problem` may be raised, and accepted events must be loadable."""
     try:
         checked = check_batch(body, "BR")
     except Problem as problem:

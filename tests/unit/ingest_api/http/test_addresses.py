@@ -1,4 +1,4 @@
-"""Where a request came from, and what is kept of it."""
+"""The client's address of a request, and its stored form."""
 
 import pytest
 

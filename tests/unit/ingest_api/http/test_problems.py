@@ -1,4 +1,4 @@
-"""Every problem type has a page here and in the documentation, and says when to come again."""
+"""Every problem type has a page in the API and in the documentation, and retryable ones have Retry-After."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Limits of one process, with a clock of the test's own; how processes share them is an integration test."""
+"""Limits of one process, with the test's own clock; an integration test shares them between processes."""
 
 import re
 
@@ -29,7 +29,7 @@ def clock() -> Clock:
 
 
 def limits(clock: Clock, *, per_address: int = 0, per_tenant: int = 0) -> RateLimits:
-    """Limits that are shared with nobody."""
+    """Limits that are not shared."""
     return RateLimits("", "key", per_address, per_tenant, clock)
 
 

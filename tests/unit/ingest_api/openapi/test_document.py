@@ -1,4 +1,4 @@
-"""The OpenAPI document, which joins what FastAPI, pydantic and msgspec each know."""
+"""The OpenAPI document, which combines the schemas of FastAPI, pydantic and msgspec."""
 
 from typing import Any
 

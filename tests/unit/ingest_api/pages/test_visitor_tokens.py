@@ -1,4 +1,4 @@
-"""Tokens of cookies and links: good for one tenant and purpose, and links for two minutes."""
+"""Tokens of cookies and links: valid for one tenant and purpose, and in links for two minutes."""
 
 from uuid import RFC_4122, UUID
 
@@ -21,7 +21,7 @@ def test_a_cookie_names_its_visitor_and_a_link_as_well() -> None:
 
 
 def test_two_link_tokens_of_a_visitor_differ() -> None:
-    """Each is good once, and one visitor's pages may ask in the same second."""
+    """Each is accepted once, and a visitor's pages may request several in the same second."""
     assert TOKENS.link("acme", ANA, NOW) != TOKENS.link("acme", ANA, NOW + 0.001)
 
 

@@ -1,4 +1,4 @@
-"""What a request is answered when the queue stores a part of it, without a queue."""
+"""The answer to a request of which the queue stores only a part; without a real queue."""
 
 import pytest
 from msgspec import Raw

@@ -7,7 +7,7 @@ from ingest_api.queue.publish import MAX_IN_FLIGHT, Failure, PendingGroups, Publ
 
 
 async def test_a_request_is_notified_after_the_group_before_it_failed() -> None:
-    """Where the queue hangs a group's time can be over while it waits, and others come before it is its turn."""
+    """If the queue hangs, a group's deadline can pass while it waits, and later requests could join it."""
     publisher = Publisher(Metrics())
     publisher.loop = asyncio.get_running_loop()
     pending = PendingGroups(publisher, "events.acme")

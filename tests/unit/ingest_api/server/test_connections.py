@@ -1,4 +1,4 @@
-"""A header that does not end, byte by byte, on connections that are new and on such that were kept."""
+"""Unfinished headers, byte by byte, on new and on kept connections."""
 
 import asyncio
 from collections.abc import Iterable
@@ -141,7 +141,7 @@ async def test_the_body_of_an_unknown_upgrade_is_not_a_request(protocol: type[Ht
 
 @pytest.mark.parametrize("afterwards", [b"b", b"\r\n"])
 async def test_only_a_new_request_keeps_a_connection_open_after_an_answer(afterwards: bytes) -> None:
-    """A body that nobody reads any more, and empty lines, which uvicorn takes for signs of life."""
+    """A body that is no longer read, and empty lines, which uvicorn counts as activity."""
     header = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n" if afterwards == b"b" else REQUEST
     async with connected(PatientProtocol, unread) as (reader, writer), asyncio.timeout(20):
         writer.write(header)
@@ -166,7 +166,7 @@ async def test_earlier_bodies_do_not_count_as_header() -> None:
 async def test_an_early_answer_keeps_a_connection_whose_body_arrives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A client whose header and body leave apart, as most do, goes on with its connection."""
+    """A client that sends header and body separately, as most do, keeps its connection."""
     monkeypatch.setattr(connections, "LINGER_SECONDS", 0.3)
     async with connected(PatientProtocol, unread) as (reader, writer), asyncio.timeout(10):
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Requests past ASGI, beside the same through uvicorn's own protocol and ASGI, byte by byte."""
+"""Requests past ASGI compared byte by byte with the same through uvicorn's own protocol and ASGI."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"9")]
 
 
 class Echo:
-    """Answers, after as long as the queue takes, with the lengths of body and headers; past ASGI where it is asked."""
+    """Answers later, as after the queue, with the lengths of body and headers; past ASGI where it is called so."""
 
     def __init__(self, *, takes: bool = True) -> None:
         self.requests: list[WholeRequest] = []
@@ -241,7 +241,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def test_a_client_that_does_not_read_falls_back_to_asgi() -> None:
-    """What is written for one that does not read stays in memory."""
+    """Answers to a client that does not read stay in memory."""
     application = Flood()
     async with connected(DirectProtocol, application) as (_, writer):
         with suppress(TimeoutError):
@@ -279,7 +279,7 @@ def collector_of_acme(monkeypatch: pytest.MonkeyPatch) -> Ingest:
 
 
 async def test_the_collector_answers_a_known_host_past_asgi(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a host that it would have to ask for through it. Without a queue either answer is a refusal."""
+    """Also with a host that must be looked up, through ASGI. Without a queue both answers are refusals."""
     application = collector_of_acme(monkeypatch)
     scopes: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Requests that two readers could read in two ways: refused, with the connection closed, so that none hides another."""
+"""Ambiguous requests are refused and their connection is closed, so that none hides another request."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ Seen = list[tuple[str, str, bytes]]
 
 
 async def sent(protocol: type[HttpToolsProtocol], request: bytes) -> tuple[Seen, list[bytes], bool]:
-    """What the application was asked for (path, host, body), the statuses, and whether the connection was closed."""
+    """The application's requests (path, host, body), the statuses, and whether the connection was closed."""
     seen: Seen = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""What `ingest_api.server` uses of uvicorn's inner classes, which change without notice between minor versions."""
+"""The internals of uvicorn that `ingest_api.server` uses, which can change between minor versions."""
 
 import asyncio
 import re

@@ -73,7 +73,7 @@ HEADERS = st.dictionaries(
 @pytest.mark.parametrize("source", VERIFY_BY_SOURCE)
 @given(HEADERS, st.binary(max_size=100))
 def test_malformed_webhooks_are_refused_with_a_problem(source: str, headers: dict[str, str], body: bytes) -> None:
-    """Never an error of ours, and never believed."""
+    """Never an unexpected error, and never accepted."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" if source == "standard" else "user:a-secret-nobody-guesses"
     with pytest.raises(Problem):
         VERIFY_BY_SOURCE[source](

@@ -262,7 +262,7 @@ async def test_a_bad_phone_number_is_rejected_with_its_reason(chatwoot: InProces
 async def test_a_bad_phone_number_of_a_contact_that_is_there_is_rejected_and_not_left_to_a_holder(
     chatwoot: InProcess,
 ) -> None:
-    """Chatwoot names the field for a bad value as for one that another contact holds."""
+    """Chatwoot names the field both for an invalid value and for one that another contact has."""
     present = chatwoot.add(identifier="lead-1")
 
     with pytest.raises(Rejected, match="e164") as refused:
