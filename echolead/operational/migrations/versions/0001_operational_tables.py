@@ -1,4 +1,4 @@
-"""Operational tables, their row-level security, and the notice the collector listens for."""
+"""Operational tables, their row-level security, and the notification for the collector."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,8 +12,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# What the role bound by row-level security may do to the rows of its tenant. Keys are revoked, deliveries superseded
-# and the audit log only grows: nothing of these is deleted from a tenant's session.
+# The rights of the app's role on the rows of its tenant. Keys are revoked, deliveries superseded, and the audit log is
+# append-only: a tenant's session cannot delete rows of these.
 ISOLATED = {
     "tenants": ("SELECT", "UPDATE"),
     "tenant_hosts": ("SELECT", "INSERT", "UPDATE", "DELETE"),
@@ -28,7 +28,7 @@ ISOLATED = {
     "audit_log": ("SELECT", "INSERT"),
 }
 TIMED = [table for table in ISOLATED if table != "audit_log"] + ["users"]
-# What the collector holds in memory. Its own note of a key's last use is no reason to read everything again.
+# The tables that the collector caches. Its own record of a key's last use must not make it read everything again.
 NOTIFYING = {
     "tenants": "UPDATE",
     "tenant_hosts": "UPDATE",

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table. It has no tenant; the system's role alone reaches it."""
+    """Create the table. It has no tenant; only the system's role can reach it."""
     op.create_table(
         "sign_in_attempts",
         sa.Column("attempt_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

@@ -1,4 +1,4 @@
-"""Addresses at which outside products post a tenant's webhooks, with the secrets that tell who posts."""
+"""Addresses to which external products post a tenant's webhooks, with the secrets for verification."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table, its triggers, then its policy and grants. The collector holds it in memory: it is notified."""
+    """Create the table, its triggers, then its policy and grants. The collector caches it and is notified."""
     op.create_table(
         "webhook_endpoints",
         sa.Column("webhook_endpoint_id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),

@@ -1,4 +1,4 @@
-"""What a tenant chooses of the collector: the name of its path, and its limits with the counts they are held by."""
+"""A tenant's settings for the collector: its path, and its limits with their counts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns and the table. Counts have no tenant; the system's role alone reaches them."""
+    """Add the columns and the table. Counts have no tenant; only the system's role can reach them."""
     op.add_column("tenants", sa.Column("collect_path", sa.Text()))
     op.add_column("tenants", sa.Column("events_per_minute", sa.BigInteger()))
     op.add_column("tenants", sa.Column("events_per_month", sa.BigInteger()))

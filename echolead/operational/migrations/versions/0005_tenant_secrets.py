@@ -1,4 +1,4 @@
-"""Secrets of a tenant's own, encrypted: what proves its visitors to the chat widget."""
+"""Encrypted secrets of a tenant: the token for identity validation in the chat widget."""
 
 import sqlalchemy as sa
 from alembic import op

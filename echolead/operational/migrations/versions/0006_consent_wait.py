@@ -1,4 +1,4 @@
-"""A tenant's pages may wait for the visitor's word on consent."""
+"""A tenant's pages may wait for the visitor's decision on consent."""
 
 from alembic import op
 
@@ -17,8 +17,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back: who waited is refused until asked, which is what the warehouse made of it."""
-    op.execute("alter table tenants no force row level security")  # it binds the owner too, who would see no row
+    """Take it back: `wait` becomes `denied`, as the warehouse reads it."""
+    op.execute("alter table tenants no force row level security")  # it also applies to the owner, who would see no row
     op.execute("update tenants set consent_default = 'denied' where consent_default = 'wait'")
     op.execute("alter table tenants force row level security")
     op.drop_constraint(op.f(NAME), "tenants")

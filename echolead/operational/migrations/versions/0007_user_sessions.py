@@ -1,4 +1,4 @@
-"""Sessions of the console, so that one can be ended before it is over."""
+"""Sessions of the console, so that one can be ended before it expires."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table. It has no tenant; the system's role alone reaches it."""
+    """Create the table. It has no tenant; only the system's role can reach it."""
     op.create_table(
         "user_sessions",
         sa.Column("session_id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -27,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back: everybody signs in again."""
+    """Take it back: all users have to sign in again."""
     op.drop_table("user_sessions")

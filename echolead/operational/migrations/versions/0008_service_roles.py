@@ -1,4 +1,4 @@
-"""A role for each service, with what it needs of each table and no more (docs/decisions/0017-roles.md)."""
+"""A role for each service, with only the necessary rights on each table (docs/decisions/0017-roles.md)."""
 
 from alembic import op
 
@@ -49,7 +49,7 @@ GRANTS: dict[str, dict[str, dict[str, str]]] = {
         "user_sessions": {"SELECT, INSERT, DELETE": WHOLE},
         "sign_in_attempts": {"SELECT, INSERT, DELETE": WHOLE},
     },
-    # Copies the configuration and the ledger to the warehouse, without secrets and without what was delivered.
+    # Copies the configuration and the ledger to the warehouse, without secrets and payloads.
     LOADER: {
         "tenants": {
             "SELECT": "tenant_id, name, timezone, default_region, currency, consent_default, is_active, updated_at"
@@ -65,7 +65,7 @@ GRANTS: dict[str, dict[str, dict[str, str]]] = {
             "latency_ms, outcome, error_class, started_at"
         },
     },
-    # Keeps the ledger, and reads where to deliver and with which secrets.
+    # Writes the ledger, and reads destinations and their secrets.
     DELIVERIES: {
         "tenants": {"SELECT": "tenant_id, is_active"},
         "destinations": {"SELECT": WHOLE},

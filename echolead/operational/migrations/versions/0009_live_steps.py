@@ -1,4 +1,4 @@
-"""What the live path does turn by turn, and which of its steps fails: for everyone who looks whether all is well."""
+"""The steps of the live path and their failures, for `doctor`, `status`, Dagster and the console."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table. `tenant_id` is whose row makes the step fail, where that is known."""
+    """Create the table. `tenant_id` is the tenant of the row that makes the step fail, if known."""
     op.create_table(
         "live_steps",
         sa.Column("step", sa.Text(), nullable=False),

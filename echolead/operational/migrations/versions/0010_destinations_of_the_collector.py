@@ -1,4 +1,4 @@
-"""The collector may see which products a tenant delivers to: it serves the script that these need."""
+"""The collector may read the kinds of a tenant's destinations, to serve the build of the script that they need."""
 
 from alembic import op
 
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """The kind alone: no address, no name, no secret."""
+    """Only the kind: no address, no name, no secret."""
     op.execute(f"GRANT SELECT (tenant_id, kind, is_enabled) ON destinations TO {COLLECTOR}")
 
 
