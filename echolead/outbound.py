@@ -61,8 +61,7 @@ def is_private_place(url: httpx.URL, places: Collection[Place]) -> bool:
 def check_url(url: str, *, allow_private: bool, private_places: Collection[Place] = ()) -> httpx.URL:
     """The parsed URL, if its form is allowed. Names are resolved later, at each call.
 
-        It must be https on port 443 or 8443, unless all private destinations or this one are allowed; without a user
-        name;
+    It must be https on port 443 or 8443, unless all private destinations or this one are allowed; without a user name;
     the host must be a name or a plainly written address. Raises `UnsafeAddress` with a sentence for the user.
     """
     try:
@@ -121,10 +120,9 @@ def check_address(address: Address, host: str, *, allow_private: bool) -> None:
 class GuardedTransport(httpx.AsyncBaseTransport):
     """An httpx transport that calls public addresses only: `httpx.AsyncClient(transport=GuardedTransport(…))`.
 
-        Each request, also after a redirect, is resolved and checked again. It is sent to the checked address; TLS and
-        `Host`
-    keep the name. All addresses of a name must pass; if one does not answer, the next is tried. Raises `UnsafeAddress`,
-    which a retry does not solve, and `httpx.ConnectError` if the name does not resolve.
+    Each request, also after a redirect, is resolved and checked again. It is sent to the checked address; TLS and
+    `Host` keep the name. All addresses of a name must pass; if one does not answer, the next is tried. Raises
+    `UnsafeAddress`, which a retry does not solve, and `httpx.ConnectError` if the name does not resolve.
     """
 
     def __init__(

@@ -124,7 +124,7 @@ async def connect(
 ) -> Client:
     """Connect with `user:password` in the URL, and keep reconnecting every 50 ms when the server goes away.
 
-        Answers arrive on the user's own inbox.
+    Answers arrive on the user's own inbox.
 
     Waits `wait_seconds` for the first connection, or without a limit for None. Raises `nats.errors.NoServersError`,
     with the last failure as its cause, if no server accepts the connection in that time. `on_disconnect` is awaited

@@ -95,8 +95,7 @@ def tenant_url(address: str, key: str, tenant_id: str) -> str:
 def role_statements() -> list[str]:
     """SQL that makes a ClickHouse server bind every tenant's account to its rows; safe to repeat.
 
-        A policy on `database.*` also holds for later tables. A table without `tenant_id` cannot be read at all, because
-        the
+    A policy on `database.*` also holds for later tables. A table without `tenant_id` cannot be read at all, because the
     condition's column is missing. `currentUser()` is the signed-in account, which no setting of a query can change.
     """
     condition = f"tenant_id = substring(currentUser(), {len(TENANT_PREFIX) + 1})"

@@ -19,8 +19,7 @@ class PartFailed(RuntimeError):
 class Part:
     """One process of the stack.
 
-        `ready` is a real health check with its own short time-out: it asks the service, not the process table. It
-        returns
+    `ready` is a real health check with its own short time-out: it asks the service, not the process table. It returns
     None if the part serves, else a sentence with what is missing.
     """
 

@@ -299,7 +299,7 @@ class Supervisor:
     def run(self, every: Callable[[], None] = lambda: None) -> None:
         """Start everything and return when everything has stopped; `every` is called some times a second.
 
-                The caller holds the directory (`registry.exclusive`) and has ended the leftovers of an earlier stack
+        The caller holds the directory (`registry.exclusive`) and has ended the leftovers of an earlier stack
         (`registry.end_leftovers`). Raises `PartFailed` if a part cannot be started.
         """
         self.changed()

@@ -46,8 +46,7 @@ class Opened:
 class SignIn:
     """Checks e-mail and password against the users of the database, and keeps their sessions.
 
-        An attempt is recorded before the password is checked, so that all of a burst of parallel guesses are counted,
-        and
+    An attempt is recorded before the password is checked, so that all of a burst of parallel guesses are counted, and
     removed if it succeeds. The record contains HMACs: it reveals no account, network or device.
     """
 

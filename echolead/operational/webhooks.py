@@ -64,7 +64,7 @@ class IssuedWebhook:
 def add_webhook(session: Session, vault: Vault, tenant_id: str, wanted: NewWebhook, *, actor: str) -> IssuedWebhook:
     """A new endpoint of the tenant.
 
-        Chatwoot and HubSpot generate their own secret. Until it is entered with `rotate_webhook`, the endpoint refuses
+    Chatwoot and HubSpot generate their own secret. Until it is entered with `rotate_webhook`, the endpoint refuses
     every webhook, or accepts unsigned ones if that is allowed. Raises `NotFound`, `AlreadyThere`, `ChangeRefused`.
     """
     chosen = wanted.name or wanted.source

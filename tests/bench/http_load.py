@@ -17,7 +17,7 @@ import uvloop
 class Job:
     """Post `body` to `path` on 127.0.0.1 over `connections` kept open, for `seconds`.
 
-        Without `rate` each connection posts again as soon as it is answered. With it requests start at `rate` a second
+    Without `rate` each connection posts again as soon as it is answered. With it requests start at `rate` a second
     independent of the answers, and latency counts from the time when a request was due.
     """
 

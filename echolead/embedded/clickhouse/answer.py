@@ -140,8 +140,7 @@ class Answer:
     async def break_off(self, error: WarehouseError, version: str) -> None:
         """An error after the first byte, as ClickHouse 25.11 and later write it into the body.
 
-                The chunked body is then not terminated, so that a client that does not look for the marker cannot
-                mistake a
+        The chunked body is then not terminated, so that a client that does not look for the marker cannot mistake a
         partial result for a complete one.
         """
         text = error.text(version).encode()

@@ -21,8 +21,7 @@ PIECE_BYTES = 1024 * 1024
 class Decoder(Protocol):
     """Bytes in, decoded bytes out.
 
-        The iterator of one `feed` must be read to its end before the next `feed`. `finish` raises `WarehouseError` if
-        the
+    The iterator of one `feed` must be read to its end before the next `feed`. `finish` raises `WarehouseError` if the
     last frame is incomplete.
     """
 

@@ -186,8 +186,7 @@ def _readonly(query: Query) -> str:
 def _lists_settings(statement: Statement) -> bool:
     """Whether this is `SELECT … FROM system.settings` and nothing more.
 
-        Clients send it when they connect, to learn which settings they may send; under `readonly = 1` the answer would
-        be
+    Clients send it when they connect, to learn which settings they may send; under `readonly = 1` the answer would be
     none. Without a parenthesis it contains no function that the weaker mode could permit.
     """
     words = [token.upper for token in statement.tokens]

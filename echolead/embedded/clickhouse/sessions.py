@@ -16,8 +16,7 @@ MAX_SESSIONS = 1000
 class QuerySession:
     """One client's state between requests.
 
-        A reader can set and create nothing, so only the current database is kept and `handle` is None: a read-only
-        handle
+    A reader can set and create nothing, so only the current database is kept and `handle` is None: a read-only handle
     cannot be set up for another request.
     """
 
