@@ -42,7 +42,7 @@ ENGLISH = Texts(
     "Sign in",
     "E-mail or password is not right.",
     "Too many attempts. Try again in {minutes} min.",
-    "You are not signed in: the form was not sent from this page, or the browser did not send its origin. "
+    "You are not signed in: the form did not come from this page, or the browser did not send its origin. "
     "Sign in here, with an up-to-date browser and without an extension that hides Origin.",
 )
 PORTUGUESE = Texts(
