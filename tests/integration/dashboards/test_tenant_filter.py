@@ -69,9 +69,9 @@ def acme(owner: Client, warehouse_server: EmbeddedWarehouse) -> Iterator[Client]
         pytest.param("select name from marts.t_leads where 1 or tenant_id = 'beta'", id="or"),
         pytest.param("select name from marts.t_leads prewhere tenant_id = 'beta'", id="prewhere"),
         pytest.param(
-            "select 1 from marts.t_leads prewhere if(tenant_id = 'beta', toUInt64(name), 0)", id="prewhere tells"
+            "select 1 from marts.t_leads prewhere if(tenant_id = 'beta', toUInt64(name), 0)", id="prewhere reveals"
         ),
-        pytest.param("select 1 from marts.t_leads where if(tenant_id = 'beta', toUInt64(name), 0)", id="where tells"),
+        pytest.param("select 1 from marts.t_leads where if(tenant_id = 'beta', toUInt64(name), 0)", id="where reveals"),
         pytest.param("select name from enriched.t_replaced final", id="final"),
         pytest.param("select name from MARTS.t_leads as t", id="another case"),
         pytest.param('select name from "marts"."t_leads"', id="quoted"),
@@ -136,7 +136,7 @@ def acme(owner: Client, warehouse_server: EmbeddedWarehouse) -> Iterator[Client]
         pytest.param("show tables from marts", id="show tables"),
         pytest.param("use raw", id="use"),
         pytest.param("set max_threads = 1", id="set"),
-        pytest.param("execute as default select name from marts.t_leads", id="as somebody else"),
+        pytest.param("execute as default select name from marts.t_leads", id="as another user"),
         pytest.param("insert into marts.t_leads values ('acme', 'x', 1)", id="insert"),
         pytest.param("create table marts.t_new engine = Memory as select * from marts.t_leads", id="create"),
         pytest.param("drop table marts.t_leads", id="drop"),
@@ -176,7 +176,7 @@ def test_a_tenant_reads_its_own_rows(acme: Client, sql: str, answer: list[tuple[
     "condition",
     [
         pytest.param(
-            "if(tenant_id != 'acme', toUInt64(concat('Row of ', name)), 1)", id="a conversion that tells the text"
+            "if(tenant_id != 'acme', toUInt64(concat('Row of ', name)), 1)", id="a conversion that reveals the text"
         ),
         pytest.param("throwIf(tenant_id = 'beta') = 0", id="an error of one's own"),
         pytest.param("intDiv(1, tenant_id != 'beta') = 1", id="a division by zero"),

@@ -99,7 +99,7 @@ async def test_a_key_writes_for_its_own_tenant_on_any_host(
     "authorization",
     [
         pytest.param("", id="none"),
-        pytest.param("Bearer elk_aaaaaaaaaa_" + "x" * 43, id="a key nobody has"),
+        pytest.param("Bearer elk_aaaaaaaaaa_" + "x" * 43, id="an unknown key"),
         pytest.param("Bearer {key}x", id="a longer key"),
         pytest.param("Basic {key}", id="another scheme"),
     ],

@@ -90,7 +90,7 @@ async def test_pretty_printed_and_compressed_events_are_one_line_each(collector:
         pytest.param("https://shop.example.com", True, id="on the tenant's list"),
         pytest.param("http://{host}", True, id="the tenant's own host"),
         pytest.param("https://{host}:8443", True, id="the tenant's own host on another port"),
-        pytest.param("https://evil.example.com", False, id="somebody else's"),
+        pytest.param("https://evil.example.com", False, id="another origin"),
         pytest.param("https://shop.example.com.evil.test", False, id="a longer name"),
         pytest.param("null", False, id="a sandboxed frame"),
     ],
@@ -115,7 +115,7 @@ async def test_only_the_tenants_pages_may_read_answers(collector: CollectorProce
 @pytest.mark.parametrize(
     ("method", "host", "body", "headers", "status", "problem"),
     [
-        pytest.param("POST", "nobody.test", None, {}, 404, "unknown-host", id="a host nobody has"),
+        pytest.param("POST", "nobody.test", None, {}, 404, "unknown-host", id="an unknown host"),
         pytest.param("POST", "", None, {}, 404, "unknown-host", id="no host"),
         pytest.param("GET", None, None, {}, 405, "method-not-allowed", id="another method"),
         pytest.param("POST", None, b" " * (1024**2 + 1), {}, 413, "body-too-large", id="over 1 MB"),

@@ -40,7 +40,7 @@ async def both_ways(collector: CollectorProcess, body: bytes, **headers: str) ->
         pytest.param(gzip.compress(make_body()), {"content-encoding": "gzip"}, 202, id="compressed"),
         pytest.param(b"no gzip", {"content-encoding": "gzip"}, 422, id="not compressed"),
         pytest.param(make_body(), {"content-encoding": "br"}, 415, id="compressed otherwise"),
-        pytest.param(make_body(), {"origin": "https://evil.example.com"}, 403, id="somebody else's page"),
+        pytest.param(make_body(), {"origin": "https://evil.example.com"}, 403, id="a page of another origin"),
         pytest.param(b"{}", {"origin": ALLOWED}, 422, id="no batch"),
         pytest.param(b"", {}, 422, id="nothing"),
         pytest.param(make_body(*[make_event()] * 501), {}, 422, id="too many"),

@@ -353,7 +353,9 @@ async def test_an_address_of_a_tenant_that_is_not_served_is_unknown(
     ("source", "secret", "given", "expected"),
     [
         pytest.param("chatwoot", None, None, OK, id="chatwoot, unsigned"),
-        pytest.param("chatwoot", None, "unlike-what-is-shown", OK, id="chatwoot, signed with a secret nobody shows"),
+        pytest.param(
+            "chatwoot", None, "unlike-what-is-shown", OK, id="chatwoot, signed with a secret that is not shown"
+        ),
         pytest.param("chatwoot", "the-shown-secret", None, OK, id="chatwoot, unsigned though there is a secret"),
         pytest.param("chatwoot", "the-shown-secret", "another-secret", FORGED, id="chatwoot, forged"),
         pytest.param("rdstation", None, None, OK, id="rdstation, no token"),

@@ -438,11 +438,13 @@ def test_a_refused_change_stores_nothing(run: Run, run_json: RunJson, slug: str,
         pytest.param(
             ("destination", "update", "taken", "x"), "one or more of --set, --secret.", id="nothing to update"
         ),
-        pytest.param(("tenant", "remove-host", "nobody", "a.test"), "There is no tenant nobody", id="host of nobody"),
+        pytest.param(
+            ("tenant", "remove-host", "nobody", "a.test"), "There is no tenant nobody", id="host of an unknown tenant"
+        ),
         pytest.param(("tenant", "remove-host", "taken", "https://taken.test"), "give the name alone", id="not a host"),
         pytest.param(("tenant", "remove-origin", "taken", "lp.test"), "scheme and host", id="not an origin"),
-        pytest.param(("tenant", "disable", "nobody"), "There is no tenant nobody", id="disabling nobody"),
-        pytest.param(("tenant", "enable", "nobody"), "There is no tenant nobody", id="enabling nobody"),
+        pytest.param(("tenant", "disable", "nobody"), "There is no tenant nobody", id="disabling an unknown tenant"),
+        pytest.param(("tenant", "enable", "nobody"), "There is no tenant nobody", id="enabling an unknown tenant"),
         pytest.param(("user", "create", "ana"), "is not an e-mail address", id="e-mail"),
         pytest.param(
             ("user", "create", "a@b.c", "--role", "taken"), "--role takes name=value", id="role without tenant"
@@ -462,7 +464,11 @@ def test_a_refused_change_stores_nothing(run: Run, run_json: RunJson, slug: str,
         pytest.param(
             ("destination", "add", "taken", "chatwoot", "--set", "x"), "takes name=value", id="no equals sign"
         ),
-        pytest.param(("webhook", "add", "taken", "salesforce"), "no webhooks of 'salesforce'", id="webhooks of nobody"),
+        pytest.param(
+            ("webhook", "add", "taken", "salesforce"),
+            "no webhooks of 'salesforce'",
+            id="webhooks of an unknown product",
+        ),
         pytest.param(("webhook", "add", "taken", "hubspot", "--allow-unsigned"), "only for chatwoot", id="unsigned"),
         pytest.param(("webhook", "add", "taken", "standard", "--secret", "whsec_x"), "8 characters", id="short secret"),
         pytest.param(

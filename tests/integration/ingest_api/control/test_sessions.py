@@ -569,7 +569,7 @@ async def test_the_page_cannot_be_framed_scripted_or_cached(client: httpx.AsyncC
         pytest.param({"sec-fetch-site": "none"}, id="no page at all"),
         pytest.param({"origin": "https://evil.test"}, id="another site, by origin"),
         pytest.param({"origin": "http://console.test.evil.test"}, id="our host as prefix"),
-        pytest.param({"origin": "null"}, id="no origin to tell"),
+        pytest.param({"origin": "null"}, id="a null origin"),
         pytest.param({"sec-fetch-site": "same-origin", "origin": "null"}, id="two that contradict each other"),
         pytest.param({}, id="neither"),
     ],

@@ -237,11 +237,11 @@ READS = [("GET", "/_demo/state"), ("POST", "/_demo/reply"), ("PUT", "/_demo/faul
 @pytest.mark.parametrize(
     "headers",
     [
-        pytest.param({}, id="nobody"),
+        pytest.param({}, id="no credential"),
         pytest.param({"api_access_token": ""}, id="an empty token"),
-        pytest.param({"api_access_token": "demo-access-token-1"}, id="a token that was once everybody's"),
+        pytest.param({"api_access_token": "demo-access-token-1"}, id="a token of earlier versions"),
         pytest.param({"api_access_token": ACCOUNT.website_token}, id="the widget's token, which is public"),
-        pytest.param({"cookie": "demo_chatwoot=1.9999999999.00"}, id="a cookie of somebody's making"),
+        pytest.param({"cookie": "demo_chatwoot=1.9999999999.00"}, id="a forged cookie"),
         pytest.param({"cookie": "demo_chatwoot=²..é".encode()}, id="a cookie that is none"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_secret_is_removed_wherever_an_address_is(address: str, expected: str)
         pytest.param("mailto:contato@a.test", id="a mailbox that a link leads to"),
         pytest.param("https://maps.test/@-23.5,-46.6?z=1", id="an at sign in a path"),
         pytest.param("https://a.test/?password=&token", id="names without a value"),
-        pytest.param("https://a.test/?handle=@ana", id="a name that is no address"),
+        pytest.param("https://a.test/?handle=@ana", id="a name that is not an address"),
     ],
 )
 def test_addresses_without_a_secret_are_stored_byte_by_byte(address: str) -> None:

@@ -68,7 +68,7 @@ def test_a_tenant_signs_in_with_the_password_derived_from_the_key_and_is_bound_t
         pytest.param("tenant_acme", "", "", id="no key"),
         pytest.param("acme", tenant_password("key", "acme"), "key", id="the tenant's id alone"),
         pytest.param("tenant_", "", "key", id="no tenant"),
-        pytest.param("tenant_a' or 1", tenant_password("key", "acme"), "key", id="what is no id"),
+        pytest.param("tenant_a' or 1", tenant_password("key", "acme"), "key", id="an invalid id"),
     ],
 )
 def test_no_other_password_is_a_tenants(name: str, password: str, key: str) -> None:
