@@ -4,15 +4,12 @@ import re
 from functools import cache
 from typing import Any
 
-import msgspec
 from msgspec import Raw, inspect
 
-from echolead.events import Event, encode
+from echolead.events import Event, decode_fields, encode
 
 NUMBER = re.compile(rb"-?[0-9].*", re.DOTALL)
 WHOLE_NUMBER = re.compile(rb"-?[0-9]+")
-
-decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def with_text_fields(raw: Raw) -> Raw:

@@ -8,14 +8,13 @@ from hashlib import sha256
 import msgspec
 from msgspec import Raw
 
-from echolead.events import encode
+from echolead.events import decode_fields, encode
 from ingest_api.http.problems import INVALID_SIGNATURE, STALE_WEBHOOK, Problem
 
 TOLERANCE_SECONDS = 300
 MAX_DELIVERY_ID = 255
 
 decode_elements = msgspec.json.Decoder(list[Raw]).decode
-decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 @dataclass(frozen=True)
