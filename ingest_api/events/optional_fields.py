@@ -35,7 +35,7 @@ def _without_nulls(raw: Raw, contract: dict[str, inspect.Field]) -> Raw:
         field = contract.get(name)
         if field is None or (field.required and not isinstance(field.type, inspect.StructType)):
             wanted[name] = value
-        elif field.required or bytes(value) != b"null":
+        elif bytes(value) != b"null":
             wanted[name] = _as_said(value, field.type)
     return raw if wanted == given else Raw(encode(wanted))
 

@@ -66,7 +66,7 @@ PIPEDRIVE = b'{"meta":{"action":"change","attempt":%s,"id":"a1"},"data":{"id":7,
 PIPEDRIVE_1 = (
     b'{"v":1,"meta":{"action":"updated","id":7},"retry":%s,"current":{"id":7,"retry":%s},"event":"updated.deal"}'
 )
-HUBSPOT = b'[{"eventId":1,"attemptNumber":%s,"propertyValue":"%s"},{"eventId":2,"attemptNumber":0}]'
+HUBSPOT = b'[{"eventId":1,"attemptNumber":0},{"eventId":2,"attemptNumber":%s,"propertyValue":"%s"}]'
 
 
 def delivery_id(source: str, body: bytes) -> str:
