@@ -217,5 +217,7 @@ def text_or_base64(content: bytes) -> tuple[str, bool]:
 encode = msgspec.json.Encoder().encode
 decode_batch = msgspec.json.Decoder(Batch).decode
 decode_event = msgspec.json.Decoder(Event).decode
+decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+"""The fields of any JSON object, each as it was written."""
 decode_received_request = msgspec.json.Decoder(ReceivedRequest).decode
 decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode

@@ -1,19 +1,36 @@
 """E-mail addresses and phone numbers in a normal form, for comparison."""
 
 import re
+import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain, islice
 from typing import NamedTuple
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
+# What people paste with a text and nobody sees: the characters that Unicode calls default ignorable (zero width, soft
+# hyphen, direction marks, variation selectors …), and the blanks that look like nothing.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff"
+    "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+
 MAX_EMAIL_LENGTH = 254  # RFC 5321 with its erratum 1690
+# What a list or a sentence puts around an address: none begins or ends with these.
+AROUND_EMAIL = " \t\r\n.,;:<>()[]\"'"
 # Loose on purpose: it refuses undeliverable addresses (no @, no dot, spaces), not unusual ones.
 EMAIL_PATTERN = re.compile(
     r"[^@\s<>(),;:\"\\\x00-\x1f]{1,64}@[^@\s<>(),;:\"\\\x00-\x1f.]+(\.[^@\s<>(),;:\"\\\x00-\x1f.]+)+"
 )
 
-MAX_PHONE_LENGTH = 64
+MAX_PHONE_LENGTH = 128  # two numbers with what people write about them
+MAX_PHONE_READINGS = 8  # each takes up to 60 µs, and a sender may choose a text that has hundreds
+MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 8, 19  # E.164 has up to 15, and a prefix of up to 4 may stand before
+# Digits that may be a number, or several: anything else ends one, letters too, and a `+` begins another.
+PHONE_RUN = re.compile(r"\+?[\s(]*\d[\d\s()./\\_~\u00b7\u2010-\u2015\u2022\u2212-]*")
+PHONE_GROUP = re.compile(r"\d+")
 BRAZIL = 55
 # A Brazilian mobile: two digits of area code, then 9 and eight digits. Until 2016 the 9 was missing. Old lists and some
 # WhatsApp accounts still have such numbers, whose eight digits begin with 6 to 9, without it. The form without the 9 is
@@ -21,8 +38,7 @@ BRAZIL = 55
 BRAZILIAN_MOBILE = re.compile(r"([1-9][1-9])9([16-9][0-9]{7})")
 BRAZILIAN_MOBILE_BEFORE_2016 = re.compile(r"([1-9][1-9])([6-9][0-9]{7})")
 # People write 00 for + ; in Brazil's own dialling plan the two digits after 00 would be the carrier's.
-INTERNATIONAL_PREFIX = re.compile(r"^\s*00(?=\s*[1-9])")
-EXTENSION = re.compile(r"\s*\b(ramal|ext|r)\b\.?:?\s*[0-9]{1,6}\s*$", re.IGNORECASE)
+INTERNATIONAL_PREFIX = re.compile(r"^00(?=[1-9])")
 
 
 class Phone(NamedTuple):
@@ -35,13 +51,18 @@ class Phone(NamedTuple):
 NO_PHONE = Phone("")
 
 
+def _visible(text: str) -> str:
+    """`text` in Unicode's form NFKC (composed accents, no full-width letters) without invisible characters."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", INVISIBLE.sub("", text))
+
+
 def normalize_email(text: str) -> str:
     """`text` trimmed and lower-cased when it is an e-mail address, else an empty string.
 
-    The local part is lower-cased too: by the standard it is case-sensitive, but mail systems in use ignore the
-    case.
+    Invisible characters and punctuation around the address are removed. The local part is lower-cased too: by the
+    standard it is case-sensitive, but mail systems in use ignore the case.
     """
-    email = text.strip().lower()
+    email = _visible(_visible(text).lower()).strip().strip(AROUND_EMAIL).removeprefix("mailto:")
     if len(email) > MAX_EMAIL_LENGTH or not EMAIL_PATTERN.fullmatch(email):
         return ""
     return email
@@ -49,17 +70,45 @@ def normalize_email(text: str) -> str:
 
 @lru_cache(maxsize=4096)  # parsing takes 60 µs, and a visitor's number is repeated in each of their events
 def normalize_phone(text: str, region: str) -> Phone:
-    """The number in `text`, read as in `region` (ISO 3166), without extension; `NO_PHONE` if it cannot be one.
+    """The first number in `text`, read as in `region` (ISO 3166); `NO_PHONE` when none can be one.
 
-    Foreign numbers that are possible but not assigned are kept: numbering plans change faster than software.
+    Words, remarks, extensions and further numbers beside it are left out. Foreign numbers that are possible but not
+    assigned are kept: numbering plans change faster than software.
     """
     if len(text) > MAX_PHONE_LENGTH:
         return NO_PHONE
+    readings = islice(chain.from_iterable(map(_readings, PHONE_RUN.findall(_visible(text)))), MAX_PHONE_READINGS)
+    return next((phone for digits in readings if (phone := _phone(digits, region)).number), NO_PHONE)
+
+
+def _readings(run: str) -> Iterator[str]:
+    """The numbers, digits alone, that a run may begin with, likeliest first.
+
+    A slash stands between two numbers, or within one (`11/98765-4321`). Two numbers without a slash are only looked for
+    when what follows the first is long enough for a second: `11 98765-4321 0` is a mistyped number.
+    """
+    sign = "+" if run.startswith("+") else ""
+    parts = ["".join(PHONE_GROUP.findall(part)) for part in re.split(r"[/\\]", run)]
+    groups = PHONE_GROUP.findall(run)
+    for start in range(len(parts)):
+        for end in range(start + 1, len(parts) + 1):
+            if _has_length(digits := "".join(parts[start:end])):
+                yield sign + digits if start == 0 else digits
+    for end in range(1, len(groups)):
+        first, rest = "".join(groups[:end]), "".join(groups[end:])
+        if _has_length(first) and len(rest) >= MIN_PHONE_DIGITS:
+            yield sign + first
+
+
+def _has_length(digits: str) -> bool:
+    return MIN_PHONE_DIGITS <= len(digits) <= MAX_PHONE_DIGITS
+
+
+def _phone(digits: str, region: str) -> Phone:
     try:
-        parsed = phonenumbers.parse(INTERNATIONAL_PREFIX.sub("+", EXTENSION.sub("", text)), region)
+        parsed = phonenumbers.parse(INTERNATIONAL_PREFIX.sub("+", digits), region)
     except NumberParseException:
         return NO_PHONE
-    parsed.extension = None
     if parsed.country_code == BRAZIL:
         return _brazilian(parsed)
     if phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:

@@ -80,10 +80,10 @@ def check_batch(body: bytes, region: str) -> CheckedBatch:
                 content = bytes(raw)
                 for check in checks:
                     check(content)
-            event = decode(raw)
+            said, event = decode(raw)
             if not is_plain:
                 refuse_repeated_keys(raw)
-            stored = scrubbed(raw if is_plain else on_one_line(raw), event)
+            stored = scrubbed(said if is_plain else on_one_line(said), event)
             accepted.append(ReceivedEvent(event=stored, user=normalized(event.user, region)))
         except EventRejected as error:
             rejected.append(rejection(index, bytes(raw), error))

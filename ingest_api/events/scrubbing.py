@@ -12,10 +12,9 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import unquote_plus
 
-import msgspec
 from msgspec import Raw
 
-from echolead.events import CLICK_ID_FIELDS, Event, encode
+from echolead.events import CLICK_ID_FIELDS, Event, decode_fields, encode
 
 REMOVED = "[removed]"
 PAGE_FIELDS = ("url", "referrer", "query")
@@ -62,8 +61,6 @@ DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 MAX_EMAILS = 10
 """At signs of an address around which e-mail addresses are searched; a search takes a microsecond. A parameter with
 more is removed whole."""
-
-decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def scrubbed(raw: Raw, event: Event) -> Raw:

@@ -19,6 +19,7 @@ from echolead.events import (
     decode_event,
     encode,
 )
+from ingest_api.events.optional_fields import with_text_fields
 
 MAX_NESTING = 64
 # In all objects of an event together. The widest event of the script has 41. An event with 1,000 is a dump of other
@@ -141,10 +142,18 @@ decode_anything = msgspec.json.Decoder().decode
 EVERY_OBJECT = json.JSONDecoder(object_pairs_hook=_check_keys, parse_int=str, parse_float=str)
 
 
-def decode(raw: Raw) -> Event:
-    """The event in `raw`, with times that every store can hold."""
+def decode(raw: Raw) -> tuple[Raw, Event]:
+    """The event in `raw`, with times that every store can hold, and its JSON.
+
+    An event that is not valid as it was sent is read once more, with optional fields as the contract has them: its JSON
+    is then another.
+    """
     try:
-        event = decode_event(raw)
+        try:
+            event = decode_event(raw)
+        except msgspec.ValidationError:
+            raw = with_text_fields(raw)
+            event = decode_event(raw)
     except msgspec.ValidationError as error:
         raise EventRejected("invalid_event", f"{error}.") from None
     except msgspec.DecodeError as error:
@@ -164,7 +173,7 @@ def decode(raw: Raw) -> Event:
         and (consent is None or is_storable(consent.at))
     ):
         raise EventRejected("time_out_of_range", f"Times must be in the years {EARLIEST.year} to {LATEST.year}.")
-    return event
+    return raw, event
 
 
 def is_storable(moment: datetime | None) -> bool:

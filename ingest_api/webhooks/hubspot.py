@@ -19,6 +19,8 @@ DECODED = {
     "%2A": "*", "%2C": ",", "%3B": ";",
 }  # fmt: skip
 
+COUNTER = "attemptNumber"  # of each event in the list ("Webhooks API", "Webhook payloads")
+
 
 def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     """Verify the sender by `X-HubSpot-Signature-v3`; the timestamp is in milliseconds.
@@ -36,7 +38,7 @@ def verify(request: WebhookRequest, endpoint: EndpointSecrets) -> Verification:
     if found is None:
         raise not_signed("X-HubSpot-Signature-v3")
     check_time(time, request.now, units_a_second=1000)
-    return Verification("signature", digest_of(request.body), found.decode())
+    return Verification("signature", digest_of(request.body, COUNTER), found.decode())
 
 
 def decoded(url: str) -> str:

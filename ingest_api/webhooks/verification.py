@@ -5,10 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+import msgspec
+from msgspec import Raw
+
+from echolead.events import decode_fields, encode
 from ingest_api.http.problems import INVALID_SIGNATURE, STALE_WEBHOOK, Problem
 
 TOLERANCE_SECONDS = 300
 MAX_DELIVERY_ID = 255
+
+decode_elements = msgspec.json.Decoder(list[Raw]).decode
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,34 @@ def not_signed(what: str) -> Problem:
     return Problem(INVALID_SIGNATURE, f"{what} is missing or not right.")
 
 
-def digest_of(body: bytes) -> str:
-    """The delivery id of a product that sends none: the same body is the same delivery."""
-    return sha256(body).hexdigest()
+def digest_of(body: bytes, *counters: str) -> str:
+    """The delivery id of a product that sends none: the same body is the same delivery.
+
+    `counters` are the fields in which the product counts how often it has sent a body, as `meta.attempt`; in a list,
+    those of each element. They are no content and are left out. A body that is not JSON counts byte by byte.
+    """
+    content = Raw(body)
+    try:
+        for counter in counters:
+            content = _without(content, counter.split("."))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        content = Raw(body)
+    return sha256(bytes(content)).hexdigest()
+
+
+def _without(content: Raw, path: list[str]) -> Raw:
+    """The same JSON without the field at `path`, in one form whether or not it was there."""
+    text = bytes(content).lstrip()
+    if text.startswith(b"["):
+        return Raw(encode([_without(each, path) for each in decode_elements(text)]))
+    if not text.startswith(b"{"):
+        return content
+    name, *inside = path
+    fields = decode_fields(text)
+    field = fields.pop(name, None)
+    if field is not None and inside:
+        fields[name] = _without(field, inside)
+    return Raw(encode(fields))
 
 
 def by_address(request: WebhookRequest, delivery_id: str = "") -> Verification:

@@ -14,20 +14,25 @@ export function withoutParameters(text, parameters) {
 }
 
 /** @param {string} name */
-const isClickId = (name) => withoutParameters(`${name}=`, CLICK_IDS) === '';
+export const isClickId = (name) => !withoutParameters(`${name}=`, CLICK_IDS);
 
-/** A value of the query. Bytes that are not UTF-8 stay percent-encoded, as decoding would lose them. @param {string} value */
-const decode = (value) => truncate(quietly(() => decodeURIComponent(value)) || value);
+/** A percent-encoded character, but no NUL, which the collector would refuse. */
+const ENCODED_CHARACTER = /%(?!00)[0-7].|%[c-f].(%[89ab].)+/gi;
+
+/** A name or a value. Escapes that are not UTF-8 stay as they are, as decoding would lose them. @param {string} text */
+const decode = (text) =>
+  truncate(text.replace(ENCODED_CHARACTER, (escape) => quietly(() => decodeURIComponent(escape)) || escape));
 
 /**
- * The utm_* parameters and click ids of this page's address; the first of a name counts. Names are lower case, values as
- * they are: `+` is a space in a utm_* value, which forms encode so, and itself in a click id.
+ * The utm_* parameters and click ids of this page's address, in its query and then in its fragment; the first value of a
+ * name that is not empty counts. Names are lower case, values as they are: `+` is a space in a utm_* value, which forms
+ * encode so, and itself in a click id. `&` may be written as in HTML, `&amp;`.
  */
 export function readCampaign() {
   /** @type {Record<string, string>} */
   const params = {};
-  for (const [, name, value] of location.search.matchAll(/([^?&=]+)=([^&]+)/g)) {
-    const key = name.toLowerCase();
+  for (const [, name, value] of (location.search + location.hash).matchAll(/([^?&#=]+)=([^&#]+)/g)) {
+    const key = decode(name).toLowerCase().replace(/amp;/g, '');
     if (key.startsWith('utm_')) params[key] ??= decode(value.replace(/\+/g, ' '));
     else if (isClickId(key)) params[key] ??= decode(value);
   }

@@ -17,7 +17,7 @@ export const {
   /** `off`: the page counts its views itself. */
   pages,
   /** Hosts of the tenant's other sites, separated by commas or spaces. */
-  link = '',
+  link,
 } = settings;
 
 /** Where events are posted: `data-endpoint`, or the address of the script without `.js`. */

@@ -19,7 +19,12 @@ const BOOLEANS = /^{("[^"]+":(true|false),?)+}$/;
 const everyPurpose = (isAllowed) => ({ analytics: isAllowed, marketing: isAllowed });
 
 /** @type {Decision} */
-let decision = { purposes: everyPurpose(consent === 'granted'), basis: consent, ...readRecord(RECORD) };
+let decision;
+
+/** Called when the script starts: another page may decide while this one is prerendered. */
+export function readDecision() {
+  decision = { purposes: everyPurpose(consent === 'granted'), basis: consent, ...readRecord(RECORD) };
+}
 
 /**
  * The purposes in the argument of a `consent` call. Throws for anything but the two words and an object of booleans.
@@ -29,8 +34,7 @@ let decision = { purposes: everyPurpose(consent === 'granted'), basis: consent, 
 function readPurposes(given) {
   const isWord = given === 'granted' || given === 'denied';
   const text = toJson(isWord ? everyPurpose(given === 'granted') : given);
-  if (!BOOLEANS.test(text)) throw new TypeError();
-  return JSON.parse(text);
+  return JSON.parse(/** @type {any} */ (BOOLEANS.exec(text))[0]);
 }
 
 /**

@@ -40,7 +40,7 @@ const page = () => ({
   url: truncate(location.href, 4096),
   title: truncate(document.title),
   referrer: truncate(pageReferrer()),
-  query: truncate(location.search).slice(1),
+  ...(FEATURE_CONTEXT && { query: truncate(location.search).slice(1) }),
 });
 
 const context = () => ({
@@ -65,7 +65,7 @@ export function record(name, properties, user) {
       occurred_at: timestamp(),
       page: page(),
       touch: currentTouch(),
-      context: FEATURE_CONTEXT ? context() : undefined,
+      ...(FEATURE_CONTEXT && { context: context() }),
       user,
       properties: readProperties(properties),
     }),
@@ -87,8 +87,8 @@ function enqueue(event) {
 export function reviewEvents() {
   const events = [...held, ...entries().map(([, event]) => event)];
   held = [];
-  for (const event of events) {
+  events.forEach((event) => {
     remove(event);
     enqueue(event);
-  }
+  });
 }

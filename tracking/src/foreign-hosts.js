@@ -3,4 +3,8 @@ import { link } from './config.js';
 import { sharesCookies } from './storage.js';
 
 /** @type {string[]} */
-export const foreignHosts = link.split(/[ ,]+/).filter((/** @type {string} */ hostname) => hostname && !sharesCookies(hostname));
+let hosts;
+
+/** Found when first asked for, as that may try a cookie. */
+export const foreignHosts = () =>
+  (hosts ??= (link || '').split(/[ ,]+/).filter((/** @type {string} */ hostname) => hostname && !sharesCookies(hostname)));

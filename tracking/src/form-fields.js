@@ -16,12 +16,13 @@ const IDENTIFYING = /^(text|email|tel|number)$/;
 const SECRET = /senha|passw|\bcc-|\bcvv|\bcvc|card|cart|segur|secur|secre|token|captcha|otp\b|one-time|\bpin\b|\brg\b|cpf|ssn/;
 const EMAIL = /mail/;
 const PHONE = /\btel|phone|fone|celular|whats|\bzap|mobile/;
-const FAMILY_NAME = /sobrenome|last.?name|family|surname/;
+const FAMILY_NAME = /sobrenome|\blast|family|surname/;
 const NAME = /nome|name/;
 const NOT_A_NAME = /empresa|company|organi|\buse|\busu|dom|fantasia|raz/;
 
 const CARD_NUMBER = /^(\d\D?){13,19}$/;
-const PHONE_NUMBER = /^(\D*\d){8,15}\D*$/;
+/** One number or several, but no number of a card. */
+const PHONE_NUMBER = /^(?!(\d\D?){16,19}$)(\D*\d){8,}/;
 const ADDRESS = /^\S+@\S+$/;
 
 /** What keeps an element out of events, if anything: itself or an element around it. @param {Element} element */
@@ -46,8 +47,10 @@ export function readField(field, user, fields) {
   const says = (/** @type {RegExp} */ meaning) => IDENTIFYING.test(field.type) && meaning.test(words);
   if (says(EMAIL) && ADDRESS.test(value)) user.email ||= value;
   else if (says(PHONE) && PHONE_NUMBER.test(value)) user.phone ||= value;
-  else if (says(FAMILY_NAME)) user.name = user.name ? `${user.name} ${value}` : value;
-  else if (says(NAME) && !NOT_A_NAME.test(words)) user.name ||= value;
+  else if (says(NAME) && !NOT_A_NAME.test(words)) {
+    if (!user.name) user.name = value;
+    else if (FAMILY_NAME.test(words)) user.name += ` ${value}`;
+  }
   else if (!CARD_NUMBER.test(value)) fields[truncate(field.name || words, MAX_NAME)] = value;
 }
 

@@ -22,8 +22,7 @@ export const readVisit = () => readRecord(RECORD);
 
 /** Whether the visitor was idle for 30 min, or the session is 24 h old, or there is none. @param {Visit} [visit] */
 export function isSessionOver({ active, started } = readVisit()) {
-  const now = Date.now();
-  const isRunning = now - active < IDLE_MS && now - started < MAX_SESSION_MS; // not so when a time is missing
+  const isRunning = Date.now() - active < IDLE_MS && Date.now() - started < MAX_SESSION_MS; // not so when a time is missing
   return !isRunning;
 }
 
@@ -34,13 +33,11 @@ export function isSessionOver({ active, started } = readVisit()) {
 export function currentVisit(changes) {
   const visit = { ...readVisit(), ...changes };
   visit.tracking_id ||= uuidV7();
-  const now = Date.now();
   if (isSessionOver(visit)) {
     visit.session_id = uuidV7();
-    visit.started = now;
+    visit.started = Date.now();
   }
-  visit.active = now;
+  visit.active = Date.now();
   saveRecord(RECORD, visit, allowsAnalytics());
-  const { tracking_id, session_id } = visit;
-  return { tracking_id, session_id };
+  return { tracking_id: visit.tracking_id, session_id: visit.session_id };
 }

@@ -3,6 +3,5 @@
 /** 48 bits of time in ms, then random bits. `Math.random` is enough: the ids are no secrets. */
 export function uuidV7() {
   const time = '0' + Date.now().toString(16); // 12 digits, until the year 2527
-  const randomDigit = () => Math.floor(Math.random() * 16).toString(16);
-  return time.replace(/.{8}/, '$&-') + '-7xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, randomDigit);
+  return time.replace(/.{8}/, '$&-') + '-7xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, () => ((Math.random() * 16) | 0).toString(16));
 }

@@ -1,5 +1,6 @@
 /** EchoLead's browser script. The page calls `window.echolead(command, …)`; no error of the script reaches the page. */
 import { commands } from './commands.js';
+import { readDecision } from './consent.js';
 import { watchAttention } from './features/attention.js';
 import { startChatwoot } from './features/chatwoot.js';
 import { watchClicks } from './features/clicks.js';
@@ -11,15 +12,17 @@ import { watchUser } from './features/user.js';
 import { watchForms } from './forms.js';
 import { currentVisit, isSessionOver } from './identity.js';
 import { watchPages } from './pages.js';
-import { quietly } from './quietly.js';
+import { listen, quietly } from './quietly.js';
 import { noteArrival } from './touch.js';
 import { startTransport } from './transport.js';
 
+const page = /** @type {any} */ (window);
+
 function start() {
-  const page = /** @type {any} */ (window);
-  const { q: calls = [], v: version } = page.echolead || {};
+  const { q: calls = [], v: version } = page.echolead;
   if (version) return; // the tag is on the page twice
 
+  readDecision();
   if (FEATURE_HANDOVER) receiveVisitor();
   const isNewCampaign = noteArrival(isSessionOver());
   currentVisit(isNewCampaign && { active: 0 });
@@ -43,4 +46,6 @@ function start() {
   for (const call of calls) page.echolead(...call);
 }
 
-quietly(start);
+page.echolead ||= (/** @type {any[]} */ ...call) => (page.echolead.q ||= []).push(call);
+if (/** @type {any} */ (document).prerendering) listen(['prerenderingchange'], start);
+else quietly(start);

@@ -14,8 +14,7 @@ export function countPage(properties) {
 }
 
 function countOtherPage() {
-  const isPrerendered = /** @type {any} */ (document).prerendering;
-  if (!isPrerendered && isOtherPage()) countPage();
+  if (isOtherPage()) countPage();
 }
 
 /** Count each page, unless the page does so itself. */

@@ -47,7 +47,7 @@ export function remove({ event_id }) {
 /** Keep an event until it is acknowledged. When the queue is full the oldest events go, leads last. @param {Event} event */
 export function push(event) {
   save(event);
-  const isLead = (/** @type {Entry} */ [, { name }]) => Number(LEADS.includes(name));
+  const isLead = (/** @type {Entry} */ [, { name }]) => +LEADS.includes(name);
   let characters = 0;
   entries()
     .reverse()

@@ -18,5 +18,5 @@ export function listen(names, handle) {
 
 /** @param {() => void} work */
 export function everySecond(work) {
-  setInterval(() => quietly(work), 1000);
+  setInterval(quietly, 1000, work);
 }

@@ -3,4 +3,4 @@ import { foreignHosts } from './foreign-hosts.js';
 import { sharesCookies } from './storage.js';
 
 /** Whether a host is of this site, a sibling below the same domain, or one that the tenant names. @param {string} hostname */
-export const isOwnHost = (hostname) => sharesCookies(hostname) || (FEATURE_SITES && foreignHosts.includes(hostname));
+export const isOwnHost = (hostname) => (FEATURE_SITES && foreignHosts().includes(hostname)) || sharesCookies(hostname);

@@ -22,9 +22,8 @@ export function readCookie(name) {
 
 /** @param {string} name @param {string} value @param {number} maxAgeSeconds 0 removes it @param {string} onDomain */
 function writeCookie(name, value, maxAgeSeconds, onDomain) {
-  const secure = isSecureContext ? ';secure' : '';
   quietly(() => {
-    document.cookie = `${name}=${value};path=/;max-age=${maxAgeSeconds};samesite=lax;domain=${onDomain}${secure}`;
+    document.cookie = `${name}=${value};path=/;max-age=${maxAgeSeconds};samesite=lax;domain=${onDomain}${isSecureContext ? ';secure' : ''}`;
   });
 }
 

@@ -1,9 +1,10 @@
 /** Arrivals: the address, ad cookies and referrer with which the visitor came; the first, the last, the last non-direct. */
-import { asAllowed, readCampaign } from './campaign.js';
+import { asAllowed, isClickId, readCampaign } from './campaign.js';
 import { allowsAnalytics } from './consent.js';
+import { quietly } from './quietly.js';
 import { isOwnHost } from './sites.js';
 import { readCookie, readRecord, saveRecord } from './storage.js';
-import { timestamp, toJson, truncate } from './text.js';
+import { timestamp, truncate } from './text.js';
 
 const RECORD = '_elt';
 const AD_COOKIES = ['_fbc', '_fbp', '_ga', 'hubspotutk', 'rdtrk'];
@@ -22,34 +23,37 @@ const WAY_STATIONS = ['accounts', 'login', 'checkout', 'pay', 'paypal', 'stripe'
 
 /**
  * `first`, `last`, `last_non_direct`, whole: what consent forbids is left out where they are stored or sent.
- * @type {Record<string, TouchPoint>}
+ * @type {Record<string, any>}
  */
 let touch = {};
 /** Whether the last arrival opened this session. */
 let isOfSession = false;
 
-/** @param {string} hostname */
-const isWayStation = (hostname) => hostname.split('.').some((label) => WAY_STATIONS.includes(label));
-
-/** Whether visitors from a host only come back: from this site, from paying, from signing in. @param {string} hostname */
-const isInternal = (hostname) => isOwnHost(hostname) || (FEATURE_SITES && isWayStation(hostname));
+/** Whether a page only sends visitors back: from paying, from signing in. @param {string} address */
+const isWayStation = (address) => address.split('/')[2]?.split(/[.:]/).some((label) => WAY_STATIONS.includes(label));
 
 /**
  * Note how the visitor came to this page. Called before anything on the page can change the address.
+ *
+ * A visitor from an own host has not arrived, whatever utm_* the link has. A new click id is the exception: it comes from an
+ * ad, and a page without the script passed it on. Within a session a referrer alone is no arrival: visitors come back from
+ * banks and mailboxes, and no list has all of these.
  * @param {boolean} isSessionOver
  * @returns {boolean} whether a new campaign or click id came, which opens a new session
  */
 export function noteArrival(isSessionOver) {
   touch = readRecord(RECORD);
   const { last } = touch;
-  for (const name in touch) touch[name] ||= last; // `false` is stored for one that is the last again
+  for (const name in touch) touch[name] ||= last; // 0 is stored for one that is the last again
   const params = readCampaign();
-  const campaign = toJson(asAllowed(params));
-  const isCampaign = campaign !== '{}' && campaign !== toJson(asAllowed(last?.params || {}));
-  const isReturn = document.referrer && isInternal(new URL(document.referrer).hostname);
+  const campaign = asAllowed(params);
+  const isFromInside = quietly(() => isOwnHost(new URL(document.referrer).hostname));
+  const isReturn = (FEATURE_SITES && isWayStation(document.referrer)) || isFromInside;
+  const isCampaign = Object.keys(campaign).some(
+    (name) => campaign[name] !== last?.params?.[name] && (!isFromInside || isClickId(name)),
+  );
   const referrer = isReturn ? '' : document.referrer;
-  const isOtherReferrer = referrer && truncate(referrer) !== last?.referrer;
-  const isArrival = !last || isCampaign || (isSessionOver ? !isReturn : isOtherReferrer);
+  const isArrival = !last || isCampaign || (isSessionOver && !isReturn);
   if (isArrival) {
     touch.last = {
       at: timestamp(),
@@ -88,7 +92,7 @@ function readAdCookies() {
 
 /** Store the arrivals, as far as the visitor allows it. */
 export function saveTouch() {
-  const { first, last, last_non_direct } = currentTouch();
-  const arrivals = { last, first: first !== last && first, last_non_direct: last_non_direct !== last && last_non_direct };
-  saveRecord(RECORD, asAllowed(arrivals), allowsAnalytics());
+  const { last, ...others } = currentTouch();
+  for (const name in others) if (others[name] === last) others[name] = 0;
+  saveRecord(RECORD, asAllowed({ last, ...others }), allowsAnalytics());
 }

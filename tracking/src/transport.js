@@ -76,15 +76,15 @@ async function sendBatch(events, isLeaving) {
   const busyUntil = Date.now() + BUSY_MS;
   for (const event of events) save(event, busyUntil);
   const batch = { sent_at: timestamp(), events };
-  let retryAfterSeconds = 0;
+  /** @type {any} */
+  let retryAfterSeconds;
   try {
     const { status, headers } = await post('', batch);
     if (status < 500 && status !== 429) {
       failures = 0;
-      events.forEach(remove); // accepted, or refused for good
-      return;
+      return events.forEach(remove); // accepted, or refused for good
     }
-    retryAfterSeconds = Number(headers.get('Retry-After'));
+    retryAfterSeconds = headers.get('Retry-After');
   } catch {
     // Offline, blocked by an extension, or too slow; or a page without a `fetch` that works.
     if (FEATURE_BEACON && isLeaving) quietly(() => navigator.sendBeacon(collector, toJson(batch)));
@@ -94,7 +94,7 @@ async function sendBatch(events, isLeaving) {
 
 /**
  * Wait as long as the collector asks, else up to 1, 2, 4 … 256 s and from the start again.
- * @param {number} retryAfterSeconds 0 or NaN when it does not say
+ * @param {any} retryAfterSeconds a text with a number above 0, or the collector does not say
  * @param {number} busyUntil of the events that failed
  */
 function pause(retryAfterSeconds, busyUntil) {

@@ -313,3 +313,102 @@ test('the real _fbc cookie is believed before the one built from the address', a
   assert.equal(view.touch.first.cookies._fbc, 'fb.1.1.Real');
   await visitor.close();
 });
+
+for (const [where, next, referrer] of [
+  ['a page of the same host', '/other?utm_source=site&utm_medium=banner', 'http://lp.casa.test/plain'],
+  ['another subdomain', '/other?utm_campaign=menu', 'http://blog.casa.test/'],
+  ['another site of the tenant', '/other?utm_source=loja#utm_medium=rodape', 'https://loja.shop.test/'],
+  ['a link that repeats the click id', '/other?utm_source=site&gclid=AbC_1', 'http://lp.casa.test/plain'],
+]) {
+  test(`a link with utm parameters from ${where} is no arrival`, async () => {
+    const visitor = await site.visitor();
+    site.domain = 'casa.test';
+    const page = await visitor.newPage();
+    await page.goto(site.url('/plain?gclid=AbC_1'), { referer: 'https://www.google.com/' });
+    await page.goto(site.url(next), { referer: referrer });
+    const [landing, inside] = await site.received(2, 'page_view');
+    assert.deepEqual(inside.touch, landing.touch);
+    assert.equal(inside.session_id, landing.session_id);
+    await visitor.close();
+  });
+}
+
+test('a link with utm parameters from an own host after a pause opens a session and is no arrival', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.clock.install({ time: '2026-03-01T10:00:00Z' });
+  await page.goto(site.url('/plain?gclid=AbC_1'));
+  await site.received(1);
+  await page.clock.setSystemTime('2026-03-01T11:00:00Z');
+  await page.goto(site.url('/other?utm_source=site'), { referer: site.url('/plain') });
+  const [landing, later] = await site.received(2, 'page_view');
+  assert.deepEqual(later.touch, landing.touch);
+  assert.notEqual(later.session_id, landing.session_id);
+  await visitor.close();
+});
+
+test('a new click id that an own page passes on is an arrival', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain?utm_source=news'));
+  await page.goto(site.url('/other?utm_source=Meta&fbclid=Fb1'), { referer: site.url('/redirect') });
+  const [, passed] = await site.received(2, 'page_view');
+  assert.deepEqual(passed.touch.last.params, { utm_source: 'Meta', fbclid: 'Fb1' });
+  assert.equal(passed.touch.last.referrer, '');
+  await visitor.close();
+});
+
+for (const [from, referrer] of [
+  ['a bank', 'https://acs.banco.example/3ds'],
+  ['a search', 'https://www.google.com/'],
+  ['a mailbox', 'https://mail.example/'],
+]) {
+  test(`coming back from ${from} within a session is no arrival, and one after it`, async () => {
+    const visitor = await site.visitor();
+    const page = await visitor.newPage();
+    await page.clock.install({ time: '2026-03-01T10:00:00Z' });
+    await page.goto(site.url('/fields?gclid=AbC_1'), { referer: 'https://www.google.com/' });
+    await site.received(1);
+    await page.clock.setSystemTime('2026-03-01T10:07:00Z');
+    await page.goto(site.url('/fields'), { referer: referrer });
+    const [landing, back] = await site.received(2, 'page_view');
+    assert.deepEqual(back.touch, landing.touch);
+    assert.equal(back.session_id, landing.session_id);
+    assert.equal(back.page.referrer, referrer);
+    assert.equal(await page.inputValue('[name=gclid]'), 'AbC_1');
+    await page.clock.setSystemTime('2026-03-01T10:38:00Z');
+    await page.goto(site.url('/plain'), { referer: referrer });
+    const [, , later] = await site.received(3, 'page_view');
+    assert.equal(later.touch.last.referrer, referrer);
+    assert.notEqual(later.session_id, landing.session_id);
+    await visitor.close();
+  });
+}
+
+test('a campaign within a session is an arrival, wherever its link is', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  await page.goto(site.url('/plain?gclid=AbC_1'));
+  await page.goto(site.url('/plain#utm_source=jornal'), { referer: 'https://jornal.example/' });
+  const [landing, second] = await site.received(2, 'page_view');
+  assert.deepEqual(second.touch.last.params, { utm_source: 'jornal' });
+  assert.equal(second.touch.last.referrer, 'https://jornal.example/');
+  assert.notEqual(second.session_id, landing.session_id);
+  await visitor.close();
+});
+
+test('of two tabs each event carries the arrival of its tab', async () => {
+  const visitor = await site.visitor();
+  const [a, b] = [await visitor.newPage(), await visitor.newPage()];
+  await a.goto(site.url('/plain?utm_campaign=a'));
+  await site.received(1);
+  await b.goto(site.url('/plain?utm_campaign=b'));
+  await site.received(2);
+  for (const [page, name] of [[a, 'in_a'], [b, 'in_b'], [a, 'again_in_a']]) {
+    await page.evaluate((event) => window.echolead('event', event), name);
+    await site.received(1, name);
+  }
+  const campaigns = Object.fromEntries(site.events().map(({ name, touch }) => [name, [touch.first.params.utm_campaign, touch.last.params.utm_campaign]]));
+  assert.deepEqual(campaigns, { page_view: ['a', 'b'], in_a: ['a', 'a'], in_b: ['a', 'b'], again_in_a: ['a', 'a'] });
+  await visitor.close();
+});

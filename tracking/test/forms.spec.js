@@ -184,3 +184,18 @@ for (const [i, [kind, fields, typed, expected]] of KINDS.entries()) {
     await visitor.close();
   });
 }
+
+test('a phone field may hold a remark or a second number, and no number of a card', async () => {
+  const visitor = await site.visitor();
+  const page = await visitor.newPage();
+  const typed = ['11 98765-4321 (zap)', '11 98765-4321 / 11 3456-7890', '11 98765-4321 / 3456-7890', '+55 (11) 98765-4321'];
+  for (const phone of [...typed, '4111 1111 1111 1111', '4111111111111111']) {
+    await page.goto(site.url('/forms'));
+    await page.fill('#contato [name=telefone]', phone);
+    await page.click('#contato button');
+  }
+  const forms = await site.received(6, 'form_submit');
+  assert.deepEqual(forms.map(({ user }) => user.phone), [...typed, undefined, undefined]);
+  assert.ok(!JSON.stringify(site.requests).includes('1111'));
+  await visitor.close();
+});

@@ -29,6 +29,11 @@ afterEach(async () => {
 });
 
 class Site {
+  /** Which Chromium, and with what: on a root account, and with `*.test` on this machine. */
+  chromium = {
+    executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
+    args: [...(process.getuid() === 0 ? ['--no-sandbox'] : []), '--host-resolver-rules=MAP *.test 127.0.0.1'],
+  };
   /** What the collector refused, event by event or whole requests: each fails the test, unless it says it expects the reason. */
   refusals = [];
   #underWay = new Set();
@@ -37,10 +42,7 @@ class Site {
     this.forget();
     // One after the other: what fails must leave nothing behind that keeps the tests from ending.
     this.collector = await (collector ??= startCollector());
-    this.browser = await (browser ??= chromium.launch({
-      executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
-      args: [...(process.getuid() === 0 ? ['--no-sandbox'] : []), '--host-resolver-rules=MAP *.test 127.0.0.1'],
-    }));
+    this.browser = await (browser ??= chromium.launch(this.chromium));
     this.server = createServer((request, response) => this.#watch(this.#serve(request, response)));
     await new Promise((listening) => this.server.listen(0, '127.0.0.1', listening));
     this.port = this.server.address().port;

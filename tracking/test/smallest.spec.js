@@ -44,6 +44,16 @@ test('a session ends after 30 minutes of silence, and the next one without a ref
   await visitor.close();
 });
 
+test('an own link with parameters and a bare referrer within a session are no arrivals', async () => {
+  const { visitor, page } = await open('/plain#utm_source=jornal&amp;gclid=AbC_1', { referer: 'https://jornal.example/' });
+  await page.goto(site.url('/other?utm_source=site'), { referer: site.url('/plain') });
+  await page.goto(site.url('/plain'), { referer: 'https://acs.banco.example/' });
+  const [landing, ...later] = await site.received(3);
+  assert.deepEqual(landing.touch.last.params, { utm_source: 'jornal', gclid: 'AbC_1' });
+  for (const view of later) assert.deepEqual([view.session_id, view.touch], [landing.session_id, landing.touch]);
+  await visitor.close();
+});
+
 test('a single-page application has a view for each page', async () => {
   const { visitor, page } = await open('/spa');
   await site.received(1);

@@ -78,6 +78,27 @@ async def test_a_server_sends_events_with_a_key(
     assert (request.ip, request.user_agent) == ("", "")
 
 
+@pytest.mark.parametrize("path", ["/v1/events", "/t"])
+async def test_null_is_absent_and_a_number_its_digits_for_servers_and_pages(
+    collector: CollectorProcess, api_key: str, path: str
+) -> None:
+    page = {"url": "https://shop.example.com/"}
+    sent = make_event(page={**page, "title": None}, touch=None, user={"email": None, "phone": 5511987654321})
+    async with collector.client() as client:
+        headers = {"authorization": f"Bearer {api_key}"} if path == "/v1/events" else {}
+        answer = await client.post(path, content=make_body(sent), headers=headers)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": []})
+    events = [event for request in await stored_requests(collector) for event in request.events]
+    [(stored, user)] = [
+        (event, received.user)
+        for received in events
+        if (event := json.loads(bytes(received.event)))["event_id"] == sent["event_id"]
+    ]
+    assert (stored["page"], stored["user"], "touch" in stored) == (page, {"phone": "5511987654321"}, False)
+    assert user is not None
+    assert (user.email, user.phone) == ("", "+5511987654321")
+
+
 async def test_a_key_writes_for_its_own_tenant_on_any_host(
     collector: CollectorProcess, api_key: str, system_engine: Engine
 ) -> None:

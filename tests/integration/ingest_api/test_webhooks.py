@@ -155,6 +155,18 @@ async def test_a_retry_of_the_product_keeps_its_delivery_id(
     assert {each.delivery_id for each in found} == {"a-delivery"}
 
 
+async def test_a_retry_that_counts_itself_is_stored_once_and_another_change_twice(
+    collector: CollectorProcess, endpoints: dict[str, Endpoint]
+) -> None:
+    """Pipedrive sends a body up to four times, with the number of the attempt in it."""
+    change = f'{{"meta":{{"id":"{uuid4()}","attempt":%d}},"data":{{"id":7,"attempt":%d}}}}'.encode()
+    first, *retries, another = (change % counts for counts in [(1, 1), (2, 1), (4, 1), (1, 2)])
+    for body in (first, *retries, another):
+        assert await post(collector, sent(endpoints["pipedrive"], at=time.time(), body=body)) == OK
+    found = await bodies(collector, endpoints["pipedrive"])
+    assert [body for body in found if body in (first, *retries, another)] == [first, another]
+
+
 @pytest.mark.parametrize("source", SIGNED)
 async def test_webhooks_that_come_in_another_order_are_all_stored(
     collector: CollectorProcess, endpoints: dict[str, Endpoint], source: str

@@ -15,6 +15,20 @@ MOBILE = "+5511987654321"
         pytest.param(" Ana.Silva@Example.COM.br ", "ana.silva@example.com.br", id="case and spaces"),
         pytest.param("josé@açaí.com.br", "josé@açaí.com.br", id="accents"),
         pytest.param("ana+lp@example.com", "ana+lp@example.com", id="a tag is kept"),
+        pytest.param("ana@example.com\u200b", "ana@example.com", id="a zero-width space after it"),
+        pytest.param("\ufeffana@example.com", "ana@example.com", id="a byte order mark before it"),
+        pytest.param("ana\u200d@exam\u00adple.com", "ana@example.com", id="invisible characters within it"),
+        pytest.param("\u202aana@example.com\u202c", "ana@example.com", id="direction marks around it"),
+        pytest.param("ana@example.com\u3164\u00a0", "ana@example.com", id="blanks that are letters"),
+        pytest.param("ana@example.com.", "ana@example.com", id="the dot of a sentence"),
+        pytest.param("ana@example.com.\u200b ", "ana@example.com", id="a dot, then what nobody sees"),
+        pytest.param("ana@example.com;", "ana@example.com", id="the semicolon of a list"),
+        pytest.param("<ana@example.com>", "ana@example.com", id="brackets around it"),
+        pytest.param("mailto:ana@example.com", "ana@example.com", id="a link"),
+        pytest.param("ana＠ｅxample.com", "ana@example.com", id="full-width letters"),
+        pytest.param("jose\u0301@example.com", "josé@example.com", id="an accent of its own"),
+        pytest.param(".@example.com", "", id="nothing before the at sign"),
+        pytest.param("ana@.", "", id="nothing after the at sign"),
         pytest.param("ana@example", "", id="no dot"),
         pytest.param("ana@exam ple.com", "", id="a space"),
         pytest.param("ana@example..com", "", id="two dots"),
@@ -32,11 +46,32 @@ def test_an_email_is_trimmed_and_lower_cased_or_empty(typed: str, normalized: st
     [
         "(11) 98765-4321", "11987654321", "011 98765 4321", "0 15 11 98765-4321", "+55 11 98765-4321", "5511987654321",
         "0055 11 98765-4321", "55 (11) 9 8765-4321", "11 8765-4321", "+55 11 8765-4321", "11 98765-4321 ramal 12",
+        "11/98765-4321", "11.98765.4321", "11 98765–4321", "(0xx11) 98765-4321",
+        "\u202a+55 11 98765\u20114321\u202c", "11 98765\u200b-4321",
+        "１１ ９８７６５-４３２１", "11 98765-4321 (zap)", "zap: 11 98765-4321", "Ana, 21 anos, 11 98765-4321",
+        "11 98765-4321 depois das 18:00",
+        "tel:+5511987654321", "https://wa.me/5511987654321",
     ],
 )  # fmt: skip
 def test_a_brazilian_mobile_has_one_number_and_both_variants_in_any_notation(typed: str) -> None:
     phone = normalize_phone(typed, "BR")
     assert (phone.number, phone.variants) == (MOBILE, (MOBILE, "+551187654321"))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "11 98765-4321 / 11 3456-7890", "11 98765-4321/3456-7890", "11 98765-4321, 11 3456-7890",
+        "11 98765-4321;1134567890",
+        "11 98765-4321 ou 11 3456-7890", "11 98765-4321 e 3456-7890", "11987654321 1134567890",
+        "(11)98765-4321(11)3456-7890",
+        "+55 11 98765-4321 +55 11 3456-7890", "55 11 98765-4321 - 55 11 3456-7890", "11 98765-4321\n11 3456-7890",
+        "WhatsApp 11 98765-4321 (Ana, depois das 18 horas), ou então o fixo da empresa: 11 3456-7890",
+        "3456-7890 ou 11 98765-4321",
+    ],
+)  # fmt: skip
+def test_of_several_numbers_in_one_field_the_first_that_can_be_called_counts(typed: str) -> None:
+    assert normalize_phone(typed, "BR").number == MOBILE
 
 
 @pytest.mark.parametrize(
@@ -50,6 +85,10 @@ def test_a_brazilian_mobile_has_one_number_and_both_variants_in_any_notation(typ
         pytest.param("98765-4321", "BR", "", id="no area code"),
         pytest.param("123", "BR", "", id="too short"),
         pytest.param("+55 11 98765 43210 00", "BR", "", id="too long"),
+        pytest.param("11 98765-4321 0", "BR", "", id="a digit too many"),
+        pytest.param("11 3456-7890/91", "BR", "+551134567890", id="the last digits of a second number"),
+        pytest.param("030 12345 / 030 6543", "DE", "+493012345", id="two short numbers abroad"),
+        pytest.param("030/12345678", "DE", "+493012345678", id="a slash after the area code"),
         pytest.param("call me", "BR", "", id="no number"),
         pytest.param("9" * 5000, "BR", "", id="5,000 digits"),
         pytest.param("", "BR", "", id="nothing"),

@@ -18,7 +18,7 @@ import { afterAnswer, askCollector, identifierHash } from './collector-id.js';
 const OF_VISITOR = 0; // `message_type` of a message that the visitor wrote
 
 /** The visitor's conversation, and what the widget was given last: once a browser, not once a page. */
-let [conversationId, given] = quietly(() => JSON.parse(local._elw)) || ['', ''];
+let [conversationId, given] = ['', ''];
 /** The name of a visitor who talks and has not given one: the widget's own, once it is known. */
 let placeholderName = 'Visitante';
 
@@ -28,6 +28,7 @@ const widget = () => /** @type {any} */ (window).$chatwoot;
 
 export function startChatwoot() {
   if (chatwoot === 'off') return;
+  [conversationId, given] = quietly(() => JSON.parse(local._elw)) || [conversationId, given];
   listen(['chatwoot:ready'], syncWidget);
   listen(['chatwoot:opened'], () => record('chat_open'));
   listen(['chatwoot:on-message'], ({ detail }) => {

@@ -36,7 +36,7 @@ export function redeem(token) {
 }
 
 /** Only a collector of this very origin has a cookie here; tokens are for other domains. */
-const isAnswerOfUse = () => collector.startsWith(location.origin) || receivedToken || foreignHosts.length > 0;
+const isAnswerOfUse = () => collector.startsWith(location.origin) || receivedToken || foreignHosts().length > 0;
 
 /** Ask who the visitor is, one question after the other: the last answer counts. Events wait for it. */
 export function askCollector() {

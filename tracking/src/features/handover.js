@@ -31,7 +31,7 @@ export function receiveVisitor() {
  */
 function withToken(address) {
   const url = new URL(address, location.href);
-  if (!foreignHosts.includes(url.hostname) || !allowsAnalytics()) return undefined;
+  if (!foreignHosts().includes(url.hostname) || !allowsAnalytics()) return undefined;
   const token = linkToken();
   if (!token) return undefined;
   url.search = `${withoutParameters(url.search, TOKENS)}&_el=${token}`;
@@ -58,7 +58,7 @@ function keepTokenReady() {
 }
 
 export function watchHandover() {
-  if (foreignHosts.length === 0) return;
+  if (foreignHosts().length === 0) return;
   listen(['pointerover', 'focusin', 'click'], ({ target }) => {
     keepTokenReady();
     carryByLink(target.closest('a'));

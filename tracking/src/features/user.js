@@ -8,7 +8,7 @@ import { toJson, truncate } from '../text.js';
 const KEYS = /** @type {const} */ (['email', 'phone', 'name', 'external_id']);
 
 /** @type {User} */
-export let user = quietly(() => JSON.parse(sessionStorage._elu)) || {};
+export let user = {};
 
 /** @param {User} latest */
 function setUser(latest) {
@@ -28,6 +28,7 @@ export function cleanUser(given) {
 
 /** Remember what forms, chats and the page say. */
 export function watchUser() {
+  user = quietly(() => JSON.parse(sessionStorage._elu)) || user;
   onEvent((_, said) => {
     if (said) setUser({ ...user, ...said });
   });

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -56,6 +57,20 @@ def keys_in_lists(count: int) -> str:
 
 
 REFUSED = [
+    pytest.param(with_field("tracking_id", "null"), "invalid_event", id="null for a required field"),
+    pytest.param(with_field("page", '{"url": 5}'), "invalid_event", id="a number for a required text"),
+    pytest.param(with_field("user", '{"email": true}'), "invalid_event", id="true for a text"),
+    pytest.param(with_field("user", '{"email": ["a@b.example"]}'), "invalid_event", id="a list for a text"),
+    pytest.param(
+        with_field("user", f'{{"external_id": {"9" * 5000}}}'), "invalid_event", id="too many digits for a text"
+    ),
+    pytest.param(with_field("user", '{"name": "Ana", "name": null}'), "repeated_key", id="a key twice, once null"),
+    pytest.param(with_field("consent", '{"at": 5}'), "invalid_event", id="a number for a time"),
+    pytest.param(
+        with_field("touch", '{"last": {"at": null, "landing_url": "https://a"}}'),
+        "invalid_event",
+        id="an arrival without time",
+    ),
     pytest.param("1", "invalid_event", id="a number"),
     pytest.param("null", "invalid_event", id="null"),
     pytest.param("[]", "invalid_event", id="a list"),
@@ -305,3 +320,87 @@ def assert_loadable(checked: CheckedBatch) -> None:
     for line in dead_letter_lines(request, checked):
         assert b"\n" not in line
         msgspec.json.decode(line)["payload"].encode()
+
+
+OPTIONAL = [
+    pytest.param(
+        "page", '{"url":"https://a","title":null,"referrer":null,"query":null}', '{"url":"https://a"}', id="page"
+    ),
+    pytest.param("touch", "null", None, id="touch"),
+    pytest.param("touch", '{"first":null,"last":null,"last_non_direct":null}', "{}", id="arrivals"),
+    pytest.param(
+        "touch",
+        f'{{"last":{POINT[:-1]},"referrer":null,"params":{{"utm_id":2026,"utm_term":null}},"cookies":null}}}}',
+        f'{{"last":{POINT[:-1]},"params":{{"utm_id":"2026"}}}}}}',
+        id="fields of an arrival",
+    ),
+    pytest.param("context", "null", None, id="context"),
+    pytest.param("context", '{"language":null,"script_version":2}', '{"script_version":"2"}', id="fields of context"),
+    pytest.param("user", "null", None, id="user"),
+    pytest.param(
+        "user",
+        '{"email":null,"phone":5511987654321,"name":null,"external_id":12345678901234567890123}',
+        '{"phone":"5511987654321","external_id":"12345678901234567890123"}',
+        id="fields of user",
+    ),
+    pytest.param(
+        "user",
+        '{"phone":5511987654321.0,"external_id":5.5e3}',
+        '{"phone":"5511987654321","external_id":"5500"}',
+        id="whole numbers",
+    ),
+    pytest.param("user", '{"external_id":-0.5}', '{"external_id":"-0.5"}', id="a fraction"),
+    pytest.param("consent", "null", None, id="consent"),
+    pytest.param(
+        "consent",
+        '{"purposes":{"analytics":true,"marketing":null},"basis":null,"policy_version":3,"at":null}',
+        '{"purposes":{"analytics":true},"policy_version":"3"}',
+        id="fields of consent",
+    ),
+    pytest.param("properties", "null", None, id="properties"),
+]
+
+
+@pytest.mark.parametrize(("name", "sent", "stored"), OPTIONAL)
+@pytest.mark.parametrize("is_pretty", [False, True], ids=["compact", "pretty"])
+def test_null_is_absent_and_a_number_its_digits(name: str, sent: str, stored: str | None, is_pretty: bool) -> None:
+    body = batch_of(with_field(name, sent))
+    layout: dict[str, Any] = {"indent": 1} if is_pretty else {"separators": (",", ":")}
+    checked = check_batch(json.dumps(json.loads(body), **layout).encode(), "BR")
+    assert checked.rejected == []
+    expected = json.loads(
+        with_field(name, stored) if stored else json.dumps({key: value for key, value in GOOD.items() if key != name})
+    )
+    [accepted] = checked.accepted
+    assert without_nulls(json.loads(bytes(accepted.event))) == expected
+
+
+def without_nulls(said: Any) -> Any:
+    """What is left of a value without nulls: some that a field may hold stay as they were sent."""
+    return (
+        {key: without_nulls(value) for key, value in said.items() if value is not None}
+        if isinstance(said, dict)
+        else said
+    )
+
+
+def test_values_of_properties_and_other_fields_stay_as_they_were_sent() -> None:
+    event = (
+        with_field("user", '{"email": null}')[:-1] + ', "properties": {"value": null, "price": 1.50}, "other": null}'
+    )
+    [accepted] = check_batch(batch_of(event), "BR").accepted
+    assert b'"properties":{"value": null, "price": 1.50},"other":null' in bytes(accepted.event)
+    assert b'"user":{}' in bytes(accepted.event)
+
+
+def test_a_number_is_normalised_like_the_text_of_its_digits() -> None:
+    [accepted] = check_batch(batch_of(with_field("user", '{"email": null, "phone": 5511987654321}')), "BR").accepted
+    assert accepted.user is not None
+    assert (accepted.user.email, accepted.user.phone) == ("", "+5511987654321")
+
+
+def test_the_words_null_and_undefined_stay_as_they_were_sent() -> None:
+    event = with_field("user", '{"external_id":"undefined","name":"null","email":"null"}')
+    [accepted] = check_batch(batch_of(event), "BR").accepted
+    assert bytes(accepted.event).decode() == event
+    assert accepted.user is None

@@ -1,5 +1,7 @@
 """The checks of webhooks without a server: the vectors of Standard Webhooks, and the forms of what products send."""
 
+import base64
+import hmac
 import json
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,53 @@ def test_headers_with_credentials_are_not_stored() -> None:
     }  # fmt: skip
     headers = {name.lower(): value for name, value in given_.items()}
     assert kept_headers(headers, "x-rd-key") == {"x-chatwoot-delivery": "d", "user-agent": "u"}
+
+
+PIPEDRIVE = b'{"meta":{"action":"change","attempt":%s,"id":"a1"},"data":{"id":7,"attempt":%s},"previous":null}'
+PIPEDRIVE_1 = (
+    b'{"v":1,"meta":{"action":"updated","id":7},"retry":%s,"current":{"id":7,"retry":%s},"event":"updated.deal"}'
+)
+HUBSPOT = b'[{"eventId":1,"attemptNumber":0},{"eventId":2,"attemptNumber":%s,"propertyValue":"%s"}]'
+
+
+def delivery_id(source: str, body: bytes) -> str:
+    """Of a body that a product sends."""
+    if source == "hubspot":
+        text = b"POSThttps://collect.test/v1/webhooks/x/y" + body + b"0"
+        signature = base64.b64encode(hmac.digest(b"key", text, "sha256")).decode()
+        headers = {"x-hubspot-signature-v3": signature, "x-hubspot-request-timestamp": "0"}
+    else:
+        headers = {"authorization": f"Basic {base64.b64encode(b'key').decode()}"}
+    return VERIFY_BY_SOURCE[source](posted(headers, body), EndpointSecrets(["key"])).delivery_id
+
+
+@pytest.mark.parametrize(
+    ("source", "body"),
+    [
+        pytest.param("pipedrive", PIPEDRIVE, id="Pipedrive, version 2"),
+        pytest.param("pipedrive", PIPEDRIVE_1, id="Pipedrive, version 1"),
+        pytest.param("hubspot", HUBSPOT, id="HubSpot"),
+    ],
+)
+def test_a_counter_of_retries_is_no_content_and_data_of_its_name_is(source: str, body: bytes) -> None:
+    first = delivery_id(source, body % (b"1", b"5"))
+    assert delivery_id(source, body % (b"2", b"5")) == first
+    assert delivery_id(source, body % (b" null", b"5")) == first
+    assert delivery_id(source, body % (b"1", b"6")) != first
+
+
+def test_a_first_request_without_the_counter_is_the_same_delivery_as_its_retry() -> None:
+    first = b'{ "meta": {"id": "a1"},\n "data": {"id": 7} }'
+    retry = b'{"meta":{"id":"a1","attempt":2},"data":{"id": 7}}'
+    assert delivery_id("pipedrive", first) == delivery_id("pipedrive", retry)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b"7", b"null", b'{"meta":7}', b'{"meta":[{"attempt":1}]}', b"[" * 5000]
+)
+def test_any_other_body_is_a_delivery_of_its_own(body: bytes) -> None:
+    assert delivery_id("pipedrive", body) == delivery_id("pipedrive", body)
+    assert delivery_id("pipedrive", body) != delivery_id("pipedrive", body + b" 1")
 
 
 TEXT = st.text(st.characters(max_codepoint=255), max_size=60)
