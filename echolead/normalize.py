@@ -7,6 +7,8 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
+from echolead.events import NormalizedUser, StatedUser
+
 MAX_EMAIL_LENGTH = 254  # RFC 5321 with its erratum 1690
 # Loose on purpose: it keeps out what cannot be delivered to (no @, no dot, spaces), not what looks unusual.
 EMAIL_PATTERN = re.compile(
@@ -64,6 +66,17 @@ def normalize_phone(text: str, region: str) -> Phone:
     if phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
         return NO_PHONE
     return Phone(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+
+
+def normalized(user: StatedUser | None, region: str) -> NormalizedUser | None:
+    """The e-mail address and phone number of `user` in the form in which they are compared; None without either."""
+    if user is None or not (user.email or user.phone):
+        return None
+    phone = normalize_phone(user.phone, region)
+    email = normalize_email(user.email)
+    if not (email or phone.number):
+        return None
+    return NormalizedUser(email=email, phone=phone.number, phone_variants=list(phone.variants))
 
 
 def _brazilian(parsed: PhoneNumber) -> Phone:

@@ -1,0 +1,108 @@
+"""Received requests straight into raw, past the queue: for a history that is made up or moved from elsewhere.
+
+`python -m dlt_pipelines.collector.straight --data-dir DIR` writes the requests on its standard input, each a line as in
+a message of the queue.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+from clickhouse_connect.driver import exceptions as driver
+
+from dlt_pipelines.clickhouse import INSERT_SETTINGS
+from dlt_pipelines.collector.loader import LoadFailed
+from dlt_pipelines.collector.rows import EventRows
+from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.lease import Lease, LeaseLost
+from dlt_pipelines.raw import ensure_raw_tables, with_load_id
+from echolead.settings import Settings, load_settings
+from echolead.warehouse import connect
+
+MAX_ROWS = 100_000
+MAX_BYTES = 128 * 1024 * 1024
+"""Of one insert, which is held three times while it is sent; whatever is reached first."""
+LINES_AT_ONCE = 2_000
+NO_SEQUENCE = 0
+"""`stream_sequence` of a row that did not come by the stream."""
+
+
+class NotARequest(ValueError):
+    """A line is no request that the loader could load; it says which event, and why."""
+
+
+def write_raw(settings: Settings, requests: Iterable[bytes], on_progress: Callable[[int], object]) -> int:
+    """Write requests, each as `echolead.events.encode` makes it, and return how many rows of `raw.events` they are.
+
+    Waits until no loader runs, as only one process may write. The rows are those that the loader would write.
+    `on_progress` hears how many rows each insert had. Raises `NotARequest`, `LoadFailed`, `LeaseLost`; what was
+    reported is on the warehouse's disk.
+    """
+    written = 0
+    load_id = str(time.time())
+    with Lease(settings.postgres_loader_url.get_secret_value(), "raw-loader") as lease:
+        ensure_raw_tables(settings)
+        with closing(connect(settings.clickhouse("loader"))) as client:
+            for table in _inserts(requests):
+                lease.check()
+                try:
+                    # The rows of an insert may be of any number of days, each a partition.
+                    summary = client.insert_arrow(
+                        "raw.events",
+                        with_load_id(table, load_id),
+                        settings={**INSERT_SETTINGS, "max_partitions_per_insert_block": 0},
+                    )
+                except driver.Error as error:
+                    raise LoadFailed(f"The warehouse did not take {table.num_rows} rows of events: {error}") from error
+                if summary.written_rows != table.num_rows:
+                    raise LoadFailed(f"sent {table.num_rows} rows, the server wrote {summary.written_rows}")
+                written += table.num_rows
+                on_progress(table.num_rows)
+    return written
+
+
+def _inserts(requests: Iterable[bytes]) -> Iterator[pa.Table]:
+    """The rows in tables as large as an insert may be."""
+    waiting: list[pa.Table] = []
+    rows = size = 0
+    lines = iter(requests)
+    while some := list(islice(lines, LINES_AT_ONCE)):
+        table = _table(some)
+        waiting.append(table)
+        rows, size = rows + table.num_rows, size + table.nbytes
+        if rows >= MAX_ROWS or size >= MAX_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, rows, size = [], 0, 0
+    if rows:
+        yield pa.concat_tables(waiting)
+
+
+def _table(lines: Iterable[bytes]) -> pa.Table:
+    message = Message("events.straight", NO_SEQUENCE, 1, b"\n".join(line.rstrip(b"\n") for line in lines), "")
+    rows = EventRows([message])
+    if rows.dead:
+        raise NotARequest(f"{rows.dead[0].event_id}: {rows.dead[0].detail}")
+    return rows.table()
+
+
+def main() -> int:
+    """Write what standard input holds. What a user can do something about is told in a sentence, with status 1."""
+    parser = argparse.ArgumentParser(prog="python -m dlt_pipelines.collector.straight", description=main.__doc__)
+    parser.add_argument("--data-dir", type=Path)
+    settings = load_settings(parser.parse_args().data_dir)
+    try:
+        write_raw(settings, sys.stdin.buffer, lambda _: None)
+    except (NotARequest, LoadFailed, LeaseLost, driver.Error, psycopg.OperationalError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
