@@ -28,7 +28,7 @@ from echolead.warehouse import connect
 MAX_ROWS = 100_000
 MAX_BYTES = 128 * 1024 * 1024
 """Of one insert, which is held three times while it is sent; whatever is reached first."""
-LINES_AT_ONCE = 2_000
+LINES_AT_ONCE = 1_000
 NO_SEQUENCE = 0
 """`stream_sequence` of a row that did not come by the stream."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import pi, sin, sqrt
 from random import Random
+from typing import NamedTuple
 
 from echolead.demo.traffic.chance import Weighted, one_of, token
 from echolead.demo.traffic.sites import Page, Site
@@ -155,8 +156,7 @@ def _without_campaign(site: Site) -> Iterator[Campaign]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """How one visitor came: the page with its raw query, the referrer, and params and cookies as JSON."""
 
     page: Page

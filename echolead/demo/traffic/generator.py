@@ -11,23 +11,22 @@ from echolead.demo.traffic.campaigns import Campaign, campaigns_of, make_arrival
 from echolead.demo.traffic.chance import around, one_of
 from echolead.demo.traffic.devices import BOTS, make_address
 from echolead.demo.traffic.people import make_person
-from echolead.demo.traffic.requests import Sender, requests_of, single_request
+from echolead.demo.traffic.requests import EPOCH, Sender, requests_of, single_request
 from echolead.demo.traffic.rhythm import DAY_MS, HOUR_MS, Rhythm, Tick
 from echolead.demo.traffic.sites import Site
 from echolead.demo.traffic.visitors import Visitor, make_visitor
 from echolead.demo.traffic.visits import Visit, pixel_view, reported_sale
 from echolead.events import ReceivedRequest
 
-LEADS = 0.026
+LEADS = 0.022
 """Of the visitors of a campaign with the appeal 1."""
 CHATS = 0.3
 """Of those who become leads, how many begin a chat; the others send a form."""
-OTHER_DEVICES = 0.14
+OTHER_DEVICES = 0.16
 """Of the leads, how many come back with another browser; a few do so after the end of the period."""
 BOT_VISITS = 0.05
 RETURNS, LEADS_RETURN = 0.22, 0.5
 SALES = 0.2
-EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 @dataclass(slots=True)
@@ -56,6 +55,7 @@ class Traffic:
         ]
         self.rhythm = Rhythm([(ground.site, ground.campaigns) for ground in self._grounds], days, until_ms)
         self._until_ms = until_ms
+        self._day, self._mix = 0, self.rhythm.mix(0)
         self._order = count()
         self._requests: list[tuple[int, int, ReceivedRequest]] = []
         self._returns: list[tuple[int, int, Ground, Visitor]] = []
@@ -63,13 +63,15 @@ class Traffic:
 
     def fill(self, tick: Tick) -> None:
         """Begin the visits of a piece of the period: of those who return, then of as many others as it needs."""
+        if tick.day != self._day:
+            self._day, self._mix = tick.day, self.rhythm.mix(tick.day)
         while self._returns and self._returns[0][0] < tick.end:
             at_ms, _, ground, visitor = heappop(self._returns)
-            self._return(ground, visitor, at_ms, tick.day)
-        chance, place = self._chance, self.rhythm.place(tick.day)
+            self._return(ground, visitor, at_ms)
+        chance = self._chance
         while self.made < tick.events:
-            number = place.draw(chance)
-            ground, campaign = self._grounds[number], self.rhythm.campaigns(number, tick.day).draw(chance)
+            number = self._mix.sites.draw(chance)
+            ground, campaign = self._grounds[number], self._mix.campaigns[number].draw(chance)
             at_ms = tick.begin + int(chance.random() * (tick.end - tick.begin))
             if chance.random() < BOT_VISITS:
                 self._bot(ground, at_ms, campaign)
@@ -93,11 +95,11 @@ class Traffic:
             visit.look_around(0)
         self._end(ground, visit)
 
-    def _return(self, ground: Ground, visitor: Visitor, at_ms: int, day: int) -> None:
+    def _return(self, ground: Ground, visitor: Visitor, at_ms: int) -> None:
         """Somebody comes again: a visitor, a lead, or a lead with another browser, who says again who they are."""
         chance = self._chance
         is_direct = chance.random() < 0.55
-        campaign = ground.direct if is_direct else self.rhythm.campaigns(ground.number, day).draw(chance)
+        campaign = ground.direct if is_direct else self._mix.campaigns[ground.number].draw(chance)
         visit = self._visit(ground, visitor, campaign, at_ms)
         visit.look_around(1)
         person = visitor.person

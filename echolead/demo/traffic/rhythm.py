@@ -32,31 +32,32 @@ class Tick:
     events: float
 
 
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Where the visits of one day go and come from: sites by their number, and the campaigns of each."""
+
+    sites: Weighted[int]
+    campaigns: Sequence[Weighted[Campaign]]
+
+
 class Rhythm:
     """The days of a period that ends at `until` (ms), and how the visits of the sites spread over them."""
 
     def __init__(self, sites: Sequence[tuple[Site, Sequence[Campaign]]], days: int, until: int) -> None:
-        self.begin, self.until, self._days = until - days * DAY_MS, until, days
-        self._mixes = [
-            [Weighted([(each.weight_at((day + 0.5) / days), each) for each in campaigns]) for day in range(days)]
-            for _, campaigns in sites
-        ]
-        self._places = [
-            Weighted([(site.size * self._mixes[n][day].total, n) for n, (site, _) in enumerate(sites)])
-            for day in range(days)
-        ]
+        self.begin = until - days * DAY_MS
+        self._sites, self._days = sites, days
 
-    def place(self, day: int) -> Weighted[int]:
-        """Which site a visit of this day is to, by its number."""
-        return self._places[day]
-
-    def campaigns(self, site: int, day: int) -> Weighted[Campaign]:
-        """The campaigns that run on this day, by their weights."""
-        return self._mixes[site][day]
+    def mix(self, day: int) -> Mix:
+        """What runs on a day, by its weight."""
+        fraction = (day + 0.5) / self._days
+        campaigns = [Weighted([(each.weight_at(fraction), each) for each in of_site]) for _, of_site in self._sites]
+        sizes = [(site.size * campaigns[number].total, number) for number, (site, _) in enumerate(self._sites)]
+        return Mix(Weighted(sizes), campaigns)
 
     def ticks(self, events: int) -> Iterator[Tick]:
         """The period in pieces of an hour at most, with a share of the events each."""
-        sums = list(accumulate(self._hour_weight(hour) for hour in range(self._days * 24)))
+        sizes = [self.mix(day).sites.total for day in range(self._days)]
+        sums = list(accumulate(sizes[hour // 24] * self._hour_weight(hour) for hour in range(self._days * 24)))
         before = 0.0
         for hour, weights in enumerate(sums):
             upto = events * weights / sums[-1]
@@ -64,15 +65,14 @@ class Rhythm:
             begin = self.begin + hour * HOUR_MS
             for piece in range(1, pieces + 1):
                 yield Tick(
-                    begin + (piece - 1) * HOUR_MS // pieces,
-                    begin + piece * HOUR_MS // pieces,
-                    hour // 24,
-                    before + (upto - before) * piece / pieces,
+                    begin=begin + (piece - 1) * HOUR_MS // pieces,
+                    end=begin + piece * HOUR_MS // pieces,
+                    day=hour // 24,
+                    events=before + (upto - before) * piece / pieces,
                 )
             before = upto
 
     def _hour_weight(self, hour: int) -> float:
         local = (self.begin + hour * HOUR_MS - OFFSET_MS) // HOUR_MS
         weekday = (local // 24 + 3) % 7  # 1 January 1970 was a Thursday
-        growth = 1 + GROWTH * hour / (self._days * 24)
-        return self._places[hour // 24].total * OF_HOUR[local % 24] * OF_WEEKDAY[weekday] * growth
+        return OF_HOUR[local % 24] * OF_WEEKDAY[weekday] * (1 + GROWTH * hour / (self._days * 24))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from random import Random
 
 from echolead.demo.traffic.chance import Weighted, uuid_v7
@@ -76,10 +76,12 @@ def consent_json(choice: Choice, at: str) -> bytes:
 
 def rfc3339(at_ms: int) -> str:
     """A time as the script writes it: UTC, with ms."""
-    minute, rest = divmod(at_ms, 60_000)
-    return f"{_minute(minute)}{rest // 1000:02d}.{rest % 1000:03d}Z"
+    return f"{_date(at_ms // DAY_MS)}{MINUTES[at_ms // 60_000 % 1440]}{at_ms % 60_000 / 1000:06.3f}Z"
 
 
-@lru_cache(maxsize=4096)
-def _minute(minute: int) -> str:
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
+MINUTES = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
+
+
+@cache
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%dT")

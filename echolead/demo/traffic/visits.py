@@ -116,10 +116,10 @@ class Visit:
         if chance.random() < BOUNCES / (1 + interest):
             self.at_ms += 900 + int(chance.random() * 6_000)
             return
-        self.stay(24_000 + 6_000 * interest)
+        self.stay(45_000 + 8_000 * interest)
         while chance.random() < 0.42 + 0.12 * interest and len(self.steps) < 40:
             self.go_to(one_of(chance, self.site.inner_pages))
-            self.stay(20_000)
+            self.stay(36_000)
         self._hesitate()
 
     def _hesitate(self) -> None:
