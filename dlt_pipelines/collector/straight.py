@@ -20,7 +20,7 @@ from dlt_pipelines.clickhouse import INSERT_SETTINGS
 from dlt_pipelines.collector.loader import LoadFailed
 from dlt_pipelines.collector.rows import EventRows
 from dlt_pipelines.collector.stream import Message
-from dlt_pipelines.lease import Lease, LeaseLost
+from dlt_pipelines.lease import Lease, LeaseLost, is_held
 from dlt_pipelines.raw import ensure_raw_tables, with_load_id
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect
@@ -29,6 +29,8 @@ MAX_ROWS = 100_000
 MAX_BYTES = 128 * 1024 * 1024
 """Of one insert, which is held three times while it is sent; whatever is reached first."""
 LINES_AT_ONCE = 1_000
+LEASE = "raw-loader"
+"""The loader's own: one process at a time writes."""
 NO_SEQUENCE = 0
 """`stream_sequence` of a row that did not come by the stream."""
 
@@ -46,7 +48,7 @@ def write_raw(settings: Settings, requests: Iterable[bytes], on_progress: Callab
     """
     written = 0
     load_id = str(time.time())
-    with Lease(settings.postgres_loader_url.get_secret_value(), "raw-loader") as lease:
+    with Lease(settings.postgres_loader_url.get_secret_value(), LEASE) as lease:
         ensure_raw_tables(settings)
         with closing(connect(settings.clickhouse("loader"))) as client:
             for table in _inserts(requests):
@@ -97,10 +99,14 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path)
     settings = load_settings(parser.parse_args().data_dir)
     try:
+        if is_held(settings.postgres_loader_url.get_secret_value(), LEASE):
+            sys.stderr.write("Waiting for the loader: the live run holds its lease until the next one takes over.\n")
         write_raw(settings, sys.stdin.buffer, lambda _: None)
     except (NotARequest, LoadFailed, LeaseLost, driver.Error, psycopg.OperationalError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:  # Ctrl-C at the terminal reaches this process too
+        return 130
     return 0
 
 

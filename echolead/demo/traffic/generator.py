@@ -18,11 +18,11 @@ from echolead.demo.traffic.visitors import Visitor, make_visitor
 from echolead.demo.traffic.visits import Visit, pixel_view, reported_sale
 from echolead.events import ReceivedRequest
 
-LEADS = 0.022
+LEADS = 0.021
 """Of the visitors of a campaign with the appeal 1."""
 CHATS = 0.3
 """Of those who become leads, how many begin a chat; the others send a form."""
-OTHER_DEVICES = 0.16
+OTHER_DEVICES = 0.165
 """Of the leads, how many come back with another browser; a few do so after the end of the period."""
 BOT_VISITS = 0.05
 RETURNS, LEADS_RETURN = 0.22, 0.5
@@ -141,7 +141,7 @@ class Traffic:
         """The same person comes with another browser within days; one in five with a third."""
         chance = self._chance
         for _ in range(2 if chance.random() < 0.2 else 1):
-            at_ms = visit.at_ms + 2 * HOUR_MS + int(around(chance, 1.5 * DAY_MS))
+            at_ms = _some_days_later(chance, visit.at_ms, 1.5)
             other = make_visitor(chance, at_ms, is_asked=ground.site.asks_consent)
             other.person = visit.visitor.person
             self._come_back(ground, other, at_ms)
@@ -157,7 +157,7 @@ class Traffic:
 
     def _sell(self, ground: Ground, visit: Visit) -> None:
         chance, site, person = self._chance, ground.site, visit.visitor.person
-        at_ms = visit.at_ms + 3 * HOUR_MS + int(around(chance, 4 * DAY_MS))
+        at_ms = _some_days_later(chance, visit.at_ms, 4)
         assert person is not None  # noqa: S101
         step = reported_sale(chance, site, visit.visitor, person, at_ms)
         self._send(*single_request(chance, Sender(site.tenant_id, site.host, "server"), step))
@@ -184,7 +184,7 @@ class Traffic:
         chance, visitor = self._chance, visit.visitor
         self._leave(ground.site, visit)
         if visitor.visits < 8 and chance.random() < (LEADS_RETURN if visitor.person else RETURNS):
-            self._come_back(ground, visitor, visit.at_ms + 2 * HOUR_MS + int(around(chance, 7 * DAY_MS)))
+            self._come_back(ground, visitor, _some_days_later(chance, visit.at_ms, 7))
 
     def _leave(self, site: Site, visit: Visit) -> None:
         """The requests of a visit leave."""
@@ -230,6 +230,14 @@ def generate(seed: int, sites: Sequence[Site], days: int, events: int, until: da
                 yield request
             if left <= 0:
                 return
+
+
+def _some_days_later(chance: Random, at_ms: int, mean_days: float) -> int:
+    """A time at least an hour later, mostly at the time of day at which one had time before."""
+    days = int(around(chance, mean_days) + 0.5)
+    if days == 0:
+        return at_ms + HOUR_MS + int(chance.random() * 4 * HOUR_MS)
+    return at_ms + days * DAY_MS + int((chance.random() - 0.5) * 6 * HOUR_MS)
 
 
 def _what_is_given(chance: Random) -> tuple[bool, bool]:

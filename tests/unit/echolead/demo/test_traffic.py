@@ -176,8 +176,8 @@ def test_campaigns_come_with_the_click_ids_of_their_platforms() -> None:
 def test_every_kind_of_event_and_of_consent_is_there_and_sales_have_amounts() -> None:
     names = Counter(event["name"] for _, event in events())
     assert names.keys() == {
-        "page_view", "page_ping", "click", "consent", "form_start", "form_submit", "chat_open", "chat_start", "identify",
-        "conversion",
+        "page_view", "page_ping", "click", "consent", "form_start", "form_submit", "chat_open", "chat_start",
+        "identify", "conversion",
     }  # fmt: skip
     assert {request.source for request in traffic()} == {"script", "server", "pixel"}
     said = Counter(json.dumps(event["consent"]["purposes"]) if "consent" in event else "" for _, event in events())
