@@ -12,6 +12,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pyarrow as pa
 from clickhouse_connect.driver import exceptions as driver
@@ -22,28 +23,29 @@ from dlt_pipelines.collector.rows import EventRows
 from dlt_pipelines.collector.stream import Message
 from dlt_pipelines.lease import Lease, LeaseLost, is_held
 from dlt_pipelines.raw import ensure_raw_tables, with_load_id
+from echolead.events import ReceivedRequest, decode_received_request
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect
 
 MAX_ROWS = 100_000
 MAX_BYTES = 128 * 1024 * 1024
 """Of one insert, which is held three times while it is sent; whatever is reached first."""
-LINES_AT_ONCE = 1_000
+REQUESTS_AT_ONCE = 1_000
 LEASE = "raw-loader"
 """The loader's own: one process at a time writes."""
-NO_SEQUENCE = 0
-"""`stream_sequence` of a row that did not come by the stream."""
+NO_MESSAGE = Message("events.straight", sequence=0, deliveries=1, data=b"", reply="")
+"""What a row that did not come by the stream has in the place of its message: `stream_sequence` 0."""
 
 
-class NotARequest(ValueError):
-    """A line is no request that the loader could load; it says which event, and why."""
+class NotARow(ValueError):
+    """A request or an event cannot be loaded; it says which, and why."""
 
 
-def write_raw(settings: Settings, requests: Iterable[bytes], on_progress: Callable[[int], object]) -> int:
-    """Write requests, each as `echolead.events.encode` makes it, and return how many rows of `raw.events` they are.
+def write_raw(settings: Settings, requests: Iterable[ReceivedRequest], on_progress: Callable[[int], object]) -> int:
+    """Write requests and return how many rows of `raw.events` they are.
 
     Waits until no loader runs, as only one process may write. The rows are those that the loader would write.
-    `on_progress` hears how many rows each insert had. Raises `NotARequest`, `LoadFailed`, `LeaseLost`; what was
+    `on_progress` hears how many rows each insert had. Raises `NotARow`, `LoadFailed`, `LeaseLost`; what was
     reported is on the warehouse's disk.
     """
     written = 0
@@ -69,12 +71,12 @@ def write_raw(settings: Settings, requests: Iterable[bytes], on_progress: Callab
     return written
 
 
-def _inserts(requests: Iterable[bytes]) -> Iterator[pa.Table]:
+def _inserts(requests: Iterable[ReceivedRequest]) -> Iterator[pa.Table]:
     """The rows in tables as large as an insert may be."""
     waiting: list[pa.Table] = []
     rows = size = 0
-    lines = iter(requests)
-    while some := list(islice(lines, LINES_AT_ONCE)):
+    left = iter(requests)
+    while some := list(islice(left, REQUESTS_AT_ONCE)):
         table = _table(some)
         waiting.append(table)
         rows, size = rows + table.num_rows, size + table.nbytes
@@ -85,11 +87,12 @@ def _inserts(requests: Iterable[bytes]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _table(lines: Iterable[bytes]) -> pa.Table:
-    message = Message("events.straight", NO_SEQUENCE, 1, b"\n".join(line.rstrip(b"\n") for line in lines), "")
-    rows = EventRows([message])
+def _table(requests: Iterable[ReceivedRequest]) -> pa.Table:
+    rows = EventRows([])
+    for request in requests:
+        rows.add_request(NO_MESSAGE, request)
     if rows.dead:
-        raise NotARequest(f"{rows.dead[0].event_id}: {rows.dead[0].detail}")
+        raise NotARow(f"Event {rows.dead[0].event_id}: {rows.dead[0].detail}")
     return rows.table()
 
 
@@ -101,8 +104,8 @@ def main() -> int:
     try:
         if is_held(settings.postgres_loader_url.get_secret_value(), LEASE):
             sys.stderr.write("Waiting for the loader: the live run holds its lease until the next one takes over.\n")
-        write_raw(settings, sys.stdin.buffer, lambda _: None)
-    except (NotARequest, LoadFailed, LeaseLost, driver.Error, psycopg.OperationalError) as error:
+        write_raw(settings, map(decode_received_request, sys.stdin.buffer), lambda _: None)
+    except (NotARow, msgspec.MsgspecError, LoadFailed, LeaseLost, driver.Error, psycopg.OperationalError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:  # Ctrl-C at the terminal reaches this process too

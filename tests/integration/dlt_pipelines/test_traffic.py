@@ -1,5 +1,7 @@
 """Generated traffic in raw: the same rows through the queue and straight, in one insert or many, and by the command."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,18 +11,19 @@ from typing import Any
 import psycopg
 import pytest
 from clickhouse_connect.driver.client import Client
+from msgspec import Raw
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from dlt_pipelines.collector import straight
 from dlt_pipelines.collector.loader import EventLoader
-from dlt_pipelines.collector.straight import NotARequest, write_raw
+from dlt_pipelines.collector.straight import NotARow, write_raw
 from dlt_pipelines.lease import Lease, is_held
 from echolead.cli import app
 from echolead.demo.traffic.generator import generate
 from echolead.demo.traffic.publishing import publish
 from echolead.demo.traffic.sites import sites
-from echolead.events import ReceivedRequest, encode
+from echolead.events import ReceivedEvent, ReceivedRequest
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
@@ -39,10 +42,6 @@ def traffic(events: int = EVENTS, days: int = 60) -> list[ReceivedRequest]:
     return list(generate(7, sites(2), days, events, UNTIL))
 
 
-def lines(requests: list[ReceivedRequest]) -> list[bytes]:
-    return [encode(request) for request in requests]
-
-
 def load_all(settings: Settings) -> None:
     with EventLoader(settings) as loader:
         while loader.load_once(0).messages:
@@ -58,7 +57,7 @@ def test_both_ways_lead_to_the_same_rows(settings: Settings, warehouse: Client) 
     assert (len(by_the_queue), sum(told)) == (EVENTS, EVENTS)
     warehouse.command("TRUNCATE TABLE raw.events")
 
-    assert write_raw(settings, lines(requests), lambda _: None) == EVENTS
+    assert write_raw(settings, requests, lambda _: None) == EVENTS
 
     assert warehouse.query(ROWS).result_rows == by_the_queue
     assert warehouse.command("SELECT count() FROM raw.rejected_events") == 0
@@ -68,9 +67,9 @@ def test_more_days_than_an_insert_has_partitions_are_written_in_several_inserts(
     settings: Settings, warehouse: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(straight, "MAX_ROWS", 1_500)
-    monkeypatch.setattr(straight, "LINES_AT_ONCE", 100)
+    monkeypatch.setattr(straight, "REQUESTS_AT_ONCE", 100)
     told: list[int] = []
-    written = write_raw(settings, lines(traffic(2_000, days=400)), told.append)
+    written = write_raw(settings, traffic(2_000, days=400), told.append)
     assert (written, sum(told)) == (2_000, 2_000)
     # More than 220 days in two inserts: one has more than the 100 that the server allows without being asked.
     assert len(told) == 2
@@ -84,7 +83,7 @@ def test_more_days_than_an_insert_has_partitions_are_written_in_several_inserts(
 def test_it_waits_until_no_loader_runs(settings: Settings, warehouse: Client) -> None:
     url = settings.postgres_loader_url.get_secret_value()
     with Lease(url, "raw-loader"):
-        writer = threading.Thread(target=write_raw, args=(settings, lines(traffic(50)), lambda _: None))
+        writer = threading.Thread(target=write_raw, args=(settings, traffic(50), lambda _: None))
         writer.start()
         wait_for_the_lease(url)
         assert warehouse.command("SELECT count() FROM raw.events") == 0
@@ -106,9 +105,11 @@ def wait_for_the_lease(url: str) -> None:
     pytest.fail("nobody waits for the lease")
 
 
-def test_a_line_that_is_no_request_is_told_and_its_insert_is_not_made(settings: Settings, warehouse: Client) -> None:
-    with pytest.raises(NotARequest, match="Object missing required field"):
-        write_raw(settings, [*lines(traffic(20)), b'{"tenant_id":"demo"}'], lambda _: None)
+def test_an_event_that_is_no_row_is_told_and_its_insert_is_not_made(settings: Settings, warehouse: Client) -> None:
+    requests = traffic(20)
+    requests[3].events.append(ReceivedEvent(event=Raw(b'{"event_id":"018f4f7e-0000-7000-8000-00000000000a"}')))
+    with pytest.raises(NotARow, match="018f4f7e-0000-7000-8000-00000000000a: Object missing required field `name`"):
+        write_raw(settings, requests, lambda _: None)
     assert warehouse.command("SELECT count() FROM raw.events") == 0
 
 
@@ -173,3 +174,9 @@ def test_the_command_says_that_the_warehouse_did_not_take_the_events(
     file.write_text(file.read_text() + "ECHOLEAD_CLICKHOUSE_LOADER_URL=http://127.0.0.1:9\n")
     result = run("--events", "600", "--into", "raw")
     assert (result.exit_code, "could not be written" in result.output) == (2, True), result.output
+
+
+def test_a_line_that_is_no_request_is_told_in_a_sentence(settings: Settings, run: Callable[..., Result]) -> None:
+    command = [sys.executable, "-m", "dlt_pipelines.collector.straight", "--data-dir", str(settings.data_dir)]
+    done = subprocess.run(command, input=b'{"tenant_id":"demo"}\n', capture_output=True, check=False, timeout=300)
+    assert (done.returncode, done.stderr) == (1, b"Object missing required field `received_at`\n")
