@@ -31,8 +31,8 @@ class Visit:
     """
 
     __slots__ = (
-        "_landing_url", "_page", "_random", "_same", "_session_id", "_url", "arrival", "at_ms", "decided_at_ms", "site",
-        "steps", "visitor",
+        "_id_end", "_landing_url", "_page", "_random", "_same", "_session_id", "_url", "arrival", "at_ms",
+        "decided_at_ms", "site", "steps", "visitor",
     )  # fmt: skip
 
     def __init__(self, chance: Random, site: Site, visitor: Visitor, arrival: Arrival, at_ms: int) -> None:
@@ -41,6 +41,7 @@ class Visit:
         self.steps: list[Step] = []
         self.decided_at_ms = at_ms
         self._session_id = uuid_v7(chance, at_ms + visitor.skew_ms)
+        self._id_end = uuid_v7(chance, 0)[14:-3]
         self._url = self._landing_url = self._address(arrival.page.path, arrival.query)
         # What all events of a visit have in common, made once.
         self._same = f',"touch":{self._arrive()},"context":{visitor.device.context},'.encode()
@@ -69,8 +70,11 @@ class Visit:
         if not visitor.choice.allows_analytics and name not in SENT_WITHOUT_CONSENT:
             return
         now = self.at_ms + visitor.skew_ms
+        time = f"{now:012x}"
+        # Ids of version 7 with a counter: the random part of a visit is drawn once.
+        event_id = f"{time[:8]}-{time[8:]}-{self._id_end}{len(self.steps):03x}"
         head = (
-            f'{{"event_id":"{uuid_v7(self._random, now)}","name":"{name}","tracking_id":"{visitor.tracking_id}",'
+            f'{{"event_id":"{event_id}","name":"{name}","tracking_id":"{visitor.tracking_id}",'
             f'"session_id":"{self._session_id}","occurred_at":"{rfc3339(now)}","page":'
         )
         user = b"" if said is None else b'"user":%b,' % said.json

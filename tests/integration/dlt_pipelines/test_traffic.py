@@ -141,6 +141,7 @@ def test_the_command_makes_the_tenants_and_writes_the_same_either_way(
     for into in ("raw", "queue"):
         result = run("--events", "600", "--into", into)
         assert result.exit_code == 0, result.output
+        assert "600/600" in result.output
         load_all(settings)
         found.append(warehouse.query(ROWS).result_rows)
         warehouse.command("TRUNCATE TABLE raw.events")
@@ -158,6 +159,8 @@ def assert_the_tenants_are_like_those_created_one_by_one(engine: Engine) -> None
         created = session.execute(
             text("select subject from audit_log where action = 'tenant.created' order by 1")
         ).all()
+        asking = session.scalars(text("select tenant_id from tenants where consent_default = 'wait'")).all()
+    assert asking == ["demo-sol-do-cerrado"]
     assert hosts == {
         "demo": "127.0.0.1 agenda-clara.example demo.localhost localhost",
         "demo-ipe-cursos": "ipe-cursos.example",

@@ -93,6 +93,7 @@ def test_the_collector_accepts_every_event_and_changes_nothing() -> None:
 
 def test_shares_of_duplicates_late_events_and_wrong_clocks() -> None:
     seen = Counter((request.tenant_id, event["event_id"]) for request, event in events())
+    assert len(seen) == len({bytes(each.event) for request in traffic() for each in request.events})
     assert 0.006 < share(sum(seen.values()) - len(seen), EVENTS) < 0.014
     late = wrong = 0
     for request, event in events():
@@ -194,6 +195,23 @@ def test_who_forbids_it_is_not_followed() -> None:
         if event.get("consent", {}).get("purposes", {}).get("marketing") is False:
             assert not CLICK_IDS.search(json.dumps(event))
             assert not any(point["cookies"] for point in event["touch"].values())
+
+
+def test_a_visitor_keeps_the_first_arrival_and_the_last_that_was_not_direct() -> None:
+    remembered: dict[tuple[str, str], dict[str, Any]] = {}
+    direct_returns = 0
+    for request, event in events():
+        if request.source != "script":
+            continue
+        touch, last = event["touch"], event["touch"]["last"]
+        is_direct = not last["params"] and not last["referrer"]
+        assert touch.get("last_non_direct") == last or is_direct
+        known = remembered.setdefault((request.tenant_id, event["tracking_id"]), touch)
+        assert touch["first"] == known["first"]
+        if is_direct and last != known["last"] and known.get("last_non_direct") == known["last"]:
+            direct_returns += 1
+            assert touch["last_non_direct"]["at"] >= known["last_non_direct"]["at"]
+    assert direct_returns > 300
 
 
 def test_more_comes_in_the_evening_than_at_night_and_every_day_has_some() -> None:
