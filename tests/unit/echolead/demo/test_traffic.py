@@ -188,6 +188,12 @@ def test_every_kind_of_event_and_of_consent_is_there_and_sales_have_amounts() ->
     assert all(sale["value"] > 0 and sale["currency"] == "BRL" for sale in sales)
 
 
+def test_nothing_leaves_before_the_visitor_has_decided() -> None:
+    decided = [(request.sent_at, event["consent"]["at"]) for request, event in events() if "consent" in event]
+    assert len(decided) > 10_000
+    assert all(sent_at and datetime.fromisoformat(at) <= sent_at for sent_at, at in decided)
+
+
 def test_who_forbids_it_is_not_followed() -> None:
     denied = [event for _, event in events() if event.get("consent", {}).get("purposes", {}).get("analytics") is False]
     assert {event["name"] for event in denied} <= {"consent", "form_submit", "identify"}
@@ -216,7 +222,7 @@ def test_a_visitor_keeps_the_first_arrival_and_the_last_that_was_not_direct() ->
 
 def test_more_comes_in_the_evening_than_at_night_and_every_day_has_some() -> None:
     hours = Counter((request.received_at - timedelta(hours=3)).hour for request, _ in events())
-    assert hours[20] > 5 * hours[4]
+    assert sum(hours[hour] for hour in (20, 21, 22)) > 9 * sum(hours[hour] for hour in (3, 4, 5))
     days = Counter((request.received_at - timedelta(hours=3)).date() for request, _ in events())
     assert len(days) == DAYS + 1
     assert len({tenant for tenant, _ in visitors(bots=False)}) == 4
