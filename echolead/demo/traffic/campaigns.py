@@ -63,7 +63,7 @@ def tiktok_ids(chance: Random) -> Params:
 
 
 def newsletter_ids(chance: Random) -> Params:
-    """Of the product that sends the newsletter: the same for all of one campaign would do as well."""
+    """Of the product that sends the newsletter."""
     return (("mc_cid", f"{chance.getrandbits(40):010x}"),)
 
 
