@@ -10,6 +10,8 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
+from echolead.events import NormalizedUser, StatedUser
+
 # What people paste with a text and nobody sees: the characters that Unicode calls default ignorable (zero width, soft
 # hyphen, direction marks, variation selectors …), and the blanks that look like nothing.
 INVISIBLE = re.compile(
@@ -114,6 +116,17 @@ def _phone(digits: str, region: str) -> Phone:
     if phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
         return NO_PHONE
     return Phone(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+
+
+def normalized(user: StatedUser | None, region: str) -> NormalizedUser | None:
+    """The e-mail address and phone number of `user` in the form in which they are compared; None without either."""
+    if user is None or not (user.email or user.phone):
+        return None
+    phone = normalize_phone(user.phone, region)
+    email = normalize_email(user.email)
+    if not (email or phone.number):
+        return None
+    return NormalizedUser(email=email, phone=phone.number, phone_variants=list(phone.variants))
 
 
 def _brazilian(parsed: PhoneNumber) -> Phone:

@@ -103,9 +103,10 @@ class EventRows:
                 except UNREADABLE as error:
                     self.dead += loader_dead_letters(message, line, "unreadable_request", error, index=line_number)
         for request in requests:
-            self._add_request(message, request)
+            self.add_request(message, request)
 
-    def _add_request(self, message: Message, request: ReceivedRequest) -> None:
+    def add_request(self, message: Message, request: ReceivedRequest) -> None:
+        """Take in one request of a message; `message` says where it is from."""
         try:
             within_range(request.received_at)
             self._requests.append(_request_row(request, message.sequence))

@@ -17,7 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("echolead.cli.stack", "Show which parts are up, and on which port."),
     "doctor": ("echolead.cli.stack", "Show problems and how to solve them."),
     "sql": ("echolead.cli.stack", "Query the warehouse."),
-    "demo": ("echolead.cli.stack", "Create the demo tenant, its destination and its user."),
+    "demo": ("echolead.cli.traffic", "Create the demo tenant, and traffic for it."),
     "tenant": ("echolead.cli.tenant", "Tenants, their hosts and their pages' origins."),
     "user": ("echolead.cli.user", "People who sign in to the console, and their roles."),
     "key": ("echolead.cli.key", "API keys for sending events from a server."),

@@ -1,4 +1,4 @@
-"""The stack from the command line: `up`, `setup`, `status`, `doctor`, `sql`, `demo`."""
+"""The stack from the command line: `up`, `setup`, `status`, `doctor`, `sql`."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from echolead import setup as set_up_servers
-from echolead.cli.addresses import operational_url, readonly_warehouse_url
+from echolead.cli.addresses import readonly_warehouse_url
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
 from echolead.embedded import registry
@@ -255,17 +255,3 @@ def sql(
     except httpx.TransportError as error:
         raise CommandFailed(f"The warehouse does not answer ({error}). Start it with `echolead up`.") from error
     sys.stdout.flush()
-
-
-@app.command()
-def demo(data_dir: DataDir = None) -> None:
-    """Create the demo tenant, its destination and its user if they are missing."""
-    from echolead.demo import tenant  # noqa: PLC0415
-
-    settings = load_settings(data_dir)
-    operational_url(settings)
-    password = settings.demo_password.get_secret_value()
-    if not password:
-        raise CommandFailed("ECHOLEAD_DEMO_PASSWORD is not set, so the demo's user could not sign in.")
-    tenant.ensure(settings)
-    typer.echo(f"Tenant {tenant.TENANT_ID}; sign in as {tenant.USER_EMAIL} with {password} at {settings.console_url}")

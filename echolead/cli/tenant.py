@@ -1,5 +1,6 @@
 """`echolead tenant`: tenants, their hosts and origins."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +66,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
     with administering(data_dir) as (stack, session):
         create_tenant(session, tenant_id, actor=actor(), settings=settings, hosts=host or [], origins=origin or [])
         view = show_tenant(session, tenant_id)
-    _let_read(stack, tenant_id)
+    let_read(stack, [tenant_id])
     _show(view, as_json)
 
 
@@ -223,8 +224,11 @@ def _set_active(tenant_id: str, is_active: bool, data_dir: Path | None, as_json:
     _show(view, as_json)
 
 
-def _let_read(settings: Settings, tenant_id: str) -> None:
-    """Create the tenant's account in the warehouse, which the console uses."""
+def let_read(settings: Settings, tenant_ids: Sequence[str]) -> None:
+    """Create the tenants' accounts in the warehouse, which the console uses.
+
+    Raises `CommandFailed` when the warehouse does not create them.
+    """
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415  # the other commands need no client
 
     from echolead import warehouse  # noqa: PLC0415
@@ -236,11 +240,11 @@ def _let_read(settings: Settings, tenant_id: str) -> None:
         return
     try:
         with closing(warehouse.connect(url)) as client:
-            warehouse.ensure_tenant_accounts(client, settings.clickhouse_tenant_key.get_secret_value(), [tenant_id])
+            warehouse.ensure_tenant_accounts(client, settings.clickhouse_tenant_key.get_secret_value(), tenant_ids)
     except ClickHouseError as error:
         raise CommandFailed(
-            f"Tenant {tenant_id} was created, but the warehouse has no account for it ({error}). `echolead setup` "
-            "makes what is missing."
+            f"Tenant {', '.join(tenant_ids)} was created, but the warehouse has no account for it ({error}). "
+            "`echolead setup` makes what is missing."
         ) from error
 
 

@@ -13,14 +13,12 @@ from msgspec import Raw, Struct
 
 from echolead.events import (
     MAX_BATCH_EVENTS,
-    NormalizedUser,
     ReceivedEvent,
-    StatedUser,
     decode_batch,
     encode,
     text_or_base64,
 )
-from echolead.normalize import normalize_email, normalize_phone
+from echolead.normalize import normalized
 from ingest_api.events.scrubbing import scrubbed
 from ingest_api.events.splitting import refuse_second_list, split_batch
 from ingest_api.events.validation import (
@@ -118,14 +116,3 @@ def on_one_line(raw: Raw) -> Raw:
     """
     content = bytes(raw)
     return Raw(content.replace(b"\n", b" ").replace(b"\r", b" ")) if b"\n" in content or b"\r" in content else raw
-
-
-def normalized(user: StatedUser | None, region: str) -> NormalizedUser | None:
-    """The e-mail address and phone number of `user` in the form in which they are compared; None without either."""
-    if user is None or not (user.email or user.phone):
-        return None
-    phone = normalize_phone(user.phone, region)
-    email = normalize_email(user.email)
-    if not (email or phone.number):
-        return None
-    return NormalizedUser(email=email, phone=phone.number, phone_variants=list(phone.variants))

@@ -1,0 +1,77 @@
+"""Traffic into the queue, in messages as the collector makes them when it is busy."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from nats.js.errors import APIError
+
+from echolead import queue
+from echolead.events import ReceivedRequest, encode
+from echolead.settings import Settings
+
+MAX_REQUESTS, MAX_BYTES = 200, 1024 * 1024
+"""Of one message, as in the collector."""
+IN_FLIGHT = 8
+ACKNOWLEDGED_SECONDS = 30.0
+
+
+class NotQueued(Exception):
+    """The queue did not take a message; what was reported before is on its disk."""
+
+
+def publish(settings: Settings, requests: Iterable[ReceivedRequest], on_progress: Callable[[int], object]) -> None:
+    """Put requests on the queue, those of a tenant in their order; returns when all are on its disk.
+
+    `on_progress` hears how many events each message had. Raises `NotQueued`, and `nats.errors.Error` when the queue
+    does not answer.
+    """
+    asyncio.run(_publish(settings.nats_collector_url.get_secret_value(), requests, on_progress))
+
+
+async def _publish(url: str, requests: Iterable[ReceivedRequest], on_progress: Callable[[int], object]) -> None:
+    client = await queue.connect(url, name="demo-traffic")
+    try:
+        jetstream = client.jetstream(timeout=ACKNOWLEDGED_SECONDS)
+        sending: list[tuple[asyncio.Task[object], int]] = []
+        for subject, message, events in _messages(requests):
+            sending.append((asyncio.create_task(jetstream.publish(subject, message)), events))
+            if len(sending) == IN_FLIGHT:
+                await _acknowledged(sending, on_progress)
+        await _acknowledged(sending, on_progress)
+    finally:
+        await client.close()
+
+
+async def _acknowledged(sending: list[tuple[asyncio.Task[object], int]], on_progress: Callable[[int], object]) -> None:
+    """Wait for the messages on their way."""
+    results = await asyncio.gather(*(task for task, _ in sending), return_exceptions=True)
+    for result, (_, events) in zip(results, sending, strict=True):
+        if isinstance(result, APIError):
+            raise NotQueued(
+                f"The queue did not take a message: {result.description}. A history that does not fit into the queue "
+                "is written with `--into raw`."
+            ) from result
+        if isinstance(result, BaseException):
+            raise result
+        on_progress(events)
+    sending.clear()
+
+
+def _messages(requests: Iterable[ReceivedRequest]) -> Iterator[tuple[str, bytes, int]]:
+    """Messages with their subjects and how many events they hold."""
+    groups: defaultdict[str, list[bytes]] = defaultdict(list)
+    sizes: defaultdict[str, int] = defaultdict(int)
+    events: defaultdict[str, int] = defaultdict(int)
+    for request in requests:
+        tenant_id, line = request.tenant_id, encode(request)
+        group = groups[tenant_id]
+        if group and (len(group) == MAX_REQUESTS or sizes[tenant_id] + len(line) > MAX_BYTES):
+            yield f"events.{tenant_id}", b"\n".join(group), events.pop(tenant_id)
+            group.clear()
+            sizes[tenant_id] = 0
+        group.append(line)
+        sizes[tenant_id] += len(line) + 1
+        events[tenant_id] += len(request.events)
+    for tenant_id, group in groups.items():
+        yield f"events.{tenant_id}", b"\n".join(group), events[tenant_id]
