@@ -1,4 +1,7 @@
-{#- Host of a URL in lower case without `www.`, '' when it has none. Works for `android-app://` referrers as well. -#}
+{#-
+  Host of a URL in lower case without `www.` and the dot of the root, '' when it has none. Works for `android-app://`
+  referrers and hosts of one label as well, which `domain` does not know.
+-#}
 {% macro bare_host(url) -%}
-    replaceRegexpOne(lower(domain({{ url }})), '^www\\.', '')
+    replaceRegexpAll(extract(lower({{ url }}), '^[a-z][a-z0-9+.-]*://(?:[^/?#\\\\]*@)?([^/?#\\\\:]*)'), '^www\\.|\\.$', '')
 {%- endmacro %}
