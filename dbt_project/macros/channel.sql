@@ -1,17 +1,19 @@
 {#-
   Channel of an arrival with source_rule, source_key, medium_key, campaign_key (lower case), source_category, is_paid,
-  has_display_medium. The order is the rule: the first that holds names the channel.
+  has_display_medium. The order is the rule: the first that holds names the channel. Display media are paid, but are not
+  search, social or video for that; `cpm` buys views, which no search engine sells beside its results.
 -#}
 {% macro channel() -%}
     multiIf(
         source_rule in ('direct', 'excluded_referrer')
         or (source_key = '(direct)' and medium_key in ('(none)', '(not set)')), 'Direct',
         position(campaign_key, 'cross-network') > 0, 'Cross-network',
+        has_display_medium, 'Display',
         is_paid and (source_category = 'shopping' or match(campaign_key, '(^|[^a-df-z])shop')), 'Paid Shopping',
-        is_paid and source_category = 'search', 'Paid Search',
+        is_paid and source_category = 'search' and medium_key != 'cpm', 'Paid Search',
         is_paid and source_category = 'social', 'Paid Social',
         is_paid and source_category = 'video', 'Paid Video',
-        has_display_medium or (is_paid and source_category = 'display'), 'Display',
+        is_paid and (source_category = 'display' or medium_key = 'cpm'), 'Display',
         is_paid, 'Paid Other',
         source_category = 'shopping' or match(campaign_key, '(^|[^a-df-z])shop'), 'Organic Shopping',
         source_category = 'ai' or medium_key = 'ai-assistant', 'AI Assistants',

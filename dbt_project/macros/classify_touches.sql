@@ -11,11 +11,18 @@
   seeds joined instead of looked up in constant arrays.
 -#}
 {% macro classify_touches(relation) -%}
--- Of an excluded host only that matters.
+-- Rules for hosts, the longest host first, in buckets: hosts one below the other have one registrable domain.
 known_hosts as (
-    select host, source, category from {{ ref('referrer_hosts') }}
-    union all
-    select host, '' as source, 'excluded' as category from {{ ref('excluded_referrers') }}
+    select
+        cutToFirstSignificantSubdomain(host) as referrer_domain,
+        arrayReverseSort(rule -> length(rule.1), groupArray((host, source, category))) as host_rules
+    from (
+        select host, source, category from {{ ref('referrer_hosts') }}
+        union all
+        -- Of an excluded host only that matters.
+        select host, '' as source, 'excluded' as category from {{ ref('excluded_referrers') }}
+    )
+    group by referrer_domain
 ),
 
 known_sources as (
@@ -45,9 +52,9 @@ named_touches as (
 
 sourced_touches as (
     select
-        * except (host_source, host_category, domain_source, domain_category),
-        -- The whole host says more than its domain.
-        if(host_category != '', host_category, domain_category) as referrer_category,
+        * except (host_rules),
+        arrayFirst(rule -> {{ is_below('touch_referrer_host', 'rule.1', 'rule.3') }}, host_rules) as referrer_rule,
+        referrer_rule.3 as referrer_category,
         multiIf(
             concat(utm_source, utm_medium, utm_campaign, utm_id) != '', 'utm',
             click_source != '', 'click_id',
@@ -58,9 +65,7 @@ sourced_touches as (
         multiIf(
             source_rule = 'utm', multiIf(utm_source != '', utm_source, click_source != '', click_source, '(not set)'),
             source_rule = 'click_id', click_source,
-            source_rule = 'referrer', multiIf(
-                host_category != '', host_source, domain_source != '', domain_source, touch_referrer_host
-            ),
+            source_rule = 'referrer', if(referrer_rule.2 != '', referrer_rule.2, touch_referrer_host),
             '(direct)'
         ) as source,
         multiIf(
@@ -77,12 +82,7 @@ sourced_touches as (
         multiIf(utm_campaign != '', utm_campaign, utm_id != '', utm_id, touch_params['gad_campaignid']) as campaign,
         replaceRegexpOne(lower(source), '^www\\.', '') as source_key
     from named_touches
-    left join (
-        select host as touch_referrer_host, source as host_source, category as host_category from known_hosts
-    ) as hosts using (touch_referrer_host)
-    left join (
-        select host as referrer_domain, source as domain_source, category as domain_category from known_hosts
-    ) as domains using (referrer_domain)
+    left join known_hosts using (referrer_domain)
     left join (
         select
             row_number() over (order by priority) as click_place,
@@ -104,7 +104,7 @@ categorised_touches as (
             source_rule = 'referrer', referrer_category,
             alias_category
         ) as source_category,
-        medium_key in ('display', 'banner', 'expandable', 'interstitial', 'cpm') as has_display_medium,
+        medium_key in ('display', 'banner', 'expandable', 'interstitial') as has_display_medium,
         has_display_medium or match(medium_key, '^(.*cp.*|ppc|retargeting|paid.*)$') as has_paid_medium,
         click_is_paid or has_paid_medium as is_paid,
         source_rule = 'utm' and click_source != '' and (
@@ -121,9 +121,24 @@ classified as (
     select
         * except (
             utm_source, utm_medium, utm_campaign, utm_id, referrer_domain, is_from_inside, click_place, click_source, click_medium,
-            click_is_paid, referrer_category, medium_key, campaign_key, has_display_medium, has_paid_medium, source_key
+            click_is_paid, referrer_rule, referrer_category, medium_key, campaign_key, has_display_medium, has_paid_medium, source_key
         ),
         {{ channel() }} as channel
     from categorised_touches
 )
+{%- endmacro %}
+
+{#-
+  Whether a rule for a host holds for another: for the host itself and all below it, label by label. Below a search engine
+  are other products as well, docs.google.com, so there only hosts that are named after searching count.
+-#}
+{% macro is_below(host, rule_host, category) -%}
+    endsWith(concat('.', {{ host }}), concat('.', {{ rule_host }}))
+    and (
+        {{ category }} != 'search'
+        or match(
+            substring(concat('.', {{ host }}), 1, length({{ host }}) - length({{ rule_host }}) + 1),
+            '^\\.$|\\.(www[0-9]*|m|search|images?|encrypted|ipv6|cse)\\.$'
+        )
+    )
 {%- endmacro %}

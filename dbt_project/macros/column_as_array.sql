@@ -3,5 +3,5 @@
   enrichment a hash table per query, with no join, and let unit tests replace the table.
 -#}
 {% macro column_as_array(relation, column, order_by, where='1') -%}
-    (select groupArray({{ column }}) from (select {{ column }} from {{ relation }} where {{ where }} order by {{ order_by }}))
+    (select groupArray(listed) from (select {{ column }} as listed from {{ relation }} where {{ where }} order by {{ order_by }}))
 {%- endmacro %}

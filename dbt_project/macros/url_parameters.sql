@@ -1,40 +1,41 @@
 {#-
-  Parameters of a URL as a Map, decoded as a browser decodes a form; of a repeated one the first counts, of more than
-  200 those that come first. What a decoded text may not hold (escapes that are no UTF-8, NUL) stays as it was written.
+  Parameters of a URL as a Map, read as the script reads them (tracking/src/campaign.js): first those of the query, then
+  those of the fragment; of a repeated name the first with a value counts, of more than 200 those that come first. Names are
+  in lower case and without the rest of an `&` that was written as in HTML, `&amp;`. `+` is a space in utm_*, as forms
+  encode it, and itself in a click id. Escapes that are no UTF-8, and NUL, stay as they were written.
 -#}
 {% macro url_parameters(url) -%}
-    {%- set pairs = "arraySlice(extractURLParameters(" ~ url ~ "), 1, 200)" -%}
-    mapFromArrays(
-        arrayMap(pair -> {{ decoded_component("splitByChar('=', pair)[1]") }}, {{ pairs }}),
-        arrayMap(pair -> {{ decoded_component("substring(pair, length(splitByChar('=', pair)[1]) + 2)") }}, {{ pairs }})
+    {%- set readable = "if(" ~ has_unreadable_escape(url) ~ ", " ~ readable_escapes(url) ~ ", " ~ url ~ ")" -%}
+    {%- set pairs = "arrayFilter(pair -> position(pair, '=') between 1 and length(pair) - 1, extractURLParameters(" ~ readable ~ "))" -%}
+    {%- set name = "replaceRegexpOne(lower(decodeURLComponent(substring(pair, 1, position(pair, '=') - 1))), '^(amp;)+', '')" -%}
+    {%- set value = "substring(pair, position(pair, '=') + 1)" -%}
+    cast(
+        arrayMap(
+            pair -> (
+                {{ name }},
+                decodeURLComponent(if(startsWith({{ name }}, 'utm_'), replaceAll({{ value }}, '+', ' '), {{ value }}))
+            ),
+            arraySlice({{ pairs }}, 1, 200)
+        ),
+        'Map(String, String)'
     )
 {%- endmacro %}
 
-{#- A URL component decoded; escapes that cannot be are left as they are, and those beside them decoded. -#}
-{% macro decoded_component(text) -%}
-    {%- set decoded = "decodeURLFormComponent(" ~ text ~ ")" -%}
-    if(
-        isValidUTF8({{ decoded }}) and position({{ decoded }}, '\0') = 0,
-        {{ decoded }},
-        decodeURLFormComponent({{ readable_escapes(text) }})
-    )
-{%- endmacro %}
-
-{#-
-  The escapes of a URL component that stand for characters as they are, `%` of all others as `%25`, so that decoding
-  gives those back as they were written.
--#}
-{% macro readable_escapes(text) -%}
-    replaceAll(replaceAll({{ marked_escapes(text) }}, '%', '%25'), '\x01', '%')
-{%- endmacro %}
-
-{#- Whether a URL has an escape that stands for no character. -#}
+{#- Whether a URL has an escape that stands for no character, or for NUL. -#}
 {% macro has_unreadable_escape(url) -%}
-    match({{ marked_escapes(url) }}, '%[0-9a-fA-F]{2}')
+    (not isValidUTF8(decodeURLComponent({{ url }})) or position({{ url }}, '%00') > 0)
 {%- endmacro %}
 
 {#-
-  The escapes of a URL component that stand for characters with U+0001, which no URL holds, in the place of `%`:
+  A URL with `%` as `%25` in each escape that stands for no character as it is, so that decoding gives those back as
+  they were written.
+-#}
+{% macro readable_escapes(url) -%}
+    replaceAll(replaceAll({{ marked_escapes(url) }}, '%', '%25'), '\x01', '%')
+{%- endmacro %}
+
+{#-
+  The escapes of a URL that stand for characters with U+0001, which no URL holds, in the place of `%`:
   sequences of 1 to 4 bytes as UTF-8 allows them (RFC 3629), but no NUL.
 -#}
 {% macro marked_escapes(text) -%}

@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import httpx
 
+from echolead.normalize import normalize_phone
 from reverse_etl.calls import TIMEOUT, Calls
-from reverse_etl.errors import Misconfigured, Mismatch, NotThere, Rejected
+from reverse_etl.errors import Misconfigured, Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 
 Contact = dict[str, Any]
@@ -15,7 +16,7 @@ Contact = dict[str, Any]
 # A contact that gave no name is called by two words and a number ("restless-field-123").
 GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
 UNIQUE_FIELDS = ("identifier", "email", "phone_number")
-# One condition each for identifier, e-mail and phone number, the rest tracking ids: what is found fits a page of 15.
+# A condition each for identifiers, the e-mail and the forms of the phone number: what is found fits a page of 15.
 CONDITIONS_OF_A_LOOK_UP = 12
 CONTACT_ATTRIBUTE = 1  # attribute_model of a contact's attribute
 TEXT, LINK = 0, 4  # attribute_display_type
@@ -45,7 +46,8 @@ class ChatwootContacts:
     """Delivers leads to one Chatwoot account as contacts, matched on `identifier` = `lead_id`.
 
     It fills what is empty and changes what it wrote itself; what an agent wrote stays. An e-mail or phone number that
-    belongs to another contact stays there, and the conflict is recorded.
+    belongs to another contact stays there. Both are recorded as conflicts. A Brazilian mobile is one number with and
+    without its ninth digit.
     """
 
     def __init__(
@@ -113,13 +115,16 @@ class ChatwootContacts:
         created: dict[str, Any] = {}
         if contact is None:
             contact, conflicts, created = await self._create(calls, lead, attributes)
-        changes = _changes(contact, lead, attributes, history)
-        written, more_conflicts = await self._update(calls, contact["id"], changes)
-        await self._remove_stale_attributes(calls, contact, attributes, history)
-        await self._set_labels(calls, contact["id"], lead, history)
-        conflicts = tuple(dict.fromkeys((*conflicts, *more_conflicts)))
+        changes, kept = _changes(contact, lead, attributes, history)
+        try:
+            written, held = await self._update(calls, contact["id"], changes)
+            await self._remove_stale_attributes(calls, contact, attributes, history)
+            await self._set_labels(calls, contact["id"], lead, history)
+        except NotThere as gone:  # an agent merged it into another contact, which the next look-up finds, or deleted it
+            raise OutcomeUnknown(f"Contact {contact['id']} is gone since it was looked up.") from gone
+        conflicts = tuple(dict.fromkeys((*conflicts, *kept, *held)))
         for conflict in conflicts:
-            calls.note("leave to its holder", "conflict", conflict)
+            calls.note("leave as it is", "conflict", conflict)
         fields = {**created, **written, "custom_attributes": attributes}
         return Delivered(str(contact["id"]), fields, conflicts)
 
@@ -160,14 +165,14 @@ class ChatwootContacts:
         return chosen, tuple(_conflict(chosen, other, lead) for other in others)
 
     async def _holders(self, calls: Calls, lead: Lead) -> list[Contact]:
-        """Every contact that holds one of the lead's identifiers exactly.
+        """Every contact that holds one of the lead's identifiers exactly, or another form of its phone number.
 
         `contacts/filter` compares whole values and takes many at once; `contacts/search` matches parts of words.
         """
         wanted = [("identifier", value) for value in dict.fromkeys((lead.lead_id, *lead.tracking_ids))]
         wanted += [("email", lead.email)] if lead.email else []
         # Chatwoot puts the plus sign there itself.
-        wanted += [("phone_number", lead.phone.removeprefix("+"))] if lead.phone else []
+        wanted += [("phone_number", form.removeprefix("+")) for form in _forms(lead.phone)]
         found: dict[int, Contact] = {}
         for first in range(0, len(wanted), CONDITIONS_OF_A_LOOK_UP):
             some = wanted[first : first + CONDITIONS_OF_A_LOOK_UP]
@@ -208,6 +213,12 @@ class ChatwootContacts:
         """Write the changes without those that belong to another contact; both are returned. Raises `Rejected`."""
         conflicts: list[str] = []
         changes = dict(changes)
+        # Chatwoot does not know that two forms are one number.
+        for form in _forms(changes.get("phone_number", ""))[1:]:
+            holder = await self._holder(calls, "phone_number", form, contact_id)
+            if holder is not None:
+                conflicts.append(_left("phone_number", holder))
+                del changes["phone_number"]
         while changes:
             try:
                 await calls.ask("update contact", "PUT", f"contacts/{contact_id}", body=changes)
@@ -216,7 +227,7 @@ class ChatwootContacts:
                 held = [(field, await self._holder(calls, field, changes[field], contact_id)) for field in taken]
                 if not taken or any(holder is None for _, holder in held):
                     raise
-                conflicts += [f"{field} belongs to contact {holder}, left there" for field, holder in held]
+                conflicts += [_left(field, holder) for field, holder in held]
                 changes = {key: value for key, value in changes.items() if key not in taken}
             else:
                 break
@@ -298,12 +309,15 @@ def _identity(lead: Lead) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
-def _changes(contact: Contact, lead: Lead, attributes: Mapping[str, Any], history: DeliveryHistory) -> dict[str, Any]:
-    """What the contact lacks, or holds from an earlier delivery of ours; an agent's edit is not among it.
+def _changes(
+    contact: Contact, lead: Lead, attributes: Mapping[str, Any], history: DeliveryHistory
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the contact lacks, or holds from an earlier delivery of ours; and sentences on an agent's edits, which stay.
 
     An identifier that is there is never changed: the widget of the browser it came from would lose its conversation.
     """
     changes: dict[str, Any] = {}
+    kept: list[str] = []
     for key, value in _identity(lead).items():
         current = contact.get(key)
         if _same(key, current, value):
@@ -311,10 +325,13 @@ def _changes(contact: Contact, lead: Lead, attributes: Mapping[str, Any], histor
         is_ours = key != "identifier" and any(_same(key, current, _identity(sent).get(key)) for sent in history.sent)
         if not current or is_ours or (key == "name" and _is_generated(contact)):
             changes[key] = value
+        elif key in ("email", "phone_number"):
+            holder = f"contact {contact['id']} has {current}, which EchoLead did not write"
+            kept.append(f"{key} {value} was not written: {holder}")
     held = contact.get("custom_attributes") or {}
     if any(held.get(key) != value for key, value in attributes.items()):
         changes["custom_attributes"] = dict(attributes)
-    return changes
+    return changes, tuple(kept)
 
 
 def _is_generated(contact: Contact) -> bool:
@@ -327,8 +344,8 @@ def _is_generated(contact: Contact) -> bool:
 def _ranked(contacts: list[Contact], lead: Lead) -> list[Contact]:
     """The contacts that hold one of the lead's identifiers, the strongest claim first; the rest are not the lead's.
 
-    Rank: identifier = lead_id, then the tracking ids in their order, then the e-mail, then the phone number. A value
-    belongs to one contact of an account, so the order does not depend on the order of the answer.
+    Rank: identifier = lead_id, then the tracking ids in their order, then the e-mail, then the phone number, then its
+    other form. A value belongs to one contact of an account, so the order does not depend on the order of the answer.
     """
     ids = list(dict.fromkeys((lead.lead_id, *lead.tracking_ids)))
 
@@ -337,7 +354,8 @@ def _ranked(contacts: list[Contact], lead: Lead) -> list[Contact]:
             return ids.index(contact["identifier"])
         if lead.email and _same("email", contact.get("email"), lead.email):
             return len(ids)
-        return len(ids) + 1 if lead.phone and contact.get("phone_number") == lead.phone else None
+        forms = _forms(lead.phone)
+        return len(ids) + 1 + forms.index(contact["phone_number"]) if contact.get("phone_number") in forms else None
 
     ranks = [(place, contact["id"], contact) for contact in contacts if (place := rank(contact)) is not None]
     return [contact for _, _, contact in sorted(ranks, key=lambda ranked: ranked[:2])]
@@ -347,13 +365,24 @@ def _conflict(chosen: Contact, other: Contact, lead: Lead) -> str:
     identity = _identity(lead)
     fields = [key for key in UNIQUE_FIELDS if key in identity and _same(key, other.get(key), identity[key])]
     held = " and ".join(fields) or "a tracking id"
-    return f"{held} belongs to contact {other['id']}, left there; delivered to contact {chosen['id']}"
+    return f"{_left(held, other['id'])}; delivered to contact {chosen['id']}"
+
+
+def _left(field: str, holder: int | None) -> str:
+    return f"{field} belongs to contact {holder}, left there"
 
 
 def _same(key: str, current: Any, value: Any) -> bool:
     if key == "email":
         return str(current or "").lower() == str(value or "").lower()
+    if key == "phone_number" and current:
+        return current in _forms(value or "")
     return bool((current or None) == (value or None))
+
+
+def _forms(phone: str) -> list[str]:
+    """The ways to write an E.164 number, itself first: a Brazilian mobile has two, no number none."""
+    return list(dict.fromkeys((phone, *normalize_phone(phone, "BR").variants))) if phone else []
 
 
 def _condition(key: str, value: str, *, is_last: bool) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from echolead.demo.chatwoot import answers
-from echolead.demo.chatwoot.store import ATTRIBUTE_MODELS, Invalid, NoSuchRecord, Row, Store
+from echolead.demo.chatwoot.definitions import ATTRIBUTE_MODELS
+from echolead.demo.chatwoot.records import Invalid, NoSuchRecord, Row
+from echolead.demo.chatwoot.store import Store
 
 Handler = Callable[[Request, Store, int], Awaitable[Response]]
 

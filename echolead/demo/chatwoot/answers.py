@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from echolead.demo.chatwoot.store import Row, Store
+from echolead.demo.chatwoot.records import Row
+from echolead.demo.chatwoot.store import Store
 
 
 def contact(store: Store, row: Row) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from echolead.demo.chatwoot import account, answers, widget
 from echolead.demo.chatwoot.doors import NameAndSessionGate, agents_account, not_signed_in, sign_in, sign_out
 from echolead.demo.chatwoot.faults import Fault, FaultMiddleware, Faults
 from echolead.demo.chatwoot.pages import STATIC, inbox_page
-from echolead.demo.chatwoot.store import NoSuchRecord, Row, Store
+from echolead.demo.chatwoot.records import NoSuchRecord, Row
+from echolead.demo.chatwoot.store import Store
 
 
 def create_app(store: Path, accounts: tuple[DemoAccount, ...], *, faults: Faults | None = None) -> Starlette:

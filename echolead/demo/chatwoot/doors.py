@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from echolead.demo.chatwoot.pages import sign_in_page
-from echolead.demo.chatwoot.store import Row, Store
+from echolead.demo.chatwoot.records import Row
+from echolead.demo.chatwoot.store import Store
 from echolead.tenancy import host_name
 
 WIDGET_PATHS = ("/api/v1/widget/", "/packs/")

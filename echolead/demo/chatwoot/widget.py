@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from echolead.demo.chatwoot import answers
 from echolead.demo.chatwoot.account import body_of, refusal
-from echolead.demo.chatwoot.store import Invalid, NoSuchRecord, Row, Store
+from echolead.demo.chatwoot.records import Invalid, NoSuchRecord, Row
+from echolead.demo.chatwoot.store import Store
 
 GREETING = "Oi! Como podemos ajudar?"
 
