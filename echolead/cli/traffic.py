@@ -21,7 +21,7 @@ from echolead.cli.tenant import let_read
 from echolead.demo import tenant as demo_tenant
 from echolead.demo.traffic.generator import generate
 from echolead.demo.traffic.publishing import NotQueued, publish
-from echolead.demo.traffic.sites import Site, sites
+from echolead.demo.traffic.sites import ClientSite, sites
 from echolead.embedded.part import python
 from echolead.events import ReceivedRequest, encode
 from echolead.operational.models import Tenant
@@ -78,7 +78,7 @@ def demo(  # the options of the command
     typer.echo(f"Tenant {demo_tenant.TENANT_ID}; sign in as {user} with {password} at {settings.console_url}")
 
 
-def _ensure_tenants(settings: Settings, visited: Sequence[Site]) -> None:
+def _ensure_tenants(settings: Settings, visited: Sequence[ClientSite]) -> None:
     """Create the tenants that are missing as `echolead tenant create` does; the demo's user is an admin of each."""
     made = []
     with administering(settings.data_dir) as (_, session):

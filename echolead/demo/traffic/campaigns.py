@@ -8,7 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from echolead.demo.traffic.chance import Weighted, one_of, token
-from echolead.demo.traffic.sites import Page, Site
+from echolead.demo.traffic.sites import ClientSite, LandingPage
 
 Params = tuple[tuple[str, str], ...]
 MakeIds = Callable[[Random], Params]
@@ -26,7 +26,7 @@ class Campaign:
     """
 
     weight: float
-    landing: Sequence[Page]
+    landing: Sequence[LandingPage]
     params: Params = ()
     click_ids: MakeIds | None = None
     referrers: Weighted[str] = field(default_factory=lambda: Weighted([(1, "")]))
@@ -82,16 +82,16 @@ def _utm(source: str, medium: str, campaign: str, **more: str) -> Params:
     return (*said.items(), *((f"utm_{name}", value) for name, value in more.items()))
 
 
-def campaigns_of(site: Site) -> list[Campaign]:
+def campaigns_of(site: ClientSite) -> list[Campaign]:
     """All campaigns of a site, more than twenty with a name, and the ways without one."""
     return [*_google(site), *_meta(site), *_tiktok(site), *_newsletter(site), *_without_campaign(site)]
 
 
-def _google(site: Site) -> Iterator[Campaign]:
+def _google(site: ClientSite) -> Iterator[Campaign]:
     home, offer, word, promotion = site.landing_pages
     words = [word.replace("-", "+") for word in site.words]
 
-    def search(weight: float, name: str, page: Page, term: str, **more: float | tuple[float, float]) -> Campaign:
+    def search(weight: float, name: str, page: LandingPage, term: str, **more: float | tuple[float, float]) -> Campaign:
         params = _utm("google", "cpc", name, term=term)
         return Campaign(weight, [page], params, google_ids, FROM_GOOGLE, **more)  # type: ignore[arg-type]
 
@@ -104,10 +104,10 @@ def _google(site: Site) -> Iterator[Campaign]:
     yield Campaign(6, [promotion], _utm("google", "display", "remarketing-display"), google_ids, appeal=0.5)
 
 
-def _meta(site: Site) -> Iterator[Campaign]:
+def _meta(site: ClientSite) -> Iterator[Campaign]:
     home, offer, word, promotion = site.landing_pages
 
-    def ad(weight: float, name: str, page: Page, **more: float | tuple[float, float]) -> Campaign:
+    def ad(weight: float, name: str, page: LandingPage, **more: float | tuple[float, float]) -> Campaign:
         params = _utm("facebook", "paid-social", name, content="video-15s")
         return Campaign(weight, [page], params, meta_ids, FROM_META, **more)  # type: ignore[arg-type]
 
@@ -120,7 +120,7 @@ def _meta(site: Site) -> Iterator[Campaign]:
     yield Campaign(7, [offer, home], stories, meta_ids, FROM_INSTAGRAM, appeal=0.8)
 
 
-def _tiktok(site: Site) -> Iterator[Campaign]:
+def _tiktok(site: ClientSite) -> Iterator[Campaign]:
     _, offer, word, promotion = site.landing_pages
     for weight, name, page, season in (
         (6.0, "videos-curtos", word, ALWAYS),
@@ -131,7 +131,7 @@ def _tiktok(site: Site) -> Iterator[Campaign]:
         yield Campaign(weight, [page], params, tiktok_ids, FROM_TIKTOK, season, appeal=0.6)
 
 
-def _newsletter(site: Site) -> Iterator[Campaign]:
+def _newsletter(site: ClientSite) -> Iterator[Campaign]:
     """Eight issues, each read within a few days."""
     for issue in range(1, 9):
         begin = issue * 0.115 - 0.08
@@ -140,7 +140,7 @@ def _newsletter(site: Site) -> Iterator[Campaign]:
         yield Campaign(9, pages, params, newsletter_ids, season=(begin, begin + 0.04), appeal=1.8)
 
 
-def _without_campaign(site: Site) -> Iterator[Campaign]:
+def _without_campaign(site: ClientSite) -> Iterator[Campaign]:
     home = site.landing_pages[0]
     yield Campaign(20, [*site.articles, home, home], referrers=FROM_GOOGLE)
     yield Campaign(3, site.articles, referrers=_only("https://www.bing.com/"))
@@ -159,7 +159,7 @@ def _without_campaign(site: Site) -> Iterator[Campaign]:
 class Arrival(NamedTuple):
     """How one visitor came: the page with its raw query, the referrer, and params and cookies as JSON."""
 
-    page: Page
+    page: LandingPage
     query: str
     referrer: str
     params: str

@@ -13,9 +13,9 @@ from echolead.demo.traffic.devices import BOTS, make_address
 from echolead.demo.traffic.people import make_person
 from echolead.demo.traffic.requests import EPOCH, Sender, requests_of, single_request
 from echolead.demo.traffic.rhythm import DAY_MS, HOUR_MS, Rhythm, Tick
-from echolead.demo.traffic.sites import Site
-from echolead.demo.traffic.visitors import Visitor, make_visitor
-from echolead.demo.traffic.visits import Visit, pixel_view, reported_sale
+from echolead.demo.traffic.sites import ClientSite
+from echolead.demo.traffic.visitors import DemoVisitor, make_visitor
+from echolead.demo.traffic.visits import DemoVisit, pixel_view, reported_sale
 from echolead.events import ReceivedRequest
 
 LEADS = 0.021
@@ -34,7 +34,7 @@ class Ground:
     """A site by its number, with its campaigns and what is counted on it."""
 
     number: int
-    site: Site
+    site: ClientSite
     campaigns: Sequence[Campaign]
     direct: Campaign
     leads: int = 0
@@ -47,7 +47,7 @@ class Traffic:
     `made` counts the events that are received within the period.
     """
 
-    def __init__(self, seed: int, sites: Sequence[Site], days: int, until_ms: int) -> None:
+    def __init__(self, seed: int, sites: Sequence[ClientSite], days: int, until_ms: int) -> None:
         self._chance = Random(f"echolead traffic {seed}")  # noqa: S311  # it has to be predictable
         self._grounds = [
             Ground(number, site, campaigns_of(site), Campaign(1, site.landing_pages[:1]))
@@ -58,7 +58,7 @@ class Traffic:
         self._day, self._mix = 0, self.rhythm.mix(0)
         self._order = count()
         self._requests: list[tuple[int, int, ReceivedRequest]] = []
-        self._returns: list[tuple[int, int, Ground, Visitor]] = []
+        self._returns: list[tuple[int, int, Ground, DemoVisitor]] = []
         self.made = 0
 
     def fill(self, tick: Tick) -> None:
@@ -95,7 +95,7 @@ class Traffic:
             visit.look_around(0)
         self._end(ground, visit)
 
-    def _return(self, ground: Ground, visitor: Visitor, at_ms: int) -> None:
+    def _return(self, ground: Ground, visitor: DemoVisitor, at_ms: int) -> None:
         """Somebody comes again: a visitor, a lead, or a lead with another browser, who says again who they are."""
         chance = self._chance
         is_direct = chance.random() < 0.55
@@ -114,11 +114,11 @@ class Traffic:
                 visit.buy(*ground.site.goods[0])
         self._end(ground, visit)
 
-    def _visit(self, ground: Ground, visitor: Visitor, campaign: Campaign, at_ms: int) -> Visit:
+    def _visit(self, ground: Ground, visitor: DemoVisitor, campaign: Campaign, at_ms: int) -> DemoVisit:
         arrival = make_arrival(self._chance, campaign, at_ms, allows_marketing=visitor.choice.allows_marketing)
-        return Visit(self._chance, ground.site, visitor, arrival, at_ms)
+        return DemoVisit(self._chance, ground.site, visitor, arrival, at_ms)
 
-    def _become_lead(self, ground: Ground, visit: Visit) -> None:
+    def _become_lead(self, ground: Ground, visit: DemoVisit) -> None:
         chance, visitor = self._chance, visit.visitor
         ground.leads += 1
         person = make_person(chance, ground.leads)
@@ -137,7 +137,7 @@ class Traffic:
         if chance.random() < SALES:
             self._sell(ground, visit)
 
-    def _take_other_device(self, ground: Ground, visit: Visit) -> None:
+    def _take_other_device(self, ground: Ground, visit: DemoVisit) -> None:
         """The same person comes with another browser within days; one in five with a third."""
         chance = self._chance
         for _ in range(2 if chance.random() < 0.2 else 1):
@@ -146,7 +146,7 @@ class Traffic:
             other.person = visit.visitor.person
             self._come_back(ground, other, at_ms)
 
-    def _say_again(self, visit: Visit) -> None:
+    def _say_again(self, visit: DemoVisit) -> None:
         """A lead on another device: by the form or the page's own sign-in, by what joins the two."""
         person, chance = visit.visitor.person, self._chance
         assert person is not None  # noqa: S101
@@ -155,7 +155,7 @@ class Traffic:
         else:
             visit.send_form(person)
 
-    def _sell(self, ground: Ground, visit: Visit) -> None:
+    def _sell(self, ground: Ground, visit: DemoVisit) -> None:
         chance, site, person = self._chance, ground.site, visit.visitor.person
         at_ms = _some_days_later(chance, visit.at_ms, 4)
         assert person is not None  # noqa: S101
@@ -179,14 +179,14 @@ class Traffic:
             self._send(*single_request(chance, sender, pixel_view(chance, site, page, at_ms)))
             at_ms += 700 + int(around(chance, 4_000))
 
-    def _end(self, ground: Ground, visit: Visit) -> None:
+    def _end(self, ground: Ground, visit: DemoVisit) -> None:
         """The visit is over, and the visitor may return within weeks."""
         chance, visitor = self._chance, visit.visitor
         self._leave(ground.site, visit)
         if visitor.visits < 8 and chance.random() < (LEADS_RETURN if visitor.person else RETURNS):
             self._come_back(ground, visitor, _some_days_later(chance, visit.at_ms, 7))
 
-    def _leave(self, site: Site, visit: Visit) -> None:
+    def _leave(self, site: ClientSite, visit: DemoVisit) -> None:
         """The requests of a visit leave."""
         visitor, device = visit.visitor, visit.visitor.device
         sender = Sender(
@@ -201,7 +201,7 @@ class Traffic:
         for received_at_ms, request in requests_of(self._chance, sender, visit.steps, visit.decided_at_ms):
             self._send(received_at_ms, request)
 
-    def _come_back(self, ground: Ground, visitor: Visitor, at_ms: int) -> None:
+    def _come_back(self, ground: Ground, visitor: DemoVisitor, at_ms: int) -> None:
         if at_ms < self._until_ms:
             heappush(self._returns, (at_ms, next(self._order), ground, visitor))
 
@@ -211,7 +211,9 @@ class Traffic:
             heappush(self._requests, (received_at_ms, next(self._order), request))
 
 
-def generate(seed: int, sites: Sequence[Site], days: int, events: int, until: datetime) -> Iterator[ReceivedRequest]:
+def generate(
+    seed: int, sites: Sequence[ClientSite], days: int, events: int, until: datetime
+) -> Iterator[ReceivedRequest]:
     """The requests of `days` days up to `until` in order of receipt, with exactly so many events in all.
 
     Held are the requests of visits under way, what comes late, and visitors who will return: it goes with the traffic

@@ -48,7 +48,7 @@ REGION = "BR"
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class StatedDetails:
     """What somebody said of themself in one event: its JSON as the script sends it, and what the collector reads."""
 
     json: bytes
@@ -72,7 +72,7 @@ class Person:
         """The person's number in the tenant's own system."""
         return f"C-{self.number:06d}"
 
-    def says(self, chance: Random, *, email: bool, phone: bool) -> Statement:
+    def says(self, chance: Random, *, email: bool, phone: bool) -> StatedDetails:
         """The person typing some of it into a form or a chat, never quite in the same way."""
         typed = self.email.title() if chance.random() < 0.15 else self.email
         return _statement(
@@ -81,14 +81,14 @@ class Person:
             phone=PHONE_FORMS.draw(chance).format(area=self.area, first=self.first, last=self.last) if phone else "",
         )
 
-    def known_to_a_server(self) -> Statement:
+    def known_to_a_server(self) -> StatedDetails:
         """The same person in the tenant's own system."""
         return _statement(
             email=self.email, phone=f"+55{self.area}9{self.first}{self.last}", external_id=self.external_id
         )
 
 
-NOBODY = Statement(b"{}", None)
+NOBODY = StatedDetails(b"{}", None)
 
 
 def make_person(chance: Random, number: int) -> Person:
@@ -106,6 +106,6 @@ def make_person(chance: Random, number: int) -> Person:
     )
 
 
-def _statement(*, email: str, phone: str, name: str = "", external_id: str = "") -> Statement:
+def _statement(*, email: str, phone: str, name: str = "", external_id: str = "") -> StatedDetails:
     stated = StatedUser(email=email, phone=phone, name=name, external_id=external_id)
-    return Statement(encode(stated), normalized(stated, REGION))
+    return StatedDetails(encode(stated), normalized(stated, REGION))

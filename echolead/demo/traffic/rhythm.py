@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from echolead.demo.traffic.campaigns import Campaign
 from echolead.demo.traffic.chance import Weighted
-from echolead.demo.traffic.sites import Site
+from echolead.demo.traffic.sites import ClientSite
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -43,7 +43,7 @@ class Mix:
 class Rhythm:
     """The days of a period that ends at `until` (ms), and how the visits of the sites spread over them."""
 
-    def __init__(self, sites: Sequence[tuple[Site, Sequence[Campaign]]], days: int, until: int) -> None:
+    def __init__(self, sites: Sequence[tuple[ClientSite, Sequence[Campaign]]], days: int, until: int) -> None:
         self.begin = until - days * DAY_MS
         self._sites, self._days = sites, days
 

@@ -9,7 +9,7 @@ POLICY_VERSION = "2026-01"
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LandingPage:
     """A page of a site: its path and its title."""
 
     path: str
@@ -17,7 +17,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Site:
+class ClientSite:
     """What a tenant sells on which host. `size` is its share of the traffic, compared with the others'.
 
     With `asks_consent` its pages have a banner and nothing is sent before the visitor decides; else no event says
@@ -39,39 +39,39 @@ class Site:
         return f"https://{self.host}"
 
     @cached_property
-    def landing_pages(self) -> tuple[Page, ...]:
+    def landing_pages(self) -> tuple[LandingPage, ...]:
         """The home page, then the pages that ads lead to."""
         return (
-            Page("/", self.name),
-            Page(f"/lp/{self.offer}", f"{self.offer.replace('-', ' ').capitalize()} · {self.name}"),
-            Page(f"/lp/{self.words[0]}", f"{self.words[0].replace('-', ' ').capitalize()} · {self.name}"),
-            Page("/lp/promocao", f"Promoção · {self.name}"),
+            LandingPage("/", self.name),
+            LandingPage(f"/lp/{self.offer}", f"{self.offer.replace('-', ' ').capitalize()} · {self.name}"),
+            LandingPage(f"/lp/{self.words[0]}", f"{self.words[0].replace('-', ' ').capitalize()} · {self.name}"),
+            LandingPage("/lp/promocao", f"Promoção · {self.name}"),
         )
 
     @cached_property
-    def articles(self) -> tuple[Page, ...]:
+    def articles(self) -> tuple[LandingPage, ...]:
         """The pages that search engines and other sites lead to."""
         return tuple(
-            Page(f"/blog/{word}", f"{word.replace('-', ' ').capitalize()} · {self.name}") for word in self.words
+            LandingPage(f"/blog/{word}", f"{word.replace('-', ' ').capitalize()} · {self.name}") for word in self.words
         )
 
     @cached_property
-    def inner_pages(self) -> tuple[Page, ...]:
+    def inner_pages(self) -> tuple[LandingPage, ...]:
         """The pages that visitors go on to."""
         return (
-            Page("/precos", f"Preços · {self.name}"),
-            Page("/como-funciona", f"Como funciona · {self.name}"),
-            Page("/depoimentos", f"Depoimentos · {self.name}"),
-            Page("/perguntas", f"Perguntas frequentes · {self.name}"),
+            LandingPage("/precos", f"Preços · {self.name}"),
+            LandingPage("/como-funciona", f"Como funciona · {self.name}"),
+            LandingPage("/depoimentos", f"Depoimentos · {self.name}"),
+            LandingPage("/perguntas", f"Perguntas frequentes · {self.name}"),
         )
 
     @cached_property
-    def thank_you(self) -> Page:
+    def thank_you(self) -> LandingPage:
         """The page after a form."""
-        return Page("/obrigado", f"Recebemos seu pedido · {self.name}")
+        return LandingPage("/obrigado", f"Recebemos seu pedido · {self.name}")
 
 
-DEMO = Site(
+DEMO = ClientSite(
     "demo", "Agenda Clara", "agenda-clara.example", "teste-gratis",
     ("agenda-para-clinica", "confirmacao-de-consulta", "reduzir-faltas", "lista-de-espera"),
     (("Plano Essencial", 149.0), ("Plano Clínica", 349.9), ("Plano Rede", 890.0)), asks_consent=True, size=4.0,
@@ -97,16 +97,16 @@ OTHERS: tuple[tuple[str, str, str, tuple[str, ...], tuple[tuple[str, float], ...
 )  # fmt: skip
 
 
-def sites(tenants: int) -> Sequence[Site]:
+def sites(tenants: int) -> Sequence[ClientSite]:
     """The demo's site and those of generated tenants, `tenants` in all; each smaller than the one before."""
     return [DEMO, *islice(map(_generated, count()), tenants - 1)]
 
 
-def _generated(number: int) -> Site:
+def _generated(number: int) -> ClientSite:
     """The businesses one after the other, then the same in other towns: `demo-vila-pet`, … `demo-vila-pet-2`."""
     slug, name, offer, words, goods, asks_consent = OTHERS[number % len(OTHERS)]
     round_ = number // len(OTHERS) + 1
     place, shown = (f"{slug}-{round_}", f"{name} {round_}") if round_ > 1 else (slug, name)
-    return Site(
+    return ClientSite(
         f"demo-{place}", shown, f"{place}.example", offer, words, goods, asks_consent, 2.0 / (1 + number) ** 0.5
     )

@@ -37,7 +37,7 @@ SKEWS = Weighted([
 
 
 @dataclass(slots=True)
-class Visitor:
+class DemoVisitor:
     """A browser: `skew_ms` is how far its clock is ahead, `consent` the last piece of its events as JSON.
 
     `first` and `last_non_direct` are the arrivals it remembers, as JSON; `person` is set once they said who they are.
@@ -55,10 +55,10 @@ class Visitor:
     person: Person | None = None
 
 
-def make_visitor(chance: Random, at_ms: int, *, is_asked: bool) -> Visitor:
+def make_visitor(chance: Random, at_ms: int, *, is_asked: bool) -> DemoVisitor:
     """Somebody who comes for the first time."""
     skew_ms = SKEWS.draw(chance) if chance.random() < WRONG_CLOCKS else 0
-    return Visitor(
+    return DemoVisitor(
         tracking_id=uuid_v7(chance, at_ms + skew_ms),
         device=make_device(chance),
         address=make_address(chance),

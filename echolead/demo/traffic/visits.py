@@ -7,9 +7,9 @@ from random import Random
 
 from echolead.demo.traffic.campaigns import Arrival
 from echolead.demo.traffic.chance import around, one_of, uuid_v7
-from echolead.demo.traffic.people import NOBODY, Person, Statement
-from echolead.demo.traffic.sites import Page, Site
-from echolead.demo.traffic.visitors import Visitor, consent_json, rfc3339
+from echolead.demo.traffic.people import NOBODY, Person, StatedDetails
+from echolead.demo.traffic.sites import ClientSite, LandingPage
+from echolead.demo.traffic.visitors import DemoVisitor, consent_json, rfc3339
 from echolead.events import NormalizedUser
 
 PING_MS = 15_000
@@ -24,7 +24,7 @@ Step = tuple[int, bytes, NormalizedUser | None]
 """One event: when it happened (ms, the true time), its JSON, and what the collector reads out of its user."""
 
 
-class Visit:
+class DemoVisit:
     """One visit as it goes on: `at_ms` is its present, `steps` are its events so far.
 
     What happens until `decided_at_ms` is held back until then, as the visitor has not answered the banner.
@@ -35,7 +35,7 @@ class Visit:
         "decided_at_ms", "site", "steps", "visitor",
     )  # fmt: skip
 
-    def __init__(self, chance: Random, site: Site, visitor: Visitor, arrival: Arrival, at_ms: int) -> None:
+    def __init__(self, chance: Random, site: ClientSite, visitor: DemoVisitor, arrival: Arrival, at_ms: int) -> None:
         self._random = chance
         self.site, self.visitor, self.arrival, self.at_ms = site, visitor, arrival, at_ms
         self.steps: list[Step] = []
@@ -64,7 +64,7 @@ class Visit:
         non_direct = f',"last_non_direct":{visitor.last_non_direct}' if visitor.last_non_direct else ""
         return f'{{"last":{last},"first":{visitor.first}{non_direct}}}'
 
-    def happens(self, name: str, properties: bytes = b"{}", said: Statement | None = None) -> None:
+    def happens(self, name: str, properties: bytes = b"{}", said: StatedDetails | None = None) -> None:
         """An event now, unless the visitor forbids it."""
         visitor = self.visitor
         if not visitor.choice.allows_analytics and name not in SENT_WITHOUT_CONSENT:
@@ -95,7 +95,7 @@ class Visit:
         self.at_ms = self.decided_at_ms
         self.happens("consent")
 
-    def go_to(self, page: Page) -> None:
+    def go_to(self, page: LandingPage) -> None:
         """Another page of the site, a moment later."""
         self.at_ms += 300 + int(self._random.random() * 900)
         before, self._url = self._url, self._address(page.path, "")
@@ -180,7 +180,7 @@ class Visit:
 BRAZILIAN = str.maketrans(",.", ".,")
 
 
-def reported_sale(chance: Random, site: Site, visitor: Visitor, person: Person, at_ms: int) -> Step:
+def reported_sale(chance: Random, site: ClientSite, visitor: DemoVisitor, person: Person, at_ms: int) -> Step:
     """A sale as the tenant's own server reports it, with the visitor's id that the form handed on."""
     name, price = one_of(chance, site.goods)
     said = person.known_to_a_server()
@@ -193,7 +193,7 @@ def reported_sale(chance: Random, site: Site, visitor: Visitor, person: Person, 
     return at_ms, json.encode(), said.user
 
 
-def pixel_view(chance: Random, site: Site, page: Page, at_ms: int) -> Step:
+def pixel_view(chance: Random, site: ClientSite, page: LandingPage, at_ms: int) -> Step:
     """A page as something without scripts loads it: each time a visitor of its own."""
     json = (
         f'{{"event_id":"{uuid_v7(chance, at_ms)}","name":"page_view","tracking_id":"{uuid_v7(chance, at_ms)}",'
