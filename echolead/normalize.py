@@ -136,8 +136,7 @@ def _brazilian(parsed: PhoneNumber) -> Phone:
         area, subscriber = mobile.groups()
         with_nine, without_nine = f"+{BRAZIL}{area}9{subscriber}", f"+{BRAZIL}{area}{subscriber}"
         return Phone(with_nine, (with_nine, without_nine))
-    if not phonenumbers.is_valid_number(
-        parsed
-    ):  # valid, not merely possible: eight or nine digits without area code are possible as well
+    # Valid, not merely possible: eight or nine digits without area code are possible as well.
+    if not phonenumbers.is_valid_number(parsed):
         return NO_PHONE
     return Phone(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))

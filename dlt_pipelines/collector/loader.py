@@ -25,6 +25,8 @@ from echolead.settings import Settings
 from echolead.warehouse import connect
 
 TABLES = ("events", "rejected_events", "chatwoot_events", "crm_events")
+LEASE = "raw-loader"
+"""One process at a time writes what the streams hold."""
 # A message pulled this often and never acknowledged is given up, provided that others are being loaded.
 MAX_DELIVERIES = 8
 
@@ -73,7 +75,7 @@ class EventLoader:
     def __init__(self, settings: Settings, on_step: Callable[[str], None] = unwatched) -> None:
         self._settings = settings
         self._on_step = on_step
-        self._lease = Lease(settings.postgres_loader_url.get_secret_value(), "raw-loader")
+        self._lease = Lease(settings.postgres_loader_url.get_secret_value(), LEASE)
         self._batches = BatchReader(settings.nats_loader_url.get_secret_value())
         self._pending: list[LoadBatch] = []
         self._inserted: dict[str, int] = {}

@@ -18,7 +18,7 @@ import pyarrow as pa
 from clickhouse_connect.driver import exceptions as driver
 
 from dlt_pipelines.clickhouse import INSERT_SETTINGS
-from dlt_pipelines.collector.loader import LoadFailed
+from dlt_pipelines.collector.loader import LEASE, LoadFailed
 from dlt_pipelines.collector.rows import EventRows
 from dlt_pipelines.collector.stream import Message
 from dlt_pipelines.lease import Lease, LeaseLost, is_held
@@ -31,8 +31,6 @@ MAX_ROWS = 100_000
 MAX_BYTES = 128 * 1024 * 1024
 """Of one insert, which is held three times while it is sent; whatever is reached first."""
 REQUESTS_AT_ONCE = 1_000
-LEASE = "raw-loader"
-"""The loader's own: one process at a time writes."""
 NO_MESSAGE = Message("events.straight", sequence=0, deliveries=1, data=b"", reply="")
 """What a row that did not come by the stream has in the place of its message: `stream_sequence` 0."""
 

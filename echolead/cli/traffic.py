@@ -61,7 +61,7 @@ def demo(  # the options of the command
     ] = Into.QUEUE,
     data_dir: DataDir = None,
 ) -> None:
-    """Create the demo tenant, its destination and its user, where they are missing; with --events, traffic too."""
+    """Create the demo tenant, its destination and its user if they are missing. With --events, write traffic too."""
     settings = load_settings(data_dir)
     operational_url(settings)
     password = settings.demo_password.get_secret_value()
@@ -109,7 +109,7 @@ def _into_queue(settings: Settings, requests: Iterable[ReceivedRequest], on_prog
     except NotQueued as error:
         raise CommandFailed(str(error)) from error
     except nats.errors.Error as error:
-        raise CommandFailed("The queue does not answer: `echolead doctor` says what is wrong.") from error
+        raise CommandFailed("The queue does not answer: `echolead doctor` shows the cause.") from error
 
 
 def _into_raw(settings: Settings, requests: Iterable[ReceivedRequest], on_progress: OnProgress) -> None:

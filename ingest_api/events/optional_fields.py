@@ -48,21 +48,17 @@ def _as_said(value: Raw, kind: inspect.Type) -> Raw:
             return Raw(encode(_digits(content)))
         if isinstance(each, inspect.StructType) and content.startswith(b"{"):
             return _without_nulls(value, _fields(each.cls))
-        if (
-            isinstance(each, inspect.DictType)
-            and content.startswith(b"{")
-            and not isinstance(each.value_type, inspect.AnyType)
-        ):
-            return Raw(
-                encode(
-                    {
-                        name: _as_said(said, each.value_type)
-                        for name, said in decode_fields(value).items()
-                        if bytes(said) != b"null"
-                    }
-                )
-            )
+        if isinstance(each, inspect.DictType) and content.startswith(b"{"):
+            return _entries_without_nulls(value, each.value_type)
     return value
+
+
+def _entries_without_nulls(value: Raw, kind: inspect.Type) -> Raw:
+    """A map with its values as their type has them; one of anything (`properties`) stays as it was sent."""
+    if isinstance(kind, inspect.AnyType):
+        return value
+    given = decode_fields(value)
+    return Raw(encode({name: _as_said(each, kind) for name, each in given.items() if bytes(each) != b"null"}))
 
 
 def _digits(number: bytes) -> str:

@@ -44,6 +44,6 @@ def token(chance: Random, count: int) -> str:
 
 
 def uuid_v7(chance: Random, at_ms: int) -> str:
-    """An id as the script makes them: time in ms, then random bits."""
+    """An id as the script makes them: time in ms, then random bits, which a seed gives again."""
     time, rest = f"{at_ms:012x}", f"{chance.getrandbits(72):018x}"
     return f"{time[:8]}-{time[8:]}-7{rest[:3]}-8{rest[3:6]}-{rest[6:]}"

@@ -10,7 +10,7 @@ from random import Random
 from echolead.demo.traffic.campaigns import Campaign, campaigns_of, make_arrival
 from echolead.demo.traffic.chance import around, one_of
 from echolead.demo.traffic.devices import BOTS, make_address
-from echolead.demo.traffic.people import make_person
+from echolead.demo.traffic.people import Person, make_person
 from echolead.demo.traffic.requests import EPOCH, Sender, requests_of, single_request
 from echolead.demo.traffic.rhythm import DAY_MS, HOUR_MS, Rhythm, Tick
 from echolead.demo.traffic.sites import ClientSite
@@ -107,7 +107,7 @@ class Traffic:
             if chance.random() < 1.5 * LEADS * campaign.appeal:
                 self._become_lead(ground, visit)
         elif visitor.visits == 1:
-            self._say_again(visit)
+            self._say_again(visit, person)
         elif chance.random() < 0.3:
             visit.sign_in(person)
             if chance.random() < 0.3:
@@ -135,7 +135,7 @@ class Traffic:
         if chance.random() < OTHER_DEVICES:
             self._take_other_device(ground, visit)
         if chance.random() < SALES:
-            self._sell(ground, visit)
+            self._sell(ground, visit, person)
 
     def _take_other_device(self, ground: Ground, visit: DemoVisit) -> None:
         """The same person comes with another browser within days; one in five with a third."""
@@ -146,19 +146,16 @@ class Traffic:
             other.person = visit.visitor.person
             self._come_back(ground, other, at_ms)
 
-    def _say_again(self, visit: DemoVisit) -> None:
+    def _say_again(self, visit: DemoVisit, person: Person) -> None:
         """A lead on another device: by the form or the page's own sign-in, by what joins the two."""
-        person, chance = visit.visitor.person, self._chance
-        assert person is not None  # noqa: S101
-        if chance.random() < 0.35:
+        if self._chance.random() < 0.35:
             visit.sign_in(person)
         else:
             visit.send_form(person)
 
-    def _sell(self, ground: Ground, visit: DemoVisit) -> None:
-        chance, site, person = self._chance, ground.site, visit.visitor.person
+    def _sell(self, ground: Ground, visit: DemoVisit, person: Person) -> None:
+        chance, site = self._chance, ground.site
         at_ms = _some_days_later(chance, visit.at_ms, 4)
-        assert person is not None  # noqa: S101
         step = reported_sale(chance, site, visit.visitor, person, at_ms)
         self._send(*single_request(chance, Sender(site.tenant_id, site.host, "server"), step))
 
