@@ -17,11 +17,12 @@ from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.database import system_session
 from echolead.operational.models import TenantOrigin
 from echolead.operational.provision import OperationalUrls
-from echolead.operational.tenants import change_tenant
+from echolead.operational.tenants import change_tenant, set_chatwoot_hmac_token
+from echolead.security import Vault
 from echolead.tenancy import ActiveTenant
 from ingest_api.http.problems import Problem
 from ingest_api.http.rates import RateLimits
-from tests.fixtures.operational import make_destination, make_tenant
+from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
 from tests.fixtures.webhooks import make_webhook
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
@@ -243,10 +244,8 @@ async def test_a_tenant_gets_the_build_of_the_script_that_its_settings_need(
             with system_session(system_engine) as session:
                 session.execute(text("update webhook_endpoints set is_active = false where tenant_id = :t"), where)
             await until_build(client, "no-chat.no-handover")
-            with system_session(
-                system_engine
-            ) as session:  # the token of the chat widget, which this test does not read
-                session.execute(text("update tenants set secrets = 'x' where tenant_id = :t"), where)
+            with system_session(system_engine) as session:
+                set_chatwoot_hmac_token(session, Vault(SECRET_KEY), tenant_id, "widget-token", actor="test")
             answer = await until_build(client, "no-handover")
             again = await client.get("/t.js", headers={"if-none-match": answer.headers["etag"]})
             elsewhere = await client.get("/t.js", headers={"host": "nobody.test"})
