@@ -16,13 +16,15 @@ from dlt.common.storages.load_package import load_package_state
 from dlt.destinations.adapters import clickhouse_adapter
 from dlt.extract import DltResource
 
-from dlt_pipelines.clickhouse import Inserted, forget, warehouse
+from dlt_pipelines.clickhouse import DURABLE, Inserted, forget, warehouse
 from dlt_pipelines.tables import TABLES, RawTable
 from echolead.settings import Settings
 from echolead.warehouse import connect
 
 # A column that is not in the schema is refused here, long before the warehouse: what is unknown stays in `payload`.
 FROZEN: Any = {"tables": "freeze", "columns": "freeze", "data_type": "freeze"}
+
+SMALL_GRANULES = {"index_granularity": 1024}
 
 
 def schema(pipeline: str) -> dlt.Schema:
@@ -44,10 +46,11 @@ def resource(table: RawTable, read: Callable[[], pa.Table | None]) -> DltResourc
     def rows() -> Iterator[pa.Table]:
         content = read()
         if content is not None and content.num_rows:
-            yield with_load_id(content, load_package_state()["load_id"])
+            yield with_value(content, "_dlt_load_id", load_package_state()["load_id"])
 
     configure()
     columns: Any = [{"name": field.name, **_dlt_type(field)} for field in table.columns]
+    settings: dict[str, str | int | float | bool] = {**DURABLE, **(SMALL_GRANULES if table.is_read_by_load else {})}
     return clickhouse_adapter(
         dlt.resource(
             rows,
@@ -59,14 +62,15 @@ def resource(table: RawTable, read: Callable[[], pa.Table | None]) -> DltResourc
         ),
         sort=list(table.sorting_key),
         partition=table.partition,
+        settings=settings,
     )
 
 
-def with_load_id(content: pa.Table, load_id: str) -> pa.Table:
-    """`content` with every `_dlt_load_id` set."""
-    place = content.schema.get_field_index("_dlt_load_id")
-    values = pa.repeat(pa.scalar(load_id, pa.string()), content.num_rows)
-    return content.set_column(place, content.schema.field(place), values)
+def with_value(content: pa.Table, column: str, value: str | int) -> pa.Table:
+    """`content` with `column` set to `value` in every row."""
+    place = content.schema.get_field_index(column)
+    field = content.schema.field(place)
+    return content.set_column(place, field, pa.repeat(pa.scalar(value, field.type), content.num_rows))
 
 
 def _dlt_type(field: "pa.Field[pa.DataType]") -> dict[str, Any]:
@@ -154,6 +158,11 @@ def ensure_raw_tables(settings: Settings) -> None:
                 job_client.initialize_storage()
                 # By force: a table that was dropped is missing although dlt's version table knows its schema.
                 job_client.update_stored_schema(force=True)
+    with closing(connect(url)) as client:
+        for table in TABLES.values():
+            if table.is_read_by_load:
+                index = "ADD INDEX IF NOT EXISTS of_load load_seq TYPE minmax GRANULARITY 1"
+                client.command(f"ALTER TABLE raw.{table.name} {index}")
 
 
 def forget_loaded(pipeline: dlt.Pipeline) -> None:

@@ -20,7 +20,8 @@ def _shape(columns: tuple[Column, ...], *own: Column) -> pa.Schema:
 
 
 def _loaded(*columns: Column) -> pa.Schema:
-    return _shape(columns, ("stream_sequence", pa.int64()), ("loaded_at", MILLISECONDS))  # the loader's clock
+    of_the_load = ("loaded_at", MILLISECONDS), ("load_seq", pa.int64())  # the loader's clock; the row of `loads`
+    return _shape(columns, ("stream_sequence", pa.int64()), *of_the_load)
 
 
 def _mirrored(*columns: Column) -> pa.Schema:
@@ -81,6 +82,18 @@ WEBHOOKS = _loaded(
     ("is_base64", pa.bool_()),
     ("schema_version", pa.int32()),
     ("trace_id", pa.string()),
+)
+
+# One row is a load whose rows are all in the tables above: what is new for a reader that has taken the loads before it.
+LOADS = pa.schema(
+    [
+        pa.field("load_seq", pa.int64(), nullable=False),  # greater than that of every load before
+        pa.field("loaded_at", MILLISECONDS, nullable=False),
+        pa.field("events", pa.int64(), nullable=False),
+        pa.field("webhooks", pa.int64(), nullable=False),
+        pa.field("oldest_received_at", MILLISECONDS, nullable=False),  # of its rows
+        pa.field("newest_received_at", MILLISECONDS, nullable=False),
+    ]
 )
 
 # Written by the mirror: one row is a row of the table of that name in PostgreSQL.
@@ -153,23 +166,36 @@ DELIVERY_ATTEMPTS = _mirrored(
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table of the database `raw`: which pipeline writes it, its columns, sorting key and partition."""
+    """A table of the database `raw`: which pipeline writes it, its columns, sorting key and partition.
+
+    With `is_read_by_load` the rows of one load are found without reading the others: an index over `load_seq`, and
+    small granules, as every new row costs one.
+    """
 
     name: str
     pipeline: str
     columns: pa.Schema
     sorting_key: tuple[str, ...]
     partition: str | None = None
+    is_read_by_load: bool = False
 
 
 BY_DAY_RECEIVED = "toYYYYMMDD(received_at)"
 TABLES = {
     table.name: table
     for table in (
-        RawTable("events", "collector", EVENTS, ("tenant_id", "event_id"), BY_DAY_RECEIVED),
+        RawTable(
+            "events",
+            "collector",
+            EVENTS,
+            ("tenant_id", "tracking_id", "event_id"),
+            BY_DAY_RECEIVED,
+            is_read_by_load=True,
+        ),
         RawTable("rejected_events", "collector", REJECTED_EVENTS, ("tenant_id", "received_at"), BY_DAY_RECEIVED),
         RawTable("chatwoot_events", "collector", WEBHOOKS, ("tenant_id", "source", "delivery_id"), BY_DAY_RECEIVED),
         RawTable("crm_events", "collector", WEBHOOKS, ("tenant_id", "source", "delivery_id"), BY_DAY_RECEIVED),
+        RawTable("loads", "collector", LOADS, ("load_seq",)),
         RawTable("tenants", "operational", TENANTS, ("tenant_id", "mirrored_at")),
         RawTable("tenant_hosts", "operational", TENANT_HOSTS, ("tenant_id", "mirrored_at")),
         RawTable("destinations", "operational", DESTINATIONS, ("tenant_id", "mirrored_at")),

@@ -27,6 +27,10 @@ TENANT_PREFIX = "tenant_"
 TENANT_ROLE = "tenant"
 TENANT_ID = re.compile(r"[a-z][a-z0-9-]{1,40}")
 
+# One version of each row of the tables that turns keep up to date (dbt_project/macros/turns.sql). A version has the
+# partition of the one it replaces.
+ONE_VERSION = {"final": "1", "do_not_merge_across_partitions_select_final": "1"}
+
 # With these settings `additional_table_filters` are a separate step directly after a table is read, and no condition of
 # the statement is merged with them or moved before them.
 FILTERS_FIRST = {
@@ -101,8 +105,9 @@ def role_statements() -> list[str]:
     condition = f"tenant_id = substring(currentUser(), {len(TENANT_PREFIX) + 1})"
     statements = [
         f"CREATE ROLE IF NOT EXISTS {TENANT_ROLE}",
-        f"CREATE SETTINGS PROFILE OR REPLACE {TENANT_ROLE} SETTINGS readonly = 2, allow_ddl = 0 CONST,"
-        " max_execution_time = 60 MIN 1 MAX 60, max_memory_usage = 4000000000 CONST, max_result_rows = 5000000 CONST"
+        f"CREATE SETTINGS PROFILE OR REPLACE {TENANT_ROLE} SETTINGS readonly = 2, allow_ddl = 0 CONST, final = 1 CONST,"
+        " do_not_merge_across_partitions_select_final = 1, max_execution_time = 60 MIN 1 MAX 60,"
+        " max_memory_usage = 4000000000 CONST, max_result_rows = 5000000 CONST"
         f" TO {TENANT_ROLE}",
     ]
     for database in TENANT_DATABASES:

@@ -20,9 +20,10 @@ from orchestration import instance
 from orchestration.dbt import project
 
 if TYPE_CHECKING:
-    from orchestration.dbt.runner import NodeFailure
+    from orchestration.dbt.runner import Dbt, NodeFailure
 
 BUILT_FILE = "built.json"
+VIEWS = "config.materialized:view"
 
 log = logging.getLogger("prepare")
 
@@ -58,20 +59,31 @@ def _build(settings: Settings) -> bool:
     log.info("parsing the dbt project")
     project.deploy(settings)
     dbt = Dbt(settings)
-    url = settings.postgres_loader_url.get_secret_value()
-    with Lease(url, project.HOT_LEASE), Lease(url, project.REST_LEASE):
+    with Lease(settings.postgres_loader_url.get_secret_value(), project.TURN_LEASE):
         log.info("seeds")
         dbt.run("seed")
-        log.info("models")
-        failed = dbt.attempt("run").failed
-        if failed:
-            # A new version may give an incremental table other columns; everything here can be made again from raw.
-            log.warning("building models anew from raw, because: %s", _said(failed))
-            names = [f"{failure.key[1]}+" for failure in failed]
-            failed = dbt.attempt("run", *names, full_refresh=True).failed
+        log.info("tables and views")
+        failed = dbt.attempt("run", f"+{project.TURN},{VIEWS}").failed
+        # Other SQL may give other rows, and everything here can be made again from raw.
+        failed += dbt.attempt("run", project.TURN, full_refresh=True, is_empty=True).failed
+        failed += dbt.attempt("run", VIEWS).failed
+        if not failed:
+            failed = _take_all_turns(settings, dbt)
     if failed:
         log.error("models that cannot be built are tried again by the live path: %s", _said(failed))
     return not failed
+
+
+def _take_all_turns(settings: Settings, dbt: "Dbt") -> "list[NodeFailure]":
+    """Turns over all of raw, each over a bounded number of events. What failed in one that did not come to its end."""
+    from orchestration.live.warehouse_turns import WarehouseTurns  # noqa: PLC0415  # as above
+
+    with WarehouseTurns(settings, dbt) as turns:
+        while turn := turns.run():
+            if not turn.is_done:
+                return turn.failed
+            log.info("%d events", turn.rows_written.get("events", 0))
+    return []
 
 
 def _said(failed: "Sequence[NodeFailure]") -> str:

@@ -1,66 +1,96 @@
-"""The wanted state, read from `activation.lead_deliveries` in the warehouse."""
+"""The wanted state, read from `activation.lead_deliveries` in the warehouse: what changed since a turn.
 
-from collections.abc import Iterator
+The table has a version of a row for each turn that changed it. It is read without `final`, which would hide the ends of
+rows; the version of the newest turn counts. A granule has 1,024 rows and says which turns it holds (skip index), so a
+query reads the granules of the turns it names and no others.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from echolead import warehouse
-from echolead.events import LATEST
 
-CHUNK_ROWS = 10_000
+# Ends are versions that readers do not see.
+EVERY_VERSION = {"final": 0}
 # ClickHouse's error codes for a table or database that is not there (yet).
 NOT_THERE = ("Code: 60.", "Code: 81.", "UNKNOWN_TABLE", "UNKNOWN_DATABASE")
 
-# After the last key of the chunk before, in the order of the table's sorting key. What is new since the turn before
-# comes with its payload, so that a fresh lead costs one query; the overlap and a full comparison read keys only.
-KEYS = """
-select
-    tenant_id, destination_id, lead_id, payload_hash, changed_at,
-    if(changed_at > fromUnixTimestamp64Milli({new_since_milliseconds:Int64}), payload, '') as new_payload
-from activation.lead_deliveries
-where changed_at >= fromUnixTimestamp64Milli({since_milliseconds:Int64})
-    and (tenant_id, destination_id, lead_id) > ({tenant_id:String}, {destination_id:String}, {lead_id:String})
-order by tenant_id, destination_id, lead_id
-limit {rows:UInt32}
+# Both read the column `turn` alone.
+NEWEST_TURN = """
+select max(turn) from activation.lead_deliveries
+where turn > {after:UInt64}
 """
-PAYLOADS = """
-select tenant_id, destination_id, lead_id, payload_hash, payload
-from activation.lead_deliveries
-where tenant_id in {tenant_ids:Array(String)} and destination_id in {destination_ids:Array(String)}
-    and lead_id in {lead_ids:Array(String)}
+TURNS = """
+select turn, count() from activation.lead_deliveries
+where turn > {after:UInt64} and turn <= {until:UInt64}
+group by turn
+order by turn desc
+limit {turns:UInt64}
 """
+# Reads the granules of these turns from the given key on: in a turn larger than a chunk, those of the rest of the turn.
+# The comparison of tuples alone would skip none.
+CHANGES = """
+select tenant_id, lead_id, destination_id, payload_hash, payload, turn, cast(is_deleted, 'Bool') as is_ended
+from activation.lead_deliveries
+where turn >= {oldest:UInt64} and turn <= {newest:UInt64}
+    and tenant_id >= {tenant_id:String} and (tenant_id > {tenant_id:String} or lead_id >= {lead_id:String})
+    and (tenant_id, lead_id, destination_id) > ({tenant_id:String}, {lead_id:String}, {destination_id:String})
+order by tenant_id, lead_id, destination_id, turn desc
+limit 1 by tenant_id, lead_id, destination_id
+limit {rows:UInt64}
+"""
+# Reads the keys in the granules of these leads that hold a later turn as well.
+CHANGED_LATER = """
+select tenant_id, lead_id, destination_id from activation.lead_deliveries
+where turn > {newest:UInt64} and tenant_id in {tenant_ids:Array(String)} and lead_id in {lead_ids:Array(String)}
+"""
+
+Place = tuple[str, str, str]
+"""A lead at a destination: tenant_id, lead_id, destination_id, the table's sorting key."""
+FIRST_PLACE: Place = ("", "", "")
 
 
 @dataclass(frozen=True)
-class DesiredKey:
-    """The key of one lead's wanted state at one destination, and the hash of what it should be."""
+class WantedState:
+    """What one lead should be at one destination since `turn`; with `is_ended` it is no longer wanted there."""
 
     tenant_id: str
-    destination_id: str
     lead_id: str
+    destination_id: str
     payload_hash: str
+    payload: str
+    turn: int
+    is_ended: bool
 
     @property
-    def place(self) -> tuple[str, str, str]:
+    def place(self) -> Place:
         """Whose state it is, and where."""
-        return self.tenant_id, self.destination_id, self.lead_id
+        return self.tenant_id, self.lead_id, self.destination_id
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Turns behind `after` up to `until`; of the turn `until` itself only the rows whose key comes behind `place`."""
+
+    after: int
+    until: int
+    place: Place = FIRST_PLACE
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Up to 10,000 wanted states, the payloads (JSON) of those that are new, and the newest `changed_at`."""
+    """The newest changes of a stretch, one of each lead at each destination, and the rest of the stretch, if any."""
 
-    wanted: list[DesiredKey]
-    payloads: dict[DesiredKey, str]
-    newest: datetime
+    changes: list[WantedState]
+    rest: Stretch | None
 
 
 class DesiredState:
-    """Reads `activation.lead_deliveries`; a table that is not there yet wants nothing."""
+    """Reads `activation.lead_deliveries`."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -71,62 +101,72 @@ class DesiredState:
         if self._connected is not None:
             self._connected.close()
 
-    def chunks(self, seen_until: datetime | None, overlap: timedelta) -> Iterator["Chunk"]:
-        """What changed after `seen_until` or in the `overlap` before it, or everything when that is None."""
-        last = ("", "", "")
-        since_milliseconds = 0 if seen_until is None else _milliseconds(seen_until - overlap)
-        new_since_milliseconds = _milliseconds(seen_until or LATEST)
-        while True:
-            tenant_id, destination_id, lead_id = last
-            rows = self._query(
-                KEYS,
-                since_milliseconds=since_milliseconds,
-                new_since_milliseconds=new_since_milliseconds,
-                tenant_id=tenant_id,
-                destination_id=destination_id,
-                lead_id=lead_id,
-                rows=CHUNK_ROWS,
-            )
-            if rows:
-                keys = [DesiredKey(*row[:4]) for row in rows]
-                payloads = {key: str(row[5]) for key, row in zip(keys, rows, strict=True) if row[5]}
-                yield Chunk(keys, payloads, max(_utc(row[4]) for row in rows))
-            if len(rows) < CHUNK_ROWS:
-                return
-            last = (rows[-1][0], rows[-1][1], rows[-1][2])
+    def newest_turn(self, after: int) -> int:
+        """The newest turn that changed something after this one, else this one; also while there is no table yet."""
+        rows = self._query(NEWEST_TURN, after=after)
+        return max(after, int(rows[0][0])) if rows else after
 
-    def payloads(self, wanted: list[DesiredKey]) -> list[tuple[DesiredKey, str]]:
-        """The payloads (JSON) of these leads as they are now, with the hashes they have now."""
-        places = {key.place for key in wanted}
-        rows = self._query(
-            PAYLOADS,
-            tenant_ids=sorted({key.tenant_id for key in wanted}),
-            destination_ids=sorted({key.destination_id for key in wanted}),
-            lead_ids=sorted({key.lead_id for key in wanted}),
+    def chunk(self, stretch: Stretch, rows: int) -> Chunk | None:
+        """Up to `rows` changes: those of the newest turns, or of the newest alone when it has more than that.
+
+        What has changed again in a later turn is left out. None while there is no table, which says nothing of what is
+        wanted: dbt puts a new one in its place.
+        """
+        if stretch.place != FIRST_PLACE:
+            before = stretch.until - 1 if stretch.until - 1 > stretch.after else None
+            return self._chunk(stretch, stretch.until, before, rows)
+        turns = self._query(TURNS, after=stretch.after, until=stretch.until, turns=rows + 1)
+        if not turns:
+            return None if turns is None else Chunk([], None)
+        oldest, before = _newest_together(turns, rows)
+        return self._chunk(Stretch(stretch.after, int(turns[0][0])), oldest, before, rows)
+
+    def _chunk(self, stretch: Stretch, oldest: int, before: int | None, rows: int) -> Chunk | None:
+        """The changes of the stretch from the turn `oldest` on; `before` is where the rest begins, if there is one."""
+        newest = stretch.until
+        key = dict(zip(("tenant_id", "lead_id", "destination_id"), stretch.place, strict=True))
+        read = self._query(CHANGES, oldest=oldest, newest=newest, rows=rows, **key)
+        if read is None:
+            return None
+        changes = [WantedState(*row) for row in read]
+        rest = None if before is None else Stretch(stretch.after, before)
+        if oldest == newest and len(changes) == rows:
+            rest = Stretch(stretch.after, newest, changes[-1].place)
+        later = self._changed_later(changes, newest)
+        return Chunk([change for change in changes if change.place not in later], rest)
+
+    def _changed_later(self, changes: Sequence[WantedState], newest: int) -> set[Place]:
+        if not changes or self.newest_turn(newest) == newest:
+            return set()
+        read = self._query(
+            CHANGED_LATER,
+            newest=newest,
+            tenant_ids=sorted({change.tenant_id for change in changes}),
+            lead_ids=sorted({change.lead_id for change in changes}),
         )
-        found = {key.place: (key, str(row[4])) for row in rows if (key := DesiredKey(*row[:4])).place in places}
-        return list(found.values())
+        return {tuple(row) for row in read or ()}
 
-    def is_there(self) -> bool:
-        """Whether the table exists, so that a lead missing from it is one that is not wanted."""
-        [(is_there,)] = self._query("exists table activation.lead_deliveries")
-        return bool(is_there)
-
-    def _query(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    def _query(self, query: str, **parameters: Any) -> list[Any] | None:
+        """The rows, or None when the table is not there."""
         if self._connected is None:
             self._connected = warehouse.connect(self._url)
         try:
-            return [tuple(row) for row in self._connected.query(query, parameters=parameters).result_rows]
+            return list(self._connected.query(query, parameters=parameters, settings=EVERY_VERSION).result_rows)
         except DatabaseError as error:
             if any(sign in str(error) for sign in NOT_THERE):
-                return []
+                return None
             raise
 
 
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+def _newest_together(turns: Sequence[tuple[int, int]], rows: int) -> tuple[int, int | None]:
+    """The oldest of the newest turns that have `rows` rows together, or of the newest alone, and the turn before it.
 
-
-def _utc(moment: datetime) -> datetime:
-    # clickhouse-connect returns UTC moments without a zone.
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    `turns` are (turn, rows of it), the newest first.
+    """
+    oldest, together = turns[0]
+    for turn, count in turns[1:]:
+        together += count
+        if together > rows:
+            return oldest, turn
+        oldest = turn
+    return oldest, None

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
-from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -91,8 +90,7 @@ class DeliveryEngine:
         self._loop.set_default_executor(ThreadPoolExecutor(32, thread_name_prefix="deliveries"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="deliveries", daemon=True)
         self._counts: Counter[str] = Counter()
-        self._seen_until: datetime | None = None
-        self._reconciled_at: float | None = None
+        self._is_behind = True
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -118,14 +116,21 @@ class DeliveryEngine:
         self._system.dispose()
         self._tenants.dispose()
 
-    def run_once(self) -> Deliveries:
-        """One turn: take over what changed, start every lane that is idle, wait a moment for them.
+    @property
+    def is_behind(self) -> bool:
+        """Whether changes of the wanted state may wait to be planned, so that `run_once` has work at once."""
+        return self._is_behind
 
-        The first turn, and one every 15 minutes, compares the whole wanted state with the ledger. When the warehouse
-        does not answer, what was planned before is delivered all the same, and its error is raised at the end.
+    def run_once(self) -> Deliveries:
+        """One turn: plan what is new, start every lane that is idle, plan a chunk of what is older, wait a moment.
+
+        When the warehouse does not answer, what was planned before is delivered all the same, and its error is raised
+        at the end.
         """
         try:
-            self._counts["planned"] += self._plan()
+            if self._plan() and self._is_behind:
+                self._start_lanes()  # what is new is delivered while a chunk of the rest is planned
+                self._plan()
         finally:
             self._start_lanes()
             busy = [running.work for running in self._lanes.values() if running.work is not None]
@@ -135,38 +140,27 @@ class DeliveryEngine:
 
     # Planning
 
-    def _plan(self) -> int:
-        is_due = self._reconciled_at is None or monotonic() - self._reconciled_at > self._policy.reconcile_seconds
-        chunks = self._desired.chunks(None if is_due else self._seen_until, self._policy.overlap)
-        planned = 0
-        while True:
-            # The lock is held before the warehouse is read, so that an older reading never replaces a newer one.
-            with system_session(self._system) as session:
-                plan = Plan(session)
-                chunk = next(chunks, None)
-                if chunk is None:
-                    break
-                changed = plan.changed(chunk.wanted)
-                planned += plan.take_over([(key, chunk.payloads[key]) for key in changed if key in chunk.payloads])
-                rest = [key for key in changed if key not in chunk.payloads]
-                planned += plan.take_over(self._desired.payloads(rest)) if rest else 0
-            self._seen_until = max(chunk.newest, self._seen_until or chunk.newest)
-        if is_due:
-            self._withdraw()
-            self._reconciled_at = monotonic()
-        return planned
+    def _plan(self) -> bool:
+        """Plan the newest chunk of what is not planned; returns whether it was of turns that nobody had seen before.
 
-    def _withdraw(self) -> None:
-        """Set aside what waits for leads that are no longer wanted: merged into another, or erased."""
-        if not self._desired.is_there():
-            return
+        Without news this reads which turn is the newest, and nothing else.
+        """
         with system_session(self._system) as session:
+            # The lock is held before the warehouse is read, so that an older reading never replaces a newer one.
             plan = Plan(session)
-            waiting = plan.waiting()
-            for first in range(0, len(waiting), 1000):
-                some = waiting[first : first + 1000]
-                wanted = {key.place for key, _ in self._desired.payloads(some)}
-                plan.withdraw([key for key in some if key.place not in wanted])
+            known = plan.position()
+            position = known.seen(self._desired.newest_turn(known.planned_turn))
+            planned = 0
+            if position.unplanned:
+                chunk = self._desired.chunk(position.unplanned[-1], self._policy.planned_rows)
+                if chunk is None:
+                    return False
+                planned = plan.take_over(chunk.changes)
+                position = position.planned(chunk.rest)
+                plan.move(position)
+        self._counts["planned"] += planned
+        self._is_behind = bool(position.unplanned)
+        return position.planned_turn > known.planned_turn
 
     # Lanes
 

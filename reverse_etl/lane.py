@@ -39,8 +39,8 @@ class Policy:
     """Chatwoot allows 3,000 calls a minute and address by default."""
     patience_seconds: float = 1.0
     """How long a turn waits for its lanes; a lane that needs longer goes on beside the next turns."""
-    reconcile_seconds: float = 900.0
-    overlap: timedelta = timedelta(minutes=15)
+    planned_rows: int = 2_000
+    """Changes of the wanted state that are planned in one transaction."""
 
 
 class Lane:

@@ -21,8 +21,9 @@ from reverse_etl.lead import DeliveryHistory, Lead
 SENT_STATES_REMEMBERED = 20
 ERROR_KEPT_CHARACTERS = 1000
 
-# Planning sets aside an older state that waits. One that was under way comes back later: its holder died, or put it off
-# in a transaction that did not see the newer state. Sent now, it would undo the newer one.
+# Planning sets aside an older state that waits, and one that is no longer wanted. One that was under way comes back
+# later: its holder died, or put it off in a transaction that did not see the newer state. Sent now, it would undo the
+# newer one.
 SET_ASIDE_OVERTAKEN = text("""
     update deliveries as older set
         state = case when older.state = 'delivered' then 'delivered' else 'superseded' end,
@@ -30,18 +31,19 @@ SET_ASIDE_OVERTAKEN = text("""
     where tenant_id = :tenant_id and destination_id = :destination_id
         and (state in ('pending', 'retry', 'in_flight') or state = 'delivered' and next_attempt_at is not null)
         and (lease_until is null or lease_until < clock_timestamp())
-        and exists (
+        and (not is_wanted or exists (
             select from deliveries as newer
             where newer.tenant_id = older.tenant_id and newer.destination_id = older.destination_id
                 and newer.lead_id = older.lead_id and newer.created_at > older.created_at
-        )
+        ))
 """)
 # The lock makes concurrent claims of one lane take turns, so that each sees which leads the others hold.
 CLAIM_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:lane, 0))")
+# New leads first, tried before or not, then what was never tried; of these the ones the warehouse wanted last.
 CLAIM = text("""
     with due as (
         select delivery_id, state as old_state from deliveries as candidate
-        where tenant_id = :tenant_id and destination_id = :destination_id
+        where tenant_id = :tenant_id and destination_id = :destination_id and is_wanted
             and (
                 state in ('pending', 'retry', 'delivered') and next_attempt_at <= clock_timestamp()
                     and (lease_until is null or lease_until < clock_timestamp())
@@ -53,7 +55,7 @@ CLAIM = text("""
                     and other.lead_id = candidate.lead_id and other.delivery_id <> candidate.delivery_id
                     and (other.lease_until > clock_timestamp() or other.created_at > candidate.created_at)
             )
-        order by state <> 'pending', next_attempt_at
+        order by not is_new, state <> 'pending', turn desc, next_attempt_at
         limit :count
         for update skip locked
     )
@@ -98,20 +100,22 @@ MARK_VERIFIED = text(f"""
         next_attempt_at = null, last_error_class = null, last_error = null
     {HELD}
 """)  # noqa: S608  # as above
-# Of a lead with a newer state, the older one is not tried again.
+# Of a lead with a newer state, the older one is not tried again; nor is any of a lead that is no longer wanted.
 PUT_OFF = text(f"""
     update deliveries set
-        state = case when newer.is_there and :state <> 'delivered' then 'superseded' else :state end,
-        next_attempt_at = case when newer.is_there then null
+        state = case when overtaken.is_so and :state <> 'delivered' then 'superseded' else :state end,
+        next_attempt_at = case when overtaken.is_so then null
             else clock_timestamp() + make_interval(secs => :delay_seconds) end,
         delivered_at = case when :state = 'delivered' then delivered_at end,
         lease_until = null, last_error_class = :error_class, last_error = :error
     from (
         select exists (
-            select from deliveries as other join deliveries as own using (tenant_id, destination_id, lead_id)
-            where own.delivery_id = :delivery_id and other.created_at > own.created_at
-        ) as is_there
-    ) as newer
+            select from deliveries as own left join deliveries as newer
+                on newer.tenant_id = own.tenant_id and newer.destination_id = own.destination_id
+                and newer.lead_id = own.lead_id and newer.created_at > own.created_at
+            where own.delivery_id = :delivery_id and (newer.delivery_id is not null or not own.is_wanted)
+        ) as is_so
+    ) as overtaken
     {HELD}
 """)  # noqa: S608  # as above
 GIVE_UP = text(f"""
@@ -149,7 +153,7 @@ class LaneLedger:
         self._remote_kind = remote_kind
 
     def claim(self, count: int, *, lease_seconds: float) -> list[Claim]:
-        """Take up to `count` due deliveries, the newest of each lead, new ones first.
+        """Take up to `count` due deliveries, the newest of each lead: new leads first, then what was wanted last.
 
         Those whose holder let the lease pass are among them; older states of a lead are set aside.
         """

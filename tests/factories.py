@@ -112,6 +112,7 @@ def raw_event(
         "payload": json.dumps(payload, ensure_ascii=False),
         "stream_sequence": 1,
         "loaded_at": loaded_at or received_at + timedelta(seconds=1),
+        "load_seq": 1,
         "_dlt_load_id": "1",
         "_dlt_id": f"1-{next(_numbers)}",
     }
@@ -134,6 +135,7 @@ def raw_rejected_event(reason: str = "invalid_event", *, tenant_id: str = "acme"
         "trace_id": "",
         "stream_sequence": 1,
         "loaded_at": at + timedelta(seconds=1),
+        "load_seq": 1,
         "_dlt_load_id": "1",
         "_dlt_id": f"1-{next(_numbers)}",
     }
@@ -166,6 +168,7 @@ def raw_webhook(
         "trace_id": "",
         "stream_sequence": number,
         "loaded_at": loaded_at or received_at + timedelta(seconds=1),
+        "load_seq": 1,
         "_dlt_load_id": "1",
         "_dlt_id": f"{number}-0",
     }

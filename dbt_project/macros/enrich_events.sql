@@ -1,14 +1,14 @@
 {#-
   CTEs from `relation`, rows of stg_collector__events of which no event is there twice, to `enriched`, rows of
-  enriched.events.
+  enriched.events with the columns `kept` of the relation.
 -#}
-{% macro enrich_events(relation) -%}
+{% macro enrich_events(relation, kept=[]) -%}
 corrected as (
     select
         *,
         {{ corrected_time('client_occurred_at', 'client_sent_at', 'received_at') }} as occurred_at,
         toInt64(toUnixTimestamp64Milli(occurred_at) - toUnixTimestamp64Milli(client_occurred_at)) as clock_shift_ms
-    from {{ relation }}
+    from {{ relation }} as staged
     left join (
         select tenant_id, time_zone, own_hosts from {{ ref('tenant_rules') }}
     ) as rules using (tenant_id)
@@ -91,6 +91,9 @@ enriched as (
         trace_id,
         {{ rules_version('own_hosts', known_time_zone('time_zone')) }} as rules_version,
         copy_hash
+        {%- for column in kept %},
+        {{ column }}
+        {%- endfor %}
     from classified
     left join (
         select time_zone as browser_time_zone, country from {{ ref('time_zones') }}

@@ -19,6 +19,7 @@ from dlt_pipelines.clickhouse import Inserted
 from dlt_pipelines.collector.batches import BatchReader, LoadBatch
 from dlt_pipelines.collector.rows import loader_dead_letters
 from dlt_pipelines.lease import Lease
+from dlt_pipelines.loads import last_load, record_load
 from dlt_pipelines.tables import TABLES as RAW_TABLES
 from echolead.events import DeadLetter
 from echolead.settings import Settings
@@ -92,6 +93,7 @@ class EventLoader:
             self._pipeline = self._new_pipeline()
             opening.callback(self._close_pipeline)
             self._warehouse = opening.enter_context(closing(connect(self._settings.clickhouse("loader"))))
+            self._load_seq = last_load(self._warehouse)
             opening.enter_context(self._batches)
             self._open = opening.pop_all()
         return self
@@ -142,7 +144,8 @@ class EventLoader:
     def _commit(self, tables: dict[str, pa.Table]) -> None:
         """Run dlt over the tables; on return the load package is complete and every row is on the warehouse's disk."""
         self._inserted.clear()
-        self._tables = tables
+        self._load_seq += 1
+        self._tables = {name: raw.with_value(rows, "load_seq", self._load_seq) for name, rows in tables.items()}
         try:
             self._pipeline.extract(
                 [self._resources[table] for table in tables], schema=self._schema, loader_file_format="parquet"
@@ -153,7 +156,8 @@ class EventLoader:
             self._pipeline.load(workers=1)
             self._on_step("loaded")
             self._check_counts(tables)
-        except (PipelineStepFailed, LoadFailed) as error:
+            record_load(self._warehouse, self._load_seq, tables)
+        except (PipelineStepFailed, LoadFailed, driver.Error) as error:
             # Whatever the package is worth, its messages are still held: the next try makes a new one of them.
             self._close_pipeline()
             self._pipeline = self._new_pipeline()

@@ -50,7 +50,7 @@ Row = tuple[Any, ...]
 
 def fields_of(shape: pa.Schema) -> tuple[str, ...]:
     """The columns that a message fills; the loader adds the others."""
-    return tuple(name for name in shape.names if name not in {"loaded_at", "_dlt_load_id", "_dlt_id"})
+    return tuple(name for name in shape.names if name not in {"loaded_at", "load_seq", "_dlt_load_id", "_dlt_id"})
 
 
 def columns_of(shape: pa.Schema, names: Sequence[str], rows: Sequence[Row]) -> "dict[str, pa.Array[Any]]":
@@ -64,6 +64,8 @@ def table_of(shape: pa.Schema, columns: "dict[str, pa.Array[Any]]") -> pa.Table:
     sequences: list[Any] = columns["stream_sequence"].to_pylist()
     columns["_dlt_id"] = pa.array([f"{sequence}-{n}" for sequence, n in numbered(sequences)], pa.string())
     columns["loaded_at"] = pa.repeat(pa.scalar(datetime.now(UTC), MILLISECONDS), len(sequences))
+    # Known when the rows are loaded.
+    columns["load_seq"] = pa.repeat(pa.scalar(0, pa.int64()), len(sequences))
     columns["_dlt_load_id"] = pa.repeat(pa.scalar("", pa.string()), len(sequences))
     return pa.Table.from_arrays([columns[name] for name in shape.names], schema=shape)
 
@@ -128,7 +130,7 @@ class EventRows:
         return {"events": self.table()}
 
     def table(self) -> pa.Table:
-        """One Arrow table of `EVENTS`; `_dlt_load_id` is left for the extraction to fill."""
+        """One Arrow table of `EVENTS`; the load fills in its own numbers."""
         columns = columns_of(EVENTS, EVENT_FIELDS, self._events)
         requests = columns_of(EVENTS, REQUEST_FIELDS, self._requests)
         spread = pa.array(self._request_of, pa.int32())
@@ -198,7 +200,7 @@ class RejectedRows:
             self._rows += [_rejected_row(letter, message.sequence) for letter in letters]
 
     def table(self) -> pa.Table:
-        """One Arrow table of `REJECTED_EVENTS`; `_dlt_load_id` is left for the extraction to fill."""
+        """One Arrow table of `REJECTED_EVENTS`; the load fills in its own numbers."""
         return table_of(REJECTED_EVENTS, columns_of(REJECTED_EVENTS, REJECTED_FIELDS, self._rows))
 
 

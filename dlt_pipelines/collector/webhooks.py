@@ -50,7 +50,7 @@ class WebhookRows:
             self._rows["chatwoot_events" if webhook.source == "chatwoot" else "crm_events"].append(row)
 
     def tables(self) -> dict[str, pa.Table]:
-        """An Arrow table of `WEBHOOKS` by table; `_dlt_load_id` is left for the extraction to fill."""
+        """An Arrow table of `WEBHOOKS` by table; the load fills in its own numbers."""
         return {name: table_of(WEBHOOKS, columns_of(WEBHOOKS, FIELDS, rows)) for name, rows in self._rows.items()}
 
 

@@ -41,6 +41,7 @@ REMOTE_KINDS = ("contact", "conversation")
 DELIVERY_STATES = ("pending", "in_flight", "delivered", "verified", "retry", "dead", "superseded")
 
 EMPTY_OBJECT = text("'{}'::jsonb")
+EMPTY_LIST = text("'[]'::jsonb")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
@@ -64,6 +65,7 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         UUID: Uuid,
         dict[str, Any]: JSONB,
+        list[Any]: JSONB,
         bytes: LargeBinary,
     }
 
@@ -265,7 +267,9 @@ class DestinationRecord(Timed, Base):
 class Delivery(Timed, Base):
     """One state of one lead for one destination: a row of the ledger of deliveries and their results.
 
-    `attempts` counts the tries so far; `lease_until` is when an `in_flight` delivery counts as abandoned.
+    `attempts` counts the tries so far; `lease_until` is when an `in_flight` delivery counts as abandoned. `turn` is the
+    warehouse's turn that wanted this state, `is_new` says that the destination had no record of the lead when it was
+    planned, `is_wanted` that the warehouse still wants the lead there.
     """
 
     __tablename__ = "deliveries"
@@ -298,6 +302,24 @@ class Delivery(Timed, Base):
     lease_until: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
+    turn: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    is_new: Mapped[bool] = mapped_column(server_default=false())
+    is_wanted: Mapped[bool] = mapped_column(server_default=true())
+
+
+class PlanningPosition(Timed, Base):
+    """How far the delivery engine has planned: its one row.
+
+    Every turn of the warehouse up to `planned_turn` is planned but for the stretches in `unplanned`, oldest first:
+    `reverse_etl.desired.Stretch` as JSON.
+    """
+
+    __tablename__ = "planning_position"
+    __table_args__ = (CheckConstraint("is_only", name="one_row"),)
+
+    is_only: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
+    planned_turn: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    unplanned: Mapped[list[Any]] = mapped_column(server_default=EMPTY_LIST)
 
 
 class DeliveryAttempt(Timed, Base):

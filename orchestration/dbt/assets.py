@@ -10,7 +10,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from dlt_pipelines.lease import Lease
 from echolead.settings import Settings
-from orchestration.dbt.project import HOT, HOT_LEASE, REST_LEASE, manifest_path, project_dir
+from orchestration.dbt.project import TURN, TURN_LEASE, manifest_path, project_dir
 
 SEEDS = "resource_type:seed"
 
@@ -28,37 +28,50 @@ class ByDatabase(DagsterDbtTranslator):
 
 
 def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
-    """Seeds and three sets of models, behind each other: each is one dbt command, and few hold up the live path."""
+    """Seeds, the tables that turns keep up to date, and the views before and behind them."""
     manifest = manifest_path(settings)
     translator = ByDatabase()
 
     @dbt_assets(manifest=manifest, select=SEEDS, dagster_dbt_translator=translator, name="seeds")
     def seeds(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """Lists that the models read. dbt empties a seed before it fills it: no hot model may look meanwhile."""
-        yield from _build(context, dbt, settings, HOT_LEASE)
+        """Lists that the models read. dbt empties a seed before it fills it: no turn may look meanwhile."""
+        with Lease(settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
+            yield from dbt.cli(["seed"], context=context).stream()
+        yield from _tested(context, dbt)
+
+    @dbt_assets(manifest=manifest, select=TURN, dagster_dbt_translator=translator, name="turns")
+    def turns(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """One turn over what is new, as the live path takes them, and the tests of all its tables."""
+        # The code server, which only describes this, does not need what it runs with.
+        from orchestration.dbt.runner import Dbt  # noqa: PLC0415
+        from orchestration.live.warehouse_turns import WarehouseTurns  # noqa: PLC0415
+
+        lease = Lease(settings.postgres_loader_url.get_secret_value(), TURN_LEASE)
+        with WarehouseTurns(settings, Dbt(settings)) as warehouse, lease:
+            done = warehouse.run()
+        for failure in done.failed:
+            raise dg.Failure(f"{'.'.join(failure.key)}: {failure.message}")
+        for key in sorted(context.selected_asset_keys):
+            yield dg.MaterializeResult(key)
+        yield from _tested(context, dbt)
 
     @dbt_assets(
         manifest=manifest,
-        select=f"+{HOT}",
-        exclude=f"{HOT} {SEEDS}",
+        select=f"+{TURN}",
+        exclude=f"{TURN} {SEEDS}",
         dagster_dbt_translator=translator,
-        name="models_before",
+        name="views_before",
     )
-    def models_before(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """Views and small tables that the hot models read."""
-        yield from _build(context, dbt, settings, REST_LEASE)
+    def views_before(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """Views between the raw tables and turns."""
+        yield from _viewed(context, dbt)
 
-    @dbt_assets(manifest=manifest, select=HOT, dagster_dbt_translator=translator, name="hot_models")
-    def hot_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """Models between an event and its delivery; the live path runs them as well, never at the same time."""
-        yield from _build(context, dbt, settings, HOT_LEASE)
+    @dbt_assets(manifest=manifest, exclude=f"+{TURN} {SEEDS}", dagster_dbt_translator=translator, name="views_behind")
+    def views_behind(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """What readers see beside the tables of turns."""
+        yield from _viewed(context, dbt)
 
-    @dbt_assets(manifest=manifest, exclude=f"+{HOT} {SEEDS}", dagster_dbt_translator=translator, name="models_behind")
-    def models_behind(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """Models that only readers wait for."""
-        yield from _build(context, dbt, settings, REST_LEASE)
-
-    return [seeds, models_before, hot_models, models_behind]
+    return [seeds, views_before, turns, views_behind]
 
 
 def dbt_command(settings: Settings) -> DbtCliResource:
@@ -71,10 +84,11 @@ def dbt_command(settings: Settings) -> DbtCliResource:
     )
 
 
-def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings, lease: str) -> Iterator[Any]:
-    """Seeds and models while the lease is held, then their tests: those only read, and take longer."""
-    with Lease(settings.postgres_loader_url.get_secret_value(), lease):
-        only_models = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
-        yield from dbt.cli(["build", *only_models], context=context).stream()
+def _viewed(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    yield from dbt.cli(["run"], context=context).stream()
+    yield from _tested(context, dbt)
+
+
+def _tested(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
     # Unit tests are about the SQL and not about the data: they belong to `make test`.
     yield from dbt.cli(["test", "--exclude-resource-type", "unit_test"], context=context).stream()

@@ -15,10 +15,9 @@ from echolead.settings import Settings
 
 SOURCE_DIR = Path(__file__).parents[2] / "dbt_project"
 HASHED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
-# Full builds and the live path never write the same models at once: whoever holds this lease does.
-HOT_LEASE = "dbt hot models"
-REST_LEASE = "dbt other models"
-HOT = "tag:hot"
+# Whoever writes the tables of turns, or the seeds they read, holds this lease.
+TURN_LEASE = "turns of the warehouse"
+TURN = "tag:turn"
 
 
 def target_dir(settings: Settings) -> Path:

@@ -41,6 +41,29 @@ class NodeFailure:
     message: str
     statement: str
 
+    @classmethod
+    def of(cls, key: tuple[str, str], message: str, statement: str) -> "NodeFailure":
+        """The failure with its message on one bounded line, without the copy of the statement."""
+        return cls(key, IN_SCOPE.sub("", " ".join(message.split()))[:MAX_MESSAGE_CHARACTERS], statement)
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model as the warehouse is asked for it: `key` is (database, name)."""
+
+    key: tuple[str, str]
+    statement: str
+    settings: dict[str, str]
+    is_rewritten: bool
+    """Whether each run replaces all of its rows, and does not add to them."""
+    behind: frozenset[str]
+    """Names of the models with the same tag that depend on it, directly or not."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.key[1]
+
 
 @dataclass(frozen=True)
 class Built:
@@ -51,17 +74,11 @@ class Built:
 
 
 class Dbt:
-    """dbt commands in this process. The project is parsed once, at the start (seconds; less from its partial parse).
+    """dbt commands in this process. The project is parsed once, at the start (seconds; less from its partial parse)."""
 
-    With `structure_is_prepared` the columns of tables are taken as they are: for whoever runs, again and again, what
-    `prepare` has built from the same files (dbt_project/macros/structure.sql).
-    """
-
-    def __init__(self, settings: Settings, *, structure_is_prepared: bool = False) -> None:
+    def __init__(self, settings: Settings) -> None:
         export_connection(settings)
         self._where = common_arguments(settings)
-        if structure_is_prepared:
-            self._where += ["--vars", "{structure_is_prepared: true}"]
         self._manifest: Manifest | None = None
         parsed = self._invoke(["parse"]).result
         if not isinstance(parsed, Manifest):
@@ -76,9 +93,13 @@ class Dbt:
             raise DbtFailed(f"dbt {command} failed. {said}")
         return built.done
 
-    def attempt(self, command: str, *selection: str, full_refresh: bool = False) -> Built:
-        """The same, without raising for a node that fails: others that do not depend on it have run."""
+    def attempt(self, command: str, *selection: str, full_refresh: bool = False, is_empty: bool = False) -> Built:
+        """The same, without raising for a node that fails: others that do not depend on it have run.
+
+        With `is_empty` the tables are made as if there were no rows to make them of.
+        """
         options = [*(["--select", *selection] if selection else []), *(["--full-refresh"] if full_refresh else [])]
+        options += ["--empty"] if is_empty else []
         # Listing the tables of every database costs the embedded warehouse as much as two models.
         lean = ["--no-write-json", *(["--cache-selected-only"] if selection else [])]
         result = self._invoke([command, *lean, *options]).result
@@ -94,12 +115,36 @@ class Dbt:
         nodes = self._manifest.nodes.values() if self._manifest else ()
         return {(str(node.schema), str(node.name)) for node in nodes if node.resource_type == NodeType.Model}
 
-    def tagged(self, tag: str) -> list[str]:
-        """The names of the models with a tag, each after those it depends on."""
+    def compiled(self, tag: str) -> list[CompiledModel]:
+        """The models with a tag, over the tables as they are, each after those it depends on. Raises `DbtFailed`."""
+        chosen = ["--select", f"tag:{tag},resource_type:model"]
+        results = getattr(self._invoke(["compile", "--no-write-json", *chosen]).result, "results", [])
+        failed = [str(each.message) for each in results if each.status in FAILED]
+        if failed or not results:
+            raise DbtFailed(f"dbt compile failed. {'; '.join(failed)}")
+        nodes = {each.node.unique_id: each.node for each in results if isinstance(each.node, ModelNode)}
+        before = self._ancestors()
+        order = [key for key in before if key in nodes]
+        return [
+            CompiledModel(
+                key=(str(nodes[key].schema), str(nodes[key].name)),
+                statement=str(nodes[key].compiled_code),
+                settings={name: str(value) for name, value in nodes[key].config.get("query_settings", {}).items()},
+                is_rewritten=nodes[key].config.materialized == "table",
+                behind=frozenset(str(nodes[other].name) for other in nodes if key in before[other]),
+            )
+            for key in order
+        ]
+
+    def _ancestors(self) -> dict[str, set[str]]:
+        """All that each model depends on, directly or not, each model after those it depends on."""
         nodes = self._manifest.nodes if self._manifest else {}
-        models = {key: node for key, node in nodes.items() if isinstance(node, ModelNode)}
-        order = TopologicalSorter({key: node.depends_on.nodes for key, node in models.items()}).static_order()
-        return [models[key].name for key in order if key in models and tag in models[key].config.tags]
+        direct = {key: set(node.depends_on.nodes) for key, node in nodes.items() if isinstance(node, ModelNode)}
+        found: dict[str, set[str]] = {}
+        for key in TopologicalSorter(direct).static_order():
+            parents = direct.get(key, set())
+            found[key] = parents.union(*(found[parent] for parent in parents))
+        return found
 
     def _invoke(self, arguments: list[str]) -> dbtRunnerResult:
         quiet = ["--quiet", "--no-print", "--no-use-colors", "--log-level-file", "none"]
@@ -116,6 +161,5 @@ def _node_run(result: Any) -> NodeRun:
 
 
 def _node_failure(result: Any) -> NodeFailure:
-    message = IN_SCOPE.sub("", " ".join(str(result.message).split()))
     key = (str(result.node.schema), str(result.node.name))
-    return NodeFailure(key, message[:MAX_MESSAGE_CHARACTERS], str(result.node.compiled_code or ""))
+    return NodeFailure.of(key, str(result.message), str(result.node.compiled_code or ""))

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from echolead.settings import Settings
 from echolead.warehouse import connect
-from echolead.warehouse_accounts import FILTERS_FIRST
+from echolead.warehouse_accounts import FILTERS_FIRST, ONE_VERSION
 from orchestration.dbt.runner import NodeFailure
 
 SEARCH_SECONDS = 120.0
@@ -38,7 +38,7 @@ COLUMNS = """
 select database, table, groupArray(name) from system.columns
 where (database, table) in (
     select database, name from system.tables
-    where database in ('raw', 'enriched', 'marts', 'activation') and engine not in ('View', 'Dictionary')
+    where database in ('raw', 'staging', 'enriched', 'marts', 'activation') and engine not in ('View', 'Dictionary')
 ) and name in ('tenant_id', 'tracking_id', 'tracking_ids', 'lead_id', 'event_id')
 group by database, table
 having has(groupArray(name), 'tenant_id')
@@ -92,6 +92,7 @@ class Search:
             f"'{table}': '{condition}'" for table, condition in self._conditions({**self.spans, **spans}) if condition
         )
         settings = {
+            **ONE_VERSION,
             "additional_table_filters": "{" + filters + "}",
             "max_execution_time": TRIAL_SECONDS,
             **FILTERS_FIRST,  # or a condition of the model's own, which may be what fails, would see the other rows

@@ -1,9 +1,23 @@
-{{ config(tags=['hot'], order_by=['tenant_id', 'destination_id', 'lead_id']) }}
+{#-
+  Reads in a turn its leads. Only what differs from the state that was wanted before is written, so that the rows of a
+  turn are what there is to do.
+-#}
+{{ config(
+    tags=['turn'],
+    materialized='incremental',
+    engine='ReplacingMergeTree(turn, is_deleted)',
+    order_by=['tenant_id', 'lead_id', 'destination_id'],
+    settings={'index_granularity': 1024},
+    indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
+) }}
+
+{%- set columns = own_columns() | join(', ') %}
 
 with
 
 leads as (
     select * from {{ ref('leads') }}
+    where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
 -- Who denies marketing is still delivered when they asked to be contacted, but nothing of their history leaves.
@@ -47,7 +61,6 @@ payloads as (
     select
         tenant_id,
         lead_id,
-        updated_at,
         if(is_stripped, map('marketing_consent', 'denied'), shared_texts) as attribute_texts,
         mapFromArrays(
             mapKeys(attribute_texts), arrayMap(text -> toJSONString(text), mapValues(attribute_texts))
@@ -82,15 +95,51 @@ destinations as (
     where
         is_enabled
         and tenant_id not in (select tenant_id from inactive_tenants)
+),
+
+computed as (
+    select
+        payloads.tenant_id as tenant_id,
+        payloads.lead_id as lead_id,
+        destinations.destination_id as destination_id,
+        destinations.destination_kind as destination_kind,
+        payloads.payload as payload,
+        lower(hex(SHA256(payloads.payload))) as payload_hash
+    from payloads
+    inner join destinations on payloads.tenant_id = destinations.tenant_id
+)
+
+{% if not is_incremental() -%}
+
+select
+    *,
+    {{ turn() }} as turn,
+    toUInt8(0) as is_deleted
+from computed
+
+{%- else -%}
+
+,
+known as (
+    select * from {{ this }}
+    where {{ is_in('affected_leads', 'lead_id') }}
 )
 
 select
-    payloads.tenant_id as tenant_id,
-    payloads.lead_id as lead_id,
-    destinations.destination_id as destination_id,
-    destinations.destination_kind as destination_kind,
-    payloads.payload as payload,
-    lower(hex(SHA256(payloads.payload))) as payload_hash,
-    payloads.updated_at as changed_at
-from payloads
-inner join destinations on payloads.tenant_id = destinations.tenant_id
+    {{ columns }},
+    {{ turn() }} as turn,
+    toUInt8(is_known) as is_deleted
+from (
+    select {{ columns }}, false as is_known from computed
+    union all
+    select {{ columns }}, true as is_known from known
+)
+window place as (partition by tenant_id, lead_id, destination_id)
+qualify
+    if(
+        is_known,
+        min(is_known) over place,
+        not max(is_known) over place or min(payload_hash) over place != max(payload_hash) over place
+    )
+
+{%- endif %}

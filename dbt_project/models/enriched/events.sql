@@ -1,19 +1,21 @@
 {#-
-  Incremental by insert_overwrite of UTC days: enriched.fresh_events holds what is new, and the days it touches are
-  written whole, with the rows of those days that nothing new concerns. Why this equals a full refresh is told in
-  docs/decisions/0005-identity-and-attribution.md.
+  Reads in a turn its new events alone. An event lies at its time, so that a copy which is better than the one that was
+  counted, but happened at another moment, leaves an end at the place of the other.
 -#}
 -- depends_on: {{ ref('fresh_events') }}
+-- depends_on: {{ ref('stg_collector__events') }}
 {{ config(
-    tags=['hot'],
+    tags=['turn'],
     materialized='incremental',
-    incremental_strategy='insert_overwrite',
-    engine='MergeTree()',
-    partition_by='toYYYYMMDD(occurred_at)',
+    engine='ReplacingMergeTree(turn, is_deleted)',
+    partition_by='toYYYYMM(occurred_at)',
     order_by=['tenant_id', 'tracking_id', 'occurred_at', 'event_id'],
+    settings={'index_granularity': 1024},
+    indexes=[{'name': 'of_event', 'definition': 'event_id type bloom_filter(0.001) granularity 1'}],
     query_settings={'max_partitions_per_insert_block': 0, 'max_bytes_before_external_group_by': 2000000000},
-    post_hook="{{ drop_superseded_copies() }}",
 ) }}
+
+{%- set columns = own_columns() | join(', ') %}
 
 with
 
@@ -26,62 +28,57 @@ raw_rows as (
 repeated as (
     select
         tenant_id,
+        tracking_id,
         event_id
     from raw_rows
-    group by tenant_id, event_id
+    group by tenant_id, tracking_id, event_id
     having count() > 1
 ),
 
 -- Only events that are there twice are sorted: sorting all of history by event would take its size in memory.
 distinct_rows as (
     select * from raw_rows
-    where (tenant_id, event_id) not in (select tenant_id, event_id from repeated)
+    where (tenant_id, tracking_id, event_id) not in (select tenant_id, tracking_id, event_id from repeated)
     union all
     select * from (
         select * from raw_rows
-        where (tenant_id, event_id) in (select tenant_id, event_id from repeated)
+        where (tenant_id, tracking_id, event_id) in (select tenant_id, tracking_id, event_id from repeated)
         order by {{ best_copy_first() }}
-        limit 1 by tenant_id, event_id
+        limit 1 by tenant_id, tracking_id, event_id
     )
 ),
 
 {{ enrich_events('distinct_rows') }}
 
-select * from enriched
+select
+    *,
+    {{ turn() }} as turn,
+    toUInt8(0) as is_deleted
+from enriched
 
 {%- else -%}
 
 fresh_events as (
     select * from {{ ref('fresh_events') }}
-),
-
-known_copies as (
-    select * from {{ this }}
-    where (tenant_id, event_id) in (select tenant_id, event_id from fresh_events)
-),
-
--- Of an event known before, the version enriched under the rules of now, then the better copy.
-winners as (
-    select * except (is_known) from (
-        select *, false as is_known from fresh_events
-        union all
-        select *, true as is_known from known_copies
-    )
-    order by {{ best_copy_first() }}, is_known
-    limit 1 by tenant_id, event_id
-),
-
-touched_days as (
-    select toYYYYMMDD(occurred_at) as day from fresh_events
-    union distinct
-    select toYYYYMMDD(occurred_at) as day from known_copies
 )
 
-select * from winners
+select
+    {{ columns }},
+    {{ turn() }} as turn,
+    toUInt8(0) as is_deleted
+from fresh_events
+
 union all
-select * from {{ this }}
-where
-    toYYYYMMDD(occurred_at) in (select day from touched_days)
-    and (tenant_id, event_id) not in (select tenant_id, event_id from fresh_events)
+
+select
+    {{ columns }},
+    {{ turn() }} as turn,
+    toUInt8(1) as is_deleted
+from (
+    select
+        * except (occurred_at),
+        arrayJoin(other_places) as occurred_at
+    from fresh_events
+)
 
 {%- endif %}

@@ -9,6 +9,7 @@ process).
 from pathlib import Path
 
 from echolead.private_files import write_private
+from echolead.warehouse_accounts import ONE_VERSION
 
 CONFIGURATION_FILE = "engine.xml"
 USERS_FILE = "users.xml"
@@ -31,7 +32,7 @@ _CONFIGURATION = """<clickhouse>
 </clickhouse>
 """
 _USERS = """<clickhouse>
-  <profiles><default/></profiles>
+  <profiles><default>{settings}</default></profiles>
   <quotas><default/></quotas>
   <users><default>
     <password/>
@@ -49,7 +50,8 @@ def write_engine_configuration(data_dir: Path) -> Path:
     user_files = data_dir / USER_FILES_DIRECTORY
     user_files.mkdir(exist_ok=True, mode=0o700)
     grants = "".join(f"<query>{grant}</query>" for grant in GRANTS)
-    write_private(data_dir / USERS_FILE, _USERS.format(grants=grants))
+    settings = "".join(f"<{name}>{value}</{name}>" for name, value in ONE_VERSION.items())
+    write_private(data_dir / USERS_FILE, _USERS.format(grants=grants, settings=settings))
     configuration = data_dir / CONFIGURATION_FILE
     write_private(configuration, _CONFIGURATION.format(users=data_dir / USERS_FILE, user_files=user_files))
     return configuration

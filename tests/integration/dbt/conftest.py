@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,22 +14,27 @@ from clickhouse_connect.driver.client import Client
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from dlt_pipelines.raw import ensure_raw_tables
+from dlt_pipelines.loads import last_load, record_load
+from dlt_pipelines.raw import ensure_raw_tables, with_value
 from dlt_pipelines.tables import TABLES
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.settings import Settings
 from echolead.warehouse import connect
+from orchestration.dbt.project import deploy
+from orchestration.dbt.runner import Dbt
+from orchestration.live.warehouse_turns import WarehouseTurns
 
 Rows = list[dict[str, Any]]
-HOT = "tag:hot"
+TURN = "tag:turn"
 PROJECT_DIR = Path(__file__).parents[3] / "dbt_project"
 
 
 class Project:
     """The dbt project, parsed once, and its warehouse. Tables are asked for as `marts.leads`."""
 
-    def __init__(self, client: Client, work_dir: Path) -> None:
+    def __init__(self, client: Client, work_dir: Path, settings: Settings) -> None:
         self._client = client
+        self._settings = settings
         self._work_dir = work_dir
         self._manifest: Manifest | None = None
         self._manifest = self._dbt("parse")
@@ -49,41 +55,74 @@ class Project:
         chosen = ["--select", *selection] if selection else []
         self._dbt(command, *chosen, *(["--full-refresh"] if full_refresh else []))
 
-    def live(self) -> None:
-        """Run the hot models as the live path does."""
-        self._dbt("run", "--select", HOT, "--vars", "{structure_is_prepared: true}")
+    @cached_property
+    def turns(self) -> WarehouseTurns:
+        """The turns of the live path."""
+        deploy(self._settings)
+        return WarehouseTurns(self._settings, Dbt(self._settings)).__enter__()
+
+    def turn(self) -> None:
+        """One turn of the live path: what is new in raw, through all models of a turn."""
+        self.turns.forget_compiled()  # tenants may have changed
+        done = self.turns.run()
+        assert done.is_done, done.failed
 
     def rebuild(self) -> None:
-        """Build the hot models whole."""
-        self.run("run", HOT, full_refresh=True)
+        """Build the tables of turns whole."""
+        self.run("run", TURN, full_refresh=True)
 
     def write(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
         """Append rows (tests/factories.py) to the raw table `table`."""
         content = pa.Table.from_pylist(list(rows), schema=TABLES[table].columns)
+        if TABLES[table].pipeline == "collector":
+            load_seq = last_load(self._client) + 1
+            content = with_value(content, "load_seq", load_seq)
         self._client.insert_arrow(f"raw.{table}", content)
+        if TABLES[table].pipeline == "collector":
+            record_load(self._client, load_seq, {table: content})
 
     def query(self, sql: str, **parameters: Any) -> Rows:
         """The rows of a query, each a dict. Times are UTC, as all in the warehouse."""
-        rows = self._client.query(sql, parameters=parameters).named_results()
+        rows = self._client.query(sql, parameters=parameters, settings={"final": 1}).named_results()
         return [{name: _aware(value) for name, value in row.items()} for row in rows]
 
     def table(self, name: str, *, without: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
         """All of a table as sorted rows of text, without some columns."""
-        left_out = f" except ({', '.join(without)})" if without else ""
-        result = self._client.query(f"select toString(tuple(*)) from (select *{left_out} from {name}) order by 1")
+        versions = self._version_columns(name)
+        left_out = f" except ({', '.join((*without, *versions))})" if without or versions else ""
+        query = f"select toString(tuple(*)) from (select *{left_out} from {name}) order by 1"
+        result = self._client.query(query, settings={"final": 1})
         return [tuple(row) for row in result.result_rows]
 
+    def _version_columns(self, name: str) -> tuple[str, ...]:
+        found = self._client.query(
+            "select name from system.columns where concat(database, '.', table) = {table:String}"
+            " and name in ('turn', 'is_deleted')",
+            parameters={"table": name},
+        )
+        return tuple(row[0] for row in found.result_rows)
+
     def forget(self) -> None:
-        """Empty the raw tables and drop what is built from them incrementally."""
+        """Empty the raw tables and what turns build from them."""
         for table in TABLES:
             self._client.command(f"truncate table raw.{table}")
-        self.forget_events()
+        self.forget_turns()
 
     def forget_events(self) -> None:
         """The same for events alone."""
-        self._client.command("truncate table raw.events")
-        for table in ("events", "fresh_events"):
-            self._client.command(f"drop table if exists enriched.{table} sync")
+        for table in ("events", "loads"):
+            self._client.command(f"truncate table raw.{table}")
+        self.forget_turns()
+
+    def forget_turns(self) -> None:
+        """Empty what turns build."""
+        for database, name in self.turn_tables():
+            self._client.command(f"truncate table if exists {database}.{name}")
+
+    def turn_tables(self) -> list[tuple[str, str]]:
+        """(database, name) of the tables that turns build."""
+        nodes = self._manifest.nodes.values() if self._manifest else ()
+        return [(str(each.schema), each.name) for each in nodes if "turn" in each.config.get("tags", [])]
 
 
 def _aware(value: Any) -> Any:
@@ -94,7 +133,8 @@ def _aware(value: Any) -> Any:
 def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The project with its seeds loaded and its views made, over empty raw tables."""
     data_dir = tmp_path_factory.mktemp("data")
-    ensure_raw_tables(Settings(data_dir=data_dir, clickhouse_url=warehouse_server.url))  # type: ignore[arg-type]
+    settings = Settings(data_dir=data_dir, clickhouse_url=warehouse_server.url)  # type: ignore[arg-type]
+    ensure_raw_tables(settings)
     url = urlsplit(warehouse_server.url)
     with pytest.MonkeyPatch.context() as environment, closing(connect(warehouse_server.url)) as client:
         for name, value in (
@@ -104,9 +144,9 @@ def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPa
             ("PASSWORD", url.password),
         ):
             environment.setenv(f"ECHOLEAD_DBT_{name}", str(value))
-        project = Project(client, tmp_path_factory.mktemp("dbt"))
+        project = Project(client, tmp_path_factory.mktemp("dbt"), settings)
         project.forget()
         project.run("seed")
-        project.run("run", "config.materialized:view,+tag:hot")
+        project.run("run", "+tag:turn")
         yield project
         project.forget()

@@ -93,6 +93,7 @@ def test_an_event_becomes_a_row_with_its_envelope_and_its_payload_as_sent(
         "source": "script",
         "payload": payload.decode(),
         "stream_sequence": 1,
+        "load_seq": 1,
         "_dlt_id": "1-0",
     }
 
@@ -467,3 +468,19 @@ def test_events_of_seven_days_are_loaded_in_one_turn(settings: Settings, warehou
         "SELECT count(DISTINCT partition) FROM system.parts WHERE database = 'raw' AND table = 'events' AND active"
     )
     assert parts.result_rows == [(7,)]
+
+
+def test_each_load_is_known_by_its_number_once_all_of_its_rows_are_there(settings: Settings, warehouse: Client) -> None:
+    with EventLoader(settings) as loader:
+        for hours in (0, 1):
+            send(settings, make_line([make_event()], received_at=RECEIVED_AT + timedelta(hours=hours)))
+            loader.load_once(wait_seconds=5)
+    send(settings, make_line([make_event()]))
+    load_all(settings)
+
+    noon = RECEIVED_AT.replace(tzinfo=None)
+    loads = warehouse.query("select * except (loaded_at) from raw.loads order by load_seq").result_rows
+    assert [row[0] for row in loads] == [1, 2, 3]
+    assert loads[1][1:] == (1, 0, noon + timedelta(hours=1), noon + timedelta(hours=1))
+    found = warehouse.query("select load_seq, count() from raw.events group by load_seq order by load_seq").result_rows
+    assert found == [(1, 1), (2, 1), (3, 1)]

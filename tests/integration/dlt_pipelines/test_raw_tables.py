@@ -43,8 +43,9 @@ def test_every_raw_table_is_synced_to_disk_and_indexed_by_tenant_first(raw_wareh
     assert set(TABLES) <= set(tables)
     for name, table in TABLES.items():
         sorting_key, primary_key, partition_key, engine = tables[name]
-        assert sorting_key == primary_key == ", ".join(table.sorting_key)
-        assert sorting_key.startswith("tenant_id") or name == "live_failures"  # steps are nobody's own
+        assert sorting_key.strip("()") == primary_key.strip("()") == ", ".join(table.sorting_key)
+        assert sorting_key.startswith("tenant_id") or name in {"live_failures", "loads"}  # of all tenants
+        assert ("index_granularity = 1024" in engine) == table.is_read_by_load
         assert partition_key == (table.partition or "")
         assert "fsync_after_insert = 1" in engine
         assert "fsync_part_directory = 1" in engine

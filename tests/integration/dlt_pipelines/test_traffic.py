@@ -33,7 +33,7 @@ UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
 EVENTS = 3_000
 # What depends on the way and on when the rows were written.
 ROWS = """
-select * except (stream_sequence, loaded_at, _dlt_load_id, _dlt_id) from raw.events
+select * except (stream_sequence, loaded_at, load_seq, _dlt_load_id, _dlt_id) from raw.events
 order by tenant_id, event_id, received_at
 """
 

@@ -35,6 +35,7 @@ def test_a_webhook_becomes_a_row_with_its_envelope_and_its_payload_as_sent(
     (row,) = rows(warehouse, "chatwoot_events")
     assert row.pop("loaded_at") is not None
     assert row.pop("_dlt_load_id") != ""
+    assert row.pop("load_seq") == 1
     assert row == {
         "tenant_id": "acme",
         "source": "chatwoot",

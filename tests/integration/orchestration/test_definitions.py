@@ -32,7 +32,7 @@ print(json.dumps({
     "models": sorted(f"{node['schema']}/{node['name']}" for node in nodes
                      if node["resource_type"] in ("model", "seed", "snapshot")),
     "tests": sum(node["resource_type"] == "test" for node in nodes),
-    "hot": sorted(f"{node['schema']}/{node['name']}" for node in nodes if "hot" in node.get("tags", [])
+    "turn": sorted(f"{node['schema']}/{node['name']}" for node in nodes if "turn" in node.get("tags", [])
                   and node["resource_type"] == "model"),
     "jobs": sorted(job.name for job in defs.resolve_all_job_defs()),
     "sensors": [sensor.name for sensor in defs.sensors],
@@ -90,7 +90,7 @@ def test_the_way_of_an_event_is_one_chain_from_the_loader_to_the_ledger_and_its_
 
 def test_the_live_path_has_every_model_between_an_event_and_its_delivery(loaded: dict[str, Any]) -> None:
     between = {key for key in upstream("activation/lead_deliveries", loaded["parents"]) if key in loaded["models"]}
-    cold = {key for key in between if key not in loaded["hot"] and not key.startswith("staging/")}
+    cold = {key for key in between if key not in loaded["turn"] and not key.startswith("staging/")}
     views = {"enriched/tenant_rules"}
     assert cold - views == set()
 
@@ -116,10 +116,10 @@ def test_the_full_build_checks_the_queue_and_the_ledger_as_well(loaded: dict[str
     assert ours <= set(loaded["steps"])
 
 
-def test_the_full_build_calls_dbt_once_for_each_set_and_the_mirror_once(loaded: dict[str, Any]) -> None:
-    builds = [step for step in loaded["steps"] if step.startswith(("seeds", "models_", "hot_", "operational_mirror"))]
+def test_the_full_build_takes_each_set_once_and_the_mirror_once(loaded: dict[str, Any]) -> None:
+    builds = [step for step in loaded["steps"] if step.startswith(("seeds", "views_", "turns", "operational_mirror"))]
     assert sorted(builds[:2]) == ["operational_mirror", "seeds"]
-    assert builds[2:] == ["models_before", "hot_models", "models_behind"]
+    assert builds[2:] == ["views_before", "turns", "views_behind"]
 
 
 def upstream(key: str, parents: dict[str, list[str]]) -> set[str]:

@@ -4,8 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +21,7 @@ from echolead.operational.models import Destination
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
 from reverse_etl.engine import Deliveries, DeliveryEngine
+from reverse_etl.ledger import LaneLedger
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
 from tests.fixtures.operational import make_destination, make_tenant
 from tests.integration.reverse_etl.settings import QUICK, settings_of
@@ -29,8 +29,18 @@ from tests.integration.reverse_etl.settings import QUICK, settings_of
 LEAD_DELIVERIES = """
 create or replace table activation.lead_deliveries (
     tenant_id String, lead_id String, destination_id String, destination_kind String, payload String,
-    payload_hash String, changed_at DateTime64(3, 'UTC')
-) engine = MergeTree order by (tenant_id, destination_id, lead_id)
+    payload_hash String, turn UInt64, is_deleted UInt8, index of_turn turn type minmax granularity 1
+) engine = ReplacingMergeTree(turn, is_deleted) order by (tenant_id, lead_id, destination_id)
+settings index_granularity = 1024
+"""
+MANY = """
+insert into activation.lead_deliveries
+select
+    {t:String} as tenant_id, concat('old-', toString(number)) as lead_id, {d:String} as destination_id, 'chatwoot',
+    concat('{"email":"', lead_id, '@lead.test","lead_id":"', lead_id, '","turn":', toString({turn:UInt64}), '}')
+        as payload,
+    lower(hex(SHA256(payload))), {turn:UInt64}, 0
+from numbers({n:UInt64})
 """
 UNSETTLED = "select count(*) from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')"
 
@@ -50,6 +60,14 @@ def payload_of(lead_id: str, **fields: Any) -> dict[str, Any]:
     }
 
 
+def _written(payload: dict[str, Any]) -> str:
+    return json.dumps(payload, sort_keys=True)
+
+
+def _digest(written: str) -> str:
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
 @dataclass
 class Activation:
     """One tenant with a Chatwoot, from the wanted state in the warehouse to the contacts."""
@@ -60,7 +78,7 @@ class Activation:
     chatwoot: ServedChatwoot
     tenant_id: str
     destination_id: UUID
-    wanted: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    turn: int = 1_700_000_000_000
 
     @property
     def settings(self) -> Settings:
@@ -68,26 +86,31 @@ class Activation:
         return settings_of(self.urls)
 
     def want(self, *payloads: dict[str, Any], destination: Destination | None = None) -> None:
-        """Make these the wanted states, replacing the leads' earlier ones."""
+        """A turn of the warehouse wants these states from now on, in place of the leads' earlier ones."""
         tenant_id = self.tenant_id if destination is None else destination.tenant_id
         place = str(self.destination_id if destination is None else destination.destination_id)
-        for payload in payloads:
-            written = json.dumps(payload, sort_keys=True)
-            digest = hashlib.sha256(written.encode()).hexdigest()
-            row = [tenant_id, payload["lead_id"], place, "chatwoot", written, digest, datetime.now(UTC)]
-            self.wanted[place, payload["lead_id"]] = row
-        self._write()
+        self._end_turn([(tenant_id, payload["lead_id"], place, _written(payload), 0) for payload in payloads])
 
     def unwant(self, *lead_ids: str) -> None:
-        """Remove the wanted states of these leads."""
-        for lead_id in lead_ids:
-            del self.wanted[str(self.destination_id), lead_id]
-        self._write()
+        """A turn of the warehouse no longer wants these leads anywhere: merged into another, erased."""
+        self._end_turn([(self.tenant_id, lead_id, str(self.destination_id), "{}", 1) for lead_id in lead_ids])
 
-    def _write(self) -> None:
-        self.client.command("truncate table activation.lead_deliveries")
-        if self.wanted:
-            self.client.insert("activation.lead_deliveries", list(self.wanted.values()))
+    def _end_turn(self, rows: list[tuple[str, str, str, str, int]]) -> None:
+        self.turn += 1
+        self.client.insert(
+            "activation.lead_deliveries",
+            [
+                (tenant_id, lead_id, place, "chatwoot", payload, _digest(payload), self.turn, is_deleted)
+                for tenant_id, lead_id, place, payload, is_deleted in rows
+            ],
+        )
+
+    def want_many(self, count: int, turn: int) -> None:
+        """A turn that wants the leads `old-0`, `old-1` and so on: a rebuild, or an import of history."""
+        self.client.command(
+            MANY, parameters={"t": self.tenant_id, "d": str(self.destination_id), "turn": turn, "n": count}
+        )
+        self.turn = max(self.turn, turn)
 
     def rows(self, query: str = "select * from deliveries order by created_at", **parameters: Any) -> list[Any]:
         """Rows of the operational database, across tenants."""
@@ -160,3 +183,12 @@ def engine(activation: Activation) -> Iterator[DeliveryEngine]:
     """A running engine on that."""
     with DeliveryEngine(activation.settings, QUICK) as running:
         yield running
+
+
+@pytest.fixture
+def ledger(activation: Activation) -> Iterator[LaneLedger]:
+    """The lane's ledger in our hands: no engine delivers, as the destination is switched off."""
+    activation.rows("update destinations set is_enabled = false returning 1")
+    connections = connect(activation.urls["postgres_deliveries_url"])
+    yield LaneLedger(connections, activation.tenant_id, activation.destination_id)
+    connections.dispose()

@@ -4,7 +4,6 @@ import multiprocessing
 import random
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -38,15 +37,6 @@ HELD = "select from deliveries where state = 'in_flight' and lease_until > clock
 
 def leads(count: int) -> list[dict[str, object]]:
     return [payload_of(f"lead-{number}", phone=f"+55119{90000000 + number}") for number in range(count)]
-
-
-@pytest.fixture
-def ledger(activation: Activation) -> Iterator[LaneLedger]:
-    """The lane's ledger, used by the test: no engine delivers, because the destination is disabled."""
-    activation.rows("update destinations set is_enabled = false returning 1")
-    connections = connect(activation.urls["postgres_deliveries_url"])
-    yield LaneLedger(connections, activation.tenant_id, activation.destination_id)
-    connections.dispose()
 
 
 def plan(activation: Activation, *payloads: dict[str, object]) -> None:
@@ -243,7 +233,7 @@ def test_a_lost_ledger_creates_no_second_contact(activation: Activation) -> None
     activation.want(*leads(8))
     with DeliveryEngine(activation.settings, QUICK) as engine:
         activation.settle(engine)
-    for table in ("delivery_attempts", "deliveries", "destination_records"):
+    for table in ("delivery_attempts", "deliveries", "destination_records", "planning_position"):
         activation.rows(f"delete from {table} returning 1")
 
     with DeliveryEngine(activation.settings, QUICK) as engine:

@@ -53,6 +53,7 @@ READING = {
     "read users' roles": ("select role from user_tenants", "api system app"),
     "read sign-in attempts": ("select subject from sign_in_attempts", "owner api system"),
     "read counts of events": ("select events from collector_counts", "owner collector system"),
+    "read how far is planned": ("select planned_turn from planning_position", "owner deliveries system"),
     "read rules": ("select definition from rules", "system app"),
     "read the audit log": ("select action from audit_log", "system app"),
 }
@@ -75,6 +76,8 @@ WRITING = {
         "app deliveries system",
     ),
     "change deliveries": ("update deliveries set state = 'verified'", "deliveries system app"),
+    "plan everything once more": ("update planning_position set planned_turn = 0", "owner deliveries system"),
+    "forget how far is planned": ("delete from planning_position", "owner system"),
     "delete attempts": ("delete from delivery_attempts", "system"),
     "rewrite attempts": ("update delivery_attempts set outcome = 'delivered'", "system"),
     "count events": (

@@ -1,17 +1,29 @@
-{{ config(tags=['console'], order_by=['tenant_id', 'conversion_id', 'model', 'session_id']) }}
+{#- Reads in a turn the conversions and sessions of its leads. -#}
+{{ config(
+    tags=['turn'],
+    materialized='incremental',
+    engine='ReplacingMergeTree(turn, is_deleted)',
+    order_by=['tenant_id', 'lead_id', 'conversion_id', 'model', 'session_id'],
+    settings={'index_granularity': 1024},
+) }}
 
 with
 
 conversions as (
     select * from {{ ref('conversions') }}
+    where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
 touchpoints as (
-    select * from {{ ref('touchpoints') }}
+    select * from {{ ref('lead_touches') }}
+    where
+        origin = 'session'
+        and {{ is_in('affected_leads', 'lead_id') }}
 ),
 
 leads as (
     select * from {{ ref('leads') }}
+    where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
 -- Sessions that began no later than the conversion.
@@ -25,7 +37,7 @@ paths as (
         conversions.occurred_date as converted_date,
         conversions.revenue as conversion_revenue,
         touchpoints.session_id as session_id,
-        touchpoints.started_at as started_at,
+        touchpoints.touch_at as started_at,
         touchpoints.source as source,
         touchpoints.medium as medium,
         touchpoints.campaign as campaign,
@@ -33,7 +45,7 @@ paths as (
         touchpoints.landing_page as landing_page
     from conversions
     inner join touchpoints on conversions.tenant_id = touchpoints.tenant_id and conversions.lead_id = touchpoints.lead_id
-    where touchpoints.started_at <= conversions.occurred_at
+    where touchpoints.touch_at <= conversions.occurred_at
 ),
 
 -- A conversion without a session (reported by a server) is credited whole to what is known of its lead.
@@ -85,23 +97,35 @@ credits as (
             ('linear', 1 / step_count)
         ]) as share
     from steps
+),
+
+computed as (
+    select
+        tenant_id,
+        lead_id,
+        conversion_id,
+        conversion_kind,
+        converted_at,
+        converted_date,
+        session_id,
+        share.1 as model,
+        share.2 as credit,
+        toDecimal128(toFloat64(conversion_revenue) * credit, 6) as revenue,
+        source,
+        medium,
+        campaign,
+        channel,
+        landing_page
+    from credits
+    where share.2 > 0
 )
 
-select
-    tenant_id,
-    lead_id,
-    conversion_id,
-    conversion_kind,
-    converted_at,
-    converted_date,
-    session_id,
-    share.1 as model,
-    share.2 as credit,
-    toDecimal128(toFloat64(conversion_revenue) * credit, 6) as revenue,
-    source,
-    medium,
-    campaign,
-    channel,
-    landing_page
-from credits
-where share.2 > 0
+{% if is_incremental() -%}
+,
+known as (
+    select * from {{ this }}
+    where {{ is_in('affected_leads', 'lead_id') }}
+)
+{%- endif %}
+
+{{ versions('computed', 'known', ['tenant_id', 'lead_id', 'conversion_id', 'model', 'session_id']) }}

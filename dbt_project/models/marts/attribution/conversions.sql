@@ -1,52 +1,67 @@
-{{ config(tags=['console'], order_by=['tenant_id', 'conversion_id']) }}
+{#- Reads in a turn its leads, and the conversion events of their visitors. -#}
+{{ config(
+    tags=['turn'],
+    materialized='incremental',
+    engine='ReplacingMergeTree(turn, is_deleted)',
+    order_by=['tenant_id', 'lead_id', 'conversion_id'],
+    settings={'index_granularity': 1024},
+) }}
 
 with
 
-visitors as (
-    select
-        tenant_id,
-        lead_id,
-        value as tracking_id
-    from {{ ref('identities') }}
-    where kind = 'tracking_id'
-),
-
 conversion_events as (
-    select * from {{ ref('events') }}
-    where event_name = 'conversion'
+    select
+        events.*,
+        members.lead_id as lead_id
+    from {{ ref('lead_events') }} as events
+    inner join {{ ref('lead_members') }} as members using (tenant_id, tracking_id)
+    where
+        events.event_name = 'conversion'
+        and {{ is_in('lead_visitors', 'tracking_id') }}
 ),
 
 leads as (
     select * from {{ ref('leads') }}
-)
+    where {{ is_in('affected_leads', 'lead_id') }}
+),
 
 -- Becoming a lead is a conversion, once a lead, whatever made it so.
-select
-    tenant_id,
-    concat('lead:', lead_id) as conversion_id,
-    lead_id,
-    'lead' as kind,
-    'lead' as name,
-    identifying_event_id as event_id,
-    created_at as occurred_at,
-    created_date as occurred_date,
-    toDecimal64(0, 2) as revenue,
-    '' as currency
-from leads
+computed as (
+    select
+        tenant_id,
+        concat('lead:', lead_id) as conversion_id,
+        lead_id,
+        'lead' as kind,
+        'lead' as name,
+        identifying_event_id as event_id,
+        created_at as occurred_at,
+        created_date as occurred_date,
+        toDecimal64(0, 2) as revenue,
+        '' as currency
+    from leads
 
-union all
+    union all
 
-select
-    conversion_events.tenant_id as tenant_id,
-    conversion_events.event_id as conversion_id,
-    visitors.lead_id as lead_id,
-    'event' as kind,
-    conversion_events.conversion_name as name,
-    conversion_events.event_id as event_id,
-    conversion_events.occurred_at as occurred_at,
-    conversion_events.occurred_date as occurred_date,
-    coalesce(conversion_events.revenue, toDecimal64(0, 2)) as revenue,
-    conversion_events.currency as currency
-from conversion_events
-inner join visitors
-    on conversion_events.tenant_id = visitors.tenant_id and conversion_events.tracking_id = visitors.tracking_id
+    select
+        tenant_id,
+        event_id as conversion_id,
+        lead_id,
+        'event' as kind,
+        conversion_name as name,
+        event_id,
+        occurred_at,
+        occurred_date,
+        coalesce(conversion_events.revenue, toDecimal64(0, 2)) as revenue,
+        currency
+    from conversion_events
+)
+
+{% if is_incremental() -%}
+,
+known as (
+    select * from {{ this }}
+    where {{ is_in('affected_leads', 'lead_id') }}
+)
+{%- endif %}
+
+{{ versions('computed', 'known', ['tenant_id', 'lead_id', 'conversion_id']) }}

@@ -1,4 +1,5 @@
-{{ config(tags=['console'], order_by=['tenant_id', 'date', 'channel', 'campaign', 'landing_page']) }}
+{#- A view: reads the sessions and the attribution of the tenant. -#}
+{{ config(materialized='view') }}
 
 with
 

@@ -1,78 +1,53 @@
-{{ config(tags=['hot'], order_by=['tenant_id', 'lead_id', 'kind', 'value']) }}
+{#- Reads in a turn the identities that its leads have now, and those they had before. -#}
+-- depends_on: {{ ref('affected_leads') }}
+{{ config(
+    tags=['turn'],
+    materialized='incremental',
+    engine='ReplacingMergeTree(turn, is_deleted)',
+    order_by=['tenant_id', 'kind', 'value', 'lead_id'],
+    settings={'index_granularity': 1024},
+) }}
+
+{%- set leads = built_so_far('marts', 'leads') %}
 
 with
 
-identifying_events as (
-    select * from {{ ref('events') }}
-    where {{ identifies_lead() }}
-),
-
--- Every form of a phone connects: Brazilian mobiles are known with and without the ninth digit.
-stated as (
+computed as (
     select
-        tenant_id,
-        tracking_id,
-        event_name,
-        event_id,
-        occurred_at,
-        arrayJoin(arrayConcat(
-            [('tracking_id', tracking_id, 1.)],
-            [('email', email, 1.), ('external_id', external_id, 1.), ('phone', phone, 1.)],
-            arrayMap(variant -> ('phone', variant, 0.9), arrayFilter(variant -> variant != phone, phone_variants))
-        )) as identifier
-    from identifying_events
-    where identifier.2 != ''
-),
-
-identifiers as (
-    select
-        tenant_id,
-        tracking_id,
-        identifier.1 as kind,
-        identifier.2 as value,
-        max(identifier.3) as confidence,
-        min((occurred_at, event_id, event_name)) as first_statement,
-        max(occurred_at) as last_stated_at
-    from stated
-    group by tenant_id, tracking_id, kind, value
-),
-
--- The visitor's label is when they were first identified, so that the smallest is the component's first visitor.
-edges as (
-    select
-        tenant_id,
-        tracking_id,
-        kind,
-        value,
-        (min(first_statement.1) over (partition by tenant_id, tracking_id), tracking_id) as label
-    from identifiers
-),
-
-components as (
-    select
-        tenant_id,
-        tracking_id,
-        kind,
-        value,
-        label.2 as lead_id
-    from {{ propagate_min_label('edges', var('identity_rounds')) }}
+        members.tenant_id as tenant_id,
+        members.lead_id as lead_id,
+        stated.kind as kind,
+        stated.value as value,
+        tupleElement(min(stated.first_statement), 3) as source,
+        max(stated.confidence) as confidence,
+        tupleElement(min(stated.first_statement), 1) as first_seen_at,
+        max(stated.last_stated_at) as last_seen_at,
+        arraySort(groupUniqArray(stated.tracking_id)) as tracking_ids
+    from {{ ref('lead_members') }} as members
+    inner join {{ ref('stated_identifiers') }} as stated
+        on members.tenant_id = stated.tenant_id and members.tracking_id = stated.tracking_id
+    group by tenant_id, lead_id, kind, value
 )
 
-select
-    components.tenant_id as tenant_id,
-    components.lead_id as lead_id,
-    components.kind as kind,
-    components.value as value,
-    tupleElement(min(identifiers.first_statement), 3) as source,
-    max(identifiers.confidence) as confidence,
-    tupleElement(min(identifiers.first_statement), 1) as first_seen_at,
-    max(identifiers.last_stated_at) as last_seen_at,
-    arraySort(groupUniqArray(identifiers.tracking_id)) as tracking_ids
-from components
-inner join identifiers
-    on
-        components.tenant_id = identifiers.tenant_id
-        and components.tracking_id = identifiers.tracking_id
-        and components.kind = identifiers.kind
-        and components.value = identifiers.value
-group by tenant_id, lead_id, kind, value
+{% if is_incremental() -%}
+,
+known as (
+    select * from {{ this }}
+    where
+        (tenant_id, kind, value) in (
+            {% if leads -%}
+            select
+                tenant_id,
+                (arrayJoin(identifiers) as identifier).1,
+                identifier.2
+            from {{ leads }}
+            where {{ is_in('affected_leads', 'lead_id') }}
+            union all
+            {%- endif %}
+            select tenant_id, kind, value from {{ ref('stated_identifiers') }}
+        )
+        and {{ is_in('affected_leads', 'lead_id') }}
+)
+{%- endif %}
+
+{{ versions('computed', 'known', ['tenant_id', 'kind', 'value', 'lead_id']) }}

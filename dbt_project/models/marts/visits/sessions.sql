@@ -1,17 +1,62 @@
-{{ config(tags=['hot'], order_by=['tenant_id', 'tracking_id', 'started_at', 'session_id']) }}
+{#-
+  Reads in a turn the affected visitors' events from the session before the earliest new one on, and their sessions.
+-#}
+-- depends_on: {{ ref('affected_visitors') }}
+-- depends_on: {{ ref('current_turn') }}
+{{ config(
+    tags=['turn'],
+    materialized='incremental',
+    engine='ReplacingMergeTree(turn, is_deleted)',
+    order_by=['tenant_id', 'tracking_id', 'started_at'],
+    settings={'index_granularity': 1024},
+) }}
+
+{%- set entry_columns = [
+    'occurred_date', 'source', 'medium', 'campaign', 'channel', 'source_category', 'source_rule', 'is_paid',
+    'has_source_conflict', 'utm_source', 'utm_medium', 'utm_campaign', 'utm_term', 'utm_content', 'utm_id', 'touch_referrer',
+    'device_type', 'browser', 'os', 'country', 'click_ids',
+] %}
 
 with
+
+{% if is_incremental() -%}
+affected as (
+    select * from {{ affected('affected_visitors') }}
+    order by computed_from
+    limit 1 by tenant_id, tracking_id
+),
+{%- endif %}
 
 -- What a server reports happened without the visitor being there: it opens no session and prolongs none.
 events as (
     select
-        *,
+        events.*,
+        {% if is_incremental() -%}
+        affected.has_session_before as has_session_before,
+        affected.sessions_before as sessions_before,
+        affected.run_started_at as run_before_started_at,
+        affected.campaign_key_before as campaign_key_before,
+        {%- else -%}
+        false as has_session_before,
+        toUInt32(0) as sessions_before,
+        events.occurred_at as run_before_started_at,
+        '' as campaign_key_before,
+        {%- endif %}
         {{ click_ids_of_event() }} as click_ids,
         concat(
             utm_source, utm_medium, utm_campaign, utm_term, utm_content, utm_id, arrayStringConcat(mapValues(click_ids))
         ) as campaign_key
-    from {{ ref('events') }}
-    where sent_by != 'server'
+    from {{ ref('events') }} as events
+    {% if is_incremental() -%}
+    inner join affected on events.tenant_id = affected.tenant_id and events.tracking_id = affected.tracking_id
+    {%- endif %}
+    where
+        events.sent_by != 'server'
+        {% if is_incremental() -%}
+        and (events.tenant_id, events.tracking_id) in (select tenant_id, tracking_id from affected)
+        and events.occurred_at >= (select min(computed_from) from affected)
+        and events.occurred_at >= affected.computed_from
+        {%- endif %}
 ),
 
 compared as (
@@ -19,7 +64,7 @@ compared as (
         *,
         lagInFrame(toNullable(occurred_at)) over earlier as previous_at,
         -- The campaign last seen: aggregates skip NULL, so events without one do not count.
-        anyLast(nullIf(campaign_key, '')) over earlier as previous_campaign_key
+        coalesce(anyLast(nullIf(campaign_key, '')) over earlier, campaign_key_before) as previous_campaign_key
     from events
     window earlier as (
         partition by tenant_id, tracking_id
@@ -28,31 +73,39 @@ compared as (
     )
 ),
 
-opened as (
+-- All events of one moment are in one session, so that a session is named by its start.
+moments as (
     select
         *,
-        previous_at is null
-        or dateDiff('millisecond', previous_at, occurred_at) > {{ (var('session_gap_seconds') | int) * 1000 }}
-        or (campaign_key != '' and campaign_key != coalesce(previous_campaign_key, '')) as opens_run
+        previous_at is null or previous_at != occurred_at as begins_moment,
+        max(
+            previous_at is null
+            or dateDiff('millisecond', previous_at, occurred_at) > {{ (var('session_gap_seconds') | int) * 1000 }}
+            or (campaign_key != '' and campaign_key != previous_campaign_key)
+        ) over (partition by tenant_id, tracking_id, occurred_at) as opens_run
     from compared
 ),
 
 runs as (
     select
         *,
-        sum(opens_run) over (
+        sum(begins_moment and opens_run) over (
             partition by tenant_id, tracking_id order by occurred_at, event_id rows unbounded preceding
         ) as run_number
-    from opened
+    from moments
 ),
 
 -- A run that never pauses is cut every `session_cap_seconds` from its start.
 capped as (
     select
         *,
+        if(
+            run_number = 1 and has_session_before,
+            run_before_started_at,
+            min(occurred_at) over (partition by tenant_id, tracking_id, run_number)
+        ) as run_started_at,
         intDiv(
-            dateDiff('millisecond', min(occurred_at) over (partition by tenant_id, tracking_id, run_number), occurred_at),
-            {{ (var('session_cap_seconds') | int) * 1000 }}
+            dateDiff('millisecond', run_started_at, occurred_at), {{ (var('session_cap_seconds') | int) * 1000 }}
         ) as part_number
     from runs
 ),
@@ -63,6 +116,9 @@ sessions as (
         tracking_id,
         run_number,
         part_number,
+        any(sessions_before) as number_before,
+        any(run_started_at) as run_start,
+        argMin(previous_campaign_key, (occurred_at, event_id)) as key_before,
         min((occurred_at, event_id)) as first_key,
         max((occurred_at, event_id)) as last_key,
         max(received_at) as last_received_at,
@@ -72,52 +128,70 @@ sessions as (
         countIf(event_name = 'form_submit') as form_submits,
         argMinIf(page_url, (occurred_at, event_id), page_url != '') as first_page_url,
         argMaxIf(page_url, (occurred_at, event_id), page_url != '') as last_page_url,
-        {% for column in [
-            'occurred_date', 'source', 'medium', 'campaign', 'channel', 'source_category', 'source_rule', 'is_paid', 'has_source_conflict',
-            'utm_source', 'utm_medium', 'utm_campaign', 'utm_term', 'utm_content', 'utm_id', 'touch_referrer', 'device_type', 'browser', 'os', 'country', 'click_ids'
-        ] -%}
+        {% for column in entry_columns -%}
         argMin({{ column }}, (occurred_at, event_id)) as entry_{{ column }},
         {% endfor -%}
-        max(is_bot) as is_bot
+        {% for purpose in ['analytics', 'marketing'] -%}
+        argMaxIf({{ purpose }}_consent, (occurred_at, event_id), {{ purpose }}_consent != '') as said_{{ purpose }}_consent,
+        maxIf(toNullable(occurred_at), {{ purpose }}_consent != '') as {{ purpose }}_said_at,
+        {% endfor -%}
+        {% for memory in ['first', 'last_non_direct'] -%}
+        argMinIf(
+            ({{ memory }}_touch, {{ memory }}_touch_at), (occurred_at, event_id), {{ memory }}_touch_at is not null
+        ) as told_{{ memory }},
+        {% endfor -%}
+        max(is_bot) as has_bot_event
     from capped
     group by tenant_id, tracking_id, run_number, part_number
+),
+
+computed as (
+    select
+        tenant_id,
+        lower(hex(sipHash128(tenant_id, tracking_id, first_key.2))) as session_id,
+        tracking_id,
+        toUInt32(number_before + row_number() over (partition by tenant_id, tracking_id order by first_key))
+            as session_number,
+        first_key.1 as started_at,
+        last_key.1 as ended_at,
+        entry_occurred_date as started_date,
+        toUInt32(dateDiff('second', started_at, ended_at)) as duration_seconds,
+        toUInt32(page_views) as page_views,
+        toUInt32(events) as events,
+        toUInt32(chats) as chats,
+        toUInt32(form_submits) as form_submits,
+        cutQueryStringAndFragment(first_page_url) as landing_page,
+        cutQueryStringAndFragment(last_page_url) as exit_page,
+        {% for column in entry_columns if column not in ['occurred_date', 'source_category', 'touch_referrer'] -%}
+        entry_{{ column }} as {{ column }},
+        {% endfor -%}
+        entry_touch_referrer as referrer,
+        {% for purpose in ['analytics', 'marketing'] -%}
+        said_{{ purpose }}_consent as {{ purpose }}_consent,
+        {{ purpose }}_said_at as {{ purpose }}_consent_at,
+        {% endfor -%}
+        {% for memory in ['first', 'last_non_direct'] -%}
+        told_{{ memory }}.1 as {{ memory }}_touch,
+        told_{{ memory }}.2 as {{ memory }}_touch_at,
+        {% endfor -%}
+        run_start as run_started_at,
+        key_before as campaign_key_before,
+        toBool(has_bot_event) as is_bot,
+        toBool(page_views <= 1 and duration_seconds < 10 and chats = 0 and form_submits = 0) as is_bounce,
+        last_received_at
+    from sessions
 )
 
-select
-    tenant_id,
-    lower(hex(sipHash128(tenant_id, tracking_id, first_key.2))) as session_id,
-    tracking_id,
-    toUInt32(row_number() over (partition by tenant_id, tracking_id order by first_key)) as session_number,
-    first_key.1 as started_at,
-    last_key.1 as ended_at,
-    entry_occurred_date as started_date,
-    toUInt32(dateDiff('second', started_at, ended_at)) as duration_seconds,
-    toUInt32(page_views) as page_views,
-    toUInt32(events) as events,
-    toUInt32(chats) as chats,
-    toUInt32(form_submits) as form_submits,
-    cutQueryStringAndFragment(first_page_url) as landing_page,
-    cutQueryStringAndFragment(last_page_url) as exit_page,
-    entry_source as source,
-    entry_medium as medium,
-    entry_campaign as campaign,
-    entry_channel as channel,
-    entry_source_rule as source_rule,
-    entry_is_paid as is_paid,
-    entry_has_source_conflict as has_source_conflict,
-    entry_utm_source as utm_source,
-    entry_utm_medium as utm_medium,
-    entry_utm_campaign as utm_campaign,
-    entry_utm_term as utm_term,
-    entry_utm_content as utm_content,
-    entry_utm_id as utm_id,
-    entry_touch_referrer as referrer,
-    entry_click_ids as click_ids,
-    entry_device_type as device_type,
-    entry_browser as browser,
-    entry_os as os,
-    entry_country as country,
-    toBool(is_bot) as is_bot,
-    toBool(page_views <= 1 and duration_seconds < 10 and chats = 0 and form_submits = 0) as is_bounce,
-    last_received_at
-from sessions
+{% if is_incremental() -%}
+,
+known as (
+    select known.*
+    from {{ this }} as known
+    inner join affected on known.tenant_id = affected.tenant_id and known.tracking_id = affected.tracking_id
+    where
+        (known.tenant_id, known.tracking_id) in (select tenant_id, tracking_id from affected)
+        and known.started_at >= affected.computed_from
+)
+{%- endif %}
+
+{{ versions('computed', 'known', ['tenant_id', 'tracking_id', 'started_at']) }}

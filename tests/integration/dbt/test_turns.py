@@ -3,20 +3,25 @@
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from orchestration.live.warehouse_turns import WarehouseTurns
 from tests.factories import arrival, moment, raw_destination, raw_event, raw_tenant, raw_tenant_host
 from tests.integration.dbt.conftest import Project, Rows
 
 MARTS = (
     "enriched.events",
+    "enriched.lead_events",
     "marts.sessions",
     "marts.identities",
     "marts.lead_touches",
     "marts.leads",
+    "marts.conversions",
+    "marts.attribution",
     "activation.lead_deliveries",
 )
 DAY = 1440
@@ -91,7 +96,7 @@ def loaded(rows: Rows, at: datetime) -> Rows:
 def test_loads_one_by_one_equal_a_full_refresh(empty: Project) -> None:
     for number, rows in enumerate(history(20250310, 160)):
         empty.write("events", loaded(rows, moment(60 * DAY + number * 90)))
-        empty.live()
+        empty.turn()
     incremental = {table: empty.table(table) for table in MARTS}
     empty.rebuild()
     assert {table: empty.table(table) for table in MARTS} == incremental
@@ -104,9 +109,9 @@ def test_the_order_of_loads_does_not_matter(empty: Project) -> None:
         empty.forget_events()
         for number, rows in enumerate(loads):
             empty.write("events", loaded(rows, moment(60 * DAY + number * 90)))
-        empty.live()
-        results.append({table: empty.table(table, without=("loaded_at",)) for table in MARTS[:1]})
-        results[-1] |= {table: empty.table(table) for table in MARTS[1:]}
+        empty.turn()
+        results.append({table: empty.table(table, without=("loaded_at",)) for table in MARTS[:2]})
+        results[-1] |= {table: empty.table(table) for table in MARTS[2:]}
     assert results[0] == results[1]
 
 
@@ -115,7 +120,7 @@ def test_requests_that_are_sent_again_leave_the_marts_as_they_were(empty: Projec
     chance = random.Random(8)
     rows = [random_event(chance, number) for number in range(60)]
     empty.write("events", loaded(rows, moment(60 * DAY)))
-    empty.live()
+    empty.turn()
     once = {table: empty.table(table) for table in MARTS}
     delays = [timedelta(seconds=1), timedelta(minutes=3, seconds=1), timedelta(days=6)]
     repeats = [
@@ -125,8 +130,70 @@ def test_requests_that_are_sent_again_leave_the_marts_as_they_were(empty: Projec
     ]
     assert len(repeats) > 90
     empty.write("events", loaded(repeats, moment(67 * DAY)))
-    empty.live()
+    empty.turn()
     assert {table: empty.table(table) for table in MARTS} == once
+
+
+class Killed(Exception):
+    """The process of a turn ends."""
+
+
+def test_turns_that_die_anywhere_leave_what_a_rebuild_gives(empty: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 24 turns dies behind another one of its models; what came meanwhile is the next one's too."""
+    chance = random.Random(77)
+    rows = [row for part in history(77, 150) for row in part]
+    run = WarehouseTurns._run
+    left = 0
+
+    def dying(turns: WarehouseTurns, *arguments: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        run(turns, *arguments)
+
+    monkeypatch.setattr(WarehouseTurns, "_run", dying)
+    for number in range(24):
+        empty.write("events", rows[number::24])
+        left = number
+        with suppress(Killed):
+            empty.turn()
+        if chance.random() < 0.7:
+            left = 100
+            empty.turn()
+    left = 100
+    empty.turn()
+    after_deaths = {table: empty.table(table) for table in MARTS}
+    monkeypatch.undo()
+    empty.rebuild()
+    assert {table: empty.table(table) for table in MARTS} == after_deaths
+
+
+def test_settings_that_change_between_turns_leave_what_a_rebuild_gives(empty: Project) -> None:
+    """Another own host, another time zone, a destination that is disabled, a tenant that is."""
+    loads = [row for part in history(5, 120) for row in part]
+    later = moment(80 * DAY)
+    changes: list[tuple[str, Rows]] = [
+        ("tenant_hosts", [raw_tenant_host("acme", host, mirrored_at=later) for host in ("lp.acme.test", "google.com")]),
+        (
+            "tenants",
+            [raw_tenant("acme", time_zone="Asia/Tokyo", mirrored_at=later), raw_tenant("beta", mirrored_at=later)],
+        ),
+        (
+            "destinations",
+            [raw_destination("acme", is_enabled=False, mirrored_at=later), raw_destination("beta", mirrored_at=later)],
+        ),
+    ]
+    for number, (table, rows) in enumerate(changes):
+        empty.write("events", loads[number::3])
+        empty.turn()
+        empty.write(table, rows)
+        empty.turn()
+    by_turns = {table: empty.table(table) for table in MARTS}
+    assert by_turns["activation.lead_deliveries"]
+    assert {row["tenant_id"] for row in empty.query("select tenant_id from activation.lead_deliveries")} == {"beta"}
+    empty.rebuild()
+    assert {table: empty.table(table) for table in MARTS} == by_turns
 
 
 def test_live_runs_keep_the_structure_that_a_build_made(empty: Project) -> None:
@@ -135,15 +202,15 @@ def test_live_runs_keep_the_structure_that_a_build_made(empty: Project) -> None:
     assert len(built) == len(MARTS)
     for number in range(2):
         empty.write("events", [random_event(random.Random(number), number)])
-        empty.live()
+        empty.turn()
     assert structures(empty) == built
 
 
 def test_a_run_without_news_changes_nothing(empty: Project) -> None:
     empty.write("events", loaded([row for rows in history(3, 80) for row in rows], moment(60 * DAY)))
-    empty.live()
+    empty.turn()
     before = {table: empty.table(table) for table in MARTS}
-    empty.live()
+    empty.turn()
     assert {table: empty.table(table) for table in MARTS} == before
 
 
@@ -151,25 +218,25 @@ def test_a_better_copy_of_another_day_leaves_no_row_behind(empty: Project) -> No
     """The day of the worse copy holds nothing else, so that no row of it would be written again."""
     row = raw_event(at=moment(0), event="moved", received_at=moment(2 * DAY), sent_at=moment(0))
     empty.write("events", loaded([row], moment(3 * DAY)))
-    empty.live()
+    empty.turn()
     empty.write("events", loaded([{**row, "received_at": moment(0)}], moment(3 * DAY + 1)))
-    empty.live()
+    empty.turn()
     assert [each["received_at"] for each in empty.query("select received_at from enriched.events")] == [moment(0)]
 
 
 def test_another_host_of_the_tenant_renames_the_past(empty: Project) -> None:
     empty.write("events", [raw_event(arrived=arrival(moment(0), "https://lp.acme.test/", "https://loja.acme.test/"))])
-    empty.live()
+    empty.turn()
     assert empty.query("select source from enriched.events") == [{"source": "loja.acme.test"}]
     hosts = ("lp.acme.test", "loja.acme.test")
     empty.write("tenant_hosts", [raw_tenant_host("acme", host, mirrored_at=moment(1)) for host in hosts])
-    empty.live()
+    empty.turn()
     assert empty.query("select source from enriched.events") == [{"source": "(direct)"}]
 
 
 def test_no_reader_meets_a_hole_while_the_models_run(empty: Project) -> None:
     empty.write("events", loaded([row for rows in history(5, 80) for row in rows], moment(60 * DAY)))
-    empty.live()
+    empty.turn()
     counts = ", ".join(f"(select count() from {table})" for table in MARTS)
     least = tuple(empty.query(f"select tuple({counts}) as n")[0]["n"])
     seen: list[tuple[int, ...]] = []
@@ -183,7 +250,7 @@ def test_no_reader_meets_a_hole_while_the_models_run(empty: Project) -> None:
     reader.start()
     try:
         empty.rebuild()
-        empty.live()
+        empty.turn()
     finally:
         done.set()
         reader.join()

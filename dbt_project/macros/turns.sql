@@ -1,0 +1,75 @@
+{#-
+  What the tables that turns keep up to date share. Such a table holds versions of its rows: the one of the latest turn
+  counts, and one with `is_deleted` says that the row is gone (ReplacingMergeTree). Readers ask with the setting
+  `final`, which the project's profile and every account of the warehouse have.
+
+  A model of such a table has two forms. Without `is_incremental()` it builds everything. With it, it computes the keys
+  that the turn has found affected.
+-#}
+
+{#- The number of the turn that is under way. -#}
+{% macro turn() -%}
+    assumeNotNull((select max(turn) from {{ ref('current_turn') }}))
+{%- endmacro %}
+
+{#-
+  The keys in one of the sets `affected_visitors`, `lead_visitors`, `affected_leads`. A turn that died leaves its keys
+  there, and what they had before it: they belong to the turn that takes its place.
+-#}
+{% macro affected(set) -%}
+    (
+        select * from {{ ref(set) }}
+        where turn > (select max(last_turn) from {{ ref('current_turn') }})
+    )
+{%- endmacro %}
+
+{#- The columns of the model beside the version's own two, in the order of its yml. -#}
+{% macro own_columns() %}
+    {{ return(model.columns.keys() | reject('in', ['turn', 'is_deleted']) | list) }}
+{% endmacro %}
+
+{#-
+  The versions to add: every row of `computed`, and for each of the `known` rows of the table that is not among them its
+  end. `key` are the columns that name a row.
+-#}
+{% macro versions(computed, known, key) -%}
+    {% if not is_incremental() -%}
+select
+    *,
+    {{ turn() }} as turn,
+    toUInt8(0) as is_deleted
+from {{ computed }}
+    {%- else -%}
+    {%- set columns = own_columns() | join(', ') -%}
+select
+    {{ columns }},
+    {{ turn() }} as turn,
+    toUInt8(is_known) as is_deleted
+from (
+    select {{ columns }}, false as is_known from {{ computed }}
+    union all
+    select {{ columns }}, true as is_known from {{ known }}
+)
+qualify not is_known or min(is_known) over (partition by {{ key | join(', ') }})
+    {%- endif %}
+{%- endmacro %}
+
+{#- The condition that a row belongs to a visitor or lead of one of these sets, in a turn; every row otherwise. -#}
+{% macro is_in(set, key) -%}
+    {%- set keys = affected(set) -%}
+    {%- if is_incremental() -%}
+    (tenant_id, {{ key }}) in (select tenant_id, {{ key }} from {{ keys }})
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- How such a set is kept: keys are added; the live path empties it when the turn is done. -#}
+{% macro affected_set(key) %}
+    {{ config(
+        tags=['turn'],
+        materialized='incremental',
+        engine='MergeTree()',
+        order_by=['turn'] + key,
+    ) }}
+{% endmacro %}

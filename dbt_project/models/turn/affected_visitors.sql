@@ -1,0 +1,64 @@
+{#-
+  The visitors of whom the turn has new events, and where their sessions are computed from: the one before the earliest
+  new event. What the sessions before it leave behind comes with it. Reads the sessions of these visitors.
+-#}
+-- depends_on: {{ ref('current_turn') }}
+{{ affected_set(['tenant_id', 'tracking_id']) }}
+
+{%- set sessions = built_so_far('marts', 'sessions') %}
+
+with
+
+affected as (
+    select
+        tenant_id,
+        tracking_id,
+        min(arrayMin(arrayPushBack(other_places, occurred_at))) as since
+    from {{ ref('fresh_events') }}
+    group by tenant_id, tracking_id
+){% if sessions %},
+
+before as (
+    select
+        sessions.tenant_id as tenant_id,
+        sessions.tracking_id as tracking_id,
+        argMax(
+            (sessions.started_at, sessions.session_number, sessions.run_started_at, sessions.campaign_key_before),
+            sessions.started_at
+        ) as last_session
+    from {{ sessions }} as sessions
+    inner join affected on sessions.tenant_id = affected.tenant_id and sessions.tracking_id = affected.tracking_id
+    where
+        (sessions.tenant_id, sessions.tracking_id) in (select tenant_id, tracking_id from affected)
+        and sessions.started_at < affected.since
+    group by sessions.tenant_id, sessions.tracking_id
+)
+
+select
+    affected.tenant_id as tenant_id,
+    affected.tracking_id as tracking_id,
+    {{ turn() }} as turn,
+    affected.since as since,
+    before.last_session.2 > 0 as has_session_before,
+    if(has_session_before, before.last_session.1, affected.since) as computed_from,
+    if(has_session_before, before.last_session.2 - 1, 0) as sessions_before,
+    if(has_session_before, before.last_session.3, affected.since) as run_started_at,
+    before.last_session.4 as campaign_key_before
+from affected
+left join before using (tenant_id, tracking_id)
+
+{%- else %}
+
+select
+    tenant_id,
+    tracking_id,
+    {{ turn() }} as turn,
+    since,
+    false as has_session_before,
+    since as computed_from,
+    toUInt32(0) as sessions_before,
+    since as run_started_at,
+    '' as campaign_key_before
+from affected
+
+{%- endif %}
