@@ -14,7 +14,7 @@ NPM := .stamps/npm
 SCRIPT := tracking/dist/t.js
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-script test-stack test-python test-unit check lint lint-python lint-types lint-sql lint-script format bench lock notice \
+.PHONY: help up test test-pages test-script test-stack test-python test-unit check lint lint-python lint-types lint-sql lint-script format bench lock notice \
 	audit sbom clean browsers
 .DELETE_ON_ERROR:
 
@@ -26,7 +26,11 @@ up: $(BASE) $(SCRIPT) ## Install what is missing, then run the whole stack with 
 	@$(BIN)/echolead up $(ARGS)
 
 test: $(DEV) $(SCRIPT) browsers ## Install what is missing, then run every test
-	@$(MAKE) --no-print-directory --keep-going test-script test-stack test-python
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=line test-pages test-python
+
+# What drives browsers and whole stacks waits for most of its time, so it runs beside the other tests.
+test-pages:
+	@$(MAKE) --no-print-directory --keep-going test-script test-stack
 
 test-script:
 	$(BIN)/npm --prefix tracking test
@@ -40,7 +44,7 @@ test-python:
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/integration tests/unit $(ARGS)
 
 test-unit:
-	$(BIN)/python -m pytest -q tests/unit
+	$(BIN)/python -m pytest -q --numprocesses 2 tests/unit
 
 LINTS := lint-types lint-sql lint-python lint-script
 IN_PARALLEL := $(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync

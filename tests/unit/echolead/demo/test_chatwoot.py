@@ -1,6 +1,5 @@
 """The demo Chatwoot keeps Chatwoot's rules, answers as it describes itself, and survives being killed."""
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +11,8 @@ import pytest
 from echolead.demo.accounts import load_or_make_accounts
 from echolead.demo.chatwoot import Fault, Faults, create_app
 from echolead.demo.chatwoot.doors import session_of
-from echolead.embedded.part import Part, port_is_open
 from tests.fixtures.chatwoot_description import Described, Description
 from tests.fixtures.demo_chatwoot import ACCOUNTS, ServedChatwoot, served_chatwoot
-from tests.fixtures.parts import free_port, running
 
 ACCOUNT, OTHER = ACCOUNTS
 BASE = f"/api/v1/accounts/{ACCOUNT.account_id}"
@@ -395,21 +392,3 @@ async def test_every_answer_is_as_chatwoot_describes_it(tmp_path: Path, descript
         assert description.errors(description.schema("contact_list_item"), contact) == []
 
     assert transport.faults == []
-
-
-def test_answered_requests_survive_kill_minus_nine(tmp_path: Path) -> None:
-    port = free_port()
-    command = [sys.executable, "-m", "echolead.demo.chatwoot", "--port", str(port), "--data-dir", str(tmp_path)]
-    part = Part("demo-chatwoot", command, ready=lambda: None if port_is_open("127.0.0.1", port) else "no port")
-    url = f"http://127.0.0.1:{port}"
-    token = {"api_access_token": load_or_make_accounts(tmp_path)[0].api_access_token}
-    for number in range(2):
-        with running(part, tmp_path) as process:
-            answer = httpx.post(f"{url}{BASE}/contacts", json={"identifier": f"lead-{number}"}, headers=token)
-            assert answer.status_code == 200
-            process.kill()
-            process.wait(5)
-    with running(part, tmp_path):
-        state = httpx.get(f"{url}/_demo/state", headers=token).json()
-
-    assert [contact["identifier"] for contact in state["contacts"]] == ["lead-1", "lead-0"]
