@@ -63,7 +63,6 @@ class Project:
 
     def turn(self) -> None:
         """One turn of the live path: what is new in raw, through all models of a turn."""
-        self.turns.forget_compiled()  # tenants may have changed
         done = self.turns.run()
         assert done.is_done, done.failed
 
@@ -80,6 +79,8 @@ class Project:
         self._client.insert_arrow(f"raw.{table}", content)
         if TABLES[table].pipeline == "collector":
             record_load(self._client, load_seq, {table: content})
+        if table == "tenants":
+            self.turns.forget_compiled()  # their time zones are part of the SQL
 
     def query(self, sql: str, **parameters: Any) -> Rows:
         """The rows of a query, each a dict. Times are UTC, as all in the warehouse."""
