@@ -26,7 +26,7 @@ up: $(BASE) $(SCRIPT) ## Install what is missing, then run the whole stack with 
 	@$(BIN)/echolead up $(ARGS)
 
 test: $(DEV) $(SCRIPT) browsers ## Install what is missing, then run every test
-	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=line test-pages test-python
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 test-pages test-python
 
 # What drives browsers and whole stacks waits for most of its time, so it runs beside the other tests.
 test-pages:
