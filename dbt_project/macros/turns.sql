@@ -30,9 +30,10 @@
 
 {#-
   The versions to add: every row of `computed`, and for each of the `known` rows of the table that is not among them its
-  end. `key` are the columns that name a row.
+  end. `key` are the columns that name a row. With `compared_by` a row is only added when this column differs from what is
+  known.
 -#}
-{% macro versions(computed, known, key) -%}
+{% macro versions(computed, known, key, compared_by=none) -%}
     {% if not is_incremental() -%}
 select
     *,
@@ -50,8 +51,39 @@ from (
     union all
     select {{ columns }}, true as is_known from {{ known }}
 )
-qualify not is_known or min(is_known) over (partition by {{ key | join(', ') }})
+window place as (partition by {{ key | join(', ') }})
+qualify
+    {%- if compared_by %}
+    if(
+        is_known,
+        min(is_known) over place,
+        not max(is_known) over place or min({{ compared_by }}) over place != max({{ compared_by }}) over place
+    )
+    {%- else %}
+    not is_known or min(is_known) over place
     {%- endif %}
+    {%- endif %}
+{%- endmacro %}
+
+{#- The rows that the table has of the leads that the turn computes. -#}
+{% macro rows_of_affected_leads() -%}
+    (
+        select * from {{ this }}
+        where {{ is_in('affected_leads', 'lead_id') }}
+    )
+{%- endmacro %}
+
+{#-
+  The places where versions of the turn's events lie beside the time at which they happened: columns of `fresh_events`
+  with each of these times in `occurred_at`. An end is written there.
+-#}
+{% macro other_places() -%}
+    (
+        select
+            * except (occurred_at),
+            arrayJoin(other_places) as occurred_at
+        from fresh_events
+    )
 {%- endmacro %}
 
 {#- The condition that a row belongs to a visitor or lead of one of these sets, in a turn; every row otherwise. -#}

@@ -57,7 +57,7 @@ class CompiledModel:
     is_rewritten: bool
     """Whether each run replaces all of its rows, and does not add to them."""
     behind: frozenset[str]
-    """Names of the models with the same tag that depend on it, directly or not."""
+    """Names of the models selected with it that depend on it, directly or not."""
 
     @property
     def name(self) -> str:
@@ -115,9 +115,9 @@ class Dbt:
         nodes = self._manifest.nodes.values() if self._manifest else ()
         return {(str(node.schema), str(node.name)) for node in nodes if node.resource_type == NodeType.Model}
 
-    def compiled(self, tag: str) -> list[CompiledModel]:
-        """The models with a tag, over the tables as they are, each after those it depends on. Raises `DbtFailed`."""
-        chosen = ["--select", f"tag:{tag},resource_type:model"]
+    def compiled(self, selection: str) -> list[CompiledModel]:
+        """The selected models over the tables as they are, each after those it depends on. Raises `DbtFailed`."""
+        chosen = ["--select", f"{selection},resource_type:model"]
         results = getattr(self._invoke(["compile", "--no-write-json", *chosen]).result, "results", [])
         failed = [str(each.message) for each in results if each.status in FAILED]
         if failed or not results:

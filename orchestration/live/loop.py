@@ -54,7 +54,7 @@ class LiveLoop:
         self._settings = settings
         # Before the lease: a successor parses while the run before it still loads.
         self._dbt = Dbt(settings)
-        self._is_behind = True  # for whatever came while nobody looped
+        self._is_behind = True  # events may have been loaded while no live run was active
         self._failing: dict[str, NodeFailure] = {}
         self._mirrored: tuple[str | None, str | None] | None = None
         self._ledger: tuple[str | None, str | None] | None = None

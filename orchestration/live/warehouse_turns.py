@@ -16,9 +16,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from echolead.settings import Settings
 from echolead.warehouse import connect
 from echolead.warehouse_accounts import ONE_VERSION
+from orchestration.dbt.project import TURN
 from orchestration.dbt.runner import CompiledModel, Dbt, NodeFailure, NodeRun
 
-TAG = "turn"
 FIRST = ("current_turn", "changed_tenants")
 """What says whether there is anything to do."""
 LEAD_VISITORS = "lead_visitors"
@@ -106,7 +106,7 @@ class WarehouseTurns:
         return turn
 
     def _compile(self) -> None:
-        models = self._dbt.compiled(TAG)
+        models = self._dbt.compiled(TURN)
         names = [".".join(model.key) for model in models]
         found = self._client.query(COLUMNS, parameters={"tables": names}).result_rows
         columns = {str(table): list(names) for table, names in found}

@@ -11,8 +11,6 @@
     indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
 ) }}
 
-{%- set columns = own_columns() | join(', ') %}
-
 with
 
 leads as (
@@ -109,37 +107,6 @@ computed as (
     inner join destinations on payloads.tenant_id = destinations.tenant_id
 )
 
-{% if not is_incremental() -%}
-
-select
-    *,
-    {{ turn() }} as turn,
-    toUInt8(0) as is_deleted
-from computed
-
-{%- else -%}
-
-,
-known as (
-    select * from {{ this }}
-    where {{ is_in('affected_leads', 'lead_id') }}
-)
-
-select
-    {{ columns }},
-    {{ turn() }} as turn,
-    toUInt8(is_known) as is_deleted
-from (
-    select {{ columns }}, false as is_known from computed
-    union all
-    select {{ columns }}, true as is_known from known
-)
-window place as (partition by tenant_id, lead_id, destination_id)
-qualify
-    if(
-        is_known,
-        min(is_known) over place,
-        not max(is_known) over place or min(payload_hash) over place != max(payload_hash) over place
-    )
-
-{%- endif %}
+{{ versions(
+    'computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'destination_id'], compared_by='payload_hash'
+) }}

@@ -74,11 +74,6 @@ select
     {{ columns }},
     {{ turn() }} as turn,
     toUInt8(1) as is_deleted
-from (
-    select
-        * except (occurred_at),
-        arrayJoin(other_places) as occurred_at
-    from fresh_events
-)
+from {{ other_places() }}
 
 {%- endif %}

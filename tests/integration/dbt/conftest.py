@@ -13,6 +13,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from pydantic import SecretStr
 
 from dlt_pipelines.loads import last_load, record_load
 from dlt_pipelines.raw import ensure_raw_tables, with_value
@@ -20,12 +21,11 @@ from dlt_pipelines.tables import TABLES
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.settings import Settings
 from echolead.warehouse import connect
-from orchestration.dbt.project import deploy
+from orchestration.dbt.project import TURN, deploy
 from orchestration.dbt.runner import Dbt
 from orchestration.live.warehouse_turns import WarehouseTurns
 
 Rows = list[dict[str, Any]]
-TURN = "tag:turn"
 PROJECT_DIR = Path(__file__).parents[3] / "dbt_project"
 
 
@@ -134,7 +134,7 @@ def _aware(value: Any) -> Any:
 def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The project with its seeds loaded and its views made, over empty raw tables."""
     data_dir = tmp_path_factory.mktemp("data")
-    settings = Settings(data_dir=data_dir, clickhouse_url=warehouse_server.url)  # type: ignore[arg-type]
+    settings = Settings(data_dir=data_dir, clickhouse_url=SecretStr(warehouse_server.url))
     ensure_raw_tables(settings)
     url = urlsplit(warehouse_server.url)
     with pytest.MonkeyPatch.context() as environment, closing(connect(warehouse_server.url)) as client:

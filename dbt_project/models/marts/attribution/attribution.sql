@@ -120,12 +120,4 @@ computed as (
     where share.2 > 0
 )
 
-{% if is_incremental() -%}
-,
-known as (
-    select * from {{ this }}
-    where {{ is_in('affected_leads', 'lead_id') }}
-)
-{%- endif %}
-
-{{ versions('computed', 'known', ['tenant_id', 'lead_id', 'conversion_id', 'model', 'session_id']) }}
+{{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'conversion_id', 'model', 'session_id']) }}

@@ -56,12 +56,4 @@ computed as (
     from conversion_events
 )
 
-{% if is_incremental() -%}
-,
-known as (
-    select * from {{ this }}
-    where {{ is_in('affected_leads', 'lead_id') }}
-)
-{%- endif %}
-
-{{ versions('computed', 'known', ['tenant_id', 'lead_id', 'conversion_id']) }}
+{{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'conversion_id']) }}

@@ -1,5 +1,4 @@
 {#- Reads in a turn the sessions and events of the visitors of its leads, and the touches that these leads had before. -#}
--- depends_on: {{ ref('affected_leads') }}
 {{ config(
     tags=['turn'],
     materialized='incremental',
@@ -186,12 +185,4 @@ computed as (
     from classified
 )
 
-{% if is_incremental() -%}
-,
-known as (
-    select * from {{ this }}
-    where {{ is_in('affected_leads', 'lead_id') }}
-)
-{%- endif %}
-
-{{ versions('computed', 'known', ['tenant_id', 'lead_id', 'touch_at', 'tracking_id', 'origin']) }}
+{{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'touch_at', 'tracking_id', 'origin']) }}

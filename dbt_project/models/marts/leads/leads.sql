@@ -229,12 +229,4 @@ computed as (
     from described
 )
 
-{% if is_incremental() -%}
-,
-known as (
-    select * from {{ this }}
-    where {{ is_in('affected_leads', 'lead_id') }}
-)
-{%- endif %}
-
-{{ versions('computed', 'known', ['tenant_id', 'lead_id']) }}
+{{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id']) }}
