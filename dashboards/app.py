@@ -22,6 +22,7 @@ pages = st.navigation(
         st.Page("views/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="", default=True),
         st.Page("views/leads.py", title=t("leads"), icon=":material/group:", url_path="leads"),
         st.Page("views/health.py", title=t("health"), icon=":material/ecg_heart:", url_path="health"),
+        st.Page("views/marts.py", title=t("tables"), icon=":material/table_view:", url_path="tables"),
         # Streamlit serves the default page at `/` only.
         st.Page("views/overview.py", title=t("overview"), url_path="overview", visibility="hidden"),
     ],

@@ -30,7 +30,7 @@ from dlt.destinations.exceptions import (
 )
 from dlt.destinations.impl.clickhouse.clickhouse import ClickHouseClient
 from dlt.destinations.impl.clickhouse.configuration import ClickHouseClientConfiguration
-from dlt.destinations.impl.clickhouse.factory import clickhouse
+from dlt.destinations.impl.clickhouse.factory import ClickHouseTypeMapper, clickhouse
 from dlt.destinations.impl.clickhouse.sql_client import ClickHouseSqlClient
 from dlt.destinations.impl.clickhouse.typing import SETTINGS_HINT, SORT_HINT
 
@@ -54,6 +54,13 @@ class Inserted:
 
 def forget(_: Inserted) -> None:
     """Nobody listens to the inserts."""
+
+
+class Types(ClickHouseTypeMapper):
+    """dlt's types of columns, and lists of texts, which dlt would make JSON in a text."""
+
+    sct_to_unbound_dbt = {**ClickHouseTypeMapper.sct_to_unbound_dbt, "json": "Array(String)"}  # noqa: RUF012  # as dlt has it
+    dbt_to_sct = {**ClickHouseTypeMapper.dbt_to_sct, "Array(String)": "json"}  # noqa: RUF012
 
 
 class HttpSqlClient(ClickHouseSqlClient):
@@ -240,7 +247,9 @@ class warehouse(clickhouse):  # noqa: N801  # dlt names destinations in lower ca
         """What the destination can do, worked out once for each naming convention."""
         key = (config is None, type(naming))
         if key not in self._capabilities:
-            self._capabilities[key] = super().capabilities(config, naming)
+            found = super().capabilities(config, naming)
+            found.type_mapper = Types
+            self._capabilities[key] = found
         return copy(self._capabilities[key])
 
     def client(self, schema: Schema, initial_config: Any = None) -> HttpClickHouseClient:

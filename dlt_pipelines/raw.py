@@ -78,6 +78,8 @@ def _dlt_type(field: "pa.Field[pa.DataType]") -> dict[str, Any]:
         kind: dict[str, Any] = {"data_type": "timestamp", "precision": {"ms": 3, "us": 6}[field.type.unit]}
     elif pa.types.is_integer(field.type):
         kind = {"data_type": "bigint", "precision": field.type.bit_width}
+    elif pa.types.is_list(field.type):
+        kind = {"data_type": "json"}  # as dlt calls it; here always a list of texts
     else:
         kind = {"data_type": "bool" if pa.types.is_boolean(field.type) else "text"}
     return {**kind, "nullable": field.nullable}

@@ -66,6 +66,10 @@ REJECTED_EVENTS = _loaded(
     ("is_base64", pa.bool_()),
     ("host", pa.string()),
     ("trace_id", pa.string()),
+    ("source", pa.string()),  # the rest is its request's, as in `events`; '' in letters of earlier versions
+    ("ip", pa.string()),
+    ("user_agent", pa.string()),
+    ("sent_at", MILLISECONDS, NULLABLE),
 )
 
 # One row of `raw.chatwoot_events` or of `raw.crm_events`: a webhook as it came.
@@ -106,11 +110,20 @@ TENANTS = _mirrored(
     ("currency", pa.string()),
     ("consent_default", pa.string()),  # granted, wait, denied
     ("is_active", pa.bool_()),
+    ("channel_rules", pa.string()),  # JSON list of {channel, conditions}, in the order in which they are tried
+    ("excluded_referrers", pa.string()),  # JSON list of hosts
 )
 
 TENANT_HOSTS = _mirrored(
     ("tenant_id", pa.string()),
     ("host", pa.string()),
+)
+
+TENANT_RATES = _mirrored(
+    ("tenant_id", pa.string()),
+    ("currency", pa.string()),
+    ("from_date", pa.string()),  # as in 2026-03-01
+    ("rate", pa.string()),  # decimal
 )
 
 DESTINATIONS = _mirrored(
@@ -128,6 +141,31 @@ LIVE_FAILURES = _mirrored(
     ("message", pa.string()),
     ("culprit_tenant_id", pa.string()),  # whose event it is because of, '' where not known
     ("event_id", pa.string()),
+)
+
+# Those that have not ended.
+WAREHOUSE_REQUESTS = _mirrored(
+    ("request_id", pa.string()),
+    ("tenant_id", pa.string()),
+    ("kind", pa.string()),  # replay, decision, settings
+    ("lead_ids", pa.list_(pa.string())),  # or visitors; none: all of the tenant
+    ("received_from", MICROSECONDS, NULLABLE),
+    ("received_before", MICROSECONDS, NULLABLE),
+    ("created_at", MICROSECONDS),
+    ("is_open", pa.bool_()),  # and neither stopped nor failed
+)
+
+LEAD_DECISIONS = _mirrored(
+    ("decision_id", pa.string()),
+    ("tenant_id", pa.string()),
+    ("kind", pa.string()),  # merge, split
+    ("lead_id", pa.string()),
+    ("other_lead_id", pa.string()),  # '' of a split
+    ("tracking_ids", pa.list_(pa.string())),  # the visitors that are somebody else, of a split
+    ("decided_at", MICROSECONDS),
+    ("is_reverted", pa.bool_()),
+    ("decided_by", pa.string()),
+    ("reason", pa.string()),
 )
 
 DELIVERIES = _mirrored(
@@ -198,8 +236,11 @@ TABLES = {
         RawTable("loads", "collector", LOADS, ("load_seq",)),
         RawTable("tenants", "operational", TENANTS, ("tenant_id", "mirrored_at")),
         RawTable("tenant_hosts", "operational", TENANT_HOSTS, ("tenant_id", "mirrored_at")),
+        RawTable("tenant_rates", "operational", TENANT_RATES, ("tenant_id", "mirrored_at")),
         RawTable("destinations", "operational", DESTINATIONS, ("tenant_id", "mirrored_at")),
         RawTable("live_failures", "operational", LIVE_FAILURES, ("step", "mirrored_at")),
+        RawTable("warehouse_requests", "operational", WAREHOUSE_REQUESTS, ("tenant_id", "mirrored_at")),
+        RawTable("lead_decisions", "operational", LEAD_DECISIONS, ("tenant_id", "mirrored_at")),
         RawTable("deliveries", "operational", DELIVERIES, ("tenant_id", "delivery_id", "updated_at")),
         RawTable(
             "delivery_attempts",

@@ -188,7 +188,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     A message on `dead.{tenant_id}` is one or more of these as JSON, one a line. `payload` is the original text
     (undecodable bytes as base64 with `is_base64`), `index` its place in the batch, `reason` a code, `detail` a
-    sentence, `stage` the part that refused it: `collector` or `loader`.
+    sentence, `stage` the part that refused it: `collector` or `loader`. What follows `trace_id` is its request's,
+    so that it can be sent again; letters of earlier versions do not have it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -204,6 +205,10 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_base64: bool = False
     host: str = ""
     trace_id: str = ""
+    source: str = ""
+    ip: str = ""
+    user_agent: str = ""
+    sent_at: Moment | None = None
 
 
 def text_or_base64(content: bytes) -> tuple[str, bool]:

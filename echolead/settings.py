@@ -51,13 +51,16 @@ class Settings(BaseSettings):
     """`http://user:password@host:port` of the warehouse as its owner: set-up and `doctor`. Empty: embedded."""
     clickhouse_readonly_url: SecretStr = SecretStr("")
     """The same with the operator's account (`echolead sql`, Dagster's checks), which can read every tenant's rows and
-    change nothing. Empty: `clickhouse_url`, as for the next three."""
+    change nothing. Empty: `clickhouse_url`, as for the next four."""
     clickhouse_loader_url: SecretStr = SecretStr("")
     """The same with the loader's account, which can only read and write `raw`."""
     clickhouse_dbt_url: SecretStr = SecretStr("")
     """The same with dbt's account, which can read `raw`, and read and write the databases of the models."""
     clickhouse_deliveries_url: SecretStr = SecretStr("")
     """The same with the delivery engine's account, which can read `activation`."""
+    clickhouse_analyst_url: SecretStr = SecretStr("")
+    """The same with the analysts' account, which can read every tenant's rows, and write databases `dev_…` only:
+    `echolead dbt --target dev`."""
     clickhouse_console_url: str = ""
     """`http://host:port` of the warehouse for the console, which uses the account of the shown tenant. Empty: the host
     of `clickhouse_url`."""
@@ -145,6 +148,9 @@ class Settings(BaseSettings):
     """Password of the demo tenant's user, demo@echolead.test. `echolead up` generates one."""
     live_run_seconds: int = 1800
     """How long a live run works before the next one takes over."""
+    developer: str = Field("", pattern="^([a-z][a-z0-9_]{0,30})?$")
+    """Whose databases `echolead dbt --target dev` writes: `dev_<developer>_marts` and so on. Empty: the user of the
+    operating system."""
 
     @property
     def dagster_home(self) -> Path:
@@ -156,7 +162,7 @@ class Settings(BaseSettings):
         """Socket of Dagster's code server. It has no port, because every client that reaches it can run code."""
         return self.dagster_home / "code.sock"
 
-    def clickhouse(self, account: Literal["readonly", "loader", "dbt", "deliveries"]) -> str:
+    def clickhouse(self, account: Literal["readonly", "loader", "dbt", "deliveries", "analyst"]) -> str:
         """URL of the warehouse with the account of one part, or the owner's if the part has none."""
         own: SecretStr = getattr(self, f"clickhouse_{account}_url")
         return own.get_secret_value() or self.clickhouse_url.get_secret_value()

@@ -23,6 +23,11 @@ def connect(url: str, *, database: str | None = None, query_timeout_seconds: int
     )
 
 
+def standing(client: Client) -> set[str]:
+    """`database.name` of all tables and views there are."""
+    return {str(row[0]) for row in client.query("SELECT concat(database, '.', name) FROM system.tables").result_rows}
+
+
 def create_databases(client: Client) -> None:
     """Create missing databases of the layers."""
     for database in DATABASES:

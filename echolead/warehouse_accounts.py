@@ -11,8 +11,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-DATABASES = ("raw", "staging", "enriched", "marts", "activation", "ops")
+SCRATCH = "scratch"
+"""The database of dry runs: tables that are there while one goes on."""
+DATABASES = ("raw", "staging", "enriched", "marts", "activation", "ops", SCRATCH)
 MODEL_DATABASES = frozenset(DATABASES) - {"raw"}
+BESIDE = "next_"
+"""Begins the databases in which tables are built anew, until they take the place of those of the same name."""
+DEVELOPERS = "dev_"
+"""Begins the databases of analysts: `dev_ana_marts` (dbt_project/profiles.yml)."""
 TENANT_DATABASES = ("enriched", "marts", "activation", "ops")
 """The databases that a tenant's account may read: tables without a `tenant_id` in them are refused."""
 METADATA_DATABASES = frozenset({"system", "information_schema", "INFORMATION_SCHEMA"})
@@ -21,6 +27,7 @@ OWNER = "echolead"
 OPERATOR = "operator"
 LOADER = "loader"
 DBT = "dbt"
+ANALYST = "analyst"
 DELIVERIES = "deliveries"
 
 TENANT_PREFIX = "tenant_"
@@ -43,12 +50,23 @@ FILTERS_FIRST = {
 
 @dataclass(frozen=True)
 class Account:
-    """One account: the databases it `reads` and `writes`, None for all. `tenant_id` binds it to one tenant's rows."""
+    """One account: the databases it `reads` and `writes`, None for all. `tenant_id` binds it to one tenant's rows.
+
+    A name with `*` at its end means every database that begins so.
+    """
 
     name: str
     reads: frozenset[str] | None
     writes: frozenset[str] | None
     tenant_id: str = ""
+
+    def may_read(self, database: str) -> bool:
+        """Whether it may read tables of this database."""
+        return self.reads is None or _is_among(self.reads, database)
+
+    def may_write(self, database: str) -> bool:
+        """Whether it may change this database and its tables."""
+        return self.writes is None or _is_among(self.writes, database)
 
     @property
     def is_readonly(self) -> bool:
@@ -61,12 +79,19 @@ class Account:
         return self.writes is None
 
 
+def _is_among(databases: frozenset[str], name: str) -> bool:
+    return name in databases or any(name.startswith(each[:-1]) for each in databases if each.endswith("*"))
+
+
 NOTHING: frozenset[str] = frozenset()
+OF_BUILDS = frozenset({f"{BESIDE}*"})
+OF_DEVELOPERS = frozenset({f"{DEVELOPERS}*"})
 ACCOUNTS = (
     Account(OWNER, reads=None, writes=None),
     Account(OPERATOR, reads=None, writes=NOTHING),
     Account(LOADER, reads=METADATA_DATABASES | {"raw"}, writes=frozenset({"raw"})),
-    Account(DBT, reads=METADATA_DATABASES | {"raw"} | MODEL_DATABASES, writes=MODEL_DATABASES),
+    Account(DBT, reads=METADATA_DATABASES | {"raw"} | MODEL_DATABASES | OF_BUILDS, writes=MODEL_DATABASES | OF_BUILDS),
+    Account(ANALYST, reads=METADATA_DATABASES | {"raw"} | MODEL_DATABASES | OF_DEVELOPERS, writes=OF_DEVELOPERS),
     Account(DELIVERIES, reads=frozenset({"activation"}), writes=NOTHING),
 )
 

@@ -18,6 +18,7 @@ from orchestration.live.checks import every_step_succeeds
 from orchestration.live.job import live_job
 from orchestration.live.sensor import keep_live
 from orchestration.operational import assets as operational
+from orchestration.replay.assets import replayed_days
 from orchestration.resources import EchoLead
 
 
@@ -31,6 +32,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             operational.mirror_assets(settings),
             *dbt_models(settings),
             delivery.deliveries,
+            replayed_days,
         ],
         asset_checks=[*collector_checks.CHECKS, delivery.no_delivery_is_stuck, every_step_succeeds],
         jobs=[live_job, schedules.full_build, schedules.forget_old_runs],

@@ -1,21 +1,26 @@
-"""What must be there before Dagster starts: raw tables, mirrors, dbt's manifest, the first build, Dagster's own tables.
+"""What must be there before Dagster starts: raw tables, mirrors, dbt's manifest, the tables, Dagster's own tables.
 
 `python -m orchestration.prepare`, after `python -m echolead.setup`. Safe to repeat at every start, and quick when
-nothing has changed: what was done is remembered with the fingerprint of the dbt project.
+nothing has changed: what was built is remembered with the versions of the models.
 """
 
 import json
 import logging
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 import dlt_pipelines.operational.mirror as operational
 from dlt_pipelines.raw import ensure_raw_tables
+from echolead.operational.live_steps import StepRecord
 from echolead.settings import Settings, load_settings
-from echolead.warehouse import connect
+from echolead.warehouse import connect, standing
 from orchestration import instance
 from orchestration.dbt import project
 
@@ -23,55 +28,131 @@ if TYPE_CHECKING:
     from orchestration.dbt.runner import Dbt, NodeFailure
 
 BUILT_FILE = "built.json"
+STEP = "building changed models"
+"""The step of the live path that fails while the warehouse runs an older project than there is."""
 VIEWS = "config.materialized:view"
+TRIES = 5
+FIRST_PAUSE_SECONDS = 2.0
 
 log = logging.getLogger("prepare")
 
 
 def prepare(settings: Settings) -> None:
-    """Do what is not done yet. Raises what the failing part raises."""
+    """Do what is not done yet. Raises what the failing part raises.
+
+    While the warehouse does not answer it is tried again, and then an error; nothing of it is built anew for that.
+    """
     instance.write_configuration(settings)
     log.info("raw tables")
     ensure_raw_tables(settings)
     log.info("mirror of the configuration")
     operational.mirror_configuration(settings)
-    wanted = {"project": project.fingerprint()}
     remembered = _remembered(settings)
-    if project.manifest_path(settings).exists() and remembered == wanted and _is_built(settings):
-        return
-    is_whole = _build(settings)
+    with closing(connect(settings.clickhouse("dbt"))) as client:
+        if _is_up_to_date(settings, client, remembered):
+            return
+        versions = _bring_up_to_date(settings, client, remembered.get("versions", {}))
     log.info("Dagster's tables")
     _create_dagster_tables(settings)
-    if is_whole:
-        _file(settings).write_text(json.dumps(wanted))
+    if versions is not None:
+        _file(settings).write_text(json.dumps({"project": project.fingerprint(), "versions": versions}))
 
 
-def _build(settings: Settings) -> bool:
-    """Parse the project and build every seed and model once, so that no reader meets a missing table.
+def _is_up_to_date(settings: Settings, client: Client, remembered: Mapping[str, Any]) -> bool:
+    if not project.manifest_path(settings).exists() or remembered.get("project") != project.fingerprint():
+        return False
+    return bool(remembered["versions"].keys() <= standing(client))
 
-    A model that fails keeps nothing else from starting: the live path tries it again and tells of it. Whether all
-    were built.
+
+def _bring_up_to_date(settings: Settings, client: Client, built: Mapping[str, str]) -> dict[str, str] | None:
+    """Build what has changed since `built`; the versions of all there is now, None when something cannot be built.
+
+    Then everything is as it was, and the failing step is told of until a later start has built it.
     """
-    from dlt_pipelines.lease import Lease  # noqa: PLC0415  # only the first start pays for these
+    from orchestration.dbt.runner import WarehouseAway  # noqa: PLC0415  # only a start that builds pays for dbt
+
+    build = _build_changes if _has_taken_turns(client) else _build_first
+    for number in range(TRIES):
+        try:
+            return _told(settings, lambda: build(settings, client, built))
+        except (WarehouseAway, OperationalError) as error:
+            if number == TRIES - 1:
+                raise
+            pause = FIRST_PAUSE_SECONDS * 2**number
+            log.warning("the warehouse does not answer; the next try is in %.0f s: %s", pause, error)
+            time.sleep(pause)
+    return None
+
+
+def _told(settings: Settings, build: Callable[[], dict[str, str]]) -> dict[str, str] | None:
+    """What `build` gives; an error that stays is written down. Raises errors that may pass."""
+    from orchestration.dbt.beside import NotInPlace  # noqa: PLC0415  # as above
+    from orchestration.dbt.runner import DbtFailed, WarehouseAway  # noqa: PLC0415
+
+    with closing(StepRecord(settings.postgres_loader_url.get_secret_value())) as record:
+        try:
+            versions = build()
+        except (WarehouseAway, OperationalError):
+            raise
+        except (DbtFailed, NotInPlace, DatabaseError) as error:
+            log.error("what has changed cannot be built: %s", error)  # noqa: TRY400  # the warehouse's own message
+            record.failed(STEP, str(error))
+            return None
+        record.succeeded(STEP)
+    return versions
+
+
+def _has_taken_turns(client: Client) -> bool:
+    """Whether readers have anything to see yet."""
+    return "ops.turns" in standing(client) and client.command("select count() from ops.turns") != 0
+
+
+def _build_changes(settings: Settings, client: Client, built: Mapping[str, str]) -> dict[str, str]:
+    """Beside the tables that readers see, and then in their place."""
+    from dlt_pipelines.lease import Lease  # noqa: PLC0415  # as above
+    from orchestration.dbt.beside import BUILD_LEASE, Beside, change_of, project_versions  # noqa: PLC0415
     from orchestration.dbt.runner import Dbt  # noqa: PLC0415
+
+    with Lease(settings.postgres_loader_url.get_secret_value(), BUILD_LEASE):
+        project.copy_project(settings)
+        log.info("parsing the dbt project")
+        dbt = Dbt(settings, project.NEXT)
+        present = project_versions(settings, dbt.manifest, project.NEXT)
+        change = change_of(dbt.manifest, present, built, standing(client))
+        Beside(settings, client, dbt, change).build()
+    return present
+
+
+def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -> dict[str, str]:  # noqa: ARG001
+    """Every seed and model where readers will see them: there is nothing yet that they could miss.
+
+    A model that fails keeps nothing else from starting: the live path tries it again and tells of it.
+    """
+    from dlt_pipelines.lease import Lease  # noqa: PLC0415  # as above
+    from orchestration.dbt.beside import other_tables, project_versions  # noqa: PLC0415
+    from orchestration.dbt.runner import Dbt, failed  # noqa: PLC0415
+    from orchestration.dbt.versions import built_nodes  # noqa: PLC0415
 
     project.target_dir(settings).mkdir(parents=True, exist_ok=True)
     log.info("parsing the dbt project")
     project.deploy(settings)
     dbt = Dbt(settings)
+    versions = project_versions(settings, dbt.manifest, project.WAREHOUSE)
     with Lease(settings.postgres_loader_url.get_secret_value(), project.TURN_LEASE):
         log.info("seeds")
         dbt.run("seed")
         log.info("tables and views")
-        failed = dbt.attempt("run", f"+{project.TURN},{VIEWS}").failed
-        # Other SQL may give other rows, and everything here can be made again from raw.
-        failed += dbt.attempt("run", project.TURN, full_refresh=True, is_empty=True).failed
-        failed += dbt.attempt("run", VIEWS).failed
-        if not failed:
-            failed = _take_all_turns(settings, dbt)
-    if failed:
-        log.error("models that cannot be built are tried again by the live path: %s", _said(failed))
-    return not failed
+        failures = dbt.attempt("run", f"+{project.TURN},{VIEWS}").failed
+        failures += dbt.attempt("run", project.TURN, full_refresh=True, is_empty=True).failed
+        failures += dbt.attempt("run", VIEWS).failed
+        if not failures:
+            failures = _take_all_turns(settings, dbt)
+        others = other_tables(built_nodes(dbt.manifest).values())
+        if others and not failures:
+            failures = dbt.attempt("run", *others).failed
+    if failures:
+        raise failed("run", failures)
+    return versions
 
 
 def _take_all_turns(settings: Settings, dbt: "Dbt") -> "list[NodeFailure]":
@@ -86,10 +167,6 @@ def _take_all_turns(settings: Settings, dbt: "Dbt") -> "list[NodeFailure]":
     return []
 
 
-def _said(failed: "Sequence[NodeFailure]") -> str:
-    return "; ".join(f"{'.'.join(failure.key)}: {failure.message}" for failure in failed)
-
-
 def _create_dagster_tables(settings: Settings) -> None:
     """Let Dagster create or migrate its tables here, and not in three processes at once."""
     from dagster import DagsterInstance  # noqa: PLC0415
@@ -98,21 +175,16 @@ def _create_dagster_tables(settings: Settings) -> None:
         dagster.upgrade()
 
 
-def _is_built(settings: Settings) -> bool:
-    with closing(connect(settings.clickhouse("dbt"))) as client:
-        return bool(client.command("EXISTS TABLE activation.lead_deliveries"))
-
-
 def _file(settings: Settings) -> Path:
     return settings.data_dir / "dbt" / BUILT_FILE
 
 
-def _remembered(settings: Settings) -> dict[str, str] | None:
+def _remembered(settings: Settings) -> dict[str, Any]:
     try:
-        remembered: dict[str, str] = json.loads(_file(settings).read_text())
+        remembered: dict[str, Any] = json.loads(_file(settings).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return remembered
+        return {}
+    return remembered if "versions" in remembered else {}
 
 
 if __name__ == "__main__":

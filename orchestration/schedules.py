@@ -6,6 +6,7 @@ import dagster as dg
 
 from orchestration.deliveries.assets import deliveries
 from orchestration.live.job import JOB_NAME
+from orchestration.replay.assets import replayed_days
 
 LIVE_RUNS_KEPT = timedelta(days=1)
 RUNS_KEPT = timedelta(days=30)
@@ -14,8 +15,9 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 full_build = dg.define_asset_job(
     "full_build",
-    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries)) | dg.AssetSelection.all_asset_checks(),
-    description="Mirror, every dbt model with its tests, and the checks; deliveries are the live path's.",
+    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries, replayed_days))
+    | dg.AssetSelection.all_asset_checks(),
+    description="Mirror, every dbt model with its tests, and the checks; no deliveries and no replays.",
     executor_def=dg.in_process_executor,
 )
 hourly_build = dg.ScheduleDefinition(

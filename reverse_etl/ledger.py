@@ -4,6 +4,7 @@ pending → in_flight → delivered → verified, or retry → … → dead; sup
 A lead's current delivery at a destination is its row with the newest `created_at`.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,16 +68,20 @@ CLAIM = text("""
     returning deliveries.delivery_id, deliveries.lead_id, deliveries.payload, deliveries.attempts,
         deliveries.lease_until, deliveries.created_at, due.old_state
 """)
+# A lead that another became part of leaves it what is known of its record, by the ids of the people it is made of.
 MEMORY = text("""
-    select asked.lead_id, records.remote_id, sent.payloads
-    from unnest(cast(:lead_ids as text[])) as asked (lead_id)
-    left join destination_records as records
-        on records.tenant_id = :tenant_id and records.destination_id = :destination_id
-        and records.lead_id = asked.lead_id and records.remote_kind = :remote_kind
+    select asked.lead_id, record.remote_id, sent.payloads
+    from jsonb_to_recordset(cast(:leads as jsonb)) as asked (lead_id text, known_as text[])
+    left join lateral (
+        select remote_id from destination_records
+        where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = any(asked.known_as)
+            and remote_kind = :remote_kind
+        order by lead_id <> asked.lead_id, lead_id limit 1
+    ) as record on true
     left join lateral (
         select jsonb_agg(payload) as payloads from (
             select payload from deliveries
-            where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = asked.lead_id
+            where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = any(asked.known_as)
                 and (attempts > 0 or delivered_at is not null)
             order by created_at desc limit :states
         ) as newest
@@ -162,11 +167,12 @@ class LaneLedger:
             session.execute(SET_ASIDE_OVERTAKEN, self._lane)
             asked = {**self._lane, "count": count, "lease_seconds": lease_seconds}
             rows = session.execute(CLAIM, asked).all()
-            memory = self._memory(session, [row.lead_id for row in rows])
+            leads = {row.lead_id: Lead.of({**row.payload, "lead_id": row.lead_id}) for row in rows}
+            memory = self._memory(session, leads.values())
         return [
             Claim(
                 delivery_id=row.delivery_id,
-                lead=Lead.of({**row.payload, "lead_id": row.lead_id}),
+                lead=leads[row.lead_id],
                 attempt=row.attempts,
                 lease_until=row.lease_until,
                 created_at=row.created_at,
@@ -209,10 +215,11 @@ class LaneLedger:
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(NOTE, {**self._lane, **_error(error)})
 
-    def _memory(self, session: Session, lead_ids: list[str]) -> dict[str, DeliveryHistory]:
+    def _memory(self, session: Session, leads: Iterable[Lead]) -> dict[str, DeliveryHistory]:
+        known_as = [{"lead_id": each.lead_id, "known_as": [each.lead_id, *each.tracking_ids]} for each in leads]
         asked = {
             **self._lane,
-            "lead_ids": lead_ids,
+            "leads": json.dumps(known_as),
             "remote_kind": self._remote_kind,
             "states": SENT_STATES_REMEMBERED,
         }

@@ -57,6 +57,7 @@ WAREHOUSE_PASSWORDS = {
     "loader_password": "test-loader",
     "dbt_password": "test-dbt",
     "deliveries_password": "test-deliveries",
+    "analyst_password": "test-analyst",
     "tenant_key": "test-tenant-key",
 }
 

@@ -5,7 +5,7 @@ Names stand for ids: `uid("ana")` is always the same UUID, so that a test reads 
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -66,7 +66,7 @@ def raw_event(
 ) -> Row:
     """One row of `raw.events`: `visitor` did `name` at `at`, and the collector received it 200 ms later.
 
-    `arrived` is the touch the script held (`arrival(...)`; a direct one by default; a server sends none). The
+    `arrived` is the touch the script held (`arrival(...)`; a direct one by default; servers and pixels send none). The
     collector's normalised e-mail and phone are those of `user`, in lower case and as given.
     """
     sent_at = sent_at or at + timedelta(milliseconds=100)
@@ -83,7 +83,7 @@ def raw_event(
         "page": {"url": url, "title": "Oferta", "referrer": referrer},
         "context": {"language": "pt-BR", "time_zone": time_zone, "screen": "360x800"},
     }
-    if sent_by != "server":
+    if sent_by == "script":
         payload["touch"] = {kind: value for kind, value in touch.items() if value}
     for field, value in (("user", user), ("properties", properties)):
         if value:
@@ -133,6 +133,10 @@ def raw_rejected_event(reason: str = "invalid_event", *, tenant_id: str = "acme"
         "is_base64": False,
         "host": f"lp.{tenant_id}.test",
         "trace_id": "",
+        "source": "script",
+        "ip": "203.0.113.0",
+        "user_agent": CHROME_ON_ANDROID,
+        "sent_at": None,
         "stream_sequence": 1,
         "loaded_at": at + timedelta(seconds=1),
         "load_seq": 1,
@@ -178,15 +182,23 @@ def _mirrored(row: Row, at: datetime) -> Row:
     return {**row, "mirrored_at": at, "_dlt_load_id": "1", "_dlt_id": f"1-{next(_numbers)}"}
 
 
+CONDITION = ("field", "operator", "value")
+
+
 def raw_tenant(
     tenant_id: str = "acme",
     *,
     time_zone: str = "America/Sao_Paulo",
     consent_default: str = "granted",
     is_active: bool = True,
+    channel_rules: Sequence[tuple[str, Sequence[tuple[str, str, str]]]] = (),
+    excluded_referrers: Sequence[str] = (),
     mirrored_at: datetime = START,
 ) -> Row:
-    """One row of `raw.tenants`; the rows of one `mirrored_at` are one snapshot."""
+    """One row of `raw.tenants`; a channel rule is (channel, conditions as (field, operator, value)).
+
+    The rows of one `mirrored_at` are one snapshot.
+    """
     row = {
         "tenant_id": tenant_id,
         "name": tenant_id.title(),
@@ -195,6 +207,13 @@ def raw_tenant(
         "currency": "BRL",
         "consent_default": consent_default,
         "is_active": is_active,
+        "channel_rules": json.dumps(
+            [
+                {"channel": channel, "conditions": [dict(zip(CONDITION, each, strict=True)) for each in conditions]}
+                for channel, conditions in channel_rules
+            ]
+        ),
+        "excluded_referrers": json.dumps(list(excluded_referrers)),
     }
     return _mirrored(row, mirrored_at)
 
@@ -202,6 +221,14 @@ def raw_tenant(
 def raw_tenant_host(tenant_id: str, host: str, *, mirrored_at: datetime = START) -> Row:
     """One row of `raw.tenant_hosts`."""
     return _mirrored({"tenant_id": tenant_id, "host": host}, mirrored_at)
+
+
+def raw_tenant_rate(
+    tenant_id: str, currency: str, rate: str, *, from_date: str = "1970-01-01", mirrored_at: datetime = START
+) -> Row:
+    """One row of `raw.tenant_rates`."""
+    row = {"tenant_id": tenant_id, "currency": currency, "from_date": from_date, "rate": rate}
+    return _mirrored(row, mirrored_at)
 
 
 def raw_destination(
@@ -215,6 +242,57 @@ def raw_destination(
         "name": name,
         "configuration": "{}",
         "is_enabled": is_enabled,
+    }
+    return _mirrored(row, mirrored_at)
+
+
+def raw_lead_decision(
+    kind: str,
+    lead: str,
+    other: str = "",
+    *,
+    tenant_id: str = "acme",
+    visitors: tuple[str, ...] = (),
+    is_reverted: bool = False,
+    mirrored_at: datetime = START,
+) -> Row:
+    """One row of `raw.lead_decisions`: a merge of two leads, or a split of visitors of one, named by visitors."""
+    row = {
+        "decision_id": uid(f"{kind} {lead} {other} {visitors}"),
+        "tenant_id": tenant_id,
+        "kind": kind,
+        "lead_id": uid(lead),
+        "other_lead_id": uid(other) if other else "",
+        "tracking_ids": [uid(visitor) for visitor in visitors],
+        "decided_at": mirrored_at,
+        "is_reverted": is_reverted,
+        "decided_by": "operator@acme.test",
+        "reason": "They called.",
+    }
+    return _mirrored(row, mirrored_at)
+
+
+def raw_warehouse_request(
+    request: str = "request",
+    *,
+    tenant_id: str = "acme",
+    kind: str = "replay",
+    lead_ids: tuple[str, ...] = (),
+    received_from: datetime | None = None,
+    received_before: datetime | None = None,
+    is_open: bool = True,
+    mirrored_at: datetime = START,
+) -> Row:
+    """One row of `raw.warehouse_requests`; the rows of one `mirrored_at` are one snapshot."""
+    row = {
+        "request_id": uid(request),
+        "tenant_id": tenant_id,
+        "kind": kind,
+        "lead_ids": list(lead_ids),
+        "received_from": received_from,
+        "received_before": received_before,
+        "created_at": mirrored_at,
+        "is_open": is_open,
     }
     return _mirrored(row, mirrored_at)
 

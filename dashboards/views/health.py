@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboards.tables import chart, table
 from dashboards.texts import named, t
+from dashboards.times import local, name_zone, time_zone, times_column
 from dashboards.warehouse import query
 
 FRESHNESS = """
@@ -48,6 +49,12 @@ group by field, reason, source
 order by newest desc
 limit 100
 """
+SHARED = """
+select kind, value, reason, visitors, leads, last_stated_at from ops.shared_values
+where tenant_id = {tenant_id:String}
+order by reason, visitors desc, kind, value
+limit 100
+"""
 FAILING = """
 select step, failing_since, event_id, message from ops.failing_steps
 where tenant_id = {tenant_id:String}
@@ -79,11 +86,10 @@ def show_figures(tenant_id: str) -> None:
     columns[4].metric(t("stuck"), len(stuck), border=True)
 
 
-def show_failing(tenant_id: str) -> None:
+def show_failing(tenant_id: str, zone: str) -> None:
     """The steps of the live path that fail now, above everything else."""
     failing = query(FAILING, tenant_id)
-    local = pd.to_datetime(failing["failing_since"], utc=True).dt.tz_convert(st.context.timezone or "UTC")
-    since = local.dt.strftime("%d/%m %H:%M:%S")
+    since = [f"{local(each, zone):%d/%m %H:%M:%S}" for each in failing["failing_since"]]
     for step, begun, event_id, message in zip(
         failing["step"], since, failing["event_id"], failing["message"], strict=True
     ):
@@ -95,7 +101,7 @@ def show_failing(tenant_id: str) -> None:
             st.code(message, language=None, wrap_lines=True)
 
 
-def show_set_aside(tenant_id: str) -> None:
+def show_set_aside(tenant_id: str, zone: str) -> None:
     """Values that could not be used: field, reason, and the newest event with one."""
     aside = query(SET_ASIDE, tenant_id)
     st.subheader(t("set_aside"))
@@ -110,18 +116,39 @@ def show_set_aside(tenant_id: str) -> None:
             "reason": t("reason"),
             "source": t("sent_by"),
             "number": t("number"),
-            "newest": st.column_config.DatetimeColumn(
-                t("newest"), format="DD/MM/YYYY HH:mm:ss", timezone=st.context.timezone
-            ),
+            "newest": times_column(t("newest"), zone),
             "event_id": t("event"),
             "value": st.column_config.TextColumn(t("value"), width="medium"),
         },
     )
 
 
-def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
-    """Events received in each hour of the last day, in the reader's time zone, like the other tables."""
-    hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(st.context.timezone or "UTC").dt.tz_localize(None)
+def show_shared(tenant_id: str, zone: str) -> None:
+    """E-mails, phones and external ids that several people seem to give; nothing when there are none."""
+    shared = query(SHARED, tenant_id)
+    if shared.empty:
+        return
+    st.subheader(t("shared_values"))
+    st.caption(t("shared_values_caption"))
+    table(
+        shared.assign(
+            kind=[named("identifier", kind) for kind in shared["kind"]],
+            reason=[named("shared", reason) for reason in shared["reason"]],
+        ),
+        column_config={
+            "kind": t("field"),
+            "value": t("value"),
+            "reason": t("reason"),
+            "visitors": t("visitors"),
+            "leads": t("leads"),
+            "last_stated_at": st.column_config.DatetimeColumn(t("newest"), format="DD/MM/YYYY HH:mm:ss", timezone=zone),
+        },
+    )
+
+
+def events_by_hour(lag: pd.DataFrame, zone: str) -> alt.Chart:
+    """Events received in each hour of the last day, on the clock of the other tables."""
+    hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(zone).dt.tz_localize(None)
     chart: alt.Chart = (
         alt.Chart(lag.assign(hour=hours))
         .mark_bar(color="#0f766e", cornerRadius=2)
@@ -136,12 +163,14 @@ def events_by_hour(lag: pd.DataFrame) -> alt.Chart:
 
 
 tenant: str = st.session_state.tenant_id
+tenant_zone = time_zone(tenant)
 title, refresh = st.columns([6, 2], vertical_alignment="bottom")
 title.title(t("health"))
 refresh.button(t("refresh"), icon=":material/refresh:", width="stretch")
-show_failing(tenant)
+show_failing(tenant, tenant_zone)
 show_figures(tenant)
 st.caption(t("lag_caption"))
+name_zone(tenant_zone)
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -150,7 +179,7 @@ with left:
     if hours.empty:
         st.info(t("no_events"), icon=":material/info:")
     else:
-        chart(events_by_hour(hours))
+        chart(events_by_hour(hours, tenant_zone))
 with right:
     st.subheader(t("deliveries_by_state"))
     states = query(STATES, tenant)
@@ -159,9 +188,7 @@ with right:
         column_config={
             "state": t("state"),
             "deliveries": t("deliveries"),
-            "newest": st.column_config.DatetimeColumn(
-                t("newest"), format="DD/MM/YYYY HH:mm:ss", timezone=st.context.timezone
-            ),
+            "newest": times_column(t("newest"), tenant_zone),
         },
     )
 
@@ -192,10 +219,9 @@ else:
             "reason": t("reason"),
             "stage": t("stage"),
             "rejected_count": t("number"),
-            "newest": st.column_config.DatetimeColumn(
-                t("newest"), format="DD/MM/YYYY HH:mm:ss", timezone=st.context.timezone
-            ),
+            "newest": times_column(t("newest"), tenant_zone),
             "detail": st.column_config.TextColumn(t("detail"), width="large"),
         },
     )
-show_set_aside(tenant)
+show_set_aside(tenant, tenant_zone)
+show_shared(tenant, tenant_zone)

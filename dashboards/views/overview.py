@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboards.tables import chart, table
 from dashboards.texts import t
+from dashboards.times import time_zone
 from dashboards.warehouse import query
 
 PERIODS = {7: "days_7", 30: "days_30", 90: "days_90"}
@@ -17,7 +18,6 @@ from marts.funnel_daily
 where tenant_id = {tenant_id:String} and date > toDate(now({timezone:String})) - 2 * {days:UInt16}
 order by date
 """
-TIMEZONE = "select any(time_zone) as time_zone from enriched.tenant_rules where tenant_id = {tenant_id:String}"
 
 
 def header(current: pd.DataFrame, before: pd.DataFrame) -> None:
@@ -86,8 +86,7 @@ def breakdown(current: pd.DataFrame, column: str) -> None:
 
 
 tenant_id: str = st.session_state.tenant_id
-timezones = query(TIMEZONE, tenant_id)
-timezone = str(timezones["time_zone"].iloc[0]) or "America/Sao_Paulo"
+timezone = time_zone(tenant_id)
 title, period, refresh = st.columns([4, 3, 2], vertical_alignment="bottom")
 title.title(t("overview"))
 days = period.segmented_control(

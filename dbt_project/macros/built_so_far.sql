@@ -3,5 +3,5 @@
 -#}
 {% macro built_so_far(database, name) %}
     {% if not execute or flags.FULL_REFRESH %}{{ return(none) }}{% endif %}
-    {{ return(adapter.get_relation(database='', schema=database, identifier=name)) }}
+    {{ return(adapter.get_relation(database='', schema=generate_schema_name(database, none), identifier=name)) }}
 {% endmacro %}

@@ -1,12 +1,14 @@
 {#-
-  Channel of an arrival with source_rule, source_key, medium_key, campaign_key (lower case), source_category, is_paid,
-  has_display_medium. The order is the rule: the first that holds names the channel. Display media are paid, but are not
-  search, social or video for that; `cpm` buys views, which no search engine sells beside its results.
+  Channel of an arrival with own_channel, source_rule, source_key, medium_key, campaign_key (lower case), source_category,
+  is_paid, has_display_medium. The order is the rule: the first that holds names the channel. The tenant's own come
+  first, but what has no source is Direct for everybody: attribution passes over it. Display media are paid, but are not search, social or video for that; `cpm` buys views, which no search engine
+  sells beside its results.
 -#}
 {% macro channel() -%}
     multiIf(
         source_rule in ('direct', 'excluded_referrer')
         or (source_key = '(direct)' and medium_key in ('(none)', '(not set)')), 'Direct',
+        own_channel != '', own_channel,
         position(campaign_key, 'cross-network') > 0, 'Cross-network',
         has_display_medium, 'Display',
         is_paid and (source_category = 'shopping' or match(campaign_key, '(^|[^a-df-z])shop')), 'Paid Shopping',
@@ -31,4 +33,28 @@
         or source_key = 'firebase', 'Mobile Push Notifications',
         'Unassigned'
     )
+{%- endmacro %}
+
+{#-
+  Channel of an arrival by the tenant's channel_rules, '' without one that holds. A condition is (field, operator, value); the value is lower case.
+-#}
+{% macro own_channel() -%}
+    arrayFirst(
+        rule -> arrayAll(
+            (each, said) -> multiIf(
+                each.2 = 'equals', said = each.3, each.2 = 'contains', position(said, each.3) > 0, startsWith(said, each.3)
+            ),
+            rule.1,
+            arrayMap(
+                each -> multiIf(
+                    each.1 = 'source', lowerUTF8(source),
+                    each.1 = 'medium', lowerUTF8(medium),
+                    each.1 = 'campaign', lowerUTF8(campaign),
+                    touch_referrer_host
+                ),
+                rule.1
+            )
+        ),
+        channel_rules
+    ).2
 {%- endmacro %}

@@ -1,8 +1,8 @@
 {#-
   CTEs from `relation` to `classified`: what an arrival's address and referrer say about where it came from.
 
-  `relation` has touch_params Map(String, String), touch_referrer, touch_landing_url and own_hosts Array(String); all
-  its columns are kept. Names come from utm_*, then from a click id, then from the referrer; values keep their case.
+  `relation` has touch_params Map(String, String), touch_referrer, touch_landing_url, and of enriched.tenant_rules
+  own_hosts, excluded_referrers and channel_rules; all its columns are kept. Names come from utm_*, then from a click id, then from the referrer; values keep their case.
   A click id that only ads carry makes the arrival paid whatever utm_medium says, and the disagreement is flagged.
   Channels are the GA4 default channel groups and `AI Assistants` (support.google.com/analytics/answer/9756891).
 
@@ -59,7 +59,10 @@ sourced_touches as (
             concat(utm_source, utm_medium, utm_campaign, utm_id) != '', 'utm',
             click_source != '', 'click_id',
             is_from_inside, 'direct',
-            referrer_category = 'excluded', 'excluded_referrer',
+            referrer_category = 'excluded'
+            or arrayExists(
+                host -> endsWith(concat('.', touch_referrer_host), concat('.', host)), excluded_referrers
+            ), 'excluded_referrer',
             'referrer'
         ) as source_rule,
         multiIf(
@@ -105,6 +108,7 @@ categorised_touches as (
             alias_category
         ) as source_category,
         medium_key in ('display', 'banner', 'expandable', 'interstitial') as has_display_medium,
+        {{ own_channel() }} as own_channel,
         has_display_medium or match(medium_key, '^(.*cp.*|ppc|retargeting|paid.*)$') as has_paid_medium,
         click_is_paid or has_paid_medium as is_paid,
         source_rule = 'utm' and click_source != '' and (
@@ -120,8 +124,9 @@ categorised_touches as (
 classified as (
     select
         * except (
-            utm_source, utm_medium, utm_campaign, utm_id, referrer_domain, is_from_inside, click_place, click_source, click_medium,
-            click_is_paid, referrer_rule, referrer_category, medium_key, campaign_key, has_display_medium, has_paid_medium, source_key
+            utm_source, utm_medium, utm_campaign, utm_id, referrer_domain, click_place, click_source, click_medium,
+            click_is_paid, referrer_rule, referrer_category, medium_key, campaign_key, has_display_medium, has_paid_medium, source_key,
+            own_channel
         ),
         {{ channel() }} as channel
     from categorised_touches

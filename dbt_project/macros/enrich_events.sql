@@ -10,7 +10,7 @@ corrected as (
         toInt64(toUnixTimestamp64Milli(occurred_at) - toUnixTimestamp64Milli(client_occurred_at)) as clock_shift_ms
     from {{ relation }} as staged
     left join (
-        select tenant_id, time_zone, own_hosts from {{ ref('tenant_rules') }}
+        select tenant_id, time_zone, own_hosts, excluded_referrers, channel_rules from {{ ref('tenant_rules') }}
     ) as rules using (tenant_id)
 ),
 
@@ -22,7 +22,7 @@ enriched as (
         event_id,
         event_name,
         tracking_id,
-        session_id,
+        client_session_id,
         occurred_at,
         {{ tenant_date('occurred_at', known_time_zone('time_zone')) }} as occurred_date,
         received_at,
@@ -35,12 +35,13 @@ enriched as (
         page_title,
         page_referrer,
         {{ bare_host('page_referrer') }} as referrer_host,
-        {{ shifted_time('last_touch_said_at', 'clock_shift_ms', 'received_at') }} as touch_at,
+        {{ shifted_time('last_touch_said_at', 'clock_shift_ms', 'occurred_at') }} as touch_at,
         touch_landing_url as landing_url,
         touch_referrer,
         {% for name in utm_names() + click_id_names() -%}
         touch_params['{{ name }}'] as {{ name }},
         {% endfor -%}
+        {{ arrival_key() }} as arrival_key,
         ad_cookies,
         source,
         medium,
@@ -51,9 +52,9 @@ enriched as (
         toBool(has_source_conflict) as has_source_conflict,
         source_rule,
         first_touch,
-        {{ shifted_time('first_touch_said_at', 'clock_shift_ms', 'received_at') }} as first_touch_at,
+        {{ shifted_time('first_touch_said_at', 'clock_shift_ms', 'occurred_at') }} as first_touch_at,
         last_non_direct_touch,
-        {{ shifted_time('last_non_direct_touch_said_at', 'clock_shift_ms', 'received_at') }}
+        {{ shifted_time('last_non_direct_touch_said_at', 'clock_shift_ms', 'occurred_at') }}
             as last_non_direct_touch_at,
         language,
         browser_time_zone,
@@ -86,10 +87,11 @@ enriched as (
         conversion_name,
         revenue,
         currency,
+        order_id,
         set_aside,
         schema_version,
         trace_id,
-        {{ rules_version('own_hosts', known_time_zone('time_zone')) }} as rules_version,
+        {{ rules_version() }} as rules_version,
         copy_hash
         {%- for column in kept %},
         {{ column }}

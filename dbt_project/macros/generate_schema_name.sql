@@ -1,4 +1,7 @@
-{#- A model's schema is a database of the warehouse, named exactly as configured: `marts`, not `staging_marts`. -#}
+{#-
+  A model's schema is a database of the warehouse, named as configured: `marts`, not `staging_marts`. Targets beside
+  production put the beginning of their own schema before it: `dev_ana_marts`.
+-#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {{ (custom_schema_name or target.schema) | trim }}
+    {{ target.schema[:-('staging' | length)] }}{{ (custom_schema_name or 'staging') | trim }}
 {%- endmacro %}

@@ -1,8 +1,8 @@
 {#-
-  Names everything but the event and the SQL that enrichment depends on: the seed tables, the tenant's own hosts and time
-  zone. A tenant whose rows have another version is enriched again by the next turn; other SQL builds everything anew.
+  Names everything but the event and the SQL that enrichment depends on: the seed tables, the tenant's own hosts, time
+  zone, channels and excluded referrers. A tenant whose rows have another version is enriched again by the next turn; other SQL builds everything anew.
 -#}
-{% macro rules_version(own_hosts, time_zone) -%}
+{% macro rules_version() -%}
     {%- set seeds = ['referrer_hosts', 'source_aliases', 'click_ids', 'excluded_referrers', 'user_agent_rules', 'time_zones'] -%}
     assumeNotNull(lower(hex(cityHash64(
         (
@@ -13,7 +13,9 @@
                 {%- endfor %}
             )
         ),
-        arraySort({{ own_hosts }}),
-        {{ time_zone }}
+        arraySort(own_hosts),
+        {{ known_time_zone('time_zone') }},
+        toString(channel_rules),
+        arraySort(excluded_referrers)
     ))))
 {%- endmacro %}

@@ -71,7 +71,8 @@ bounded as (
         JSONExtractString(first_touch, 'at') as first_touch_time,
         JSONExtractString(last_non_direct_touch, 'at') as last_non_direct_touch_time,
         if(event_name = 'conversion', {{ first_said('event.properties', ['value', 'revenue']) }}, '') as said_revenue,
-        upper(trim(both ' ' from JSONExtractString(event.properties, 'currency'))) as said_currency
+        upper(trim(both ' ' from JSONExtractString(event.properties, 'currency'))) as said_currency,
+        if(event_name = 'conversion', {{ first_said('event.properties', ['order_id', 'transaction_id']) }}, '') as said_order_id
     from parsed
 ),
 
@@ -83,7 +84,13 @@ typed as (
         {{ bounded_time('last_non_direct_touch_time') }} as last_non_direct_touch_said_at,
         {{ plain_number('said_revenue') }} as revenue_number,
         {{ bounded_amount('revenue_number') }} as revenue,
-        if(match(said_currency, '^[A-Z]{3}$'), said_currency, '') as currency
+        if(match(said_currency, '^[A-Z]{3}$'), said_currency, '') as currency,
+        -- A number is its digits, as everywhere; a list or an object names no order.
+        if(
+            match(said_order_id, '^[\\[{]'),
+            '',
+            {{ bounded_text("trim(both ' ' from if(startsWith(said_order_id, '\"'), JSONExtractString(said_order_id), said_order_id))", 256) }}
+        ) as order_id
     from bounded
 )
 
@@ -92,7 +99,7 @@ select
     event_id,
     event_name,
     tracking_id,
-    session_id,
+    session_id as client_session_id,
     toDateTime64(occurred_at, 3, 'UTC') as client_occurred_at,
     toDateTime64(sent_at, 3, 'UTC') as client_sent_at,
     toDateTime64(received_at, 3, 'UTC') as received_at,
@@ -120,6 +127,7 @@ select
     event.properties as properties,
     revenue,
     currency,
+    order_id,
     cast(arrayConcat(
         arrayMap(
             each -> (each.1, each.2, {{ bounded_text('each.3', 200) }}),

@@ -13,14 +13,20 @@
 {%- endmacro %}
 
 {#-
-  The keys in one of the sets `affected_visitors`, `lead_visitors`, `affected_leads`. A turn that died leaves its keys
-  there, and what they had before it: they belong to the turn that takes its place.
+  The keys in one of the sets `affected_visitors`, `lead_visitors`, `affected_leads`. A turn that died or failed leaves its
+  keys there, as what they had before it may be changed already: they belong to the turn that takes its place. That is the
+  next one over loads, or the next one that takes a piece of the same request, so that neither fails for the other.
 -#}
 {% macro affected(set) -%}
     (
         select * from {{ ref(set) }}
-        where turn > (select max(last_turn) from {{ ref('current_turn') }})
+        where request_id = {{ turn_of_request() }}
     )
+{%- endmacro %}
+
+{#- The request of which the turn takes a piece, '' in a turn over loads. -#}
+{% macro turn_of_request() -%}
+    assumeNotNull((select max(request_id) from {{ ref('current_turn') }}))
 {%- endmacro %}
 
 {#- The columns of the model beside the version's own two, in the order of its yml. -#}
@@ -96,12 +102,13 @@ qualify
     {%- endif -%}
 {%- endmacro %}
 
-{#- How such a set is kept: keys are added; the live path empties it when the turn is done. -#}
+{#- How such a set is kept: keys are added; the live path drops those of a turn that is done. -#}
 {% macro affected_set(key) %}
     {{ config(
         tags=['turn'],
         materialized='incremental',
         engine='MergeTree()',
-        order_by=['turn'] + key,
+        partition_by='request_id',
+        order_by=key,
     ) }}
 {% endmacro %}

@@ -5,5 +5,6 @@ select
     value,
     groupUniqArray(lead_id) as lead_ids
 from {{ ref('identities') }}
+where kind != 'tracking_id' and not is_shared
 group by tenant_id, kind, value
 having count() > 1

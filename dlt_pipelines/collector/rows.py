@@ -222,6 +222,10 @@ def _rejected_row(letter: DeadLetter, sequence: int) -> Row:
         letter.is_base64,
         letter.host,
         letter.trace_id,
+        letter.source,
+        letter.ip,
+        letter.user_agent,
+        None if letter.sent_at is None else bounded(letter.sent_at),
         sequence,
     )
 
@@ -256,6 +260,10 @@ def loader_dead_letters(
                 is_base64=is_base64,
                 host=request.host if request else "",
                 trace_id=request.trace_id if request else "",
+                source=request.source if request else "",
+                ip=request.ip if request else "",
+                user_agent=request.user_agent if request else "",
+                sent_at=request.sent_at if request else None,
             )
         )
     return found

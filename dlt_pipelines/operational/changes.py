@@ -14,12 +14,26 @@ from typing import Any
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Text, cast, func, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dlt_pipelines.tables import TABLES
 from echolead.operational.database import connect, system_session
-from echolead.operational.models import Delivery, DeliveryAttempt, Destination, LiveStep, Tenant, TenantHost
+from echolead.operational.models import (
+    OPEN_STATES,
+    ChannelRule,
+    Delivery,
+    DeliveryAttempt,
+    Destination,
+    ExcludedReferrer,
+    LeadDecision,
+    LiveStep,
+    Tenant,
+    TenantHost,
+    TenantRate,
+    WarehouseRequest,
+)
 from echolead.settings import Settings
 from echolead.warehouse import connect as connect_warehouse
 
@@ -27,6 +41,7 @@ from echolead.warehouse import connect as connect_warehouse
 OVERLAP = timedelta(minutes=15)
 MAX_ROWS = 50_000
 
+CHANNEL_RULE = func.jsonb_build_object("channel", ChannelRule.channel, "conditions", ChannelRule.conditions)
 SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
     "tenants": select(
         Tenant.tenant_id,
@@ -36,8 +51,32 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         Tenant.currency,
         Tenant.consent_default,
         Tenant.is_active,
+        cast(
+            select(
+                func.coalesce(
+                    func.jsonb_agg(aggregate_order_by(CHANNEL_RULE, ChannelRule.position)), text("'[]'::jsonb")
+                )
+            )
+            .where(ChannelRule.tenant_id == Tenant.tenant_id)
+            .scalar_subquery(),
+            Text,
+        ).label("channel_rules"),
+        cast(
+            select(
+                func.coalesce(
+                    func.jsonb_agg(aggregate_order_by(ExcludedReferrer.host, ExcludedReferrer.host)),
+                    text("'[]'::jsonb"),
+                )
+            )
+            .where(ExcludedReferrer.tenant_id == Tenant.tenant_id)
+            .scalar_subquery(),
+            Text,
+        ).label("excluded_referrers"),
     ).order_by(Tenant.tenant_id),
     "tenant_hosts": select(TenantHost.tenant_id, TenantHost.host).order_by(TenantHost.tenant_id, TenantHost.host),
+    "tenant_rates": select(TenantRate.tenant_id, TenantRate.currency, TenantRate.from_date, TenantRate.rate).order_by(
+        TenantRate.tenant_id, TenantRate.currency, TenantRate.from_date
+    ),
     "destinations": select(
         Destination.tenant_id,
         Destination.destination_id,
@@ -46,6 +85,31 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         Destination.configuration,
         Destination.is_enabled,
     ).order_by(Destination.tenant_id, Destination.destination_id),
+    # How far a request has come is in the warehouse itself.
+    "warehouse_requests": select(
+        WarehouseRequest.request_id,
+        WarehouseRequest.tenant_id,
+        WarehouseRequest.kind,
+        WarehouseRequest.lead_ids,
+        WarehouseRequest.received_from,
+        WarehouseRequest.received_before,
+        WarehouseRequest.created_at,
+        WarehouseRequest.state.in_(OPEN_STATES).label("is_open"),
+    )
+    .where(WarehouseRequest.state.not_in(("superseded", "done")))
+    .order_by(WarehouseRequest.created_at, WarehouseRequest.request_id),
+    "lead_decisions": select(
+        LeadDecision.decision_id,
+        LeadDecision.tenant_id,
+        LeadDecision.kind,
+        LeadDecision.lead_id,
+        LeadDecision.other_lead_id,
+        LeadDecision.tracking_ids,
+        LeadDecision.decided_at,
+        LeadDecision.is_reverted,
+        LeadDecision.decided_by,
+        LeadDecision.reason,
+    ).order_by(LeadDecision.decided_at, LeadDecision.decision_id),
     # How often a step has failed changes with every try: it stays in PostgreSQL.
     "live_failures": select(
         LiveStep.step,
@@ -161,14 +225,14 @@ def open_mirror(settings: Settings) -> Iterator[Mirror]:
 
 
 def _plain(row: Any) -> dict[str, Any]:
-    """A row as raw holds it: identifiers and JSON as text, keys sorted so that the same object is the same text."""
+    """A row as raw holds it: identifiers and JSON objects as text, keys sorted so that the same is the same text."""
     return {name: _text_of(value) for name, value in row.items()}
 
 
 def _text_of(value: Any) -> Any:
-    if isinstance(value, (dict, list)):
+    if isinstance(value, dict):
         return json.dumps(value, sort_keys=True, ensure_ascii=False)
-    if value is None or isinstance(value, (str, int, float, bool, datetime)):
+    if value is None or isinstance(value, (list, str, int, float, bool, datetime)):
         return value
     return str(value)
 
@@ -187,6 +251,8 @@ def _none_left(columns: pa.Schema) -> dict[str, Any]:
 def _nothing(kind: pa.DataType) -> Any:
     if pa.types.is_timestamp(kind):
         return datetime(1970, 1, 1, tzinfo=UTC)
+    if pa.types.is_list(kind):
+        return []
     return False if pa.types.is_boolean(kind) else ""
 
 

@@ -19,7 +19,7 @@ MIRRORED = (*SNAPSHOTS, *LEDGER)
 
 
 def mirror_configuration(settings: Settings) -> dict[str, int]:
-    """Append a snapshot of each of tenants, tenant_hosts and destinations that changed; the rows appended by table.
+    """Append a snapshot of each table of the configuration that changed; the rows appended by table.
 
     The raw tables must exist (`raw.ensure_raw_tables`). Waits while another process mirrors.
     """

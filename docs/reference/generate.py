@@ -87,6 +87,8 @@ def _leaves(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, .
     if not isinstance(command, TyperGroup):
         yield words, command
         return
+    if command.invoke_without_command:
+        yield words, command
     for name, below in command.commands.items():
         yield from _leaves((*words, name), below)
 

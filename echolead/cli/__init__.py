@@ -17,13 +17,16 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("echolead.cli.stack", "Show which parts are up, and on which port."),
     "doctor": ("echolead.cli.stack", "Show problems and how to solve them."),
     "sql": ("echolead.cli.stack", "Query the warehouse."),
+    "dbt": ("echolead.cli.dbt", "Run dbt over the warehouse, or in databases of your own beside it."),
     "demo": ("echolead.cli.traffic", "Create the demo tenant, and traffic for it."),
     "tenant": ("echolead.cli.tenant", "Tenants, their hosts and their pages' origins."),
     "user": ("echolead.cli.user", "People who sign in to the console, and their roles."),
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
     "webhook": ("echolead.cli.webhook", "Addresses to which products post their webhooks."),
-    "dead-letter": ("echolead.cli.dead_letter", "List and show refused events."),
+    "lead": ("echolead.cli.lead", "What is known of a lead; merge and split leads."),
+    "replay": ("echolead.cli.replay", "Compute again under present rules, or show what would change."),
+    "dead-letter": ("echolead.cli.dead_letter", "List, show and replay refused events."),
 }
 
 

@@ -1,26 +1,25 @@
 """`echolead dead-letter`: events that could not be accepted or loaded, with the reason and their bytes."""
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from echolead.cli.addresses import readonly_warehouse_url
-from echolead.cli.context import administering, show_json, show_record, show_table
+from echolead.cli.context import actor, administering, show_json, show_record, show_table
+from echolead.cli.corrections import of_event, of_letter, send
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
+from echolead.cli.warehouse import reading
 from echolead.events import REASONS
+from echolead.operational import audit
 from echolead.operational.tenants import get_tenant
 from echolead.settings import load_settings
-from echolead.warehouse import connect
 
 is_group = True
-app = typer.Typer(help="List and show refused events.", no_args_is_help=True)
+app = typer.Typer(help="List, show and replay refused events.", no_args_is_help=True)
 
 # A redelivered message is loaded twice; its dead letters have the same id.
 RECENT = """
@@ -31,8 +30,17 @@ where {tenant_id:String} in ('', tenant_id) and {reason:String} in ('', rejected
 group by dead_letter_id order by at desc, dead_letter_id limit {limit:UInt32}
 """
 ONE = "select * from raw.rejected_events where dead_letter_id = {dead_letter_id:String} order by loaded_at limit 1"
+LETTERS = """
+select * from raw.rejected_events
+where (empty({ids:Array(String)}) or dead_letter_id in {ids:Array(String)})
+    and {tenant_id:String} in ('', tenant_id) and {reason:String} in ('', rejected_events.reason)
+order by received_at, dead_letter_id, loaded_at limit 1 by dead_letter_id limit {limit:UInt32}
+"""
+EVENT = """
+select * from raw.events where tenant_id = {tenant_id:String} and event_id = {event_id:String}
+order by received_at, loaded_at limit 1
+"""
 THERE = "select groupUniqArray(tenant_id), groupUniqArray(reason) from raw.rejected_events"
-UNKNOWN_TABLE = ("UNKNOWN_TABLE", "UNKNOWN_DATABASE")
 
 
 @app.command("list")
@@ -77,6 +85,87 @@ def show(
     show_record(record)
 
 
+@app.command()
+def replay(  # the options of the command
+    dead_letter_ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids, as in `dead-letter list`.", show_default=False)
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="Every dead letter of this tenant.", show_default=False)] = "",
+    reason: Annotated[str, typer.Option(help="Of these only those with this reason.", show_default=False)] = "",
+    event: Annotated[
+        str, typer.Option(help="An event of the tenant, to be corrected with --payload.", show_default=False)
+    ] = "",
+    payload: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(help="File with the corrected event, JSON; - reads standard input.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Number of dead letters.")] = 1000,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send refused events to the collector again, as they are or corrected, with the time at which they were received.
+
+    Ids stay, so that nothing counts twice. With --event a value of an event that was set aside is corrected.
+    """
+    corrected = payload.read() if payload else None
+    if event:
+        corrections = [of_event(_event(data_dir, tenant, event), _needed(corrected))]
+    else:
+        letters = _letters(data_dir, dead_letter_ids or [], tenant, reason, limit)
+        if corrected is not None and len(letters) != 1:
+            raise CommandFailed(f"--payload corrects one dead letter, and these are {len(letters)}.")
+        corrections = [each for letter in letters for each in of_letter(letter, corrected)]
+    with administering(data_dir) as (settings, session):
+        named = {each.request.tenant_id for each in corrections}
+        regions = {tenant_id: get_tenant(session, tenant_id).default_region for tenant_id in named}
+        answers = send(settings, corrections, regions)
+        for correction, said in zip(corrections, answers, strict=True):
+            audit.record(
+                session, actor=actor(), action="dead_letter.replayed", subject=correction.subject,
+                tenant_id=correction.request.tenant_id, is_queued=said.is_queued, reason=said.reason,
+                is_corrected=corrected is not None,
+            )  # fmt: skip
+    rows = [{"id": each.subject, **asdict(said)} for each, said in zip(corrections, answers, strict=True)]
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(rows, ("id", "is_queued", "reason", "detail"), nothing="There is nothing to send.")
+    if not all(said.is_queued for said in answers):
+        raise typer.Exit(1)
+
+
+def _letters(data_dir: Path | None, ids: list[str], tenant_id: str, reason: str, limit: int) -> list[dict[str, Any]]:
+    """The rows of the dead letters, each once. Raises `CommandFailed` when none was named, or one is not there."""
+    if not ids and not tenant_id:
+        raise CommandFailed("Name dead letters, or all of a tenant with --tenant.")
+    parameters = {"ids": ids, "tenant_id": tenant_id, "reason": reason, "limit": limit}
+    names, rows = _rows(data_dir, LETTERS, parameters)
+    letters = [_aware(dict(zip(names, row, strict=True))) for row in rows]
+    missing = set(ids) - {letter["dead_letter_id"] for letter in letters}
+    if missing:
+        raise CommandFailed(f"There is no dead letter {min(missing)}: see `echolead dead-letter list`.")
+    if not letters:
+        _check_known(data_dir, tenant_id, reason)
+    return letters
+
+
+def _event(data_dir: Path | None, tenant_id: str, event_id: str) -> dict[str, Any]:
+    names, rows = _rows(data_dir, EVENT, {"tenant_id": tenant_id, "event_id": event_id})
+    if not rows:
+        raise CommandFailed(f"Tenant {tenant_id or '(give --tenant)'} has no event {event_id}.")
+    return _aware(dict(zip(names, rows[0], strict=True)))
+
+
+def _needed(corrected: bytes | None) -> bytes:
+    if corrected is None:
+        raise CommandFailed("Give the corrected event with --payload: as it is, it is in the warehouse already.")
+    return corrected
+
+
+def _aware(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for name, value in row.items()}
+
+
 def _check_known(data_dir: Path | None, tenant_id: str, reason: str) -> None:
     """Raises `NotFound` for an unknown tenant and `CommandFailed` for an unknown reason.
 
@@ -92,24 +181,6 @@ def _check_known(data_dir: Path | None, tenant_id: str, reason: str) -> None:
 
 
 def _rows(data_dir: Path | None, query: str, parameters: dict[str, Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
-    with _warehouse(data_dir) as client:
+    with reading(load_settings(data_dir), so_there="are no dead letters") as client:
         result = client.query(query, parameters=parameters)
         return list(result.column_names), [tuple(row) for row in result.result_rows]
-
-
-@contextmanager
-def _warehouse(data_dir: Path | None) -> Iterator[Client]:
-    """A client of the warehouse. Raises `CommandFailed` when there is none, or nothing was loaded yet."""
-    url = readonly_warehouse_url(load_settings(data_dir))
-    try:
-        client = connect(url)
-    except OperationalError as error:
-        raise CommandFailed("The warehouse does not answer: `echolead doctor` shows the cause.") from error
-    try:
-        yield client
-    except DatabaseError as error:
-        if not any(code in str(error) for code in UNKNOWN_TABLE):
-            raise
-        raise CommandFailed("Nothing was loaded into the warehouse yet, so there are no dead letters.") from error
-    finally:
-        client.close()

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from echolead.cli import channel_rules, tenant_rate
 from echolead.cli.context import actor, administering, hidden_value, show_json, show_record, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import SHOWN_NAME, AsJson, DataDir, TenantId
@@ -31,6 +32,9 @@ from echolead.settings import Settings
 
 is_group = True
 app = typer.Typer(help="Tenants, their hosts and their pages' origins.", no_args_is_help=True)
+app.add_typer(tenant_rate.app, name="rate")
+app.add_typer(channel_rules.rules, name="channel-rule")
+app.add_typer(channel_rules.referrers, name="excluded-referrer")
 
 DEFAULTS = TenantSettings()
 # options of both `create` and `set`

@@ -20,13 +20,13 @@ from echolead.cli.options import DataDir
 from echolead.cli.tenant import let_read
 from echolead.demo import tenant as demo_tenant
 from echolead.demo.traffic.generator import generate
-from echolead.demo.traffic.publishing import NotQueued, publish
 from echolead.demo.traffic.sites import ClientSite, sites
 from echolead.embedded.part import python
 from echolead.events import ReceivedRequest, encode
 from echolead.operational.models import Tenant
 from echolead.operational.tenants import TenantSettings, add_host, add_origin, create_tenant
 from echolead.operational.users import grant_role
+from echolead.publishing import NotQueued, publish
 from echolead.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -105,9 +105,11 @@ def _progress(events: int) -> Iterator[OnProgress]:
 
 def _into_queue(settings: Settings, requests: Iterable[ReceivedRequest], on_progress: OnProgress) -> None:
     try:
-        publish(settings, requests, on_progress)
+        publish(settings, requests, on_progress, name="demo-traffic")
     except NotQueued as error:
-        raise CommandFailed(str(error)) from error
+        raise CommandFailed(
+            f"{error} A history that does not fit into the queue is written with `--into raw`."
+        ) from error
     except nats.errors.Error as error:
         raise CommandFailed("The queue does not answer: `echolead doctor` shows the cause.") from error
 

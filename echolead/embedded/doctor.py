@@ -27,6 +27,7 @@ from echolead.embedded.part import port_is_open
 from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
+from echolead.operational.warehouse_requests import failed_requests
 from echolead.ports import Port
 from echolead.settings import WIDER, Settings
 from echolead.warehouse_accounts import DATABASES
@@ -173,6 +174,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
             yield Finding("wrong", "Migrations", "the operational database is empty", "Run `echolead up` (or `setup`).")
             return
         yield from _live_path(connection)
+        yield from _requests(connection)
         stuck, dead = deliveries_in_trouble(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
@@ -208,6 +210,18 @@ def _live_path(connection: psycopg.Connection) -> Iterator[Finding]:
         )
     if not found:
         yield Finding("ok", "Live path", "no step fails")
+
+
+def _requests(connection: psycopg.Connection) -> Iterator[Finding]:
+    if connection.execute("select to_regclass('public.warehouse_requests')").fetchone() == (None,):
+        return  # as above
+    for request_id, tenant_id, message in failed_requests(connection):
+        yield Finding(
+            "wrong",
+            "Replay",
+            f"request {request_id} of tenant {tenant_id} failed: {message[:500]}",
+            f"Its tenant's rows are partly as before. `echolead replay resume {request_id}` tries it again.",
+        )
 
 
 def _migrations(settings: Settings) -> Finding:

@@ -42,6 +42,7 @@ class StackSecrets:
     warehouse_loader: str = field(default_factory=_password, repr=False)
     warehouse_dbt: str = field(default_factory=_password, repr=False)
     warehouse_deliveries: str = field(default_factory=_password, repr=False)
+    warehouse_analyst: str = field(default_factory=_password, repr=False)
     warehouse_tenant_key: str = field(default_factory=_password, repr=False)
     nats: str = field(default_factory=_password, repr=False)
     nats_setup: str = field(default_factory=_password, repr=False)

@@ -194,6 +194,7 @@ def plan(data_dir: Path, port_base: int) -> Stack:
             loader_password=secrets.warehouse_loader,
             dbt_password=secrets.warehouse_dbt,
             deliveries_password=secrets.warehouse_deliveries,
+            analyst_password=secrets.warehouse_analyst,
             tenant_key=given.clickhouse_tenant_key.get_secret_value() or secrets.warehouse_tenant_key,
         )
     settings = given.model_copy(update={"data_dir": data_dir, "port_base": port_base})
@@ -256,7 +257,12 @@ def _server_settings(
         found["clickhouse_url"] = SecretStr(warehouse.url)
         found["clickhouse_readonly_url"] = SecretStr(warehouse.readonly_url)
         found["clickhouse_console_url"] = warehouse.address
-        for account in (warehouse_accounts.LOADER, warehouse_accounts.DBT, warehouse_accounts.DELIVERIES):
+        for account in (
+            warehouse_accounts.LOADER,
+            warehouse_accounts.DBT,
+            warehouse_accounts.DELIVERIES,
+            warehouse_accounts.ANALYST,
+        ):
             found[f"clickhouse_{account}_url"] = SecretStr(warehouse.url_of(account))
     return found
 

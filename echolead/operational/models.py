@@ -4,7 +4,8 @@ Every table with a `tenant_id` has row-level security (docs/decisions/0006-row-l
 the tenant, because PostgreSQL checks them without row policies.
 """
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    Numeric,
     Text,
     UniqueConstraint,
     Uuid,
@@ -26,7 +28,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from echolead.webhooks import ENDPOINT_PATTERN, SOURCES
@@ -38,10 +40,15 @@ IP_POLICIES = ("truncated", "whole", "hashed")
 CONSENT_DEFAULTS = ("granted", "wait", "denied")
 ROLES = ("viewer", "operator", "admin")
 REMOTE_KINDS = ("contact", "conversation")
+REQUEST_KINDS = ("replay", "decision", "settings")
+REQUEST_STATES = ("waiting", "running", "stopped", "failed", "superseded", "done")
+OPEN_STATES = ("waiting", "running")
+DECISION_KINDS = ("merge", "split")
 DELIVERY_STATES = ("pending", "in_flight", "delivered", "verified", "retry", "dead", "superseded")
 
 EMPTY_OBJECT = text("'{}'::jsonb")
 EMPTY_LIST = text("'[]'::jsonb")
+NO_TEXTS = text("'{}'::text[]")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
@@ -67,6 +74,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
         bytes: LargeBinary,
+        list[str]: ARRAY(Text),
     }
 
 
@@ -126,6 +134,45 @@ class TenantOrigin(Timed, Base):
 
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
     origin: Mapped[str] = mapped_column(primary_key=True)
+
+
+class TenantRate(Timed, Base):
+    """What a unit of another currency is worth in the tenant's own, from a day on until that of the next rate."""
+
+    __tablename__ = "tenant_rates"
+    __table_args__ = (
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso"),
+        CheckConstraint("rate > 0", name="rate_positive"),
+    )
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)  # ISO 4217
+    from_date: Mapped[date] = mapped_column(primary_key=True)  # in the tenant's time zone
+    rate: Mapped[Decimal] = mapped_column(Numeric(17, 8))
+
+
+class ChannelRule(Timed, Base):
+    """A tenant's own name for a channel: the first rule, by `position`, whose conditions all hold names it.
+
+    `conditions` is a list of {field, operator, value} (echolead/operational/channel_rules.py).
+    """
+
+    __tablename__ = "channel_rules"
+    __table_args__ = (CheckConstraint("channel <> '' and length(channel) <= 64", name="channel_fits"),)
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    channel: Mapped[str]
+    conditions: Mapped[list[Any]]
+
+
+class ExcludedReferrer(Timed, Base):
+    """A host that is no source for a tenant: who comes back from it, or from below it, has not come from there."""
+
+    __tablename__ = "excluded_referrers"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
 
 
 class ApiKey(Timed, Base):
@@ -362,6 +409,71 @@ class LiveStep(Base):
     message: Mapped[str] = mapped_column(server_default="")
     tenant_id: Mapped[str | None]
     event_id: Mapped[str | None]
+
+
+class WarehouseRequest(Timed, Base):
+    """What the warehouse is asked to compute again, in pieces: all of a tenant, what was received in a time, or leads.
+
+    `kind` says why: an operator's replay, a decision about leads, other settings of the tenant. The warehouse keeps how
+    far a request has come (`ops.turns`); the counts here are what the live run saw of its pieces, `changes` what became
+    of the rows, from the first piece to the last.
+    """
+
+    __tablename__ = "warehouse_requests"
+    __table_args__ = (
+        _one_of("kind", REQUEST_KINDS),
+        _one_of("state", REQUEST_STATES),
+        Index(None, "tenant_id", "created_at"),
+        Index(
+            "ix_warehouse_requests_unfinished",
+            "created_at",
+            postgresql_where=text("state not in ('superseded', 'done')"),
+        ),
+    )
+
+    request_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+    kind: Mapped[str]
+    reason: Mapped[str] = mapped_column(server_default="")
+    received_from: Mapped[datetime | None]
+    received_before: Mapped[datetime | None]
+    lead_ids: Mapped[list[str]] = mapped_column(server_default=NO_TEXTS)  # none: all of the tenant
+    requested_by: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="waiting")
+    position: Mapped[str] = mapped_column(server_default="")  # the last visitor that is done
+    pieces: Mapped[int] = mapped_column(server_default="0")
+    visitors: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    events: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    changes: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    message: Mapped[str] = mapped_column(server_default="")  # why it failed
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class LeadDecision(Timed, Base):
+    """An operator's word on who is whom: two leads are one (`merge`), or visitors of one are somebody else (`split`).
+
+    A decision is taken back, never deleted. It names leads as they were called when it was made.
+    """
+
+    __tablename__ = "lead_decisions"
+    __table_args__ = (
+        _one_of("kind", DECISION_KINDS),
+        CheckConstraint("(kind = 'merge') = (other_lead_id <> '')", name="other_lead_of_merge"),
+        CheckConstraint("(kind = 'split') = (cardinality(tracking_ids) > 0)", name="visitors_of_split"),
+        Index(None, "tenant_id", "decided_at"),
+    )
+
+    decision_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+    kind: Mapped[str]
+    lead_id: Mapped[str]
+    other_lead_id: Mapped[str] = mapped_column(server_default="")
+    tracking_ids: Mapped[list[str]] = mapped_column(server_default=NO_TEXTS)
+    decided_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    is_reverted: Mapped[bool] = mapped_column(server_default=false())
+    decided_by: Mapped[str]
+    reason: Mapped[str]
 
 
 class Rule(Timed, Base):

@@ -90,6 +90,10 @@ def dead_letter_lines(request: ReceivedRequest, batch: CheckedBatch) -> list[byt
             is_base64=is_base64,
             host=request.host,
             trace_id=request.trace_id,
+            source=request.source,
+            ip=request.ip,
+            user_agent=request.user_agent,
+            sent_at=request.sent_at,
         )
         lines.append(encode(letter))
     return lines

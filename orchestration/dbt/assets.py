@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +35,25 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(manifest=manifest, select=SEEDS, dagster_dbt_translator=translator, name="seeds")
     def seeds(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """Lists that the models read. dbt empties a seed before it fills it: no turn may look meanwhile."""
-        with Lease(settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
-            yield from dbt.cli(["seed"], context=context).stream()
+        """Lists that the models read. `prepare` loads a changed one, with what is made of it; here they are tested."""
+        for key in sorted(context.selected_asset_keys):
+            yield dg.MaterializeResult(key)
         yield from _tested(context, dbt)
 
     @dbt_assets(manifest=manifest, select=TURN, dagster_dbt_translator=translator, name="turns")
     def turns(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         """One turn over what is new, as the live path takes them, and the tests of all its tables."""
         # The code server, which only describes this, does not need what it runs with.
+        from echolead.operational.warehouse_requests import RequestRecord  # noqa: PLC0415
         from orchestration.dbt.runner import Dbt  # noqa: PLC0415
         from orchestration.live.warehouse_turns import WarehouseTurns  # noqa: PLC0415
 
-        lease = Lease(settings.postgres_loader_url.get_secret_value(), TURN_LEASE)
-        with WarehouseTurns(settings, Dbt(settings)) as warehouse, lease:
+        url = settings.postgres_loader_url.get_secret_value()
+        record = RequestRecord(url)
+        with WarehouseTurns(settings, Dbt(settings)) as warehouse, Lease(url, TURN_LEASE), closing(record):
             done = warehouse.run()
+            if done.request is not None and (progress := warehouse.progress(done.request.request_id)):
+                record.worked(progress)
         for failure in done.failed:
             raise dg.Failure(f"{'.'.join(failure.key)}: {failure.message}")
         for key in sorted(context.selected_asset_keys):

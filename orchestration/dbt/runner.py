@@ -1,6 +1,7 @@
 """dbt in this process, with a manifest that is read once: a command costs its queries and little more."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
@@ -13,7 +14,7 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import ModelNode
 
 from echolead.settings import Settings
-from orchestration.dbt.project import common_arguments, export_connection
+from orchestration.dbt.project import WAREHOUSE, Target, common_arguments, export_connection
 
 FAILED = (RunStatus.Error, TestStatus.Error, TestStatus.Fail)
 MAX_MESSAGE_CHARACTERS = 2000
@@ -21,8 +22,20 @@ IN_SCOPE = re.compile(r"[.:]? In scope .*\.(?= \([A-Z_]+\))")
 """The copy of the whole statement within a message of the warehouse."""
 
 
+# The warehouse had no time, no memory, no connection or too much to do, which says nothing of what it was asked:
+# TIMEOUT_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, SOCKET_TIMEOUT, NETWORK_ERROR, MEMORY_LIMIT_EXCEEDED,
+# NOT_ENOUGH_SPACE, QUERY_WAS_CANCELLED.
+PASSING_CODES = frozenset({"159", "202", "209", "210", "241", "243", "394"})
+ERROR_CODE = re.compile(r"[Cc]ode: (\d+)")
+NO_ANSWER = re.compile(r"connection|timed out|timeout|refused|unreachable|executing HTTP request", re.IGNORECASE)
+
+
 class DbtFailed(RuntimeError):
     """A dbt command did not do what it was asked; the message names the nodes and what the warehouse said."""
+
+
+class WarehouseAway(DbtFailed):
+    """The same, because the warehouse did not answer or had too much to do: the next try may succeed."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,21 @@ class NodeFailure:
     def of(cls, key: tuple[str, str], message: str, statement: str) -> "NodeFailure":
         """The failure with its message on one bounded line, without the copy of the statement."""
         return cls(key, IN_SCOPE.sub("", " ".join(message.split()))[:MAX_MESSAGE_CHARACTERS], statement)
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it says nothing of the model: a connection that is lost, a limit of time or memory."""
+        code = ERROR_CODE.search(self.message)
+        if code is not None:
+            return code[1] in PASSING_CODES
+        return "Compilation Error" not in self.message and NO_ANSWER.search(self.message) is not None
+
+
+def failed(command: str, failures: Sequence[NodeFailure]) -> DbtFailed:
+    """The error for these failures; `WarehouseAway` when one of them may pass."""
+    said = "; ".join(f"{'.'.join(failure.key)}: {failure.message}" for failure in failures)
+    kind = WarehouseAway if any(failure.is_passing for failure in failures) else DbtFailed
+    return kind(f"dbt {command} failed. {said}")
 
 
 @dataclass(frozen=True)
@@ -76,21 +104,26 @@ class Built:
 class Dbt:
     """dbt commands in this process. The project is parsed once, at the start (seconds; less from its partial parse)."""
 
-    def __init__(self, settings: Settings) -> None:
-        export_connection(settings)
-        self._where = common_arguments(settings)
+    def __init__(self, settings: Settings, target: Target = WAREHOUSE) -> None:
+        export_connection(settings, target)
+        self._where = common_arguments(settings, target)
         self._manifest: Manifest | None = None
         parsed = self._invoke(["parse"]).result
         if not isinstance(parsed, Manifest):
             raise DbtFailed("dbt parse gave no manifest.")
         self._manifest = parsed
 
+    @property
+    def manifest(self) -> Manifest:
+        """The project as it was parsed."""
+        assert self._manifest is not None  # noqa: S101  # since the start
+        return self._manifest
+
     def run(self, command: str, *selection: str, full_refresh: bool = False) -> list[NodeRun]:
         """`build`, `run`, `seed` or `test` a selection (nothing selected: everything). Raises `DbtFailed`."""
         built = self.attempt(command, *selection, full_refresh=full_refresh)
         if built.failed:
-            said = "; ".join(f"{failure.key[1]}: {failure.message}" for failure in built.failed)
-            raise DbtFailed(f"dbt {command} failed. {said}")
+            raise failed(command, built.failed)
         return built.done
 
     def attempt(self, command: str, *selection: str, full_refresh: bool = False, is_empty: bool = False) -> Built:

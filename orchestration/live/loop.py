@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from dlt_pipelines.lease import Lease
 from dlt_pipelines.operational.changes import MAX_ROWS
 from dlt_pipelines.operational.mirror import mirror_configuration, mirror_ledger
 from echolead.operational.live_steps import StepRecord
+from echolead.operational.warehouse_requests import Progress, RequestRecord
 from echolead.settings import Settings
 from orchestration.dbt.project import TURN_LEASE
 from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
@@ -27,7 +29,11 @@ WAIT_SECONDS = 2.0
 # The names of the steps, as `doctor` and the health page show them. A model is a step of its own: `model marts.leads`.
 LOAD, WATERMARKS, CONFIGURATION = "loading events", "reading what changed", "mirroring the configuration"
 COMPUTE = "computing what is new"
+REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
+
+MAX_TRIES = 3
+"""So often a piece of a request is tried; then the request has failed, and waits for somebody to resume it."""
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +62,9 @@ class LiveLoop:
         self._dbt = Dbt(settings)
         self._is_behind = True  # events may have been loaded while no live run was active
         self._failing: dict[str, NodeFailure] = {}
-        self._mirrored: tuple[str | None, str | None] | None = None
+        self._to_note: set[str] = set()
+        self._tries: Counter[str] = Counter()  # of the pieces that failed, by their requests
+        self._mirrored: tuple[str | None, str | None, str | None] | None = None
         self._ledger: tuple[str | None, str | None] | None = None
         self._open = ExitStack()
 
@@ -66,6 +74,9 @@ class LiveLoop:
             self._turns = opening.enter_context(WarehouseTurns(self._settings, self._dbt))
             self._engine = opening.enter_context(DeliveryEngine(self._settings))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
+            self._requests = opening.enter_context(
+                closing(RequestRecord(self._settings.postgres_loader_url.get_secret_value()))
+            )
             record = opening.enter_context(closing(StepRecord(self._settings.postgres_loader_url.get_secret_value())))
             self._steps = Steps(record, {model_step(key) for key in self._dbt.models()})
             self._blame = Blame(self._settings)
@@ -82,10 +93,12 @@ class LiveLoop:
             time.sleep(WAIT_SECONDS / 4)  # a queue that does not answer must not make the turns spin
         started = time.monotonic()
         marks = self._read_watermarks()
-        if marks is not None and (marks.configuration, marks.failures) != self._mirrored:
+        if marks is not None and (marks.configuration, marks.failures, marks.requests) != self._mirrored:
             self._steps.run(CONFIGURATION, lambda: self._mirror_configuration(turn, marks))
         if turn.load.events or self._is_due():
             self._steps.run(COMPUTE, lambda: self._compute(turn))
+        if self._to_note:
+            self._steps.run(REQUESTS, self._note)
         if turn.models or self._engine.is_behind or (marks is not None and marks.is_delivery_due):
             self._steps.run(DELIVER, lambda: self._deliver(turn))
         self._steps.run(LEDGER, lambda: self._mirror_ledger(turn))
@@ -108,8 +121,11 @@ class LiveLoop:
         turn.mirrored |= _changed(mirror_configuration(self._settings))
         if self._mirrored is None or self._mirrored[0] != marks.configuration:
             self._turns.forget_compiled()
+        if self._mirrored is None:  # an earlier run may not have come to write down what its last turn did
+            self._to_note |= self._requests.unfinished()
+        if self._mirrored is None or (self._mirrored[0], self._mirrored[2]) != (marks.configuration, marks.requests):
             self._is_behind = True
-        self._mirrored = (marks.configuration, marks.failures)
+        self._mirrored = (marks.configuration, marks.failures, marks.requests)
 
     def _deliver(self, turn: Turn) -> None:
         turn.deliveries = self._engine.run_once()
@@ -132,7 +148,9 @@ class LiveLoop:
         with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
             done = self._turns.run()
         turn.models += done.models
-        self._is_behind = not done.is_done
+        self._is_behind = not done.is_done or done.open_requests > 0
+        if done.request is not None:
+            self._worked(done.request, done.failed)
         for run in done.models:
             self._failing.pop(model_step(run.key), None)
             self._steps.succeeded(model_step(run.key))
@@ -141,6 +159,27 @@ class LiveLoop:
             self._failing[name] = failure
             self._steps.failed(name, failure.message)
             self._blame.look_for(name, failure)
+
+    def _worked(self, request: Progress, failed: Sequence[NodeFailure]) -> None:
+        if not failed:
+            self._to_note.add(request.request_id)
+            self._tries.pop(request.request_id, None)
+            return
+        self._tries[request.request_id] += 1
+        if self._tries[request.request_id] >= MAX_TRIES:
+            said = "; ".join(f"{failure.key[1]}: {failure.message}" for failure in failed)
+            if self._steps.run(REQUESTS, lambda: self._requests.failed(request, said)):
+                self._tries.pop(request.request_id)
+
+    def _note(self) -> None:
+        """Write down how far requests have come. The warehouse knows it, so that it may be done late."""
+        for request_id in sorted(self._to_note):
+            progress = self._turns.progress(request_id)
+            if progress is not None:
+                self._requests.worked(progress)
+            else:
+                self._requests.forget(request_id)
+            self._to_note.discard(request_id)
 
 
 class Blame:

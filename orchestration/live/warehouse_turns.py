@@ -1,38 +1,61 @@
-"""Turns of the warehouse: the statements that dbt compiled for the models of a turn, run one after the other.
+"""Turns of the warehouse: the statements that dbt compiled for the models of a turn, each after those it depends on.
 
 dbt's own way of running a model costs more than the model in a turn over a few events, so only its SQL is used here:
 `dbt run --select tag:turn` does the same.
 """
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, fields
+from graphlib import TopologicalSorter
 from types import TracebackType
 from typing import Self
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from echolead.operational.warehouse_requests import Progress
 from echolead.settings import Settings
 from echolead.warehouse import connect
 from echolead.warehouse_accounts import ONE_VERSION
 from orchestration.dbt.project import TURN
 from orchestration.dbt.runner import CompiledModel, Dbt, NodeFailure, NodeRun
 
-FIRST = ("current_turn", "changed_tenants")
+FIRST = ("changed_tenants", "current_turn")
 """What says whether there is anything to do."""
 LEAD_VISITORS = "lead_visitors"
 """When it is empty, no lead is concerned, and nothing that is computed of leads has to run."""
 SETS = ("affected_visitors", LEAD_VISITORS, "affected_leads")
-LAST = ("applied_settings", "turns")
+NOTHING_WITHOUT = {"remembered_sources": "remembered_touches"}
+"""What stays empty when another model wrote nothing."""
+BEFORE = {"sessions_before": "sessions", "leads_before": "leads"}
+"""What has to be seen before another model changes it, although that model does not read it."""
+REQUESTED = "requested_visitors"
+OF_REQUESTS = (REQUESTED, *BEFORE, "request_changes")
+"""What only turns run that take a piece of a request."""
+SETTLING = ("applied_settings", "turns")
+"""What says that a turn is done, in this order: not written when any model has failed."""
+LAST = (*OF_REQUESTS, *SETTLING)
+MODELS_AT_ONCE = 2
+"""The engine plans a statement on one processor, and planning is most of what a model costs in a turn."""
 
-# Of a turn that did not come to its end the affected visitors are still there.
-HAS_WORK = """
+# Of a turn over loads that did not come to its end the affected visitors are still there.
+WORK = """
 select
-    (select last_load != load_before from staging.current_turn)
-    or (select count() from staging.changed_tenants) > 0
-    or (select count() from staging.affected_visitors) > 0
+    last_load != load_before
+    or takes_request
+    or (select count() from {changed_tenants} where not has_other_rules and not has_other_deliveries) > 0
+    or has_left_over,
+    (select count() from {affected_visitors} where request_id = '') > 0 as has_left_over,
+    open_requests,
+    request_id,
+    request_tenant_id,
+    request_kind
+from {current_turn}
 """
+PROGRESS = "select * from ops.requests where request_id = {request_id:String}"
 COLUMNS = """
 select concat(database, '.', table), groupArray(name) from system.columns
 where concat(database, '.', table) in {tables:Array(String)}
@@ -40,16 +63,29 @@ group by database, table
 """
 # As in dbt_project/profiles.yml.
 SETTINGS = {**ONE_VERSION, "join_use_nulls": "0"}
+# Planning is most of what a statement over few rows costs. These take two fifths of it; results are the same.
+QUICK_PLANS = {
+    "analyzer_inline_views": "1",
+    "join_algorithm": "hash",
+    "optimize_and_compare_chain": "0",
+    "query_plan_merge_expressions": "0",
+}
+KNOWN_SETTINGS = "select name from system.settings where name in {names:Array(String)}"
 
 
 @dataclass
 class WarehouseTurn:
-    """What a turn did. Without `is_done` the next one begins with what it had taken."""
+    """What a turn did. Without `is_done` the next one begins with what it had taken.
+
+    `request` is that of which it took a piece, if it did; `open_requests` counts those that were open when it began.
+    """
 
     models: list[NodeRun] = field(default_factory=list)
     failed: list[NodeFailure] = field(default_factory=list)
     rows_read: int = 0
     rows_written: dict[str, int] = field(default_factory=dict)
+    open_requests: int = 0
+    request: Progress | None = None
     is_done: bool = False
 
     def __bool__(self) -> bool:
@@ -61,12 +97,13 @@ class WarehouseTurns:
     """Runs turns over tables that `prepare` has built. One at a time: whoever runs them holds the lease of turns."""
 
     def __init__(self, settings: Settings, dbt: Dbt) -> None:
-        self._url = settings.clickhouse("dbt")
+        self._settings = settings
         self._dbt = dbt
         self._models: Mapping[str, CompiledModel] = {}
+        self._noting = threading.Lock()
 
     def __enter__(self) -> Self:
-        self._client: Client = connect(self._url)
+        self._client: Client = connect(self._settings.clickhouse("dbt"))
         return self
 
     def __exit__(
@@ -81,57 +118,135 @@ class WarehouseTurns:
     def run(self) -> WarehouseTurn:
         """One turn over what is new, if anything is.
 
-        A model that fails stops those behind it, and the next turn begins with what this one had taken. Raises
-        `OperationalError` when the warehouse does not answer, `DbtFailed` when the models do not compile.
+        A model that fails stops those behind it, and the next turn of its kind begins with what this one had taken.
+        Raises `OperationalError` when the warehouse does not answer, `DbtFailed` when the models do not compile.
         """
         if not self._models:
             self._compile()
         turn = WarehouseTurn()
-        for name in FIRST:
-            self._run(self._models[name], turn)
+        self._run_models({name: self._models[name] for name in FIRST if name in self._models}, turn)
         if turn.failed:
             return turn
-        if not self._client.query(HAS_WORK).result_rows[0][0]:
+        found = self._client.query(WORK.format(**self._tables())).result_rows[0]
+        has_work, _, turn.open_requests, *request = found
+        if not has_work:
             return WarehouseTurn(is_done=True)
-        needless: set[str] = set()
-        for name, model in self._models.items():
-            if name not in FIRST and name not in needless and not self._is_stopped(model, turn):
-                self._run(model, turn)
-            if name == LEAD_VISITORS and not self._count(LEAD_VISITORS):
-                needless = set(model.behind) - set(LAST)
+        turn.request = Progress(*request) if request[0] else None
+        self._run_rest(turn)
+        # A turn that fails leaves its keys: the next of its kind finds what this one has changed already.
         if not turn.failed:
             for name in SETS:
-                self._client.command(f"truncate table {relation(self._models[name])}")
-            turn.is_done = True
+                self._client.command(
+                    f"alter table {relation(self._models[name])} drop partition {{request_id:String}}",
+                    parameters={"request_id": request[0]},
+                )
+        turn.is_done = not turn.failed
         return turn
 
+    def progress(self, request_id: str) -> Progress | None:
+        """How far a request has come; None before its first piece."""
+        rows = self._client.query(self._placed(PROGRESS), parameters={"request_id": request_id}).named_results()
+        found = next(iter(rows), None)
+        if found is None:
+            return None
+        known = {each.name for each in fields(Progress)}
+        told = {name: value for name, value in found.items() if name in known}
+        return Progress(**told, changes={name: value for name, value in found.items() if name not in known})
+
+    def _run_rest(self, turn: WarehouseTurn) -> None:
+        models = {name: model for name, model in self._models.items() if name not in FIRST}
+        if not turn.request:
+            self._client.command(f"truncate table {relation(models[REQUESTED])}")
+            models = {name: model for name, model in models.items() if name not in OF_REQUESTS}
+        self._run_models(models, turn)
+
+    def _run_models(self, models: Mapping[str, CompiledModel], turn: WarehouseTurn) -> None:
+        """Each as soon as those it depends on are done, unless one of them failed or leaves it nothing to do."""
+        needless: frozenset[str] = frozenset()
+        order = TopologicalSorter(depended_on(models))
+        order.prepare()
+        running: dict[Future[None], str] = {}
+        with ThreadPoolExecutor(MODELS_AT_ONCE) as threads:
+            while order.is_active():
+                for name in sorted(order.get_ready(), key=lambda ready: -len(models[ready].behind)):
+                    if name in needless or self._is_stopped(models[name], turn):
+                        order.done(name)
+                    else:
+                        running[threads.submit(self._run, models[name], turn)] = name
+                for name in done(running):
+                    order.done(name)
+                    if name == LEAD_VISITORS and not self._count(LEAD_VISITORS):
+                        needless = models[name].behind - set(LAST)
+
     def _compile(self) -> None:
-        models = self._dbt.compiled(TURN)
+        models = self._compiled()
         names = [".".join(model.key) for model in models]
         found = self._client.query(COLUMNS, parameters={"tables": names}).result_rows
         columns = {str(table): list(names) for table, names in found}
         self._models = {model.name: model for model in models}
         self._inserts = {model.name: insert(model, columns[".".join(model.key)]) for model in models}
+        known = self._client.query(KNOWN_SETTINGS, parameters={"names": [*QUICK_PLANS]}).result_rows
+        self._quick_plans = {name: QUICK_PLANS[name] for (name,) in known}
+
+    def _compiled(self) -> list[CompiledModel]:
+        return self._dbt.compiled(TURN)
+
+    def _tables(self) -> dict[str, str]:
+        """The tables of these turns by the names of their models."""
+        return {name: relation(model) for name, model in self._models.items()}
+
+    def _placed(self, sql: str) -> str:
+        """A query of this module over the tables of these turns."""
+        return sql
 
     def _run(self, model: CompiledModel, turn: WarehouseTurn) -> None:
         started = time.monotonic()
         try:
             if model.is_rewritten:
                 self._client.command(f"truncate table {relation(model)}")
-            done = self._client.query(self._inserts[model.name], settings={**SETTINGS, **model.settings})
+            if turn.rows_written.get(NOTHING_WITHOUT.get(model.name, "")) == 0:
+                return
+            settings = {
+                **SETTINGS,
+                **self._quick_plans,
+                **model.settings,
+                "log_comment": str(turn.rows_read if model.name == SETTLING[-1] else ""),
+            }
+            found = self._client.query(self._inserts[model.name], settings=settings)
         except DatabaseError as error:
             turn.failed.append(NodeFailure.of(model.key, str(error), model.statement))
             return
-        turn.models.append(NodeRun(model.key, time.monotonic() - started))
-        turn.rows_read += int(done.summary["read_rows"])
-        turn.rows_written[model.name] = int(done.summary["written_rows"])
+        with self._noting:
+            turn.models.append(NodeRun(model.key, time.monotonic() - started))
+            turn.rows_read += int(found.summary["read_rows"])
+            turn.rows_written[model.name] = int(found.summary["written_rows"])
 
     def _is_stopped(self, model: CompiledModel, turn: WarehouseTurn) -> bool:
+        if model.name in SETTLING and turn.failed:
+            return True
         return any(model.name in self._models[failure.key[1]].behind for failure in turn.failed)
 
     def _count(self, name: str) -> int:
         found = self._client.query(f"select count() from {relation(self._models[name])}")  # noqa: S608
         return int(found.result_rows[0][0])
+
+
+def depended_on(models: Mapping[str, CompiledModel]) -> dict[str, set[str]]:
+    """Which of these models each waits for: those it depends on, those of `BEFORE`, and those that settle for all."""
+    waits: dict[str, set[str]] = {name: set() for name in models}
+    for name, model in models.items():
+        settling = SETTLING[SETTLING.index(name) + 1 :] if name in SETTLING else SETTLING
+        for later in {*model.behind, BEFORE.get(name), *settling} & waits.keys():
+            waits[str(later)].add(name)
+    return waits
+
+
+def done(running: dict[Future[None], str]) -> Iterator[str]:
+    """The models that are done as soon as one is, no longer in `running`. Raises what running one has raised."""
+    for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+        name = running.pop(future)
+        future.result()
+        yield name
 
 
 def relation(model: CompiledModel) -> str:

@@ -10,9 +10,15 @@ QUERY = """
 select
     (select (count(*), max(updated_at))::text from tenants)
         || (select (count(*), max(updated_at))::text from tenant_hosts)
-        || (select (count(*), max(updated_at))::text from destinations),
+        || (select (count(*), max(updated_at))::text from tenant_rates)
+        || (select (count(*), max(updated_at))::text from destinations)
+        || (select (count(*), max(updated_at))::text from channel_rules)
+        || (select (count(*), max(updated_at))::text from excluded_referrers),
     (select string_agg((step, failing_since, message, tenant_id, event_id)::text, ' ' order by step) from live_steps
      where failing_since is not null),
+    coalesce((select string_agg(concat(request_id, state in ('waiting', 'running')), ' ' order by request_id)
+     from warehouse_requests where state not in ('superseded', 'done')), '')
+        || (select (count(*), max(updated_at))::text from lead_decisions),
     (select max(updated_at)::text from deliveries),
     (select max(started_at)::text from delivery_attempts),
     exists(select from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')
@@ -26,6 +32,7 @@ class Watermarks:
 
     configuration: str | None
     failures: str | None
+    requests: str | None
     ledger: tuple[str | None, str | None]
     is_delivery_due: bool
 
@@ -46,7 +53,7 @@ class WatermarkReader:
         row = self._connection.execute(QUERY).fetchone()
         if row is None:
             raise psycopg.OperationalError("no answer")
-        return Watermarks(row[0], row[1], (row[2], row[3]), bool(row[4]))
+        return Watermarks(row[0], row[1], row[2], (row[3], row[4]), bool(row[5]))
 
     def close(self) -> None:
         """End the connection."""

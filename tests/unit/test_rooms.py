@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, dict[str, set[str]]] = {
         "api": {"http", "events", "queue", "openapi", "metrics"},
         "control": {"http"},
         "app": {"http", "events", "queue", "openapi", "pages", "webhooks", "api", "control", "metrics", "server"},
+        "replay": {"http", "events"},
         "__main__": {"server", "metrics"},
     },
 }

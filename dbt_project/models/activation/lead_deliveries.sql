@@ -14,7 +14,11 @@
 with
 
 leads as (
-    select * from {{ ref('leads') }}
+    select
+        leads.*,
+        {{ known_time_zone('tenant_rules.time_zone') }} as time_zone
+    from {{ ref('leads') }} as leads
+    left join {{ ref('tenant_rules') }} as tenant_rules on leads.tenant_id = tenant_rules.tenant_id
     where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
@@ -36,13 +40,13 @@ deliverable_leads as (
             'first_medium', first_medium,
             'first_campaign', first_campaign,
             'first_landing_page', first_landing_page,
-            'first_seen_at', {{ json_time('first_touch_at') }},
+            'first_seen_at', {{ json_time('first_touch_at', 'time_zone') }},
             'last_channel', last_channel,
             'last_source', last_source,
             'last_medium', last_medium,
             'last_campaign', last_campaign,
             'last_landing_page', last_landing_page,
-            'last_seen_at', {{ json_time('last_touch_at') }},
+            'last_seen_at', {{ json_time('last_touch_at', 'time_zone') }},
             'marketing_consent', marketing_consent
         )) as texts,
         mapUpdate(last_non_direct_click_ids, texts) as shared_texts,
@@ -76,7 +80,7 @@ payloads as (
                 toJSONString(lead_id),
                 toJSONString(name),
                 toJSONString(phone),
-                toJSONString(if(is_stripped, [], tracking_ids))
+                toJSONString(if(is_stripped, [], people))
             ]
         ) as payload_json,
         {{ json_object('payload_json') }} as payload

@@ -20,6 +20,8 @@ select
     -- Pages that wait hold back what the visitor did not ask for; what leaves without their word is as if denied.
     if(tenants.consent_default = 'wait', 'denied', tenants.consent_default) as consent_default,
     tenants.is_active as is_active,
-    hosts.own_hosts as own_hosts
+    hosts.own_hosts as own_hosts,
+    tenants.excluded_referrers as excluded_referrers,
+    tenants.channel_rules as channel_rules
 from tenants
 left join hosts on tenants.tenant_id = hosts.tenant_id

@@ -1,9 +1,11 @@
 -- depends_on: {{ ref('applied_settings') }}
+-- depends_on: {{ ref('request_changes') }}
 {{ config(
     tags=['turn'],
     materialized='incremental',
     engine='MergeTree()',
     order_by=['turn'],
+    indexes=[{'name': 'of_request', 'definition': 'request_id type bloom_filter(0.001) granularity 1'}],
 ) }}
 
 with
@@ -12,6 +14,11 @@ deliveries as (
     select count() as changed_deliveries
     from {{ ref('lead_deliveries') }}
     where turn = {{ turn() }}
+),
+
+pieces as (
+    select max(tracking_id) as last_visitor
+    from {{ ref('requested_visitors') }}
 )
 
 select
@@ -19,9 +26,17 @@ select
     current_turn.last_load as last_load,
     current_turn.started_at as started_at,
     now64(3, 'UTC') as ended_at,
+    if(current_turn.takes_request, current_turn.request_kind, 'loads') as reason,
+    current_turn.request_id as request_id,
+    current_turn.request_tenant_id as request_tenant_id,
+    if(current_turn.takes_request, greatest(pieces.last_visitor, current_turn.position_before), '') as position,
+    toBool(assumeNotNull(current_turn.takes_request and {{ is_last_piece() }})) as is_request_done,
     assumeNotNull((select count() from {{ ref('fresh_events') }})) as events,
     assumeNotNull((select uniqExact(tenant_id, tracking_id) from {{ affected('affected_visitors') }})) as visitors,
     assumeNotNull((select uniqExact(tenant_id, lead_id) from {{ affected('affected_leads') }})) as leads,
-    deliveries.changed_deliveries as deliveries
+    deliveries.changed_deliveries as deliveries,
+    -- The live path says with the statement how many rows those before it have read; a server may put its own word first.
+    toUInt64OrZero(splitByChar(' ', getSetting('log_comment'))[-1]) as rows_read
 from {{ ref('current_turn') }} as current_turn
 cross join deliveries
+cross join pieces

@@ -1,20 +1,54 @@
 {#-
   The visitors of whom the turn has new events, and where their sessions are computed from: the one before the earliest
-  new event. What the sessions before it leave behind comes with it. Reads the sessions of these visitors.
+  new event. What the sessions before it leave behind comes with it. Also who reports an order that these visitors report,
+  as one of them alone counts. Reads the conversions and sessions of these visitors, and others by the index over `order_id`.
 -#}
 -- depends_on: {{ ref('current_turn') }}
+-- depends_on: {{ ref('worthless_identifiers') }}
 {{ affected_set(['tenant_id', 'tracking_id']) }}
 
 {%- set sessions = built_so_far('marts', 'sessions') %}
 
 with
 
+fresh as (
+    select
+        tenant_id,
+        tracking_id,
+        min(arrayMin(arrayPushBack(other_places, occurred_at))) as earliest
+    from {{ ref('fresh_events') }}
+    group by tenant_id, tracking_id
+),
+
+orders as (
+    select
+        tenant_id,
+        order_id
+    from {{ ref('lead_events') }}
+    where
+        (tenant_id, tracking_id) in (select tenant_id, tracking_id from fresh)
+        and order_id != ''
+),
+
 affected as (
     select
         tenant_id,
         tracking_id,
-        min(arrayMin(arrayPushBack(other_places, occurred_at))) as since
-    from {{ ref('fresh_events') }}
+        min(earliest) as since
+    from (
+        select * from fresh
+        union all
+        select
+            tenant_id,
+            tracking_id,
+            occurred_at as earliest
+        from {{ ref('lead_events') }}
+        where
+            tenant_id in (select tenant_id from orders)
+            and order_id in (select order_id from orders)
+            and (tenant_id, order_id) in (select tenant_id, order_id from orders)
+            and {{ order_of_event() }} != ''
+    )
     group by tenant_id, tracking_id
 ){% if sessions %},
 
@@ -23,7 +57,13 @@ before as (
         sessions.tenant_id as tenant_id,
         sessions.tracking_id as tracking_id,
         argMax(
-            (sessions.started_at, sessions.session_number, sessions.run_started_at, sessions.campaign_key_before),
+            (
+                sessions.started_at,
+                sessions.session_number,
+                sessions.run_started_at,
+                (sessions.arrival_before_at, sessions.arrival_key_before),
+                sessions.touch_at_before
+            ),
             sessions.started_at
         ) as last_session
     from {{ sessions }} as sessions
@@ -37,13 +77,14 @@ before as (
 select
     affected.tenant_id as tenant_id,
     affected.tracking_id as tracking_id,
-    {{ turn() }} as turn,
+    {{ turn_of_request() }} as request_id,
     affected.since as since,
     before.last_session.2 > 0 as has_session_before,
     if(has_session_before, before.last_session.1, affected.since) as computed_from,
     if(has_session_before, before.last_session.2 - 1, 0) as sessions_before,
     if(has_session_before, before.last_session.3, affected.since) as run_started_at,
-    before.last_session.4 as campaign_key_before
+    before.last_session.4 as arrival_before,
+    before.last_session.5 as touch_at_before
 from affected
 left join before using (tenant_id, tracking_id)
 
@@ -52,13 +93,14 @@ left join before using (tenant_id, tracking_id)
 select
     tenant_id,
     tracking_id,
-    {{ turn() }} as turn,
+    {{ turn_of_request() }} as request_id,
     since,
     false as has_session_before,
     since as computed_from,
     toUInt32(0) as sessions_before,
     since as run_started_at,
-    '' as campaign_key_before
+    {{ no_arrival() }} as arrival_before,
+    toDateTime64(0, 3, 'UTC') as touch_at_before
 from affected
 
 {%- endif %}

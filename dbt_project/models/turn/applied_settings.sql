@@ -1,4 +1,8 @@
-{#- What each tenant's rows were built with, written when they are. -#}
+{#-
+  What each tenant's rows were built with: written at once where no row depends on it, else with the last piece of the
+  request that computes them again. With each piece before it the version that changes is '', as the rows are of no one
+  version: whatever settings come next, also those of before, are another request.
+-#}
 -- depends_on: {{ ref('lead_deliveries') }}
 {{ config(
     tags=['turn'],
@@ -7,9 +11,23 @@
     order_by=['tenant_id'],
 ) }}
 
+with
+
+changed as (
+    select
+        *,
+        not has_other_rules and not has_other_deliveries as is_free,
+        is_free or {{ is_last_piece() }} as is_applied
+    from {{ ref('changed_tenants') }}
+)
+
 select
     tenant_id,
-    rules_version,
-    deliveries_version,
+    multiIf(is_applied, rules_version, has_other_rules, '', applied_rules_version) as rules_version,
+    multiIf(is_applied, deliveries_version, has_other_deliveries, '', applied_deliveries_version) as deliveries_version,
+    if(is_applied, {{ turn() }}, applied_in_turn) as applied_in_turn,
+    if(is_applied, '', request_id) as request_id,
+    multiIf(is_applied, 0, worked_since = 0, {{ turn() }}, worked_since) as worked_since,
     {{ turn() }} as turn
-from {{ ref('changed_tenants') }}
+from changed
+where is_free or request_id = {{ turn_of_request() }}

@@ -1,6 +1,6 @@
 {#-
   What the turn takes from raw: of the copies of an event in its loads the one received first, unless a better one has
-  been taken before. Also all events of tenants whose rules have changed. Empty when everything is built.
+  been taken before. Or, in a piece of a request, the events of its visitors. Empty when everything is built.
 
   Its own table, as is fresh_events behind it: the warehouse takes longer to plan these queries than to run them on a few
   events, and planning grows faster than the query. Reads of raw the loads of the turn, by their days and the index over
@@ -30,10 +30,10 @@ received_events as (
         {{ '' if events else 'and false' }}
     union all
     select * from {{ received }}
-    where tenant_id in (
-        select tenant_id from {{ ref('changed_tenants') }}
-        where has_other_rules
-    )
+    where
+        (tenant_id, tracking_id) in (select tenant_id, tracking_id from {{ ref('requested_visitors') }})
+        and received_at >= (select max(request_received_from) from {{ turn }})
+        and received_at < (select max(request_received_before) from {{ turn }})
 ),
 
 best_copies as (

@@ -1,6 +1,8 @@
 {#-
-  The tenants whose settings are others than those that their rows were built with. Reads the mirrored settings of all
-  tenants and the seeds, a few thousand rows.
+  The tenants whose settings are others than those that their rows were built with: each is a request to compute them
+  again, of its own id for the same settings until these or others are applied. It goes on where its last piece ended if no
+  other request of the tenant's settings has taken a piece since `worked_since`; 0 is before its first piece. Without either
+  difference there is nothing to compute, and the settings are applied with the turn. Reads the mirrored settings of all tenants and the seeds, a few thousand rows.
 -#}
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['tenant_id']) }}
 
@@ -17,42 +19,65 @@ destinations as (
     group by tenant_id
 ),
 
+rates as (
+    select
+        tenant_id,
+        groupBitXor(cityHash64(currency, from_date, rate)) as rates_hash
+    from {{ ref('stg_operational__tenant_rates') }}
+    group by tenant_id
+),
+
 present as (
     select
         rules.tenant_id as tenant_id,
-        {{ rules_version('own_hosts', known_time_zone('time_zone')) }} as rules_version,
-        lower(hex(cityHash64(is_active, consent_default, destinations.destinations_hash))) as deliveries_version
+        {{ rules_version() }} as rules_version,
+        lower(hex(cityHash64(
+            is_active, consent_default, destinations.destinations_hash, rules.currency, rates.rates_hash
+        ))) as deliveries_version
     from {{ ref('tenant_rules') }} as rules
     left join destinations on rules.tenant_id = destinations.tenant_id
+    left join rates on rules.tenant_id = rates.tenant_id
 )
 
 {%- if applied and events %}
 ,
--- A tenant that is new has nothing to be enriched again, unless its events came before its settings.
 compared as (
     select
         present.*,
         applied.tenant_id = '' as is_new,
         applied.rules_version != present.rules_version as has_other_rules,
-        applied.deliveries_version != present.deliveries_version as has_other_deliveries
+        applied.deliveries_version != present.deliveries_version as has_other_deliveries,
+        applied.rules_version as applied_rules_version,
+        applied.deliveries_version as applied_deliveries_version,
+        applied.applied_in_turn as applied_in_turn,
+        toString(reinterpretAsUUID(MD5(
+            concat(tenant_id, ' ', rules_version, ' ', deliveries_version, ' ', toString(applied_in_turn))
+        ))) as request_id,
+        if(applied.request_id = request_id, applied.worked_since, 0) as worked_since
     from present
     left join {{ applied }} as applied on present.tenant_id = applied.tenant_id
+),
+
+-- A tenant that is new has nothing to be enriched again, unless its events came before its settings.
+enriched_before as (
+    select distinct tenant_id from {{ events }}
+    where tenant_id in (
+        select tenant_id from compared
+        where is_new
+    )
 )
 
 select
     tenant_id,
     rules_version,
     deliveries_version,
-    has_other_rules and (
-        not is_new or tenant_id in (
-            select distinct tenant_id from {{ events }}
-            where tenant_id in (
-                select tenant_id from compared
-                where is_new
-            )
-        )
-    ) as has_other_rules,
-    has_other_deliveries
+    has_other_rules and (not is_new or tenant_id in (select tenant_id from enriched_before)) as has_other_rules,
+    has_other_deliveries and not is_new as has_other_deliveries,
+    applied_rules_version,
+    applied_deliveries_version,
+    applied_in_turn,
+    request_id,
+    worked_since
 from compared
 where compared.has_other_rules or compared.has_other_deliveries
 
@@ -63,7 +88,12 @@ select
     rules_version,
     deliveries_version,
     false as has_other_rules,
-    false as has_other_deliveries
+    false as has_other_deliveries,
+    '' as applied_rules_version,
+    '' as applied_deliveries_version,
+    toUInt64(0) as applied_in_turn,
+    '' as request_id,
+    toUInt64(0) as worked_since
 from present
 
 {%- endif %}

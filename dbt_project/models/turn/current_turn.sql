@@ -1,3 +1,10 @@
+{#-
+  A turn takes the loads behind the last one taken, or a piece of a request to compute something again. Loads come first,
+  and then the two alternate, so that neither waits for more than one turn of the other. Requests that are open take
+  turns as well. A tenant whose settings changed is such a request.
+
+  Reads the last row of ops.turns, the rows of open requests there, and the loads behind it, by the tables' keys.
+-#}
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['turn']) }}
 
 {%- set turns = built_so_far('ops', 'turns') %}
@@ -7,13 +14,15 @@ with
 last_turn as (
     select
         turn,
-        last_load
+        last_load,
+        request_id
     from (
         {% if turns -%}
         select * from (
             select
                 turn,
-                last_load
+                last_load,
+                request_id
             from {{ turns }}
             order by turn desc
             limit 1
@@ -22,7 +31,8 @@ last_turn as (
         {% endif -%}
         select
             toUInt64(0) as turn,
-            toInt64(0) as last_load
+            toInt64(0) as last_load,
+            '' as request_id
     )
     order by turn desc
     limit 1
@@ -39,18 +49,43 @@ new_loads as (
         where load_seq > (select last_load from last_turn)
     )
     where events_before < {{ var('events_of_a_turn') }}
+),
+
+next_request as (
+    {{ next_request(turns) }}
+),
+
+there as (
+    select
+        last_turn.turn as last_turn,
+        last_turn.last_load as load_before,
+        last_turn.request_id as last_request,
+        greatest(last_turn.last_load, max(new_loads.load_seq)) as newest_load,
+        min(new_loads.oldest_received_at) as oldest_received_at,
+        max(new_loads.newest_received_at) as newest_received_at
+    from last_turn
+    left join new_loads on true
+    group by last_turn.turn, last_turn.last_load, last_turn.request_id
 )
 
--- Reads the last row of ops.turns and the loads behind it, by the tables' keys.
 select
-    last_turn.turn as last_turn,
+    there.last_turn as last_turn,
     -- Milliseconds since 1970, so that numbers only grow, also when everything is built anew.
-    greatest(last_turn.turn + 1, toUInt64(toUnixTimestamp64Milli(now64(3)))) as turn,
+    greatest(there.last_turn + 1, toUInt64(toUnixTimestamp64Milli(now64(3)))) as turn,
     now64(3, 'UTC') as started_at,
-    last_turn.last_load as load_before,
-    greatest(last_turn.last_load, max(new_loads.load_seq)) as last_load,
-    min(new_loads.oldest_received_at) as oldest_received_at,
-    max(new_loads.newest_received_at) as newest_received_at
-from last_turn
-left join new_loads on true
-group by last_turn.turn, last_turn.last_load
+    next_request.request_id != '' and (there.newest_load = there.load_before or there.last_request = '') as takes_request,
+    there.load_before as load_before,
+    if(takes_request, there.load_before, there.newest_load) as last_load,
+    there.oldest_received_at as oldest_received_at,
+    there.newest_received_at as newest_received_at,
+    next_request.open_requests as open_requests,
+    if(takes_request, next_request.request_id, '') as request_id,
+    if(takes_request, next_request.kind, '') as request_kind,
+    if(takes_request, next_request.tenant_id, '') as request_tenant_id,
+    next_request.lead_ids as request_lead_ids,
+    next_request.is_about_leads as request_is_about_leads,
+    next_request.received_from as request_received_from,
+    next_request.received_before as request_received_before,
+    next_request.position as position_before
+from there
+left join next_request on true

@@ -1,28 +1,69 @@
 {#-
-  Which lead each visitor belongs to: the connected components of visitors and identifiers. The lead is named by its
-  first identified visitor. Each round takes the smallest label around an identifier, then around a visitor, until a
-  round moves none of the tenant's.
+  Which lead each person belongs to, one row per stay: the time between a person's first statement at a visitor and the
+  next person's. The first stay of a visitor begins before everything. Leads are the connected components of people and
+  identifiers, named by the person who was identified first. Each round takes the smallest label around an identifier,
+  then around a person, until a round moves none of the tenant's. Operators' decisions connect leads, and take what visitors
+  said from the rest (docs/decisions/0023-people-and-visitors.md).
 -#}
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'tracking_id']) }}
 
 with recursive
 
-rounds as (
+decisions as (
+    select * from {{ ref('stg_operational__lead_decisions') }}
+    where not is_reverted
+),
+
+splits as (
     select
         tenant_id,
         tracking_id,
+        arrayStringConcat(arraySort(groupArray(decision_id)), ' ') as split_id
+    from decisions
+    array join tracking_ids as tracking_id
+    where kind = 'split'
+    group by tenant_id, tracking_id
+),
+
+edges as (
+    select
+        stated.tenant_id as tenant_id,
+        stated.person_id as person_id,
+        stated.kind as kind,
+        -- A visitor's own id does not connect the people at it, and what an operator split off connects with none of the rest.
+        if(stated.kind = 'tracking_id', stated.person_id, concat(splits.split_id, ' ', stated.value)) as value,
+        stated.first_statement.1 as stated_at
+    from {{ ref('stated_identifiers') }} as stated
+    left join splits on stated.tenant_id = splits.tenant_id and stated.tracking_id = splits.tracking_id
+    where not stated.is_shared
+    union all
+    select
+        tenant_id,
+        arrayJoin([lead_id, other_lead_id]) as person_id,
+        'merge' as kind,
+        decision_id as value,
+        toDateTime64('2105-12-31 00:00:00', 3, 'UTC') as stated_at
+    from decisions
+    where kind = 'merge'
+),
+
+rounds as (
+    select
+        tenant_id,
+        person_id,
         kind,
         value,
-        (min(first_statement.1) over (partition by tenant_id, tracking_id), tracking_id) as label,
+        (min(stated_at) over (partition by tenant_id, person_id), person_id) as label,
         toUInt32(0) as round,
         true as has_moved
-    from {{ ref('stated_identifiers') }}
+    from edges
+    where (tenant_id, person_id) in (select tenant_id, person_id from {{ ref('stated_identifiers') }})
 
     union all
 
     select
         tenant_id,
-        tracking_id,
+        person_id,
         kind,
         value,
         next_label as label,
@@ -31,7 +72,7 @@ rounds as (
     from (
         select
             *,
-            min(label_of_value) over (partition by tenant_id, tracking_id) as next_label,
+            min(label_of_value) over (partition by tenant_id, person_id) as next_label,
             next_label != label as moves
         from (
             select
@@ -42,11 +83,50 @@ rounds as (
         )
         where is_moving
     )
+),
+
+people as (
+    select
+        tenant_id,
+        person_id,
+        tupleElement(argMax(label, round), 2) as lead_id
+    from rounds
+    group by tenant_id, person_id
+),
+
+stays as (
+    select
+        tenant_id,
+        tracking_id,
+        stay,
+        any(person_id) as person_id,
+        min((occurred_at, event_id)) as first_statement,
+        max(occurred_at) as last_stated_at
+    from {{ ref('lead_statements') }}
+    group by tenant_id, tracking_id, stay
+),
+
+-- Also of people whose leads are not computed.
+followed as (
+    select
+        *,
+        leadInFrame(toNullable(first_statement.1)) over later as next_at,
+        leadInFrame(first_statement.2) over later as next_event_id
+    from stays
+    window later as (
+        partition by tenant_id, tracking_id order by stay rows between current row and unbounded following
+    )
 )
 
 select
-    tenant_id,
-    tracking_id,
-    tupleElement(argMax(label, round), 2) as lead_id
-from rounds
-group by tenant_id, tracking_id
+    followed.tenant_id as tenant_id,
+    followed.tracking_id as tracking_id,
+    followed.person_id as person_id,
+    people.lead_id as lead_id,
+    if(followed.stay = 0, toDateTime64(0, 3, 'UTC'), followed.first_statement.1) as since,
+    if(followed.stay = 0, '', followed.first_statement.2) as since_event_id,
+    followed.last_stated_at as last_stated_at,
+    followed.next_at as next_at,
+    followed.next_event_id as next_event_id
+from followed
+inner join people on followed.tenant_id = people.tenant_id and followed.person_id = people.person_id

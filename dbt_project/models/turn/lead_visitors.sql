@@ -1,19 +1,56 @@
 {#-
-  The visitors whose leads the turn computes: those of affected visitors, of everybody they share an identifier with now,
-  and of all others in the leads of these. A lead shares no identifier with another one, so that more need not be looked
-  at. Reads identifying events of affected visitors, and identities and leads by their keys.
+  The visitors whose leads the turn computes: affected visitors, and the people of every lead they belonged to or share an
+  identifier with now. A lead shares no identifier with another one, so that more need not be looked at. At an affected
+  visitor everybody is computed (person_id ''), at the others the people of these leads alone. `lead_id` is the lead before
+  the turn. Reads identifying events of affected visitors, and identities and leads by their keys.
 -#}
 -- depends_on: {{ ref('affected_visitors') }}
--- depends_on: {{ ref('changed_tenants') }}
 -- depends_on: {{ ref('worthless_identifiers') }}
+-- depends_on: {{ ref('recounted_values') }}
+-- depends_on: {{ ref('stg_operational__lead_decisions') }}
 {{ affected_set(['tenant_id', 'tracking_id']) }}
 
 {%- set identities = built_so_far('marts', 'identities') %}
 {%- set leads = built_so_far('marts', 'leads') %}
-{%- set affected_now = "(select tenant_id, tracking_id from " ~ affected('affected_visitors') ~ ")" %}
-{%- set is_affected = "(tenant_id, tracking_id) in " ~ affected_now if identities and leads else "true" %}
+{%- set crowded_values = built_so_far('staging', 'crowded_values') %}
+{%- set is_turn = identities and leads and crowded_values %}
+{%- set is_affected = "(tenant_id, tracking_id) in (select tenant_id, tracking_id from affected)" if is_turn else "true" %}
 
 with
+
+{% if is_turn -%}
+
+decided as (
+    select
+        tenant_id,
+        decision_id,
+        arrayJoin(
+            arrayMap(person -> {{ visitor_of_person('person') }}, arrayConcat([lead_id, other_lead_id], tracking_ids))
+        ) as tracking_id
+    from {{ ref('stg_operational__lead_decisions') }}
+),
+
+-- An operator's decision about one visitor concerns the others it names, also when it is reverted.
+affected as (  -- noqa: ST03
+    select
+        tenant_id,
+        tracking_id
+    from {{ affected('affected_visitors') }}
+    union all
+    select
+        tenant_id,
+        tracking_id
+    from decided
+    where (tenant_id, decision_id) in (
+        select
+            tenant_id,
+            decision_id
+        from decided
+        where (tenant_id, tracking_id) in (select tenant_id, tracking_id from {{ affected('affected_visitors') }})
+    )
+),
+
+{% endif -%}
 
 identified as (
     select * from {{ ref('lead_events') }}
@@ -22,7 +59,7 @@ identified as (
         and {{ is_affected }}
 )
 
-{%- if identities and leads %},
+{%- if is_turn %},
 
 named as (
     select distinct
@@ -43,28 +80,27 @@ concerned_leads as (
             identifier.1,
             identifier.2
         from named
+        where (tenant_id, identifier.1, identifier.2) not in (select tenant_id, kind, value from {{ crowded_values }})
+        union all
+        select
+            tenant_id,
+            kind,
+            value
+        from {{ ref('recounted_values') }}
         union all
         select
             tenant_id,
             'tracking_id' as kind,
             tracking_id
-        from {{ affected('affected_visitors') }}
-    )
-    union all
-    select
-        tenant_id,
-        lead_id
-    from {{ identities }}
-    where tenant_id in (
-        select tenant_id from {{ ref('changed_tenants') }}
-        where has_other_deliveries
+        from affected
     )
 ),
 
-known_visitors as (
+known_people as (
     select
         tenant_id,
-        arrayJoin(tracking_ids) as tracking_id
+        arrayJoin(people) as person_id,
+        lead_id
     from {{ leads }}
     where (tenant_id, lead_id) in (select tenant_id, lead_id from concerned_leads)
 )
@@ -72,17 +108,23 @@ known_visitors as (
 select distinct
     tenant_id,
     tracking_id,
-    {{ turn() }} as turn
+    person_id,
+    lead_id,
+    {{ turn_of_request() }} as request_id
 from (
     select
         tenant_id,
-        tracking_id
+        tracking_id,
+        '' as person_id,
+        '' as lead_id
     from identified
     union all
     select
         tenant_id,
-        tracking_id
-    from known_visitors
+        {{ visitor_of_person('person_id') }} as tracking_id,
+        person_id,
+        lead_id
+    from known_people
 )
 
 {%- else %}
@@ -90,7 +132,9 @@ from (
 select distinct
     tenant_id,
     tracking_id,
-    {{ turn() }} as turn
+    '' as person_id,
+    '' as lead_id,
+    {{ turn_of_request() }} as request_id
 from identified
 
 {%- endif %}

@@ -11,7 +11,7 @@ import httpx
 
 from echolead.embedded.clickhouse.configuration import Configuration, default_memory_bytes
 from echolead.embedded.part import Part, python
-from echolead.warehouse_accounts import DBT, DELIVERIES, LOADER, OPERATOR, OWNER
+from echolead.warehouse_accounts import ANALYST, DBT, DELIVERIES, LOADER, OPERATOR, OWNER
 
 CONFIGURATION_FILE = "server.json"
 
@@ -32,6 +32,7 @@ class EmbeddedWarehouse:
     loader_password: str = ""
     dbt_password: str = ""
     deliveries_password: str = ""
+    analyst_password: str = ""
     tenant_key: str = ""
 
     @property
@@ -81,6 +82,7 @@ class EmbeddedWarehouse:
             LOADER: self.loader_password,
             DBT: self.dbt_password,
             DELIVERIES: self.deliveries_password,
+            ANALYST: self.analyst_password,
         }
 
     @property

@@ -93,7 +93,6 @@ class Guard:
     def check(self, query: Query) -> None:
         """Raises `WarehouseError` if the account may not run the statement."""
         account, statement = query.user, query.statement
-        _check_characters(statement)
         _check_format(query.format)
         parsed = self._parsed(whole_text(statement), query.request.query_parameters)
         for table in query.tables:
@@ -118,6 +117,7 @@ class Guard:
         return self._kept(text, given)
 
     def _parse(self, text: str, parameters: tuple[tuple[str, str], ...]) -> Parsed:
+        _check_characters(text)
         with self._engine.borrowed() as handle:
             return parse(handle, text, dict(parameters))
 
@@ -188,9 +188,9 @@ def check_settings(settings: Mapping[str, str]) -> None:
             )
 
 
-def _check_characters(statement: Statement) -> None:
+def _check_characters(text: str) -> None:
     """Outside of quotes and comments a statement must be ASCII: other characters may be read as spaces or letters."""
-    found = foreign_characters(whole_text(statement).encode())
+    found = foreign_characters(text.encode())
     if found:
         shown = found.decode(errors="replace")
         raise WarehouseError(
@@ -234,14 +234,13 @@ def _check_everyone(parsed: Parsed, statement: Statement, settings: Mapping[str,
 def _check_databases(account: Account, parsed: Parsed, current: str) -> None:
     """Unqualified names belong to the request's database, which the account must be allowed to use as well."""
     for database, table in sorted(parsed.writes):
-        if account.writes is not None and (database or current) not in account.writes:
+        if not account.may_write(database or current):
             raise _denied(account, f"{database or current}.{table}")
         if not table and parsed.kind not in {"CreateQuery"}:
             raise _denied(account, database)
-    if account.reads is None:
-        return
     for database, table in sorted(parsed.reads | {(current, "")}):
-        if database not in account.reads | {"", "default"} and (database, table) not in HARMLESS_SYSTEM_TABLES:
+        is_free = database in {"", "default"} or (database, table) in HARMLESS_SYSTEM_TABLES
+        if not is_free and not account.may_read(database):
             raise _denied(account, ".".join(part for part in (database, table) if part))
 
 

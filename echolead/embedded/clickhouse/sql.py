@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 
@@ -42,6 +43,10 @@ READS = SELECTS | {b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS"}
 """First words of the statements whose result can be streamed out of the engine."""
 ANSWERS = frozenset({b"KILL", b"CHECK", b"BACKUP", b"RESTORE"})
 """First words of the commands that return rows, possibly none."""
+
+# The statements of models are long and the same in every turn. Shorter ones are read at once.
+KEPT_STATEMENTS = 64
+KEPT_BYTES = range(2_000, 100_000)
 
 
 class Shape(Enum):
@@ -121,12 +126,19 @@ def foreign_characters(text: bytes) -> bytes:
 
 def parse(text: bytes) -> Statement:
     """Find the seams. Raises `WarehouseError` for an empty text and for statements a server refuses over HTTP."""
+    return _kept(text) if len(text) in KEPT_BYTES else _parse(text)
+
+
+def _parse(text: bytes) -> Statement:
     first = next(tokens(text), None)
     if first is None or first.text == b";":
         raise WarehouseError(Code.SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): empty query.")
     if first.upper in {b"INSERT", b"WITH"}:
         return _insert(text) or _other(text, first)
     return _other(text, first)
+
+
+_kept = lru_cache(KEPT_STATEMENTS)(_parse)
 
 
 def _other(text: bytes, first: Token) -> Statement:

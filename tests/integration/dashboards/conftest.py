@@ -41,6 +41,8 @@ TABLES = {
     " last_error_class String, last_error String, waiting_seconds Float64",
     "ops.set_aside": "source String, event_id String, event_name String, field String, reason String, value String,"
     " received_at DateTime64(3, 'UTC')",
+    "ops.shared_values": "kind String, value String, reason String, visitors UInt64, leads UInt64,"
+    " last_stated_at DateTime64(3, 'UTC')",
     "ops.failing_steps": "step String, failing_since DateTime64(3, 'UTC'), is_own UInt8, event_id String,"
     " message String, failing_seconds Int64",
     "marts.deliveries": "state String, updated_at DateTime",

@@ -46,6 +46,13 @@ def test_the_overview_is_also_served_at_its_own_path(console: Console, page: Pag
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
+def test_the_list_of_leads_says_whose_clock_it_shows(console: Console, page: Page) -> None:
+    """The tenant's, and not the browser's, which is in São Paulo."""
+    tenant_id = console.tenant("Ana")
+    console.sign_in(page, console.user(tenant_id), f"/leads?tenant_id={tenant_id}")
+    expect(page.get_by_text("Times are in the tenant's zone (UTC).")).to_be_visible(timeout=SLOW)
+
+
 # Access ends
 
 

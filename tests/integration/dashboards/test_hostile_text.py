@@ -56,10 +56,13 @@ def expression(name: str, kind: str) -> str:
     text = "{hostile:String}"
     if name in KNOWN:
         return f"'{KNOWN[name]}'"
-    if kind.startswith("Array(Tuple"):
-        return f"[({', '.join([text] * kind.count('String'))})]"
-    if kind.startswith("Array"):
-        return "['visitor-1']" if name == "tracking_ids" else f"[{text}]" if "String" in kind else "[]"
+    if name == "tracking_ids":
+        return "['visitor-1']"
+    if kind.startswith("Array("):
+        return f"[{expression(name, kind[len('Array(') : -1])}]"
+    if kind.startswith("Tuple("):
+        parts = re.findall(r"(?:[^,(]|\((?:[^()]|\([^()]*\))*\))+", kind[len("Tuple(") : -1])
+        return f"({', '.join(expression(name, part.strip()) for part in parts)})"
     if kind.startswith("Map"):
         return f"map({text}, {text})" if kind.endswith("String)") else f"map({text}, 1)"
     return text if "String" in kind else "now()" if "Date" in kind else "generateUUIDv4()" if kind == "UUID" else "1"

@@ -35,6 +35,7 @@ class Project:
     def __init__(self, client: Client, work_dir: Path, settings: Settings) -> None:
         self._client = client
         self._settings = settings
+        self.url = settings.clickhouse_url.get_secret_value()
         self._work_dir = work_dir
         self._manifest: Manifest | None = None
         self._manifest = self._dbt("parse")
@@ -62,9 +63,9 @@ class Project:
         return WarehouseTurns(self._settings, Dbt(self._settings)).__enter__()
 
     def turn(self) -> None:
-        """One turn of the live path: what is new in raw, through all models of a turn."""
-        done = self.turns.run()
-        assert done.is_done, done.failed
+        """Turns of the live path until nothing is left: what is new in raw, and every piece of open requests."""
+        while done := self.turns.run():
+            assert done.is_done, done.failed
 
     def rebuild(self) -> None:
         """Build the tables of turns whole."""
@@ -82,10 +83,20 @@ class Project:
         if table == "tenants":
             self.turns.forget_compiled()  # their time zones are part of the SQL
 
+    def decide(self, decisions: Rows) -> None:
+        """Mirror these decisions of operators (tests/factories.py), and no others."""
+        self._client.command("truncate table raw.lead_decisions")
+        rows = [list(decision.values()) for decision in decisions]
+        self._client.insert("raw.lead_decisions", rows, column_names=list(decisions[0]))
+
     def query(self, sql: str, **parameters: Any) -> Rows:
         """The rows of a query, each a dict. Times are UTC, as all in the warehouse."""
         rows = self._client.query(sql, parameters=parameters, settings={"final": 1}).named_results()
         return [{name: _aware(value) for name, value in row.items()} for row in rows]
+
+    def command(self, sql: str) -> None:
+        """Change something beside the models."""
+        self._client.command(sql)
 
     def table(self, name: str, *, without: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
         """All of a table as sorted rows of text, without some columns."""
@@ -107,6 +118,7 @@ class Project:
         """Empty the raw tables and what turns build from them."""
         for table in TABLES:
             self._client.command(f"truncate table raw.{table}")
+        self._client.command("truncate table raw.lead_decisions")
         self.forget_turns()
 
     def forget_events(self) -> None:

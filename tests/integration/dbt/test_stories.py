@@ -113,11 +113,52 @@ def arrivals_and_devices() -> Rows:
     return seen + odd
 
 
+def three_people_at_one_tablet() -> Rows:
+    """Nobody resets the shop's tablet: an ad, three forms in twenty minutes, and hours later a page."""
+
+    def at_the_tablet(name: str, minute: float, **fields: Any) -> dict[str, Any]:
+        return raw_event(name, tenant_id="galeria", visitor="tablet", at=moment(minute), first=AD, **fields)
+
+    caio = {"name": "Caio", "email": "caio@x.test"}
+    return [
+        at_the_tablet("page_view", 0, arrived=AD),
+        at_the_tablet("form_submit", 1, user={"name": "Ana", "email": "ana@x.test", "phone": "+5511987650001"}),
+        at_the_tablet("form_submit", 10, user={"name": "Bia", "email": "bia@x.test", "phone": "+5511987650002"}),
+        at_the_tablet("consent", 11, purposes={"marketing": True}),
+        at_the_tablet("form_submit", 20, user=caio),
+        at_the_tablet("conversion", 25, properties={"name": "agendou"}),
+        at_the_tablet("page_view", 600),
+        raw_event(
+            "form_submit", tenant_id="galeria", visitor="bia's phone", at=moment(900), user={"email": "bia@x.test"}
+        ),
+    ]
+
+
+def contacts_that_several_give() -> Rows:
+    """An address that nobody has, and one of a company, each with the phone and name of the person."""
+    said = [
+        ("t1", "nao@tem.com", "+5511987650001", ""),
+        ("t2", "nao@tem.com", "+5511987650002", ""),
+        ("t5", "contato@imobiliaria.example", "+5511987650005", "Eva"),
+        ("t6", "contato@imobiliaria.example", "+5511987650006", "Davi"),
+    ]
+    return [
+        raw_event(
+            "form_submit",
+            tenant_id="hotel",
+            visitor=visitor,
+            at=moment(minute),
+            user={"email": email, "phone": phone, "name": name},
+        )
+        for minute, (visitor, email, phone, name) in enumerate(said)
+    ]
+
+
 @pytest.fixture(scope="module")
 def told(project: Project) -> Project:
     """Every story, built by `dbt build`: models, unit tests, data tests."""
     project.forget()
-    tenants = ["acme", "bistro", "clinica", "dentista", "escola", "frota"]
+    tenants = ["acme", "bistro", "clinica", "dentista", "escola", "frota", "galeria", "hotel"]
     project.write("tenants", [raw_tenant(each) for each in tenants])
     project.write("tenant_hosts", [raw_tenant_host("acme", "lp.acme.test")])
     project.write(
@@ -130,6 +171,8 @@ def told(project: Project) -> Project:
         marketing_denied,
         analytics_denied_until_the_form,
         arrivals_and_devices,
+        three_people_at_one_tablet,
+        contacts_that_several_give,
     ]
     project.write("events", [row for story in stories for row in story()])
     project.write("rejected_events", [raw_rejected_event("invalid_event"), raw_rejected_event("invalid_event")])
@@ -174,7 +217,7 @@ def test_a_paid_visit_arrives_in_chatwoot_with_its_origin(told: Project) -> None
         "gclid": "Abc_123",
         "first_source": "google",
         "first_landing_page": "https://lp.acme.test/oferta",
-        "first_seen_at": "2025-03-10T15:00:00.100Z",
+        "first_seen_at": "2025-03-10T12:00:00-03:00",
         "last_source": "(direct)",
         "sessions_count": 2,
         "marketing_consent": "granted",
@@ -264,10 +307,10 @@ def test_the_funnel_counts_visits_leads_and_revenue(told: Project) -> None:
         " where tenant_id in ('acme', 'bistro') order by tenant_id, channel"
     )
     assert [tuple(each.values()) for each in rows] == [
-        ("Direct", 1, 1, 0, 0, "99.9"),
-        ("Paid Search", 1, 1, 0, 1, None),
-        ("Direct", 1, 1, 1, 1, None),
-        ("Organic Search", 1, 1, 0, 0, None),
+        ("Direct", 1, 1, 0, 0, None),
+        ("Paid Search", 1, 1, 0, 1, "99.9"),
+        ("Direct", 1, 1, 1, 0, None),
+        ("Organic Search", 1, 1, 0, 1, None),
     ]
 
 
@@ -283,3 +326,66 @@ def test_operators_see_what_is_stuck_refused_and_how_fresh_the_layers_are(told: 
     assert tuple(refused.values()) == ("collector", "invalid_event", 2)
     layers = told.query("select layer from ops.freshness where tenant_id = 'acme' order by layer")
     assert [each["layer"] for each in layers] == ["deliveries", "enriched", "leads", "raw"]
+
+
+def test_three_people_at_one_tablet_are_three_leads_with_their_own_data(told: Project) -> None:
+    leads = told.query("select lead_id, name, email, phone from marts.leads where tenant_id = 'galeria' order by name")
+    assert [(each["name"], each["email"], each["phone"]) for each in leads] == [
+        ("Ana", "ana@x.test", "+5511987650001"),
+        ("Bia", "bia@x.test", "+5511987650002"),
+        ("Caio", "caio@x.test", ""),
+    ]
+    ana, bia, caio = (each["lead_id"] for each in leads)
+    assert ana == uid("tablet")
+    assert {bia.partition(".")[0], caio.partition(".")[0]} == {ana}
+
+
+def test_what_is_sent_of_a_person_at_a_tablet_names_nobody_else(told: Project) -> None:
+    """A destination looks a lead up by the ids it is sent: the tablet's own is the first person's alone."""
+    rows = told.query("select payload from activation.lead_deliveries where tenant_id = 'galeria'")
+    payloads = {each["name"]: each for each in (json.loads(row["payload"]) for row in rows)}
+    assert payloads["Ana"]["tracking_ids"] == [uid("tablet")]
+    assert payloads["Bia"]["tracking_ids"] == sorted([payloads["Bia"]["lead_id"], uid("bia's phone")])
+    assert payloads["Caio"]["tracking_ids"] == [payloads["Caio"]["lead_id"]]
+    assert {each["attributes"]["source"] for each in payloads.values()} == {"google"}
+
+
+def test_visits_and_conversions_are_of_the_person_who_last_said_who_they_are(told: Project) -> None:
+    visits = told.query(
+        "select name, sessions_count, first_source from marts.leads where tenant_id = 'galeria' order by name"
+    )
+    assert [(each["name"], each["sessions_count"]) for each in visits] == [("Ana", 1), ("Bia", 2), ("Caio", 2)]
+    assert {each["first_source"] for each in visits} == {"google"}
+    converted = told.query(
+        "select name from marts.leads where (tenant_id, lead_id) in"
+        " (select tenant_id, lead_id from marts.conversions where tenant_id = 'galeria' and name = 'agendou')"
+    )
+    assert converted == [{"name": "Caio"}]
+
+
+def test_what_many_give_connects_nobody_and_a_contact_of_different_people_is_shown(told: Project) -> None:
+    leads = told.query("select email, phone, alternatives from marts.leads where tenant_id = 'hotel' order by phone")
+    assert [(each["email"], each["phone"]) for each in leads] == [
+        ("nao@tem.com", "+5511987650001"),
+        ("nao@tem.com", "+5511987650002"),
+        ("contato@imobiliaria.example", "+5511987650005"),
+    ]
+    assert [other[:3] for other in leads[2]["alternatives"]] == [
+        ("name", "Davi", uid("t6")),
+        ("phone", "+5511987650006", uid("t6")),
+    ]
+    shown = told.query("select kind, value, reason, visitors, leads from ops.shared_values where tenant_id = 'hotel'")
+    assert [tuple(each.values()) for each in shown] == [
+        ("email", "contato@imobiliaria.example", "different_people", 2, 1)
+    ]
+
+
+def test_the_id_of_a_lead_that_is_part_of_another_names_it(told: Project) -> None:
+    rows = told.query(
+        "select alias, lead_id from marts.lead_aliases where tenant_id in ('acme', 'galeria') order by all"
+    )
+    leads = told.query("select lead_id from marts.leads where tenant_id = 'galeria' and name = 'Bia'")
+    assert {tuple(each.values()) for each in rows} == {
+        (uid("ana at work"), uid("ana")),
+        (uid("bia's phone"), leads[0]["lead_id"]),
+    }

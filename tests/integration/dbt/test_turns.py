@@ -1,6 +1,8 @@
 """Whatever order events are loaded in, however often and however late, the marts are those of a full refresh."""
 
+import itertools
 import random
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,8 +11,19 @@ from typing import Any
 
 import pytest
 
-from orchestration.live.warehouse_turns import WarehouseTurns
-from tests.factories import arrival, moment, raw_destination, raw_event, raw_tenant, raw_tenant_host
+from orchestration.dbt.project import TURN
+from orchestration.live.warehouse_turns import WarehouseTurns, depended_on
+from tests.factories import (
+    arrival,
+    moment,
+    raw_destination,
+    raw_event,
+    raw_lead_decision,
+    raw_tenant,
+    raw_tenant_host,
+    raw_tenant_rate,
+    uid,
+)
 from tests.integration.dbt.conftest import Project, Rows
 
 MARTS = (
@@ -49,19 +62,43 @@ def empty(project: Project) -> Iterator[Project]:
     project.forget()
 
 
+def stated(chance: random.Random, person: str) -> dict[str, str]:
+    """What a form says: sometimes an e-mail that several give, a corrected one, the shop's phone, or one alone."""
+    email = chance.choice(
+        [f"{person}@x.test", f"{person}@x.test", f"{person}@work.test", "shared@x.test", "nao@tem.com"]
+    )
+    phone = chance.choice(["", f"+55119876500{PEOPLE.index(person):02}", "+551130405060"])
+    return chance.choice(
+        [
+            {"email": email, "name": person},
+            {"email": email, "name": person, "phone": phone},
+            {"phone": phone or "+551130405060"},
+        ]
+    )
+
+
 def random_event(chance: random.Random, number: int) -> dict[str, Any]:
     """An event of the last week or so, sent at once or up to 40 days later, by a clock that can be hours off."""
     at = moment(chance.uniform(0, 9 * DAY))
     clock = timedelta(minutes=chance.choice([0, 0, 0, -200, 200]))
     waited = timedelta(minutes=chance.choice([0, 0, 0, 30, 2 * DAY, 40 * DAY]))
     person = chance.choice(PEOPLE)
-    name = chance.choice(["page_view", "page_view", "page_ping", "form_submit", "chat_start", "consent"])
-    user = {"email": f"{chance.choice([person, 'shared'])}@x.test", "name": person} if name == "form_submit" else None
-    arrived = arrival(at + clock, PAGES[0], utm_source="google", utm_campaign=chance.choice(["blue", "green"]))
+    # Most have a device of their own, some use the shop's.
+    visitor = chance.choice([f"{person} {chance.randrange(3)}", f"{person} {chance.randrange(3)}", "tablet"])
+    name = chance.choice(["page_view", "page_view", "page_ping", "form_submit", "chat_start", "consent", "conversion"])
+    user = stated(chance, person) if name == "form_submit" else None
+    # Of this moment, or of a tab that has been open for a while.
+    came = at + clock - timedelta(minutes=chance.choice([0, 0, 3, 50]))
+    arrived = arrival(came, PAGES[0], utm_source="google", utm_campaign=chance.choice(["blue", "green"]))
+    order = {
+        "value": chance.choice([10, -10]),
+        "currency": chance.choice(["BRL", "USD"]),
+        "order_id": chance.randrange(9),
+    }
     return raw_event(
         name,
         tenant_id=chance.choice(["acme", "acme", "beta"]),
-        visitor=f"{person} {chance.randrange(3)}",
+        visitor=visitor,
         event=f"random {number}",
         at=at + clock,
         sent_at=at + clock + waited,
@@ -70,6 +107,8 @@ def random_event(chance: random.Random, number: int) -> dict[str, Any]:
         arrived=chance.choice([None, arrived]),
         first=chance.choice([None, arrived]),
         user=user,
+        properties=order if name == "conversion" else None,
+        sent_by=chance.choice(["script", "script", "script", "pixel", "server"]),
         purposes={"marketing": chance.random() < 0.5} if name == "consent" else None,
     )
 
@@ -170,7 +209,7 @@ def test_turns_that_die_anywhere_leave_what_a_rebuild_gives(empty: Project, monk
 
 
 def test_settings_that_change_between_turns_leave_what_a_rebuild_gives(empty: Project) -> None:
-    """Another own host, another time zone, a destination that is disabled, a tenant that is."""
+    """Other own hosts, time zones, rates, channels and excluded referrers, and a destination that is disabled."""
     loads = [row for part in history(5, 120) for row in part]
     later = moment(80 * DAY)
     changes: list[tuple[str, Rows]] = [
@@ -179,21 +218,127 @@ def test_settings_that_change_between_turns_leave_what_a_rebuild_gives(empty: Pr
             "tenants",
             [raw_tenant("acme", time_zone="Asia/Tokyo", mirrored_at=later), raw_tenant("beta", mirrored_at=later)],
         ),
+        ("tenant_rates", [raw_tenant_rate("acme", "USD", "5.42", mirrored_at=later)]),
+        (
+            "tenants",
+            [
+                raw_tenant("acme", excluded_referrers=["x.test"], mirrored_at=later + timedelta(days=1)),
+                raw_tenant(
+                    "beta",
+                    channel_rules=[("Own", [("campaign", "equals", "green"), ("source", "starts_with", "goo")])],
+                    mirrored_at=later + timedelta(days=1),
+                ),
+            ],
+        ),
         (
             "destinations",
             [raw_destination("acme", is_enabled=False, mirrored_at=later), raw_destination("beta", mirrored_at=later)],
         ),
     ]
     for number, (table, rows) in enumerate(changes):
-        empty.write("events", loads[number::3])
+        empty.write("events", loads[number :: len(changes)])
         empty.turn()
         empty.write(table, rows)
         empty.turn()
     by_turns = {table: empty.table(table) for table in MARTS}
     assert by_turns["activation.lead_deliveries"]
+    own = empty.query("select distinct tenant_id, campaign from enriched.events where channel = 'Own'")
+    assert own == [{"tenant_id": "beta", "campaign": "green"}]
     assert {row["tenant_id"] for row in empty.query("select tenant_id from activation.lead_deliveries")} == {"beta"}
     empty.rebuild()
     assert {table: empty.table(table) for table in MARTS} == by_turns
+
+
+def test_a_value_that_too_many_visitors_state_connects_nobody_from_that_turn_on(empty: Project) -> None:
+    """Twenty visitors who give one e-mail are one lead, with one more 21 leads. Two of them had said something else."""
+
+    def says(number: int, user: dict[str, str], **fields: Any) -> dict[str, Any]:
+        event = f"says {number} {sorted(user)}"
+        return raw_event("form_submit", visitor=f"shy {number}", at=moment(number), event=event, user=user, **fields)
+
+    shared = {"email": "contato@imobiliaria.test"}
+    emails = [says(number, shared) for number in range(24)]
+    same_phone = [says(number, {"phone": "+5511987651234"}, sent_by="server") for number in (3, 4)]
+    earlier = [
+        {
+            **says(number, {"email": f"{number}@x.test"}),
+            "event_id": emails[number]["event_id"],
+            "received_at": moment(-1),
+        }
+        for number in (5, 21, 22, 23)
+    ]
+    empty.run("run", "shared_values")
+    counted = []
+    for rows in (emails[:20], emails[20:21], same_phone, emails[21:], earlier[:1], earlier[1:]):
+        empty.write("events", rows)
+        empty.turn()
+        by_turns = {table: empty.table(table) for table in MARTS}
+        (leads,) = empty.query("select count() as n from marts.leads")
+        shown = empty.query("select value, visitors, leads from ops.shared_values where reason = 'too_many_visitors'")
+        counted.append((leads["n"], [(each["visitors"], each["leads"]) for each in shown]))
+        if len(counted) in (2, 6):
+            empty.rebuild()
+            assert {table: empty.table(table) for table in MARTS} == by_turns
+    assert counted == [
+        (1, []),
+        (21, [(21, 21)]),
+        (20, [(21, 20)]),
+        (23, [(24, 23)]),
+        (23, [(23, 22)]),
+        (5, []),
+    ]
+
+
+def test_what_operators_decide_and_revert_between_turns_leaves_what_a_rebuild_gives(empty: Project) -> None:
+    loads = [row for part in history(23, 150) for row in part]
+    visits = itertools.count(1)
+
+    def decided(*decisions: tuple[str, str, str, tuple[str, ...], bool]) -> None:
+        """Mirror the decisions; who is named by one comes by, as the request of a decision would compute them again."""
+        empty.decide(
+            [
+                raw_lead_decision(kind, lead, other, visitors=visitors, is_reverted=is_reverted)
+                for kind, lead, other, visitors, is_reverted in decisions
+            ]
+        )
+        named = {each[1] for each in decisions}
+        empty.write(
+            "events", [raw_event(visitor=each, event=f"visit {next(visits)}", at=moment(9 * DAY)) for each in named]
+        )
+        empty.turn()
+
+    def leads_of(*visitors: str) -> set[str]:
+        rows = empty.query(
+            "select lead_id from marts.leads where tenant_id = 'acme' and hasAny(people, {v:Array(String)})",
+            v=[uid(each) for each in visitors],
+        )
+        return {each["lead_id"] for each in rows}
+
+    lonely = [
+        raw_event("form_submit", visitor=who, event=who, at=moment(at), user={"email": f"{email}@lonely.test"})
+        for who, email, at in (("fabio", "f", 3), ("gabi", "g", 1), ("gabi 2", "g", 2), ("hugo", "h", 1))
+    ]
+    empty.write("events", loads[:50] + lonely)
+    empty.turn()
+    merge = ("merge", "fabio", "hugo", ())
+    split = ("split", "gabi", "", ("gabi 2",))
+    chain = ("merge", "gabi 2", "hugo", ())
+    seen = []
+    for number, decisions in enumerate((
+        [(*merge, False)],
+        [(*merge, False), (*split, False)],
+        [(*merge, False), (*split, False), (*chain, False)],
+        [(*merge, True), (*split, True), (*chain, True)],
+    )):  # fmt: skip
+        decided(*decisions)
+        empty.write("events", loads[50 + 25 * number : 75 + 25 * number])
+        empty.turn()
+        by_turns = {table: empty.table(table) for table in MARTS}
+        seen.append((len(leads_of("fabio", "hugo")), len(leads_of("gabi", "gabi 2")), len(leads_of("hugo", "gabi 2"))))
+        if number in (2, 3):
+            empty.rebuild()
+            assert {table: empty.table(table) for table in MARTS} == by_turns
+    assert seen == [(1, 1, 2), (1, 2, 2), (1, 2, 1), (2, 1, 2)]
 
 
 def test_live_runs_keep_the_structure_that_a_build_made(empty: Project) -> None:
@@ -232,6 +377,22 @@ def test_another_host_of_the_tenant_renames_the_past(empty: Project) -> None:
     empty.write("tenant_hosts", [raw_tenant_host("acme", host, mirrored_at=moment(1)) for host in hosts])
     empty.turn()
     assert empty.query("select source from enriched.events") == [{"source": "(direct)"}]
+
+
+def test_no_model_runs_beside_one_that_writes_what_it_reads(project: Project) -> None:
+    """What a model reads of the turn before is written behind it, and everything else before it."""
+    models = {model.key: model for model in project.turns._dbt.compiled(TURN)}
+    waits = depended_on({model.name: model for model in models.values()})
+    beside = [
+        (model.name, name)
+        for model in models.values()
+        for database, name in re.findall(r"`(\w+)`\.`(\w+)`", model.statement)
+        if (database, name) in models.keys() - {model.key}
+        and name not in waits[model.name]
+        and model.name not in waits[name]
+    ]
+    assert beside == []
+    assert len(models) > 25
 
 
 def test_no_reader_meets_a_hole_while_the_models_run(empty: Project) -> None:

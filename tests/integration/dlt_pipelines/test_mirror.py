@@ -1,7 +1,9 @@
 """The operational tables in raw: snapshots of the configuration when it changed, each state of the ledger once."""
 
+import json
 import threading
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from sqlalchemy import Engine, delete, update
 
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.operational import changes
+from dlt_pipelines.operational.changes import SNAPSHOTS
 from dlt_pipelines.operational.mirror import (
     LEASE,
     MIRRORED,
@@ -20,9 +23,13 @@ from dlt_pipelines.operational.mirror import (
     source,
 )
 from dlt_pipelines.raw import close, open_pipeline
+from echolead.operational.channel_rules import add_channel_rule, exclude_referrer
 from echolead.operational.database import system_session
+from echolead.operational.lead_decisions import merge, revert, split
 from echolead.operational.models import Delivery, DeliveryAttempt, Destination, Tenant
 from echolead.operational.provision import OperationalUrls
+from echolead.operational.rates import remove_rate, set_rate
+from echolead.operational.warehouse_requests import Extent, Progress, RequestRecord, ask, stop
 from echolead.settings import Settings
 from tests.fixtures.operational import make_destination, make_tenant
 from tests.fixtures.queue_messages import RECEIVED_AT
@@ -30,7 +37,10 @@ from tests.fixtures.queue_messages import RECEIVED_AT
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
 
-UNCHANGED = {"tenants": 0, "tenant_hosts": 0, "destinations": 0, "live_failures": 0}
+UNCHANGED = dict.fromkeys(SNAPSHOTS, 0)
+
+
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # as the client gives what is not there
 
 
 @pytest.fixture
@@ -76,10 +86,10 @@ def test_a_snapshot_is_appended_when_something_changed_and_only_then(
     assert mirror_configuration(settings) == UNCHANGED
     make_tenant(system_engine, "acme", hosts=["lp.acme.test", "acme.test"], name="Acme", consent_default="denied")
 
-    assert mirror_configuration(settings) == {"tenants": 1, "tenant_hosts": 2, "destinations": 0, "live_failures": 0}
+    assert mirror_configuration(settings) == {**UNCHANGED, "tenants": 1, "tenant_hosts": 2}
     assert mirror_configuration(settings) == UNCHANGED
     make_tenant(system_engine, "bravo")
-    assert mirror_configuration(settings) == {"tenants": 2, "tenant_hosts": 0, "destinations": 0, "live_failures": 0}
+    assert mirror_configuration(settings) == {**UNCHANGED, "tenants": 2}
 
     assert newest(
         warehouse, "tenants", "tenant_id, name, timezone, default_region, currency, consent_default, is_active"
@@ -89,6 +99,43 @@ def test_a_snapshot_is_appended_when_something_changed_and_only_then(
     ]
     assert newest(warehouse, "tenant_hosts", "tenant_id, host") == [("acme", "acme.test"), ("acme", "lp.acme.test")]
     assert warehouse.query("SELECT count() FROM raw.tenants").result_rows == [(3,)]
+
+
+def test_rates_are_mirrored_as_they_were_set_and_when_the_last_is_gone(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    with system_session(system_engine) as session:
+        set_rate(session, "acme", "USD", "5.42", from_date=date(2026, 3, 1), actor="test")
+    mirror_configuration(settings)
+    shown = "tenant_id, currency, from_date, rate"
+    assert newest(warehouse, "tenant_rates", shown) == [("acme", "USD", "2026-03-01", "5.42000000")]
+    with system_session(system_engine) as session:
+        remove_rate(session, "acme", "USD", from_date=date(2026, 3, 1), actor="test")
+    assert mirror_configuration(settings)["tenant_rates"] == 1
+    assert newest(warehouse, "tenant_rates", shown) == [("", "", "", "")]
+
+
+def test_a_tenants_own_rules_are_mirrored_with_it_in_their_order(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    make_tenant(system_engine, "bravo")
+    mirror_configuration(settings)
+    with system_session(system_engine) as session:
+        add_channel_rule(session, "acme", "Feiras", ["campaign contains feira"], actor="test")
+        add_channel_rule(session, "acme", "Sócios", ["source equals a", "medium equals b"], actor="test", position=1)
+        exclude_referrer(session, "acme", "pay.test", actor="test")
+
+    assert mirror_configuration(settings)["tenants"] == 2
+
+    rows = newest(warehouse, "tenants", "tenant_id, channel_rules, excluded_referrers")
+    assert [row[0] for row in rows] == ["acme", "bravo"]
+    rules = json.loads(rows[0][1])
+    assert [rule["channel"] for rule in rules] == ["Sócios", "Feiras"]
+    assert rules[1]["conditions"] == [{"field": "campaign", "operator": "contains", "value": "feira"}]
+    assert len(rules[0]["conditions"]) == 2
+    assert (rows[0][2], rows[1][1:]) == ('["pay.test"]', ("[]", "[]"))
 
 
 def test_a_destination_is_mirrored_without_its_secrets(
@@ -130,6 +177,52 @@ def test_removing_the_last_destination_is_a_snapshot_that_names_no_tenant(
     assert mirror_configuration(settings) == UNCHANGED
 
     assert newest(warehouse, "destinations", "tenant_id, destination_id, is_enabled") == [("", "", False)]
+
+
+def test_requests_are_mirrored_until_they_have_ended_and_not_how_far_they_have_come(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    with system_session(system_engine) as session:
+        request_id = ask(session, "acme", Extent(lead_ids=("a", "b")), actor="test", reason="why").request_id
+    mirror_configuration(settings)
+    columns = "request_id, tenant_id, kind, lead_ids, received_from, is_open"
+    assert newest(warehouse, "warehouse_requests", columns) == [
+        (str(request_id), "acme", "replay", ["a", "b"], None, True)
+    ]
+    record = RequestRecord(settings.postgres_loader_url.get_secret_value())
+    with closing(record):
+        record.worked(Progress(str(request_id), "acme", "replay", position="v", pieces=1))
+        assert mirror_configuration(settings) == UNCHANGED
+        with system_session(system_engine) as session:
+            stop(session, request_id, actor="test")
+        mirror_configuration(settings)
+        assert newest(warehouse, "warehouse_requests", "is_open") == [(False,)]
+        record.worked(Progress(str(request_id), "acme", "replay", is_done=True))
+        mirror_configuration(settings)
+    assert newest(warehouse, "warehouse_requests", columns) == [("", "", "", [], EPOCH, False)]
+
+
+def test_a_decision_is_mirrored_with_its_visitors_and_again_when_it_is_reverted(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    with system_session(system_engine) as session:
+        merged = merge(session, "acme", "a", "b", actor="cli:ana", reason="same person").decision_id
+        split(session, "acme", "c", ["v2", "v1"], actor="cli:ana", reason="a shared tablet")
+    mirror_configuration(settings)
+    columns = "kind, lead_id, other_lead_id, tracking_ids, is_reverted, decided_by, reason"
+    assert newest(warehouse, "lead_decisions", columns) == [
+        ("merge", "a", "b", [], False, "cli:ana", "same person"),
+        ("split", "c", "", ["v1", "v2"], False, "cli:ana", "a shared tablet"),
+    ]
+    with system_session(system_engine) as session:
+        revert(session, merged, actor="cli:bia", reason="no")
+    mirror_configuration(settings)
+    assert [row[:2] for row in newest(warehouse, "lead_decisions", "kind, is_reverted")] == [
+        ("merge", True),
+        ("split", False),
+    ]
 
 
 def test_each_state_of_a_delivery_is_mirrored_once(

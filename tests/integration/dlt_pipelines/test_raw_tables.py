@@ -22,7 +22,9 @@ def type_of(field: "pa.Field[pa.DataType]") -> str:
         digits = {"ms": 3, "us": 6}[field.type.unit]  # type: ignore[attr-defined]
         name = f"DateTime64({digits}, 'UTC')"
     else:
-        name = {"string": "String", "int32": "Int32", "int64": "Int64", "bool": "Bool"}[str(field.type)]
+        name = {"string": "String", "int32": "Int32", "int64": "Int64", "bool": "Bool"}.get(
+            str(field.type), "Array(String)"
+        )
     return f"Nullable({name})" if field.nullable else name
 
 

@@ -21,11 +21,11 @@ from dlt_pipelines.collector.straight import NotARow, write_raw
 from dlt_pipelines.lease import Lease, is_held
 from echolead.cli import app
 from echolead.demo.traffic.generator import generate
-from echolead.demo.traffic.publishing import publish
 from echolead.demo.traffic.sites import sites
 from echolead.events import ReceivedEvent, ReceivedRequest
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
+from echolead.publishing import publish
 from echolead.settings import Settings
 from tests.fixtures.operational import SECRET_KEY
 
@@ -51,7 +51,7 @@ def load_all(settings: Settings) -> None:
 def test_both_ways_lead_to_the_same_rows(settings: Settings, warehouse: Client) -> None:
     requests = traffic()
     told: list[int] = []
-    publish(settings, requests, told.append)
+    publish(settings, requests, told.append, name="tests")
     load_all(settings)
     by_the_queue = warehouse.query(ROWS).result_rows
     assert (len(by_the_queue), sum(told)) == (EVENTS, EVENTS)

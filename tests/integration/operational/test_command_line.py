@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from echolead.cli import app
 from echolead.operational.api_keys import create_key
+from echolead.operational.channel_rules import MAX_RULES, add_channel_rule
 from echolead.operational.database import system_session
 from echolead.operational.errors import AlreadyThere
 from echolead.operational.models import ApiKey, WebhookEndpoint
@@ -77,6 +78,62 @@ def test_hosts_and_origins_are_removed_as_they_were_added(run_json: RunJson, slu
     run_json("tenant", "create", f"{slug}-b", "--host", f"promoção.{slug}.test")
 
 
+def test_a_tenants_own_channels_are_tried_in_their_order_and_leave_an_audit(
+    run_json: RunJson, system_engine: Engine, slug: str
+) -> None:
+    run_json("tenant", "create", slug)
+    add = ("tenant", "channel-rule", "add", slug)
+    run_json(*add, "Parceiros", "--when", "source equals  Parceiro", "--when", "medium starts_with cpc")
+    run_json(*add, "Feiras", "--when", "campaign contains feira de são paulo")
+    rules = run_json(*add, "Imprensa", "--when", "referrer_host equals jornal.test", "--position", "2")
+    assert [(rule["position"], rule["channel"]) for rule in rules] == [(1, "Parceiros"), (2, "Imprensa"), (3, "Feiras")]
+    assert rules[0]["when"] == ["source equals parceiro", "medium starts_with cpc"]
+    left = run_json("tenant", "channel-rule", "remove", slug, "1")
+    assert [(rule["position"], rule["channel"]) for rule in left] == [(1, "Imprensa"), (2, "Feiras")]
+    assert left == run_json("tenant", "channel-rule", "list", slug)
+
+    assert run_json("tenant", "excluded-referrer", "add", slug, "WWW.Pay.test") == ["pay.test"]
+    assert run_json("tenant", "excluded-referrer", "remove", slug, "pay.test") == []
+    with system_session(system_engine) as session:
+        told = session.execute(
+            text("select action, subject from audit_log where tenant_id = :t and action like '%r%.%ed' order by at"),
+            {"t": slug},
+        ).all()
+    assert [tuple(row) for row in told if row[0] != "tenant.created"] == [
+        ("channel_rule.added", "Parceiros"),
+        ("channel_rule.added", "Feiras"),
+        ("channel_rule.added", "Imprensa"),
+        ("channel_rule.removed", "Parceiros"),
+        ("excluded_referrer.added", "pay.test"),
+        ("excluded_referrer.removed", "pay.test"),
+    ]
+
+
+def test_a_channel_rule_that_could_not_be_read_or_kept_is_refused(
+    run: Run, run_json: RunJson, system_engine: Engine, slug: str
+) -> None:
+    run_json("tenant", "create", slug)
+    when = ("--when", "source equals x")
+    for words, sentence in (
+        (("Own", "--when", "source ~ .*"), "'source ~ .*' is not a condition"),
+        (("Own", "--when", "page equals x"), "is not a condition"),
+        (("Own", "--when", f"source equals {'x' * 201}"), "A value has 1 to 200"),
+        (("Own\x00", *when), "A channel has 1 to 64"),
+        ((" ", *when), "A channel has 1 to 64"),
+        (("direct", *when), "Direct is what has no source"),
+        (("Own", *when * 6), "1 to 5 conditions"),
+        (("Own", *when, "--position", "3"), "is no place for the rule"),
+    ):
+        refused = run("tenant", "channel-rule", "add", slug, *words)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.stderr
+        assert sentence in refused.stderr
+    assert run_json("tenant", "channel-rule", "list", slug) == []
+    with system_session(system_engine) as session:
+        for number in range(MAX_RULES):
+            add_channel_rule(session, slug, f"Own {number}", ["source equals x"], actor="test")
+    assert "100 rules already" in run("tenant", "channel-rule", "add", slug, "One more", *when).stderr
+
+
 def test_removing_what_is_not_there_names_what_is(run: Run, run_json: RunJson, slug: str) -> None:
     hosts = [f"a.{slug}.test", f"b.{slug}.test"]
     run_json("tenant", "create", slug, "--host", hosts[0], "--host", hosts[1])
@@ -116,6 +173,24 @@ def test_a_tenant_is_disabled_and_enabled_with_all_that_it_has(run_json: RunJson
     for _ in range(2):
         assert run_json("tenant", "disable", slug) == {**created, "is_active": False}
     assert run_json("tenant", "enable", slug) == created
+
+
+def test_rates_are_set_replaced_and_removed(run: Run, run_json: RunJson, slug: str, system_engine: Engine) -> None:
+    run_json("tenant", "create", slug)
+    always = {"currency": "USD", "from": "1970-01-01", "rate": "5.42"}
+    assert run_json("tenant", "rate", "set", slug, "USD", "5.4") == [{**always, "rate": "5.4"}]
+    assert run_json("tenant", "rate", "set", slug, "USD", "5.42") == [always]
+    march = run_json("tenant", "rate", "set", slug, "USD", "5.5", "--from", "2026-03-01")
+    assert march == [always, {"currency": "USD", "from": "2026-03-01", "rate": "5.5"}]
+    assert run_json("tenant", "rate", "list", slug) == march
+    missing = run("tenant", "rate", "remove", slug, "USD", "--from", "2026-03-02")
+    assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
+    assert "USD from 1970-01-01, USD from 2026-03-01" in missing.stderr
+    assert run_json("tenant", "rate", "remove", slug, "USD", "--from", "2026-03-01") == [always]
+    with system_session(system_engine) as session:
+        query = "select action from audit_log where tenant_id = :t and subject = 'USD' order by at"
+        actions = session.scalars(text(query), {"t": slug}).all()
+    assert actions == ["tenant.rate_set"] * 3 + ["tenant.rate_removed"]
 
 
 def test_a_destination_is_added_and_its_secret_is_stored_encrypted(
@@ -429,6 +504,17 @@ def test_a_refused_change_stores_nothing(run: Run, run_json: RunJson, slug: str,
         pytest.param(
             ("tenant", "add-origin", "taken", "https://lp.test:x"), "scheme and host", id="origin with a bad port"
         ),
+        pytest.param(("tenant", "rate", "set", "taken", "usd", "5"), "three capital letters", id="rate of no currency"),
+        pytest.param(("tenant", "rate", "set", "taken", "BRL", "5"), "own currency", id="rate of the own currency"),
+        pytest.param(("tenant", "rate", "set", "taken", "USD", "5,42"), "as in 5.42", id="rate with a comma"),
+        pytest.param(("tenant", "rate", "set", "taken", "USD", "0"), "is not a rate", id="rate of nothing"),
+        pytest.param(("tenant", "rate", "set", "taken", "USD", "NaN"), "is not a rate", id="rate that is no number"),
+        pytest.param(
+            ("tenant", "rate", "set", "taken", "USD", "5", "--from", "1969-12-31"),
+            "a rate's day",
+            id="rate of long ago",
+        ),
+        pytest.param(("tenant", "rate", "list", "nobody"), "There is no tenant nobody", id="rates of nobody"),
         pytest.param(
             ("tenant", "set", "taken"),
             "give one or more of --name, --timezone, --region, --ip-policy, --consent-default, --collect-path, "

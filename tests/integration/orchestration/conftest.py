@@ -23,6 +23,7 @@ from orchestration import instance
 from tests.fixtures.collector import collector_environment, missing
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.parts import free_port, running
+from tests.fixtures.prepared import prepared  # noqa: F401  # a fixture
 
 PASSWORD = "a-long-password"
 

@@ -101,8 +101,8 @@ def test_jobs_sensor_and_schedules_are_there(loaded: dict[str, Any]) -> None:
     assert loaded["schedules"] == ["hourly_build", "nightly_forgetting"]
 
 
-def test_the_full_build_holds_everything_but_the_deliveries(loaded: dict[str, Any]) -> None:
-    outside = {"operational/deliveries", "operational/delivery_attempts"}
+def test_the_full_build_holds_everything_but_deliveries_and_replays(loaded: dict[str, Any]) -> None:
+    outside = {"operational/deliveries", "operational/delivery_attempts", "ops/replayed_days"}
     assert set(loaded["models"]) <= set(loaded["full_build"])
     assert outside & set(loaded["full_build"]) == set()
 

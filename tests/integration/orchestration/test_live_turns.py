@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from dlt_pipelines.loads import last_load, record_load
 from dlt_pipelines.operational import changes
@@ -26,6 +27,7 @@ from echolead.operational.database import connect as connect_database
 from echolead.operational.database import system_session
 from echolead.operational.live_steps import FailingStep, StepRecord
 from echolead.operational.provision import OperationalUrls
+from echolead.operational.warehouse_requests import Extent, ask, get_request
 from echolead.settings import Settings
 from echolead.warehouse import connect, create_databases
 from orchestration.dbt import project
@@ -61,7 +63,9 @@ class Live:
     def edit(self, model: str, change: Callable[[str], str]) -> None:
         """Change a model of the copy that this stack runs."""
         path = next(project.project_dir(self.settings).rglob(f"{model}.sql"))
-        path.write_text(change(path.read_text()))
+        before = path.read_text()
+        path.write_text(change(before))
+        assert path.read_text() != before
 
     def failing(self) -> list[FailingStep]:
         with closing(StepRecord(self.settings.postgres_system_url.get_secret_value())) as record:
@@ -185,13 +189,7 @@ def test_a_broken_model_beside_the_deliveries_holds_up_no_lead(live: Live) -> No
 
 def test_a_broken_model_stops_what_depends_on_it_alone_and_its_event_is_named_to_everyone(live: Live) -> None:
     live.form("limpa", "before@x.test")
-    live.edit(
-        "leads",
-        lambda sql: sql.replace(
-            "    from statements\n    group by tenant_id, lead_id\n)",
-            f"    from statements\n    where true{BROKEN}\n    group by tenant_id, lead_id\n)",
-        ),
-    )
+    live.edit("leads", lambda sql: sql.replace("    where is_own\n", f"    where is_own{BROKEN}\n"))
     with turning(live) as turns:
         eventually("the lead before is delivered", lambda: "before@x.test" in emails(live))
         event_id = live.form("veneno", "boom@x.test")
@@ -231,6 +229,36 @@ def test_a_broken_model_stops_what_depends_on_it_alone_and_its_event_is_named_to
     with turning(live):
         eventually("nothing fails", lambda: not live.failing())
         eventually("the lead that waited is delivered", lambda: "after@x.test" in emails(live))
+
+
+def test_a_replay_is_worked_off_sends_nothing_again_and_ends_in_the_audit_log(live: Live) -> None:
+    """A run that ended between its last piece and PostgreSQL leaves the end to be noted by the next one."""
+    live.form("limpa", "rita@x.test")
+    database = connect_database(live.settings.postgres_system_url.get_secret_value())
+    with turning(live):
+        eventually("the lead is delivered", lambda: "rita@x.test" in emails(live))
+        with system_session(database) as session:
+            sent = session.scalar(text("select count(*) from deliveries"))
+            request_id = ask(session, "limpa", Extent(), actor="cli:ana", reason="to see").request_id
+        eventually("the replay is done", lambda: state_of(database, request_id) == "done")
+    with system_session(database) as session:
+        actor, detail = session.execute(
+            text("select actor, detail from audit_log where action = 'replay.finished' and subject = :r"),
+            {"r": str(request_id)},
+        ).one()
+        assert session.scalar(text("select count(*) from deliveries")) == sent
+        session.execute(text("update warehouse_requests set state = 'running'"))
+    assert (actor, detail["reason"]) == ("cli:ana", "to see")
+    assert detail["changes"]["unchanged_leads"] >= 1
+    assert detail["changes"]["changed_leads"] == detail["changes"]["deliveries"] == 0
+    with turning(live):
+        eventually("the end is noted", lambda: state_of(database, request_id) == "done")
+    database.dispose()
+
+
+def state_of(database: Engine, request_id: UUID) -> str:
+    with system_session(database) as session:
+        return get_request(session, request_id).state
 
 
 def test_more_rows_of_the_ledger_than_a_turn_mirrors_follow_in_the_next_ones(

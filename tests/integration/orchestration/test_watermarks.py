@@ -23,16 +23,19 @@ insert into delivery_attempts (tenant_id, delivery_id, attempt, operation, outco
 select tenant_id, delivery_id, 1, 'create', 'ok' from deliveries limit 1
 """
 
+REQUEST = "insert into warehouse_requests (tenant_id, kind, requested_by) values ('acme', 'replay', 'test')"
+
 
 @pytest.fixture
 def database(empty_operational_urls: OperationalUrls) -> Iterator[Engine]:
-    """A tenant with two hosts, two destinations and a failing step; two deliveries of which none is due."""
+    """A tenant with two hosts, two destinations and a failing step, a request; two deliveries of which none is due."""
     engine = connect(empty_operational_urls.system)
     make_tenant(engine, "acme", hosts=["lp.acme.test", "acme.test"])
     make_destination(engine, "acme")
     do(engine, INSERT_DELIVERY.format(1), INSERT_DELIVERY.format(2))
     do(engine, "update deliveries set state = 'verified', next_attempt_at = null", INSERT_ATTEMPT)
     do(engine, "insert into live_steps (step, failing_since, message) values ('model marts.leads', now(), 'boom')")
+    do(engine, REQUEST)
     yield engine
     engine.dispose()
 
@@ -61,12 +64,38 @@ def do(engine: Engine, *statements: str) -> None:
             "insert into tenant_hosts (tenant_id, host) values ('acme', 'x.test')", {"configuration"}, id="a new host"
         ),
         pytest.param("delete from tenant_hosts where host = 'acme.test'", {"configuration"}, id="a host that went"),
+        pytest.param(
+            "insert into tenant_rates (tenant_id, currency, from_date, rate) values ('acme', 'USD', '2026-01-01', 5)",
+            {"configuration"},
+            id="a rate",
+        ),
         pytest.param("update destinations set is_enabled = false", {"configuration"}, id="a destination switched off"),
+        pytest.param(
+            "insert into channel_rules (tenant_id, position, channel, conditions) values ('acme', 1, 'Own', '[]')",
+            {"configuration"},
+            id="a channel of the tenant's own",
+        ),
+        pytest.param(
+            "insert into excluded_referrers (tenant_id, host) values ('acme', 'pay.test')",
+            {"configuration"},
+            id="a host that is no source",
+        ),
         pytest.param("update live_steps set failing_since = null", {"failures"}, id="a step that goes well again"),
         pytest.param("update live_steps set message = 'bang'", {"failures"}, id="another message"),
         pytest.param("update live_steps set event_id = 'e'", {"failures"}, id="the event that was found"),
         pytest.param("update live_steps set failures = 2, failed_at = now()", set(), id="one more try of a step"),
         pytest.param("insert into live_steps (step, succeeded_at) values ('turn', now())", set(), id="a turn's end"),
+        pytest.param(REQUEST, {"requests"}, id="a request"),
+        pytest.param("update warehouse_requests set position = 'v', pieces = 1", set(), id="a piece of a request"),
+        pytest.param("update warehouse_requests set state = 'running'", set(), id="a request that begins"),
+        pytest.param("update warehouse_requests set state = 'stopped'", {"requests"}, id="a request that is stopped"),
+        pytest.param("update warehouse_requests set state = 'done'", {"requests"}, id="a request that is done"),
+        pytest.param(
+            "insert into lead_decisions (tenant_id, kind, lead_id, other_lead_id, decided_by, reason)"
+            " values ('acme', 'merge', 'a', 'b', 'x', 'y')",
+            {"requests"},
+            id="a decision about leads",
+        ),
         pytest.param("update deliveries set last_error = 'x' where lead_id = 'lead-1'", {"ledger"}, id="a delivery"),
         pytest.param(INSERT_ATTEMPT, {"ledger"}, id="an attempt"),
         pytest.param(INSERT_DELIVERY.format(3), {"ledger", "is_delivery_due"}, id="a new delivery"),

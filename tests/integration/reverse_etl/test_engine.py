@@ -127,6 +127,21 @@ def test_a_change_updates_the_contact_and_a_return_to_an_earlier_state_is_sent_a
     assert activation.states() == ["verified", "verified"]
 
 
+def test_a_lead_that_another_became_part_of_goes_on_with_its_contact(
+    activation: Activation, engine: DeliveryEngine
+) -> None:
+    """An older visitor turns out to be the same person and names the lead: what we wrote is still ours to change."""
+    activation.want(payload_of("lead-2", email="typo@x.test", tracking_ids=["lead-2"]))
+    activation.settle(engine)
+    (before,) = activation.chatwoot.contacts()
+
+    activation.want(payload_of("lead-1", email="ana@x.test", tracking_ids=["lead-1", "lead-2"]))
+    activation.settle(engine)
+
+    (after,) = activation.chatwoot.contacts()
+    assert (after["id"], after["email"]) == (before["id"], "ana@x.test")
+
+
 def test_a_newer_state_takes_the_place_of_one_that_still_waits(activation: Activation, engine: DeliveryEngine) -> None:
     activation.chatwoot.faults.replace([Fault("status", where="POST .*/contacts$", times=1, status=503)])
     slow = replace(QUICK, retry_base_seconds=600, retry_cap_seconds=600)

@@ -34,6 +34,7 @@ READING = {
     "read tenants' settings for collecting": ("select collect_path, ip_policy from tenants", "app collector system"),
     "read tenants' names": ("select name from tenants", "loader system app"),
     "read hosts": ("select host from tenant_hosts", "collector loader system app"),
+    "read rates": ("select rate from tenant_rates", "loader system app"),
     "read origins": ("select origin from tenant_origins", "collector system app"),
     "read hashes of API keys": ("select key_hash from api_keys", "collector system app"),
     "read webhooks' secrets": ("select secrets from webhook_endpoints", "collector system app"),
@@ -54,12 +55,28 @@ READING = {
     "read sign-in attempts": ("select subject from sign_in_attempts", "owner api system"),
     "read counts of events": ("select events from collector_counts", "owner collector system"),
     "read how far is planned": ("select planned_turn from planning_position", "owner deliveries system"),
+    "read what is to be computed again": ("select state from warehouse_requests", "loader system app"),
+    "read decisions about leads": ("select kind from lead_decisions", "loader system app"),
+    "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
+    "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
     "read rules": ("select definition from rules", "system app"),
     "read the audit log": ("select action from audit_log", "system app"),
 }
 WRITING = {
     "change a tenant": ("update tenants set name = name where tenant_id = '{tenant}'", "system app"),
     "add a host": ("insert into tenant_hosts (tenant_id, host) values ('{tenant}', 'new.test')", "app system"),
+    "set a rate": (
+        "insert into tenant_rates (tenant_id, currency, from_date, rate) values ('{tenant}', 'EUR', '2026-01-01', 6)",
+        "app system",
+    ),
+    "name a channel": (
+        "insert into channel_rules (tenant_id, position, channel, conditions) values ('{tenant}', 7, 'c', '[]')",
+        "app system",
+    ),
+    "let a host be no source": (
+        "insert into excluded_referrers (tenant_id, host) values ('{tenant}', '{unique}.test')",
+        "app system",
+    ),
     "make an API key": (
         "insert into api_keys (tenant_id, name, key_prefix, key_hash) values ('{tenant}', 'k', '{unique}', 'h')",
         "app system",
@@ -95,6 +112,18 @@ WRITING = {
         "insert into live_steps (step, tenant_id) values ('{unique}', '{tenant}')",
         "loader system",
     ),
+    "ask for something to be computed again": (
+        "insert into warehouse_requests (tenant_id, kind, requested_by) values ('{tenant}', 'replay', 'x')",
+        "loader system",
+    ),
+    "note how far a request has come": ("update warehouse_requests set position = 'v'", "loader system"),
+    "forget a request": ("delete from warehouse_requests", "system"),
+    "merge two leads": (
+        "insert into lead_decisions (tenant_id, kind, lead_id, other_lead_id, decided_by, reason) "
+        "values ('{tenant}', 'merge', 'a', 'c', 'x', 'y')",
+        "system",
+    ),
+    "rewrite a decision": ("update lead_decisions set decided_by = 'somebody else'", "system"),
     "delete what failed": ("delete from live_steps", "system"),
     "make a user a superuser": ("update users set is_superuser = true", "owner system"),
     "let a disabled user in again": ("update users set is_active = true", "owner system"),
@@ -102,7 +131,7 @@ WRITING = {
     "give a user a role": ("update user_tenants set role = 'admin'", "system app"),
     "write to the audit log": (
         "insert into audit_log (actor, action, subject) values ('x', 'y', 'z')",
-        "system",
+        "loader system",
     ),
     "rewrite the audit log": ("update audit_log set actor = 'somebody else'", ""),
     "empty a table": ("truncate collector_counts", "owner"),

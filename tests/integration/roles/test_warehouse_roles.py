@@ -7,18 +7,30 @@ import pytest
 
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.warehouse import connect, create_databases
-from echolead.warehouse_accounts import ACCOUNTS, DATABASES, DBT, LOADER, OPERATOR, OWNER, TENANT_DATABASES, tenant_url
+from echolead.warehouse_accounts import (
+    ACCOUNTS,
+    ANALYST,
+    DATABASES,
+    DBT,
+    LOADER,
+    OPERATOR,
+    OWNER,
+    TENANT_DATABASES,
+    tenant_url,
+)
 
 TENANT = "tenant"
 WHO = (*(account.name for account in ACCOUNTS), TENANT)
 MODELS = tuple(name for name in DATABASES if name != "raw")
 
-READERS = {name: {OWNER, OPERATOR, DBT} for name in DATABASES}
+NEXT, DEV = "next_marts", "dev_ana_marts"
+READERS = {name: {OWNER, OPERATOR, DBT, ANALYST} for name in DATABASES}
+READERS |= {NEXT: {OWNER, OPERATOR, DBT}, DEV: {OWNER, OPERATOR, ANALYST}}
 READERS["raw"] |= {LOADER}
 READERS["activation"] |= {"deliveries"}
 for name in TENANT_DATABASES:
     READERS[name] |= {TENANT}
-WRITERS = {name: {OWNER, DBT} for name in MODELS} | {"raw": {OWNER, LOADER}}
+WRITERS = {name: {OWNER, DBT} for name in (*MODELS, NEXT)} | {"raw": {OWNER, LOADER}, DEV: {OWNER, ANALYST}}
 
 NOBODY: set[str] = set()
 TABLE_CHANGES = {
@@ -47,11 +59,19 @@ OTHERS: dict[str, tuple[str, set[str]]] = {
     "move a table into raw": ("rename table marts.r_moved to raw.r_moved, raw.r_moved to marts.r_moved", {OWNER}),
     "a table like another": ("create table raw.r_like as marts.r_rows", {OWNER}),
     "merge": ("select * from merge('raw', 'r_rows')", {OWNER}),
-    "by a parameter": ("select count() from {d:Identifier}.r_rows format Null", {OWNER, OPERATOR, DBT, LOADER}),
+    "by a parameter": (
+        "select count() from {d:Identifier}.r_rows format Null",
+        {OWNER, OPERATOR, DBT, LOADER, ANALYST},
+    ),
+    "what was built beside in its place": (f"exchange tables {NEXT}.r_rows and marts.r_old", {OWNER, DBT}),
+    "an analyst's table in its place": (f"exchange tables {DEV}.r_rows and marts.r_old", {OWNER}),
+    "an analyst's view of marts": (f"create or replace view {DEV}.r_v as select * from marts.r_rows", {OWNER, ANALYST}),
+    "a database of an analyst": ("create database if not exists dev_r_base", {OWNER, ANALYST}),
+    "drop a database of an analyst": ("drop database if exists dev_r_base", {OWNER}),
     "unqualified write": ("insert into r_rows select 'acme', 1", NOBODY),
-    "metadata": ("select count() from system.columns", {OWNER, OPERATOR, DBT, LOADER}),
-    "is it there": ("exists table activation.r_rows", {OWNER, OPERATOR, DBT, LOADER, "deliveries"}),
-    "what others ask": ("select query from system.processes format Null", {OWNER, OPERATOR, DBT, LOADER}),
+    "metadata": ("select count() from system.columns", {OWNER, OPERATOR, DBT, LOADER, ANALYST}),
+    "is it there": ("exists table activation.r_rows", {OWNER, OPERATOR, DBT, LOADER, ANALYST, "deliveries"}),
+    "what others ask": ("select query from system.processes format Null", {OWNER, OPERATOR, DBT, LOADER, ANALYST}),
     "database": ("create database if not exists r_base", {OWNER}),
     "database of a layer": ("create database if not exists marts", {OWNER, DBT}),
     "drop database": ("drop database if exists r_base", {OWNER}),
@@ -77,11 +97,11 @@ OTHERS: dict[str, tuple[str, set[str]]] = {
 
 def actions() -> Iterator[tuple[str, str, set[str]]]:
     """The tried SQL, and the accounts that may run it."""
-    for database in DATABASES:
+    for database in (*DATABASES, NEXT, DEV):
         yield f"read {database}", f"select * from {database}.r_rows format Null", READERS[database]
-    for database in DATABASES:
+    for database in (*DATABASES, NEXT, DEV):
         # One layer of models stands for all in what is tried beyond an INSERT.
-        names = TABLE_CHANGES if database in {"raw", "marts"} else {"insert": TABLE_CHANGES["insert"]}
+        names = TABLE_CHANGES if database in {"raw", "marts", NEXT, DEV} else {"insert": TABLE_CHANGES["insert"]}
         for name, statement in names.items():
             yield f"{name} in {database}", statement.replace("{d}", database), WRITERS[database]
     for name, (statement, who) in OTHERS.items():
@@ -93,7 +113,9 @@ def urls(warehouse_server: EmbeddedWarehouse) -> Iterator[dict[str, str]]:
     """Addresses by account; each layer has two tables with rows."""
     owner = connect(warehouse_server.url)
     create_databases(owner)
-    for database in DATABASES:
+    for database in (NEXT, DEV):
+        owner.command(f"create database if not exists {database}")
+    for database in (*DATABASES, NEXT, DEV):
         for table in ("r_rows", "r_old", *(["r_moved"] if database == "marts" else [])):
             owner.command(f"create table {database}.{table} (tenant_id String, n Int8) engine = MergeTree order by n")
             owner.command(f"insert into {database}.{table} values ('acme', 1)")

@@ -21,5 +21,6 @@ def test_the_reference_describes_every_column(table: str) -> None:
 
 @pytest.mark.parametrize("reason", get_args(LoaderReason))
 def test_the_reference_names_the_loaders_reasons(reason: str) -> None:
-    [row] = re.findall(r"^\| reason \| .*$", REFERENCE.read_text(), re.MULTILINE)
+    section = REFERENCE.read_text().split("## raw.rejected_events\n")[1].split("\n## ")[0]
+    [row] = re.findall(r"^\| reason \| .*$", section, re.MULTILINE)
     assert f"`{reason}`" in row

@@ -1,9 +1,9 @@
-{#- Reads in a turn the conversions and sessions of its leads. -#}
+{#- Reads in a turn the conversions and touches of its leads. -#}
 {{ config(
     tags=['turn'],
     materialized='incremental',
     engine='ReplacingMergeTree(turn, is_deleted)',
-    order_by=['tenant_id', 'lead_id', 'conversion_id', 'model', 'session_id'],
+    order_by=['tenant_id', 'lead_id', 'conversion_id', 'model', 'touch_id'],
     settings={'index_granularity': 1024},
 ) }}
 
@@ -14,11 +14,9 @@ conversions as (
     where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
-touchpoints as (
+touches as (
     select * from {{ ref('lead_touches') }}
-    where
-        origin = 'session'
-        and {{ is_in('affected_leads', 'lead_id') }}
+    where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
 leads as (
@@ -26,7 +24,7 @@ leads as (
     where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
--- Sessions that began no later than the conversion.
+-- Touches of the look-back before the conversion.
 paths as (
     select
         conversions.tenant_id as tenant_id,
@@ -36,19 +34,22 @@ paths as (
         conversions.occurred_at as converted_at,
         conversions.occurred_date as converted_date,
         conversions.revenue as conversion_revenue,
-        touchpoints.session_id as session_id,
-        touchpoints.touch_at as started_at,
-        touchpoints.source as source,
-        touchpoints.medium as medium,
-        touchpoints.campaign as campaign,
-        touchpoints.channel as channel,
-        touchpoints.landing_page as landing_page
+        conversions.converted_revenue as conversion_converted_revenue,
+        conversions.currency as currency,
+        touches.touch_id as touch_id,
+        touches.session_id as session_id,
+        touches.touch_at as touch_at,
+        touches.source as source,
+        touches.medium as medium,
+        touches.campaign as campaign,
+        touches.channel as channel,
+        touches.landing_page as landing_page
     from conversions
-    inner join touchpoints on conversions.tenant_id = touchpoints.tenant_id and conversions.lead_id = touchpoints.lead_id
-    where touchpoints.touch_at <= conversions.occurred_at
+    inner join touches on conversions.tenant_id = touches.tenant_id and conversions.lead_id = touches.lead_id
+    where {{ is_in_look_back('touches.touch_at', 'conversions.path_ends_at') }}
 ),
 
--- A conversion without a session (reported by a server) is credited whole to what is known of its lead.
+-- A conversion without any is credited whole to what is known of its lead.
 pathless as (
     select
         conversions.tenant_id as tenant_id,
@@ -58,8 +59,11 @@ pathless as (
         conversions.occurred_at as converted_at,
         conversions.occurred_date as converted_date,
         conversions.revenue as conversion_revenue,
+        conversions.converted_revenue as conversion_converted_revenue,
+        conversions.currency as currency,
+        '' as touch_id,
         '' as session_id,
-        conversions.occurred_at as started_at,
+        conversions.occurred_at as touch_at,
         leads.source as source,
         leads.medium as medium,
         leads.campaign as campaign,
@@ -73,8 +77,8 @@ pathless as (
 steps as (
     select
         *,
-        (started_at, session_id) as step_key,
-        (channel != 'Direct', started_at, session_id) as non_direct_key,
+        (touch_at, touch_id) as step_key,
+        (channel != 'Direct', touch_at, touch_id) as non_direct_key,
         count() over path as step_count,
         step_key = min(step_key) over path as is_first,
         step_key = max(step_key) over path as is_last,
@@ -107,10 +111,13 @@ computed as (
         conversion_kind,
         converted_at,
         converted_date,
+        touch_id,
         session_id,
         share.1 as model,
         share.2 as credit,
         toDecimal128(toFloat64(conversion_revenue) * credit, 6) as revenue,
+        currency,
+        toDecimal128(toFloat64(conversion_converted_revenue) * credit, 6) as converted_revenue,
         source,
         medium,
         campaign,
@@ -120,4 +127,4 @@ computed as (
     where share.2 > 0
 )
 
-{{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'conversion_id', 'model', 'session_id']) }}
+{{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'conversion_id', 'model', 'touch_id']) }}

@@ -1,4 +1,5 @@
-{#- Reads in a turn its leads, and the conversion events of their visitors. -#}
+{#- Reads in a turn its leads and their conversion events, and the rates of their tenants. -#}
+-- depends_on: {{ ref('affected_leads') }}
 {{ config(
     tags=['turn'],
     materialized='incremental',
@@ -9,24 +10,9 @@
 
 with
 
-conversion_events as (
-    select
-        events.*,
-        members.lead_id as lead_id
-    from {{ ref('lead_events') }} as events
-    inner join {{ ref('lead_members') }} as members using (tenant_id, tracking_id)
-    where
-        events.event_name = 'conversion'
-        and {{ is_in('lead_visitors', 'tracking_id') }}
-),
-
-leads as (
-    select * from {{ ref('leads') }}
-    where {{ is_in('affected_leads', 'lead_id') }}
-),
-
--- Becoming a lead is a conversion, once a lead, whatever made it so.
-computed as (
+-- Becoming a lead is a conversion, once a lead, whatever made it so. It has the lead's source, which its first conversion
+-- decided.
+all_conversions as (
     select
         tenant_id,
         concat('lead:', lead_id) as conversion_id,
@@ -36,9 +22,12 @@ computed as (
         identifying_event_id as event_id,
         created_at as occurred_at,
         created_date as occurred_date,
+        first_converted_at as path_ends_at,
         toDecimal64(0, 2) as revenue,
-        '' as currency
-    from leads
+        '' as said_currency,
+        '' as order_id
+    from {{ ref('leads') }}
+    where {{ is_in('affected_leads', 'lead_id') }}
 
     union all
 
@@ -47,13 +36,51 @@ computed as (
         event_id as conversion_id,
         lead_id,
         'event' as kind,
-        conversion_name as name,
+        name,
         event_id,
         occurred_at,
         occurred_date,
-        coalesce(conversion_events.revenue, toDecimal64(0, 2)) as revenue,
-        currency
-    from conversion_events
+        occurred_at as path_ends_at,
+        revenue,
+        currency as said_currency,
+        order_paid as order_id
+    from {{ ref('conversion_events') }}
+),
+
+priced as (
+    select
+        all_conversions.*,
+        tenant_rules.currency as own_currency,
+        if(said_currency = '', own_currency, said_currency) as currency
+    from all_conversions
+    left join {{ ref('tenant_rules') }} as tenant_rules on all_conversions.tenant_id = tenant_rules.tenant_id
+),
+
+-- The rate of the day, which is the last that was set for that day or one before.
+computed as (
+    select
+        priced.tenant_id as tenant_id,
+        conversion_id,
+        lead_id,
+        kind,
+        name,
+        event_id,
+        occurred_at,
+        occurred_date,
+        path_ends_at,
+        revenue,
+        priced.currency as currency,
+        multiIf(
+            priced.currency = own_currency, toDecimal128(revenue, 2),
+            rates.rate > 0, toDecimal128(round(toDecimal128(revenue, 2) * rates.rate, 2), 2),
+            null
+        ) as converted_revenue,
+        order_id
+    from priced
+    asof left join {{ ref('stg_operational__tenant_rates') }} as rates
+        on priced.tenant_id = rates.tenant_id
+        and priced.currency = rates.currency
+        and priced.occurred_date >= rates.from_date
 )
 
 {{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'conversion_id']) }}

@@ -22,10 +22,10 @@ counted_sessions as (
     where not is_bot or (tenant_id, tracking_id) in (select tenant_id, tracking_id from visitors)
 ),
 
--- A conversion counts where its last touch was, on the day it happened.
+-- A conversion counts on the day it happened under its last touch that was not direct, so a lead under its source.
 conversions as (
     select * from {{ ref('attribution') }}
-    where model = 'last_touch'
+    where model = 'last_non_direct'
 ),
 
 measures as (
@@ -40,7 +40,8 @@ measures as (
         toUInt64(chats > 0) as chats,
         toUInt64(0) as leads,
         toUInt64(0) as reported_conversions,
-        toDecimal128(0, 6) as reported_revenue
+        toDecimal128(0, 6) as reported_revenue,
+        cast(map(), 'Map(String, Decimal(38, 6))') as unconverted_revenue
     from counted_sessions
 
     union all
@@ -56,7 +57,8 @@ measures as (
         toUInt64(0) as chats,
         toUInt64(conversion_kind = 'lead') as leads,
         toUInt64(conversion_kind = 'event') as reported_conversions,
-        if(conversion_kind = 'event', revenue, toDecimal128(0, 6)) as reported_revenue
+        coalesce(converted_revenue, toDecimal128(0, 6)) as reported_revenue,
+        if(converted_revenue is null, map(currency, revenue), map()) as unconverted_revenue
     from conversions
 )
 
@@ -71,6 +73,7 @@ select
     sum(measures.chats) as chats,
     sum(measures.leads) as leads,
     sum(reported_conversions) as conversions,
-    if(conversions = 0, null, toDecimal128(sum(reported_revenue), 2)) as revenue
+    if(conversions = 0, null, toDecimal128(sum(reported_revenue), 2)) as revenue,
+    mapApply((currency, amount) -> (currency, toDecimal128(amount, 2)), sumMap(measures.unconverted_revenue)) as unconverted_revenue
 from measures
 group by tenant_id, date, channel, campaign, landing_page

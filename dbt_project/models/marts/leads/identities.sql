@@ -12,6 +12,14 @@
 
 with
 
+members as (
+    select distinct
+        tenant_id,
+        person_id,
+        lead_id
+    from {{ ref('lead_members') }}
+),
+
 computed as (
     select
         members.tenant_id as tenant_id,
@@ -22,10 +30,10 @@ computed as (
         max(stated.confidence) as confidence,
         tupleElement(min(stated.first_statement), 1) as first_seen_at,
         max(stated.last_stated_at) as last_seen_at,
-        arraySort(groupUniqArray(stated.tracking_id)) as tracking_ids
-    from {{ ref('lead_members') }} as members
-    inner join {{ ref('stated_identifiers') }} as stated
-        on members.tenant_id = stated.tenant_id and members.tracking_id = stated.tracking_id
+        arraySort(groupUniqArray(stated.tracking_id)) as tracking_ids,
+        toBool(max(stated.is_shared)) as is_shared
+    from {{ ref('stated_identifiers') }} as stated
+    inner join members on stated.tenant_id = members.tenant_id and stated.person_id = members.person_id
     group by tenant_id, lead_id, kind, value
 )
 

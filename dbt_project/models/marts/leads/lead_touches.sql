@@ -9,105 +9,23 @@
 
 with
 
-visitors as (
-    select * from {{ ref('lead_members') }}
-),
+{{ visits_of_leads() }},
 
-sessions as (
-    select
-        sessions.*,
-        visitors.lead_id as lead_id
-    from {{ ref('sessions') }} as sessions
-    inner join visitors using (tenant_id, tracking_id)
-    where {{ is_in('lead_visitors', 'tracking_id') }}
-),
-
-server_events as (
-    select * from {{ ref('lead_events') }}
-    where sent_by = 'server' and {{ is_in('lead_visitors', 'tracking_id') }}
-),
-
--- A visitor known only from a server's events came from where the first of them says.
+-- Who is known from a server's event before any visit of theirs came from where the first of these says.
 first_server_events as (
     select
-        *,
+        events.*,
+        members.lead_id as lead_id,
         {{ click_ids_of_event() }} as click_ids
-    from server_events
-    where (tenant_id, tracking_id) not in (select tenant_id, tracking_id from sessions)
+    from server_events as events
+    inner join members using (tenant_id, tracking_id)
+    left join spans using (tenant_id, tracking_id, lead_id)
+    where
+        {{ is_in_stay('events.occurred_at', 'events.event_id') }}
+        and not arrayExists(span -> span.2 <= events.occurred_at, spans.spans)
     order by occurred_at, event_id
-    limit 1 by tenant_id, tracking_id
+    limit 1 by tenant_id, tracking_id, lead_id
 ),
-
--- What the script remembers from before it was allowed to send anything. Each session repeats it, with the error of its
--- own clock correction: the first that says it counts, so that its time never moves.
-told as (
-    select
-        tenant_id,
-        tracking_id,
-        told_at,
-        arrayJoin([
-            ('remembered_first', first_touch, first_touch_at),
-            ('remembered_last_non_direct', last_non_direct_touch, last_non_direct_touch_at)
-        ]) as memory
-    from (
-        {% for relation, told_at in [('sessions', 'started_at'), ('server_events', 'occurred_at')] -%}
-        select
-            tenant_id,
-            tracking_id,
-            {{ told_at }} as told_at,
-            first_touch,
-            first_touch_at,
-            last_non_direct_touch,
-            last_non_direct_touch_at
-        from {{ relation }}
-        {{ 'union all' if not loop.last }}
-        {% endfor %}
-    )
-),
-
-memories as (
-    select
-        tenant_id,
-        tracking_id,
-        memory.1 as origin,
-        memory.2 as touch,
-        argMin(assumeNotNull(memory.3), (told_at, assumeNotNull(memory.3))) as remembered_at
-    from told
-    where memory.3 is not null
-    group by tenant_id, tracking_id, origin, touch
-),
-
-remembered as (
-    select
-        tenant_id,
-        tracking_id,
-        origin,
-        if(
-            origin = 'remembered_first',
-            argMin((touch, remembered_at), (remembered_at, touch)),
-            argMax((touch, remembered_at), (remembered_at, touch))
-        ) as memory
-    from memories
-    group by tenant_id, tracking_id, origin
-),
-
-remembered_touches as (
-    select
-        remembered.tenant_id as tenant_id,
-        remembered.tracking_id as tracking_id,
-        remembered.origin as origin,
-        visitors.lead_id as lead_id,
-        tenant_rules.own_hosts as own_hosts,
-        remembered.memory.2 as touch_at,
-        JSONExtractString(remembered.memory.1, 'landing_url') as touch_landing_url,
-        JSONExtractString(remembered.memory.1, 'referrer') as touch_referrer,
-        JSONExtract(remembered.memory.1, 'params', 'Map(String, String)') as touch_params
-    from remembered
-    inner join visitors on remembered.tenant_id = visitors.tenant_id and remembered.tracking_id = visitors.tracking_id
-    left join {{ ref('tenant_rules') }} as tenant_rules on remembered.tenant_id = tenant_rules.tenant_id
-),
-
-{{ classify_touches('remembered_touches') }},
 
 computed as (
     select
@@ -115,6 +33,7 @@ computed as (
         lead_id,
         tracking_id,
         'session' as origin,
+        session_id as touch_id,
         session_id,
         started_at as touch_at,
         landing_page,
@@ -137,9 +56,10 @@ computed as (
 
     select
         events.tenant_id,
-        visitors.lead_id,
+        events.lead_id,
         events.tracking_id,
         'server_event' as origin,
+        concat(origin, ':', events.tracking_id) as touch_id,
         '' as session_id,
         events.occurred_at as touch_at,
         cutQueryStringAndFragment(events.landing_url) as landing_page,
@@ -157,7 +77,6 @@ computed as (
         events.utm_campaign,
         click_ids
     from first_server_events as events
-    inner join visitors on events.tenant_id = visitors.tenant_id and events.tracking_id = visitors.tracking_id
 
     union all
 
@@ -166,23 +85,24 @@ computed as (
         lead_id,
         tracking_id,
         origin,
-        '' as session_id,
+        touch_id,
+        session_id,
         touch_at,
-        cutQueryStringAndFragment(touch_landing_url) as landing_page,
-        touch_referrer as referrer,
+        landing_page,
+        referrer,
         source,
         medium,
         campaign,
-        touch_params['utm_term'] as term,
-        touch_params['utm_content'] as content,
+        term,
+        content,
         channel,
-        toBool(is_paid) as is_paid,
+        is_paid,
         source_rule,
-        touch_params['utm_source'] as utm_source,
-        touch_params['utm_medium'] as utm_medium,
-        touch_params['utm_campaign'] as utm_campaign,
-        {{ click_id_map('touch_params') }} as click_ids
-    from classified
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        click_ids
+    from {{ ref('remembered_sources') }}
 )
 
 {{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'touch_at', 'tracking_id', 'origin']) }}

@@ -1,4 +1,4 @@
-{#- Reads in a turn the events, sessions and touches of its leads. -#}
+{#- Reads in a turn the events, conversions, sessions and touches of its leads. -#}
 {{ config(
     tags=['turn'],
     materialized='incremental',
@@ -7,6 +7,7 @@
     settings={'index_granularity': 1024},
 ) }}
 
+{%- set said_fields = ['name', 'email', 'phone', 'external_id', 'company'] %}
 {%- set never = "toDateTime64(0, 3, 'UTC')" %}
 {%- set touch_columns = [
     'touch_at', 'origin', 'landing_page', 'referrer', 'source', 'medium', 'campaign', 'term', 'content', 'channel', 'is_paid', 'source_rule', 'utm_source', 'utm_medium', 'utm_campaign', 'click_ids',
@@ -18,11 +19,16 @@ members as (
     select * from {{ ref('lead_members') }}
 ),
 
+-- All that is known of the visitors, and whether it is of the person.
 statements as (
     select
         events.*,
         members.lead_id as lead_id,
+        members.person_id as person_id,
+        {{ is_in_stay('events.occurred_at', 'events.event_id') }} as is_own,
         (events.occurred_at, events.event_id) as event_key,
+        -- Of a Brazilian mobile the form with the ninth digit, however it was typed.
+        arraySort(variant -> -length(variant), arrayPushBack(events.phone_variants, events.phone))[1] as whole_phone,
         {{ has_identifier() }} as has_identifier,
         {{ identifies_lead() }} as identifies
     from {{ ref('lead_events') }} as events
@@ -33,41 +39,76 @@ statements as (
 sessions as (
     select
         sessions.*,
-        members.lead_id as lead_id
+        members.lead_id as lead_id,
+        {{ has_session('sessions.started_at', 'sessions.ended_at') }} as is_own
     from {{ ref('sessions') }} as sessions
     inner join members using (tenant_id, tracking_id)
     where {{ is_in('lead_visitors', 'tracking_id') }}
 ),
 
--- Of what the person said of themself the latest counts; a field left empty says nothing.
+-- Who says something of the person: a server with its key, or one of their visitors. The latest of each counts; a field
+-- left empty says nothing.
+speakers as (
+    select
+        tenant_id,
+        lead_id,
+        if(sent_by = 'server', '', tracking_id) as speaker,
+        {% for field in said_fields -%}
+        {%- set value = 'whole_phone' if field == 'phone' else field -%}
+        argMaxIf(({{ value }}, {{ distrust() }}, occurred_at), event_key, {{ field }} != '') as {{ field }}_said,
+        minIf(event_key, {{ field }} != '') as {{ field }}_first_said,
+        {% endfor -%}
+        argMinIf((event_id, event_name, occurred_date), event_key, identifies) as identifying_event,
+        minIf(event_key, identifies) as identifying_key,
+        minIf(
+            toNullable(occurred_at),
+            identifies
+            or (tenant_id, lead_id, event_id) in (select tenant_id, lead_id, event_id from {{ ref('conversion_events') }})
+        ) as converted_at,
+        countIf(event_name = 'form_submit' and has_identifier) as form_submits,
+        countIf(event_name = 'chat_start') as chats,
+        groupUniqArray(tracking_id) as tracking_ids,
+        groupUniqArray(person_id) as person_ids
+    from statements
+    where is_own
+    group by tenant_id, lead_id, speaker
+),
+
+-- The most trusted speaker counts, of equal ones the first: what another says fills what is empty, and is kept beside.
 people as (
     select
         tenant_id,
         lead_id,
-        argMaxIf(name, event_key, name != '') as latest_name,
-        argMaxIf(email, event_key, email != '') as latest_email,
-        -- Of a Brazilian mobile the form with the ninth digit, however it was typed.
-        argMaxIf(arraySort(variant -> -length(variant), arrayPushBack(phone_variants, phone))[1], event_key, phone != '')
-            as latest_phone,
-        argMaxIf(external_id, event_key, external_id != '') as latest_external_id,
-        argMaxIf(company, event_key, company != '') as latest_company,
-        argMinIf((event_id, event_name), event_key, identifies) as identifying_event,
-        minIf(occurred_at, identifies) as identified_at,
-        argMinIf(occurred_date, event_key, identifies) as identified_date,
-        countIf(event_name = 'form_submit' and has_identifier) as form_submits,
-        arraySort(groupUniqArray(tracking_id)) as tracking_ids
-    from statements
+        {% for field in said_fields -%}
+        argMinIf({{ field }}_said.1, ({{ field }}_said.2, {{ field }}_first_said), {{ field }}_said.1 != '')
+            as said_{{ field }},
+        {% endfor -%}
+        arraySort(arrayConcat(
+            {%- for field in said_fields if field != 'company' %}
+            arrayFilter(
+                other -> other.2 != '' and other.2 != said_{{ field }},
+                groupArray(('{{ field }}', {{ field }}_said.1, speaker, {{ field }}_said.3))
+            ){{ ',' if not loop.last }}
+            {%- endfor %}
+        )) as alternatives,
+        argMinIf(speakers.identifying_event, identifying_key, identifying_event.1 != '') as first_identifying_event,
+        minIf(identifying_key.1, identifying_event.1 != '') as identified_at,
+        assumeNotNull(min(speakers.converted_at)) as first_converted_at,
+        sum(speakers.form_submits) as form_submits,
+        sum(speakers.chats) as chats,
+        arraySort(groupUniqArrayArray(speakers.tracking_ids)) as tracking_ids,
+        arraySort(groupUniqArrayArray(speakers.person_ids)) as person_ids
+    from speakers
     group by tenant_id, lead_id
 ),
 
 -- What is known of a visitor from a session, or from a server's event beside all sessions.
 visits as (
-    {% set facts = ['tenant_id', 'lead_id', 'tracking_id'] -%}
+    {% set facts = ['tenant_id', 'lead_id', 'tracking_id', 'is_own'] -%}
     select
         {{ facts | join(', ') }},
         ended_at as last_event_at,
         last_received_at,
-        toUInt64(chats) as chats,
         is_bot as has_bot_event,
         analytics_consent,
         analytics_consent_at,
@@ -79,7 +120,6 @@ visits as (
         {{ facts | join(', ') }},
         occurred_at as last_event_at,
         received_at as last_received_at,
-        toUInt64(event_name = 'chat_start') as chats,
         is_bot as has_bot_event,
         analytics_consent,
         if(analytics_consent != '', occurred_at, null) as analytics_consent_at,
@@ -94,10 +134,9 @@ visitors as (
         tenant_id,
         lead_id,
         tracking_id,
-        max(visits.last_event_at) as last_event_at,
-        max(visits.last_received_at) as last_received_at,
-        sum(visits.chats) as chats,
-        max(visits.has_bot_event) as has_bot_event,
+        maxIf(visits.last_event_at, is_own) as last_event_at,
+        maxIf(visits.last_received_at, is_own) as last_received_at,
+        maxIf(visits.has_bot_event, is_own) as has_bot_event,
         {% for purpose in ['analytics', 'marketing'] -%}
         argMax(
             {{ purpose }}_consent, (coalesce(visits.{{ purpose }}_consent_at, {{ never }}), {{ purpose }}_consent)
@@ -113,14 +152,13 @@ visitors as (
     group by tenant_id, lead_id, tracking_id
 ),
 
--- Consent is each visitor's own: of several visitors' latest statements the strictest counts for the lead.
+-- Consent is each visitor's own, whoever uses it: of several visitors' latest statements the strictest counts for the lead.
 visited as (
     select
         tenant_id,
         lead_id,
         max(visitors.last_event_at) as last_event_at,
         max(visitors.last_received_at) as last_received_at,
-        sum(visitors.chats) as chats,
         max(visitors.has_bot_event) as has_bot_event,
         {% for purpose in ['analytics', 'marketing'] -%}
         -- 'denied' comes before 'granted'.
@@ -137,28 +175,35 @@ identified as (
         members.lead_id as lead_id,
         arraySort(groupUniqArray((stated.kind, stated.value))) as identifiers
     from {{ ref('stated_identifiers') }} as stated
-    inner join members using (tenant_id, tracking_id)
+    inner join members using (tenant_id, person_id)
     group by tenant_id, lead_id
 ),
 
 touches as (
-    select * from {{ ref('lead_touches') }}
+    select
+        touches.*,
+        {{ is_in_look_back('touch_at', 'first_converted_at') }} as led_to_conversion
+    from {{ ref('lead_touches') }} as touches
+    inner join (
+        select
+            tenant_id,
+            lead_id,
+            first_converted_at
+        from people
+    ) as people using (tenant_id, lead_id)
     where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
--- The script's memory of an arrival and the session it began are one moment: of the two the session is shown.
+-- The source is what was known at the first conversion: what comes later is the last touch, and changes no source.
 touched as (
     select
         tenant_id,
         lead_id,
         uniqExactIf(session_id, origin = 'session') as session_count,
-        argMin(({{ touch_columns | join(', ') }}), (touch_at, origin != 'session', tracking_id, origin)) as first_touch,
-        argMax(
-            ({{ touch_columns | join(', ') }}), (origin = 'session', touch_at, tracking_id, origin)
-        ) as last_touch,
-        argMax(
-            ({{ touch_columns | join(', ') }}),
-            (channel != 'Direct', touch_at, origin = 'session', tracking_id, origin)
+        argMin(({{ touch_columns | join(', ') }}), (touch_at, touch_id)) as first_touch,
+        argMax(({{ touch_columns | join(', ') }}), (origin = 'session', touch_at, touch_id)) as last_touch,
+        argMaxIf(
+            ({{ touch_columns | join(', ') }}), (channel != 'Direct', touch_at, touch_id), led_to_conversion
         ) as last_non_direct_touch
     from touches
     group by tenant_id, lead_id
@@ -194,24 +239,28 @@ computed as (
     select
         tenant_id,
         lead_id,
-        latest_name as name,
-        latest_email as email,
-        latest_phone as phone,
-        latest_company as company,
-        latest_external_id as external_id,
+        said_name as name,
+        said_email as email,
+        said_phone as phone,
+        said_company as company,
+        said_external_id as external_id,
         tracking_ids,
+        person_ids as people,
         identifiers,
+        alternatives,
         {%- for touch in ['first', 'last', 'last_non_direct'] %}
         {{ touch }}_touch_at,
         {%- for column in touch_columns if column not in ['touch_at', 'origin', 'utm_source', 'utm_medium', 'utm_campaign'] %}
         {{ touch }}_{{ column }},
         {%- endfor %}
         {%- endfor %}
-        last_non_direct_source as source,
-        last_non_direct_medium as medium,
+        if(last_non_direct_source = '', '(direct)', last_non_direct_source) as source,
+        if(last_non_direct_medium = '', '(none)', last_non_direct_medium) as medium,
         last_non_direct_campaign as campaign,
-        last_non_direct_channel as channel,
-        {{ source_reason('last_non_direct_') }} as source_reason,
+        if(last_non_direct_channel = '', 'Direct', last_non_direct_channel) as channel,
+        coalesce(
+            nullIf({{ source_reason('last_non_direct_') }}, ''), 'no arrival in the {{ var("look_back_days") }} days before'
+        ) as source_reason,
         {{ source_reason('first_') }} as first_source_reason,
         toUInt32(session_count) as sessions_count,
         toUInt32(form_submits) as form_submits,
@@ -219,10 +268,11 @@ computed as (
         coalesce(nullIf(analytics, ''), consent_default) as analytics_consent,
         coalesce(nullIf(marketing, ''), consent_default) as marketing_consent,
         consent_said_at as consent_at,
-        identifying_event.1 as identifying_event_id,
-        identifying_event.2 as identified_by,
-        identified_date as created_date,
+        first_identifying_event.1 as identifying_event_id,
+        first_identifying_event.2 as identified_by,
+        first_identifying_event.3 as created_date,
         identified_at as created_at,
+        first_converted_at,
         last_event_at,
         last_received_at as updated_at,
         toBool(has_bot_event) as has_bot_event

@@ -14,7 +14,7 @@
 {%- set entry_columns = [
     'occurred_date', 'source', 'medium', 'campaign', 'channel', 'source_category', 'source_rule', 'is_paid',
     'has_source_conflict', 'utm_source', 'utm_medium', 'utm_campaign', 'utm_term', 'utm_content', 'utm_id', 'touch_referrer',
-    'device_type', 'browser', 'os', 'country', 'click_ids',
+    'device_type', 'browser', 'os', 'country', 'click_ids', 'arrived_at',
 ] %}
 
 with
@@ -35,17 +35,17 @@ events as (
         affected.has_session_before as has_session_before,
         affected.sessions_before as sessions_before,
         affected.run_started_at as run_before_started_at,
-        affected.campaign_key_before as campaign_key_before,
+        affected.arrival_before as arrival_before,
+        affected.touch_at_before as touch_at_before,
         {%- else -%}
         false as has_session_before,
         toUInt32(0) as sessions_before,
         events.occurred_at as run_before_started_at,
-        '' as campaign_key_before,
+        {{ no_arrival() }} as arrival_before,
+        toDateTime64(0, 3, 'UTC') as touch_at_before,
         {%- endif %}
         {{ click_ids_of_event() }} as click_ids,
-        concat(
-            utm_source, utm_medium, utm_campaign, utm_term, utm_content, utm_id, arrayStringConcat(mapValues(click_ids))
-        ) as campaign_key
+        coalesce(touch_at, occurred_at) as arrived_at
     from {{ ref('events') }} as events
     {% if is_incremental() -%}
     inner join affected on events.tenant_id = affected.tenant_id and events.tracking_id = affected.tracking_id
@@ -59,15 +59,55 @@ events as (
         {%- endif %}
 ),
 
-compared as (
+paused as (
     select
         *,
         lagInFrame(toNullable(occurred_at)) over earlier as previous_at,
-        -- The campaign last seen: aggregates skip NULL, so events without one do not count.
-        coalesce(anyLast(nullIf(campaign_key, '')) over earlier, campaign_key_before) as previous_campaign_key
+        -- Without an event before it, it begins a stretch, unless it is known what came before it in its stretch.
+        if(
+            previous_at is null,
+            arrival_before = {{ no_arrival() }},
+            dateDiff('millisecond', previous_at, occurred_at) > {{ (var('session_gap_seconds') | int) * 1000 }}
+        ) as begins_stretch
     from events
     window earlier as (
-        partition by tenant_id, tracking_id
+        partition by tenant_id, tracking_id order by occurred_at, event_id rows between unbounded preceding and 1 preceding
+    )
+),
+
+stretches as (
+    select
+        *,
+        sum(begins_stretch) over (
+            partition by tenant_id, tracking_id order by occurred_at, event_id rows unbounded preceding
+        ) as stretch
+    from paused
+),
+
+-- The newest arrival of the stretch so far, as (when, which). What begins a stretch is one, with whatever it came. A touch
+-- without a campaign is none within a stretch, but what is told of it later is not new either: an own link, which an event
+-- on another page does not show.
+arrivals as (
+    select
+        *,
+        max(
+            multiIf(
+                begins_stretch, (occurred_at, arrival_key), arrival_key != 0, (arrived_at, arrival_key), {{ no_arrival() }}
+            )
+        ) over earlier as seen,
+        max(coalesce(touch_at, toDateTime64(0, 3, 'UTC'))) over earlier as seen_touch_at,
+        if(stretch = 0 and arrival_before > seen, arrival_before, seen) as newest_arrival,
+        if(stretch = 0, greatest(touch_at_before, seen_touch_at), seen_touch_at) as newest_touch_at,
+        begins_stretch
+        or previous_at is null
+        or (
+            arrival_key != 0
+            and arrival_key != newest_arrival.2
+            and arrived_at > greatest(newest_arrival.1, newest_touch_at)
+        ) as opens
+    from stretches
+    window earlier as (
+        partition by tenant_id, tracking_id, stretch
         order by occurred_at, event_id
         rows between unbounded preceding and 1 preceding
     )
@@ -78,12 +118,8 @@ moments as (
     select
         *,
         previous_at is null or previous_at != occurred_at as begins_moment,
-        max(
-            previous_at is null
-            or dateDiff('millisecond', previous_at, occurred_at) > {{ (var('session_gap_seconds') | int) * 1000 }}
-            or (campaign_key != '' and campaign_key != previous_campaign_key)
-        ) over (partition by tenant_id, tracking_id, occurred_at) as opens_run
-    from compared
+        max(opens) over (partition by tenant_id, tracking_id, occurred_at) as opens_run
+    from arrivals
 ),
 
 runs as (
@@ -118,7 +154,7 @@ sessions as (
         part_number,
         any(sessions_before) as number_before,
         any(run_started_at) as run_start,
-        argMin(previous_campaign_key, (occurred_at, event_id)) as key_before,
+        argMin((newest_arrival, newest_touch_at), (occurred_at, event_id)) as known_before,
         min((occurred_at, event_id)) as first_key,
         max((occurred_at, event_id)) as last_key,
         max(received_at) as last_received_at,
@@ -129,7 +165,7 @@ sessions as (
         argMinIf(page_url, (occurred_at, event_id), page_url != '') as first_page_url,
         argMaxIf(page_url, (occurred_at, event_id), page_url != '') as last_page_url,
         {% for column in entry_columns -%}
-        argMin({{ column }}, (occurred_at, event_id)) as entry_{{ column }},
+        argMin({{ column }}, (occurred_at, not opens, event_id)) as entry_{{ column }},
         {% endfor -%}
         {% for purpose in ['analytics', 'marketing'] -%}
         argMaxIf({{ purpose }}_consent, (occurred_at, event_id), {{ purpose }}_consent != '') as said_{{ purpose }}_consent,
@@ -162,7 +198,7 @@ computed as (
         toUInt32(form_submits) as form_submits,
         cutQueryStringAndFragment(first_page_url) as landing_page,
         cutQueryStringAndFragment(last_page_url) as exit_page,
-        {% for column in entry_columns if column not in ['occurred_date', 'source_category', 'touch_referrer'] -%}
+        {% for column in entry_columns if column not in ['occurred_date', 'source_category', 'touch_referrer', 'arrived_at'] -%}
         entry_{{ column }} as {{ column }},
         {% endfor -%}
         entry_touch_referrer as referrer,
@@ -174,8 +210,11 @@ computed as (
         told_{{ memory }}.1 as {{ memory }}_touch,
         told_{{ memory }}.2 as {{ memory }}_touch_at,
         {% endfor -%}
+        entry_arrived_at as arrived_at,
         run_start as run_started_at,
-        key_before as campaign_key_before,
+        known_before.1.1 as arrival_before_at,
+        known_before.1.2 as arrival_key_before,
+        known_before.2 as touch_at_before,
         toBool(has_bot_event) as is_bot,
         toBool(page_views <= 1 and duration_seconds < 10 and chats = 0 and form_submits = 0) as is_bounce,
         last_received_at

@@ -12,6 +12,14 @@ select
     currency,
     consent_default,
     is_active,
+    arrayMap(
+        rule -> (arrayMap(each -> (each.field, each.operator, each.value), rule.conditions), rule.channel),
+        JSONExtract(
+            source.channel_rules,
+            'Array(Tuple(channel String, conditions Array(Tuple(field String, operator String, value String))))'
+        )
+    ) as channel_rules,
+    JSONExtract(source.excluded_referrers, 'Array(String)') as excluded_referrers,
     cast(if(
         timezone = '' or timezone in (select time_zone from system.time_zones), [],
         [('timezone', 'unknown_time_zone', {{ bounded_text('timezone', 200) }})]

@@ -1,4 +1,4 @@
-"""Traffic into the queue, in messages as the collector makes them when it is busy."""
+"""Requests into the queue, in messages as the collector makes them when it is busy."""
 
 import asyncio
 from collections import defaultdict
@@ -20,17 +20,21 @@ class NotQueued(Exception):
     """The queue did not take a message; what was reported before is on its disk."""
 
 
-def publish(settings: Settings, requests: Iterable[ReceivedRequest], on_progress: Callable[[int], object]) -> None:
+def publish(
+    settings: Settings, requests: Iterable[ReceivedRequest], on_progress: Callable[[int], object], *, name: str
+) -> None:
     """Put requests on the queue, those of a tenant in their order; returns when all are on its disk.
 
-    `on_progress` hears how many events each message had. Raises `NotQueued`, and `nats.errors.Error` when the queue
-    does not answer.
+    `on_progress` hears how many events each message had, and the queue who sends: `name`. Raises `NotQueued`, and
+    `nats.errors.Error` when the queue does not answer.
     """
-    asyncio.run(_publish(settings.nats_collector_url.get_secret_value(), requests, on_progress))
+    asyncio.run(_publish(settings.nats_collector_url.get_secret_value(), requests, on_progress, name))
 
 
-async def _publish(url: str, requests: Iterable[ReceivedRequest], on_progress: Callable[[int], object]) -> None:
-    client = await queue.connect(url, name="demo-traffic")
+async def _publish(
+    url: str, requests: Iterable[ReceivedRequest], on_progress: Callable[[int], object], name: str
+) -> None:
+    client = await queue.connect(url, name=name)
     try:
         jetstream = client.jetstream(timeout=ACKNOWLEDGED_SECONDS)
         sending: list[tuple[asyncio.Task[object], int]] = []
@@ -48,10 +52,7 @@ async def _acknowledged(sending: list[tuple[asyncio.Task[object], int]], on_prog
     results = await asyncio.gather(*(task for task, _ in sending), return_exceptions=True)
     for result, (_, events) in zip(results, sending, strict=True):
         if isinstance(result, APIError):
-            raise NotQueued(
-                f"The queue did not take a message: {result.description}. A history that does not fit into the queue "
-                "is written with `--into raw`."
-            ) from result
+            raise NotQueued(f"The queue did not take a message: {result.description}.") from result
         if isinstance(result, BaseException):
             raise result
         on_progress(events)

@@ -1,0 +1,103 @@
+"""Refused events, and those of which something was set aside, as they go through the front door again."""
+
+import base64
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from echolead.cli.errors import CommandFailed
+from echolead.embedded.part import python
+from echolead.events import ReceivedRequest, decode_received_request, encode
+from echolead.settings import Settings
+
+OF_REQUESTS = {"unreadable_request", "delivered_too_often"}
+"""Reasons of letters that hold a whole request, as the queue had it."""
+NO_EVENTS = {"unreadable_webhook", "unreadable_dead_letter"}
+BEFORE_ITS_COPIES = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class CollectorAnswer:
+    """What the collector said of an event."""
+
+    is_queued: bool
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One event to be sent: of which letter or event it is, its content, and its request without events."""
+
+    subject: str
+    content: bytes
+    request: ReceivedRequest = field(repr=False)
+
+
+def of_letter(letter: Mapping[str, Any], corrected: bytes | None) -> list[Correction]:
+    """The events of a row of `raw.rejected_events`, at the time it was received; `corrected` in place of what it holds.
+
+    A letter of an earlier version does not say who sent it: its event counts as a server's, which needs no browser.
+    Raises `CommandFailed` for a letter that holds no event.
+    """
+    subject = str(letter["dead_letter_id"])
+    said = base64.b64decode(letter["payload"]) if letter["is_base64"] else letter["payload"].encode()
+    if letter["reason"] in NO_EVENTS:
+        raise CommandFailed(f"Dead letter {subject} holds no event: its product can send it again.")
+    if letter["reason"] in OF_REQUESTS and corrected is None:
+        return _of_request(subject, said)
+    return [
+        Correction(subject, corrected or said, _request(letter, letter["received_at"], letter["source"] or "server"))
+    ]
+
+
+def of_event(event: Mapping[str, Any], corrected: bytes) -> Correction:
+    """A correction of a row of `raw.events`: the copy received first.
+
+    Of copies of an event the one received first counts, so that a correction is dated a millisecond before it.
+    """
+    received_at = event["received_at"] - BEFORE_ITS_COPIES
+    return Correction(str(event["event_id"]), corrected, _request(event, received_at, event["source"]))
+
+
+def send(settings: Settings, corrections: Sequence[Correction], regions: Mapping[str, str]) -> list[CollectorAnswer]:
+    """Let the collector check and queue them, in a process of its own; an answer for each. `regions` are by tenant."""
+    lines = [
+        encode({"region": regions[each.request.tenant_id], "request": each.request, "content": each.content}) + b"\n"
+        for each in corrections
+    ]
+    command = python("-m", "ingest_api.replay", "--data-dir", str(settings.data_dir))
+    sent = subprocess.run(command, input=b"".join(lines), capture_output=True, check=False)
+    if sent.returncode != 0:
+        last = (sent.stderr.decode(errors="replace").strip().splitlines() or ["no reason was given"])[-1]
+        raise CommandFailed(f"The events were not sent, or not all of them; sending them again is safe: {last}")
+    return [msgspec.json.decode(line, type=CollectorAnswer) for line in sent.stdout.splitlines()]
+
+
+def _of_request(subject: str, content: bytes) -> list[Correction]:
+    try:
+        request = decode_received_request(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CommandFailed(
+            f"Dead letter {subject} holds a request that cannot be read ({error}): give its event with --payload."
+        ) from error
+    alone = msgspec.structs.replace(request, events=[])
+    return [Correction(subject, bytes(received.event), alone) for received in request.events]
+
+
+def _request(row: Mapping[str, Any], received_at: datetime, source: str) -> ReceivedRequest:
+    return ReceivedRequest(
+        tenant_id=row["tenant_id"],
+        received_at=received_at,
+        sent_at=row["sent_at"],
+        host=row["host"],
+        ip=row["ip"],
+        user_agent=row["user_agent"],
+        trace_id=row["trace_id"],
+        source=source,
+        events=[],
+    )

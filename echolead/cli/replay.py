@@ -1,0 +1,210 @@
+"""`echolead replay`: compute again under present rules, lists and models; see before what would change."""
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from echolead.cli.context import actor, administering, show_json, show_record, show_table
+from echolead.cli.errors import CommandFailed
+from echolead.cli.options import AsJson, DataDir
+from echolead.cli.warehouse import reading
+from echolead.embedded.part import python
+from echolead.operational import warehouse_requests
+from echolead.operational.models import OPEN_STATES, WarehouseRequest
+from echolead.operational.tenants import get_tenant
+from echolead.operational.warehouse_requests import Extent
+from echolead.settings import Settings
+
+is_group = True
+app = typer.Typer(invoke_without_command=True, add_completion=False)
+
+LOOK_SECONDS = 0.5
+EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2105, 1, 1, tzinfo=UTC))
+VISITORS = """
+select uniq(tracking_id) from raw.events
+where tenant_id = {tenant_id:String}
+    and received_at >= {received_from:DateTime64(3, 'UTC')} and received_at < {received_before:DateTime64(3, 'UTC')}
+"""
+RequestId = Annotated[UUID, typer.Argument(help="The request, as in `replay list`.", show_default=False)]
+COLUMNS = ("request_id", "tenant_id", "kind", "state", "visitors", "requested_by", "created_at", "reason")
+FIELDS = (
+    "request_id", "tenant_id", "kind", "state", "lead_ids", "received_from", "received_before", "requested_by",
+    "reason", "created_at", "started_at", "ended_at", "pieces", "visitors", "events", "position", "changes", "message",
+)  # fmt: skip
+
+
+@app.callback()
+def replay(  # noqa: PLR0913, PLR0917  # the options of the command
+    context: typer.Context,
+    tenant: Annotated[str, typer.Option(help="The tenant.", show_default=False)] = "",
+    from_: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First day of receipt, in UTC.", show_default=False),
+    ] = None,
+    to: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of receipt, in UTC.", show_default=False)
+    ] = None,
+    lead: Annotated[list[str] | None, typer.Option(help="Only this lead; repeatable.", show_default=False)] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept with the request.", show_default=False)] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait until it is done.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a tenant's events, sessions, leads and deliveries again under present rules, lists and models.
+
+    Without --from, --to and --lead everything of the tenant. The live run does it in pieces, between its turns.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if not tenant:
+        raise CommandFailed("Name the tenant with --tenant, or see `echolead replay --help`.")
+    extent = Extent(_utc(from_), _utc(to and to + timedelta(days=1)), tuple(lead or ()))
+    if dry_run:
+        with administering(data_dir) as (settings, session):
+            get_tenant(session, tenant)
+        changes = _tried(settings, tenant, extent)
+        show_json(changes) if as_json else typer.echo(told(changes, would=True))
+        return
+    with administering(data_dir) as (settings, session):
+        request = warehouse_requests.ask(session, tenant, extent, actor=actor(), reason=reason)
+        request_id = request.request_id
+    if not detach:
+        _wait(data_dir, settings, request)
+    _show(data_dir, request_id, as_json)
+
+
+@app.command("list")
+def list_(
+    tenant_id: Annotated[
+        str, typer.Argument(help="Only this tenant's. Default: all tenants.", show_default=False)
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Number of requests.")] = 20,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was computed again or waits for it, newest first: replays, decisions about leads, other settings."""
+    with administering(data_dir) as (_, session):
+        rows = [_record(row) for row in warehouse_requests.list_requests(session, tenant_id, limit)]
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(rows, COLUMNS, nothing="Nothing was asked to be computed again.")
+
+
+@app.command()
+def show(request_id: RequestId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show a request: who asked, how far it has come, and what it changed."""
+    _show(data_dir, request_id, as_json)
+
+
+@app.command()
+def stop(request_id: RequestId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Let a request wait until `replay resume`. What is done stays done."""
+    with administering(data_dir) as (_, session):
+        warehouse_requests.stop(session, request_id, actor=actor())
+    _show(data_dir, request_id, as_json)
+
+
+@app.command()
+def resume(
+    request_id: RequestId,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait until it is done.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a stopped or failed request go on where it was."""
+    with administering(data_dir) as (settings, session):
+        request = warehouse_requests.resume(session, request_id, actor=actor())
+    if not detach:
+        _wait(data_dir, settings, request)
+    _show(data_dir, request_id, as_json)
+
+
+def told(changes: Mapping[str, int], *, would: bool) -> str:
+    """What a request changed, or would, in one sentence."""
+    out = "would go out" if would else "out"
+    facts = [
+        (changes.get("changed_sources", 0), "lead changes source", "leads change source"),
+        (changes.get("changed_leads", 0), "lead changes in something", "leads change in something"),
+        (changes.get("new_leads", 0), "lead is new", "leads are new"),
+        (changes.get("gone_leads", 0), "lead is gone", "leads are gone"),
+        (changes.get("split_sessions", 0), "session more", "sessions more"),
+        (changes.get("joined_sessions", 0), "session fewer", "sessions fewer"),
+        (changes.get("deliveries", 0), f"delivery {out}", f"deliveries {out}"),
+    ]
+    said = [f"{count} {one if count == 1 else many}" for count, one, many in facts if count]
+    return f"{', '.join(said) or 'Nothing changes'}; {changes.get('unchanged_leads', 0)} leads as before."
+
+
+def _tried(settings: Settings, tenant_id: str, extent: Extent) -> dict[str, int]:
+    """What the request would change; computed by a process of its own, as the command line knows nothing of models."""
+    command = python("-m", "orchestration.live.dry_run", "--data-dir", str(settings.data_dir))
+    asked = {
+        "tenant_id": tenant_id,
+        "received_from": extent.received_from and extent.received_from.isoformat(),
+        "received_before": extent.received_before and extent.received_before.isoformat(),
+        "lead_ids": extent.lead_ids,
+    }
+    tried = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        last = (tried.stderr.strip().splitlines() or ["no reason was given"])[-1]
+        raise CommandFailed(f"The dry run did not come to its end: {last}")
+    changes: dict[str, int] = json.loads(tried.stdout)
+    return changes
+
+
+def _wait(data_dir: Path | None, settings: Settings, request: WarehouseRequest) -> None:
+    """Show how far the request has come, until it waits no longer. Ctrl-C ends the watching only."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("visitors"))
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("waiting", total=_visitors(settings, request))
+        try:
+            while request.state in OPEN_STATES:
+                time.sleep(LOOK_SECONDS)
+                with administering(data_dir) as (_, session):
+                    request = warehouse_requests.get_request(session, request.request_id)
+                progress.update(task, description=request.state, completed=request.visitors)
+        except KeyboardInterrupt:
+            console.print(f"The request goes on: `echolead replay stop {request.request_id}` stops it.")
+            raise typer.Exit(0) from None
+
+
+def _visitors(settings: Settings, request: WarehouseRequest) -> int | None:
+    """About how many visitors it is over; None where it is about leads."""
+    if request.lead_ids:
+        return None
+    parameters = {
+        "tenant_id": request.tenant_id,
+        "received_from": request.received_from or EVER[0],
+        "received_before": request.received_before or EVER[1],
+    }
+    with reading(settings, so_there="is nothing to compute again") as client:
+        return int(client.query(VISITORS, parameters=parameters).result_rows[0][0])
+
+
+def _show(data_dir: Path | None, request_id: UUID, as_json: bool) -> None:
+    with administering(data_dir) as (_, session):
+        record = _record(warehouse_requests.get_request(session, request_id))
+    if as_json:
+        show_json(record)
+        return
+    show_record({**record, "changes": told(record["changes"], would=False) if record["changes"] else ""})
+
+
+def _record(request: WarehouseRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in FIELDS}
+
+
+def _utc(day: datetime | None) -> datetime | None:
+    return day and day.replace(tzinfo=UTC)

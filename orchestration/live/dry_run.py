@@ -1,0 +1,116 @@
+"""What a request would change: its turns over copies of the tables, in a database that nobody reads.
+
+`python -m orchestration.live.dry_run --data-dir DIR` takes the request as JSON on standard input and prints what would
+change as JSON. The live path goes on meanwhile. Copies share their files with the tables, so that they cost nothing.
+"""
+
+import argparse
+import json
+import logging
+import re
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from dlt_pipelines.lease import Lease
+from echolead.settings import Settings, load_settings
+from echolead.warehouse_accounts import SCRATCH
+from orchestration.dbt.project import TURN, TURN_LEASE
+from orchestration.dbt.runner import CompiledModel, Dbt, DbtFailed
+from orchestration.live.warehouse_turns import WarehouseTurns
+
+LEASE = "dry run of the warehouse"
+SUMMARY = "tag:request"
+"""Selects the model that says what a request changed."""
+LOADS = ("raw", "loads")
+REQUESTS = ("staging", "stg_operational__warehouse_requests")
+SETTINGS_CHANGES = "changed_tenants"
+"""Its table stays empty: what other settings change is no part of the request."""
+EMPTY = (SETTINGS_CHANGES, "request_changes", "affected_visitors", "lead_visitors", "affected_leads")
+TABLES = "select name, engine from system.tables where database = {database:String}"
+QUALIFIED = re.compile(r"`?(\w+)`?\.`?(\w+)`?")
+
+
+class ScratchTurns(WarehouseTurns):
+    """Turns over the copies, as the models were compiled for the tables themselves. Holds the lease of dry runs."""
+
+    def __init__(self, settings: Settings, dbt: Dbt) -> None:
+        super().__init__(settings, dbt)
+        self._originals = [*dbt.compiled(TURN)]
+        [self._summary] = dbt.compiled(SUMMARY)
+        self._moved = {LOADS, REQUESTS, self._summary.key, *(model.key for model in self._originals)}
+
+    def ask(self, request: dict[str, Any]) -> str:
+        """Copy the tables as they are between two turns, with one request and no new loads; the request's id."""
+        self.forget()
+        request_id = str(uuid4())
+        for database, name in sorted(self._moved - {REQUESTS, self._summary.key}):
+            copied = "as" if (database, name) == LOADS or name in EMPTY else "clone as"
+            self._client.command(f"create table {SCRATCH}.{name} {copied} {database}.{name}")
+        self._client.command(f"create view {SCRATCH}.{self._summary.name} as {self._placed(self._summary.statement)}")
+        table = f"{SCRATCH}.{REQUESTS[1]}"
+        like = ".".join(REQUESTS)
+        self._client.command(f"create table {table} engine = Memory empty as select * from {like}")  # noqa: S608
+        row = {
+            "request_id": request_id,
+            "kind": "replay",
+            "created_at": datetime.now(UTC),
+            "is_open": True,
+            **{name: value for name, value in request.items() if value is not None},
+            "received_from": _moment(request["received_from"] or "1970-01-01T00:00:00+00:00"),
+            "received_before": _moment(request["received_before"] or "2105-01-01T00:00:00+00:00"),
+        }
+        self._client.insert(table, [list(row.values())], column_names=list(row))
+        return request_id
+
+    def forget(self) -> None:
+        """Drop whatever is in the database of dry runs."""
+        rows = self._client.query(TABLES, parameters={"database": SCRATCH}).result_rows
+        for name, engine in sorted(rows, key=lambda row: row[1] != "View"):
+            self._client.command(f"drop {'view' if engine == 'View' else 'table'} {SCRATCH}.`{name}` sync")
+
+    def _compiled(self) -> list[CompiledModel]:
+        return [
+            replace(model, key=(SCRATCH, model.name), statement=self._placed(model.statement))
+            for model in self._originals
+            if model.name != SETTINGS_CHANGES
+        ]
+
+    def _tables(self) -> dict[str, str]:
+        return {SETTINGS_CHANGES: f"{SCRATCH}.{SETTINGS_CHANGES}", **super()._tables()}
+
+    def _placed(self, sql: str) -> str:
+        return QUALIFIED.sub(
+            lambda found: f"`{SCRATCH}`.`{found[2]}`" if (found[1], found[2]) in self._moved else found[0], sql
+        )
+
+
+def dry_run(settings: Settings, request: dict[str, Any]) -> dict[str, int]:
+    """The changes of a request, as `ops.requests` names them. Raises `DbtFailed` when a model fails."""
+    url = settings.postgres_loader_url.get_secret_value()
+    with ScratchTurns(settings, Dbt(settings)) as turns, Lease(url, LEASE):
+        try:
+            with Lease(url, TURN_LEASE):
+                request_id = turns.ask(request)
+            while done := turns.run():
+                if done.failed:
+                    raise DbtFailed("; ".join(f"{each.key[1]}: {each.message}" for each in done.failed))
+            progress = turns.progress(request_id)
+        finally:
+            turns.forget()
+    return progress.changes if progress else {}
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--data-dir", type=Path, required=True)
+    changes = dry_run(load_settings(arguments.parse_args().data_dir), json.load(sys.stdin))
+    sys.stdout.write(json.dumps(changes))

@@ -1,0 +1,1 @@
+"""Computing again: days of a tenant as partitions."""
