@@ -15,7 +15,7 @@ from echolead.events import ReceivedRequest, decode_received_request, encode
 from echolead.settings import Settings
 
 OF_REQUESTS = {"unreadable_request", "delivered_too_often"}
-"""Reasons of letters that hold a whole request, as the queue had it."""
+"""Reasons of letters that hold whole requests, each a line, as the queue had them."""
 NO_EVENTS = {"unreadable_webhook", "unreadable_dead_letter"}
 BEFORE_ITS_COPIES = timedelta(milliseconds=1)
 
@@ -38,18 +38,25 @@ class Correction:
     request: ReceivedRequest = field(repr=False)
 
 
-def of_letter(letter: Mapping[str, Any], corrected: bytes | None) -> list[Correction]:
+@dataclass(frozen=True)
+class NotSent:
+    """A letter, or a part of one, that holds nothing to send; `detail` says why, and what to do instead."""
+
+    subject: str
+    detail: str
+
+
+def of_letter(letter: Mapping[str, Any], corrected: bytes | None) -> list[Correction | NotSent]:
     """The events of a row of `raw.rejected_events`, at the time it was received; `corrected` in place of what it holds.
 
     A letter of an earlier version does not say who sent it: its event counts as a server's, which needs no browser.
-    Raises `CommandFailed` for a letter that holds no event.
     """
     subject = str(letter["dead_letter_id"])
     said = base64.b64decode(letter["payload"]) if letter["is_base64"] else letter["payload"].encode()
     if letter["reason"] in NO_EVENTS:
-        raise CommandFailed(f"Dead letter {subject} holds no event: its product can send it again.")
+        return [NotSent(subject, "It holds no event: its product can send it again.")]
     if letter["reason"] in OF_REQUESTS and corrected is None:
-        return _of_request(subject, said)
+        return [each for line in said.splitlines() if line.strip() for each in _of_request(subject, line)]
     return [
         Correction(subject, corrected or said, _request(letter, letter["received_at"], letter["source"] or "server"))
     ]
@@ -78,13 +85,16 @@ def send(settings: Settings, corrections: Sequence[Correction], regions: Mapping
     return [msgspec.json.decode(line, type=CollectorAnswer) for line in sent.stdout.splitlines()]
 
 
-def _of_request(subject: str, content: bytes) -> list[Correction]:
+def not_sent(each: NotSent) -> CollectorAnswer:
+    """What is told of it beside what the collector said of the others."""
+    return CollectorAnswer(is_queued=False, reason="not_sent", detail=each.detail)
+
+
+def _of_request(subject: str, line: bytes) -> list[Correction | NotSent]:
     try:
-        request = decode_received_request(content)
+        request = decode_received_request(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CommandFailed(
-            f"Dead letter {subject} holds a request that cannot be read ({error}): give its event with --payload."
-        ) from error
+        return [NotSent(subject, f"A request of it cannot be read ({error}): give its event with --payload.")]
     alone = msgspec.structs.replace(request, events=[])
     return [Correction(subject, bytes(received.event), alone) for received in request.events]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from echolead.cli.context import actor, administering, show_json, show_record, show_table
-from echolead.cli.corrections import of_event, of_letter, send
+from echolead.cli.corrections import Correction, NotSent, not_sent, of_event, of_letter, send
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
 from echolead.cli.warehouse import reading
@@ -108,13 +108,15 @@ def replay(  # the options of the command
     Ids stay, so that nothing counts twice. With --event a value of an event that was set aside is corrected.
     """
     corrected = payload.read() if payload else None
+    found: list[Correction | NotSent]
     if event:
-        corrections = [of_event(_event(data_dir, tenant, event), _needed(corrected))]
+        found = [of_event(_event(data_dir, tenant, event), _needed(corrected))]
     else:
         letters = _letters(data_dir, dead_letter_ids or [], tenant, reason, limit)
         if corrected is not None and len(letters) != 1:
             raise CommandFailed(f"--payload corrects one dead letter, and these are {len(letters)}.")
-        corrections = [each for letter in letters for each in of_letter(letter, corrected)]
+        found = [each for letter in letters for each in of_letter(letter, corrected)]
+    corrections = [each for each in found if isinstance(each, Correction)]
     with administering(data_dir) as (settings, session):
         named = {each.request.tenant_id for each in corrections}
         regions = {tenant_id: get_tenant(session, tenant_id).default_region for tenant_id in named}
@@ -125,12 +127,14 @@ def replay(  # the options of the command
                 tenant_id=correction.request.tenant_id, is_queued=said.is_queued, reason=said.reason,
                 is_corrected=corrected is not None,
             )  # fmt: skip
-    rows = [{"id": each.subject, **asdict(said)} for each, said in zip(corrections, answers, strict=True)]
+    told = [*zip((each.subject for each in corrections), answers, strict=True)]
+    told += [(each.subject, not_sent(each)) for each in found if isinstance(each, NotSent)]
+    rows = [{"id": subject, **asdict(said)} for subject, said in told]
     if as_json:
         show_json(rows)
     else:
         show_table(rows, ("id", "is_queued", "reason", "detail"), nothing="There is nothing to send.")
-    if not all(said.is_queued for said in answers):
+    if not all(said.is_queued for _, said in told):
         raise typer.Exit(1)
 
 

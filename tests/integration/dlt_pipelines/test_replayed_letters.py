@@ -120,6 +120,27 @@ def test_letters_of_the_loader_hold_a_request_or_an_event_and_old_ones_no_browse
     assert found == {first["event_id"]: "pixel", second["event_id"]: "pixel", third["event_id"]: "server"}
 
 
+def test_of_a_whole_message_every_request_is_sent_that_can_be_read_and_the_others_are_told(
+    settings: Settings, warehouse: Client, replay: Callable[..., Result]
+) -> None:
+    """As a message that was delivered too often holds them, cut where a letter ends, beside one of a webhook."""
+    events = [make_event() for _ in range(3)]
+    cut = make_line([make_event()])[:40]
+    message = b"\n".join([make_line(events[:1]), make_line(events[1:]), cut]).decode()
+    letter = {"tenant_id": "acme", "received_at": RECEIVED_AT, "stage": "loader", "detail": "x"}
+    letters = [
+        DeadLetter(dead_letter_id=UUID(int=3), reason="delivered_too_often", payload=message, **letter),
+        DeadLetter(dead_letter_id=UUID(int=4), reason="unreadable_webhook", payload="{}", **letter),
+    ]
+    send(settings, b"\n".join(map(encode, letters)), subject="dead.acme")
+    load_all(settings)
+    result = replay(str(UUID(int=3)), str(UUID(int=4)))
+    assert result.exit_code == 1
+    assert answers(result) == [(True, "")] * 3 + [(False, "not_sent")] * 2
+    load_all(settings)
+    assert {row["event_id"] for row in rows(warehouse, "events")} == {each["event_id"] for each in events}
+
+
 def test_a_value_that_was_set_aside_is_corrected_by_a_copy_that_counts_before_it(
     settings: Settings, warehouse: Client, replay: Callable[..., Result]
 ) -> None:
