@@ -154,11 +154,22 @@ def contacts_that_several_give() -> Rows:
     ]
 
 
+def ids_that_are_no_ids() -> Rows:
+    """A page's script says `undefined` and `null` of visitors it does not know, beside one person at two devices."""
+    ids = {"undefined": 3, "null": 3, "77": 2}
+    return [
+        raw_event("identify", tenant_id="igreja", visitor=f"{given} {number}", at=moment(number),
+                  user={"email": f"{given}{number}@x.test", "external_id": given})
+        for given, count in ids.items()
+        for number in range(count)
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def told(project: Project) -> Project:
     """Every story, built by `dbt build`: models, unit tests, data tests."""
     project.forget()
-    tenants = ["acme", "bistro", "clinica", "dentista", "escola", "frota", "galeria", "hotel"]
+    tenants = ["acme", "bistro", "clinica", "dentista", "escola", "frota", "galeria", "hotel", "igreja"]
     project.write("tenants", [raw_tenant(each) for each in tenants])
     project.write("tenant_hosts", [raw_tenant_host("acme", "lp.acme.test")])
     project.write(
@@ -173,6 +184,7 @@ def told(project: Project) -> Project:
         arrivals_and_devices,
         three_people_at_one_tablet,
         contacts_that_several_give,
+        ids_that_are_no_ids,
     ]
     project.write("events", [row for story in stories for row in story()])
     project.write("rejected_events", [raw_rejected_event("invalid_event"), raw_rejected_event("invalid_event")])
@@ -378,6 +390,17 @@ def test_what_many_give_connects_nobody_and_a_contact_of_different_people_is_sho
     assert [tuple(each.values()) for each in shown] == [
         ("email", "contato@imobiliaria.example", "different_people", 2, 1)
     ]
+
+
+def test_an_id_that_is_a_word_for_none_connects_nobody(told: Project) -> None:
+    people = told.query("select people from marts.leads where tenant_id = 'igreja'")
+    assert sorted(sorted(each["people"]) for each in people) == sorted(
+        [
+            *([uid(f"{given} {number}")] for given in ("undefined", "null") for number in range(3)),
+            sorted([uid("77 0"), uid("77 1")]),
+        ]
+    )
+    assert told.query("select value from ops.shared_values where tenant_id = 'igreja'") == []
 
 
 def test_the_id_of_a_lead_that_is_part_of_another_names_it(told: Project) -> None:
