@@ -22,12 +22,13 @@ changed as (
 )
 
 select
-    tenant_id,
-    multiIf(is_applied, rules_version, has_other_rules, '', applied_rules_version) as rules_version,
-    multiIf(is_applied, deliveries_version, has_other_deliveries, '', applied_deliveries_version) as deliveries_version,
-    if(is_applied, {{ turn() }}, applied_in_turn) as applied_in_turn,
-    if(is_applied, '', request_id) as request_id,
-    multiIf(is_applied, 0, worked_since = 0, {{ turn() }}, worked_since) as worked_since,
+    changed.tenant_id as tenant_id,
+    multiIf(is_applied, changed.rules_version, has_other_rules, '', applied_rules_version) as rules_version,
+    multiIf(is_applied, changed.deliveries_version, has_other_deliveries, '', applied_deliveries_version)
+        as deliveries_version,
+    if(is_applied, {{ turn() }}, changed.applied_in_turn) as applied_in_turn,
+    if(is_applied, '', changed.request_id) as request_id,
+    multiIf(is_applied, 0, changed.worked_since = 0, {{ turn() }}, changed.worked_since) as worked_since,
     {{ turn() }} as turn
 from changed
-where is_free or request_id = {{ turn_of_request() }}
+where is_free or changed.request_id = {{ turn_of_request() }}

@@ -51,7 +51,10 @@ compared as (
         applied.deliveries_version as applied_deliveries_version,
         applied.applied_in_turn as applied_in_turn,
         toString(reinterpretAsUUID(MD5(
-            concat(tenant_id, ' ', rules_version, ' ', deliveries_version, ' ', toString(applied_in_turn))
+            concat(
+                present.tenant_id, ' ', present.rules_version, ' ', present.deliveries_version, ' ',
+                toString(applied.applied_in_turn)
+            )
         ))) as request_id,
         if(applied.request_id = request_id, applied.worked_since, 0) as worked_since
     from present
