@@ -2,7 +2,8 @@
   CTEs from `relation` to `classified`: what an arrival's address and referrer say about where it came from.
 
   `relation` has touch_params Map(String, String), touch_referrer, touch_landing_url, and of enriched.tenant_rules
-  own_hosts, excluded_referrers and channel_rules; all its columns are kept. Names come from utm_*, then from a click id, then from the referrer; values keep their case.
+  own_hosts, excluded_referrers and channel_rules; all its columns are kept. Names come from utm_*, then from a click id,
+  then from the referrer; values keep their case.
   A click id that only ads carry makes the arrival paid whatever utm_medium says, and the disagreement is flagged.
   Channels are the GA4 default channel groups and `AI Assistants` (support.google.com/analytics/answer/9756891).
 

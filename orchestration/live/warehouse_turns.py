@@ -33,8 +33,9 @@ NOTHING_WITHOUT = {"remembered_sources": "remembered_touches"}
 BEFORE = {"sessions_before": "sessions", "leads_before": "leads"}
 """What has to be seen before another model changes it, although that model does not read it."""
 REQUESTED = "requested_visitors"
-OF_REQUESTS = (REQUESTED, *BEFORE, "request_changes")
-"""What only turns run that take a piece of a request."""
+"""It is empty in a turn over loads."""
+OF_REQUESTS = (*BEFORE, "request_changes")
+"""What only turns run that take a piece of a request, as they do `REQUESTED`."""
 SETTLING = ("applied_settings", "turns")
 """What says that a turn is done, in this order: not written when any model has failed."""
 LAST = (*OF_REQUESTS, *SETTLING)
@@ -47,8 +48,7 @@ select
     last_load != load_before
     or takes_request
     or (select count() from {changed_tenants} where not has_other_rules and not has_other_deliveries) > 0
-    or has_left_over,
-    (select count() from {affected_visitors} where request_id = '') > 0 as has_left_over,
+    or (select count() from {affected_visitors} where request_id = '') > 0,
     open_requests,
     request_id,
     request_tenant_id,
@@ -128,7 +128,7 @@ class WarehouseTurns:
         if turn.failed:
             return turn
         found = self._client.query(WORK.format(**self._tables())).result_rows[0]
-        has_work, _, turn.open_requests, *request = found
+        has_work, turn.open_requests, *request = found
         if not has_work:
             return WarehouseTurn(is_done=True)
         turn.request = Progress(*request) if request[0] else None
@@ -157,7 +157,7 @@ class WarehouseTurns:
         models = {name: model for name, model in self._models.items() if name not in FIRST}
         if not turn.request:
             self._client.command(f"truncate table {relation(models[REQUESTED])}")
-            models = {name: model for name, model in models.items() if name not in OF_REQUESTS}
+            models = {name: model for name, model in models.items() if name not in (REQUESTED, *OF_REQUESTS)}
         self._run_models(models, turn)
 
     def _run_models(self, models: Mapping[str, CompiledModel], turn: WarehouseTurn) -> None:

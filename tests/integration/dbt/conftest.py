@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -140,6 +141,32 @@ class Project:
 
 def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+class Killed(Exception):
+    """The process of a turn ends."""
+
+
+@dataclass
+class Life:
+    """How many more models turns run before their process dies."""
+
+    models: int = 0
+
+
+@pytest.fixture
+def life(monkeypatch: pytest.MonkeyPatch, project: Project) -> Life:
+    """Of the turns of this test, once everything it starts from is there."""
+    run, life = WarehouseTurns._run, Life()
+
+    def dying(turns: WarehouseTurns, *arguments: Any) -> None:
+        life.models -= 1
+        if life.models < 0:
+            raise Killed
+        run(turns, *arguments)
+
+    monkeypatch.setattr(WarehouseTurns, "_run", dying)
+    return life
 
 
 @pytest.fixture(scope="package")

@@ -28,7 +28,7 @@ from tests.factories import (
     raw_warehouse_request,
     uid,
 )
-from tests.integration.dbt.conftest import Project, Rows
+from tests.integration.dbt.conftest import Killed, Life, Project, Rows
 from tests.integration.dbt.test_turns import DAY, MARTS, history, loaded
 
 PIECE = 12
@@ -145,10 +145,6 @@ def test_settings_that_change_again_meanwhile_begin_anew_and_the_last_ones_count
     assert marts(taken) == by_turns
 
 
-class Killed(Exception):
-    """The process of a turn ends."""
-
-
 def test_settings_that_come_and_go_are_worked_off_each_time(taken: Project, small: WarehouseTurns) -> None:
     """Also those that went before everything was computed, and those of a request that another one has overtaken."""
     right = {False: marts(taken)}
@@ -166,32 +162,22 @@ def test_settings_that_come_and_go_are_worked_off_each_time(taken: Project, smal
 
 
 def test_a_replay_that_is_killed_and_stopped_goes_on_where_it_was_and_repeats_nothing(
-    taken: Project, small: WarehouseTurns, monkeypatch: pytest.MonkeyPatch
+    taken: Project, small: WarehouseTurns, life: Life
 ) -> None:
     before = marts(taken)
     chance = random.Random(5)
     request = raw_warehouse_request()
     ask(taken, request)
-    run, left = WarehouseTurns._run, 0
-
-    def dying(turns: WarehouseTurns, *arguments: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Killed
-        run(turns, *arguments)
-
-    monkeypatch.setattr(WarehouseTurns, "_run", dying)
     for number in range(6):
-        left = chance.choice([3, 9, 15, 21])
+        life.models = chance.choice([3, 9, 15, 21])
         with suppress(Killed):
             small.run()
         if number == 3:  # stopped, and resumed later
-            left = 1000
+            life.models = 1000
             ask(taken, {**request, "is_open": False}, at=moment(1))
             assert [turn.request for turn in work_off(small)] in ([], [None])  # what the killed piece left
             ask(taken, request, at=moment(2))
-    left = 10_000
+    life.models = 10_000
     work_off(small)
     [progress] = taken.query("select * from ops.requests")
     positions = [turn["position"] for turn in turns_of(taken) if turn["request_id"] == uid("request")]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestration.dbt.project import TURN
-from orchestration.live.warehouse_turns import WarehouseTurns, depended_on
+from orchestration.live.warehouse_turns import depended_on
 from tests.factories import (
     arrival,
     moment,
@@ -24,7 +24,7 @@ from tests.factories import (
     raw_tenant_rate,
     uid,
 )
-from tests.integration.dbt.conftest import Project, Rows
+from tests.integration.dbt.conftest import Killed, Life, Project, Rows
 
 MARTS = (
     "enriched.events",
@@ -173,37 +173,21 @@ def test_requests_that_are_sent_again_leave_the_marts_as_they_were(empty: Projec
     assert {table: empty.table(table) for table in MARTS} == once
 
 
-class Killed(Exception):
-    """The process of a turn ends."""
-
-
-def test_turns_that_die_anywhere_leave_what_a_rebuild_gives(empty: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_turns_that_die_anywhere_leave_what_a_rebuild_gives(empty: Project, life: Life) -> None:
     """Each of 24 turns dies behind another one of its models; what came meanwhile is the next one's too."""
     chance = random.Random(77)
     rows = [row for part in history(77, 150) for row in part]
-    run = WarehouseTurns._run
-    left = 0
-
-    def dying(turns: WarehouseTurns, *arguments: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Killed
-        run(turns, *arguments)
-
-    monkeypatch.setattr(WarehouseTurns, "_run", dying)
     for number in range(24):
         empty.write("events", rows[number::24])
-        left = number
+        life.models = number
         with suppress(Killed):
             empty.turn()
         if chance.random() < 0.7:
-            left = 100
+            life.models = 100
             empty.turn()
-    left = 100
+    life.models = 100
     empty.turn()
     after_deaths = {table: empty.table(table) for table in MARTS}
-    monkeypatch.undo()
     empty.rebuild()
     assert {table: empty.table(table) for table in MARTS} == after_deaths
 
