@@ -189,4 +189,3 @@ def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPa
         project.run("seed")
         project.run("run", "+tag:turn")
         yield project
-        project.forget()
