@@ -3,18 +3,27 @@
 import asyncio
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
 from echolead.outbound import UnsafeAddress
 from echolead.security import redact, redact_text
-from reverse_etl.errors import DeliveryFailed, Misconfigured, NotThere, OutcomeUnknown, Rejected, Unavailable
+from reverse_etl.errors import (
+    DeliveryFailed,
+    Misconfigured,
+    NotThere,
+    OutcomeUnknown,
+    Postponed,
+    Rejected,
+    Unavailable,
+    Withheld,
+)
 from reverse_etl.pace import Breaker, Pace
 
 ANSWER_KEPT_CHARACTERS = 4096
@@ -33,7 +42,7 @@ class RecordedCall:
 
     operation: str
     request: dict[str, Any]
-    outcome: str  # ok, rejected, unavailable, unknown, misconfigured, conflict, lost, mismatch
+    outcome: str  # ok, rejected, postponed, unavailable, unknown, misconfigured, withheld, conflict, lost, mismatch
     started_at: datetime
     response_status: int | None = None
     response: str | None = None
@@ -41,22 +50,88 @@ class RecordedCall:
     error_class: str | None = None
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An answer as it came. `kept` is the part of the text that goes into messages: no secret, at most 4 KB."""
+
+    status: int
+    headers: httpx.Headers
+    text: str
+    kept: str
+    operation: str = ""
+
+    @property
+    def content(self) -> Any:
+        """The JSON; None when there is no text or it is no JSON."""
+        try:
+            return json.loads(self.text) if self.text.strip() else None
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a product says is left: so many calls within so many seconds from now."""
+
+    calls: int
+    seconds: float
+
+
+Judge = Callable[[Answer], DeliveryFailed | None]
+ReadAllowance = Callable[[httpx.Headers], Allowance | None]
+
+
+def judge_by_status(answer: Answer) -> DeliveryFailed | None:
+    """What the status alone says: the rules of HTTP. Products whose codes say more look at these first."""
+    status, kept = answer.status, answer.kept
+    error: DeliveryFailed | None = None
+    if status in (429, 503):
+        error = Unavailable(f"The destination answers {status}.", retry_after=retry_after(answer.headers))
+    elif status >= 500:
+        error = OutcomeUnknown(f"The destination answers {status}: {kept[:200]}")
+    elif status in (401, 403):
+        error = Misconfigured(f"The destination refuses the token ({status}): {kept[:200]}")
+    elif 300 <= status < 400:
+        error = Misconfigured(f"The destination redirects ({status}): use the address it redirects to.")
+    elif status == 404:
+        error = NotThere(f"Not found: {kept[:200]}", status=status)
+    elif status >= 400:
+        error = Rejected(f"Refused ({status}): {kept[:500]}", status=status, attributes=_attributes(answer.content))
+    return error
+
+
+def no_allowance(_headers: httpx.Headers) -> Allowance | None:
+    """For products that say nothing of their limits."""
+    return None
+
+
 @dataclass
 class LaneConnection:
-    """What all calls of one lane share: the connection pool, the pace, the breaker, and the secrets to leave out."""
+    """What all calls of one lane share: the connection pool, the pace, the breaker, and the secrets to leave out.
+
+    `judge` and `allowance` are the product's own reading of its answers.
+    """
 
     client: httpx.AsyncClient
     pace: Pace
     breaker: Breaker
     secrets: tuple[str, ...] = ()
+    judge: Judge = judge_by_status
+    allowance: ReadAllowance = no_allowance
 
 
 @dataclass
 class Calls:
-    """The calls made for one delivery, in order."""
+    """The calls made for one delivery, in order; those that were made for several are recorded for each."""
 
     connection: LaneConnection
     recorded: list[RecordedCall] = field(default_factory=list)
+    others: tuple["Calls", ...] = ()
+
+    @classmethod
+    def shared(cls, of: Sequence["Calls"]) -> Self:
+        """Calls that are made for all of these deliveries at once."""
+        return cls(of[0].connection, of[0].recorded, tuple(of[1:]))
 
     async def ask(
         self,
@@ -64,18 +139,19 @@ class Calls:
         method: str,
         path: str,
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | bytes | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         is_safe_to_repeat: bool = True,
     ) -> Any:
-        """Make a call and return its JSON, None for an empty answer.
+        """Make a call and return its JSON, None for an empty answer. A body of bytes is sent as it is.
 
         Raises a `DeliveryFailed`: `NotThere` or `Rejected` (4xx), `Unavailable` (nothing was taken), `OutcomeUnknown`
         (it may have been), `Misconfigured` (token or address refused). Only `OutcomeUnknown` is repeated here.
         """
         for tries_left in reversed(range(TRIES_OF_SAFE_CALLS if is_safe_to_repeat else 1)):
             try:
-                return await self._ask_once(operation, method, path, body, params)
+                return await self._ask_once(operation, method, path, body, params, headers)
             except OutcomeUnknown:
                 if tries_left == 0:
                     raise
@@ -85,15 +161,16 @@ class Calls:
     def note(self, operation: str, outcome: str, sentence: str) -> None:
         """Record something that was decided rather than called, such as a field left to its holder."""
         now = datetime.now(UTC)
-        self.recorded.append(RecordedCall(operation, {}, outcome, now, response=sentence[:ANSWER_KEPT_CHARACTERS]))
+        self._record(RecordedCall(operation, {}, outcome, now, response=sentence[:ANSWER_KEPT_CHARACTERS]))
 
     async def _ask_once(
         self,
         operation: str,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | Sequence[Any] | bytes | None,
         params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
     ) -> Any:
         connection = self.connection
         if connection.breaker.seconds_left > 0:
@@ -107,10 +184,10 @@ class Calls:
         error: DeliveryFailed | None = None
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                request = connection.client.build_request(method, path, json=body, params=params)
-                status, headers, text = await _send(connection.client, request)
+                request = _request(connection.client, method, path, body, params, headers)
+                status, answered, text = await _send(connection.client, request)
             kept = _kept(text, connection.secrets)
-            answer = _read(status, headers, text, kept)
+            content = self._read(Answer(status, answered, text, kept, operation))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as caught:
             error = Unavailable(f"No connection: {caught or type(caught).__name__}")
         except (httpx.TransportError, TimeoutError) as caught:
@@ -120,11 +197,12 @@ class Calls:
         except DeliveryFailed as caught:
             error = caught
         self._report(error)
-        self.recorded.append(
+        self._record(
             RecordedCall(
                 operation=operation,
                 request=redact(
-                    {"method": method, "path": path, "params": dict(params or {}), "body": body}, connection.secrets
+                    {"method": method, "path": path, "params": dict(params or {}), "body": _readable(body)},
+                    connection.secrets,
                 ),
                 outcome="ok" if error is None else OUTCOMES[type(error)],
                 started_at=started_at,
@@ -136,11 +214,26 @@ class Calls:
         )
         if error is not None:
             raise error
-        return answer
+        return content
+
+    def _record(self, call: RecordedCall) -> None:
+        for calls in (self, *self.others):
+            calls.recorded.append(call)
+
+    def _read(self, answer: Answer) -> Any:
+        """The JSON of a successful answer. Raises what the product says the answer stands for."""
+        connection = self.connection
+        if (left := connection.allowance(answer.headers)) is not None:
+            connection.pace.allow(left.calls, left.seconds)
+        if (error := connection.judge(answer)) is not None:
+            raise error
+        if answer.text.strip() and answer.content is None and answer.text.strip() != "null":
+            raise OutcomeUnknown(f"The answer is not JSON: {answer.kept[:200]}")
+        return answer.content
 
     def _report(self, error: DeliveryFailed | None) -> None:
         """Tell the breaker and the pace how the destination is doing: a refusal is an answer as well."""
-        if error is None or isinstance(error, Rejected):
+        if error is None or isinstance(error, (Rejected, Postponed)):
             self.connection.breaker.succeeded()
             return
         self.connection.breaker.failed(at_once=isinstance(error, Misconfigured))
@@ -151,10 +244,25 @@ class Calls:
 OUTCOMES: dict[type[DeliveryFailed], str] = {
     Rejected: "rejected",
     NotThere: "rejected",
+    Postponed: "postponed",
+    Withheld: "withheld",
     Unavailable: "unavailable",
     OutcomeUnknown: "unknown",
     Misconfigured: "misconfigured",
 }
+
+
+def _request(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | Sequence[Any] | bytes | None,
+    params: Mapping[str, str] | None,
+    headers: Mapping[str, str] | None,
+) -> httpx.Request:
+    if isinstance(body, bytes):
+        return client.build_request(method, path, content=body, params=params, headers=headers)
+    return client.build_request(method, path, json=body, params=params, headers=headers)
 
 
 async def _send(client: httpx.AsyncClient, request: httpx.Request) -> tuple[int, httpx.Headers, str]:
@@ -170,28 +278,6 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> tuple[int,
     return response.status_code, response.headers, read.decode(errors="replace")
 
 
-def _read(status: int, headers: httpx.Headers, text: str, kept: str) -> Any:
-    """The JSON of a successful answer. Raises what the status stands for, with words of `kept`, which has no secret."""
-    if status in (429, 503):
-        raise Unavailable(f"The destination answers {status}.", retry_after=retry_after(headers))
-    if status >= 500:
-        raise OutcomeUnknown(f"The destination answers {status}: {kept[:200]}")
-    if status in (401, 403):
-        raise Misconfigured(f"The destination refuses the token ({status}): {kept[:200]}")
-    if 300 <= status < 400:
-        raise Misconfigured(f"The destination redirects ({status}): use the address it redirects to.")
-    if status == 404:
-        raise NotThere(f"Not found: {kept[:200]}", status=status)
-    if status >= 400:
-        raise Rejected(f"Refused ({status}): {kept[:500]}", status=status, attributes=_attributes(text))
-    if not text.strip():
-        return None
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise OutcomeUnknown(f"The answer is not JSON: {kept[:200]}") from error
-
-
 def retry_after(headers: httpx.Headers) -> float | None:
     """Seconds asked for by Retry-After, given as seconds or as a date; None when it is absent or unreadable."""
     asked = headers.get("Retry-After", "").strip()
@@ -205,12 +291,13 @@ def retry_after(headers: httpx.Headers) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _attributes(text: str) -> tuple[str, ...]:
-    try:
-        named = json.loads(text).get("attributes")
-    except (ValueError, AttributeError):
-        return ()
+def _attributes(content: Any) -> tuple[str, ...]:
+    named = content.get("attributes") if isinstance(content, dict) else None
     return tuple(str(name) for name in named) if isinstance(named, list) else ()
+
+
+def _readable(body: Mapping[str, Any] | Sequence[Any] | bytes | None) -> Any:
+    return body.decode(errors="replace") if isinstance(body, bytes) else body
 
 
 def _kept(text: str, secrets: tuple[str, ...]) -> str:

@@ -213,8 +213,11 @@ class DeliveryEngine:
             raise Misconfigured(f"{row.kind!r} is not a kind of destination: {', '.join(sorted(KINDS))}.")
         secrets = self._vault.decrypt(row.secrets)
         destination = make(row.configuration, secrets, partial(self._lead_url, row.tenant_id))
-        policy, rate = self._policy, _number(row.configuration, "requests_per_second", self._policy.requests_per_second)
-        concurrency = int(_number(row.configuration, "concurrency", policy.concurrency))
+        policy, traits = self._policy, destination.traits
+        rate = _number(
+            row.configuration, "requests_per_second", policy.requests_per_second or traits.requests_per_second
+        )
+        concurrency = int(_number(row.configuration, "concurrency", traits.concurrency))
         connections = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=2 * concurrency))
         transport = GuardedTransport(
             allow_private=self._settings.allow_private_destinations,
@@ -230,6 +233,8 @@ class DeliveryEngine:
                 longest_seconds=policy.breaker_longest_seconds,
             ),
             secrets=tuple(secrets.values()),
+            judge=destination.judge,
+            allowance=destination.allowance,
         )
         return Lane(f"{row.name} of {row.tenant_id}", destination, connection, ledger, policy, concurrency)
 

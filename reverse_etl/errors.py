@@ -4,10 +4,12 @@
 class DeliveryFailed(Exception):
     """A delivery did not come to its end; the message is a sentence for the operator.
 
-    `is_destination_wide` failures say nothing of the lead: they do not use up its tries.
+    `is_destination_wide` failures say nothing of the lead. Failures that do not `use_up_tries` are tried again for as
+    long as they last.
     """
 
     is_destination_wide = False
+    uses_up_tries = True
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -15,25 +17,42 @@ class DeliveryFailed(Exception):
 
 
 class Rejected(DeliveryFailed):
-    """The destination refused the record (4xx): final until the lead changes or an operator forces a re-sync.
+    """The destination refused the record: final until the lead changes or an operator forces a re-sync.
 
-    `attributes` are the fields it named.
+    `attributes` are the fields it named, `code` is its own word for the reason.
     """
 
-    def __init__(self, message: str, *, status: int, attributes: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, *, status: int, attributes: tuple[str, ...] = (), code: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.attributes = attributes
+        self.code = code
 
 
 class NotThere(Rejected):
     """The record is not in the destination (404)."""
 
 
+class Postponed(DeliveryFailed):
+    """The destination cannot take this record now, and others are fine: a row lock, a limit of one lead.
+
+    A limit of one lead says when it ends (`is_limit`) and uses up no try.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, is_limit: bool = False) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.uses_up_tries = not is_limit
+
+
+class Withheld(DeliveryFailed):
+    """Not sent on purpose, and not tried again until the lead changes: no consent, too old, nothing to find it by."""
+
+
 class Unavailable(DeliveryFailed):
-    """The destination took nothing: no connection, 429, 503, or the lane's breaker is open. `retry_after` seconds."""
+    """The destination took nothing: no connection, a limit of all calls, 503, or the lane's breaker is open."""
 
     is_destination_wide = True
+    uses_up_tries = False
 
 
 class OutcomeUnknown(DeliveryFailed):
@@ -44,6 +63,7 @@ class Misconfigured(DeliveryFailed):
     """The destination's address or token is not accepted: nothing is delivered until the configuration changes."""
 
     is_destination_wide = True
+    uses_up_tries = False
 
 
 class Mismatch(DeliveryFailed):

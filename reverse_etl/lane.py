@@ -3,15 +3,23 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from reverse_etl.calls import Calls, LaneConnection, RecordedCall
-from reverse_etl.destinations import DestinationProduct
-from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, OutcomeUnknown, Rejected, Unavailable
+from reverse_etl.destination import Destination, Order
+from reverse_etl.errors import (
+    DeliveryFailed,
+    Misconfigured,
+    Mismatch,
+    OutcomeUnknown,
+    Rejected,
+    Unavailable,
+    Withheld,
+)
 from reverse_etl.lead import Delivered
 from reverse_etl.ledger import Claim, LaneLedger
 from reverse_etl.pace import backoff
@@ -29,14 +37,11 @@ class Policy:
     retry_cap_seconds: float = 900.0
     max_attempts: int = 15
     """Tries of a delivery before it is dead; failures of the destination as a whole do not count."""
-    max_age: timedelta = timedelta(days=3)
-    """Age at which a delivery is dead whatever the reason."""
     breaker_threshold: int = 8
     breaker_seconds: float = 5.0
     breaker_longest_seconds: float = 300.0
-    concurrency: int = 4
-    requests_per_second: float = 40.0
-    """Chatwoot allows 3,000 calls a minute and address by default."""
+    requests_per_second: float | None = None
+    """In place of what the products allow."""
     patience_seconds: float = 1.0
     """How long a turn waits for its lanes; a lane that needs longer goes on beside the next turns."""
     planned_rows: int = 2_000
@@ -49,7 +54,7 @@ class Lane:
     def __init__(
         self,
         name: str,
-        destination: DestinationProduct,
+        destination: Destination,
         connection: LaneConnection,
         ledger: LaneLedger,
         policy: Policy,
@@ -98,9 +103,11 @@ class Lane:
             may_take = not self._is_stopping and self._connection.breaker.seconds_left == 0
             free = (1 if self._connection.breaker.is_probing else self._concurrency) - len(working)
             if may_take and free > 0 and not is_exhausted:
-                claims = await self._ask(self._ledger.claim, free, lease_seconds=self._policy.lease_seconds)
-                working.update(asyncio.create_task(self._work(claim)) for claim in claims)
-                is_exhausted = len(claims) < free
+                size = self._destination.traits.batch_size
+                claims = await self._ask(self._ledger.claim, free * size, lease_seconds=self._policy.lease_seconds)
+                batches = [claims[start : start + size] for start in range(0, len(claims), size)]
+                working.update(asyncio.create_task(self._work(batch)) for batch in batches)
+                is_exhausted = len(claims) < free * size
             elif not working:
                 return
             if working:
@@ -125,33 +132,54 @@ class Lane:
         self._is_prepared = True
         return True
 
-    async def _work(self, claim: Claim) -> None:
-        """One attempt of one delivery, and its entry in the ledger."""
-        recorded: list[RecordedCall] = []
-        if claim.was == "in_flight":
-            recorded.append(_lost())
-        if claim.was == "delivered" and claim.history.remote_id is not None:
-            delivered: Delivered | None = Delivered(claim.history.remote_id)
-        else:
-            delivered = await self._deliver(claim, recorded)
-        if delivered is not None:
-            await self._verify(claim, delivered)
+    async def _work(self, claims: Sequence[Claim]) -> None:
+        """One attempt of each of these deliveries, and their entries in the ledger."""
+        sent: list[tuple[Claim, Order, Delivered]] = []
+        unsent: list[tuple[Claim, Order]] = []
+        for claim in claims:
+            order = self._order(claim)
+            if claim.was == "delivered" and claim.history.remote_id is not None:
+                sent.append((claim, order, Delivered(claim.history.remote_id)))
+            else:
+                unsent.append((claim, order))
+        sent += await self._deliver(unsent) if unsent else []
+        if sent and self._destination.traits.reads_back:
+            await self._verify(sent)
 
-    async def _deliver(self, claim: Claim, recorded: list[RecordedCall]) -> Delivered | None:
-        calls = Calls(self._connection, recorded)
-        sending = self._destination.deliver(calls, claim.lead, claim.history)
-        delivered: Delivered | None
-        delivered, error = await self._bounded(sending)
-        if error is not None:
-            await self._failed(claim, error, recorded)
-        elif delivered is not None:
+    def _order(self, claim: Claim) -> Order:
+        recorded = [_lost()] if claim.was == "in_flight" else []
+
+        async def remember(kind: str, remote_id: str) -> None:
+            await self._ask(self._ledger.remember, claim, kind, remote_id)
+
+        return Order(claim.delivery_id, claim.lead, claim.history, Calls(self._connection, recorded), remember)
+
+    async def _deliver(self, unsent: Sequence[tuple[Claim, Order]]) -> list[tuple[Claim, Order, Delivered]]:
+        outcomes, error = await self._bounded(self._destination.deliver([order for _, order in unsent]))
+        delivered = []
+        for claim, order in unsent:
+            outcome = error or outcomes.get(claim.delivery_id) or OutcomeUnknown("The answer does not name this lead.")
+            if isinstance(outcome, DeliveryFailed):
+                await self._failed(claim, outcome, order.calls.recorded)
+                continue
             self.counts["delivered"] += 1
-            await self._ask(self._ledger.delivered, claim, delivered.remote_id, recorded)
+            is_over = not self._destination.traits.reads_back
+            await self._ask(self._ledger.delivered, claim, outcome.remote_id, order.calls.recorded, is_over=is_over)
+            delivered.append((claim, order, outcome))
         return delivered
 
-    async def _verify(self, claim: Claim, delivered: Delivered) -> None:
-        calls = Calls(self._connection)
-        _, error = await self._bounded(self._destination.verify(calls, claim.lead, delivered))
+    async def _verify(self, sent: Sequence[tuple[Claim, Order, Delivered]]) -> None:
+        for _, order, _ in sent:
+            order.calls.recorded.clear()
+        read = self._destination.verify([(order, delivered) for _, order, delivered in sent])
+        found, failure = await self._bounded(read)
+        for claim, order, _ in sent:
+            unread = OutcomeUnknown("The answer does not name this lead.")
+            error = failure or found.get(claim.delivery_id, unread)
+            await self._settle(claim, error, order.calls)
+
+    async def _settle(self, claim: Claim, error: DeliveryFailed | None, calls: Calls) -> None:
+        """What reading back a record came to."""
         if error is None:
             self.counts["verified"] += 1
             await self._ask(self._ledger.verified, claim, calls.recorded)
@@ -179,6 +207,9 @@ class Lane:
             return None, OutcomeUnknown(f"The answer has an unknown shape: {type(error).__name__} {error}")
 
     async def _failed(self, claim: Claim, error: DeliveryFailed, recorded: Iterable[RecordedCall]) -> None:
+        if isinstance(error, Withheld):
+            await self._ask(self._ledger.give_up, claim, error, recorded, state="withheld")
+            return
         if isinstance(error, Rejected) or self._is_over(claim, error):
             self.counts["dead"] += 1
             await self._ask(self._ledger.give_up, claim, error, recorded, state="dead")
@@ -188,14 +219,15 @@ class Lane:
         await self._ask(self._ledger.put_off, claim, error, recorded, state="retry", delay_seconds=delay)
 
     def _is_over(self, claim: Claim, error: DeliveryFailed) -> bool:
-        is_worn_out = claim.attempt >= self._policy.max_attempts and not error.is_destination_wide
-        return is_worn_out or datetime.now(UTC) - claim.created_at > self._policy.max_age
+        return error.uses_up_tries and claim.attempt >= self._policy.max_attempts
 
     def _delay(self, claim: Claim, error: DeliveryFailed) -> float:
         policy = self._policy
         waited = backoff(claim.attempt, base_seconds=policy.retry_base_seconds, cap_seconds=policy.retry_cap_seconds)
         if isinstance(error, Misconfigured):
             return max(waited, self._connection.breaker.seconds_left)
+        if isinstance(error, OutcomeUnknown):
+            return max(waited, self._destination.traits.settle_seconds)
         return max(waited, error.retry_after or 0.0)
 
     async def _ask(self, of_ledger: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

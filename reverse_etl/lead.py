@@ -1,15 +1,48 @@
 """A lead as a destination gets it: the payload of `activation.lead_deliveries`, typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Self
 
 AttributeValue = str | int | float | bool
+Consent = Literal["granted", "denied", "unknown"]
+EventName = Literal["lead", "qualified", "won"]
+
+
+@dataclass(frozen=True)
+class Click:
+    """One click on an ad: the id's name (gclid, gbraid, wbraid, fbclid, ttclid, oppref …), its value byte for byte."""
+
+    name: str
+    value: str
+    at: datetime
+    """When the page it led to was reached, UTC."""
+
+
+@dataclass(frozen=True)
+class LeadEvent:
+    """Something that a lead did once and that the platform which sold the click may learn of."""
+
+    event_id: str
+    name: EventName
+    at: datetime
+    """By the corrected clock, UTC."""
+    page_url: str = ""
+    user_agent: str = ""
+    value: Decimal | None = None
+    currency: str = ""
+    order_id: str = ""
 
 
 @dataclass(frozen=True)
 class Lead:
-    """One lead's wanted state. Empty text is an unknown, never an order to blank a field."""
+    """One lead's wanted state. Empty text is an unknown, never an order to blank a field.
+
+    `attributes` is flat and for people to read: where the lead came from first and last, consent, counts. `clicks` are
+    the oldest first; `cookies` are those of the browser seen last (_fbc, _fbp, _ga, hubspotutk, rdtrk).
+    """
 
     lead_id: str
     name: str = ""
@@ -19,6 +52,15 @@ class Lead:
     tracking_ids: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    consent: Mapping[str, Consent] = field(default_factory=dict)
+    """By purpose: marketing, ads, analytics."""
+    clicks: tuple[Click, ...] = ()
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    events: tuple[LeadEvent, ...] = ()
+    first_touch_at: datetime | None = None
+    last_touch_at: datetime | None = None
+    time_zone: str = "UTC"
+    """Of the tenant, by its IANA name: calendar days of the lead are days there."""
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Self:
@@ -29,18 +71,31 @@ class Lead:
             tracking_ids=tuple(payload.get("tracking_ids") or ()),
             labels=tuple(payload.get("labels") or ()),
             attributes={k: v for k, v in (payload.get("attributes") or {}).items() if v not in (None, "")},
+            consent=dict(payload.get("consent") or {}),
+            clicks=tuple(_click(each) for each in payload.get("clicks") or ()),
+            cookies=dict(payload.get("cookies") or {}),
+            events=tuple(_event(each) for each in payload.get("events") or ()),
+            first_touch_at=_moment(payload.get("first_touch_at")),
+            last_touch_at=_moment(payload.get("last_touch_at")),
+            time_zone=str(payload.get("time_zone") or "UTC"),
         )
 
 
 @dataclass(frozen=True)
 class DeliveryHistory:
-    """What we remember of a lead in a destination: its record's id, and every state tried there before, newest first.
+    """What we remember of a lead in a destination: its records there, and every state tried before, newest first.
 
-    A field that holds what we sent is ours to change; any other was somebody's edit.
+    `records` has the remote id of each kind of record: `contact`, and what the destination calls its others (`deal`,
+    `note`, `event:…`). A field that holds what we sent is ours to change; any other was somebody's edit.
     """
 
-    remote_id: str | None = None
-    sent: tuple[Lead, ...] = ()
+    records: Mapping[str, str] = field(default_factory=dict)
+    sent: Sequence[Lead] = ()
+
+    @property
+    def remote_id(self) -> str | None:
+        """The record of the lead itself."""
+        return self.records.get("contact")
 
 
 @dataclass(frozen=True)
@@ -50,3 +105,25 @@ class Delivered:
     remote_id: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
+
+
+def _moment(text: Any) -> datetime | None:
+    return datetime.fromisoformat(str(text)) if text else None
+
+
+def _click(stored: Mapping[str, Any]) -> Click:
+    return Click(str(stored["name"]), str(stored["value"]), datetime.fromisoformat(stored["at"]))
+
+
+def _event(stored: Mapping[str, Any]) -> LeadEvent:
+    value = stored.get("value")
+    return LeadEvent(
+        event_id=str(stored["event_id"]),
+        name=stored["name"],
+        at=datetime.fromisoformat(stored["at"]),
+        page_url=str(stored.get("page_url") or ""),
+        user_agent=str(stored.get("user_agent") or ""),
+        value=None if value in (None, "") else Decimal(str(value)),
+        currency=str(stored.get("currency") or ""),
+        order_id=str(stored.get("order_id") or ""),
+    )

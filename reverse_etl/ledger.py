@@ -1,6 +1,7 @@
 """The ledger in PostgreSQL: who delivers what, and what became of every attempt.
 
-pending → in_flight → delivered → verified, or retry → … → dead; superseded when a newer state of the lead took over.
+pending → in_flight → delivered → verified, or retry → … → dead; withheld when it must not be sent; superseded when a
+newer state of the lead took over.
 A lead's current delivery at a destination is its row with the newest `created_at`.
 """
 
@@ -20,6 +21,8 @@ from reverse_etl.calls import RecordedCall
 from reverse_etl.lead import DeliveryHistory, Lead
 
 SENT_STATES_REMEMBERED = 20
+LEADS_RECORD = "contact"
+"""The kind of the record that stands for the lead itself."""
 ERROR_KEPT_CHARACTERS = 1000
 
 # Planning sets aside an older state that waits, and one that is no longer wanted. One that was under way comes back
@@ -70,14 +73,15 @@ CLAIM = text("""
 """)
 # A lead that another became part of leaves it what is known of its record, by the ids of the people it is made of.
 MEMORY = text("""
-    select asked.lead_id, record.remote_id, sent.payloads
+    select asked.lead_id, known.records, sent.payloads
     from jsonb_to_recordset(cast(:leads as jsonb)) as asked (lead_id text, known_as text[])
     left join lateral (
-        select remote_id from destination_records
-        where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = any(asked.known_as)
-            and remote_kind = :remote_kind
-        order by lead_id <> asked.lead_id, lead_id limit 1
-    ) as record on true
+        select jsonb_object_agg(remote_kind, remote_id) as records from (
+            select distinct on (remote_kind) remote_kind, remote_id from destination_records
+            where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = any(asked.known_as)
+            order by remote_kind, lead_id <> asked.lead_id, lead_id
+        ) as own
+    ) as known on true
     left join lateral (
         select jsonb_agg(payload) as payloads from (
             select payload from deliveries
@@ -97,7 +101,9 @@ REMEMBER = text("""
 HELD = "where delivery_id = :delivery_id and lease_until = :lease_until"
 MARK_DELIVERED = text(f"""
     update deliveries set state = 'delivered', delivered_at = clock_timestamp(), last_error_class = null,
-        last_error = null
+        last_error = null,
+        next_attempt_at = case when :is_over then null else next_attempt_at end,
+        lease_until = case when :is_over then null else lease_until end
     {HELD}
 """)  # noqa: S608  # a constant of this module
 MARK_VERIFIED = text(f"""
@@ -151,11 +157,10 @@ class Claim:
 class LaneLedger:
     """One tenant's deliveries to one destination. Every method is one transaction as that tenant."""
 
-    def __init__(self, engine: Engine, tenant_id: str, destination_id: UUID, remote_kind: str = "contact") -> None:
+    def __init__(self, engine: Engine, tenant_id: str, destination_id: UUID) -> None:
         self._engine = engine
         self._tenant_id = tenant_id
         self._lane: dict[str, Any] = {"tenant_id": tenant_id, "destination_id": destination_id}
-        self._remote_kind = remote_kind
 
     def claim(self, count: int, *, lease_seconds: float) -> list[Claim]:
         """Take up to `count` due deliveries, the newest of each lead: new leads first, then what was wanted last.
@@ -182,12 +187,19 @@ class LaneLedger:
             for row in rows
         ]
 
-    def delivered(self, claim: Claim, remote_id: str, recorded: Iterable[RecordedCall]) -> None:
-        """The destination took it; it stays under lease to be verified."""
+    def delivered(
+        self, claim: Claim, remote_id: str, recorded: Iterable[RecordedCall], *, is_over: bool = False
+    ) -> None:
+        """The destination took it; it stays under lease to be verified, unless that is impossible (`is_over`)."""
         with tenant_session(self._engine, self._tenant_id) as session:
             self._record(session, claim, recorded)
-            self._remember(session, claim, remote_id)
-            session.execute(MARK_DELIVERED, _held(claim))
+            self._remember(session, claim, LEADS_RECORD, remote_id)
+            session.execute(MARK_DELIVERED, {**_held(claim), "is_over": is_over})
+
+    def remember(self, claim: Claim, kind: str, remote_id: str) -> None:
+        """Keep the id of one more record of the lead, in a transaction of its own."""
+        with tenant_session(self._engine, self._tenant_id) as session:
+            self._remember(session, claim, kind, remote_id)
 
     def verified(self, claim: Claim, recorded: Iterable[RecordedCall]) -> None:
         """Read back and found to be what was sent."""
@@ -205,7 +217,7 @@ class LaneLedger:
             session.execute(PUT_OFF, {**_held(claim), **_error(error), **delay})
 
     def give_up(self, claim: Claim, error: Exception, recorded: Iterable[RecordedCall], *, state: str) -> None:
-        """Do not try again: `dead`, or `delivered` when only the reading back failed."""
+        """Do not try again: `dead`, `withheld`, or `delivered` when only the reading back failed."""
         with tenant_session(self._engine, self._tenant_id) as session:
             self._record(session, claim, recorded)
             session.execute(GIVE_UP, {**_held(claim), **_error(error), "state": state})
@@ -217,19 +229,14 @@ class LaneLedger:
 
     def _memory(self, session: Session, leads: Iterable[Lead]) -> dict[str, DeliveryHistory]:
         known_as = [{"lead_id": each.lead_id, "known_as": [each.lead_id, *each.tracking_ids]} for each in leads]
-        asked = {
-            **self._lane,
-            "leads": json.dumps(known_as),
-            "remote_kind": self._remote_kind,
-            "states": SENT_STATES_REMEMBERED,
-        }
+        asked = {**self._lane, "leads": json.dumps(known_as), "states": SENT_STATES_REMEMBERED}
         return {
-            row.lead_id: DeliveryHistory(row.remote_id, tuple(Lead.of(payload) for payload in row.payloads or ()))
+            row.lead_id: DeliveryHistory(row.records or {}, tuple(Lead.of(payload) for payload in row.payloads or ()))
             for row in session.execute(MEMORY, asked)
         }
 
-    def _remember(self, session: Session, claim: Claim, remote_id: str) -> None:
-        record = {"lead_id": claim.lead.lead_id, "remote_kind": self._remote_kind, "remote_id": remote_id}
+    def _remember(self, session: Session, claim: Claim, kind: str, remote_id: str) -> None:
+        record = {"lead_id": claim.lead.lead_id, "remote_kind": kind, "remote_id": remote_id}
         session.execute(REMEMBER, {**self._lane, **record})
 
     def _record(self, session: Session, claim: Claim, recorded: Iterable[RecordedCall]) -> None:

@@ -35,6 +35,12 @@ class Pace:
         self._tokens -= 1
         return max(0.0, self._updated_at - now) + max(0.0, -self._tokens / self._rate)
 
+    def allow(self, calls: int, seconds: float) -> None:
+        """The destination says that so many calls are left for so many seconds: no more are made than that."""
+        self._tokens = min(self._tokens, float(calls))
+        if calls <= 0:
+            self.pause(seconds)
+
     def pause(self, seconds: float) -> None:
         """Let nothing pass for that long, however many places are free."""
         self._updated_at = max(self._updated_at, self._clock() + seconds)

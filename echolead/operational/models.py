@@ -39,12 +39,11 @@ MIN_LIMIT = 500  # events; one request may hold as many
 IP_POLICIES = ("truncated", "whole", "hashed")
 CONSENT_DEFAULTS = ("granted", "wait", "denied")
 ROLES = ("viewer", "operator", "admin")
-REMOTE_KINDS = ("contact", "conversation")
 REQUEST_KINDS = ("replay", "decision", "settings")
 REQUEST_STATES = ("waiting", "running", "stopped", "failed", "superseded", "done")
 OPEN_STATES = ("waiting", "running")
 DECISION_KINDS = ("merge", "split")
-DELIVERY_STATES = ("pending", "in_flight", "delivered", "verified", "retry", "dead", "superseded")
+DELIVERY_STATES = ("pending", "in_flight", "delivered", "verified", "retry", "dead", "withheld", "superseded")
 
 EMPTY_OBJECT = text("'{}'::jsonb")
 EMPTY_LIST = text("'[]'::jsonb")
@@ -294,14 +293,17 @@ class WebhookEndpoint(Timed, Base):
 
 
 class DestinationRecord(Timed, Base):
-    """The destination's id of a lead's record, so that the next delivery updates it instead of creating another."""
+    """The destination's id of a record of a lead, so that the next delivery updates it instead of creating another.
+
+    The lead's own record has the `remote_kind` contact; what else is made of it has the destination's own word.
+    """
 
     __tablename__ = "destination_records"
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "destination_id"], ["destinations.tenant_id", "destinations.destination_id"]
         ),
-        _one_of("remote_kind", REMOTE_KINDS),
+        CheckConstraint("length(remote_kind) between 1 and 200", name="remote_kind_fits"),
     )
 
     tenant_id: Mapped[str] = mapped_column(primary_key=True)

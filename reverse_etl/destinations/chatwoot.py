@@ -7,8 +7,9 @@ from typing import Any, Self
 import httpx
 
 from echolead.normalize import normalize_phone
-from reverse_etl.calls import TIMEOUT, Calls
-from reverse_etl.errors import Misconfigured, Mismatch, NotThere, OutcomeUnknown, Rejected
+from reverse_etl.calls import TIMEOUT, Allowance, Answer, Calls, judge_by_status, no_allowance
+from reverse_etl.destination import OneByOne, Order, Traits
+from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 
 Contact = dict[str, Any]
@@ -42,13 +43,15 @@ TITLES = {
 }
 
 
-class ChatwootContacts:
+class ChatwootContacts(OneByOne):
     """Delivers leads to one Chatwoot account as contacts, matched on `identifier` = `lead_id`.
 
     It fills what is empty and changes what it wrote itself; what an agent wrote stays. An e-mail or phone number that
     belongs to another contact stays there. Both are recorded as conflicts. A Brazilian mobile is one number with and
     without its ninth digit.
     """
+
+    traits = Traits()
 
     def __init__(
         self, base_url: str, account_id: int, inbox_id: int, access_token: str, lead_url: Callable[[str], str]
@@ -104,11 +107,20 @@ class ChatwootContacts:
         self._defined_attributes = {str(attribute["attribute_key"]) for attribute in attributes}
         await self._define(calls, TITLES, ())
 
-    async def deliver(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Delivered:
-        """Create or update the contact of `lead`; twice leaves the same as once.
+    def judge(self, answer: Answer) -> DeliveryFailed | None:
+        """By the status: Chatwoot's say what is meant."""
+        return judge_by_status(answer)
+
+    def allowance(self, headers: httpx.Headers) -> Allowance | None:
+        """Chatwoot's headers say nothing of its limits."""
+        return no_allowance(headers)
+
+    async def deliver_one(self, order: Order) -> Delivered:
+        """Create or update the contact of a lead.
 
         Raises `Rejected` (4xx, final), `Unavailable` or `OutcomeUnknown` (worth another try, which looks up first).
         """
+        calls, lead, history = order.calls, order.lead, order.history
         attributes = self._attributes(lead)
         await self._define(calls, attributes, lead.labels)
         contact, conflicts = await self._find(calls, lead, history)
@@ -128,8 +140,9 @@ class ChatwootContacts:
         fields = {**created, **written, "custom_attributes": attributes}
         return Delivered(str(contact["id"]), fields, conflicts)
 
-    async def verify(self, calls: Calls, lead: Lead, delivered: Delivered) -> None:
+    async def verify_one(self, order: Order, delivered: Delivered) -> None:
         """Read the contact and its labels back and compare what was sent. Raises `Mismatch` naming what differs."""
+        calls, lead = order.calls, order.lead
         try:
             answer = await calls.ask("read back", "GET", f"contacts/{delivered.remote_id}")
             labels = await calls.ask("read back labels", "GET", f"contacts/{delivered.remote_id}/labels")

@@ -17,7 +17,6 @@ QUICK = Policy(
     breaker_seconds=0.1,
     breaker_longest_seconds=0.3,
     requests_per_second=1000,
-    concurrency=8,
     patience_seconds=5.0,
 )
 

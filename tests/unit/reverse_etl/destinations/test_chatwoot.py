@@ -1,6 +1,6 @@
 """The Chatwoot destination against the demo Chatwoot in process, each behaviour as an agent would see it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from echolead.demo.chatwoot.store import Store
 from reverse_etl.calls import Calls, LaneConnection
 from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.errors import Misconfigured, Mismatch, OutcomeUnknown, Rejected
-from reverse_etl.lead import Delivered, DeliveryHistory, Lead
+from reverse_etl.lead import Delivered, Lead
 from reverse_etl.pace import Breaker, Pace
 from tests.fixtures.chatwoot_description import Described, Description
 from tests.fixtures.demo_chatwoot import ACCOUNT, ACCOUNTS
+from tests.fixtures.orders import delivered, order, verify
 
 LEAD = Lead(
     lead_id="lead-1",
@@ -44,10 +45,18 @@ class InProcess:
         self.connection = LaneConnection(self.destination.client(transport), Pace(1e6, 1000), breaker)
         self.calls = Calls(self.connection)
 
-    async def deliver(self, lead: Lead = LEAD, **history: Any) -> Delivered:
-        """Deliver, with a record of its own."""
-        self.calls = Calls(self.connection)
-        return await self.destination.deliver(self.calls, lead, DeliveryHistory(**history))
+    async def deliver(self, lead: Lead = LEAD, remote_id: str | None = None, sent: Sequence[Lead] = ()) -> Delivered:
+        """Deliver, with calls of its own."""
+        records = {} if remote_id is None else {"contact": remote_id}
+        asked = order(self.connection, lead, sent=sent, **records)
+        self.calls = asked.calls
+        return await delivered(self.destination, asked)
+
+    async def verify(self, lead: Lead, outcome: Delivered) -> None:
+        """Read back."""
+        asked = order(self.connection, lead)
+        self.calls = asked.calls
+        await verify(self.destination, asked, outcome)
 
     def add(self, **fields: Any) -> int:
         """A contact that is there already."""
@@ -232,7 +241,7 @@ async def test_email_and_phone_of_two_contacts_update_the_one_with_the_email(cha
     assert chatwoot.contact(by_email)["phone_number"] is None
     assert any(f"phone_number belongs to contact {by_phone}" in conflict for conflict in delivered.conflicts)
     assert "conflict" in {exchange.outcome for exchange in chatwoot.calls.recorded}
-    await chatwoot.destination.verify(chatwoot.calls, LEAD, delivered)
+    await chatwoot.verify(LEAD, delivered)
 
 
 async def test_a_number_without_its_ninth_digit_is_the_leads_and_stays_as_it_is(chatwoot: InProcess) -> None:
@@ -246,7 +255,7 @@ async def test_a_number_without_its_ninth_digit_is_the_leads_and_stays_as_it_is(
     assert (contact["phone_number"], contact["email"]) == ("+551187654321", "ana@lead.test")
     assert (contact["labels"], contact["custom_attributes"]["channel"]) == (["canal-paid-search"], "Paid Search")
     assert delivered.conflicts == ()
-    await chatwoot.destination.verify(chatwoot.calls, lead, delivered)
+    await chatwoot.verify(lead, delivered)
     again = await chatwoot.deliver(lead, remote_id=delivered.remote_id, sent=(lead,))
     assert chatwoot.contact(again.remote_id)["phone_number"] == "+551187654321"
 
@@ -393,7 +402,7 @@ async def test_reading_back_something_else_is_a_mismatch_that_names_the_fields(c
     chatwoot.store.set_labels("contact", int(delivered.remote_id), [])
 
     with pytest.raises(Mismatch, match="name, custom attribute channel, label canal-paid-search"):
-        await chatwoot.destination.verify(chatwoot.calls, LEAD, delivered)
+        await chatwoot.verify(LEAD, delivered)
 
 
 async def test_preparing_twice_defines_nothing_twice(chatwoot: InProcess) -> None:
@@ -431,7 +440,7 @@ async def test_every_call_and_answer_is_as_chatwoot_describes_it(tmp_path: Path,
         chatwoot = InProcess(app, transport)
         await chatwoot.destination.prepare(chatwoot.calls)
         delivered = await chatwoot.deliver()
-        await chatwoot.destination.verify(chatwoot.calls, LEAD, delivered)
+        await chatwoot.verify(LEAD, delivered)
         chatwoot.add(phone_number="+5511777770000")
         changed = replace(LEAD, phone="+5511777770000", attributes={"channel": "Email"})
         await chatwoot.deliver(changed, remote_id=delivered.remote_id, sent=(LEAD,))

@@ -1,0 +1,112 @@
+"""The contract of a destination: what a product can, how its answers are read, and how leads get there.
+
+A product knows its API and nothing else. The engine retries, keeps the ledger, and never has two deliveries of one
+person under way at a destination.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+import httpx
+
+from reverse_etl.calls import Allowance, Answer, Calls
+from reverse_etl.errors import DeliveryFailed
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
+
+Result = TypeVar("Result")
+Remember = Callable[[str, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a product can do.
+
+    `settle_seconds`: for how long after a creation with an unknown outcome a look-up may still miss the record. The
+    engine waits that long before it tries again.
+    """
+
+    batch_size: int = 1
+    reads_back: bool = True
+    settle_seconds: float = 0.0
+    requests_per_second: float = 40.0
+    concurrency: int = 4
+
+
+@dataclass(frozen=True)
+class Order:
+    """One delivery to make: the wanted state, what is remembered, and where its calls are recorded."""
+
+    delivery_id: UUID
+    lead: Lead
+    history: DeliveryHistory
+    calls: Calls
+    remember_in_ledger: Remember = field(repr=False)
+
+    async def remember(self, kind: str, remote_id: str) -> None:
+        """Keep the id of a record at once, so that it is found in `history.records` whatever happens next.
+
+        Also what cannot be looked up later: an event that is about to be sent, before it is.
+        """
+        await self.remember_in_ledger(kind, remote_id)
+
+
+Outcome = Delivered | DeliveryFailed
+Outcomes = Mapping[UUID, Outcome]
+"""By `delivery_id`. An order without an outcome is one whose outcome is unknown."""
+
+
+class Destination(Protocol):
+    """A product as the engine uses it. What its methods raise, a `DeliveryFailed`, concerns all they were given."""
+
+    traits: Traits
+
+    def client(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+        """The connection pool, with the product's address and credentials."""
+
+    def judge(self, answer: Answer) -> DeliveryFailed | None:
+        """What an answer stands for; None when the call succeeded."""
+
+    def allowance(self, headers: httpx.Headers) -> Allowance | None:
+        """What the product's headers say is left of its limits, if they do."""
+
+    async def prepare(self, calls: Calls) -> None:
+        """Read what deliveries need to know of the account, and make what they need there; once per engine."""
+
+    async def deliver(self, orders: Sequence[Order]) -> Outcomes:
+        """Create or update the records of up to `batch_size` leads; twice leaves the same as once."""
+
+    async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[UUID, DeliveryFailed | None]:
+        """Read records back and compare what was sent: None, or why not, such as `Mismatch`."""
+
+
+class OneByOne(ABC):
+    """The part of `Destination` that calls a product for one lead at a time."""
+
+    @abstractmethod
+    async def deliver_one(self, order: Order) -> Delivered:
+        """Create or update the lead's record. Raises `DeliveryFailed`."""
+
+    @abstractmethod
+    async def verify_one(self, order: Order, delivered: Delivered) -> None:
+        """Read the record back. Raises `Mismatch` and other kinds of `DeliveryFailed`."""
+
+    async def deliver(self, orders: Sequence[Order]) -> Outcomes:
+        """Each order by itself."""
+        results = await asyncio.gather(*(_caught(self.deliver_one(order)) for order in orders))
+        return {order.delivery_id: result for order, result in zip(orders, results, strict=True)}
+
+    async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[UUID, DeliveryFailed | None]:
+        """Each record by itself."""
+        results = await asyncio.gather(*(_caught(self.verify_one(*each)) for each in sent))
+        return {order.delivery_id: result for (order, _), result in zip(sent, results, strict=True)}
+
+
+async def _caught(work: Awaitable[Result]) -> Result | DeliveryFailed:
+    try:
+        return await work
+    except DeliveryFailed as error:
+        return error
