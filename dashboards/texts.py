@@ -220,6 +220,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "state_verified": ("verified", "verificado"),
     "state_retry": ("waiting to retry", "esperando nova tentativa"),
     "state_dead": ("given up", "desistida"),
+    "state_withheld": ("not sent on purpose", "não enviada de propósito"),
     "state_superseded": ("replaced by a newer one", "substituída por outra mais nova"),
     "event_page_view": ("Page view", "Página vista"),
     "event_page_ping": ("Reading", "Leitura"),

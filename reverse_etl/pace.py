@@ -50,6 +50,7 @@ class Pace:
 
         Where it says how many the whole window has (`limit`), only its last tenth is: until then the own rate is right.
         """
+        self._refill(self._clock())
         if calls <= 0:
             self.pause(seconds)
         elif seconds > 0 and (limit is None or calls < limit / 10):

@@ -53,12 +53,20 @@ from marts.delivery_attempts
 where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 order by started_at
 """
-STATE_COLORS = {"verified": "green", "delivered": "green", "retry": "orange", "dead": "red", "superseded": "gray"}
+STATE_COLORS = {
+    "verified": "green",
+    "delivered": "green",
+    "retry": "orange",
+    "dead": "red",
+    "withheld": "violet",
+    "superseded": "gray",
+}
 STATE_ICONS = {
     "verified": "verified",
     "delivered": "check",
     "retry": "schedule",
     "dead": "error",
+    "withheld": "block",
     "superseded": "history",
 }
 
@@ -170,7 +178,7 @@ def show_deliveries(tenant_id: str, lead_id: str, zone: str) -> None:
         badge = f":{color}-badge[:material/{icon}: {named('state', state)}]"
         label = f"{moment(row.created_at, zone)} · {plain(row.destination_name)} · {badge}"
         with st.expander(label, expanded=number == 0, icon=":material/outbox:"):
-            if row.last_error and state in ("retry", "dead"):
+            if row.last_error and state in ("retry", "dead", "withheld"):
                 st.error(f"{plain(row.last_error_class)}: {plain(row.last_error)}")
             show_attempts(attempts[attempts["delivery_id"] == row.delivery_id], zone)
 

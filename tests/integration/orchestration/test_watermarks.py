@@ -126,7 +126,7 @@ def test_a_delivery_is_due_when_its_next_attempt_is(
     assert reader.read().is_delivery_due is is_due
 
 
-@pytest.mark.parametrize("state", ["verified", "dead", "superseded"])
+@pytest.mark.parametrize("state", ["verified", "dead", "withheld", "superseded"])
 def test_what_has_come_to_its_end_is_not_due(database: Engine, reader: WatermarkReader, state: str) -> None:
     do(database, f"update deliveries set state = '{state}', next_attempt_at = now() - interval '1 s'")
     assert not reader.read().is_delivery_due

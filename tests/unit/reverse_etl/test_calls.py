@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from echolead.outbound import GuardedTransport
-from reverse_etl.calls import ANSWER_KEPT_CHARACTERS, ANSWER_READ_BYTES, Calls, LaneConnection
+from reverse_etl.calls import ANSWER_KEPT_CHARACTERS, ANSWER_READ_BYTES, Allowance, Calls, LaneConnection, retry_after
 from reverse_etl.errors import DeliveryFailed, Misconfigured, NotThere, OutcomeUnknown, Rejected, Unavailable
 from reverse_etl.pace import Breaker, Pace
 
@@ -68,6 +68,7 @@ async def test_outcomes(handler: Handler, failure: type[DeliveryFailed], outcome
     ("header", "seconds"),
     [
         pytest.param("30", 30, id="seconds"),
+        pytest.param("1.5", 1.5, id="parts of a second"),
         pytest.param("Wed, 21 Oct 2015 07:28:00 GMT", 0, id="a date that is over"),
         pytest.param("99999999", 3600, id="longer than we wait"),
         pytest.param("soon", None, id="a word"),
@@ -80,6 +81,48 @@ async def test_a_busy_destination_is_unavailable_for_as_long_as_it_says(header: 
         await calls.ask("show", "GET", "contacts/1")
 
     assert caught.value.retry_after == seconds
+
+
+async def test_a_product_may_call_its_header_something_else() -> None:
+    headers = httpx.Headers({"retry-after-quotas": "12"})
+
+    assert (retry_after(headers), retry_after(headers, "retry-after-quotas")) == (None, 12)
+
+
+async def test_a_long_wait_is_left_to_the_ledger_and_ends_with_a_probe() -> None:
+    """With a thousand leads waiting for a new day, each would else call once more to hear the same."""
+    calls = calls_to(answering(429, headers={"Retry-After": "99999"}))
+    with pytest.raises(Unavailable):
+        await calls.ask("show", "GET", "contacts/1")
+
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="suspended") as caught:
+            await calls.ask("show", "GET", "contacts/1")
+
+    assert caught.value.retry_after == pytest.approx(3600, abs=5)
+    assert len(calls.recorded) == 1
+
+
+async def test_a_call_does_not_wait_for_longer_than_its_attempt_has() -> None:
+    """It would be cut off by the time limit, and count as one whose outcome is unknown although nothing was sent."""
+    calls = calls_to(answering(200))
+    calls.connection.pace.pause(60)
+
+    with pytest.raises(Unavailable) as caught:
+        await calls.ask("create", "POST", "contacts", body={})
+
+    assert caught.value.retry_after == pytest.approx(60, abs=1)
+    assert calls.recorded == []
+
+
+async def test_what_the_headers_say_is_left_is_kept_to_of_each_limit() -> None:
+    calls = calls_to(answering(200))
+    calls.connection.allowance = lambda _: (Allowance(0, 5.0), Allowance(7, 3600.0, limit=100, is_daily=True))
+
+    await calls.ask("show", "GET", "contacts/1")
+
+    assert calls.connection.pace.seconds_left == pytest.approx(5, abs=0.5)
+    assert (calls.connection.quota.is_short, calls.connection.quota.is_spent) == (True, False)
 
 
 async def test_an_unknown_outcome_is_repeated_when_the_call_is_safe_and_each_try_is_recorded() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reverse_etl.pace import Breaker, Pace, backoff
+from reverse_etl.pace import Breaker, Pace, Quota, backoff
 
 
 class Clock:
@@ -37,6 +37,86 @@ def test_a_pause_holds_everything_back(clock: Clock) -> None:
     pace.pause(30)
 
     assert pace.reserve() == 30
+
+
+def test_what_a_destination_says_is_left_is_spread_over_the_time_it_is_for(clock: Clock) -> None:
+    pace = Pace(rate=10, burst=1, clock=clock)
+    pace.allow(4, seconds=2.0)
+
+    assert [round(pace.reserve(), 3) for _ in range(4)] == [0, 0.5, 1, 1.5]
+    clock.now += 2.1
+    assert round(pace.reserve(), 3) <= 0.4
+
+
+def test_more_than_enough_left_slows_nothing(clock: Clock) -> None:
+    pace = Pace(rate=10, burst=1, clock=clock)
+    pace.allow(1, seconds=10.0)
+    pace.allow(1000, seconds=10.0)
+
+    assert [round(pace.reserve(), 3) for _ in range(3)] == [0, 0.1, 0.2]
+
+
+def test_of_a_window_whose_end_is_not_known_only_the_last_tenth_is_spread(clock: Clock) -> None:
+    pace = Pace(rate=10, burst=1, clock=clock)
+    pace.allow(50, seconds=10.0, limit=100)
+    assert pace.reserve() == 0
+    assert pace.seconds_left == pytest.approx(0.1)
+
+    pace.allow(5, seconds=10.0, limit=100)
+    assert pace.seconds_left == pytest.approx(2)
+
+
+def test_with_nothing_left_the_window_is_waited_for(clock: Clock) -> None:
+    pace = Pace(rate=10, burst=1, clock=clock)
+    pace.allow(0, seconds=2.0)
+
+    assert pace.seconds_left == 2
+    assert pace.reserve() == 2
+
+
+def test_a_limit_is_never_exceeded_in_any_window(clock: Clock) -> None:
+    """96 % of 100 calls in 10 s, one after the other: also from the middle of one window to that of the next."""
+    pace = Pace(rate=9.6, burst=1, clock=clock)
+    at = []
+    for _ in range(400):
+        clock.now += pace.reserve()
+        at.append(clock.now)
+
+    busiest = max(sum(begin <= moment < begin + 10 for moment in at) for begin in at)
+    assert 95 <= busiest <= 100
+
+
+def test_of_a_days_quota_the_reserve_is_kept_until_the_day_ends(clock: Clock) -> None:
+    quota = Quota(reserve_percent=10, clock=clock)
+    assert (quota.is_short, quota.is_spent) == (False, False)
+
+    for left, is_short, is_spent in ((101, False, False), (100, True, False), (0, True, True)):
+        quota.allow(left, seconds=3600, limit=1000)
+        assert (quota.is_short, quota.is_spent) == (is_short, is_spent)
+    assert quota.seconds_left == 3600
+
+    clock.now += 3601
+    assert (quota.is_short, quota.is_spent) == (False, False)
+
+
+def test_a_quota_without_a_stated_limit_is_the_most_that_was_left(clock: Clock) -> None:
+    quota = Quota(reserve_percent=10, clock=clock)
+    quota.allow(1000, seconds=3600, limit=None)
+    quota.allow(90, seconds=3600, limit=None)
+
+    assert quota.is_short
+
+
+def test_a_suspended_breaker_opens_for_one_probe_and_a_late_success_does_not_end_it(clock: Clock) -> None:
+    breaker = Breaker(threshold=8, cooldown_seconds=10, longest_seconds=40, clock=clock)
+    breaker.suspend(3600)
+    breaker.succeeded()
+    assert (breaker.seconds_left, breaker.is_probing) == (3600, False)
+
+    clock.now += 3600
+    assert breaker.is_probing
+    breaker.succeeded()
+    assert (breaker.seconds_left, breaker.is_probing) == (0, False)
 
 
 def test_the_breaker_opens_after_failures_in_a_row_only(clock: Clock) -> None:

@@ -1,0 +1,74 @@
+"""`echolead resync`: deliver again what did not arrive, or everything; see before how much it is and what it costs."""
+
+from collections import Counter
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from echolead.cli.context import actor, administering, show_json, show_table
+from echolead.cli.options import AsJson, DataDir
+from echolead.operational import resync as resyncing
+from echolead.operational.models import Destination
+from echolead.operational.named_rows import get_named, list_named
+from echolead.operational.resync import Again, Selection
+
+app = typer.Typer()
+
+
+@app.command()
+def resync(
+    tenant: Annotated[str, typer.Option(help="The tenant.", show_default=False)],
+    destination: Annotated[str, typer.Option(help="Only this destination, by its name.", show_default=False)] = "",
+    lead: Annotated[list[str] | None, typer.Option(help="Only this lead; repeatable.", show_default=False)] = None,
+    error: Annotated[
+        str, typer.Option(help="Only what failed with this class of error, such as Rejected.", show_default=False)
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also what arrived.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show how many there are and what they cost.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deliver again the newest state of each lead that did not arrive: given up, withheld, or waiting for a retry.
+
+    New leads go first, whatever is delivered again. The calls are estimated from the last deliveries.
+    """
+    with administering(data_dir) as (_, session):
+        destination_id = get_named(session, Destination, tenant, destination).destination_id if destination else None
+        wanted = Selection(tenant, destination_id, lead, error or None, force)
+        costs = {each.destination_id: _cost(session, each) for each in list_named(session, Destination, tenant)}
+        again = resyncing.plan_again(session, wanted)
+        if dry_run:
+            session.rollback()
+        else:
+            states: Counter[str] = Counter()
+            for each in again:
+                states[each.state] += each.deliveries
+            resyncing.record(session, wanted, states, actor=actor(), subject=destination or "all destinations")
+    rows = [_row(each, *costs[each.destination_id]) for each in again]
+    if as_json:
+        show_json(rows)
+        return
+    columns = ("destination", "state", "deliveries", "calls")
+    show_table(rows, columns, nothing="There is nothing to deliver again.")
+    if rows:
+        typer.echo(_told(rows, would=dry_run))
+
+
+def _cost(session: Session, destination: Destination) -> tuple[str, float]:
+    """The destination's name, and how many calls a delivery takes there."""
+    place = (destination.tenant_id, destination.destination_id, destination.kind)
+    return destination.name, resyncing.calls_per_delivery(session, *place)
+
+
+def _row(again: Again, name: str, calls: float) -> dict[str, Any]:
+    count = again.deliveries
+    return {"destination": name, "state": again.state, "deliveries": count, "calls": round(calls * count)}
+
+
+def _told(rows: list[dict[str, Any]], *, would: bool) -> str:
+    deliveries, calls = (sum(row[column] for row in rows) for column in ("deliveries", "calls"))
+    begin = "Would be delivered again" if would else "Delivered again"
+    return f"{begin}: {deliveries} {'delivery' if deliveries == 1 else 'deliveries'}, about {calls} calls."
