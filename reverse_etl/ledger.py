@@ -28,7 +28,7 @@ ERROR_KEPT_CHARACTERS = 1000
 
 # Planning sets aside an older state that waits, and one that is no longer wanted. One that was under way comes back
 # later: its holder died, or put it off in a transaction that did not see the newer state. Claims pass it over; this
-# ends it. Reads the lane's rows that wait, once when the lane begins its work.
+# ends it. Reads all rows of the lane that wait, so a lane does it once in a while.
 SET_ASIDE_OVERTAKEN = text("""
     update deliveries as older set
         state = case when older.state = 'delivered' then 'delivered' else 'superseded' end,

@@ -1,7 +1,5 @@
 """The engine's surroundings: a warehouse with wanted states, a ledger, and a Chatwoot."""
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,51 +22,15 @@ from reverse_etl.engine import Deliveries, DeliveryEngine
 from reverse_etl.ledger import LaneLedger
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
 from tests.fixtures.operational import make_destination, make_tenant
+from tests.fixtures.wanted_states import LEAD_DELIVERIES, MANY, WantedStates, payload_of
 from tests.integration.reverse_etl.settings import QUICK, settings_of
 
-LEAD_DELIVERIES = """
-create or replace table activation.lead_deliveries (
-    tenant_id String, lead_id String, destination_id String, destination_kind String, payload String,
-    payload_hash String, turn UInt64, is_deleted UInt8, index of_turn turn type minmax granularity 1
-) engine = ReplacingMergeTree(turn, is_deleted) order by (tenant_id, lead_id, destination_id)
-settings index_granularity = 1024
-"""
-MANY = """
-insert into activation.lead_deliveries
-select
-    {t:String} as tenant_id, concat('old-', toString(number)) as lead_id, {d:String} as destination_id, 'chatwoot',
-    concat('{"email":"', lead_id, '@lead.test","lead_id":"', lead_id, '","turn":', toString({turn:UInt64}), '}')
-        as payload,
-    lower(hex(SHA256(payload))), {turn:UInt64}, 0
-from numbers({n:UInt64})
-"""
+__all__ = ["LEAD_DELIVERIES", "MANY", "Activation", "payload_of"]
+
 UNSETTLED = """
 select count(*) from deliveries
 where state in ('pending', 'in_flight', 'retry') or state = 'delivered' and next_attempt_at is not null
 """
-
-
-def payload_of(lead_id: str, **fields: Any) -> dict[str, Any]:
-    """A payload as the warehouse makes it."""
-    return {
-        "lead_id": lead_id,
-        "name": "Ana Souza",
-        "email": f"{lead_id}@lead.test",
-        "phone": "",
-        "external_id": "",
-        "tracking_ids": [lead_id],
-        "labels": ["canal-paid-search", "origem-google"],
-        "attributes": {"channel": "Paid Search", "source": "google", "sessions_count": 2},
-        **fields,
-    }
-
-
-def _written(payload: dict[str, Any]) -> str:
-    return json.dumps(payload, sort_keys=True)
-
-
-def _digest(written: str) -> str:
-    return hashlib.sha256(written.encode()).hexdigest()
 
 
 @dataclass
@@ -76,44 +38,41 @@ class Activation:
     """One tenant with a Chatwoot, from the wanted state in the warehouse to the contacts."""
 
     urls: dict[str, str]
-    client: Client
+    wanted: WantedStates
     database: Database
     chatwoot: ServedChatwoot
     tenant_id: str
     destination_id: UUID
-    turn: int = 1_700_000_000_000
 
     @property
     def settings(self) -> Settings:
         """The engine's settings."""
         return settings_of(self.urls)
 
+    @property
+    def client(self) -> Client:
+        """The warehouse."""
+        return self.wanted.client
+
+    @property
+    def turn(self) -> int:
+        """The warehouse's newest turn."""
+        return self.wanted.turn
+
     def want(self, *payloads: dict[str, Any], destination: Destination | None = None) -> None:
         """A turn of the warehouse wants these states from now on, in place of the leads' earlier ones."""
         tenant_id = self.tenant_id if destination is None else destination.tenant_id
-        place = str(self.destination_id if destination is None else destination.destination_id)
-        self._end_turn([(tenant_id, payload["lead_id"], place, _written(payload), 0) for payload in payloads])
+        self.wanted.want(
+            tenant_id, self.destination_id if destination is None else destination.destination_id, payloads
+        )
 
     def unwant(self, *lead_ids: str) -> None:
         """A turn of the warehouse no longer wants these leads anywhere: merged into another, erased."""
-        self._end_turn([(self.tenant_id, lead_id, str(self.destination_id), "{}", 1) for lead_id in lead_ids])
-
-    def _end_turn(self, rows: list[tuple[str, str, str, str, int]]) -> None:
-        self.turn += 1
-        self.client.insert(
-            "activation.lead_deliveries",
-            [
-                (tenant_id, lead_id, place, "chatwoot", payload, _digest(payload), self.turn, is_deleted)
-                for tenant_id, lead_id, place, payload, is_deleted in rows
-            ],
-        )
+        self.wanted.end_turn([(self.tenant_id, lead_id, self.destination_id, "{}", True) for lead_id in lead_ids])
 
     def want_many(self, count: int, turn: int) -> None:
         """A turn that wants the leads `old-0`, `old-1` and so on: a rebuild, or an import of history."""
-        self.client.command(
-            MANY, parameters={"t": self.tenant_id, "d": str(self.destination_id), "turn": turn, "n": count}
-        )
-        self.turn = max(self.turn, turn)
+        self.wanted.want_many(self.tenant_id, self.destination_id, count, turn)
 
     def rows(self, query: str = "select * from deliveries order by created_at", **parameters: Any) -> list[Any]:
         """Rows of the operational database, across tenants."""
@@ -162,7 +121,8 @@ def activation(
     """One tenant, one Chatwoot, nothing wanted yet."""
     client = warehouse.connect(warehouse_server.url)
     warehouse.create_databases(client)
-    client.command(LEAD_DELIVERIES)
+    wanted = WantedStates(client)
+    wanted.make_table()
     database = connect(empty_operational_urls.system)
     tenant = make_tenant(database)
     destination = make_destination(
@@ -176,7 +136,7 @@ def activation(
         "postgres_deliveries_url": empty_operational_urls.deliveries,
         "postgres_app_url": empty_operational_urls.app,
     }
-    yield Activation(urls, client, database, chatwoot, tenant.tenant_id, destination.destination_id)
+    yield Activation(urls, wanted, database, chatwoot, tenant.tenant_id, destination.destination_id)
     client.close()
     database.dispose()
 

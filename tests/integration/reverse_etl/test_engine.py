@@ -411,7 +411,7 @@ def test_an_engine_killed_at_any_moment_delivers_every_lead_once(activation: Act
         activation.settle(engine, seconds=120)
 
     contacts = activation.chatwoot.contacts()
-    assert sorted(contact["identifier"] for contact in contacts) == sorted(lead["lead_id"] for lead in leads(40))
+    assert sorted(contact["identifier"] for contact in contacts) == sorted(str(lead["lead_id"]) for lead in leads(40))
     assert {tuple(contact["labels"]) for contact in contacts} == {("canal-paid-search", "origem-google")}
     assert set(activation.states()) == {"verified"}
     assert activation.attempts(outcome="lost"), "No kill hit a delivery under way: the test is blind."

@@ -32,7 +32,7 @@ def server() -> Iterator[LimitedServer]:
 @pytest.fixture
 def limited(activation: Activation, server: LimitedServer, monkeypatch: pytest.MonkeyPatch) -> Destination:
     """The tenant's only destination: 1,000 calls a second unless a test says less."""
-    monkeypatch.setitem(KINDS, "limited", LimitedLeads)  # type: ignore[arg-type]  # a dict
+    monkeypatch.setitem(KINDS, "limited", LimitedLeads)
     activation.rows("update destinations set is_enabled = false returning 1")
     return limited_destination(activation, server)
 

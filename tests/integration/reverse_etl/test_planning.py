@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from echolead.operational.database import connect, system_session
 from echolead.operational.provision import OperationalUrls
+from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.engine import DeliveryEngine, resync
 from reverse_etl.errors import Rejected, Unavailable
 from reverse_etl.ledger import LaneLedger
@@ -68,7 +69,7 @@ def test_a_new_lead_passes_ten_thousand_rebuilt_ones_that_wait(activation: Activ
         engine.run_once()
         activation.wait_until("select from deliveries where lead_id = 'new-1' and state = 'verified'")
 
-    assert creations_before(activation, "new-1") < QUICK.concurrency
+    assert creations_before(activation, "new-1") < ChatwootContacts.traits.concurrency
 
 
 def test_a_new_lead_passes_ten_thousand_old_ones_that_are_not_planned_yet(activation: Activation) -> None:
