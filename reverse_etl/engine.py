@@ -8,29 +8,23 @@ from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 from uuid import UUID
 
-import httpx
 import sqlalchemy
 from sqlalchemy import select
 
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import Destination as DestinationRow
 from echolead.operational.models import Tenant
-from echolead.outbound import GuardedTransport, opened_places
 from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings
-from reverse_etl.calls import LaneConnection
+from reverse_etl.connecting import connected
 from reverse_etl.desired import DesiredState
-from reverse_etl.destinations import KINDS
 from reverse_etl.errors import Misconfigured
 from reverse_etl.lane import Lane, Policy
 from reverse_etl.ledger import LaneLedger
-from reverse_etl.pace import Breaker, Pace
 from reverse_etl.planning import Plan, plan_again
 
 log = logging.getLogger(__name__)
@@ -208,39 +202,9 @@ class DeliveryEngine:
         self._lanes[row.tenant_id, row.destination_id] = StartedLane(lane, row.updated_at)
 
     async def _make_lane(self, row: DestinationRow, ledger: LaneLedger) -> Lane:
-        make = KINDS.get(row.kind)
-        if make is None:
-            raise Misconfigured(f"{row.kind!r} is not a kind of destination: {', '.join(sorted(KINDS))}.")
-        secrets = self._vault.decrypt(row.secrets)
-        destination = make(row.configuration, secrets, partial(self._lead_url, row.tenant_id))
-        policy, traits = self._policy, destination.traits
-        rate = _number(
-            row.configuration, "requests_per_second", policy.requests_per_second or traits.requests_per_second
-        )
-        concurrency = int(_number(row.configuration, "concurrency", traits.concurrency))
-        connections = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=2 * concurrency))
-        transport = GuardedTransport(
-            allow_private=self._settings.allow_private_destinations,
-            private_places=opened_places(self._settings),
-            inner=connections,
-        )
-        connection = LaneConnection(
-            client=destination.client(transport),
-            pace=Pace(rate, burst=max(1, int(rate))),
-            breaker=Breaker(
-                threshold=policy.breaker_threshold,
-                cooldown_seconds=policy.breaker_seconds,
-                longest_seconds=policy.breaker_longest_seconds,
-            ),
-            secrets=tuple(secrets.values()),
-            judge=destination.judge,
-            allowance=destination.allowance,
-        )
-        return Lane(f"{row.name} of {row.tenant_id}", destination, connection, ledger, policy, concurrency)
-
-    def _lead_url(self, tenant_id: str, lead_id: str) -> str:
-        base = self._settings.console_url.rstrip("/")
-        return f"{base}/leads?tenant_id={quote(tenant_id, safe='')}&lead_id={quote(lead_id, safe='')}"
+        found = connected(row, self._settings, self._vault, self._policy)
+        name = f"{row.name} of {row.tenant_id}"
+        return Lane(name, found.destination, found.connection, ledger, self._policy, found.concurrency)
 
     def _outcome(self) -> Deliveries:
         for running in self._lanes.values():
@@ -281,13 +245,3 @@ def resync(
         )
     finally:
         engine.dispose()
-
-
-def _number(configuration: dict[str, Any], key: str, default: float) -> float:
-    try:
-        number = float(configuration.get(key, default))
-    except (TypeError, ValueError) as error:
-        raise Misconfigured(f"{key} is a number, not {configuration[key]!r}.") from error
-    if not 0.1 <= number <= 1000:
-        raise Misconfigured(f"{key} is between 0.1 and 1000, not {number}.")
-    return number
