@@ -1,5 +1,8 @@
 """`echolead destination`: products that leads are delivered to."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +18,14 @@ from echolead.cli.context import (
 )
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir, TenantId
+from echolead.embedded.part import python
 from echolead.operational.destinations import (
     KINDS,
+    MAPPING,
     add_destination,
     check_configuration,
     set_enabled,
+    set_up,
     update_destination,
 )
 from echolead.operational.models import Destination
@@ -29,6 +35,7 @@ from echolead.outbound import opened_places
 from echolead.security import Undecryptable, Vault
 
 is_group = True
+NOTHING_TO_MAKE = "The account has all that the destination needs."
 app = typer.Typer(help="Products that leads are delivered to.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The destination's name.", show_default=False)]
@@ -74,14 +81,29 @@ def update(
     name: Name,
     settings_given: Set = None,
     secrets_given: Secret = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file: which property of the product gets what of a lead (docs/reference/mapping.md). An empty "
+            "file goes back to the product's own mapping. `-` is standard input.",
+            allow_dash=True,
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Replace some of a destination's values, and keep the others."""
     configuration = assignments(settings_given or [], option="--set")
     secrets = assignments(secrets_given or [], option="--secret", hidden=True)
-    if not configuration and not secrets:
-        raise CommandFailed("Nothing to change: give one or more of --set, --secret.")
+    if MAPPING in configuration:
+        raise CommandFailed("A mapping is a file: give --mapping FILE.")
+    if not configuration and not secrets and mapping is None:
+        raise CommandFailed("Nothing to change: give one or more of --set, --secret, --mapping.")
+    if mapping is not None:
+        text = _read(mapping)
+        _asked("mapping", tenant_id, name, data_dir, standard_input=text)
+        configuration[MAPPING] = text.strip()
     with administering(data_dir) as (settings, session):
         destination = update_destination(
             session,
@@ -94,6 +116,44 @@ def update(
             actor=actor(),
         )
     _show(destination, as_json)
+
+
+@app.command("test")
+def compare(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Compare a destination with its account: credentials, rights, properties, mapping. Exit code 1 when something is
+    missing or wrong.
+    """
+    findings = _asked("test", tenant_id, name, data_dir)
+    _show_findings(findings, as_json, nothing="Nothing was found.")
+    if any(finding["state"] in ("missing", "wrong") for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def setup(
+    tenant_id: TenantId,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make what a destination needs in its account, after showing it. With --json and without --yes only show it. Exit
+    code 1 when something could not be made.
+    """
+    findings = _asked("setup", tenant_id, name, data_dir, "--dry-run")
+    if not yes:
+        _show_findings(findings, as_json, nothing=NOTHING_TO_MAKE)
+        if as_json or not findings:
+            return
+        typer.confirm("Make this in the account?", abort=True)
+    made = _asked("setup", tenant_id, name, data_dir) if findings else []
+    _show_findings(made, as_json, nothing=NOTHING_TO_MAKE)
+    if made:
+        with administering(data_dir) as (_, session):
+            subjects = [finding["subject"] for finding in made if finding["state"] == "made"]
+            set_up(session, get_named(session, Destination, tenant_id, name), subjects, actor=actor())
+    if any(finding["state"] == "wrong" for finding in made):
+        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -148,6 +208,38 @@ def _set_enabled(tenant_id: str, name: str, is_enabled: bool, data_dir: Path | N
         destination = get_named(session, Destination, tenant_id, name)
         set_enabled(session, destination, is_enabled, actor=actor())
     _show(destination, as_json)
+
+
+def _asked(
+    task: str, tenant_id: str, name: str, data_dir: Path | None, *options: str, standard_input: str = ""
+) -> list[dict[str, str]]:
+    """What a destination's product says; asked by a process of its own, as the command line knows no product.
+
+    Raises `CommandFailed`, `NotFound`.
+    """
+    with administering(data_dir) as (settings, session):
+        get_named(session, Destination, tenant_id, name)
+    command = python("-m", "reverse_etl.account", task, "--tenant-id", tenant_id, "--name", name, *options)
+    command += ["--data-dir", str(settings.data_dir)]
+    asked = subprocess.run(command, input=standard_input, capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        raise CommandFailed((asked.stderr.strip().splitlines() or ["No reason was given."])[-1])
+    findings: list[dict[str, str]] = json.loads(asked.stdout)
+    return findings
+
+
+def _read(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{file} cannot be read: {error}.") from None
+
+
+def _show_findings(findings: list[dict[str, str]], as_json: bool, *, nothing: str) -> None:
+    if as_json:
+        show_json(findings)
+    else:
+        show_table(findings, ("state", "subject", "detail"), nothing=nothing)
 
 
 def _show(destination: Destination, as_json: bool, **more: Any) -> None:

@@ -46,7 +46,7 @@ limit 20
 
 
 @dataclass(frozen=True)
-class Finding:
+class Symptom:
     """The result of one check. `level`: ok, note (works, with a limitation), wrong."""
 
     level: str
@@ -55,7 +55,7 @@ class Finding:
     remedy: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[Symptom]:
     """Run all checks, whether the stack runs or not."""
     findings = [*_stack(settings), *_disk(settings), *_programs(settings)]
     if settings.postgres_system_url.get_secret_value():
@@ -68,79 +68,79 @@ def examine(settings: Settings) -> list[Finding]:
     return findings
 
 
-def _stack(settings: Settings) -> Iterator[Finding]:
+def _stack(settings: Settings) -> Iterator[Symptom]:
     record = registry.read_record(settings.data_dir)
     if record is not None and record.is_running():
         found = condition(settings.data_dir)
-        yield Finding("ok" if found.is_up else "note", "Stack", found.summary)
+        yield Symptom("ok" if found.is_up else "note", "Stack", found.summary)
         for part in found.parts:
             if part.state not in ("ready", "done"):
                 log = settings.data_dir / "logs" / f"{part.name}.log"
-                yield Finding("wrong", part.name, f"{part.state}: {part.readiness or 'no reason given'}", f"Read {log}")
+                yield Symptom("wrong", part.name, f"{part.state}: {part.readiness or 'no reason given'}", f"Read {log}")
             elif part.restarts:
                 log = settings.data_dir / "logs" / f"{part.name}.log"
-                yield Finding("note", part.name, f"serves, but was restarted {part.restarts} times", f"Read {log}")
+                yield Symptom("note", part.name, f"serves, but was restarted {part.restarts} times", f"Read {log}")
         return
     if record is not None and (left := registry.leftovers(record, settings.data_dir)):
         names = ", ".join(sorted({part.name for part, _ in left}))
-        yield Finding(
+        yield Symptom(
             "wrong",
             "Stack",
             f"its supervisor (process {record.supervisor_pid}) is gone and left these running: {names}",
             "Run `echolead up`: it ends them and starts anew.",
         )
         return
-    yield Finding("wrong", "Stack", f"nothing runs in {settings.data_dir}", "Start it with `echolead up`.")
+    yield Symptom("wrong", "Stack", f"nothing runs in {settings.data_dir}", "Start it with `echolead up`.")
     yield from _ports(settings)
 
 
-def _ports(settings: Settings) -> Iterator[Finding]:
+def _ports(settings: Settings) -> Iterator[Symptom]:
     taken = [port for port in Port if port_is_open("127.0.0.1", port.of(settings.port_base))]
     for port in taken:
-        yield Finding(
+        yield Symptom(
             "wrong",
             "Ports",
             f"something listens on {port.of(settings.port_base)}, where {port.name.lower()} belongs",
             "Stop it, or choose other ports with `echolead up --port-base`.",
         )
     if not taken:
-        yield Finding("ok", "Ports", f"free from {settings.port_base} to {settings.port_base + max(Port)}")
+        yield Symptom("ok", "Ports", f"free from {settings.port_base} to {settings.port_base + max(Port)}")
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
+def _disk(settings: Settings) -> Iterator[Symptom]:
     directory = settings.data_dir if settings.data_dir.exists() else settings.data_dir.parent
     free = shutil.disk_usage(directory).free
     sentence = f"{free / 1024**3:.1f} GiB free where {settings.data_dir} is"
     if free < FULL_DISK_BYTES:
-        yield Finding(
+        yield Symptom(
             "wrong", "Disk", sentence, "Make room: a full disk stops the queue, and the collector answers 503."
         )
     elif free < LOW_DISK_BYTES:
-        yield Finding("note", "Disk", sentence, "Make room soon.")
+        yield Symptom("note", "Disk", sentence, "Make room soon.")
     else:
-        yield Finding("ok", "Disk", sentence)
+        yield Symptom("ok", "Disk", sentence)
 
 
-def _programs(settings: Settings) -> Iterator[Finding]:
+def _programs(settings: Settings) -> Iterator[Symptom]:
     script = settings.script_file
     if script.exists():
         others = len(list(script.parent.glob(f"{script.stem}.*{script.suffix}")))
-        yield Finding("ok", "Script", f"built, {script.stat().st_size} bytes; {others} builds with fewer features")
+        yield Symptom("ok", "Script", f"built, {script.stat().st_size} bytes; {others} builds with fewer features")
     else:
-        yield Finding("wrong", "Script", f"{script} is not there", "Build it: `make up` does.")
+        yield Symptom("wrong", "Script", f"{script} is not there", "Build it: `make up` does.")
     node = Path(sys.executable).parent / "node"
     if node.exists() or shutil.which("node"):
-        yield Finding("ok", "Node.js", "there, for building the script")
+        yield Symptom("ok", "Node.js", "there, for building the script")
     else:
-        yield Finding("note", "Node.js", "not there; only building the script needs it", "`make up` installs it.")
+        yield Symptom("note", "Node.js", "not there; only building the script needs it", "`make up` installs it.")
     chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if chromium:
-        yield Finding("ok", "Chromium", f"{chromium}, for the browser tests")
+        yield Symptom("ok", "Chromium", f"{chromium}, for the browser tests")
     else:
-        yield Finding("note", "Chromium", "not there; only `make test` needs it", "On Debian: apt install chromium")
+        yield Symptom("note", "Chromium", "not there; only `make test` needs it", "On Debian: apt install chromium")
 
 
-def _asked(subject: str, ask: Callable[[], Iterator[Finding]], otherwise: str) -> list[Finding]:
+def _asked(subject: str, ask: Callable[[], Iterator[Symptom]], otherwise: str) -> list[Symptom]:
     """The findings of one server; a server that does not answer is a finding as well."""
     try:
         return list(ask())
@@ -154,24 +154,24 @@ def _asked(subject: str, ask: Callable[[], Iterator[Finding]], otherwise: str) -
     ) as error:
         said = str(error).strip().splitlines()
         sentence = f"does not answer ({said[0] if said else type(error).__name__}); {otherwise}"
-        return [Finding("wrong", subject, sentence, "Start the stack with `echolead up`, or check its address.")]
+        return [Symptom("wrong", subject, sentence, "Start the stack with `echolead up`, or check its address.")]
 
 
-def _accounts(settings: Settings) -> Iterator[Finding]:
+def _accounts(settings: Settings) -> Iterator[Symptom]:
     """Services without their own account or key, which use one with more rights."""
     own = {narrow: wide for narrow, wide in WIDER.items() if getattr(settings, wide).get_secret_value()}
     wide_ones = [narrow for narrow, wide in own.items() if getattr(settings, narrow) == getattr(settings, wide)]
     if wide_ones:
         names = ", ".join(f"ECHOLEAD_{name.upper()}" for name in wide_ones)
-        yield Finding("note", "Accounts", f"not set: {names}", "Services use wider ones: docs/decisions/0017-roles.md.")
+        yield Symptom("note", "Accounts", f"not set: {names}", "Services use wider ones: docs/decisions/0017-roles.md.")
     else:
-        yield Finding("ok", "Accounts", "each service has its own, with what it needs")
+        yield Symptom("ok", "Accounts", "each service has its own, with what it needs")
 
 
-def _postgres(settings: Settings) -> Iterator[Finding]:
+def _postgres(settings: Settings) -> Iterator[Symptom]:
     with psycopg.connect(settings.postgres_system_url.get_secret_value(), connect_timeout=3) as connection:
         if connection.execute("select to_regclass('public.deliveries')").fetchone() == (None,):
-            yield Finding("wrong", "Migrations", "the operational database is empty", "Run `echolead up` (or `setup`).")
+            yield Symptom("wrong", "Migrations", "the operational database is empty", "Run `echolead up` (or `setup`).")
             return
         yield from _live_path(connection)
         yield from _requests(connection)
@@ -179,29 +179,29 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
     if stuck:
-        yield Finding(
+        yield Symptom(
             "wrong",
             "Deliveries",
             f"{stuck} have not arrived {STUCK_MINUTES} minutes after they were planned",
             "Look at the delivery attempts in the console: the destination's answer is there.",
         )
     if dead:
-        yield Finding(
+        yield Symptom(
             "note",
             "Deliveries",
             f"{dead} were given up",
             "The console says why. Correct the cause; a lead that changes is sent again.",
         )
     if not stuck and not dead:
-        yield Finding("ok", "Deliveries", "none is stuck or given up")
+        yield Symptom("ok", "Deliveries", "none is stuck or given up")
 
 
-def _live_path(connection: psycopg.Connection) -> Iterator[Finding]:
+def _live_path(connection: psycopg.Connection) -> Iterator[Symptom]:
     if connection.execute("select to_regclass('public.live_steps')").fetchone() == (None,):
         return  # the finding about migrations has the solution
     found = trouble(connection)
     for sentence in found:
-        yield Finding(
+        yield Symptom(
             "wrong",
             "Live path",
             sentence,
@@ -209,14 +209,14 @@ def _live_path(connection: psycopg.Connection) -> Iterator[Finding]:
             "model or the settings; it is tried again every few seconds.",
         )
     if not found:
-        yield Finding("ok", "Live path", "no step fails")
+        yield Symptom("ok", "Live path", "no step fails")
 
 
-def _requests(connection: psycopg.Connection) -> Iterator[Finding]:
+def _requests(connection: psycopg.Connection) -> Iterator[Symptom]:
     if connection.execute("select to_regclass('public.warehouse_requests')").fetchone() == (None,):
         return  # as above
     for request_id, tenant_id, message in failed_requests(connection):
-        yield Finding(
+        yield Symptom(
             "wrong",
             "Replay",
             f"request {request_id} of tenant {tenant_id} failed: {message[:500]}",
@@ -224,29 +224,29 @@ def _requests(connection: psycopg.Connection) -> Iterator[Finding]:
         )
 
 
-def _migrations(settings: Settings) -> Finding:
+def _migrations(settings: Settings) -> Symptom:
     url = make_url(settings.postgres_url.get_secret_value()).set(drivername="postgresql+psycopg")
     engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 3})
     with engine.connect() as connection:
         if is_current(connection):
-            return Finding("ok", "Migrations", "the operational database is at this version")
-    return Finding("wrong", "Migrations", "the operational database is behind", "Run `echolead up` (or `setup`).")
+            return Symptom("ok", "Migrations", "the operational database is at this version")
+    return Symptom("wrong", "Migrations", "the operational database is behind", "Run `echolead up` (or `setup`).")
 
 
-def _queue(settings: Settings) -> Iterator[Finding]:
+def _queue(settings: Settings) -> Iterator[Symptom]:
     if settings.nats_monitor_url:
         yield _sync(settings.nats_monitor_url)
     yield from asyncio.run(streams(settings))
 
 
-def _sync(monitor_url: str) -> Finding:
+def _sync(monitor_url: str) -> Symptom:
     parts = urlsplit(monitor_url)
     with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=3)) as connection:
         connection.request("GET", "/varz")
         server = json.loads(connection.getresponse().read())
     if server.get("jetstream", {}).get("config", {}).get("sync_always"):
-        return Finding("ok", "Queue", "syncs every message to disk before it is acknowledged")
-    return Finding(
+        return Symptom("ok", "Queue", "syncs every message to disk before it is acknowledged")
+    return Symptom(
         "wrong",
         "Queue",
         "does not sync every message: a power cut loses what was acknowledged",
@@ -254,7 +254,7 @@ def _sync(monitor_url: str) -> Finding:
     )
 
 
-async def streams(settings: Settings) -> list[Finding]:
+async def streams(settings: Settings) -> list[Symptom]:
     """Whether each stream is there, and how far behind its reader is. Raises `nats.errors.Error`."""
     url = settings.nats_url.get_secret_value()
     client = await nats.connect(
@@ -270,50 +270,50 @@ async def streams(settings: Settings) -> list[Finding]:
         for stream in queue.STREAMS:
             try:
                 state = (await jetstream.stream_info(stream.name)).state
-                found.append(Finding("ok", f"Stream {stream.name}", f"{state.messages} messages, {state.bytes} bytes"))
+                found.append(Symptom("ok", f"Stream {stream.name}", f"{state.messages} messages, {state.bytes} bytes"))
             except NotFoundError:
-                found.append(Finding("wrong", f"Stream {stream.name}", "is missing", "Run `echolead up` (or `setup`)."))
+                found.append(Symptom("wrong", f"Stream {stream.name}", "is missing", "Run `echolead up` (or `setup`)."))
         found += [await _lag(jetstream, stream) for stream in queue.STREAMS]
     finally:
         await client.close()
     return found
 
 
-async def _lag(jetstream: nats.js.JetStreamContext, stream: queue.Stream) -> Finding:
+async def _lag(jetstream: nats.js.JetStreamContext, stream: queue.Stream) -> Symptom:
     subject = f"Loading {stream.name.lower()}"
     lag = await queue.lag(jetstream, stream)
     if lag is None:
-        return Finding("note", subject, "no loader has read the queue yet", "Look at the runs of `live` in Dagster.")
+        return Symptom("note", subject, "no loader has read the queue yet", "Look at the runs of `live` in Dagster.")
     sentence = f"{lag.messages} messages wait for the loader"
     if lag.is_too_long:
         sentence += f", the oldest for {lag.oldest_seconds:.0f} s"
-        return Finding("wrong", subject, sentence, "Look at the runs of `live` in Dagster.")
-    return Finding("ok", subject, sentence)
+        return Symptom("wrong", subject, sentence, "Look at the runs of `live` in Dagster.")
+    return Symptom("ok", subject, sentence)
 
 
 async def _silent(_: Exception) -> None:
     """Ignore the error here: the caller gets it as well."""
 
 
-def _warehouse(settings: Settings) -> Iterator[Finding]:
+def _warehouse(settings: Settings) -> Iterator[Symptom]:
     with closing(warehouse.connect(settings.clickhouse_url.get_secret_value(), query_timeout_seconds=10)) as client:
         missing = [name for name in DATABASES if not client.command(f"EXISTS DATABASE {name}")]
         if missing:
             names = ", ".join(missing)
-            yield Finding("wrong", "Warehouse", f"databases are missing: {names}", "Run `echolead up` (or `setup`).")
+            yield Symptom("wrong", "Warehouse", f"databases are missing: {names}", "Run `echolead up` (or `setup`).")
         elif not client.command("EXISTS TABLE activation.lead_deliveries"):
-            yield Finding("wrong", "Warehouse", "the models were never built", "Run `echolead up` (or `setup`).")
+            yield Symptom("wrong", "Warehouse", "the models were never built", "Run `echolead up` (or `setup`).")
         else:
             events = client.command("SELECT count() FROM raw.events")
-            yield Finding("ok", "Warehouse", f"answers; {events} rows in raw.events")
+            yield Symptom("ok", "Warehouse", f"answers; {events} rows in raw.events")
             yield from _set_aside(client)
 
 
-def _set_aside(client: Client) -> Iterator[Finding]:
+def _set_aside(client: Client) -> Iterator[Symptom]:
     if not client.command("EXISTS TABLE ops.set_aside"):
         return
     for tenant_id, field, reason, count, event_id in client.query(SET_ASIDE).result_rows:
-        yield Finding(
+        yield Symptom(
             "note",
             "Set aside",
             f"{count} values of {field} of tenant {tenant_id} could not be used ({reason}), last of event {event_id}",

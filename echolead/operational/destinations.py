@@ -1,10 +1,11 @@
 """Destinations: the products, the configuration that each needs, and the destinations of a tenant."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
@@ -58,6 +59,10 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+MAPPING = "mapping"
+"""In a configuration the tenant's mapping, YAML; whoever stores one has let the product read it."""
+
+
 @dataclass(frozen=True)
 class CheckedConfiguration:
     """Checked configuration and secrets of a destination, ready to be stored."""
@@ -82,8 +87,9 @@ def check_configuration(
     product = KINDS.get(kind)
     if product is None:
         raise ChangeRefused(f"There is no destination {kind!r}: use {', '.join(KINDS)}.")
+    own = {name: value for name, value in configuration.items() if name != MAPPING}
     try:
-        checked = product.configuration.model_validate(dict(configuration))
+        checked = product.configuration.model_validate(own)
     except ValidationError as error:
         raise ChangeRefused(_problems(kind, error, product.configuration, "--set")) from None
     try:
@@ -91,6 +97,8 @@ def check_configuration(
     except ValidationError as error:
         raise ChangeRefused(_problems(kind, error, product.secrets, "--secret")) from None
     values = checked.model_dump(mode="json")
+    if configuration.get(MAPPING):
+        values[MAPPING] = configuration[MAPPING]
     for name in product.addresses:
         check_url(values[name], allow_private=allow_private, private_places=private_places)
     return CheckedConfiguration(values, hidden.model_dump(mode="json"))
@@ -167,6 +175,13 @@ def set_enabled(session: Session, destination: Destination, is_enabled: bool, *,
         session.flush()
         _record(session, destination, "destination.enabled" if is_enabled else "destination.disabled", actor)
     return destination
+
+
+def set_up(session: Session, destination: Destination, made: Sequence[str], *, actor: str) -> None:
+    """Record what was made in the destination's account. Deliveries use it when their lane is opened again: at once."""
+    destination.updated_at = func.now()
+    session.flush()
+    _record(session, destination, "destination.set_up", actor, made=list(made))
 
 
 def _record(session: Session, destination: Destination, action: str, actor: str, **detail: Any) -> None:

@@ -526,7 +526,7 @@ class LeadDecision(Timed, Base):
     reason: Mapped[str]
 
 
-class Rule(Timed, Base):
+class RuleVersion(Timed, Base):
     """One version of a tenant's rule; a change is a new version, so that a result can name its rule."""
 
     __tablename__ = "rules"

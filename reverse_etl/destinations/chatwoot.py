@@ -1,14 +1,15 @@
 """Chatwoot: leads as contacts of an account. The behaviour it relies on is in docs/reference/chatwoot.md."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import httpx
 
 from echolead.normalize import normalize_phone
 from reverse_etl.calls import TIMEOUT, Answer, Calls, judge_by_status, no_allowance
-from reverse_etl.destination import OneByOne, Order, Traits
+from reverse_etl.destination import Finding, OneByOne, Order, Traits
+from reverse_etl.destinations.chatwoot_definitions import LINK_KEY, TITLES, DefinedInAccount, inbox_finding
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 
@@ -19,28 +20,6 @@ GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
 UNIQUE_FIELDS = ("identifier", "email", "phone_number")
 # A condition each for identifiers, the e-mail and the forms of the phone number: what is found fits a page of 15.
 CONDITIONS_OF_A_LOOK_UP = 12
-CONTACT_ATTRIBUTE = 1  # attribute_model of a contact's attribute
-TEXT, LINK = 0, 4  # attribute_display_type
-LINK_KEY = "echolead_url"
-# Defined before the first delivery, so that agents see them in the contact's panel in words; others as they appear.
-TITLES = {
-    "channel": "Canal",
-    "source": "Origem",
-    "medium": "Mídia",
-    "campaign": "Campanha",
-    "term": "Termo",
-    "content": "Conteúdo",
-    "gclid": "Google click id",
-    "fbclid": "Meta click id",
-    "first_source": "Primeira origem",
-    "first_medium": "Primeira mídia",
-    "first_campaign": "Primeira campanha",
-    "first_landing_page": "Primeira página",
-    "first_seen_at": "Primeira visita",
-    "sessions_count": "Visitas",
-    "marketing_consent": "Consentimento de marketing",
-    LINK_KEY: "Lead no EchoLead",
-}
 
 
 class ChatwootContacts(OneByOne):
@@ -61,9 +40,7 @@ class ChatwootContacts(OneByOne):
         self._inbox_id = inbox_id
         self._access_token = access_token
         self._lead_url = lead_url
-        self._defined_attributes: set[str] = set()
-        self._defined_labels: set[str] = set()
-        self._may_define = True
+        self._definitions = DefinedInAccount()
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]) -> Self:
@@ -93,19 +70,22 @@ class ChatwootContacts(OneByOne):
     async def prepare(self, calls: Calls) -> None:
         """Read which labels and contact attributes the account has, and define the attributes we always send.
 
-        Defining them takes an administrator's token; with an agent's, contacts get their attributes all the same, and
-        Chatwoot shows them once somebody has defined them. Raises `DeliveryFailed` when the account cannot be read.
+        Raises `DeliveryFailed` when the account cannot be read.
         """
-        labels = await calls.ask("list labels", "GET", "labels")
-        self._defined_labels = {str(label["title"]) for label in labels["payload"]}
-        attributes = await calls.ask(
-            "list attributes",
-            "GET",
-            "custom_attribute_definitions",
-            params={"attribute_model": str(CONTACT_ATTRIBUTE)},
-        )
-        self._defined_attributes = {str(attribute["attribute_key"]) for attribute in attributes}
-        await self._define(calls, TITLES, ())
+        await self._definitions.read(calls)
+        await self._definitions.define(calls, TITLES, ())
+
+    async def test(self, calls: Calls) -> list[Finding]:
+        """The inbox, and the attributes and labels that leads need. Raises `DeliveryFailed`."""
+        inboxes = await calls.ask("list inboxes", "GET", "inboxes")
+        await self._definitions.read(calls)
+        return [inbox_finding(self._inbox_id, inboxes["payload"]), *self._definitions.findings()]
+
+    async def setup(self, calls: Calls, is_dry_run: bool) -> list[Finding]:
+        """Define the attributes and labels that are missing. Raises `DeliveryFailed`."""
+        await self._definitions.read(calls)
+        missing = [each for each in self._definitions.findings() if each.state == "missing"]
+        return missing if is_dry_run else await self._definitions.make(calls)
 
     def judge(self, answer: Answer) -> DeliveryFailed | None:
         """By the status: Chatwoot's say what is meant."""
@@ -122,7 +102,7 @@ class ChatwootContacts(OneByOne):
         """
         calls, lead, history = order.calls, order.lead, order.history
         attributes = self._attributes(lead)
-        await self._define(calls, attributes, lead.labels)
+        await self._definitions.define(calls, attributes, lead.labels)
         contact, conflicts = await self._find(calls, lead, history)
         created: dict[str, Any] = {}
         if contact is None:
@@ -282,33 +262,6 @@ class ChatwootContacts(OneByOne):
         wanted += [label for label in lead.labels if label not in wanted]
         if set(wanted) != set(present):
             await calls.ask("set contact labels", "POST", path, body={"labels": wanted})
-
-    async def _define(self, calls: Calls, attributes: Iterable[str], labels: Iterable[str]) -> None:
-        """Define the attributes and labels that the account does not have yet."""
-        for key in attributes:
-            if self._may_define and key not in self._defined_attributes:
-                definition = {
-                    "attribute_display_name": TITLES.get(key, key.replace("_", " ").capitalize()),
-                    "attribute_display_type": LINK if key == LINK_KEY else TEXT,
-                    "attribute_description": "EchoLead",
-                    "attribute_key": key,
-                    "attribute_model": CONTACT_ATTRIBUTE,
-                }
-                await self._define_one(calls, "define attribute", "custom_attribute_definitions", definition)
-                self._defined_attributes.add(key)
-        for title in labels:
-            if self._may_define and title not in self._defined_labels:
-                await self._define_one(calls, "define label", "labels", {"title": title, "show_on_sidebar": True})
-                self._defined_labels.add(title)
-
-    async def _define_one(self, calls: Calls, operation: str, path: str, body: Mapping[str, Any]) -> None:
-        try:
-            await calls.ask(operation, "POST", path, body=body)
-        except Misconfigured:  # an agent's token: reading works, defining does not
-            self._may_define = False
-            calls.connection.breaker.succeeded()
-        except Rejected:
-            pass  # defined meanwhile, or a key that Chatwoot keeps for itself: the contact takes the value either way
 
 
 def _identity(lead: Lead) -> dict[str, Any]:

@@ -228,6 +228,12 @@ async def account_labels(request: Request, store: Store, account_id: int) -> Res
     return JSONResponse(answers.label(store.create_label(account_id, body.get("label", body))))
 
 
+async def list_inboxes(_request: Request, store: Store, account_id: int) -> Response:
+    """`GET inboxes`"""
+    inboxes = [{key: value for key, value in row.items() if value is not None} for row in store.inboxes(account_id)]
+    return JSONResponse({"payload": inboxes})
+
+
 async def attribute_definitions(request: Request, store: Store, account_id: int) -> Response:
     """`GET` and `POST custom_attribute_definitions`"""
     if request.method == "GET":
@@ -266,6 +272,7 @@ def routes() -> list[Route]:
         ("GET POST", "/conversations/{id:int}/labels", conversation_labels),
         ("POST", "/conversations/{id:int}/custom_attributes", conversation_attributes),
         ("GET POST", "/conversations/{id:int}/messages", conversation_messages),
+        ("GET", "/inboxes", list_inboxes),
         ("GET POST", "/labels", account_labels),
         ("GET POST", "/custom_attribute_definitions", attribute_definitions),
     ]

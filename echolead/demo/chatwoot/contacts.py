@@ -215,6 +215,11 @@ class Contacts(Records):
             "channel_type": "Channel::WebWidget", "provider": None,
         }  # fmt: skip
 
+    def inboxes(self, account_id: int) -> list[Row]:
+        """The account's inboxes: it has one."""
+        rows = self._rows("select inbox_id from accounts where account_id = ?", account_id)
+        return [self.inbox(account_id, row["inbox_id"]) for row in rows]
+
     def contact_inboxes(self, account_id: int, contact_id: int) -> list[Row]:
         """The inboxes a contact can be reached in, with the contact's id there."""
         rows = self._rows("select * from contact_inboxes where contact_id = ? order by id", contact_id)

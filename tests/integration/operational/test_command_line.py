@@ -522,7 +522,9 @@ def test_a_refused_change_stores_nothing(run: Run, run_json: RunJson, slug: str,
             id="nothing to set",
         ),
         pytest.param(
-            ("destination", "update", "taken", "x"), "one or more of --set, --secret.", id="nothing to update"
+            ("destination", "update", "taken", "x"),
+            "one or more of --set, --secret, --mapping.",
+            id="nothing to update",
         ),
         pytest.param(
             ("tenant", "remove-host", "nobody", "a.test"), "There is no tenant nobody", id="host of an unknown tenant"

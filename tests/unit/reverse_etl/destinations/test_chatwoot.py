@@ -9,7 +9,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from echolead.demo.chatwoot import create_app
+from echolead.demo.chatwoot import Faults, create_app
+from echolead.demo.chatwoot.faults import Fault
 from echolead.demo.chatwoot.store import Store
 from reverse_etl.calls import Calls, LaneConnection
 from reverse_etl.destinations.chatwoot import ChatwootContacts
@@ -413,6 +414,55 @@ async def test_preparing_twice_defines_nothing_twice(chatwoot: InProcess) -> Non
     assert [exchange.operation for exchange in again.recorded] == ["list labels", "list attributes"]
 
 
+async def test_setup_says_first_what_it_would_define_and_then_defines_it_once(chatwoot: InProcess) -> None:
+    destination, calls = chatwoot.destination, Calls(chatwoot.connection)
+    tested = [finding for finding in await destination.test(calls) if finding.state != "ok"]
+    would = await destination.setup(calls, is_dry_run=True)
+    assert tested == would
+    assert {finding.state for finding in would} == {"missing"}
+    assert chatwoot.store.attribute_definitions(ACCOUNT.account_id) == []
+
+    made = await destination.setup(calls, is_dry_run=False)
+    assert [finding.subject for finding in made] == [finding.subject for finding in would]
+    assert {finding.state for finding in made} == {"made"}
+    assert await destination.setup(calls, is_dry_run=False) == []
+    assert {finding.state for finding in await destination.test(calls)} == {"ok"}
+    assert [label["title"] for label in chatwoot.store.labels(ACCOUNT.account_id)] == ["sem-consentimento-marketing"]
+
+
+async def test_an_inbox_that_is_not_there_and_an_attribute_of_another_type_are_found(chatwoot: InProcess) -> None:
+    chatwoot.store.create_attribute_definition(
+        ACCOUNT.account_id,
+        {"attribute_key": "first_seen_at", "attribute_model": 1, "attribute_display_type": 5,
+         "attribute_display_name": "Primeira visita"},
+    )  # fmt: skip
+    destination = ChatwootContacts.of(
+        {"base_url": "http://localhost", "account_id": ACCOUNT.account_id, "inbox_id": 77},
+        {"api_access_token": ACCOUNT.api_access_token},
+        str,
+    )
+    found = {finding.subject: finding for finding in await destination.test(Calls(chatwoot.connection))}
+    assert found["inbox 77"].state == "wrong"
+    assert f"{ACCOUNT.inbox_id} Demo site" in found["inbox 77"].detail
+    assert found["attribute first_seen_at"].state == "note"
+    assert found["attribute first_seen_at"].detail == "it is date there, and its values are text"
+
+
+async def test_an_agents_token_may_test_but_not_set_up(tmp_path: Path) -> None:
+    """Each missing thing is named with the reason, after a single call that was refused."""
+    faults = Faults([Fault("status", where="POST .", status=401)])
+    app = create_app(tmp_path / "chatwoot.sqlite", ACCOUNTS, faults=faults)
+    async with app.router.lifespan_context(app):
+        chatwoot = InProcess(app, httpx.ASGITransport(app))
+        would = await chatwoot.destination.setup(chatwoot.calls, is_dry_run=True)
+        found = await chatwoot.destination.setup(chatwoot.calls, is_dry_run=False)
+    assert [finding.subject for finding in found] == [finding.subject for finding in would]
+    assert {(finding.state, finding.detail) for finding in found} == {
+        ("wrong", "defining it takes an administrator's token")
+    }
+    assert [call.operation for call in chatwoot.calls.recorded].count("define attribute") == 1
+
+
 @pytest.mark.parametrize(
     ("configuration", "secrets", "missing"),
     [
@@ -438,6 +488,7 @@ async def test_every_call_and_answer_is_as_chatwoot_describes_it(tmp_path: Path,
     async with app.router.lifespan_context(app):
         transport = Described(httpx.ASGITransport(app), description)
         chatwoot = InProcess(app, transport)
+        await chatwoot.destination.test(chatwoot.calls)
         await chatwoot.destination.prepare(chatwoot.calls)
         delivered = await chatwoot.deliver()
         await chatwoot.verify(LEAD, delivered)
@@ -448,6 +499,7 @@ async def test_every_call_and_answer_is_as_chatwoot_describes_it(tmp_path: Path,
 
     assert transport.faults == []
     assert transport.seen == {
+        ("get", "/inboxes", 200),
         ("get", "/labels", 200),
         ("post", "/labels", 200),
         ("get", "/custom_attribute_definitions", 200),

@@ -1,0 +1,110 @@
+"""What an operator asks of a destination's account, outside an engine: how it stands, what to make, a mapping to check.
+
+`python -m reverse_etl.account {test,setup,mapping} --tenant-id T --name D` prints a list of findings as JSON. `setup`
+makes what is missing unless it has `--dry-run`; `mapping` takes YAML on standard input and calls nobody. When it cannot
+be done the last line on standard error says why, and the exit code is 1.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+
+from echolead.operational.database import connect, system_session
+from echolead.operational.models import Destination as DestinationRow
+from echolead.security import Undecryptable, Vault
+from echolead.settings import Settings, load_settings
+from reverse_etl.calls import Calls
+from reverse_etl.connecting import connected, product
+from reverse_etl.destination import Finding, SetUp, Testable
+from reverse_etl.errors import DeliveryFailed, Misconfigured
+from reverse_etl.lane import Policy
+from reverse_etl.mapping import MappingError
+
+SECONDS = 120.0
+"""For all calls together."""
+NO_MAPPING = "- not a mapping"
+
+
+async def test(settings: Settings, row: DestinationRow, database: Engine) -> list[Finding]:
+    """How the account stands. Raises `DeliveryFailed`, `Undecryptable`."""
+    found = connected(row, settings, Vault.of_destinations(settings), Policy(), database)
+    async with found.connection.client, asyncio.timeout(SECONDS):
+        if not isinstance(found.destination, Testable):
+            raise Misconfigured(f"A {row.kind} destination has nothing to test.")
+        return await found.destination.test(Calls(found.connection))
+
+
+async def setup(settings: Settings, row: DestinationRow, database: Engine, *, is_dry_run: bool) -> list[Finding]:
+    """Make what is missing in the account, or say what would be made. Raises `DeliveryFailed`, `Undecryptable`."""
+    found = connected(row, settings, Vault.of_destinations(settings), Policy(), database)
+    async with found.connection.client, asyncio.timeout(SECONDS):
+        if not isinstance(found.destination, SetUp):
+            raise Misconfigured(f"A {row.kind} destination needs nothing in its account.")
+        return await found.destination.setup(Calls(found.connection), is_dry_run)
+
+
+def check_mapping(settings: Settings, row: DestinationRow, text: str) -> list[Finding]:
+    """Make the product with this mapping, of which there is nothing to say but errors.
+
+    Raises `MappingError`; `Misconfigured` when the product has no mapping, or its configuration is wrong.
+    """
+    secrets = Vault.of_destinations(settings).decrypt(row.secrets)
+    try:
+        product(row, settings, secrets, mapping=NO_MAPPING)
+    except MappingError:  # it reads its mapping
+        product(row, settings, secrets, mapping=text)
+        return []
+    raise Misconfigured(f"A {row.kind} destination has no mapping.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks."""
+    parser = argparse.ArgumentParser(prog="python -m reverse_etl.account")
+    parser.add_argument("task", choices=("test", "setup", "mapping"))
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--tenant-id", required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--dry-run", action="store_true")
+    asked = parser.parse_args(arguments)
+    settings = load_settings(asked.data_dir)
+    database = connect(
+        settings.postgres_deliveries_url.get_secret_value(), pool_size=1, application_name="echolead account"
+    )
+    try:
+        row = _row(database, asked.tenant_id, asked.name)
+        if asked.task == "mapping":
+            findings = check_mapping(settings, row, sys.stdin.read())
+        elif asked.task == "setup":
+            findings = asyncio.run(setup(settings, row, database, is_dry_run=asked.dry_run))
+        else:
+            findings = asyncio.run(test(settings, row, database))
+    except (DeliveryFailed, Undecryptable) as error:
+        sys.stderr.write(" ".join(str(error).split()) + "\n")
+        return 1
+    except TimeoutError:
+        sys.stderr.write(f"The account did not answer everything within {SECONDS:.0f} s.\n")
+        return 1
+    finally:
+        database.dispose()
+    sys.stdout.write(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    return 0
+
+
+def _row(database: Engine, tenant_id: str, name: str) -> DestinationRow:
+    wanted = select(DestinationRow).where(DestinationRow.tenant_id == tenant_id, DestinationRow.name == name)
+    with system_session(database) as session:
+        row = session.scalar(wanted)
+        if row is None:
+            raise Misconfigured(f"Tenant {tenant_id} has no destination {name}.")
+        session.expunge(row)
+        return row
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""What a Chatwoot account has defined for its contacts, and what leads need there: attributes and labels.
+
+Defining takes an administrator's token. With an agent's, contacts get their attributes all the same, and Chatwoot shows
+them once somebody has defined them.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reverse_etl.calls import Calls
+from reverse_etl.destination import Finding
+from reverse_etl.errors import Misconfigured, Rejected
+
+CONTACT_ATTRIBUTE = 1  # attribute_model of a contact's attribute
+TEXT, LINK = 0, 4  # attribute_display_type
+DISPLAY_TYPES = {TEXT: "text", LINK: "link"}
+LINK_KEY = "echolead_url"
+# Defined before the first delivery, so that agents see them in the contact's panel in words; others as they appear.
+TITLES = {
+    "channel": "Canal",
+    "source": "Origem",
+    "medium": "Mídia",
+    "campaign": "Campanha",
+    "term": "Termo",
+    "content": "Conteúdo",
+    "gclid": "Google click id",
+    "fbclid": "Meta click id",
+    "first_source": "Primeira origem",
+    "first_medium": "Primeira mídia",
+    "first_campaign": "Primeira campanha",
+    "first_landing_page": "Primeira página",
+    "first_seen_at": "Primeira visita",
+    "sessions_count": "Visitas",
+    "marketing_consent": "Consentimento de marketing",
+    LINK_KEY: "Lead no EchoLead",
+}
+# The one label whose name is known before any lead: those of channels, sources and campaigns come with the leads.
+LABELS = ("sem-consentimento-marketing",)
+NEEDS_ADMINISTRATOR = "defining it takes an administrator's token"
+
+
+class DefinedInAccount:
+    """The attributes and labels of one account, as far as they are known."""
+
+    def __init__(self) -> None:
+        self._attributes: dict[str, str] = {}
+        self._labels: set[str] = set()
+        self._may_define = True
+
+    async def read(self, calls: Calls) -> None:
+        """Ask the account. Raises `DeliveryFailed`."""
+        labels = await calls.ask("list labels", "GET", "labels")
+        self._labels = {str(label["title"]) for label in labels["payload"]}
+        params = {"attribute_model": str(CONTACT_ATTRIBUTE)}
+        attributes = await calls.ask("list attributes", "GET", "custom_attribute_definitions", params=params)
+        self._attributes = {str(each["attribute_key"]): str(each["attribute_display_type"]) for each in attributes}
+
+    async def define(self, calls: Calls, attributes: Iterable[str], labels: Iterable[str]) -> None:
+        """Define what the account does not have yet, as far as the token may.
+
+        A refusal is no failure: it is defined meanwhile, or a key that Chatwoot keeps for itself, and the contact takes
+        the value either way. Raises `DeliveryFailed`.
+        """
+        for key in attributes:
+            if self._may_define and key not in self._attributes:
+                await self._define_attribute(calls, key)
+                self._attributes[key] = ""
+        for title in labels:
+            if self._may_define and title not in self._labels:
+                await self._define_label(calls, title)
+                self._labels.add(title)
+
+    def findings(self) -> list[Finding]:
+        """How each attribute and label that leads need stands; call `read` before."""
+        attributes = [_attribute_finding(key, self._attributes.get(key)) for key in TITLES]
+        labels = [
+            Finding(f"label {title}", "ok" if title in self._labels else "missing", _missing(title in self._labels))
+            for title in LABELS
+        ]
+        return attributes + labels
+
+    async def make(self, calls: Calls) -> list[Finding]:
+        """Define what `findings` calls missing; each as `made`, or as `wrong` with why not. Raises `DeliveryFailed`."""
+        made = []
+        for key in TITLES:
+            if key not in self._attributes:
+                made.append(_made(f"attribute {key}", await self._define_attribute(calls, key)))
+        for title in LABELS:
+            if title not in self._labels:
+                made.append(_made(f"label {title}", await self._define_label(calls, title)))
+        return made
+
+    async def _define_attribute(self, calls: Calls, key: str) -> str:
+        definition = {
+            "attribute_display_name": TITLES.get(key, key.replace("_", " ").capitalize()),
+            "attribute_display_type": _display_type(key),
+            "attribute_description": "EchoLead",
+            "attribute_key": key,
+            "attribute_model": CONTACT_ATTRIBUTE,
+        }
+        return await self._define_one(calls, "define attribute", "custom_attribute_definitions", definition)
+
+    async def _define_label(self, calls: Calls, title: str) -> str:
+        return await self._define_one(calls, "define label", "labels", {"title": title, "show_on_sidebar": True})
+
+    async def _define_one(self, calls: Calls, operation: str, path: str, body: Mapping[str, Any]) -> str:
+        """Why it could not be defined; '' when it is. After a token without the right nothing more is asked for."""
+        if not self._may_define:
+            return NEEDS_ADMINISTRATOR
+        try:
+            await calls.ask(operation, "POST", path, body=body)
+        except Misconfigured:  # an agent's token: reading works, defining does not
+            self._may_define = False
+            calls.connection.breaker.succeeded()
+            return NEEDS_ADMINISTRATOR
+        except Rejected as refused:
+            return str(refused)
+        return ""
+
+
+def inbox_finding(inbox_id: int, inboxes: Iterable[Mapping[str, Any]]) -> Finding:
+    """Whether the configured inbox is one that the token sees. `inboxes`: the account's, as Chatwoot lists them."""
+    found = {inbox["id"]: inbox for inbox in inboxes}
+    if inbox_id in found:
+        return Finding(f"inbox {inbox_id}", "ok", str(found[inbox_id].get("name") or ""))
+    there = ", ".join(f"{key} {inbox.get('name')}" for key, inbox in found.items()) or "none"
+    return Finding(f"inbox {inbox_id}", "wrong", f"the token sees no such inbox; there are: {there}")
+
+
+def _display_type(key: str) -> int:
+    return LINK if key == LINK_KEY else TEXT
+
+
+def _attribute_finding(key: str, display_type: str | None) -> Finding:
+    if display_type is None:
+        return Finding(f"attribute {key}", "missing", _missing(False))
+    ours = DISPLAY_TYPES[_display_type(key)]
+    if display_type not in (ours, ""):
+        return Finding(f"attribute {key}", "note", f"it is {display_type} there, and its values are {ours}")
+    return Finding(f"attribute {key}", "ok", display_type)
+
+
+def _missing(is_there: bool) -> str:
+    return "" if is_there else "setup makes it, with an administrator's token"
+
+
+def _made(subject: str, refusal: str) -> Finding:
+    return Finding(subject, "wrong", refusal) if refusal else Finding(subject, "made")
