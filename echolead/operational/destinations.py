@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from sqlalchemy.orm import Session
@@ -65,6 +65,26 @@ class HubSpotSecrets(_Told):
     access_token: str = Field(min_length=8)
 
 
+class PipedriveConfiguration(_Told):
+    """One Pipedrive account; `makes` says what a lead becomes besides a person, `stage_id` where its deal begins."""
+
+    base_url: str = "https://api.pipedrive.com"
+    makes: Literal["person", "lead", "deal"] = "person"
+    stage_id: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _stage_of_deals(self) -> Self:
+        if self.stage_id is not None and self.makes != "deal":
+            raise ValueError("stage_id is for makes=deal")
+        return self
+
+
+class PipedriveSecrets(_Told):
+    """The API token of a Pipedrive user (Personal preferences, API)."""
+
+    api_token: str = Field(min_length=8)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A product: the models of its configuration and secrets, and the fields that contain an address to call."""
@@ -77,6 +97,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
     "hubspot": Kind(HubSpotConfiguration, HubSpotSecrets, addresses=("base_url", "forms_url")),
+    "pipedrive": Kind(PipedriveConfiguration, PipedriveSecrets, addresses=("base_url",)),
 }
 
 

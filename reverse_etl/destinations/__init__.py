@@ -6,8 +6,9 @@ from typing import Any
 from reverse_etl.destination import Destination
 from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.destinations.hubspot import HubSpot
+from reverse_etl.destinations.pipedrive import Pipedrive
 
 Make = Callable[[Mapping[str, Any], Mapping[str, str], Callable[[str], str]], Destination]
 
 # Each makes the destination from its configuration, its secrets and the console's address of a lead.
-KINDS: dict[str, Make] = {"chatwoot": ChatwootContacts.of, "hubspot": HubSpot.of}
+KINDS: dict[str, Make] = {"chatwoot": ChatwootContacts.of, "hubspot": HubSpot.of, "pipedrive": Pipedrive.of}

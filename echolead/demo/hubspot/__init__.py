@@ -5,7 +5,7 @@ values, batches, limits, and faults on request. What it does not have is in docs
 """
 
 from echolead.demo.hubspot.app import create_app
-from echolead.demo.hubspot.limits import Limits
-from echolead.demo.hubspot.store import Store
+from echolead.demo.hubspot.limits import HubSpotLimits
+from echolead.demo.hubspot.store import HubSpotStore
 
-__all__ = ["Limits", "Store", "create_app"]
+__all__ = ["HubSpotLimits", "HubSpotStore", "create_app"]

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from echolead.demo.hubspot.definitions import Exists, Row
 from echolead.demo.hubspot.store import Conflict, Missing
-from echolead.demo.hubspot.values import Invalid
+from echolead.demo.hubspot.values import RefusedValue
 
-REFUSALS = (Invalid, Conflict, Missing, Exists)
+REFUSALS = (RefusedValue, Conflict, Missing, Exists)
 MAX_BATCH = 100
 
 
@@ -24,7 +24,7 @@ def error(status: int, category: str, message: str, **more: Any) -> Response:
 
 def refusal(caught: Exception) -> tuple[int, Row]:
     """The status and the error of a refused row."""
-    if isinstance(caught, Invalid):
+    if isinstance(caught, RefusedValue):
         detail = {"isValid": False, "message": str(caught), "error": caught.code, "name": caught.name}
         message = f"Property values were not valid: {json.dumps([detail])}"
         errors = [{"message": str(caught), "code": caught.code, "context": {"propertyName": [caught.name]}}]
@@ -47,7 +47,7 @@ def batch(results: list[Row], errors: list[Row], status: int = 200) -> Response:
 def rows(inputs: list[Row], write: Callable[[Row], Row], *, is_partial: bool, status: int = 200) -> Response:
     """Write a batch. Rows fail alone when each has an `objectWriteTraceId` of its own and `is_partial`.
 
-    Otherwise the first bad row refuses all (`Refused`), and the caller undoes what was written.
+    Otherwise the first bad row refuses all (`RefusedBatch`), and the caller undoes what was written.
     """
     traces = [each.get("objectWriteTraceId") for each in inputs]
     may_fail_alone = is_partial and all(traces) and len(set(traces)) == len(traces)
@@ -60,13 +60,13 @@ def rows(inputs: list[Row], write: Callable[[Row], Row], *, is_partial: bool, st
         except REFUSALS as caught:
             code, words = refusal(caught)
             if not may_fail_alone:
-                raise Refused(error(code, **words)) from caught
+                raise RefusedBatch(error(code, **words)) from caught
             context = {"objectWriteTraceId": [trace], "ids": [str(each.get("id", ""))]}
             errors.append({"status": "error", "context": context, "links": {}, **words})
     return batch(results[::-1], errors, status)  # in another order than they were asked in
 
 
-class Refused(Exception):
+class RefusedBatch(Exception):
     """A batch that is refused as a whole."""
 
     def __init__(self, answer: Response) -> None:
@@ -75,9 +75,9 @@ class Refused(Exception):
 
 
 def check_batch(inputs: list[Row]) -> None:
-    """Raises `Refused` for a batch that is too long or names a record twice."""
+    """Raises `RefusedBatch` for a batch that is too long or names a record twice."""
     ids = [str(each["id"]) for each in inputs if "id" in each]
     if len(inputs) > MAX_BATCH:
-        raise Refused(error(400, "VALIDATION_ERROR", f"The maximum number of inputs is {MAX_BATCH}"))
+        raise RefusedBatch(error(400, "VALIDATION_ERROR", f"The maximum number of inputs is {MAX_BATCH}"))
     if len(set(ids)) != len(ids):
-        raise Refused(error(400, "VALIDATION_ERROR", "Duplicate IDs found in batch input"))
+        raise RefusedBatch(error(400, "VALIDATION_ERROR", "Duplicate IDs found in batch input"))

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
 from echolead.demo.hubspot import answers
 from echolead.demo.hubspot.definitions import Exists, Row
-from echolead.demo.hubspot.limits import Limits
-from echolead.demo.hubspot.store import Missing, Store, shown
-from echolead.demo.hubspot.values import Invalid
+from echolead.demo.hubspot.limits import HubSpotLimits
+from echolead.demo.hubspot.store import HubSpotStore, Missing, shown
+from echolead.demo.hubspot.values import RefusedValue
 
-Handler = Callable[[Request, Store, Row], Awaitable[Response]]
+Handler = Callable[[Request, HubSpotStore, Row], Awaitable[Response]]
 DEFAULT_ASSOCIATION = 1
 ACCOUNT_MADE_AT = "2026-01-01T00:00:00Z"
 DEAL_STAGES = ("appointmentscheduled", "qualifiedtobuy", "contractsent", "closedwon", "closedlost")
@@ -26,7 +26,11 @@ NOTE_TO_CONTACT = 202
 
 
 def create_app(
-    access_token: str, *, store: Store | None = None, faults: Faults | None = None, limits: Limits | None = None
+    access_token: str,
+    *,
+    store: HubSpotStore | None = None,
+    faults: Faults | None = None,
+    limits: HubSpotLimits | None = None,
 ) -> Starlette:
     """The application with one account, which is empty unless a `store` is given."""
     faults = faults or Faults()
@@ -34,9 +38,9 @@ def create_app(
         routes=routes(), middleware=[Middleware(FaultMiddleware, faults=faults, below=("/crm/", "/submissions/"))]
     )
     app.state.access_token = access_token
-    app.state.store = store or Store()
+    app.state.store = store or HubSpotStore()
     app.state.faults = faults
-    app.state.limits = limits or Limits()
+    app.state.limits = limits or HubSpotLimits()
     app.state.missing_scopes = set()
     return app
 
@@ -57,7 +61,7 @@ def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return refused
         try:
             answered = await handler(request, state.store, await request.json() if await request.body() else {})
-        except answers.Refused as refused_batch:
+        except answers.RefusedBatch as refused_batch:
             answered = refused_batch.answer
         except answers.REFUSALS as caught:
             status, words = answers.refusal(caught)
@@ -68,12 +72,12 @@ def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-async def list_properties(request: Request, store: Store, _body: Row) -> Response:
+async def list_properties(request: Request, store: HubSpotStore, _body: Row) -> Response:
     """`GET /crm/v3/properties/{kind}`"""
     return JSONResponse({"results": list(store.definitions.properties[request.path_params["kind"]].values())})
 
 
-async def create_properties(request: Request, store: Store, body: Row) -> Response:
+async def create_properties(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v3/properties/{kind}/batch/create`"""
     kind = request.path_params["kind"]
     if f"crm.schemas.{kind}.write" in request.app.state.missing_scopes:
@@ -83,22 +87,22 @@ async def create_properties(request: Request, store: Store, body: Row) -> Respon
     for each in body["inputs"]:
         try:
             made.append(store.definitions.add_property(kind, each))
-        except (Invalid, Exists) as caught:
+        except (RefusedValue, Exists) as caught:
             errors.append({"status": "error", "context": {}, "links": {}, **answers.refusal(caught)[1]})
     return answers.batch(made, errors, 201)
 
 
-async def create_group(request: Request, store: Store, body: Row) -> Response:
+async def create_group(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v3/properties/{kind}/groups`"""
     return JSONResponse(store.definitions.add_group(request.path_params["kind"], body), 201)
 
 
-async def change_property(request: Request, store: Store, body: Row) -> Response:
+async def change_property(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`PATCH /crm/v3/properties/{kind}/{name}`"""
     return JSONResponse(store.definitions.change_property(**request.path_params, body=body))
 
 
-async def read_objects(request: Request, store: Store, body: Row) -> Response:
+async def read_objects(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v3/objects/{kind}/batch/read`"""
     kind, results, missing = request.path_params["kind"], [], []
     answers.check_batch(body["inputs"])
@@ -113,7 +117,7 @@ async def read_objects(request: Request, store: Store, body: Row) -> Response:
     return answers.batch(unique[::-1], errors if missing else [])
 
 
-async def create_objects(request: Request, store: Store, body: Row) -> Response:
+async def create_objects(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v3/objects/{kind}/batch/create`"""
     kind = request.path_params["kind"]
 
@@ -122,14 +126,14 @@ async def create_objects(request: Request, store: Store, body: Row) -> Response:
         for association in () if store.ignores_associations_on_create else each.get("associations", ()):
             types = [kind_of["associationTypeId"] for kind_of in association["types"]]
             if kind != "notes" or types != [NOTE_TO_CONTACT]:
-                raise Invalid("associations", "INVALID_TYPE", f"{types} is no type of association of {kind}")
+                raise RefusedValue("associations", "INVALID_TYPE", f"{types} is no type of association of {kind}")
             store.associate(kind, row["id"], "contacts", association["to"]["id"])
         return shown(row, each["properties"])
 
     return _all_or_some(store, body["inputs"], write, 201)
 
 
-async def update_objects(request: Request, store: Store, body: Row) -> Response:
+async def update_objects(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v3/objects/{kind}/batch/update`, by record id."""
     kind = request.path_params["kind"]
     return _all_or_some(
@@ -139,7 +143,7 @@ async def update_objects(request: Request, store: Store, body: Row) -> Response:
     )
 
 
-async def upsert_objects(request: Request, store: Store, body: Row) -> Response:
+async def upsert_objects(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v3/objects/{kind}/batch/upsert`, by an address or a unique property."""
     kind = request.path_params["kind"]
 
@@ -150,7 +154,7 @@ async def upsert_objects(request: Request, store: Store, body: Row) -> Response:
     return _all_or_some(store, body["inputs"], write)
 
 
-async def associate(request: Request, store: Store, body: Row) -> Response:
+async def associate(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v4/associations/{kind}/{other}/batch/associate/default`"""
     kind, other = request.path_params["kind"], request.path_params["other"]
     results = []
@@ -161,7 +165,7 @@ async def associate(request: Request, store: Store, body: Row) -> Response:
     return answers.batch(results, [])
 
 
-async def read_associations(request: Request, store: Store, body: Row) -> Response:
+async def read_associations(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v4/associations/{kind}/{other}/batch/read`"""
     kind, other = request.path_params["kind"], request.path_params["other"]
     types = [{"typeId": DEFAULT_ASSOCIATION, "category": "HUBSPOT_DEFINED"}]
@@ -179,7 +183,7 @@ async def read_associations(request: Request, store: Store, body: Row) -> Respon
     return answers.batch(results, missing)
 
 
-async def list_pipelines(_request: Request, _store: Store, _body: Row) -> Response:
+async def list_pipelines(_request: Request, _store: HubSpotStore, _body: Row) -> Response:
     """`GET /crm/v3/pipelines/deals`: the one that every account begins with."""
     common = {"createdAt": ACCOUNT_MADE_AT, "updatedAt": ACCOUNT_MADE_AT, "archived": False}
     stages = [
@@ -190,7 +194,7 @@ async def list_pipelines(_request: Request, _store: Store, _body: Row) -> Respon
     return JSONResponse({"results": [pipeline]})
 
 
-async def submit_form(request: Request, store: Store, body: Row) -> Response:
+async def submit_form(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /submissions/v3/integration/secure/submit/{portal}/{form}`"""
     fields = {each["name"]: each["value"] for each in body["fields"]}
     store.submit(request.path_params["form"], fields, body.get("context") or {})
@@ -199,17 +203,17 @@ async def submit_form(request: Request, store: Store, body: Row) -> Response:
 
 async def state(request: Request) -> Response:
     """`GET /_demo/state`: what the account holds."""
-    store: Store = request.app.state.store
+    store: HubSpotStore = request.app.state.store
     objects = {kind: [shown(row, None) for row in rows.values()] for kind, rows in store.objects.items()}
     return JSONResponse({**objects, "associations": sorted(store.associations), "submissions": store.submissions})
 
 
-def _all_or_some(store: Store, inputs: list[Row], write: Callable[[Row], Row], status: int = 200) -> Response:
+def _all_or_some(store: HubSpotStore, inputs: list[Row], write: Callable[[Row], Row], status: int = 200) -> Response:
     answers.check_batch(inputs)
     before = copy.deepcopy((store.objects, store.associations))
     try:
         return answers.rows(inputs, write, is_partial=store.has_partial_batches, status=status)
-    except answers.Refused:
+    except answers.RefusedBatch:
         store.objects, store.associations = before
         raise
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from echolead.demo.hubspot.values import Invalid
+from echolead.demo.hubspot.values import RefusedValue
 
 Row = dict[str, Any]
 
@@ -39,7 +39,7 @@ class Exists(Exception):
     """There is one of this name already (409)."""
 
 
-class Definitions:
+class PropertyDefinitions:
     """The properties of each type of object, by name."""
 
     def __init__(self) -> None:
@@ -71,16 +71,16 @@ class Definitions:
         return {"name": body["name"], "label": body["label"], "displayOrder": -1, "archived": False}
 
     def add_property(self, kind: str, body: Row) -> Row:
-        """Create a property. Raises `Exists`, `Invalid`."""
+        """Create a property. Raises `Exists`, `RefusedValue`."""
         name = str(body["name"])
         if name in self.properties[kind]:
             raise Exists(f"A property named '{name}' already exists.")
         if name != name.lower() or not name.replace("_", "").isalnum() or not name[0].isalpha():
-            raise Invalid(name, "INVALID_NAME", f"{name} is not a valid property name")
+            raise RefusedValue(name, "INVALID_NAME", f"{name} is not a valid property name")
         if body["groupName"] not in self.groups[kind]:
-            raise Invalid(name, "GROUP_NOT_FOUND", f"The property group {body['groupName']} does not exist.")
+            raise RefusedValue(name, "GROUP_NOT_FOUND", f"The property group {body['groupName']} does not exist.")
         if body["fieldType"] not in TYPES.get(body["type"], ()):
-            raise Invalid(name, "INVALID_TYPE", f"{body['fieldType']} does not fit {body['type']}")
+            raise RefusedValue(name, "INVALID_TYPE", f"{body['fieldType']} does not fit {body['type']}")
         self.properties[kind][name] = {
             "description": "",
             "hasUniqueValue": False,

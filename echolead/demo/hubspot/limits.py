@@ -7,7 +7,7 @@ from collections.abc import Callable
 WINDOW_SECONDS = 10.0
 
 
-class Limits:
+class HubSpotLimits:
     """Counts calls in a rolling window of ten seconds and in a day; None is no limit."""
 
     def __init__(

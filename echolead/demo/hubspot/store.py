@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from echolead.demo.hubspot.definitions import READ_ONLY, Definitions, Row
-from echolead.demo.hubspot.values import Invalid, normalized
+from echolead.demo.hubspot.definitions import READ_ONLY, PropertyDefinitions, Row
+from echolead.demo.hubspot.values import RefusedValue, normalized
 
 
 class Missing(Exception):
@@ -17,7 +17,7 @@ class Conflict(Exception):
     """The value belongs to another contact, whose id is in the text alone."""
 
 
-class Store:
+class HubSpotStore:
     """Contacts, deals, notes, what they have to do with each other, and the submissions of forms.
 
     What HubSpot does is not certain in three places; each is tried both ways. `lifecycle_mode`: an earlier stage is
@@ -26,7 +26,7 @@ class Store:
     """
 
     def __init__(self) -> None:
-        self.definitions = Definitions()
+        self.definitions = PropertyDefinitions()
         self.objects: dict[str, dict[str, Row]] = {"contacts": {}, "deals": {}, "notes": {}}
         self.associations: set[tuple[str, str, str, str]] = set()
         self.submissions: list[Row] = []
@@ -49,7 +49,7 @@ class Store:
         if id_property == "email" and kind == "contacts":
             return next((row for row in objects.values() if value.lower() in addresses(row)), None)
         if not self.definitions.properties[kind].get(str(id_property), {}).get("hasUniqueValue"):
-            raise Invalid(
+            raise RefusedValue(
                 str(id_property), "NON_UNIQUE", f"Unable to perform update/upsert by non-unique {id_property}"
             )
         return next((row for row in objects.values() if row["properties"].get(str(id_property)) == value), None)
@@ -61,9 +61,9 @@ class Store:
     # Writing
 
     def create(self, kind: str, properties: Row) -> Row:
-        """A new object. Raises `Invalid`, `Conflict`."""
+        """A new object. Raises `RefusedValue`, `Conflict`."""
         if kind == "contacts" and not any(properties.get(name) for name in ("email", "firstname", "lastname")):
-            raise Invalid("email", "REQUIRED", "One of email, firstname, lastname is needed.")
+            raise RefusedValue("email", "REQUIRED", "One of email, firstname, lastname is needed.")
         values = self._checked(kind, properties, None)
         now = _now()
         row: Row = {
@@ -78,7 +78,7 @@ class Store:
         return row
 
     def update(self, kind: str, object_id: str, properties: Row) -> Row:
-        """Change an object; an empty text clears a property. Raises `Missing`, `Invalid`, `Conflict`."""
+        """Change an object; an empty text clears a property. Raises `Missing`, `RefusedValue`, `Conflict`."""
         row = self.find(kind, object_id)
         if row is None:
             raise Missing(object_id)
@@ -129,14 +129,16 @@ class Store:
             self.create("contacts", {"email": fields["email"]})
 
     def _checked(self, kind: str, properties: Row, row: Row | None) -> Row:
-        """The values in their stored form. Raises `Invalid`, `Conflict`."""
+        """The values in their stored form. Raises `RefusedValue`, `Conflict`."""
         definitions = self.definitions.properties[kind]
         values: Row = {}
         for name, value in properties.items():
             if name not in definitions and name not in READ_ONLY:
-                raise Invalid(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
+                raise RefusedValue(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
             if name in READ_ONLY or definitions[name]["modificationMetadata"]["readOnlyValue"]:
-                raise Invalid(name, "READ_ONLY_VALUE", f'"{name}" is a read only property; its value cannot be set.')
+                raise RefusedValue(
+                    name, "READ_ONLY_VALUE", f'"{name}" is a read only property; its value cannot be set.'
+                )
             values[name] = normalized(definitions[name], value)
         own_id = None if row is None else row["id"]
         for name, value in values.items():
@@ -150,7 +152,7 @@ class Store:
         holder = self.find(kind, value, name)
         if holder is not None and holder["id"] != own_id:
             message = f"Cannot set PropertyValueCoordinates{{propertyName={name}, value={value}}} on {own_id}."
-            raise Invalid(name, "UNIQUE", f"{message} {holder['id']} already has that value.")
+            raise RefusedValue(name, "UNIQUE", f"{message} {holder['id']} already has that value.")
 
     def _check_address(self, address: str, row: Row | None) -> None:
         holder = self.find("contacts", address, "email")

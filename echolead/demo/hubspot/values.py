@@ -10,7 +10,7 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-class Invalid(Exception):
+class RefusedValue(Exception):
     """A value that its property does not take: `code` is HubSpot's word for the reason."""
 
     def __init__(self, name: str, code: str, message: str) -> None:
@@ -20,7 +20,7 @@ class Invalid(Exception):
 
 
 def normalized(definition: dict[str, Any], value: Any) -> str:
-    """The value as it is stored and given back; empty stays empty. Raises `Invalid`."""
+    """The value as it is stored and given back; empty stays empty. Raises `RefusedValue`."""
     text = "" if value is None else str(value)
     kind = definition["type"]
     if text == "":
@@ -29,7 +29,7 @@ def normalized(definition: dict[str, Any], value: Any) -> str:
         return _email(text)
     # Since April 2025 a blank at either end of anything but text is refused.
     if kind != "string" and text != text.strip():
-        raise Invalid(definition["name"], f"INVALID_{kind.upper()}", f"{text!r} has a blank at an end")
+        raise RefusedValue(definition["name"], f"INVALID_{kind.upper()}", f"{text!r} has a blank at an end")
     readers = {"number": _number, "date": _date, "datetime": _datetime, "bool": _bool}
     if kind == "enumeration":
         return _options(definition, text)
@@ -38,13 +38,13 @@ def normalized(definition: dict[str, Any], value: Any) -> str:
 
 def _email(text: str) -> str:
     if not EMAIL.fullmatch(text.strip()):
-        raise Invalid("email", "INVALID_EMAIL", f"Email address {text} is invalid")
+        raise RefusedValue("email", "INVALID_EMAIL", f"Email address {text} is invalid")
     return text.strip().lower()
 
 
 def _number(name: str, text: str) -> str:
     if not NUMBER.fullmatch(text):
-        raise Invalid(name, "INVALID_LONG", f"{text} was not a valid number.")
+        raise RefusedValue(name, "INVALID_LONG", f"{text} was not a valid number.")
     return format(Decimal(text).normalize(), "f")
 
 
@@ -54,14 +54,14 @@ def _moment(name: str, text: str) -> datetime:
             return datetime.fromtimestamp(int(text) / 1000, UTC)
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError) as error:
-        raise Invalid(name, "INVALID_DATE", f"{text} was not a valid long or ISO 8601 date.") from error
+        raise RefusedValue(name, "INVALID_DATE", f"{text} was not a valid long or ISO 8601 date.") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _date(name: str, text: str) -> str:
     moment = _moment(name, text)
     if int(moment.timestamp() * 1000) % DAY_MS:
-        raise Invalid(name, "INVALID_DATE", f"{text} is at {moment:%H:%M} UTC, not midnight!")
+        raise RefusedValue(name, "INVALID_DATE", f"{text} is at {moment:%H:%M} UTC, not midnight!")
     return moment.date().isoformat()
 
 
@@ -71,7 +71,7 @@ def _datetime(name: str, text: str) -> str:
 
 def _bool(name: str, text: str) -> str:
     if text not in ("true", "false"):
-        raise Invalid(name, "INVALID_BOOLEAN", f"{text} was not a valid boolean.")
+        raise RefusedValue(name, "INVALID_BOOLEAN", f"{text} was not a valid boolean.")
     return text
 
 
@@ -81,5 +81,5 @@ def _options(definition: dict[str, Any], text: str) -> str:
     for each in chosen:
         if each not in allowed:
             message = f"{each} was not one of the allowed options: {allowed}"
-            raise Invalid(definition["name"], "INVALID_OPTION", message)
+            raise RefusedValue(definition["name"], "INVALID_OPTION", message)
     return ";".join(dict.fromkeys(chosen))

@@ -9,9 +9,9 @@ import httpx
 from reverse_etl.calls import TIMEOUT, Allowance, Answer, Calls
 from reverse_etl.destination import Finding, Order, Outcomes, Traits
 from reverse_etl.destinations.hubspot import answers
-from reverse_etl.destinations.hubspot.account import MAPPING, Account
+from reverse_etl.destinations.hubspot.account import MAPPING, HubSpotProperties
 from reverse_etl.destinations.hubspot.companions import BrowserForm, Deals, make_notes
-from reverse_etl.destinations.hubspot.contacts import Contacts, Row
+from reverse_etl.destinations.hubspot.contacts import HubSpotContacts, LeadRow
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, OutcomeUnknown
 from reverse_etl.lead import Delivered
 from reverse_etl.mapping import PropertyMap
@@ -44,8 +44,8 @@ class HubSpot:
         self._access_token = access_token
         self._base_url = base_url
         self._mapping = mapping
-        self._account = Account(deal)
-        self._contacts = Contacts(self._account, mapping, lead_url)
+        self._account = HubSpotProperties(deal)
+        self._contacts = HubSpotContacts(self._account, mapping, lead_url)
         self._deals = Deals(self._account, mapping, *deal, lead_url) if deal else None
         self._form = form
 
@@ -124,7 +124,8 @@ class HubSpot:
 
     async def deliver(self, orders: Sequence[Order]) -> Outcomes:
         """Create or update the contacts, then what goes with them. Raises `DeliveryFailed` for all of them."""
-        rows = [Row(order) for order in orders]
+        await self._account.read_again(Calls.shared([order.calls for order in orders]))
+        rows = [LeadRow(order) for order in orders]
         await self._contacts.find(rows)
         await self._contacts.write(rows)
         if self._deals is not None:
@@ -138,7 +139,7 @@ class HubSpot:
 
     async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[UUID, DeliveryFailed | None]:
         """Read the contacts back by id and compare what was sent, by the type of each property."""
-        rows = [Row(order) for order, _ in sent]
+        rows = [LeadRow(order) for order, _ in sent]
         held = await self._contacts.read(rows, [delivered.remote_id for _, delivered in sent])
         found: dict[UUID, DeliveryFailed | None] = {}
         for order, delivered in sent:
@@ -153,7 +154,7 @@ class HubSpot:
         return found
 
 
-def _outcome(row: Row) -> Delivered | DeliveryFailed:
+def _outcome(row: LeadRow) -> Delivered | DeliveryFailed:
     for conflict in row.conflicts:
         row.order.calls.note("leave as it is", "conflict", conflict)
     if row.failure is not None:

@@ -4,6 +4,7 @@ Source: developers.hubspot.com, "Properties": types and field types, `hasUniqueV
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from reverse_etl.calls import Calls
@@ -17,6 +18,7 @@ KEY = "echolead_id"
 STAGE = "lifecyclestage"
 GROUP = "echolead"
 LONGEST_TEXT = 65_536
+REREAD_SECONDS = 900.0
 
 # HubSpot's name of a property → what it gets.
 MAPPING = """
@@ -85,7 +87,7 @@ TEXT: Form = ("text", None)
 SEVERAL: Form = ("options", joined(";"))
 
 
-class Account:
+class HubSpotProperties:
     """What is known of the account's properties, by type of object."""
 
     def __init__(self, deal: tuple[str, str] | None) -> None:
@@ -94,13 +96,20 @@ class Account:
         self._kinds = ("contacts", "deals") if deal else ("contacts",)
         self.definitions: dict[str, dict[str, Definition]] = {}
         self.types: dict[str, dict[str, PropertyType]] = {}
+        self._read_at = 0.0
 
     async def read(self, calls: Calls) -> None:
         """Read the properties. Raises `DeliveryFailed`."""
+        self._read_at = monotonic()
         for kind in self._kinds:
             answer = await calls.ask(f"list properties of {kind}", "GET", f"crm/v3/properties/{kind}")
             self.definitions[kind] = {str(each["name"]): each for each in answer["results"]}
             self.types[kind] = {name: _type(each) for name, each in self.definitions[kind].items()}
+
+    async def read_again(self, calls: Calls) -> None:
+        """Read the properties when they may have changed: people add options and take properties away."""
+        if monotonic() - self._read_at > REREAD_SECONDS:
+            await self.read(calls)
 
     def missing(self, kind: str) -> list[str]:
         """Our properties that the account does not have."""

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from reverse_etl.calls import Calls
-from reverse_etl.destinations.hubspot.account import KEY, Account
+from reverse_etl.destinations.hubspot.account import KEY, HubSpotProperties
 from reverse_etl.destinations.hubspot.answers import refusals
-from reverse_etl.destinations.hubspot.contacts import BATCH, Row
+from reverse_etl.destinations.hubspot.contacts import BATCH, LeadRow
 from reverse_etl.errors import Misconfigured, NotThere, OutcomeUnknown, Postponed, Rejected, Unavailable
 from reverse_etl.mapping import PropertyMap
 
@@ -26,18 +26,21 @@ NOTE_TO_CONTACT = 202  # HubSpot's own type of association, from the note's side
 BROWSER_COOKIE = "hubspotutk"
 SENT, UNDECIDED = "sent", "unknown"
 
+Create = Callable[[Sequence[LeadRow]], Awaitable[dict[str, str]]]
+"""Makes what goes with these rows; the ids by row, or by lead."""
+
 
 @dataclass(frozen=True)
 class Deals:
     """A deal for each lead, in this stage of this pipeline: made once and never changed, as it is the sales team's."""
 
-    account: Account
+    account: HubSpotProperties
     mapping: PropertyMap
     pipeline: str
     stage: str
     lead_url: Callable[[str], str]
 
-    async def make(self, rows: Sequence[Row]) -> None:
+    async def make(self, rows: Sequence[LeadRow]) -> None:
         """Make the deals that are missing and join them to their contacts. Raises `DeliveryFailed`."""
         wanting = [row for row in rows if "deal" not in row.order.history.records]
         if not wanting:
@@ -53,7 +56,7 @@ class Deals:
             await row.order.remember("deal", ids[row.order.lead.lead_id])
         _check_named(wanting, made, "deal")
 
-    async def _find(self, calls: Calls, rows: Sequence[Row]) -> dict[str, str]:
+    async def _find(self, calls: Calls, rows: Sequence[LeadRow]) -> dict[str, str]:
         inputs = [{"id": row.order.lead.lead_id} for row in rows]
         body = {"idProperty": KEY, "properties": [KEY], "propertiesWithHistory": [], "inputs": inputs}
         try:
@@ -62,7 +65,7 @@ class Deals:
             return {}
         return {str(deal["properties"][KEY]): str(deal["id"]) for deal in answer["results"]}
 
-    async def _create(self, rows: Sequence[Row]) -> dict[str, str]:
+    async def _create(self, rows: Sequence[LeadRow]) -> dict[str, str]:
         """Made by our unique property, so that it is one deal however often this is asked."""
         inputs = [
             {
@@ -78,7 +81,7 @@ class Deals:
         _note_refused(rows, answer, "deal")
         return {str(deal["properties"][KEY]): str(deal["id"]) for deal in answer["results"]}
 
-    def _properties(self, row: Row) -> dict[str, str]:
+    def _properties(self, row: LeadRow) -> dict[str, str]:
         lead = row.order.lead
         url = self.lead_url(lead.lead_id)
         written = self.mapping.written("deal", lead, self.account.types["deals"], url=url, is_new=True)
@@ -86,7 +89,7 @@ class Deals:
         return {"dealname": name, **written.properties, "pipeline": self.pipeline, "dealstage": self.stage}
 
 
-async def make_notes(rows: Sequence[Row]) -> None:
+async def make_notes(rows: Sequence[LeadRow]) -> None:
     """Note the link of each conversation on its contact, unless a note there has it. Raises `DeliveryFailed`."""
     wanting = [
         row for row in rows if row.order.lead.attributes.get(CONVERSATION) and "note" not in row.order.history.records
@@ -106,7 +109,7 @@ async def make_notes(rows: Sequence[Row]) -> None:
     _check_named(wanting, made, "note")
 
 
-async def _find_notes(calls: Calls, rows: Sequence[Row]) -> dict[str, str]:
+async def _find_notes(calls: Calls, rows: Sequence[LeadRow]) -> dict[str, str]:
     """The note of each row, by its trace, among those of its contact."""
     path = "crm/v4/associations/contacts/notes/batch/read"
     inputs = [{"id": contact_id} for contact_id in dict.fromkeys(row.contact_id for row in rows)]
@@ -131,7 +134,7 @@ async def _find_notes(calls: Calls, rows: Sequence[Row]) -> dict[str, str]:
     }
 
 
-async def _create_notes(rows: Sequence[Row]) -> dict[str, str]:
+async def _create_notes(rows: Sequence[LeadRow]) -> dict[str, str]:
     calls = Calls.shared([row.order.calls for row in rows])
     body = {"inputs": [_note(row) for row in rows]}
     path = "crm/v3/objects/notes/batch/create"
@@ -140,7 +143,7 @@ async def _create_notes(rows: Sequence[Row]) -> dict[str, str]:
     return {str(note["objectWriteTraceId"]): str(note["id"]) for note in answer["results"]}
 
 
-def _note(row: Row) -> dict[str, Any]:
+def _note(row: LeadRow) -> dict[str, Any]:
     link = html.escape(str(row.order.lead.attributes[CONVERSATION]))
     types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": NOTE_TO_CONTACT}]
     return {
@@ -153,7 +156,7 @@ def _note(row: Row) -> dict[str, Any]:
     }
 
 
-async def _each(rows: Sequence[Row], create: Callable[[Sequence[Row]], Awaitable[dict[str, str]]]) -> dict[str, str]:
+async def _each(rows: Sequence[LeadRow], create: Create) -> dict[str, str]:
     """Create for all rows at once; what is refused as a whole, row by row."""
     try:
         return await create(rows)
@@ -167,14 +170,14 @@ async def _each(rows: Sequence[Row], create: Callable[[Sequence[Row]], Awaitable
     return made
 
 
-def _note_refused(rows: Sequence[Row], answer: Mapping[str, Any], what: str) -> None:
+def _note_refused(rows: Sequence[LeadRow], answer: Mapping[str, Any], what: str) -> None:
     refused = refusals(answer)
     for row in rows:
         if row.trace in refused:
             row.failure = Rejected(f"The {what} was refused: {refused[row.trace].message}", status=400)
 
 
-def _check_named(wanting: Sequence[Row], made: Sequence[Row], what: str) -> None:
+def _check_named(wanting: Sequence[LeadRow], made: Sequence[LeadRow], what: str) -> None:
     for row in wanting:
         if row not in made and row.failure is None:
             row.failure = OutcomeUnknown(f"HubSpot's answer does not name the lead's {what}.")
@@ -199,7 +202,7 @@ class BrowserForm:
     portal_id: int
     form_guid: str
 
-    async def submit(self, row: Row) -> None:
+    async def submit(self, row: LeadRow) -> None:
         """Submit it once for each browser of the lead; whether it arrived is not found out.
 
         A refusal is noted and does not cost the lead. Raises `Unavailable` when it was not taken.

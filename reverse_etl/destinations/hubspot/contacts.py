@@ -9,7 +9,7 @@ from typing import Any
 
 from reverse_etl.calls import Calls
 from reverse_etl.destination import Order
-from reverse_etl.destinations.hubspot.account import KEY, STAGE, Account
+from reverse_etl.destinations.hubspot.account import KEY, STAGE, HubSpotProperties
 from reverse_etl.destinations.hubspot.answers import EXISTING_ID, Refusal, refusals
 from reverse_etl.errors import DeliveryFailed, NotThere, OutcomeUnknown, Postponed, Rejected, Withheld
 from reverse_etl.lead import Lead
@@ -27,7 +27,7 @@ Contact = Mapping[str, Any]
 
 
 @dataclass
-class Row:
+class LeadRow:
     """One lead on its way: the contact it has, what to write there, and what was left to others."""
 
     order: Order
@@ -54,17 +54,17 @@ class Row:
         return self.contact["properties"] if self.contact else {}
 
 
-class Contacts:
+class HubSpotContacts:
     """The contacts of one account."""
 
-    def __init__(self, account: Account, mapping: PropertyMap, lead_url: Callable[[str], str]) -> None:
+    def __init__(self, account: HubSpotProperties, mapping: PropertyMap, lead_url: Callable[[str], str]) -> None:
         self._account = account
         self._mapping = mapping
         self._lead_url = lead_url
 
     # Finding
 
-    async def find(self, rows: Sequence[Row]) -> None:
+    async def find(self, rows: Sequence[LeadRow]) -> None:
         """Give each row its contact: the remembered one, else by our key, else by e-mail, also a second one."""
         remembered = {row.order.history.remote_id: row for row in rows if row.order.history.remote_id}
         for contact in await self._read(rows, list(remembered)):
@@ -73,18 +73,18 @@ class Contacts:
                     remembered[contact_id].contact = contact
         await self._find_by(rows, KEY, lambda lead: (lead.lead_id, *lead.tracking_ids))
         await self._find_by(rows, "email", lambda lead: (lead.email.lower(),) if lead.email else ())
-        taken: dict[str, Row] = {}
+        taken: dict[str, LeadRow] = {}
         for row in rows:
             if row.contact is not None and taken.setdefault(row.contact_id, row) is not row:
                 sentence = f"Contact {row.contact_id} is being written for another lead."
                 row.failure = Postponed(sentence, retry_after=1.0)
 
-    async def read(self, rows: Sequence[Row], ids: Iterable[str]) -> dict[str, Contact]:
+    async def read(self, rows: Sequence[LeadRow], ids: Iterable[str]) -> dict[str, Contact]:
         """Contacts by their ids, and by the ids of those that were merged into them."""
         found = await self._read(rows, list(ids))
         return {contact_id: each for each in found for contact_id in (each["id"], *_split(each, MERGED_IDS))}
 
-    async def _find_by(self, rows: Sequence[Row], key: str, of: Callable[[Lead], Sequence[str]]) -> None:
+    async def _find_by(self, rows: Sequence[LeadRow], key: str, of: Callable[[Lead], Sequence[str]]) -> None:
         searched = [row for row in rows if row.contact is None]
         values = dict.fromkeys(value for row in searched for value in of(row.order.lead))
         holders: dict[str, Contact] = {}
@@ -100,7 +100,7 @@ class Contacts:
                 if twin != row.contact_id
             ]
 
-    async def _read(self, rows: Sequence[Row], values: Sequence[str], key: str | None = None) -> list[Contact]:
+    async def _read(self, rows: Sequence[LeadRow], values: Sequence[str], key: str | None = None) -> list[Contact]:
         """The contacts with these ids or values; those that are not there are left out. From the store, not search."""
         if not values:
             return []
@@ -122,7 +122,7 @@ class Contacts:
 
     # What to write
 
-    def plan(self, row: Row) -> None:
+    def plan(self, row: LeadRow) -> None:
         """Find out what the contact lacks. Sets `failure` when the lead has nothing that a contact needs."""
         row.is_planned, row.properties = True, {}
         lead, is_new = row.order.lead, row.contact is None
@@ -155,7 +155,7 @@ class Contacts:
         written = self._mapping.written("contact", lead, types, url=self._lead_url(lead.lead_id), is_new=is_new)
         return dict(written.properties), written.notes
 
-    def _change(self, row: Row, name: str, value: str | None, before: Sequence[str]) -> str | None:
+    def _change(self, row: LeadRow, name: str, value: str | None, before: Sequence[str]) -> str | None:
         """The property's new value, None when it stays as it is; empty takes off what we wrote and no longer mean."""
         held, type_ = row.held.get(name), self._account.types["contacts"][name]
         if name == STAGE:
@@ -189,12 +189,12 @@ class Contacts:
         return held == value if type_ is None else same(type_, value, held)
 
     @staticmethod
-    def _keep(row: Row, sentence: str) -> None:
+    def _keep(row: LeadRow, sentence: str) -> None:
         if sentence not in row.conflicts:
             row.conflicts.append(sentence)
 
     @staticmethod
-    def _name(row: Row) -> None:
+    def _name(row: LeadRow) -> None:
         """A contact needs a name or an address: the phone number stands in until there is one."""
         if row.order.lead.phone:
             row.properties["firstname"] = row.order.lead.phone
@@ -203,7 +203,7 @@ class Contacts:
 
     # Writing
 
-    async def write(self, rows: Sequence[Row]) -> None:
+    async def write(self, rows: Sequence[LeadRow]) -> None:
         """Write what each contact lacks. A row that cannot be written has a `failure`; one without it is written.
 
         What HubSpot does not accept of a row is taken off, and the rest is written. Raises `DeliveryFailed` for all.
@@ -222,7 +222,7 @@ class Contacts:
             if row.failure is None and not row.is_written:
                 row.failure = Rejected("HubSpot refuses one property after the other.", status=400)
 
-    async def _adopt(self, rows: Sequence[Row]) -> None:
+    async def _adopt(self, rows: Sequence[LeadRow]) -> None:
         """Plan rows that are not planned; those that turned out to be another contact's have its id only, yet."""
         unread = [row for row in rows if row.contact is not None and "properties" not in row.contact]
         found = await self.read(unread, [row.contact_id for row in unread]) if unread else {}
@@ -234,7 +234,7 @@ class Contacts:
             if row.failure is None:
                 self.plan(row)
 
-    async def _send(self, rows: Sequence[Row]) -> None:
+    async def _send(self, rows: Sequence[LeadRow]) -> None:
         """One batch of rows that are all new, or all known. When it is refused as a whole, its halves, then each."""
         if not rows:
             return
@@ -254,7 +254,7 @@ class Contacts:
             return
         self._settle(rows, answer)
 
-    def _settle(self, rows: Sequence[Row], answer: Mapping[str, Any]) -> None:
+    def _settle(self, rows: Sequence[LeadRow], answer: Mapping[str, Any]) -> None:
         """Take over the rows of an answer. A row that it does not name has an unknown outcome."""
         done: dict[str, Contact] = {}
         for result in answer["results"]:
@@ -272,7 +272,7 @@ class Contacts:
             else:
                 row.failure = OutcomeUnknown("HubSpot's answer does not name this lead.")
 
-    def _refused(self, row: Row, refusal: Refusal) -> None:
+    def _refused(self, row: LeadRow, refusal: Refusal) -> None:
         """Take off what HubSpot does not accept, and note it; else the row has failed."""
         if refusal.existing_id is not None and row.contact is None:
             row.contact, row.is_planned = {"id": refusal.existing_id}, False
@@ -295,7 +295,7 @@ class Contacts:
             row.failure = Rejected(refusal.message or "Refused.", status=400, code=refusal.category)
 
 
-def _input(row: Row) -> dict[str, Any]:
+def _input(row: LeadRow) -> dict[str, Any]:
     place = {"id": row.contact_id} if row.contact else {"id": row.order.lead.lead_id, "idProperty": KEY}
     return {**place, "properties": row.properties, "objectWriteTraceId": row.trace}
 

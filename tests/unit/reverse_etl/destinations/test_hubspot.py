@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from echolead.demo.chatwoot import Fault, Faults
-from echolead.demo.hubspot import Limits, Store, create_app
+from echolead.demo.hubspot import HubSpotLimits, HubSpotStore, create_app
 from reverse_etl.calls import Answer, Calls, LaneConnection
 from reverse_etl.destination import Order
 from reverse_etl.destinations.hubspot import HubSpot
@@ -53,7 +53,7 @@ class Account:
     """The demo HubSpot without a socket, a destination that delivers to it, and what the ledger remembers."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None, **configuration: Any) -> None:
-        self.store, self.faults, self.limits = Store(), Faults(), Limits()
+        self.store, self.faults, self.limits = HubSpotStore(), Faults(), HubSpotLimits()
         self.app = create_app(TOKEN, store=self.store, faults=self.faults, limits=self.limits)
         self.kept: dict[str, Kept] = {}
         self.sent: dict[str, list[Lead]] = {}
@@ -636,7 +636,7 @@ async def test_setup_says_what_the_token_may_not_make() -> None:
     assert all("scope" in each.detail for each in wrong)
 
 
-# Limits
+# HubSpotLimits
 
 
 def answer(status: int, headers: dict[str, str] | None = None, **content: Any) -> Answer:
