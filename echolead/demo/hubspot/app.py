@@ -154,6 +154,11 @@ async def upsert_objects(request: Request, store: HubSpotStore, body: Row) -> Re
     return _all_or_some(store, body["inputs"], write)
 
 
+async def merge_contacts(_request: Request, store: HubSpotStore, body: Row) -> Response:
+    """`POST /crm/v3/objects/contacts/merge`"""
+    return JSONResponse(shown(store.merge(body["primaryObjectId"], body["objectIdToMerge"]), None))
+
+
 async def associate(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v4/associations/{kind}/{other}/batch/associate/default`"""
     kind, other = request.path_params["kind"], request.path_params["other"]
@@ -229,6 +234,7 @@ def routes() -> list[Route]:
         ("POST", f"{properties}/groups", create_group),
         ("PATCH", f"{properties}/{{name:str}}", change_property),
         ("GET", "/crm/v3/pipelines/deals", list_pipelines),
+        ("POST", "/crm/v3/objects/contacts/merge", merge_contacts),
         ("POST", f"{objects}/read", read_objects),
         ("POST", f"{objects}/create", create_objects),
         ("POST", f"{objects}/update", update_objects),

@@ -105,8 +105,10 @@ class HubSpotStore:
             return self.update(kind, found["id"], properties), False
         return self.create(kind, {id_property: value, **properties}), True
 
-    def merge(self, primary_id: str, other_id: str) -> None:
-        """The other contact becomes part of the first; its addresses become second ones."""
+    def merge(self, primary_id: str, other_id: str) -> Row:
+        """The other contact becomes part of the first; its addresses become second ones. Raises `Missing`."""
+        if primary_id not in self.objects["contacts"] or other_id not in self.objects["contacts"]:
+            raise Missing(other_id)
         other = self.objects["contacts"].pop(other_id)
         primary = self.objects["contacts"][primary_id]
         held = primary["properties"]
@@ -115,6 +117,12 @@ class HubSpotStore:
         held["hs_additional_emails"] = ";".join(dict.fromkeys(each for each in second if each))
         for name, text in other["properties"].items():
             held.setdefault(name, text)
+        joined = [each for each in self.associations if other_id in (each[1], each[3])]
+        for kind, object_id, other_kind, its_id in joined:
+            self.associations.discard((kind, object_id, other_kind, its_id))
+            ours = {other_id: primary_id}
+            self.associations.add((kind, ours.get(object_id, object_id), other_kind, ours.get(its_id, its_id)))
+        return primary
 
     def associate(self, kind: str, object_id: str, other_kind: str, other_id: str) -> None:
         """Join two objects, in both directions; twice is once. Raises `Missing`."""

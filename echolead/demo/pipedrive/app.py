@@ -131,6 +131,11 @@ async def search_persons(request: Request, store: PipedriveStore, _body: Record)
     return succeeded({"items": items}, additional_data={"next_cursor": None})
 
 
+async def merge_person(request: Request, store: PipedriveStore, body: Record) -> Response:
+    """`PUT /v1/persons/{id}/merge`"""
+    return succeeded(store.merge_person(request.path_params["id"], int(body["merge_with_id"])))
+
+
 async def list_stages(_request: Request, _store: PipedriveStore, _body: Record) -> Response:
     """`GET /api/v2/stages`"""
     stages = [{"id": stage, "pipeline_id": pipeline, "name": f"Stage {stage}"} for stage, pipeline in STAGES.items()]
@@ -194,6 +199,7 @@ def routes() -> list[Route]:
         ("POST", "/api/v2/persons", create_person),
         ("GET", "/api/v2/persons/{id:int}", show_person),
         ("PATCH", "/api/v2/persons/{id:int}", update_person),
+        ("PUT", "/v1/persons/{id:int}/merge", merge_person),
         ("GET", "/api/v2/stages", list_stages),
         ("GET", "/api/v2/deals", list_deals),
         ("GET", "/api/v2/deals/archived", list_deals),

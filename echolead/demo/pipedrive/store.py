@@ -111,6 +111,20 @@ class PipedriveStore:
             raise NoSuchItem
         return found
 
+    def merge_person(self, person_id: int, into_id: int) -> Record:
+        """The person becomes part of the other one, whose values count. Raises `NoSuchItem`."""
+        other, person = self.person(person_id), self.person(into_id)
+        for kind in ("emails", "phones"):
+            known = [each["value"].lower() for each in person[kind]]
+            person[kind] += [{**each, "primary": False} for each in other[kind] if each["value"].lower() not in known]
+        person["custom_fields"] = {**other["custom_fields"], **person["custom_fields"]}
+        for item in (*self.deals.values(), *self.leads.values(), *self.notes.values()):
+            if item.get("person_id") == person_id:
+                item["person_id"] = into_id
+        del self.persons[person_id]
+        self._written("merge", {"id": person_id, "into": into_id}, person)
+        return person
+
     def search(self, term: str, fields: list[str]) -> list[Record]:
         """Persons by a whole value, in any case, as the index knows them."""
         now = self._clock()

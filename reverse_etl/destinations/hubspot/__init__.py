@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx
 
-from reverse_etl.calls import TIMEOUT, Allowance, Answer, Calls
+from reverse_etl.calls import TIMEOUT, Allowances, Answer, Calls
 from reverse_etl.destination import Finding, Order, Outcomes, Traits
 from reverse_etl.destinations.hubspot import answers
 from reverse_etl.destinations.hubspot.account import MAPPING, HubSpotProperties
@@ -82,9 +82,9 @@ class HubSpot:
         """By HubSpot's categories and its `policyName`; there is no Retry-After."""
         return answers.judge(answer)
 
-    def allowance(self, headers: httpx.Headers) -> Allowance | None:
-        """What is left of ten seconds, or of the day."""
-        return answers.allowance(headers)
+    def allowance(self, headers: httpx.Headers) -> Allowances:
+        """What is left of ten seconds, and of the day."""
+        return answers.allowances(headers)
 
     async def prepare(self, calls: Calls) -> None:
         """Read the account's properties, and make those of ours that are missing.
@@ -127,6 +127,9 @@ class HubSpot:
         await self._account.read_again(Calls.shared([order.calls for order in orders]))
         rows = [LeadRow(order) for order in orders]
         await self._contacts.find(rows)
+        for row in rows:
+            if row.contact is not None and row.failure is None:
+                await self._contacts.merge_twins(row)
         await self._contacts.write(rows)
         if self._deals is not None:
             await self._deals.make([row for row in rows if row.failure is None])

@@ -17,8 +17,6 @@ from reverse_etl.errors import DeliveryFailed, Misconfigured, Postponed, Rejecte
 BURST_SECONDS = 10.0
 # The day ends at midnight in the account's time zone, which no answer names: one probe an hour finds it.
 PROBE_SECONDS = 3600.0
-# Calls of the day that are left for others: the account's own integrations and people.
-DAILY_RESERVE = 1000
 LOCKED_SECONDS = 2.0
 EXISTING_ID = re.compile(r"Existing ID: (\d+)")
 NAMED_PROPERTY = re.compile(r'"name"\s*:\s*"([^"]+)"|propertyName=(\w+)|Property "([^"]+)" does not exist')
@@ -46,13 +44,17 @@ def judge(answer: Answer) -> DeliveryFailed | None:
     return error
 
 
-def allowance(headers: httpx.Headers) -> Allowance | None:
-    """What is left of the burst, or of the day when that is used up but for the reserve."""
-    daily, of_day = _number(headers, "Daily-Remaining"), _number(headers, "Daily")
-    if daily is not None and daily <= min(DAILY_RESERVE, (of_day or 0) // 10):
-        return Allowance(0, PROBE_SECONDS)
+def allowances(headers: httpx.Headers) -> list[Allowance]:
+    """What is left of ten seconds, and of the day."""
+    found: list[Allowance] = []
     left, interval = _number(headers, "Remaining"), _number(headers, "Interval-Milliseconds")
-    return None if left is None else Allowance(left, (interval or BURST_SECONDS * 1000) / 1000)
+    if left is not None:
+        seconds = (interval or BURST_SECONDS * 1000) / 1000
+        found.append(Allowance(left, seconds, limit=_number(headers, "Max")))
+    daily = _number(headers, "Daily-Remaining")
+    if daily is not None:
+        found.append(Allowance(daily, PROBE_SECONDS, limit=_number(headers, "Daily"), is_daily=True))
+    return found
 
 
 def _limited(policy: str, headers: httpx.Headers) -> Unavailable:

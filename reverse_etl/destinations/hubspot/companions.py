@@ -42,6 +42,10 @@ class Deals:
 
     async def make(self, rows: Sequence[LeadRow]) -> None:
         """Make the deals that are missing and join them to their contacts. Raises `DeliveryFailed`."""
+        for row in rows:
+            for twin in row.order.history.twins.get("deal", ()):
+                row.conflicts.append(f"deal {twin} is of a lead that became part of this one: close one of the two")
+                await row.order.settle_twin("deal", twin)
         wanting = [row for row in rows if "deal" not in row.order.history.records]
         if not wanting:
             return

@@ -79,6 +79,24 @@ class HubSpotContacts:
                 sentence = f"Contact {row.contact_id} is being written for another lead."
                 row.failure = Postponed(sentence, retry_after=1.0)
 
+    async def merge_twins(self, row: LeadRow) -> None:
+        """Merge the contacts of leads that became part of this one into its own, which keeps its values.
+
+        One that HubSpot does not merge is named in a conflict. Raises `DeliveryFailed`.
+        """
+        order = row.order
+        for twin in order.history.twins.get("contact", ()):
+            held = await self.read([row], [row.contact_id, twin])
+            own, other = held.get(row.contact_id), held.get(twin)
+            if own is not None and other is not None and own["id"] != other["id"]:
+                body = {"primaryObjectId": row.contact_id, "objectIdToMerge": twin}
+                try:
+                    merged = await order.calls.ask("merge", "POST", "crm/v3/objects/contacts/merge", body=body)
+                    row.contact = (await self.read([row], [merged["id"]])).get(merged["id"], own)
+                except Rejected as refused:
+                    row.conflicts.append(f"contact {twin} is the same lead's, and was not merged: {refused}")
+            await order.settle_twin("contact", twin)
+
     async def read(self, rows: Sequence[LeadRow], ids: Iterable[str]) -> dict[str, Contact]:
         """Contacts by their ids, and by the ids of those that were merged into them."""
         found = await self._read(rows, list(ids))

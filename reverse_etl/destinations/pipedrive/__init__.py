@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from reverse_etl.calls import TIMEOUT, Allowance, Answer, Calls
+from reverse_etl.calls import TIMEOUT, Allowances, Answer, Calls
 from reverse_etl.destination import Finding, OneByOne, Order, Traits
 from reverse_etl.destinations.pipedrive import answers
 from reverse_etl.destinations.pipedrive.companions import Opportunities, make_note
@@ -81,7 +81,7 @@ class Pipedrive(OneByOne):
         """By the status, the reset of the limit, and the code of a plan's limit."""
         return answers.judge(answer)
 
-    def allowance(self, headers: httpx.Headers) -> Allowance | None:
+    def allowance(self, headers: httpx.Headers) -> Allowances:
         """What is left of two seconds."""
         return answers.allowance(headers)
 

@@ -41,8 +41,10 @@ def judge(answer: Answer) -> DeliveryFailed | None:
 
 def allowance(headers: httpx.Headers) -> Allowance | None:
     """What is left of the burst."""
-    left = headers.get("x-ratelimit-remaining", "")
-    return Allowance(int(left), _reset(headers) or BURST_SECONDS) if left.isdigit() else None
+    left, limit = headers.get("x-ratelimit-remaining", ""), headers.get("x-ratelimit-limit", "")
+    if not left.isdigit():
+        return None
+    return Allowance(int(left), _reset(headers) or BURST_SECONDS, limit=int(limit) if limit.isdigit() else None)
 
 
 def _limited(headers: httpx.Headers) -> Unavailable:

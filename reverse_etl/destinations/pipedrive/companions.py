@@ -38,7 +38,11 @@ class Opportunities:
 
     async def make(self, work: PersonWork, person_id: int) -> None:
         """Make it unless it is there. A limit of the plan is noted. Raises `DeliveryFailed`."""
-        records = work.order.history.records
+        records, twins = work.order.history.records, work.order.history.twins
+        for kind in ("lead", "deal"):
+            for twin in twins.get(kind, ()):
+                work.conflicts.append(f"{kind} {twin} is of a lead that became part of this one: close one of the two")
+                await work.order.settle_twin(kind, twin)
         if any(kind in records for kind in ("lead", "deal")):
             return
         found = None if work.is_new else await self._find(work, person_id)

@@ -62,6 +62,7 @@ class Persons:
         if person is None:
             person = await self._create(work)
         else:
+            person = await self._merge_twins(work, person)
             await self._update(work, person)
         if work.order.history.records.get(CREATING) and not work.is_new:
             await self._remember_created(work, person)
@@ -168,6 +169,24 @@ class Persons:
         if self._has_key(work.lead.lead_id, person):
             await work.order.remember(ADDED, _marks(person))
         await work.order.remember(CREATING, "")
+
+    async def _merge_twins(self, work: PersonWork, person: Person) -> Person:
+        """Merge the persons of leads that became part of this one into its own, whose values count.
+
+        One that Pipedrive does not merge is named in a conflict. Raises `DeliveryFailed`.
+        """
+        for twin in work.order.history.twins.get("contact", ()):
+            own_id = str(person["id"])
+            if twin != own_id and await self.read(work, twin) is not None:
+                body = {"merge_with_id": int(own_id)}
+                try:
+                    path = f"v1/persons/{twin}/merge"
+                    answer = await work.order.calls.ask("merge", "PUT", path, body=body, is_safe_to_repeat=False)
+                    person = await self.read(work, str(answer["data"]["id"])) or person
+                except Rejected as refused:
+                    work.conflicts.append(f"person {twin} is the same lead's, and was not merged: {refused}")
+            await work.order.settle_twin("contact", twin)
+        return person
 
     async def _update(self, work: PersonWork, person: Person) -> None:
         body = await self._changes(work, person)

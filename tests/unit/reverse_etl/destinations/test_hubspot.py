@@ -1,6 +1,7 @@
 """The HubSpot destination against the demo HubSpot in process, each behaviour as a sales team would see it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from echolead.demo.chatwoot import Fault, Faults
 from echolead.demo.hubspot import HubSpotLimits, HubSpotStore, create_app
-from reverse_etl.calls import Answer, Calls, LaneConnection
+from reverse_etl.calls import Allowance, Answer, Calls, LaneConnection
 from reverse_etl.destination import Order
 from reverse_etl.destinations.hubspot import HubSpot
 from reverse_etl.errors import (
@@ -22,7 +23,7 @@ from reverse_etl.errors import (
     Unavailable,
     Withheld,
 )
-from reverse_etl.lead import Delivered, Lead, LeadEvent
+from reverse_etl.lead import Delivered, Lead, LeadEvent, twin_kind
 from reverse_etl.pace import Breaker, Pace
 from tests.fixtures.orders import Kept, order
 from tests.fixtures.vendor_descriptions import DescribedBy, Descriptions
@@ -203,6 +204,22 @@ async def test_a_lead_that_another_became_part_of_keeps_its_contact(hubspot: Acc
     after = await hubspot.deliver()
     assert after.remote_id == before.remote_id
     assert len(hubspot.contacts()) == 1
+
+
+async def test_contacts_of_leads_that_became_one_are_merged_into_the_leads_own(hubspot: Account) -> None:
+    own = await hubspot.deliver(changed(tracking_ids=()))
+    twin = await hubspot.deliver(changed(lead_id="browser-2", email="ana@work.test", tracking_ids=()))
+    asked = hubspot.order(LEAD)
+    asked = replace(asked, history=replace(asked.history, twins={"contact": (twin.remote_id,)}))
+
+    outcomes = await hubspot.destination.deliver([asked])
+
+    assert isinstance(outcomes[asked.delivery_id], Delivered)
+    (contact,) = hubspot.contacts()
+    assert (contact["email"], contact["hs_additional_emails"]) == ("ana@lead.test", "ana@work.test")
+    assert contact["echolead_id"] == "lead-1"
+    assert hubspot.store.objects["contacts"][own.remote_id]["merged"] == [twin.remote_id]
+    assert hubspot.kept["lead-1"].records[twin_kind("contact", twin.remote_id)] == twin.remote_id
 
 
 async def test_a_contact_that_was_merged_into_another_is_found_there(hubspot: Account) -> None:
@@ -672,35 +689,31 @@ def test_an_answer_is_judged_by_hubspots_own_words(
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({}, None),
-        ({"X-HubSpot-RateLimit-Remaining": "7", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"}, (7, 10.0)),
-        ({"X-HubSpot-RateLimit-Daily": "650000", "X-HubSpot-RateLimit-Daily-Remaining": "999"}, (0, 3600.0)),
-        ({"X-HubSpot-RateLimit-Daily": "650000", "X-HubSpot-RateLimit-Daily-Remaining": "5000"}, None),
+        pytest.param({}, [], id="search"),
+        pytest.param(
+            {"Remaining": "7", "Interval-Milliseconds": "10000", "Max": "100"},
+            [Allowance(7, 10.0, 100)],
+            id="ten seconds",
+        ),
+        pytest.param({"Remaining": "7"}, [Allowance(7, 10.0)], id="no interval named"),
+        pytest.param(
+            {"Daily": "650000", "Daily-Remaining": "999"},
+            [Allowance(999, 3600.0, 650000, is_daily=True)],
+            id="the day",
+        ),
     ],
-    ids=["search", "some left", "the day's reserve", "much left today"],
 )
-def test_the_headers_say_what_is_left(headers: dict[str, str], expected: tuple[int, float] | None) -> None:
-    found = HubSpot.of({}, {"access_token": TOKEN}, str).allowance(httpx.Headers(headers))
-    assert (found and (found.calls, found.seconds)) == expected
+def test_the_headers_say_what_is_left(headers: dict[str, str], expected: list[Allowance]) -> None:
+    told = httpx.Headers({f"X-HubSpot-RateLimit-{name}": value for name, value in headers.items()})
+    assert HubSpot.of({}, {"access_token": TOKEN}, str).allowance(told) == expected
 
 
-async def test_no_call_is_refused_for_the_limit_of_ten_seconds(hubspot: Account) -> None:
-    """Its clock goes a second with each call, as far as the pace may look ahead."""
-    hubspot.limits.burst = 5
-    waits: list[float] = []
-
-    class Recorded(Pace):
-        def pause(self, seconds: float) -> None:
-            waits.append(seconds)
-
-    hubspot.connection.pace = Recorded(1e6, 1000)
-    for number in range(4):
-        try:
-            await hubspot.deliver(changed(lead_id=f"lead-{number}", email=f"{number}@lead.test", tracking_ids=()))
-        except Unavailable:
-            break
-    assert waits[0] == 10.0  # told by the headers before the first refusal
-    assert hubspot.limits.refused <= 1
+async def test_calls_pause_before_hubspot_refuses_one(hubspot: Account) -> None:
+    account = hubspot
+    account.app.state.limits = HubSpotLimits(burst=3)
+    await account.deliver_all(LEAD)  # three calls
+    assert account.connection.pace.seconds_left > 5
+    assert account.app.state.limits.refused == 0
 
 
 async def test_no_secret_is_recorded(hubspot: Account) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from reverse_etl.errors import (
     Unavailable,
     Withheld,
 )
-from reverse_etl.lead import Delivered, Lead
+from reverse_etl.lead import Delivered, Lead, twin_kind
 from reverse_etl.pace import Breaker, Pace
 from tests.fixtures.orders import Kept, order
 from tests.fixtures.vendor_descriptions import DescribedBy, Descriptions
@@ -200,6 +201,21 @@ async def test_a_creation_without_an_answer_is_found_in_the_store_and_not_in_the
     names = [person["name"] for person in pipedrive.store.persons.values()]
     assert names.count("Ana Souza") == 1
     assert pipedrive.kept["lead-1"].records["creating"] == ""
+
+
+async def test_persons_of_leads_that_became_one_are_merged_into_the_leads_own(pipedrive: Account) -> None:
+    own = await pipedrive.deliver(changed(tracking_ids=()))
+    twin = await pipedrive.deliver(changed(lead_id="browser-2", email="ana@work.test", phone="", tracking_ids=()))
+    asked = pipedrive.order(LEAD)
+    asked = replace(asked, history=replace(asked.history, twins={"contact": (twin.remote_id,)}))
+
+    outcome = (await pipedrive.destination.deliver([asked]))[asked.delivery_id]
+
+    assert isinstance(outcome, Delivered)
+    assert [str(person_id) for person_id in pipedrive.store.persons] == [own.remote_id] == [outcome.remote_id]
+    assert pipedrive.emails(own.remote_id) == ["ana@lead.test", "ana@work.test"]
+    assert pipedrive.custom(own.remote_id)["EchoLead: id"] == "lead-1"
+    assert pipedrive.kept["lead-1"].records[twin_kind("contact", twin.remote_id)] == twin.remote_id
 
 
 async def test_a_creation_that_never_arrived_is_made_again(pipedrive: Account) -> None:
