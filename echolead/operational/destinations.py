@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,51 @@ class ChatwootSecrets(_Told):
     api_access_token: str = Field(min_length=8)
 
 
+class HubSpotConfiguration(_Told):
+    """One HubSpot account; a deal for each lead, and the form that names its browser, only where they are set."""
+
+    base_url: str = "https://api.hubapi.com"
+    forms_url: str = "https://api.hsforms.com"
+    deal_pipeline: str = ""
+    deal_stage: str = ""
+    portal_id: int | None = Field(default=None, gt=0)
+    form_guid: str = ""
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if bool(self.deal_pipeline) != bool(self.deal_stage):
+            raise ValueError("deal_pipeline and deal_stage belong together")
+        if (self.portal_id is None) != (not self.form_guid):
+            raise ValueError("portal_id and form_guid belong together")
+        return self
+
+
+class HubSpotSecrets(_Told):
+    """The access token of a private app of the account."""
+
+    access_token: str = Field(min_length=8)
+
+
+class PipedriveConfiguration(_Told):
+    """One Pipedrive account; `makes` says what a lead becomes besides a person, `stage_id` where its deal begins."""
+
+    base_url: str = "https://api.pipedrive.com"
+    makes: Literal["person", "lead", "deal"] = "person"
+    stage_id: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _stage_of_deals(self) -> Self:
+        if self.stage_id is not None and self.makes != "deal":
+            raise ValueError("stage_id is for makes=deal")
+        return self
+
+
+class PipedriveSecrets(_Told):
+    """The API token of a Pipedrive user (Personal preferences, API)."""
+
+    api_token: str = Field(min_length=8)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A product: the models of its configuration and secrets, and the fields that contain an address to call.
@@ -56,6 +101,8 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
+    "hubspot": Kind(HubSpotConfiguration, HubSpotSecrets, addresses=("base_url", "forms_url")),
+    "pipedrive": Kind(PipedriveConfiguration, PipedriveSecrets, addresses=("base_url",)),
 }
 
 

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from reverse_etl.destination import Destination, Traits
 from reverse_etl.destinations.chatwoot import ChatwootContacts
+from reverse_etl.destinations.hubspot import HubSpot
+from reverse_etl.destinations.pipedrive import Pipedrive
 
 
 class Product(Protocol):
@@ -22,4 +24,4 @@ class Product(Protocol):
         """
 
 
-KINDS: Mapping[str, type[Product]] = {"chatwoot": ChatwootContacts}
+KINDS: Mapping[str, type[Product]] = {"chatwoot": ChatwootContacts, "hubspot": HubSpot, "pipedrive": Pipedrive}

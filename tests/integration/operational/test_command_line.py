@@ -547,7 +547,7 @@ def test_a_refused_change_stores_nothing(run: Run, run_json: RunJson, slug: str,
         pytest.param(("user", "remove-role", "ana@taken.test", "taken"), "has no role in 'taken'", id="no such role"),
         pytest.param(("key", "revoke", "taken", "elk_abc"), "has no key abc", id="unknown key"),
         pytest.param(("key", "create", "taken", " "), "needs a name", id="key without a name"),
-        pytest.param(("destination", "add", "taken", "hubspot"), "There is no destination 'hubspot'", id="product"),
+        pytest.param(("destination", "add", "taken", "myspace"), "There is no destination 'myspace'", id="product"),
         pytest.param(("destination", "add", "taken", "chatwoot"), "base_url is missing (add --set", id="nothing set"),
         pytest.param(
             ("destination", "add", "taken", "chatwoot", "--set", "x"), "takes name=value", id="no equals sign"

@@ -1,0 +1,203 @@
+"""What the demo Pipedrive's account holds. Nothing is unique here, and it lives as long as the process."""
+
+import copy
+import itertools
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+Record = dict[str, Any]
+STAGES = {1: 1, 2: 1, 3: 1, 10: 2}
+"""Stage → its pipeline."""
+
+
+class BadRequest(Exception):
+    """Pipedrive refuses it with 400 and this sentence."""
+
+
+class NoSuchItem(Exception):
+    """There is no such item (404)."""
+
+
+class PlanLimit(Exception):
+    """The plan of the account does not have room for one more (403)."""
+
+
+class PipedriveStore:
+    """Persons, deals, leads, notes and the fields of persons and deals.
+
+    `index_seconds`: for how long a search does not see what was written. `deal_cap`: how many deals the plan has room
+    for.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.fields: dict[str, list[Record]] = {"person": [], "deal": []}
+        self.persons: dict[int, Record] = {}
+        self.deals: dict[int, Record] = {}
+        self.leads: dict[str, Record] = {}
+        self.notes: dict[int, Record] = {}
+        self.writes: list[tuple[str, Record]] = []
+        """(kind, body) of each write that was asked for, in order."""
+        self.index_seconds = 0.0
+        self.deal_cap: int | None = None
+        self._clock = clock
+        self._ids = itertools.count(501)
+        self._indexed: dict[int, list[tuple[float, Record]]] = {}
+
+    # Fields
+
+    def add_field(self, kind: str, name: str, field_type: str, labels: list[str] | None = None) -> Record:
+        """A custom field, under a key that nobody chose. A second one of the same name is another field."""
+        field = {
+            "field_name": name,
+            "field_code": secrets.token_hex(20),
+            "field_type": field_type,
+            "options": [{"id": number, "label": label} for number, label in enumerate(labels or (), 1)] or None,
+            "is_custom_field": True,
+        }
+        self.fields[kind].append(field)
+        return field
+
+    def _known(self, kind: str, values: Record) -> Record:
+        """The values that fields of the account take; all others are ignored, also labels in place of option ids."""
+        fields = {field["field_code"]: field for field in self.fields[kind]}
+        kept = {}
+        for key, value in values.items():
+            field = fields.get(key)
+            if field is None or (value is not None and not _is_taken(field, value)):
+                continue
+            kept[key] = value
+        return kept
+
+    # Persons
+
+    def create_person(self, body: Record) -> Record:
+        """A new person. Raises `BadRequest`."""
+        if not body.get("name"):
+            raise BadRequest("Name must be given.")
+        now = self._now()
+        person = {
+            "id": next(self._ids),
+            "name": body["name"],
+            "emails": body.get("emails") or [],
+            "phones": body.get("phones") or [],
+            "custom_fields": self._known("person", body.get("custom_fields") or {}),
+            "add_time": now,
+            "update_time": now,
+            "is_deleted": False,
+        }
+        self.persons[person["id"]] = person
+        self._written("person", body, person)
+        return person
+
+    def update_person(self, person_id: int, body: Record) -> Record:
+        """Change a person; addresses and numbers are replaced whole. Raises `NoSuchItem`, `BadRequest`."""
+        person = self.person(person_id)
+        if "name" in body and not body["name"]:
+            raise BadRequest("Name must be given.")
+        person |= {key: body[key] for key in ("name", "emails", "phones") if key in body}
+        person["custom_fields"] |= self._known("person", body.get("custom_fields") or {})
+        person["update_time"] = self._now()
+        self._written("person", body, person)
+        return person
+
+    def person(self, person_id: int) -> Record:
+        """One person. Raises `NoSuchItem`."""
+        found = self.persons.get(person_id)
+        if found is None:
+            raise NoSuchItem
+        return found
+
+    def merge_person(self, person_id: int, into_id: int) -> Record:
+        """The person becomes part of the other one, whose values count. Raises `NoSuchItem`."""
+        other, person = self.person(person_id), self.person(into_id)
+        for kind in ("emails", "phones"):
+            known = [each["value"].lower() for each in person[kind]]
+            person[kind] += [{**each, "primary": False} for each in other[kind] if each["value"].lower() not in known]
+        person["custom_fields"] = {**other["custom_fields"], **person["custom_fields"]}
+        for item in (*self.deals.values(), *self.leads.values(), *self.notes.values()):
+            if item.get("person_id") == person_id:
+                item["person_id"] = into_id
+        del self.persons[person_id]
+        self._written("merge", {"id": person_id, "into": into_id}, person)
+        return person
+
+    def search(self, term: str, fields: list[str]) -> list[Record]:
+        """Persons by a whole value, in any case, as the index knows them."""
+        now = self._clock()
+        found = []
+        for versions in self._indexed.values():
+            seen = [person for written_at, person in versions if written_at + self.index_seconds <= now]
+            if seen and term.lower() in {value.lower() for name in fields for value in _searched(seen[-1], name)}:
+                found.append(seen[-1])
+        return [person for person in found if person["id"] in self.persons]
+
+    # What belongs to persons
+
+    def create_deal(self, body: Record) -> Record:
+        """A new deal. Raises `BadRequest`, `PlanLimit`."""
+        if self.deal_cap is not None and len(self.deals) >= self.deal_cap:
+            raise PlanLimit("feature_capping_deals_limit")
+        if not body.get("title"):
+            raise BadRequest("Deal title must be given.")
+        if body.get("stage_id") is not None and body["stage_id"] not in STAGES:
+            raise BadRequest(f"Stage {body['stage_id']} does not exist.")
+        custom = self._known("deal", body.get("custom_fields") or {})
+        deal = {**body, "id": next(self._ids), "custom_fields": custom, "is_archived": False, "status": "open"}
+        self.deals[deal["id"]] = deal
+        self._written("deal", body)
+        return deal
+
+    def create_lead(self, body: Record) -> Record:
+        """A new lead, with the custom fields of deals at its root. Raises `BadRequest`."""
+        if not body.get("title") or not (body.get("person_id") or body.get("organization_id")):
+            raise BadRequest("A lead must be linked to a person or an organization, and have a title.")
+        custom = self._known("deal", body)
+        lead = {
+            "id": str(uuid4()), "title": body["title"], "person_id": body["person_id"], "is_archived": False, **custom
+        }  # fmt: skip
+        self.leads[lead["id"]] = lead
+        self._written("lead", body)
+        return lead
+
+    def create_note(self, body: Record) -> Record:
+        """A new note. Raises `BadRequest`."""
+        if not body.get("content") or not any(body.get(key) for key in ("person_id", "deal_id", "lead_id")):
+            raise BadRequest("Content and one of person, deal, lead must be given.")
+        note = {"id": next(self._ids), "deal_id": None, "lead_id": None, **body}
+        self.notes[note["id"]] = note
+        self._written("note", body)
+        return note
+
+    def _written(self, kind: str, body: Record, person: Record | None = None) -> None:
+        self.writes.append((kind, body))
+        if person is not None:
+            self._indexed.setdefault(person["id"], []).append((self._clock(), copy.deepcopy(person)))
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _searched(person: Record, name: str) -> list[str]:
+    """The values of a person that a search of this field looks at."""
+    if name == "custom_fields":
+        return [each for each in person["custom_fields"].values() if isinstance(each, str)]
+    return [each["value"] for each in person["emails" if name == "email" else "phones"]]
+
+
+def _is_taken(field: Record, value: Any) -> bool:
+    ids = {option["id"] for option in field["options"] or ()}
+    match field["field_type"]:
+        case "enum":
+            return value in ids
+        case "set":
+            return isinstance(value, list) and set(value) <= ids
+        case "double":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "date":
+            return isinstance(value, str) and len(value) == len("2026-03-01")
+        case _:
+            return isinstance(value, str)
