@@ -40,6 +40,35 @@ class ChatwootSecrets(_Told):
     api_access_token: str = Field(min_length=8)
 
 
+class SalesforceConfiguration(_Told):
+    """One org: its My Domain address and the connected app's consumer key, and how leads are made there.
+
+    `assignment_rule`: whether the org's rule gives new leads their owner; updates never run it. `allow_duplicates`:
+    whether a lead that a duplicate rule warns of is saved. `filler`: what a new lead without a family name or company
+    has there. `batch_size`: leads a call, fewer where triggers take long. `mapping`: YAML (docs/reference/mapping.md).
+    """
+
+    instance_url: str
+    client_id: str = Field(min_length=1)
+    assignment_rule: bool = True
+    allow_duplicates: bool = True
+    filler: str = Field(default="[not provided]", min_length=1, max_length=80)
+    batch_size: int = Field(default=200, ge=1, le=200)
+    mapping: str = ""
+
+    @field_validator("instance_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+
+class SalesforceSecrets(_Told):
+    """The connected app's consumer secret; a refresh token where the app has no run-as user for client credentials."""
+
+    client_secret: str = Field(min_length=8)
+    refresh_token: str = ""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A product: the models of its configuration and secrets, and the fields that contain an address to call."""
@@ -51,6 +80,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
+    "salesforce": Kind(SalesforceConfiguration, SalesforceSecrets, addresses=("instance_url",)),
 }
 
 

@@ -7,19 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Kind = Literal["status", "status_after", "latency", "hang_before", "hang_after", "cut_before", "cut_after"]
+Kind = Literal[
+    "status", "status_after", "latency", "hang_before", "hang_after", "cut_before", "cut_after", "garbled_after"
+]
 
 
 @dataclass
 class Fault:
     """One fault for requests whose `METHOD /path` matches the pattern `where`.
 
-    `status` answers instead of serving. With `status_after`, `hang_after` and `cut_after` the request takes effect
-    first, so that the caller does not know the outcome. `latency` and the hangs last `seconds`. `times` limits how
-    often the fault occurs, `chance` is its probability.
+    `status` answers instead of serving. With `status_after`, `hang_after`, `cut_after` and `garbled_after` (an answer
+    that is no JSON) the request takes effect first, so that the caller does not know the outcome. `latency` and the
+    hangs last `seconds`. `times` limits how often the fault occurs, `chance` is its probability.
     """
 
     kind: Kind
@@ -59,14 +61,15 @@ class Faults:
 
 
 class FaultMiddleware:
-    """Applies the faults to the API under `/api/`; the demo's own pages stay reachable."""
+    """Applies the faults to the API, whose paths begin with one of `below`; the demo's own pages stay reachable."""
 
-    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+    def __init__(self, app: ASGIApp, faults: Faults, below: tuple[str, ...] = ("/api/",)) -> None:
         self.app = app
         self.faults = faults
+        self.below = below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_api = scope["type"] == "http" and scope["path"].startswith("/api/")
+        is_api = scope["type"] == "http" and scope["path"].startswith(self.below)
         fault = self.faults.strike(scope["method"], scope["path"]) if is_api else None
         if fault is None:
             await self.app(scope, receive, send)
@@ -80,6 +83,9 @@ class FaultMiddleware:
             await self.app(scope, receive, _swallow)
         if fault.kind == "hang_after":
             await asyncio.sleep(fault.seconds)
+        if fault.kind == "garbled_after":
+            await Response('{"results": [{"id": ', media_type="application/json")(scope, receive, send)
+            return
         if fault.kind.startswith("status"):
             headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
             await JSONResponse({"error": "fault on purpose"}, fault.status, headers)(scope, receive, send)
