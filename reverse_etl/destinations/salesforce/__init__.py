@@ -6,17 +6,17 @@ from typing import Any, Self
 
 import httpx
 
-from reverse_etl.calls import TIMEOUT, Allowance, Answer, Calls
+from reverse_etl.calls import Allowance, Answer, Calls
 from reverse_etl.destination import Finding, Order, Outcome, Outcomes, Traits
 from reverse_etl.destinations.salesforce import account, records, verdicts
 from reverse_etl.destinations.salesforce.fields import DEFAULT_MAPPING, RECORD, REQUIRED, Field
-from reverse_etl.destinations.salesforce.session import Session
 from reverse_etl.destinations.salesforce.verdicts import CONVERTED, ID_FIELD
 from reverse_etl.destinations.salesforce.writing import Api, Row, write
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
 from reverse_etl.lead import Delivered, Lead
 from reverse_etl.mapping import PropertyMap, Written
 from reverse_etl.property_types import PropertyType
+from reverse_etl.tokens import OAuth, client_credentials, refresh_token
 
 API = "services/data/v60.0"
 COLLECTION = 200
@@ -38,7 +38,7 @@ class SalesforceLeads:
         self, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
     ) -> None:
         self._url = str(configuration["instance_url"]).rstrip("/")
-        self._session = Session(f"{self._url}/services/oauth2/token", _token_form(configuration, secrets))
+        self._secrets = {"client_id": str(configuration["client_id"]), **secrets}
         self._lead_url = lead_url
         self._filler = str(configuration.get("filler") or "[not provided]")
         self._map = PropertyMap.of(str(configuration.get("mapping") or ""), DEFAULT_MAPPING)
@@ -72,12 +72,12 @@ class SalesforceLeads:
 
     def client(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
         """A pool for the org's API. Triggers and flows of 200 leads take their time, so it may be silent for longer."""
-        timeout = httpx.Timeout(TIMEOUT, read=18.0)
+        grant = refresh_token() if self._secrets.get("refresh_token") else client_credentials()
         return httpx.AsyncClient(
             base_url=f"{self._url}/",
-            auth=self._session,
+            auth=OAuth(transport, f"{self._url}/services/oauth2/token", grant, self._secrets),
             headers={"User-Agent": "EchoLead"},
-            timeout=timeout,
+            timeout=httpx.Timeout(connect=5.0, read=18.0, write=10.0, pool=5.0),
             transport=transport,
         )
 
@@ -242,10 +242,3 @@ def _converted(record: records.Record) -> Rejected:
         status=400,
         code=CONVERTED,
     )
-
-
-def _token_form(configuration: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, str]:
-    form = {"client_id": str(configuration["client_id"]), "client_secret": secrets["client_secret"]}
-    if secrets.get("refresh_token"):
-        return {"grant_type": "refresh_token", "refresh_token": secrets["refresh_token"], **form}
-    return {"grant_type": "client_credentials", **form}

@@ -43,7 +43,7 @@ async def ask_for(
 
 
 def _keep_own(calls: Calls, first: int, part: Mapping[str, Any], answered: Any) -> None:
-    secrets = calls.connection.secrets
+    secrets = calls.connection.hidden
     for place in range(first, len(calls.recorded)):
         call = calls.recorded[place]
         request = {**call.request, "params": {}, "body": redact(dict(part), secrets)}

@@ -91,7 +91,7 @@ class RowError:
         if self.code in PASSING or self.code in CHANGED_MEANWHILE or is_our_id_taken:
             return Postponed(sentence)
         if self.code == "STORAGE_LIMIT_EXCEEDED":
-            return Unavailable(sentence, retry_after=FULL_STORAGE_SECONDS)
+            return Postponed(sentence, retry_after=FULL_STORAGE_SECONDS, is_limit=True)  # updates still arrive
         return Rejected(sentence, status=400, attributes=self.fields, code=self.code)
 
 

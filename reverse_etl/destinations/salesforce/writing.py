@@ -14,6 +14,9 @@ from reverse_etl.errors import DeliveryFailed, OutcomeUnknown, Rejected
 # A row names one bad field at a time.
 TRIES_OF_A_ROW = 4
 
+Verdict = str | RowError | DeliveryFailed
+"""The record's id, or why there is none."""
+
 
 @dataclass
 class Row:
@@ -38,7 +41,8 @@ async def write(rows: Sequence[Row], api: Api, unwritable: set[str]) -> dict[int
     """Write the rows, all of which create or all of which update; the record's id or the failure, by place.
 
     A value that the field cannot hold costs the value and not the lead: it is left out, and the row's conflicts say so.
-    Fields that the user may not write are added to `unwritable`. Raises what a call for several rows raises.
+    Fields that the user may not write are added to `unwritable`. Raises `Rejected` when a call
+    for several rows is refused as a whole.
     """
     outcomes: dict[int, DeliveryFailed | str] = {}
     left = list(range(len(rows)))
@@ -55,11 +59,17 @@ async def write(rows: Sequence[Row], api: Api, unwritable: set[str]) -> dict[int
     return outcomes
 
 
-async def _send(rows: Sequence[Row], api: Api) -> list[str | RowError | DeliveryFailed]:
-    return [await _send_one(rows[0], api)] if len(rows) == 1 else await _send_all(rows, api)
+async def _send(rows: Sequence[Row], api: Api) -> Sequence[Verdict]:
+    """What became of each row. What fails the call fails its rows and none that were written before."""
+    try:
+        return [await _send_one(rows[0], api)] if len(rows) == 1 else await _send_all(rows, api)
+    except Rejected:  # of several rows: one of them cannot be read
+        raise
+    except DeliveryFailed as failure:
+        return [failure] * len(rows)
 
 
-async def _send_all(rows: Sequence[Row], api: Api) -> list[str | RowError | DeliveryFailed]:
+async def _send_all(rows: Sequence[Row], api: Api) -> list[Verdict]:
     """`composite/sobjects`: up to 200 rows, each with its verdict in an answer that is 200 whatever they are."""
     is_create = rows[0].record_id is None
     records = [
@@ -79,7 +89,7 @@ async def _send_all(rows: Sequence[Row], api: Api) -> list[str | RowError | Deli
     return [_verdict(results[place] if place < len(results) else None) for place in range(len(rows))]
 
 
-async def _send_one(row: Row, api: Api) -> str | RowError | DeliveryFailed:
+async def _send_one(row: Row, api: Api) -> Verdict:
     """One row by itself: 201 or 200 with its id, 204 without a word, 300 when the external id is several leads'."""
     is_create = row.record_id is None
     values = {name: value for name, value in row.values.items() if not (is_create and name == ID_FIELD)}
@@ -100,7 +110,7 @@ async def _send_one(row: Row, api: Api) -> str | RowError | DeliveryFailed:
     return _verdict(answer)
 
 
-def _verdict(result: Any) -> str | RowError | DeliveryFailed:
+def _verdict(result: Any) -> Verdict:
     said = result if isinstance(result, dict) else {}
     if said.get("success") and said.get("id"):
         return str(said["id"])
