@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from reverse_etl.errors import (
     Unavailable,
     Withheld,
 )
-from reverse_etl.pace import Breaker, Pace
+from reverse_etl.pace import Breaker, Pace, Quota
 from reverse_etl.tokens import OAuth
 
 ANSWER_KEPT_CHARACTERS = 4096
@@ -34,7 +35,10 @@ TIMEOUT = httpx.Timeout(connect=5.0, read=10.0, write=10.0, pool=5.0)
 # A call that is safe to repeat is repeated at once, twice at most: with one call in three failing, a delivery of six
 # calls would otherwise need half a dozen rounds through the ledger.
 TRIES_OF_SAFE_CALLS = 3
+SECONDS = re.compile(r"\d{1,12}(\.\d+)?")
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
+LONGEST_WAIT_SECONDS = 10.0
+"""For so long calls under way wait for their place; what takes longer waits in the ledger."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What a product says is left: so many calls within so many seconds from now."""
+    """What a product says is left: so many calls within so many seconds from now.
+
+    `limit` is how many the whole window has, where the product says so; a product that does not say when a window ends
+    gives `limit` and the window's length. Of a daily quota (`is_daily`) a part is kept for new leads.
+    """
 
     calls: int
     seconds: float
+    limit: int | None = None
+    is_daily: bool = False
 
 
+Allowances = Allowance | Sequence[Allowance] | None
 Judge = Callable[[Answer], DeliveryFailed | None]
-ReadAllowance = Callable[[httpx.Headers], Allowance | None]
+ReadAllowance = Callable[[httpx.Headers], Allowances]
 
 
 def judge_by_status(answer: Answer) -> DeliveryFailed | None:
@@ -101,14 +112,15 @@ def judge_by_status(answer: Answer) -> DeliveryFailed | None:
     return error
 
 
-def no_allowance(_headers: httpx.Headers) -> Allowance | None:
+def no_allowance(_headers: httpx.Headers) -> None:
     """For products that say nothing of their limits."""
-    return None
+    return
 
 
 @dataclass
 class LaneConnection:
-    """What all calls of one lane share: the connection pool, the pace, the breaker, and the secrets to leave out.
+    """What all calls of one lane share: the connection pool, the pace, the breaker, the day's quota, and the secrets to
+    leave out.
 
     `judge` and `allowance` are the product's own reading of its answers.
     """
@@ -119,6 +131,28 @@ class LaneConnection:
     secrets: tuple[str, ...] = ()
     judge: Judge = judge_by_status
     allowance: ReadAllowance = no_allowance
+    quota: Quota = field(default_factory=Quota)
+
+    def note_allowance(self, headers: httpx.Headers) -> None:
+        """Keep to what the product says is left."""
+        stated = self.allowance(headers)
+        for left in (stated,) if isinstance(stated, Allowance) else stated or ():
+            if left.is_daily:
+                self.quota.allow(left.calls, left.seconds, left.limit)
+            else:
+                self.pace.allow(left.calls, left.seconds, left.limit)
+        if self.quota.is_spent:
+            self.wait_for(self.quota.seconds_left)
+
+    def wait_for(self, seconds: float) -> None:
+        """Make no call for that long.
+
+        A long wait ends with a single probe: a spent day is asked after once an hour, not by every delivery that waits.
+        """
+        if seconds > LONGEST_WAIT_SECONDS:
+            self.breaker.suspend(min(seconds, LONGEST_RETRY_AFTER_SECONDS))
+        else:
+            self.pace.pause(seconds)
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -181,12 +215,13 @@ class Calls:
     ) -> Any:
         connection = self.connection
         if connection.breaker.seconds_left > 0:
-            raise Unavailable(
-                "Calls are suspended after repeated failures.", retry_after=connection.breaker.seconds_left
-            )
+            raise Unavailable("Calls are suspended for a while.", retry_after=connection.breaker.seconds_left)
+        if connection.pace.seconds_left > LONGEST_WAIT_SECONDS:
+            raise Unavailable("The destination's limit is used up.", retry_after=connection.pace.seconds_left)
         await connection.pace.acquire()
         started_at, started = datetime.now(UTC), perf_counter()
         status: int | None = None
+        answered = httpx.Headers()
         kept = ""
         error: DeliveryFailed | None = None
         try:
@@ -203,7 +238,7 @@ class Calls:
             error = Misconfigured(str(caught))
         except DeliveryFailed as caught:
             error = caught
-        self._report(error)
+        self._report(error, answered)
         self._record(
             RecordedCall(
                 operation=operation,
@@ -230,22 +265,22 @@ class Calls:
     def _read(self, answer: Answer) -> Any:
         """The JSON of a successful answer. Raises what the product says the answer stands for."""
         connection = self.connection
-        if (left := connection.allowance(answer.headers)) is not None:
-            connection.pace.allow(left.calls, left.seconds)
         if (error := connection.judge(answer)) is not None:
             raise error
         if answer.text.strip() and answer.content is None and answer.text.strip() != "null":
             raise OutcomeUnknown(f"The answer is not JSON: {answer.kept[:200]}")
         return answer.content
 
-    def _report(self, error: DeliveryFailed | None) -> None:
-        """Tell the breaker and the pace how the destination is doing: a refusal is an answer as well."""
-        if error is None or isinstance(error, (Rejected, Postponed)):
-            self.connection.breaker.succeeded()
-            return
-        self.connection.breaker.failed(at_once=isinstance(error, Misconfigured))
+    def _report(self, error: DeliveryFailed | None, headers: httpx.Headers) -> None:
+        """Tell breaker, pace and quota how the destination is doing: a refusal is an answer as well."""
+        connection = self.connection
+        if error is None or isinstance(error, (Rejected, Postponed, Withheld)):
+            connection.breaker.succeeded()
+        else:
+            connection.breaker.failed(at_once=isinstance(error, Misconfigured))
+        connection.note_allowance(headers)
         if isinstance(error, Unavailable) and error.retry_after:
-            self.connection.pace.pause(error.retry_after)
+            connection.wait_for(error.retry_after)
 
 
 OUTCOMES: dict[type[DeliveryFailed], str] = {
@@ -285,10 +320,13 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> tuple[int,
     return response.status_code, response.headers, read.decode(errors="replace")
 
 
-def retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds asked for by Retry-After, given as seconds or as a date; None when it is absent or unreadable."""
-    asked = headers.get("Retry-After", "").strip()
-    if asked.isdigit():
+def retry_after(headers: httpx.Headers, name: str = "Retry-After") -> float | None:
+    """Seconds asked for by Retry-After (or a header like it), given as seconds or as a date; at most an hour.
+
+    None when it is absent or unreadable.
+    """
+    asked = headers.get(name, "").strip()
+    if SECONDS.fullmatch(asked):
         return min(float(asked), LONGEST_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(asked)

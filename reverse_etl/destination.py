@@ -13,9 +13,9 @@ from uuid import UUID
 
 import httpx
 
-from reverse_etl.calls import Allowance, Answer, Calls
-from reverse_etl.errors import DeliveryFailed
-from reverse_etl.lead import Delivered, DeliveryHistory, Lead
+from reverse_etl.calls import Allowances, Answer, Calls
+from reverse_etl.errors import DeliveryFailed, Rejected
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead, twin_kind
 
 Result = TypeVar("Result")
 Remember = Callable[[str, str], Awaitable[None]]
@@ -25,13 +25,16 @@ Remember = Callable[[str, str], Awaitable[None]]
 class Traits:
     """What a product can do.
 
-    `settle_seconds`: for how long after a creation with an unknown outcome a look-up may still miss the record. The
-    engine waits that long before it tries again.
+    `settle_seconds`: for how long after a creation with an unknown outcome a look-up may still miss the record. Nobody
+    works on this person there before that is over. `coalesce_seconds`: for how long a change of a lead that the product
+    has already waits for further changes, so that all are one update. `requests_per_second` is what the product allows;
+    the engine stays 4 % below it.
     """
 
     batch_size: int = 1
     reads_back: bool = True
     settle_seconds: float = 0.0
+    coalesce_seconds: float = 3.0
     requests_per_second: float = 40.0
     concurrency: int = 4
 
@@ -53,6 +56,10 @@ class Order:
         """
         await self.remember_in_ledger(kind, remote_id)
 
+    async def settle_twin(self, kind: str, remote_id: str) -> None:
+        """Keep that this other record of the same person was merged or marked: it is in `history.twins` no more."""
+        await self.remember_in_ledger(twin_kind(kind, remote_id), remote_id)
+
 
 Outcome = Delivered | DeliveryFailed
 Outcomes = Mapping[UUID, Outcome]
@@ -70,8 +77,8 @@ class Destination(Protocol):
     def judge(self, answer: Answer) -> DeliveryFailed | None:
         """What an answer stands for; None when the call succeeded."""
 
-    def allowance(self, headers: httpx.Headers) -> Allowance | None:
-        """What the product's headers say is left of its limits, if they do."""
+    def allowance(self, headers: httpx.Headers) -> Allowances:
+        """What the product's headers say is left of its limits, if they do: of one, or of several."""
 
     async def prepare(self, calls: Calls) -> None:
         """Read what deliveries need to know of the account, and make what they need there; once per engine."""
@@ -138,6 +145,23 @@ class OneByOne(ABC):
         """Each record by itself."""
         results = await asyncio.gather(*(_caught(self.verify_one(*each)) for each in sent))
         return {order.delivery_id: result for (order, _), result in zip(sent, results, strict=True)}
+
+
+async def bisected(orders: Sequence[Order], send: Callable[[Sequence[Order]], Awaitable[Outcomes]]) -> Outcomes:
+    """The outcomes of a call that one bad row makes fail as a whole: what is `Rejected` is sent again in halves.
+
+    So a refusal is one order's own in the end: k bad rows among n cost about 2 k log₂ n calls more. Any other failure
+    is that of all orders of the call it came from, and what other calls brought about stays.
+    """
+    try:
+        return await send(orders)
+    except Rejected as refusal:
+        if len(orders) == 1:
+            return {orders[0].delivery_id: refusal}
+    except DeliveryFailed as failure:
+        return dict.fromkeys((order.delivery_id for order in orders), failure)
+    middle = len(orders) // 2
+    return {**await bisected(orders[:middle], send), **await bisected(orders[middle:], send)}
 
 
 async def _caught(work: Awaitable[Result]) -> Result | DeliveryFailed:

@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from reverse_etl.calls import Calls, LaneConnection, RecordedCall
+import httpx
+
+from reverse_etl.calls import LONGEST_WAIT_SECONDS, Calls, LaneConnection, RecordedCall
 from reverse_etl.destination import Destination, Order
 from reverse_etl.errors import (
     DeliveryFailed,
     Misconfigured,
     Mismatch,
     OutcomeUnknown,
+    Postponed,
     Rejected,
     Unavailable,
     Withheld,
@@ -26,22 +29,35 @@ from reverse_etl.pace import backoff
 
 log = logging.getLogger(__name__)
 
+LONGEST_QUEUE_SECONDS = 1.0
+"""A lane takes nothing new while its calls wait longer than this for their places: what it took would wait too."""
+LIMIT_BASE_SECONDS, LIMIT_CAP_SECONDS = 300.0, 6 * 3600.0
+
 
 @dataclass(frozen=True)
 class Policy:
-    """How long and how often. The lease outlasts sending and reading back, so nobody takes over what is under way."""
+    """How long and how often.
+
+    The lease outlasts sending and reading back, so nobody takes over what is under way; it also outlasts the sending by
+    the product's settle time, so that what a dead holder created is found.
+    """
 
     lease_seconds: float = 150.0
     attempt_seconds: float = 60.0
     retry_base_seconds: float = 2.0
     retry_cap_seconds: float = 900.0
     max_attempts: int = 15
-    """Tries of a delivery before it is dead; failures of the destination as a whole do not count."""
+    """Tries of a delivery before it is dead. Failures of the destination as a whole do not count, nor do limits of one
+    lead: what waits for the destination is never dead, however long it takes."""
     breaker_threshold: int = 8
     breaker_seconds: float = 5.0
     breaker_longest_seconds: float = 300.0
     requests_per_second: float | None = None
     """In place of what the products allow."""
+    coalesce_seconds: float | None = None
+    """In place of what the products have."""
+    idle_seconds: float = 60.0
+    """After so long without work a lane closes its connections."""
     patience_seconds: float = 1.0
     """How long a turn waits for its lanes; a lane that needs longer goes on beside the next turns."""
     planned_rows: int = 2_000
@@ -49,7 +65,10 @@ class Policy:
 
 
 class Lane:
-    """Delivers what is due, `concurrency` at a time, until nothing is, the breaker opens, or it is told to stop."""
+    """Delivers what is due, `concurrency` at a time, until nothing is, the breaker opens, or it is told to stop.
+
+    `connect` makes the connections anew after a rest.
+    """
 
     def __init__(
         self,
@@ -59,29 +78,38 @@ class Lane:
         ledger: LaneLedger,
         policy: Policy,
         concurrency: int,
+        connect: Callable[[], httpx.AsyncClient],
     ) -> None:
         self.name = name
         self.counts: Counter[str] = Counter()
         self._destination = destination
         self._connection = connection
+        self._connect = connect
         self._ledger = ledger
         self._policy = policy
         self._concurrency = concurrency
+        self._lease_seconds = max(policy.lease_seconds, policy.attempt_seconds + destination.traits.settle_seconds)
         self._is_prepared = False
-        self._is_stopping = False
+        self.is_stopping = False
 
     def stop(self) -> None:
         """Take no new delivery."""
-        self._is_stopping = True
+        self.is_stopping = True
 
     async def close(self) -> None:
         """Close the connections."""
         await self._connection.client.aclose()
 
+    async def rest(self) -> None:
+        """Close the connections until there is work again; what is known of the account stays."""
+        await self._connection.client.aclose()
+        self._connection.client = self._connect()
+
     async def drain(self) -> None:
         """Work until nothing is due."""
         if self._connection.breaker.seconds_left > 0 or not await self._prepare():
             return
+        await self._ask(self._ledger.set_aside_overtaken)
         working: set[asyncio.Task[None]] = set()
         try:
             await self._work_off(working)
@@ -100,16 +128,15 @@ class Lane:
     async def _work_off(self, working: set[asyncio.Task[None]]) -> None:
         is_exhausted = False
         while working or not is_exhausted:
-            may_take = not self._is_stopping and self._connection.breaker.seconds_left == 0
+            may_take = not self.is_stopping and self._connection.breaker.seconds_left == 0
+            wait = self._connection.pace.seconds_left
             free = (1 if self._connection.breaker.is_probing else self._concurrency) - len(working)
-            if may_take and free > 0 and not is_exhausted:
-                size = self._destination.traits.batch_size
-                claims = await self._ask(self._ledger.claim, free * size, lease_seconds=self._policy.lease_seconds)
-                batches = [claims[start : start + size] for start in range(0, len(claims), size)]
-                working.update(asyncio.create_task(self._work(batch)) for batch in batches)
-                is_exhausted = len(claims) < free * size
+            if may_take and wait < LONGEST_QUEUE_SECONDS and free > 0 and not is_exhausted:
+                is_exhausted = not await self._take(free, working)
             elif not working:
-                return
+                if not may_take or wait > LONGEST_WAIT_SECONDS:
+                    return
+                await asyncio.sleep(min(wait, LONGEST_QUEUE_SECONDS))
             if working:
                 done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
                 working.difference_update(done)
@@ -117,6 +144,19 @@ class Lane:
                     task.result()
                 # What was finished may have made room for a newer state of the same lead.
                 is_exhausted = is_exhausted and not done
+
+    async def _take(self, free: int, working: set[asyncio.Task[None]]) -> bool:
+        """Begin what is due, in up to `free` batches; returns whether there may be more."""
+        size = self._destination.traits.batch_size
+        claims = await self._ask(
+            self._ledger.claim,
+            free * size,
+            lease_seconds=self._lease_seconds,
+            only_new=self._connection.quota.is_short,
+        )
+        batches = [claims[start : start + size] for start in range(0, len(claims), size)]
+        working.update(asyncio.create_task(self._work(batch)) for batch in batches)
+        return len(claims) == free * size
 
     async def _prepare(self) -> bool:
         if self._is_prepared:
@@ -207,27 +247,29 @@ class Lane:
             return None, OutcomeUnknown(f"The answer has an unknown shape: {type(error).__name__} {error}")
 
     async def _failed(self, claim: Claim, error: DeliveryFailed, recorded: Iterable[RecordedCall]) -> None:
-        if isinstance(error, Withheld):
-            await self._ask(self._ledger.give_up, claim, error, recorded, state="withheld")
-            return
-        if isinstance(error, Rejected) or self._is_over(claim, error):
-            self.counts["dead"] += 1
-            await self._ask(self._ledger.give_up, claim, error, recorded, state="dead")
+        hold = self._destination.traits.settle_seconds if isinstance(error, OutcomeUnknown) else 0.0
+        ending = "withheld" if isinstance(error, Withheld) else "dead"
+        if isinstance(error, (Rejected, Withheld)) or self._is_over(claim, error):
+            self.counts[ending] += 1
+            await self._ask(self._ledger.give_up, claim, error, recorded, state=ending, hold_seconds=hold)
             return
         self.counts["retried"] += 1
-        delay = self._delay(claim, error)
-        await self._ask(self._ledger.put_off, claim, error, recorded, state="retry", delay_seconds=delay)
+        delay = max(self._delay(claim, error), hold)
+        await self._ask(
+            self._ledger.put_off, claim, error, recorded, state="retry", delay_seconds=delay, hold_seconds=hold
+        )
 
     def _is_over(self, claim: Claim, error: DeliveryFailed) -> bool:
-        return error.uses_up_tries and claim.attempt >= self._policy.max_attempts
+        return error.uses_up_tries and claim.tries + 1 >= self._policy.max_attempts
 
     def _delay(self, claim: Claim, error: DeliveryFailed) -> float:
         policy = self._policy
         waited = backoff(claim.attempt, base_seconds=policy.retry_base_seconds, cap_seconds=policy.retry_cap_seconds)
         if isinstance(error, Misconfigured):
             return max(waited, self._connection.breaker.seconds_left)
-        if isinstance(error, OutcomeUnknown):
-            return max(waited, self._destination.traits.settle_seconds)
+        if isinstance(error, Postponed) and not error.uses_up_tries and claim.failed_with == Postponed.__name__:
+            # The time that the product stated was not the end of the limit: a handful of probes a day from here on.
+            waited = min(LIMIT_BASE_SECONDS * 2.0 ** min(claim.attempt, 32), LIMIT_CAP_SECONDS)
         return max(waited, error.retry_after or 0.0)
 
     async def _ask(self, of_ledger: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

@@ -1,14 +1,20 @@
 """A lead as a destination gets it: the payload of `activation.lead_deliveries`, typed."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Self
 
+from echolead.normalize import normalize_phone
+
 AttributeValue = str | int | float | bool
 Consent = Literal["granted", "denied", "unknown"]
 EventName = Literal["lead", "qualified", "won"]
+
+TWIN_PREFIX = "twin:"
+KIND_CHARACTERS = 200  # of a record's kind in the ledger
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,18 @@ class Lead:
     time_zone: str = "UTC"
     """Of the tenant, by its IANA name: calendar days of the lead are days there."""
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Hashes of what tells the person: lead and tracking ids, the e-mail, both forms of a Brazilian number.
+
+        Two leads that share one may be one record in a product. 64 bits are enough: an accidental match costs a wait.
+        """
+        phones = normalize_phone(self.phone, "BR")
+        told = [f"id:{tracking_id}" for tracking_id in (self.lead_id, *self.tracking_ids)]
+        told += [f"email:{self.email.strip().lower()}"] if self.email.strip() else []
+        told += [f"phone:{form}" for form in (self.phone, phones.number, *phones.variants) if form]
+        return tuple(dict.fromkeys(_hashed(identity) for identity in told))
+
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Self:
         """The lead in a delivery's payload; what the payload leaves out is unknown."""
@@ -81,6 +99,15 @@ class Lead:
         )
 
 
+def twin_kind(kind: str, remote_id: str) -> str:
+    """The kind under which the ledger keeps that a twin was settled."""
+    return f"{TWIN_PREFIX}{kind}:{remote_id}"[:KIND_CHARACTERS]
+
+
+def _hashed(identity: str) -> str:
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class DeliveryHistory:
     """What we remember of a lead in a destination: its records there, and every state tried before, newest first.
@@ -91,6 +118,11 @@ class DeliveryHistory:
 
     records: Mapping[str, str] = field(default_factory=dict)
     sent: Sequence[Lead] = ()
+    twins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By kind, the ids of further records of the same person: they were made for leads that became part of this one.
+
+    A product merges them where it can, else it marks them, and says so with `Order.settle_twin`, which leaves them out.
+    """
 
     @property
     def remote_id(self) -> str | None:

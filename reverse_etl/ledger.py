@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from echolead.operational.database import tenant_session
 from echolead.operational.models import DeliveryAttempt
 from reverse_etl.calls import RecordedCall
-from reverse_etl.lead import DeliveryHistory, Lead
+from reverse_etl.errors import DeliveryFailed
+from reverse_etl.lead import TWIN_PREFIX, DeliveryHistory, Lead, twin_kind
 
 SENT_STATES_REMEMBERED = 20
 LEADS_RECORD = "contact"
@@ -26,61 +27,84 @@ LEADS_RECORD = "contact"
 ERROR_KEPT_CHARACTERS = 1000
 
 # Planning sets aside an older state that waits, and one that is no longer wanted. One that was under way comes back
-# later: its holder died, or put it off in a transaction that did not see the newer state. Sent now, it would undo the
-# newer one.
+# later: its holder died, or put it off in a transaction that did not see the newer state. Claims pass it over; this
+# ends it. Reads the lane's rows that wait, once when the lane begins its work.
 SET_ASIDE_OVERTAKEN = text("""
     update deliveries as older set
         state = case when older.state = 'delivered' then 'delivered' else 'superseded' end,
-        next_attempt_at = null, lease_until = null
+        next_attempt_at = null
     where tenant_id = :tenant_id and destination_id = :destination_id
-        and (state in ('pending', 'retry', 'in_flight') or state = 'delivered' and next_attempt_at is not null)
-        and (lease_until is null or lease_until < clock_timestamp())
+        and state in ('pending', 'in_flight', 'delivered', 'retry') and next_attempt_at is not null
+        and (lease_until is null or lease_until < statement_timestamp())
         and (not is_wanted or exists (
             select from deliveries as newer
             where newer.tenant_id = older.tenant_id and newer.destination_id = older.destination_id
                 and newer.lead_id = older.lead_id and newer.created_at > older.created_at
         ))
 """)
-# The lock makes concurrent claims of one lane take turns, so that each sees which leads the others hold.
+# The lock makes concurrent claims of one lane take turns, so that each sees which people the others hold.
 CLAIM_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:lane, 0))")
-# New leads first, tried before or not, then what was never tried; of these the ones the warehouse wanted last.
+# New leads first, tried before or not; of these the ones the warehouse wanted last. The index of what waits has this
+# order, so a claim reads the rows it takes, whatever waits behind them, and the lane's rows that are held.
+# Of people who share an identity one is under way: two leads may turn out to be one record of the destination.
 CLAIM = text("""
-    with due as (
-        select delivery_id, state as old_state from deliveries as candidate
-        where tenant_id = :tenant_id and destination_id = :destination_id and is_wanted
-            and (
-                state in ('pending', 'retry', 'delivered') and next_attempt_at <= clock_timestamp()
-                    and (lease_until is null or lease_until < clock_timestamp())
-                or state = 'in_flight' and lease_until < clock_timestamp()
-            )
+    with held as materialized (
+        select distinct unnest(identities) as identity from deliveries
+        where tenant_id = :tenant_id and destination_id = :destination_id and lease_until > statement_timestamp()
+    ), due as materialized (
+        select delivery_id, state as old_state, identities, is_new, turn, next_attempt_at
+        from deliveries as candidate
+        where tenant_id = :tenant_id and destination_id = :destination_id
+            and state in ('pending', 'in_flight', 'delivered', 'retry') and is_wanted
+            and (is_new or not :only_new)
+            and next_attempt_at <= statement_timestamp()
+            and (lease_until is null or lease_until < statement_timestamp())
             and not exists (
                 select from deliveries as other
                 where other.tenant_id = candidate.tenant_id and other.destination_id = candidate.destination_id
                     and other.lead_id = candidate.lead_id and other.delivery_id <> candidate.delivery_id
-                    and (other.lease_until > clock_timestamp() or other.created_at > candidate.created_at)
+                    and (other.lease_until > statement_timestamp() or other.created_at > candidate.created_at)
             )
-        order by not is_new, state <> 'pending', turn desc, next_attempt_at
+            and not exists (
+                select from unnest(candidate.identities) as own (identity)
+                where own.identity in (select held.identity from held)
+            )
+        order by is_new desc, turn desc, next_attempt_at
         limit :count
         for update skip locked
+    ), placed as (
+        select delivery_id, old_state, identities,
+            row_number() over (order by is_new desc, turn desc, next_attempt_at, delivery_id) as place
+        from due
+    ), told as (
+        select delivery_id, old_state, place, own.identity, min(place) over (partition by own.identity) as first_place
+        from placed left join unnest(identities) as own (identity) on true
+    ), chosen as (
+        select delivery_id, old_state, place from told
+        group by delivery_id, old_state, place
+        having bool_and(identity is null or place = first_place)
+    ), claimed as (
+        update deliveries set
+            state = case when chosen.old_state = 'delivered' then 'delivered' else 'in_flight' end,
+            attempts = attempts + 1,
+            lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+        from chosen where deliveries.delivery_id = chosen.delivery_id
+        returning deliveries.delivery_id, deliveries.lead_id, deliveries.payload, deliveries.attempts,
+            deliveries.tries, deliveries.last_error_class, deliveries.lease_until, deliveries.created_at,
+            chosen.old_state, chosen.place
     )
-    update deliveries set
-        state = case when due.old_state = 'delivered' then 'delivered' else 'in_flight' end,
-        attempts = attempts + 1,
-        lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
-    from due where deliveries.delivery_id = due.delivery_id
-    returning deliveries.delivery_id, deliveries.lead_id, deliveries.payload, deliveries.attempts,
-        deliveries.lease_until, deliveries.created_at, due.old_state
+    select * from claimed order by place
 """)
-# A lead that another became part of leaves it what is known of its record, by the ids of the people it is made of.
+# What is known of a lead's records, also as the leads that became part of it: by the ids of the people it is made of.
+# The own record comes first, then the oldest.
 MEMORY = text("""
     select asked.lead_id, known.records, sent.payloads
     from jsonb_to_recordset(cast(:leads as jsonb)) as asked (lead_id text, known_as text[])
     left join lateral (
-        select jsonb_object_agg(remote_kind, remote_id) as records from (
-            select distinct on (remote_kind) remote_kind, remote_id from destination_records
-            where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = any(asked.known_as)
-            order by remote_kind, lead_id <> asked.lead_id, lead_id
-        ) as own
+        select jsonb_agg(jsonb_build_array(remote_kind, remote_id)
+            order by lead_id <> asked.lead_id, created_at, lead_id) as records
+        from destination_records
+        where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = any(asked.known_as)
     ) as known on true
     left join lateral (
         select jsonb_agg(payload) as payloads from (
@@ -99,6 +123,8 @@ REMEMBER = text("""
 """)
 # Only who still holds the lease may say what became of the delivery.
 HELD = "where delivery_id = :delivery_id and lease_until = :lease_until"
+# After a creation with an unknown outcome nobody works on the person before a look-up must find what was created.
+HOLD = "case when :hold_seconds > 0 then clock_timestamp() + make_interval(secs => :hold_seconds) end"
 MARK_DELIVERED = text(f"""
     update deliveries set state = 'delivered', delivered_at = clock_timestamp(), last_error_class = null,
         last_error = null,
@@ -118,7 +144,7 @@ PUT_OFF = text(f"""
         next_attempt_at = case when overtaken.is_so then null
             else clock_timestamp() + make_interval(secs => :delay_seconds) end,
         delivered_at = case when :state = 'delivered' then delivered_at end,
-        lease_until = null, last_error_class = :error_class, last_error = :error
+        tries = tries + :tries, lease_until = {HOLD}, last_error_class = :error_class, last_error = :error
     from (
         select exists (
             select from deliveries as own left join deliveries as newer
@@ -130,8 +156,8 @@ PUT_OFF = text(f"""
     {HELD}
 """)  # noqa: S608  # as above
 GIVE_UP = text(f"""
-    update deliveries set state = :state, next_attempt_at = null, lease_until = null, last_error_class = :error_class,
-        last_error = :error
+    update deliveries set state = :state, next_attempt_at = null, lease_until = {HOLD},
+        last_error_class = :error_class, last_error = :error
     {HELD}
 """)  # noqa: S608  # as above
 NOTE = text("""
@@ -143,11 +169,17 @@ NOTE = text("""
 
 @dataclass(frozen=True)
 class Claim:
-    """A delivery this process may work on until `lease_until`; `was` is its state before."""
+    """A delivery this process may work on until `lease_until`; `was` is its state before.
+
+    `attempt` numbers the tries, `tries` counts those before that failed for a reason of its own, `failed_with` is the
+    class of the last failure.
+    """
 
     delivery_id: UUID
     lead: Lead
     attempt: int
+    tries: int
+    failed_with: str | None
     lease_until: datetime
     created_at: datetime
     was: str
@@ -162,15 +194,21 @@ class LaneLedger:
         self._tenant_id = tenant_id
         self._lane: dict[str, Any] = {"tenant_id": tenant_id, "destination_id": destination_id}
 
-    def claim(self, count: int, *, lease_seconds: float) -> list[Claim]:
-        """Take up to `count` due deliveries, the newest of each lead: new leads first, then what was wanted last.
-
-        Those whose holder let the lease pass are among them; older states of a lead are set aside.
-        """
+    def set_aside_overtaken(self) -> None:
+        """End states of leads that have a newer one or are no longer wanted, and that planning could not end."""
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(CLAIM_LOCK, {"lane": f"{self._tenant_id}/{self._lane['destination_id']}"})
             session.execute(SET_ASIDE_OVERTAKEN, self._lane)
-            asked = {**self._lane, "count": count, "lease_seconds": lease_seconds}
+
+    def claim(self, count: int, *, lease_seconds: float, only_new: bool = False) -> list[Claim]:
+        """Take up to `count` due deliveries, the newest of each lead: new leads first, then what was wanted last.
+
+        Those whose holder let the lease pass are among them. Nobody's are who shares an identity with somebody whose
+        delivery is under way. `only_new` leaves what the destination has already.
+        """
+        with tenant_session(self._engine, self._tenant_id) as session:
+            session.execute(CLAIM_LOCK, {"lane": f"{self._tenant_id}/{self._lane['destination_id']}"})
+            asked = {**self._lane, "count": count, "lease_seconds": lease_seconds, "only_new": only_new}
             rows = session.execute(CLAIM, asked).all()
             leads = {row.lead_id: Lead.of({**row.payload, "lead_id": row.lead_id}) for row in rows}
             memory = self._memory(session, leads.values())
@@ -179,6 +217,8 @@ class LaneLedger:
                 delivery_id=row.delivery_id,
                 lead=leads[row.lead_id],
                 attempt=row.attempts,
+                tries=row.tries,
+                failed_with=row.last_error_class,
                 lease_until=row.lease_until,
                 created_at=row.created_at,
                 was=row.old_state,
@@ -208,19 +248,38 @@ class LaneLedger:
             session.execute(MARK_VERIFIED, _held(claim))
 
     def put_off(
-        self, claim: Claim, error: Exception, recorded: Iterable[RecordedCall], *, state: str, delay_seconds: float
+        self,
+        claim: Claim,
+        error: DeliveryFailed,
+        recorded: Iterable[RecordedCall],
+        *,
+        state: str,
+        delay_seconds: float,
+        hold_seconds: float = 0.0,
     ) -> None:
-        """Try again later: `retry` to send, `delivered` to verify what was sent."""
+        """Try again later: `retry` to send, `delivered` to verify what was sent.
+
+        For `hold_seconds` nothing else is done for the person, whatever else of theirs is due.
+        """
         with tenant_session(self._engine, self._tenant_id) as session:
             self._record(session, claim, recorded)
-            delay = {"state": state, "delay_seconds": delay_seconds}
-            session.execute(PUT_OFF, {**_held(claim), **_error(error), **delay})
+            delay = {"state": state, "delay_seconds": delay_seconds, "hold_seconds": hold_seconds}
+            tries = {"tries": 1 if error.uses_up_tries else 0}
+            session.execute(PUT_OFF, {**_held(claim), **_error(error), **delay, **tries})
 
-    def give_up(self, claim: Claim, error: Exception, recorded: Iterable[RecordedCall], *, state: str) -> None:
+    def give_up(
+        self,
+        claim: Claim,
+        error: DeliveryFailed,
+        recorded: Iterable[RecordedCall],
+        *,
+        state: str,
+        hold_seconds: float = 0.0,
+    ) -> None:
         """Do not try again: `dead`, `withheld`, or `delivered` when only the reading back failed."""
         with tenant_session(self._engine, self._tenant_id) as session:
             self._record(session, claim, recorded)
-            session.execute(GIVE_UP, {**_held(claim), **_error(error), "state": state})
+            session.execute(GIVE_UP, {**_held(claim), **_error(error), "state": state, "hold_seconds": hold_seconds})
 
     def note(self, error: Exception) -> None:
         """Write on everything that waits why the whole lane does not deliver."""
@@ -231,7 +290,7 @@ class LaneLedger:
         known_as = [{"lead_id": each.lead_id, "known_as": [each.lead_id, *each.tracking_ids]} for each in leads]
         asked = {**self._lane, "leads": json.dumps(known_as), "states": SENT_STATES_REMEMBERED}
         return {
-            row.lead_id: DeliveryHistory(row.records or {}, tuple(Lead.of(payload) for payload in row.payloads or ()))
+            row.lead_id: _history(row.records or (), [Lead.of(payload) for payload in row.payloads or ()])
             for row in session.execute(MEMORY, asked)
         }
 
@@ -258,6 +317,19 @@ class LaneLedger:
         ]
         if rows:
             session.execute(insert(DeliveryAttempt), rows)
+
+
+def _history(records: Iterable[tuple[str, str]], sent: list[Lead]) -> DeliveryHistory:
+    """Of each kind the first record is the lead's; others of the same person are twins, until they are settled."""
+    own: dict[str, str] = {}
+    twins: dict[str, list[str]] = {}
+    settled = {kind for kind, _ in records if kind.startswith(TWIN_PREFIX)}
+    for kind, remote_id in records:
+        if kind in settled:
+            continue
+        if own.setdefault(kind, remote_id) != remote_id and twin_kind(kind, remote_id) not in settled:
+            twins.setdefault(kind, []).append(remote_id)
+    return DeliveryHistory(own, tuple(sent), {kind: tuple(dict.fromkeys(ids)) for kind, ids in twins.items()})
 
 
 def _held(claim: Claim) -> dict[str, Any]:

@@ -1,19 +1,19 @@
-"""Planning: the ledger takes over what the warehouse wants, and what an operator wants sent again.
+"""Planning: the ledger takes over what the warehouse wants.
 
-Queries read the deliveries of the leads they are given, by the ledger's key; `plan_again` reads a tenant's.
+Queries read the deliveries of the leads they are given, by the ledger's key.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from echolead.operational.database import tenant_session
 from reverse_etl.desired import Stretch, WantedState
+from reverse_etl.lead import Lead
+from reverse_etl.ledger import LEADS_RECORD
 
 # One planner at a time: what it reads from the warehouse must not be older than what another has planned.
 PLANNING_LOCK = 0x65636865
@@ -27,9 +27,14 @@ MOVE = text("""
 WANTED = """
     wanted as (
         select * from jsonb_to_recordset(cast(:rows as jsonb))
-            as w (tenant_id text, destination_id uuid, lead_id text, payload_hash text, payload jsonb, turn bigint)
+            as w (
+                tenant_id text, destination_id uuid, lead_id text, payload_hash text, payload jsonb, turn bigint,
+                known_as text[], identities text[]
+            )
     )
 """
+# What is read back loses its holder; a person that must not be touched yet stays so.
+KEPT_HOLD = "case when deliveries.state <> 'delivered' then deliveries.lease_until end"
 OF_WANTED = """
     deliveries.tenant_id = wanted.tenant_id and deliveries.destination_id = wanted.destination_id
         and deliveries.lead_id = wanted.lead_id
@@ -59,21 +64,38 @@ CHANGED = text(f"""
     where current.payload_hash is distinct from wanted.payload_hash or current.state = 'superseded'
 """)  # noqa: S608  # a constant of this module
 # A state that was wanted before and is wanted again gets its row back: what was sent in between has to be undone.
+# A lead is new where none of the leads it is made of has a record. A change of one that is known waits for more
+# changes. It takes over the time of a state that waits already, or a lead that changes all the time were never sent.
 PLAN = text(f"""
     with {WANTED}
-    insert into deliveries (tenant_id, destination_id, lead_id, payload_hash, payload, turn, is_new)
+    insert into deliveries (
+        tenant_id, destination_id, lead_id, payload_hash, payload, turn, identities, is_new, next_attempt_at
+    )
     select
-        tenant_id, destination_id, lead_id, payload_hash, payload, turn,
-        not exists (
+        tenant_id, destination_id, lead_id, payload_hash, payload, turn, identities, not known.is_so,
+        case when known.is_so then least(clock_timestamp() + make_interval(secs => coalescing.seconds), waiting.until)
+            else clock_timestamp() end
+    from wanted
+    join destinations using (tenant_id, destination_id)
+    cross join lateral (
+        select exists (
             select from destination_records as records
             where records.tenant_id = wanted.tenant_id and records.destination_id = wanted.destination_id
-                and records.lead_id = wanted.lead_id
-        )
-    from wanted
+                and records.lead_id = any(wanted.known_as) and records.remote_kind = '{LEADS_RECORD}'
+        ) as is_so
+    ) as known
+    cross join lateral (
+        select coalesce(cast(cast(:windows as jsonb) ->> destinations.kind as float), 0) as seconds
+    ) as coalescing
+    cross join lateral (
+        select min(next_attempt_at) as until from deliveries
+        where {OF_WANTED} and deliveries.state = 'pending'
+    ) as waiting
     on conflict (tenant_id, destination_id, lead_id, payload_hash) do update set
-        state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), created_at = clock_timestamp(),
-        lease_until = null, delivered_at = null, verified_at = null, last_error_class = null, last_error = null,
-        payload = excluded.payload, turn = excluded.turn, is_new = excluded.is_new
+        state = 'pending', attempts = 0, tries = 0, next_attempt_at = excluded.next_attempt_at,
+        created_at = clock_timestamp(), lease_until = {KEPT_HOLD}, delivered_at = null, verified_at = null,
+        last_error_class = null, last_error = null, payload = excluded.payload, turn = excluded.turn,
+        identities = excluded.identities, is_new = excluded.is_new
         where deliveries.state <> 'in_flight' or deliveries.lease_until < clock_timestamp()
     returning deliveries.delivery_id
 """)  # noqa: S608  # as above
@@ -81,7 +103,7 @@ SUPERSEDE = text(f"""
     with {WANTED}
     update deliveries set
         state = case when deliveries.state = 'delivered' then 'delivered' else 'superseded' end,
-        next_attempt_at = null, lease_until = null
+        next_attempt_at = null, lease_until = {KEPT_HOLD}
     where {LEDGER_ROWS} where own.payload_hash <> wanted.payload_hash))
         and (
             deliveries.state in ('pending', 'retry')
@@ -104,23 +126,6 @@ WITHDRAW = text(f"""
             else deliveries.next_attempt_at end
     where {LEDGER_ROWS} )) and deliveries.is_wanted
 """)  # noqa: S608  # as above
-# The newest state of each lead that is wanted, whatever became of it; `is_forced` takes what arrived as well.
-RESYNC = text("""
-    with newest as (
-        select distinct on (tenant_id, destination_id, lead_id) delivery_id, state
-        from deliveries
-        where tenant_id = :tenant_id
-            and (cast(:destination_id as uuid) is null or destination_id = cast(:destination_id as uuid))
-            and (cast(:lead_ids as text[]) is null or lead_id = any(cast(:lead_ids as text[])))
-        order by tenant_id, destination_id, lead_id, created_at desc
-    )
-    update deliveries set state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), lease_until = null,
-        delivered_at = null, verified_at = null, last_error_class = null, last_error = null
-    from newest
-    where deliveries.delivery_id = newest.delivery_id and deliveries.is_wanted
-        and (newest.state in ('dead', 'retry') or :is_forced and newest.state in ('delivered', 'verified'))
-    returning newest.state
-""")
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,10 @@ class Plan:
     planned twice. Two engines work off the same stretches in turn.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, windows: Mapping[str, float]) -> None:
+        """`windows`: by kind of destination, for how many seconds a change waits for more changes."""
         self._session = session
+        self._windows = json.dumps(dict(windows))
         session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": PLANNING_LOCK})
 
     def position(self) -> Position:
@@ -182,7 +189,7 @@ class Plan:
         if not changed:
             return 0
         rows = json.dumps(changed)
-        planned = len(self._session.execute(PLAN, {"rows": rows}).all())
+        planned = len(self._session.execute(PLAN, {"rows": rows, "windows": self._windows}).all())
         self._session.execute(SUPERSEDE, {"rows": rows})
         return planned
 
@@ -192,41 +199,18 @@ class Plan:
             self._session.execute(WITHDRAW, {"rows": json.dumps(rows)})
 
 
-def plan_again(
-    engine: Engine,
-    tenant_id: str,
-    *,
-    destination_id: UUID | None = None,
-    lead_ids: Sequence[str] | None = None,
-    is_forced: bool = False,
-    is_dry_run: bool = False,
-) -> dict[str, int]:
-    """Make due again what is dead or waits for a retry, and with `is_forced` what arrived already.
-
-    Of one destination and some leads when given, else all of the tenant's. Returns how many, by the state they had; a
-    dry run counts and changes nothing. `engine` is connected as `echolead_app`.
-    """
-    with tenant_session(engine, tenant_id) as session:
-        asked = {
-            "tenant_id": tenant_id,
-            "destination_id": destination_id,
-            "lead_ids": None if lead_ids is None else list(lead_ids),
-            "is_forced": is_forced,
-        }
-        states = list(session.scalars(RESYNC, asked))
-        if is_dry_run:
-            session.rollback()
-    return {state: states.count(state) for state in sorted(set(states))}
-
-
 def _row(change: WantedState) -> dict[str, Any]:
+    payload = _storable(json.loads(change.payload))
+    lead = Lead.of({**payload, "lead_id": change.lead_id})
     return {
         "tenant_id": change.tenant_id,
         "destination_id": change.destination_id,
         "lead_id": change.lead_id,
         "payload_hash": change.payload_hash,
-        "payload": _storable(json.loads(change.payload)),
+        "payload": payload,
         "turn": change.turn,
+        "known_as": [lead.lead_id, *lead.tracking_ids],
+        "identities": lead.identities,
     }
 
 

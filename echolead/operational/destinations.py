@@ -71,11 +71,15 @@ class SalesforceSecrets(_Told):
 
 @dataclass(frozen=True)
 class Kind:
-    """A product: the models of its configuration and secrets, and the fields that contain an address to call."""
+    """A product: the models of its configuration and secrets, and the fields that contain an address to call.
+
+    `calls_per_delivery` estimates the cost of a re-sync as long as the ledger has no deliveries to go by.
+    """
 
     configuration: type[BaseModel]
     secrets: type[BaseModel]
     addresses: tuple[str, ...]
+    calls_per_delivery: float = 6.0
 
 
 KINDS: Mapping[str, Kind] = {

@@ -1,16 +1,29 @@
 """The products leads are written to, one module each; `KINDS` is what a destination's `kind` may be."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from reverse_etl.destination import Destination
+from reverse_etl.destination import Destination, Traits
 from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.destinations.salesforce import SalesforceLeads
 
-Make = Callable[[Mapping[str, Any], Mapping[str, str], Callable[[str], str]], Destination]
 
-# Each makes the destination from its configuration, its secrets and the console's address of a lead.
-KINDS: dict[str, Make] = {
-    "chatwoot": ChatwootContacts.of,
-    "salesforce": SalesforceLeads.of,
+class Product(Protocol):
+    """The class of a product's destinations."""
+
+    traits: Traits
+
+    @classmethod
+    def of(
+        cls, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
+    ) -> Destination:
+        """From a destination's configuration, its secrets, and the console's address of a lead.
+
+        Raises `Misconfigured` naming what is missing.
+        """
+
+
+KINDS: Mapping[str, type[Product]] = {
+    "chatwoot": ChatwootContacts,
+    "salesforce": SalesforceLeads,
 }

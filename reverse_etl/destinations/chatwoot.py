@@ -7,7 +7,7 @@ from typing import Any, Self
 import httpx
 
 from echolead.normalize import normalize_phone
-from reverse_etl.calls import TIMEOUT, Allowance, Answer, Calls, judge_by_status, no_allowance
+from reverse_etl.calls import TIMEOUT, Answer, Calls, judge_by_status, no_allowance
 from reverse_etl.destination import OneByOne, Order, Traits
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
@@ -111,7 +111,7 @@ class ChatwootContacts(OneByOne):
         """By the status: Chatwoot's say what is meant."""
         return judge_by_status(answer)
 
-    def allowance(self, headers: httpx.Headers) -> Allowance | None:
+    def allowance(self, headers: httpx.Headers) -> None:
         """Chatwoot's headers say nothing of its limits."""
         return no_allowance(headers)
 

@@ -17,6 +17,7 @@ QUICK = Policy(
     breaker_seconds=0.1,
     breaker_longest_seconds=0.3,
     requests_per_second=1000,
+    coalesce_seconds=0.0,
     patience_seconds=5.0,
 )
 

@@ -451,6 +451,7 @@ def test_a_state_that_was_in_flight_when_its_holder_died_is_not_sent_after_a_new
     ledger.delivered(newer, "7", [])
     ledger.verified(newer, [])
     assert ledger.claim(5, lease_seconds=60) == []
+    ledger.set_aside_overtaken()
     assert activation.states() == ["superseded", "verified"]
 
 
@@ -469,6 +470,7 @@ def test_a_state_that_was_put_off_while_a_newer_one_was_planned_is_not_sent_afte
     assert newer.lead.name == "Ana Maria"
     ledger.give_up(newer, Rejected("no", status=422), [], state="dead")
     assert ledger.claim(5, lease_seconds=60) == []
+    ledger.set_aside_overtaken()
     assert activation.states() == ["superseded", "dead"]
 
 

@@ -289,6 +289,7 @@ def test_what_was_under_way_when_its_lead_was_no_longer_wanted_is_not_tried_agai
         assert activation.states() == ["superseded"]
 
     assert ledger.claim(1, lease_seconds=60) == []
+    ledger.set_aside_overtaken()
     assert activation.states() == ["superseded"]
 
 
