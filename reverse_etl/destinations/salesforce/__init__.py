@@ -7,9 +7,10 @@ from typing import Any, Self
 import httpx
 
 from reverse_etl.calls import Allowance, Answer, Calls
-from reverse_etl.destination import Finding, Order, Outcome, Outcomes, Traits
+from reverse_etl.destination import Finding, Order, Outcome, Outcomes, Traits, bisected
 from reverse_etl.destinations.salesforce import account, records, verdicts
 from reverse_etl.destinations.salesforce.fields import DEFAULT_MAPPING, RECORD, REQUIRED, Field
+from reverse_etl.destinations.salesforce.twins import mark_twins
 from reverse_etl.destinations.salesforce.verdicts import CONVERTED, ID_FIELD
 from reverse_etl.destinations.salesforce.writing import Api, Row, write
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
@@ -34,6 +35,8 @@ class SalesforceLeads:
     EchoLead wrote; what a person wrote stays. A converted lead is left alone.
     """
 
+    traits = Traits(batch_size=COLLECTION, requests_per_second=10.0, concurrency=2)
+
     def __init__(
         self, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
     ) -> None:
@@ -52,7 +55,7 @@ class SalesforceLeads:
             updating={**always, "Sforce-Auto-Assign": "FALSE"},
         )
         size = int(configuration.get("batch_size") or COLLECTION)
-        self.traits = Traits(batch_size=min(size, COLLECTION), requests_per_second=10.0, concurrency=2)
+        self.traits = replace(self.traits, batch_size=min(size, COLLECTION))
         self._fields: dict[str, Field] = {}
         self._is_outdated = False
         self._unwritable: set[str] = set()
@@ -118,14 +121,11 @@ class SalesforceLeads:
         """Create or update up to 200 leads: one look-up, one call for the new ones, one for the others."""
         if self._is_outdated:
             await self.prepare(Calls.shared([order.calls for order in orders]))
-        try:
-            return await self._deliver(orders)
-        except Rejected:
-            if len(orders) == 1:
-                raise
-        # The whole call was refused because of one row that cannot even be read: it is found by halves.
-        middle = len(orders) // 2
-        return {**await self.deliver(orders[:middle]), **await self.deliver(orders[middle:])}
+        outcomes = await bisected(orders, self._deliver)
+        for order in orders:
+            if isinstance(done := outcomes.get(order.delivery_id), Delivered):
+                await mark_twins(order, done, self._api, self._fields)
+        return outcomes
 
     async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[Any, DeliveryFailed | None]:
         """Read the leads back in one call and compare what was sent."""

@@ -9,17 +9,28 @@ from typing import Any
 
 from reverse_etl.calls import Calls
 from reverse_etl.destination import Finding
-from reverse_etl.destinations.salesforce.fields import DEFAULT_MAPPING, OWN_PREFIX, RECORD, Field, metadata
+from reverse_etl.destinations.salesforce.fields import (
+    DEFAULT_MAPPING,
+    OWN_PREFIX,
+    RECORD,
+    SAME_AS_FIELD,
+    TEXT,
+    Field,
+    metadata,
+)
 from reverse_etl.destinations.salesforce.verdicts import ID_FIELD
 from reverse_etl.errors import Rejected
 from reverse_etl.mapping import PropertyMap
 
 PERMISSION_SET = "EchoLead"
 # What a tenant maps to other fields than these is the tenant's to make.
-OWN_RULES = {
-    name: rule
-    for name, rule in PropertyMap.of("", DEFAULT_MAPPING).records[RECORD].items()
-    if name.startswith(OWN_PREFIX)
+TO_MAKE: Mapping[str, Mapping[str, Any]] = {
+    **{
+        name: metadata(rule)
+        for name, rule in PropertyMap.of("", DEFAULT_MAPPING).records[RECORD].items()
+        if name.startswith(OWN_PREFIX)
+    },
+    SAME_AS_FIELD: {"label": "Mesma pessoa que", **TEXT},
 }
 
 
@@ -49,7 +60,7 @@ async def test(calls: Calls, api: str, mapping: PropertyMap) -> list[Finding]:
     if not problem and not fields[ID_FIELD].is_unique:
         found = [Finding(ID_FIELD, "note", "not unique: a creation whose answer is lost is tried again a minute later")]
     types = {name: field.type for name, field in fields.items()}
-    mapped = mapping.findings(RECORD, types, made_by_setup=tuple(OWN_RULES))
+    mapped = mapping.findings(RECORD, types, made_by_setup=tuple(TO_MAKE))
     found += [finding for finding in mapped if finding.subject != f"{RECORD} {ID_FIELD}"]
     limits = await calls.ask("read limits", "GET", f"{api}/limits")
     day = limits["DailyApiRequests"]
@@ -60,13 +71,13 @@ async def test(calls: Calls, api: str, mapping: PropertyMap) -> list[Finding]:
 async def setup(calls: Calls, api: str, *, is_dry_run: bool) -> list[Finding]:
     """Make the missing fields, show all of them to our user, and say so; what is there is left as it is."""
     fields = await fields_of(calls, api)
-    missing = [name for name in OWN_RULES if name not in fields]
+    missing = [name for name in TO_MAKE if name not in fields]
     if is_dry_run or not missing:
-        return [Finding(name, "missing" if name in missing else "ok") for name in OWN_RULES]
-    findings = [Finding(name, "ok") for name in OWN_RULES if name in fields]
+        return [Finding(name, "missing" if name in missing else "ok") for name in TO_MAKE]
+    findings = [Finding(name, "ok") for name in TO_MAKE if name in fields]
     made = []
     for name in missing:
-        body = {"FullName": f"Lead.{name}", "Metadata": metadata(OWN_RULES[name])}
+        body = {"FullName": f"Lead.{name}", "Metadata": TO_MAKE[name]}
         try:
             await calls.ask("make field", "POST", f"{api}/tooling/sobjects/CustomField", body=body)
         except Rejected as refused:

@@ -11,6 +11,8 @@ from reverse_etl.property_types import PropertyType, joined, same
 RECORD = "lead"
 OWN_PREFIX = "EchoLead_"
 """Fields of this name are ours alone: they follow the lead. In all others people write as well."""
+SAME_AS_FIELD = "EchoLead_Same_As__c"
+"""On a lead that turned out to be the person of another one: the id of that one."""
 REQUIRED = ("LastName", "Company")
 DEFAULT_MAPPING = """
 lead:

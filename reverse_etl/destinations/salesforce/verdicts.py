@@ -135,8 +135,8 @@ def allowance(headers: httpx.Headers) -> Allowance | None:
     found = API_USAGE.search(headers.get("Sforce-Limit-Info", ""))
     if found is None:
         return None
-    left = max(0, int(found[2]) - int(found[1]))
-    return Allowance(left, DAY_SECONDS if left else SPENT_DAY_SECONDS)
+    used, limit = int(found[1]), int(found[2])
+    return Allowance(max(0, limit - used), DAY_SECONDS, limit, is_daily=True)
 
 
 def _first_error(content: Any) -> RowError | None:

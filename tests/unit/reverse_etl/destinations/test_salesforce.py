@@ -18,9 +18,10 @@ from reverse_etl.errors import (
     Rejected,
     Unavailable,
 )
-from reverse_etl.lead import Delivered, Lead
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import MappingError
 from tests.fixtures.demo_salesforce import InProcess, made_org, secrets
+from tests.fixtures.orders import Kept
 
 LEAD = Lead(
     lead_id="lead-1",
@@ -420,8 +421,8 @@ async def test_a_field_that_disappears_is_waited_for_and_then_left_out(salesforc
     await salesforce.deliver(LEAD)
     del salesforce.org.fields["EchoLead_Campaign__c"]
 
-    with pytest.raises(Unavailable):
-        await salesforce.attempt(replace(LEAD, name="Ana Lima"))
+    (waits,) = await outcome(salesforce, replace(LEAD, name="Ana Lima"))
+    assert isinstance(waits, Unavailable)
     await salesforce.deliver(replace(LEAD, name="Ana Lima"))
 
     assert salesforce.lead("lead-1")["LastName"] == "Lima"
@@ -511,9 +512,9 @@ def test_an_answer_stands_for_what_its_code_says(
 @pytest.mark.parametrize(
     ("header", "left"),
     [
-        ("api-usage=18/5000", (4982, 86400)),
-        ("api-usage=5000/5000", (0, 3600)),
-        ("api-usage=25/15000; per-app-api-usage=1/2(app-name=x)", (14975, 86400)),
+        ("api-usage=18/5000", (4982, 5000)),
+        ("api-usage=5000/5000", (0, 5000)),
+        ("api-usage=25/15000; per-app-api-usage=1/2(app-name=x)", (14975, 15000)),
         ("per-app-api-usage=1/2(app-name=x)", None),
         ("", None),
     ],
@@ -521,7 +522,8 @@ def test_an_answer_stands_for_what_its_code_says(
 def test_the_limit_header_says_what_is_left_of_the_day(header: str, left: tuple[int, float] | None) -> None:
     allowance = verdicts.allowance(httpx.Headers({"Sforce-Limit-Info": header} if header else {}))
 
-    assert (None if allowance is None else (allowance.calls, allowance.seconds)) == left
+    assert (None if allowance is None else (allowance.calls, allowance.limit)) == left
+    assert allowance is None or (allowance.is_daily and allowance.seconds == 86400)
 
 
 async def test_an_ended_session_costs_one_token_and_no_delivery(salesforce: InProcess) -> None:
@@ -633,3 +635,17 @@ async def test_a_failed_update_costs_no_lead_that_was_made_in_the_same_batch(sal
 
     assert isinstance(locked, Postponed)
     assert all(isinstance(each, Delivered) for each in made)
+
+
+async def test_a_lead_that_another_became_part_of_is_marked_once(salesforce: InProcess) -> None:
+    await salesforce.deliver(LEAD, lead(2))
+    survivor, twin = salesforce.lead("lead-1")["Id"], salesforce.lead("lead-2")["Id"]
+    kept = Kept()
+    history = DeliveryHistory({"contact": survivor}, (LEAD,), twins={"contact": (twin,)})
+    order = replace(salesforce.order_of(LEAD), history=history, remember_in_ledger=kept.remember)
+
+    await salesforce.destination.deliver([order])
+
+    assert salesforce.lead("lead-2")["EchoLead_Same_As__c"] == survivor
+    assert twin in str(conflicts(order))
+    assert kept.records == {f"twin:contact:{twin}": twin}
