@@ -69,6 +69,31 @@ class SalesforceSecrets(_Told):
     refresh_token: str = ""
 
 
+class RDStationConfiguration(_Told):
+    """One account of RD Station Marketing, through an app of the RD Station App Store.
+
+    `conversion_prefix` begins the identifiers of conversions: `echolead-lead`, `echolead-qualificado`,
+    `echolead-venda`. `mapping`: YAML (docs/reference/mapping.md).
+    """
+
+    client_id: str = Field(min_length=1)
+    base_url: str = "https://api.rd.services"
+    conversion_prefix: str = Field(default="echolead", pattern="^[a-z0-9][a-z0-9-]{0,60}$")
+    mapping: str = ""
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+
+class RDStationSecrets(_Told):
+    """The app's client secret, and the refresh token that the account's consent to the app gave."""
+
+    client_secret: str = Field(min_length=8)
+    refresh_token: str = Field(min_length=8)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A product: the models of its configuration and secrets, and the fields that contain an address to call.
@@ -84,6 +109,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
+    "rdstation": Kind(RDStationConfiguration, RDStationSecrets, addresses=("base_url",)),
     "salesforce": Kind(SalesforceConfiguration, SalesforceSecrets, addresses=("instance_url",)),
 }
 

@@ -16,6 +16,7 @@ from reverse_etl.destinations.salesforce.writing import Api, Row, write
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
 from reverse_etl.lead import Delivered, Lead
 from reverse_etl.mapping import PropertyMap, Written
+from reverse_etl.ownership import changes
 from reverse_etl.property_types import PropertyType
 from reverse_etl.tokens import OAuth, client_credentials, refresh_token
 
@@ -177,24 +178,24 @@ class SalesforceLeads:
     def _changes(
         self, order: Order, wanted: Mapping[str, Any], record: records.Record, conflicts: list[str]
     ) -> dict[str, Any]:
-        """What the record lacks, or holds from an earlier delivery of ours; what a person wrote stays, and is named.
+        """What differs and is ours to change; what a person wrote stays, and is named."""
 
-        What we sent to a field of ours and no longer want is taken off, as after a withdrawn consent.
-        """
-        changes: dict[str, Any] = {}
-        earlier = [self._written(lead, is_new=True).properties for lead in order.history.sent]
-        for name in {**dict.fromkeys(name for sent in earlier for name in sent), **wanted}:
-            field, held, value = self._fields[name], record.get(name), wanted.get(name)
-            if not field.is_updateable or field.holds(held, value):
-                continue
-            was_sent = any(name in sent and field.holds(held, sent[name]) for sent in earlier)
-            if name not in wanted:
-                changes.update({name: None} if field.is_ours and was_sent else {})
-            elif field.is_ours or was_sent or held in (None, "") or (name in REQUIRED and held == self._filler):
-                changes[name] = value
-            else:
-                conflicts.append(f"{name} {value} was not written: lead {record['Id']} has {held}, not from EchoLead")
-        return changes
+        def is_free(name: str) -> bool:
+            return record.get(name) in (None, "") or (name in REQUIRED and record.get(name) == self._filler)
+
+        found = changes(
+            wanted,
+            record,
+            [self._written(lead, is_new=True).properties for lead in order.history.sent],
+            own=[name for name, field in self._fields.items() if field.is_ours],
+            is_same=lambda name, one, other: self._fields[name].holds(one, other),
+            is_free=is_free,
+        )
+        conflicts += [
+            f"{name} {wanted[name]} was not written: lead {record['Id']} has {record.get(name)}, not from EchoLead"
+            for name in found.left
+        ]
+        return {name: value for name, value in found.values.items() if self._fields[name].is_updateable}
 
     def _written(self, lead: Lead, *, is_new: bool) -> Written:
         """The lead's values as the org's fields take them."""
