@@ -86,6 +86,60 @@ class PipedriveSecrets(_Told):
     api_token: str = Field(min_length=8)
 
 
+class SalesforceConfiguration(_Told):
+    """One org: its My Domain address and the connected app's consumer key, and how leads are made there.
+
+    `assignment_rule`: whether the org's rule gives new leads their owner; updates never run it. `allow_duplicates`:
+    whether a lead that a duplicate rule warns of is saved. `filler`: what a new lead without a family name or company
+    has there. `batch_size`: leads a call, fewer where triggers take long. `mapping`: YAML (docs/reference/mapping.md).
+    """
+
+    instance_url: str
+    client_id: str = Field(min_length=1)
+    assignment_rule: bool = True
+    allow_duplicates: bool = True
+    filler: str = Field(default="[not provided]", min_length=1, max_length=80)
+    batch_size: int = Field(default=200, ge=1, le=200)
+    mapping: str = ""
+
+    @field_validator("instance_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+
+class SalesforceSecrets(_Told):
+    """The connected app's consumer secret; a refresh token where the app has no run-as user for client credentials."""
+
+    client_secret: str = Field(min_length=8)
+    refresh_token: str = ""
+
+
+class RDStationConfiguration(_Told):
+    """One account of RD Station Marketing, through an app of the RD Station App Store.
+
+    `conversion_prefix` begins the identifiers of conversions: `echolead-lead`, `echolead-qualificado`,
+    `echolead-venda`. `mapping`: YAML (docs/reference/mapping.md).
+    """
+
+    client_id: str = Field(min_length=1)
+    base_url: str = "https://api.rd.services"
+    conversion_prefix: str = Field(default="echolead", pattern="^[a-z0-9][a-z0-9-]{0,60}$")
+    mapping: str = ""
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+
+class RDStationSecrets(_Told):
+    """The app's client secret, and the refresh token that the account's consent to the app gave."""
+
+    client_secret: str = Field(min_length=8)
+    refresh_token: str = Field(min_length=8)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A product: the models of its configuration and secrets, and the fields that contain an address to call.
@@ -103,6 +157,8 @@ KINDS: Mapping[str, Kind] = {
     "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
     "hubspot": Kind(HubSpotConfiguration, HubSpotSecrets, addresses=("base_url", "forms_url")),
     "pipedrive": Kind(PipedriveConfiguration, PipedriveSecrets, addresses=("base_url",)),
+    "rdstation": Kind(RDStationConfiguration, RDStationSecrets, addresses=("base_url",)),
+    "salesforce": Kind(SalesforceConfiguration, SalesforceSecrets, addresses=("instance_url",)),
 }
 
 

@@ -7,6 +7,8 @@ from reverse_etl.destination import Destination, Traits
 from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.destinations.hubspot import HubSpot
 from reverse_etl.destinations.pipedrive import Pipedrive
+from reverse_etl.destinations.rdstation import RDStationContacts
+from reverse_etl.destinations.salesforce import SalesforceLeads
 
 
 class Product(Protocol):
@@ -24,4 +26,10 @@ class Product(Protocol):
         """
 
 
-KINDS: Mapping[str, type[Product]] = {"chatwoot": ChatwootContacts, "hubspot": HubSpot, "pipedrive": Pipedrive}
+KINDS: Mapping[str, type[Product]] = {
+    "chatwoot": ChatwootContacts,
+    "hubspot": HubSpot,
+    "pipedrive": Pipedrive,
+    "rdstation": RDStationContacts,
+    "salesforce": SalesforceLeads,
+}
