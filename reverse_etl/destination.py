@@ -8,7 +8,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 import httpx
@@ -81,6 +81,41 @@ class Destination(Protocol):
 
     async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[UUID, DeliveryFailed | None]:
         """Read records back and compare what was sent: None, or why not, such as `Mismatch`."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing of the account that was looked at: what it is, how it stands, and what follows or is to be done.
+
+    `state`: ok; note (leads arrive, but something of them does not: a field that may not be written, a text that is
+    cut); missing (`setup` makes it); made (`setup` made it); wrong (somebody has to change it, or leads do not arrive).
+    """
+
+    subject: str
+    state: Literal["ok", "note", "missing", "made", "wrong"]
+    detail: str = ""
+
+
+@runtime_checkable
+class Testable(Protocol):
+    """A destination that can be tried without a lead: `echolead destination test`."""
+
+    async def test(self, calls: Calls) -> list[Finding]:
+        """Compare credentials, rights, properties and mapping with the account; change nothing.
+
+        Raises what a call raises that says nothing of one thing alone: `Misconfigured`, `Unavailable`.
+        """
+
+
+@runtime_checkable
+class SetUp(Protocol):
+    """A destination that makes what it needs in the account: `echolead destination setup`."""
+
+    async def setup(self, calls: Calls, is_dry_run: bool) -> list[Finding]:
+        """Make what is missing, or with `is_dry_run` only say so. What is there is left as it is.
+
+        Twice leaves the same as once. One thing that cannot be made is a finding (`wrong`), not an error.
+        """
 
 
 class OneByOne(ABC):
