@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from reverse_etl.calls import Calls, LaneConnection, RecordedCall
 from reverse_etl.destination import Destination, Order
 from reverse_etl.errors import (
     DeliveryFailed,
+    Gone,
     Misconfigured,
     Mismatch,
     OutcomeUnknown,
@@ -37,6 +39,8 @@ class Policy:
     retry_cap_seconds: float = 900.0
     max_attempts: int = 15
     """Tries of a delivery before it is dead; failures of the destination as a whole do not count."""
+    plan_pace: float = 1.0
+    """How much longer the waits of a product's own retry plan are."""
     breaker_threshold: int = 8
     breaker_seconds: float = 5.0
     breaker_longest_seconds: float = 300.0
@@ -152,7 +156,8 @@ class Lane:
         async def remember(kind: str, remote_id: str) -> None:
             await self._ask(self._ledger.remember, claim, kind, remote_id)
 
-        return Order(claim.delivery_id, claim.lead, claim.history, Calls(self._connection, recorded), remember)
+        calls = Calls(self._connection, recorded)
+        return Order(claim.delivery_id, claim.lead, claim.history, calls, remember, claim.created_at)
 
     async def _deliver(self, unsent: Sequence[tuple[Claim, Order]]) -> list[tuple[Claim, Order, Delivered]]:
         outcomes, error = await self._bounded(self._destination.deliver([order for _, order in unsent]))
@@ -217,12 +222,20 @@ class Lane:
         self.counts["retried"] += 1
         delay = self._delay(claim, error)
         await self._ask(self._ledger.put_off, claim, error, recorded, state="retry", delay_seconds=delay)
+        if isinstance(error, Gone):
+            self.stop()
+            await self._ask(self._ledger.switch_off, error)
 
     def _is_over(self, claim: Claim, error: DeliveryFailed) -> bool:
-        return error.uses_up_tries and claim.attempt >= self._policy.max_attempts
+        plan = self._destination.traits.retry_plan
+        return error.uses_up_tries and claim.attempt >= (len(plan) + 1 if plan else self._policy.max_attempts)
 
     def _delay(self, claim: Claim, error: DeliveryFailed) -> float:
         policy = self._policy
+        plan = self._destination.traits.retry_plan
+        if plan and error.uses_up_tries:
+            planned = plan[min(claim.attempt, len(plan)) - 1] * policy.plan_pace * random.uniform(1, 1.1)  # noqa: S311
+            return max(planned, error.retry_after or 0.0)
         waited = backoff(claim.attempt, base_seconds=policy.retry_base_seconds, cap_seconds=policy.retry_cap_seconds)
         if isinstance(error, Misconfigured):
             return max(waited, self._connection.breaker.seconds_left)

@@ -67,7 +67,7 @@ PLAN = text(f"""
         not exists (
             select from destination_records as records
             where records.tenant_id = wanted.tenant_id and records.destination_id = wanted.destination_id
-                and records.lead_id = wanted.lead_id
+                and records.lead_id = wanted.lead_id and records.remote_kind = 'contact'
         )
     from wanted
     on conflict (tenant_id, destination_id, lead_id, payload_hash) do update set

@@ -13,6 +13,7 @@ from echolead.operational.models import Destination
 from echolead.operational.named_rows import check_name_is_free
 from echolead.outbound import Place, check_url
 from echolead.security import Vault
+from echolead.webhooks import signer
 
 
 class _Told(BaseModel):
@@ -40,6 +41,28 @@ class ChatwootSecrets(_Told):
     api_access_token: str = Field(min_length=8)
 
 
+class WebhookConfiguration(_Told):
+    """The address that signed messages are posted to."""
+
+    url: str
+
+
+class WebhookSecrets(_Told):
+    """What messages are signed with: `whsec_…` (HMAC) or `whsk_…` (ed25519). While a secret is replaced, the earlier
+    one is `previous_secret`, and messages have the signatures of both.
+    """
+
+    secret: str = Field(min_length=8)
+    previous_secret: str = ""
+
+    @field_validator("secret", "previous_secret")
+    @classmethod
+    def _can_sign(cls, secret: str) -> str:
+        if secret:
+            signer(secret)
+        return secret
+
+
 @dataclass(frozen=True)
 class Kind:
     """A product: the models of its configuration and secrets, and the fields that contain an address to call."""
@@ -51,6 +74,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
+    "webhook": Kind(WebhookConfiguration, WebhookSecrets, addresses=("url",)),
 }
 
 
@@ -160,6 +184,7 @@ def set_enabled(session: Session, destination: Destination, is_enabled: bool, *,
     """Start or stop delivering to a destination; waiting deliveries are kept."""
     if destination.is_enabled != is_enabled:
         destination.is_enabled = is_enabled
+        destination.disabled_at = destination.disabled_reason = None
         session.flush()
         _record(session, destination, "destination.enabled" if is_enabled else "destination.disabled", actor)
     return destination

@@ -5,8 +5,12 @@ from typing import Any
 
 from reverse_etl.destination import Destination
 from reverse_etl.destinations.chatwoot import ChatwootContacts
+from reverse_etl.destinations.webhook import SignedWebhooks
 
 Make = Callable[[Mapping[str, Any], Mapping[str, str], Callable[[str], str]], Destination]
 
 # Each makes the destination from its configuration, its secrets and the console's address of a lead.
-KINDS: dict[str, Make] = {"chatwoot": ChatwootContacts.of}
+KINDS: dict[str, Make] = {
+    "chatwoot": ChatwootContacts.of,
+    "webhook": SignedWebhooks.of,
+}
