@@ -26,6 +26,7 @@ from reverse_etl.errors import (
     Withheld,
 )
 from reverse_etl.pace import Breaker, Pace
+from reverse_etl.tokens import OAuth
 
 ANSWER_KEPT_CHARACTERS = 4096
 ANSWER_READ_BYTES = 2 * 1024 * 1024
@@ -120,6 +121,12 @@ class LaneConnection:
     judge: Judge = judge_by_status
     allowance: ReadAllowance = no_allowance
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The secrets, and the tokens that were got with them."""
+        auth = self.client.auth
+        return (*self.secrets, *auth.secrets) if isinstance(auth, OAuth) else self.secrets
+
 
 @dataclass
 class Calls:
@@ -191,7 +198,7 @@ class Calls:
             async with asyncio.timeout(CALL_SECONDS):
                 request = _request(connection.client, method, path, body, params, headers)
                 status, answered, text = await _send(connection.client, request)
-            kept = _kept(text, connection.secrets)
+            kept = _kept(text, connection.hidden)
             content = self._read(Answer(status, answered, text, kept, operation), expects_json)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as caught:
             error = Unavailable(f"No connection: {caught or type(caught).__name__}")
@@ -207,12 +214,12 @@ class Calls:
                 operation=operation,
                 request=redact(
                     {"method": method, "path": path, "params": dict(params or {}), "body": _readable(body)},
-                    connection.secrets,
+                    connection.hidden,
                 ),
                 outcome="ok" if error is None else OUTCOMES[type(error)],
                 started_at=started_at,
                 response_status=status,
-                response=kept or _kept(str(error or ""), connection.secrets),
+                response=kept or _kept(str(error or ""), connection.hidden),
                 latency_ms=round((perf_counter() - started) * 1000),
                 error_class=None if error is None else type(error).__name__,
             )

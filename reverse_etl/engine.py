@@ -28,10 +28,12 @@ from reverse_etl.calls import LaneConnection
 from reverse_etl.desired import DesiredState
 from reverse_etl.destinations import KINDS
 from reverse_etl.errors import Misconfigured
+from reverse_etl.kept_tokens import KeptTokens
 from reverse_etl.lane import Lane, Policy
 from reverse_etl.ledger import LaneLedger
 from reverse_etl.pace import Breaker, Pace
 from reverse_etl.planning import Plan, plan_again
+from reverse_etl.tokens import OAuth
 
 log = logging.getLogger(__name__)
 
@@ -224,8 +226,11 @@ class DeliveryEngine:
             private_places=opened_places(self._settings),
             inner=connections,
         )
+        client = destination.client(transport)
+        if isinstance(client.auth, OAuth):
+            client.auth.store = KeptTokens(self._tenants, self._vault, row.tenant_id, row.destination_id)
         connection = LaneConnection(
-            client=destination.client(transport),
+            client=client,
             pace=Pace(rate, burst=max(1, int(rate))),
             breaker=Breaker(
                 threshold=policy.breaker_threshold,

@@ -48,6 +48,7 @@ DELIVERY_STATES = ("pending", "in_flight", "delivered", "verified", "retry", "de
 EMPTY_OBJECT = text("'{}'::jsonb")
 EMPTY_LIST = text("'[]'::jsonb")
 NO_TEXTS = text("'{}'::text[]")
+WAITING = text("state in ('pending', 'in_flight', 'delivered', 'retry')")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
@@ -271,6 +272,31 @@ class Destination(Timed, Base):
     disabled_reason: Mapped[str | None]
 
 
+class DestinationTokens(Timed, Base):
+    """The OAuth tokens that engines got for a destination: Fernet over a JSON object, NULL before the first.
+
+    They are no part of `destinations`: that row is the operator's, and a change of it starts the lane anew. The engine
+    that renews them has the right to until `held_until`.
+    """
+
+    __tablename__ = "destination_tokens"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "destination_id"], ["destinations.tenant_id", "destinations.destination_id"]
+        ),
+    )
+
+    tenant_id: Mapped[str] = mapped_column(primary_key=True)
+    destination_id: Mapped[UUID] = mapped_column(primary_key=True)
+    secrets: Mapped[bytes | None]
+    held_until: Mapped[datetime | None]
+
+    @property
+    def name(self) -> str:
+        """Whose they are, for messages."""
+        return f"destination {self.destination_id}"
+
+
 class WebhookEndpoint(Timed, Base):
     """An address at which one outside product posts a tenant's webhooks; `endpoint` is its unguessable word.
 
@@ -321,9 +347,11 @@ class DestinationRecord(Timed, Base):
 class Delivery(Timed, Base):
     """One state of one lead for one destination: a row of the ledger of deliveries and their results.
 
-    `attempts` counts the tries so far; `lease_until` is when an `in_flight` delivery counts as abandoned. `turn` is the
-    warehouse's turn that wanted this state, `is_new` says that the destination had no record of the lead when it was
-    planned, `is_wanted` that the warehouse still wants the lead there.
+    `attempts` counts the tries so far, `tries` those that failed for a reason of this delivery's own. Until
+    `lease_until` nobody else works on this person at this destination: it is under way, or a creation whose outcome is
+    unknown may not show yet. `identities` are hashes of what tells the person (`reverse_etl.lead.Lead.identities`).
+    `turn` is the warehouse's turn that wanted this state, `is_new` says that the destination had no record of the lead
+    when it was planned, `is_wanted` that the warehouse still wants the lead there.
     """
 
     __tablename__ = "deliveries"
@@ -337,7 +365,25 @@ class Delivery(Timed, Base):
         Index(
             "ix_deliveries_due",
             "next_attempt_at",
-            postgresql_where=text("state in ('pending', 'in_flight', 'delivered', 'retry')"),
+            postgresql_where=WAITING,
+        ),
+        # Of each lane: what is due next, what goes first, and which people are not to be touched.
+        Index("ix_deliveries_waiting", "tenant_id", "destination_id", "next_attempt_at", postgresql_where=WAITING),
+        Index(
+            "ix_deliveries_first",
+            "tenant_id",
+            "destination_id",
+            text("is_new desc"),
+            text("turn desc"),
+            "next_attempt_at",
+            postgresql_where=WAITING,
+        ),
+        Index(
+            "ix_deliveries_held",
+            "tenant_id",
+            "destination_id",
+            "lease_until",
+            postgresql_where=text("lease_until is not null"),
         ),
         Index(None, "updated_at"),
     )
@@ -350,6 +396,7 @@ class Delivery(Timed, Base):
     payload: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(server_default="pending")
     attempts: Mapped[int] = mapped_column(server_default="0")
+    tries: Mapped[int] = mapped_column(server_default="0")
     next_attempt_at: Mapped[datetime | None] = mapped_column(server_default=func.clock_timestamp())
     last_error_class: Mapped[str | None]
     last_error: Mapped[str | None]
@@ -359,6 +406,7 @@ class Delivery(Timed, Base):
     turn: Mapped[int] = mapped_column(BigInteger, server_default="0")
     is_new: Mapped[bool] = mapped_column(server_default=false())
     is_wanted: Mapped[bool] = mapped_column(server_default=true())
+    identities: Mapped[list[str]] = mapped_column(server_default=NO_TEXTS)
 
 
 class PlanningPosition(Timed, Base):

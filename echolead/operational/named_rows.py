@@ -9,17 +9,23 @@ from sqlalchemy.orm import Session
 
 from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, NotFound
-from echolead.operational.models import Destination, Tenant, WebhookEndpoint
+from echolead.operational.models import Destination, DestinationTokens, Tenant, WebhookEndpoint
 from echolead.operational.tenants import get_tenant
 from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings
 
 Named = TypeVar("Named", Destination, WebhookEndpoint)
 
-WithSecrets = TypeVar("WithSecrets", Destination, WebhookEndpoint, Tenant)
+WithSecrets = TypeVar("WithSecrets", Destination, DestinationTokens, WebhookEndpoint, Tenant)
 
-WORDS = {Destination: "destination", WebhookEndpoint: "webhook", Tenant: "tenant"}
-"""The words for them in messages and in the audit log; also the names of their commands."""
+WORDS = {
+    Destination: "destination",
+    DestinationTokens: "token",
+    WebhookEndpoint: "webhook",
+    Tenant: "tenant",
+}
+"""The words for them in messages and in the audit log; of the first, third and fourth also the
+names of their commands."""
 
 
 def check_name_is_free(session: Session, model: type[Named], tenant_id: str, name: str) -> None:
@@ -62,6 +68,7 @@ def renew_secrets(session: Session, settings: Settings, *, actor: str) -> Renewe
     of_collector, of_destinations = Vault.of_collector(settings), Vault.of_destinations(settings)
     each = [
         _renew(session, Destination, of_destinations, actor),
+        _renew(session, DestinationTokens, of_destinations, actor),
         _renew(session, WebhookEndpoint, of_collector, actor),
         _renew(session, Tenant, of_collector, actor),
     ]

@@ -40,6 +40,7 @@ READING = {
     "read webhooks' secrets": ("select secrets from webhook_endpoints", "collector system app"),
     "read the chat widget's secrets": ("select secrets from tenants", "collector system app"),
     "read destinations' secrets": ("select secrets from destinations", "deliveries system app"),
+    "read destinations' tokens": ("select secrets from destination_tokens", "deliveries system app"),
     "read where leads go": ("select configuration from destinations", "loader deliveries system app"),
     "read which products leads go to": (
         "select kind from destinations where is_enabled",
@@ -91,6 +92,8 @@ WRITING = {
         "deliveries system app",
     ),
     "change destinations' secrets": ("update destinations set secrets = 'x'", "system app"),
+    "put other tokens in place": ("update destination_tokens set secrets = 'x'", "deliveries system"),
+    "forget tokens": ("delete from destination_tokens", "system"),
     "plan a delivery": (
         "insert into deliveries (tenant_id, destination_id, lead_id, payload_hash, payload) "
         "values ('{tenant}', '{destination}', '{unique}', 'h', '{{}}')",
