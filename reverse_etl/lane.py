@@ -188,7 +188,7 @@ class Lane:
         if error is None:
             self.counts["verified"] += 1
             await self._ask(self._ledger.verified, claim, calls.recorded)
-        elif isinstance(error, Mismatch):
+        elif isinstance(error, (Mismatch, Rejected)):  # the second by a product that judges what it took later
             calls.note("compare", "mismatch", str(error))
             await self._failed(claim, error, calls.recorded)
         elif self._is_over(claim, error):
