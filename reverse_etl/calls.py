@@ -17,6 +17,7 @@ from echolead.outbound import UnsafeAddress
 from echolead.security import redact, redact_text
 from reverse_etl.errors import (
     DeliveryFailed,
+    Gone,
     Misconfigured,
     NotThere,
     OutcomeUnknown,
@@ -184,15 +185,18 @@ class Calls:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         is_safe_to_repeat: bool = True,
+        expects_json: bool = True,
     ) -> Any:
         """Make a call and return its JSON, None for an empty answer. A body of bytes is sent as it is.
+
+        Without `expects_json` a successful answer may be any text, as of a receiver that says "ok".
 
         Raises a `DeliveryFailed`: `NotThere` or `Rejected` (4xx), `Unavailable` (nothing was taken), `OutcomeUnknown`
         (it may have been), `Misconfigured` (token or address refused). Only `OutcomeUnknown` is repeated here.
         """
         for tries_left in reversed(range(TRIES_OF_SAFE_CALLS if is_safe_to_repeat else 1)):
             try:
-                return await self._ask_once(operation, method, path, body, params, headers)
+                return await self._ask_once(operation, method, path, body, params, headers, expects_json)
             except OutcomeUnknown:
                 if tries_left == 0:
                     raise
@@ -212,6 +216,7 @@ class Calls:
         body: Mapping[str, Any] | Sequence[Any] | bytes | None,
         params: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
+        expects_json: bool,
     ) -> Any:
         connection = self.connection
         if connection.breaker.seconds_left > 0:
@@ -229,7 +234,7 @@ class Calls:
                 request = _request(connection.client, method, path, body, params, headers)
                 status, answered, text = await _send(connection.client, request)
             kept = _kept(text, connection.hidden)
-            content = self._read(Answer(status, answered, text, kept, operation))
+            content = self._read(Answer(status, answered, text, kept, operation), expects_json)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as caught:
             error = Unavailable(f"No connection: {caught or type(caught).__name__}")
         except (httpx.TransportError, TimeoutError) as caught:
@@ -262,12 +267,12 @@ class Calls:
         for calls in (self, *self.others):
             calls.recorded.append(call)
 
-    def _read(self, answer: Answer) -> Any:
+    def _read(self, answer: Answer, expects_json: bool) -> Any:
         """The JSON of a successful answer. Raises what the product says the answer stands for."""
         connection = self.connection
         if (error := connection.judge(answer)) is not None:
             raise error
-        if answer.text.strip() and answer.content is None and answer.text.strip() != "null":
+        if expects_json and answer.text.strip() and answer.content is None and answer.text.strip() != "null":
             raise OutcomeUnknown(f"The answer is not JSON: {answer.kept[:200]}")
         return answer.content
 
@@ -291,6 +296,7 @@ OUTCOMES: dict[type[DeliveryFailed], str] = {
     Unavailable: "unavailable",
     OutcomeUnknown: "unknown",
     Misconfigured: "misconfigured",
+    Gone: "misconfigured",
 }
 
 

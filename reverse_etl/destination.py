@@ -8,6 +8,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
@@ -29,6 +30,8 @@ class Traits:
     works on this person there before that is over. `coalesce_seconds`: for how long a change of a lead that the product
     has already waits for further changes, so that all are one update. `requests_per_second` is what the product allows;
     the engine stays 4 % below it.
+    `retry_plan`: seconds to wait after each failed try, in place of the engine's growing waits; a delivery that fails
+    once more is dead. It holds for failures that use up tries.
     """
 
     batch_size: int = 1
@@ -37,17 +40,22 @@ class Traits:
     coalesce_seconds: float = 3.0
     requests_per_second: float = 40.0
     concurrency: int = 4
+    retry_plan: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Order:
-    """One delivery to make: the wanted state, what is remembered, and where its calls are recorded."""
+    """One delivery to make: the wanted state, what is remembered, and where its calls are recorded.
+
+    `wanted_at` is when the state became the wanted one: later for each newer state of the lead, the same for each try.
+    """
 
     delivery_id: UUID
     lead: Lead
     history: DeliveryHistory
     calls: Calls
     remember_in_ledger: Remember = field(repr=False)
+    wanted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def remember(self, kind: str, remote_id: str) -> None:
         """Keep the id of a record at once, so that it is found in `history.records` whatever happens next.

@@ -66,5 +66,9 @@ class Misconfigured(DeliveryFailed):
     uses_up_tries = False
 
 
+class Gone(Misconfigured):
+    """The destination wants nothing more (410): it is switched off with this reason, and what waits is kept."""
+
+
 class Mismatch(DeliveryFailed):
     """Read back, the destination holds something else than what was sent."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from reverse_etl.calls import LONGEST_WAIT_SECONDS, Calls, LaneConnection, Recor
 from reverse_etl.destination import Destination, Order
 from reverse_etl.errors import (
     DeliveryFailed,
+    Gone,
     Misconfigured,
     Mismatch,
     OutcomeUnknown,
@@ -52,6 +54,8 @@ class Policy:
     max_attempts: int = 15
     """Tries of a delivery before it is dead. Failures of the destination as a whole do not count, nor do limits of one
     lead: what waits for the destination is never dead, however long it takes."""
+    plan_pace: float = 1.0
+    """How much longer the waits of a product's own retry plan are."""
     breaker_threshold: int = 8
     breaker_seconds: float = 5.0
     breaker_longest_seconds: float = 300.0
@@ -198,7 +202,8 @@ class Lane:
         async def remember(kind: str, remote_id: str) -> None:
             await self._ask(self._ledger.remember, claim, kind, remote_id)
 
-        return Order(claim.delivery_id, claim.lead, claim.history, Calls(self._connection, recorded), remember)
+        calls = Calls(self._connection, recorded)
+        return Order(claim.delivery_id, claim.lead, claim.history, calls, remember, claim.created_at)
 
     async def _deliver(self, unsent: Sequence[tuple[Claim, Order]]) -> list[tuple[Claim, Order, Delivered]]:
         outcomes, error = await self._bounded(self._destination.deliver([order for _, order in unsent]))
@@ -229,7 +234,7 @@ class Lane:
         if error is None:
             self.counts["verified"] += 1
             await self._ask(self._ledger.verified, claim, calls.recorded)
-        elif isinstance(error, Mismatch):
+        elif isinstance(error, (Mismatch, Rejected)):  # the second by a product that judges what it took later
             calls.note("compare", "mismatch", str(error))
             await self._failed(claim, error, calls.recorded)
         elif self._is_over(claim, error):
@@ -264,12 +269,20 @@ class Lane:
         await self._ask(
             self._ledger.put_off, claim, error, recorded, state="retry", delay_seconds=delay, hold_seconds=hold
         )
+        if isinstance(error, Gone):
+            self.stop()
+            await self._ask(self._ledger.switch_off, error)
 
     def _is_over(self, claim: Claim, error: DeliveryFailed) -> bool:
-        return error.uses_up_tries and claim.tries + 1 >= self._policy.max_attempts
+        plan = self._destination.traits.retry_plan
+        return error.uses_up_tries and claim.tries + 1 >= (len(plan) + 1 if plan else self._policy.max_attempts)
 
     def _delay(self, claim: Claim, error: DeliveryFailed) -> float:
         policy = self._policy
+        plan = self._destination.traits.retry_plan
+        if plan and error.uses_up_tries:
+            planned = plan[min(claim.tries, len(plan) - 1)] * policy.plan_pace * random.uniform(1, 1.1)  # noqa: S311
+            return max(planned, error.retry_after or 0.0)
         waited = backoff(claim.attempt, base_seconds=policy.retry_base_seconds, cap_seconds=policy.retry_cap_seconds)
         if isinstance(error, Misconfigured):
             return max(waited, self._connection.breaker.seconds_left)

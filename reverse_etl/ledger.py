@@ -166,6 +166,18 @@ NOTE = text("""
         and last_error is distinct from :error
 """)
 
+SWITCH_OFF = text("""
+    with destination as (
+        update destinations
+        set is_enabled = false, disabled_at = clock_timestamp(), disabled_reason = :reason
+        where tenant_id = :tenant_id and destination_id = :destination_id and is_enabled
+        returning tenant_id, name, kind
+    )
+    insert into audit_log (tenant_id, actor, action, subject, detail)
+    select tenant_id, 'engine', 'destination.disabled', name, jsonb_build_object('kind', kind, 'reason', :reason)
+    from destination
+""")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -285,6 +297,12 @@ class LaneLedger:
         """Write on everything that waits why the whole lane does not deliver."""
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(NOTE, {**self._lane, **_error(error)})
+
+    def switch_off(self, error: Exception) -> None:
+        """Disable the destination, with the time and the reason; what waits is delivered when it is enabled again."""
+        reason = str(error)[:ERROR_KEPT_CHARACTERS]
+        with tenant_session(self._engine, self._tenant_id) as session:
+            session.execute(SWITCH_OFF, {**self._lane, "reason": reason})
 
     def _memory(self, session: Session, leads: Iterable[Lead]) -> dict[str, DeliveryHistory]:
         known_as = [{"lead_id": each.lead_id, "known_as": [each.lead_id, *each.tracking_ids]} for each in leads]

@@ -164,7 +164,7 @@ def list_(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False
     if as_json:
         show_json(rows)
     else:
-        columns = ("name", "kind", "configuration", "is_enabled", "destination_id")
+        columns = ("name", "kind", "configuration", "is_enabled", "disabled_reason", "destination_id")
         show_table(rows, columns, nothing=f"Tenant {tenant_id} has no destinations.")
 
 
@@ -254,5 +254,7 @@ def _record(destination: Destination) -> dict[str, Any]:
         "kind": destination.kind,
         "configuration": destination.configuration,
         "is_enabled": destination.is_enabled,
+        "disabled_at": destination.disabled_at,
+        "disabled_reason": destination.disabled_reason,
         "created_at": destination.created_at,
     }

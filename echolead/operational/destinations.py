@@ -1,5 +1,6 @@
 """Destinations: the products, the configuration that each needs, and the destinations of a tenant."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -14,6 +15,10 @@ from echolead.operational.models import Destination
 from echolead.operational.named_rows import check_name_is_free
 from echolead.outbound import Place, check_url
 from echolead.security import Vault
+from echolead.webhooks import signer
+
+DIGITS = r"^\d{3,20}$"
+GA4_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"
 
 
 class _Told(BaseModel):
@@ -62,6 +67,49 @@ class HubSpotConfiguration(_Told):
 
 class HubSpotSecrets(_Told):
     """The access token of a private app of the account."""
+
+    access_token: str = Field(min_length=8)
+
+
+class WebhookConfiguration(_Told):
+    """The address that signed messages are posted to."""
+
+    url: str
+
+
+class WebhookSecrets(_Told):
+    """What messages are signed with: `whsec_…` (HMAC) or `whsk_…` (ed25519). While a secret is replaced, the earlier
+    one is `previous_secret`, and messages have the signatures of both.
+    """
+
+    secret: str = Field(min_length=8)
+    previous_secret: str = ""
+
+    @field_validator("secret", "previous_secret")
+    @classmethod
+    def _can_sign(cls, secret: str) -> str:
+        if secret:
+            signer(secret)
+        return secret
+
+
+class MetaConfiguration(_Told):
+    """The data set (pixel) that events go to, and what they are called there.
+
+    With `test_event_code`, from Test Events in Events Manager, `destination test` sends an event that counts nowhere.
+    """
+
+    pixel_id: str = Field(pattern=r"^\d{5,20}$")
+    lead_event: str = Field(default="Lead", min_length=1, max_length=50)
+    qualified_event: str = Field(default="QualifiedLead", min_length=1, max_length=50)
+    won_event: str = Field(default="Purchase", min_length=1, max_length=50)
+    test_event_code: str = ""
+    version: str = Field(default="v25.0", pattern=r"^v\d+\.\d+$")
+    base_url: str = "https://graph.facebook.com"
+
+
+class MetaSecrets(_Told):
+    """The access token of a system user with the right to the data set."""
 
     access_token: str = Field(min_length=8)
 
@@ -140,6 +188,78 @@ class RDStationSecrets(_Told):
     refresh_token: str = Field(min_length=8)
 
 
+class GoogleAdsConfiguration(_Told):
+    """The Google Ads account, by the digits of its customer id, and the ids of its conversion actions.
+
+    An event without an action is not sent. `login_customer_id` is the manager account that has the right to it.
+    """
+
+    customer_id: str = Field(pattern=DIGITS)
+    login_customer_id: str = Field(default="", pattern=rf"{DIGITS}|^$")
+    lead_action: str = Field(default="", pattern=rf"{DIGITS}|^$")
+    qualified_action: str = Field(default="", pattern=rf"{DIGITS}|^$")
+    won_action: str = Field(default="", pattern=rf"{DIGITS}|^$")
+    base_url: str = "https://datamanager.googleapis.com"
+
+    @field_validator("customer_id", "login_customer_id", mode="before")
+    @classmethod
+    def _without_dashes(cls, account: str) -> str:
+        return str(account).replace("-", "").strip()
+
+
+class GoogleAdsSecrets(_Told):
+    """The JSON of a key of a service account that is a user of the Google Ads account."""
+
+    service_account: str
+
+    @field_validator("service_account")
+    @classmethod
+    def _is_a_key(cls, text: str) -> str:
+        try:
+            key = json.loads(text)
+        except ValueError:
+            raise ValueError("it is not JSON") from None
+        lacking = [name for name in ("client_email", "private_key", "token_uri") if name not in key]
+        if lacking:
+            raise ValueError(f"it lacks {', '.join(lacking)}")
+        return text
+
+
+class Ga4Configuration(_Told):
+    """The measurement id of a web stream, and what the events are called there; a dash in a name becomes `_`."""
+
+    measurement_id: str = Field(pattern=r"^G-[A-Z0-9]{4,20}$")
+    lead_event: str = Field(default="generate_lead", pattern=GA4_NAME)
+    qualified_event: str = Field(default="qualify_lead", pattern=GA4_NAME)
+    won_event: str = Field(default="close_convert_lead", pattern=GA4_NAME)
+    base_url: str = "https://www.google-analytics.com"
+
+    @field_validator("lead_event", "qualified_event", "won_event", mode="before")
+    @classmethod
+    def _without_dash(cls, name: str) -> str:
+        return str(name).strip().replace("-", "_")
+
+
+class Ga4Secrets(_Told):
+    """The API secret of the stream (Measurement Protocol)."""
+
+    api_secret: str = Field(min_length=8)
+
+
+class OpenAiAdsConfiguration(_Told):
+    """The pixel, and the name of the custom event for qualified leads."""
+
+    pixel_id: str = Field(pattern=r"^[A-Za-z0-9_-]{4,64}$")
+    qualified_event: str = Field(default="qualified_lead", pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
+    base_url: str = "https://bzr.openai.com"
+
+
+class OpenAiAdsSecrets(_Told):
+    """The key of the Conversions API."""
+
+    api_key: str = Field(min_length=8)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A product: the models of its configuration and secrets, and the fields that contain an address to call.
@@ -159,6 +279,11 @@ KINDS: Mapping[str, Kind] = {
     "pipedrive": Kind(PipedriveConfiguration, PipedriveSecrets, addresses=("base_url",)),
     "rdstation": Kind(RDStationConfiguration, RDStationSecrets, addresses=("base_url",)),
     "salesforce": Kind(SalesforceConfiguration, SalesforceSecrets, addresses=("instance_url",)),
+    "webhook": Kind(WebhookConfiguration, WebhookSecrets, addresses=("url",)),
+    "ga4": Kind(Ga4Configuration, Ga4Secrets, addresses=("base_url",)),
+    "google_ads": Kind(GoogleAdsConfiguration, GoogleAdsSecrets, addresses=("base_url",)),
+    "openai_ads": Kind(OpenAiAdsConfiguration, OpenAiAdsSecrets, addresses=("base_url",)),
+    "meta": Kind(MetaConfiguration, MetaSecrets, addresses=("base_url",)),
 }
 
 
@@ -275,6 +400,7 @@ def set_enabled(session: Session, destination: Destination, is_enabled: bool, *,
     """Start or stop delivering to a destination; waiting deliveries are kept."""
     if destination.is_enabled != is_enabled:
         destination.is_enabled = is_enabled
+        destination.disabled_at = destination.disabled_reason = None
         session.flush()
         _record(session, destination, "destination.enabled" if is_enabled else "destination.disabled", actor)
     return destination

@@ -250,7 +250,10 @@ class UserTenant(Timed, Base):
 
 
 class Destination(Timed, Base):
-    """A product that receives a tenant's leads. `secrets` is Fernet over a JSON object (`security.Vault`)."""
+    """A product that receives a tenant's leads. `secrets` is Fernet over a JSON object (`security.Vault`).
+
+    `disabled_at` and `disabled_reason` say when and why the engine switched it off, as the product wants nothing more.
+    """
 
     __tablename__ = "destinations"
     __table_args__ = (
@@ -265,6 +268,8 @@ class Destination(Timed, Base):
     configuration: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     secrets: Mapped[bytes]
     is_enabled: Mapped[bool] = mapped_column(server_default=true())
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None]
 
 
 class DestinationTokens(Timed, Base):

@@ -5,10 +5,15 @@ from typing import Any, Protocol
 
 from reverse_etl.destination import Destination, Traits
 from reverse_etl.destinations.chatwoot import ChatwootContacts
+from reverse_etl.destinations.ga4 import Ga4Events
+from reverse_etl.destinations.google_ads import GoogleAdsConversions
 from reverse_etl.destinations.hubspot import HubSpot
+from reverse_etl.destinations.meta import MetaConversions
+from reverse_etl.destinations.openai_ads import OpenAiConversions
 from reverse_etl.destinations.pipedrive import Pipedrive
 from reverse_etl.destinations.rdstation import RDStationContacts
 from reverse_etl.destinations.salesforce import SalesforceLeads
+from reverse_etl.destinations.webhook import SignedWebhooks
 
 
 class Product(Protocol):
@@ -28,8 +33,13 @@ class Product(Protocol):
 
 KINDS: Mapping[str, type[Product]] = {
     "chatwoot": ChatwootContacts,
+    "ga4": Ga4Events,
+    "google_ads": GoogleAdsConversions,
     "hubspot": HubSpot,
+    "meta": MetaConversions,
+    "openai_ads": OpenAiConversions,
     "pipedrive": Pipedrive,
     "rdstation": RDStationContacts,
     "salesforce": SalesforceLeads,
+    "webhook": SignedWebhooks,
 }

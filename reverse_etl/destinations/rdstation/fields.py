@@ -6,7 +6,7 @@ Source: developers.rdstation.com "Campos personalizados".
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from reverse_etl.destinations.chatwoot import LINK_KEY, TITLES
+from reverse_etl.destinations.chatwoot_definitions import LINK_KEY, TITLES
 from reverse_etl.mapping import PropertyMap, Rule
 from reverse_etl.property_types import PropertyType
 

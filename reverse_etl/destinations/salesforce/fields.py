@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from reverse_etl.destinations.chatwoot import LINK_KEY, TITLES
+from reverse_etl.destinations.chatwoot_definitions import LINK_KEY, TITLES
 from reverse_etl.mapping import Rule
 from reverse_etl.property_types import PropertyType, joined, same
 

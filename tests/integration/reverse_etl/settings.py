@@ -14,6 +14,7 @@ QUICK = Policy(
     retry_base_seconds=0.02,
     retry_cap_seconds=0.1,
     max_attempts=60,
+    plan_pace=0.0002,
     breaker_seconds=0.1,
     breaker_longest_seconds=0.3,
     requests_per_second=1000,

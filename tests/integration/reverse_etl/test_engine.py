@@ -1,6 +1,5 @@
 """The engine from the warehouse to the contacts, over HTTP, with a real ledger."""
 
-import multiprocessing
 import random
 import threading
 import time
@@ -17,22 +16,9 @@ from reverse_etl.errors import Rejected
 from reverse_etl.ledger import LaneLedger
 from tests.fixtures.demo_chatwoot import ACCOUNT, OTHER_ACCOUNT
 from tests.fixtures.operational import make_destination, make_tenant
+from tests.integration.reverse_etl.bad_day import BAD_DAY, kill_engines
 from tests.integration.reverse_etl.conftest import Activation, payload_of
-from tests.integration.reverse_etl.engine_process import run_until_killed
 from tests.integration.reverse_etl.settings import QUICK
-
-# Three in ten calls fail, in different ways for the caller.
-BAD_DAY = [
-    Fault("status", chance=0.06, status=500),
-    Fault("status", chance=0.05, status=429, retry_after="0"),
-    Fault("status_after", chance=0.07, status=502),
-    Fault("cut_before", chance=0.06),
-    Fault("cut_after", chance=0.07),
-    Fault("hang_after", chance=0.005, seconds=3),
-    Fault("latency", seconds=0.05),
-]
-
-HELD = "select from deliveries where state = 'in_flight' and lease_until > clock_timestamp()"
 
 
 def leads(count: int) -> list[dict[str, object]]:
@@ -396,17 +382,8 @@ def test_an_engine_killed_at_any_moment_delivers_every_lead_once(activation: Act
     moments = random.Random(seed)
     activation.chatwoot.faults.replace(BAD_DAY, seed)
     activation.want(*leads(40))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.integration.reverse_etl.engine_process"])
 
-    for _ in range(3):
-        process = context.Process(target=run_until_killed, args=(activation.urls,))
-        process.start()
-        activation.wait_until(HELD)
-        process.join(moments.uniform(0, 0.4))
-        assert process.is_alive(), "The engine ended by itself."
-        process.kill()
-        process.join()
+    kill_engines(activation, moments, 3)
     with DeliveryEngine(activation.settings, QUICK) as engine:
         activation.settle(engine, seconds=120)
 

@@ -87,6 +87,10 @@ WRITING = {
     "note an API key's use": ("update api_keys set last_used_at = now()", "collector system app"),
     "change a webhook's secrets": ("update webhook_endpoints set secrets = 'x'", "system app"),
     "send leads elsewhere": ("update destinations set configuration = '{{}}'", "system app"),
+    "switch a destination off": (
+        "update destinations set is_enabled = false, disabled_at = now(), disabled_reason = 'x'",
+        "deliveries system app",
+    ),
     "change destinations' secrets": ("update destinations set secrets = 'x'", "system app"),
     "put other tokens in place": ("update destination_tokens set secrets = 'x'", "deliveries system"),
     "forget tokens": ("delete from destination_tokens", "system"),
@@ -134,7 +138,7 @@ WRITING = {
     "give a user a role": ("update user_tenants set role = 'admin'", "system app"),
     "write to the audit log": (
         "insert into audit_log (actor, action, subject) values ('x', 'y', 'z')",
-        "loader system",
+        "deliveries loader system",
     ),
     "rewrite the audit log": ("update audit_log set actor = 'somebody else'", ""),
     "empty a table": ("truncate collector_counts", "owner"),
