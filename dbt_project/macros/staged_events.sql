@@ -21,6 +21,25 @@
     ('company', 'properties.company', 2048),
     ('conversion_name', 'properties.name', 2048),
 ] -%}
+{#- A field, what was said, and why it is set aside: '' when it is not. -#}
+{%- set judged = [
+    ('payload', 'payload', "if(event.event_id = '', 'not_json', '')"),
+    ('payload', 'payload', "if(readable_payload != payload, 'invalid_text', '')"),
+    ('page.url', 'page_url', "if(not has_touch and " ~ has_unreadable_escape('page_url') ~ ", 'unreadable_escape', '')"),
+    ('touch.last.at', 'event.touch.last.at', time_reason('event.touch.last.at', 'last_touch_said_at')),
+    ('touch.first.at', 'first_touch_time', time_reason('first_touch_time', 'first_touch_said_at')),
+    (
+        'touch.last_non_direct.at',
+        'last_non_direct_touch_time',
+        time_reason('last_non_direct_touch_time', 'last_non_direct_touch_said_at')
+    ),
+    ('properties.value', 'said_revenue', amount_reason('said_revenue', 'revenue_number', 'revenue')),
+    (
+        'properties.currency',
+        'said_currency',
+        "if(event_name = 'conversion' and said_currency != currency, 'not_a_currency', '')"
+    ),
+] -%}
 {%- set contract_names = utm_names() + click_id_names() -%}
 
 with
@@ -82,7 +101,7 @@ typed as (
         {{ bounded_time('event.touch.last.at') }} as last_touch_said_at,
         {{ bounded_time('first_touch_time') }} as first_touch_said_at,
         {{ bounded_time('last_non_direct_touch_time') }} as last_non_direct_touch_said_at,
-        {{ plain_number('said_revenue') }} as revenue_number,
+        if(said_revenue = '', '', {{ plain_number('said_revenue') }}) as revenue_number,
         {{ bounded_amount('revenue_number') }} as revenue,
         if(match(said_currency, '^[A-Z]{3}$'), said_currency, '') as currency,
         -- A number is its digits, as everywhere; a list or an object names no order.
@@ -90,7 +109,18 @@ typed as (
             match(said_order_id, '^[\\[{]'),
             '',
             {{ bounded_text("trim(both ' ' from if(startsWith(said_order_id, '\"'), JSONExtractString(said_order_id), said_order_id))", 256) }}
-        ) as order_id
+        ) as order_id,
+        [
+            {%- for _, _, reason in judged %}
+            {{ reason }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        ] as reasons,
+        -- In bytes, of which a text has at least as many as characters.
+        greatest(
+            {%- for column, path, most in texts %}
+            length({{ said_at(path) }}){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as longest
     from bounded
 )
 
@@ -128,38 +158,27 @@ select
     revenue,
     currency,
     order_id,
-    cast(arrayConcat(
-        arrayMap(
-            each -> (each.1, each.2, {{ bounded_text('each.3', 200) }}),
-            arrayFilter(each -> each.2 != '', [
-                ('payload', if(event.event_id = '', 'not_json', ''), payload),
-                ('payload', if(readable_payload != payload, 'invalid_text', ''), payload),
-                ('page.url', if(not has_touch and {{ has_unreadable_escape('page_url') }}, 'unreadable_escape', ''), page_url),
-                ('touch.last.at', {{ time_reason('event.touch.last.at', 'last_touch_said_at') }}, event.touch.last.at),
-                ('touch.first.at', {{ time_reason('first_touch_time', 'first_touch_said_at') }}, first_touch_time),
-                (
-                    'touch.last_non_direct.at',
-                    {{ time_reason('last_non_direct_touch_time', 'last_non_direct_touch_said_at') }},
-                    last_non_direct_touch_time
-                ),
-                ('properties.value', {{ amount_reason('said_revenue', 'revenue_number', 'revenue') }}, said_revenue),
-                (
-                    'properties.currency',
-                    if(event_name = 'conversion' and said_currency != currency, 'not_a_currency', ''),
-                    said_currency
-                )
-            ])
-        ),
-        -- No text can be too long in a payload that is not.
-        if(length(payload) <= 2048, [], arrayMap(
-            each -> (each.1, 'too_long', {{ bounded_text('each.2', 200) }}),
-            arrayFilter(each -> lengthUTF8(each.2) > each.3, [
-                {%- for column, path, most in texts %}
-                ('{{ path }}', {{ said_at(path) }}, {{ most }}){{ ',' if not loop.last }}
-                {%- endfor %}
-            ])
-        ))
-    ), 'Array(Tuple(String, String, String))') as set_aside,
+    if(
+        -- Hardly ever: the texts are copied then alone.
+        notEmpty(arrayStringConcat(reasons)) or longest > 2048,
+        cast(arrayConcat(
+            arrayMap(
+                each -> (each.1, each.2, {{ bounded_text('each.3', 200) }}),
+                arrayFilter(each -> each.2 != '', arrayZip(
+                    ['{{ judged | map(attribute=0) | join("', '") }}'], reasons, [{{ judged | map(attribute=1) | join(', ') }}]
+                ))
+            ),
+            arrayMap(
+                each -> (each.1, 'too_long', {{ bounded_text('each.2', 200) }}),
+                arrayFilter(each -> lengthUTF8(each.2) > each.3, [
+                    {%- for column, path, most in texts %}
+                    ('{{ path }}', {{ said_at(path) }}, {{ most }}){{ ',' if not loop.last }}
+                    {%- endfor %}
+                ])
+            )
+        ), 'Array(Tuple(String, String, String))'),
+        []
+    ) as set_aside,
     toInt32(schema_version) as schema_version,
     cityHash64(payload, typed.host, typed.ip, typed.user_agent, coalesce(toUnixTimestamp64Milli(sent_at), 0)) as copy_hash
 from typed
