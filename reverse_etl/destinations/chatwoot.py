@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 import httpx
@@ -127,6 +128,7 @@ class ChatwootContacts(OneByOne):
         created: dict[str, Any] = {}
         if contact is None:
             contact, conflicts, created = await self._create(calls, lead, attributes)
+        contact = await self._merge_twins(order, contact)
         changes, kept = _changes(contact, lead, attributes, history)
         try:
             written, held = await self._update(calls, contact["id"], changes)
@@ -197,6 +199,22 @@ class ChatwootContacts(OneByOne):
         return list(found.values())
 
     # Writing
+
+    async def _merge_twins(self, order: Order, contact: Contact) -> Contact:
+        """Give the contact what the contacts hold that were made for leads that became part of this one.
+
+        Chatwoot deletes those; the contact's own values win.
+        """
+        twins = [twin for twin in order.history.twins.get("contact", ()) if twin != str(contact["id"])]
+        for twin in twins:
+            body = {"base_contact_id": contact["id"], "mergee_contact_id": int(twin)}
+            with suppress(NotThere):  # an agent has merged or deleted it
+                await order.calls.ask("merge contacts", "POST", "actions/contact_merge", body=body)
+            await order.settle_twin("contact", twin)
+        if not twins:
+            return contact
+        answer = await order.calls.ask("show contact", "GET", f"contacts/{contact['id']}")
+        return dict(answer["payload"])
 
     async def _create(
         self, calls: Calls, lead: Lead, attributes: Mapping[str, Any]

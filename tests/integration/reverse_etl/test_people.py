@@ -251,3 +251,27 @@ def test_a_lead_whose_only_record_is_that_of_another_is_not_new(activation: Acti
     (claim,) = ledger.claim(5, lease_seconds=60)
     assert (claim.history.remote_id, claim.history.twins) == ("7", {})
     assert activation.rows("select is_new from deliveries where lead_id = 'lead-1'") == [{"is_new": False}]
+
+
+@pytest.mark.parametrize("is_gone", [pytest.param(False, id="there"), pytest.param(True, id="deleted by an agent")])
+def test_two_contacts_of_leads_that_became_one_are_merged_once(activation: Activation, is_gone: bool) -> None:
+    """The phone and the laptop of one visitor were two leads until they signed in: two contacts with a half each."""
+    activation.want(
+        payload_of("lead-1", tracking_ids=["lead-1"], email="ana@x.test"),
+        payload_of("lead-2", tracking_ids=["lead-2"], email="", phone="+5511987654321"),
+    )
+    with DeliveryEngine(activation.settings, QUICK) as engine:
+        activation.settle(engine)
+        first, second = sorted(activation.chatwoot.contacts(), key=lambda contact: contact["identifier"])
+        if is_gone:
+            activation.chatwoot.ask("DELETE", f"contacts/{second['id']}")
+        activation.unwant("lead-2")
+        for name in ("Ana Souza", "Ana Lima"):
+            together = {"tracking_ids": ["lead-1", "lead-2"], "email": "ana@x.test", "phone": "+5511987654321"}
+            activation.want(payload_of("lead-1", name=name, **together))
+            activation.settle(engine)
+
+    (contact,) = activation.chatwoot.contacts()
+    assert (contact["id"], contact["email"], contact["phone_number"]) == (first["id"], "ana@x.test", "+5511987654321")
+    assert contact["name"] == "Ana Lima"
+    assert len(activation.attempts(operation="merge contacts")) == 1
