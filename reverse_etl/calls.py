@@ -283,7 +283,8 @@ class Calls:
             connection.breaker.succeeded()
         else:
             connection.breaker.failed(at_once=isinstance(error, Misconfigured))
-        connection.note_allowance(headers)
+        if headers:  # there was an answer
+            connection.note_allowance(headers)
         if isinstance(error, Unavailable) and error.retry_after:
             connection.wait_for(error.retry_after)
 

@@ -27,6 +27,16 @@ class _Told(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
+class PaceSettings(_Told):
+    """How fast a destination of any product is called, in place of what the product has, and how much of a daily quota
+    is kept for new leads.
+    """
+
+    requests_per_second: float | None = Field(default=None, ge=0.1, le=1000)
+    concurrency: int | None = Field(default=None, ge=1, le=1000)
+    daily_reserve_percent: float | None = Field(default=None, ge=0, le=100)
+
+
 class ChatwootConfiguration(_Told):
     """The URL and id of one Chatwoot account, and the API inbox for the leads' conversations."""
 
@@ -315,16 +325,12 @@ def check_configuration(
     product = KINDS.get(kind)
     if product is None:
         raise ChangeRefused(f"There is no destination {kind!r}: use {', '.join(KINDS)}.")
-    own = {name: value for name, value in configuration.items() if name != MAPPING}
-    try:
-        checked = product.configuration.model_validate(own)
-    except ValidationError as error:
-        raise ChangeRefused(_problems(kind, error, product.configuration, "--set")) from None
-    try:
-        hidden = product.secrets.model_validate(dict(secrets))
-    except ValidationError as error:
-        raise ChangeRefused(_problems(kind, error, product.secrets, "--secret")) from None
-    values = checked.model_dump(mode="json")
+    of_pace = {name: value for name, value in configuration.items() if name in PaceSettings.model_fields}
+    own = {name: value for name, value in configuration.items() if name not in of_pace and name != MAPPING}
+    checked = _validated(kind, product.configuration, own, "--set")
+    pace = _validated(kind, PaceSettings, of_pace, "--set")
+    hidden = _validated(kind, product.secrets, secrets, "--secret")
+    values = {**checked.model_dump(mode="json"), **pace.model_dump(mode="json", exclude_none=True)}
     if configuration.get(MAPPING):
         values[MAPPING] = configuration[MAPPING]
     for name in product.addresses:
@@ -423,6 +429,13 @@ def _record(session: Session, destination: Destination, action: str, actor: str,
         kind=destination.kind,
         **detail,
     )
+
+
+def _validated(kind: str, shape: type[BaseModel], values: Mapping[str, Any], option: str) -> BaseModel:
+    try:
+        return shape.model_validate(dict(values))
+    except ValidationError as error:
+        raise ChangeRefused(_problems(kind, error, shape, option)) from None
 
 
 def _problems(kind: str, error: ValidationError, shape: type[BaseModel], option: str) -> str:

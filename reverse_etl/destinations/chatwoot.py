@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 import httpx
@@ -107,9 +108,10 @@ class ChatwootContacts(OneByOne):
         created: dict[str, Any] = {}
         if contact is None:
             contact, conflicts, created = await self._create(calls, lead, attributes)
+        contact = await self._merge_twins(order, contact)
         changes, kept = _changes(contact, lead, attributes, history)
         try:
-            written, held = await self._update(calls, contact["id"], changes)
+            written, held = await self._update(calls, contact["id"], changes, lead)
             await self._remove_stale_attributes(calls, contact, attributes, history)
             await self._set_labels(calls, contact["id"], lead, history)
         except NotThere as gone:  # an agent merged it into another contact, which the next look-up finds, or deleted it
@@ -178,6 +180,34 @@ class ChatwootContacts(OneByOne):
 
     # Writing
 
+    async def _merge_twins(self, order: Order, contact: Contact) -> Contact:
+        """Give the contact what the contacts hold that were made for leads that became part of this one.
+
+        Chatwoot deletes those; the contact's own values win.
+        """
+        twins = [twin for twin in order.history.twins.get("contact", ()) if twin != str(contact["id"])]
+        for twin in twins:
+            await self._merge(order.calls, contact["id"], int(twin))
+            await order.settle_twin("contact", twin)
+        if not twins:
+            return contact
+        answer = await order.calls.ask("show contact", "GET", f"contacts/{contact['id']}")
+        return dict(answer["payload"])
+
+    async def _merge(self, calls: Calls, contact_id: int, twin: int) -> None:
+        body = {"base_contact_id": contact_id, "mergee_contact_id": twin}
+        with suppress(NotThere):  # an agent has merged or deleted it
+            await calls.ask("merge contacts", "POST", "actions/contact_merge", body=body)
+
+    async def _is_merged(self, calls: Calls, contact_id: int, holder: Contact, lead: Lead) -> bool:
+        """Merge the holder of one of the lead's values when it is the lead's own: its creation was never confirmed, so
+        that the ledger does not know it. False for another person's contact.
+        """
+        is_own = holder.get("identifier") in (lead.lead_id, *lead.tracking_ids)
+        if is_own:
+            await self._merge(calls, contact_id, holder["id"])
+        return is_own
+
     async def _create(
         self, calls: Calls, lead: Lead, attributes: Mapping[str, Any]
     ) -> tuple[Contact, tuple[str, ...], dict[str, Any]]:
@@ -201,7 +231,7 @@ class ChatwootContacts(OneByOne):
         return answer["payload"]["contact"], (), identity
 
     async def _update(
-        self, calls: Calls, contact_id: int, changes: dict[str, Any]
+        self, calls: Calls, contact_id: int, changes: dict[str, Any], lead: Lead
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Write the changes without those that belong to another contact; both are returned. Raises `Rejected`."""
         conflicts: list[str] = []
@@ -209,8 +239,8 @@ class ChatwootContacts(OneByOne):
         # Chatwoot does not know that two forms are one number.
         for form in _forms(changes.get("phone_number", ""))[1:]:
             holder = await self._holder(calls, "phone_number", form, contact_id)
-            if holder is not None:
-                conflicts.append(_left("phone_number", holder))
+            if holder is not None and not await self._is_merged(calls, contact_id, holder, lead):
+                conflicts.append(_left("phone_number", holder["id"]))
                 del changes["phone_number"]
         while changes:
             try:
@@ -220,17 +250,19 @@ class ChatwootContacts(OneByOne):
                 held = [(field, await self._holder(calls, field, changes[field], contact_id)) for field in taken]
                 if not taken or any(holder is None for _, holder in held):
                     raise
-                conflicts += [_left(field, holder) for field, holder in held]
-                changes = {key: value for key, value in changes.items() if key not in taken}
+                for field, holder in held:
+                    if holder is not None and not await self._is_merged(calls, contact_id, holder, lead):
+                        conflicts.append(_left(field, holder["id"]))
+                        del changes[field]
             else:
                 break
         return changes, tuple(conflicts)
 
-    async def _holder(self, calls: Calls, field: str, value: str, except_for: int) -> int | None:
-        """The id of another contact that holds the value, None when the value is bad rather than taken."""
+    async def _holder(self, calls: Calls, field: str, value: str, except_for: int) -> Contact | None:
+        """Another contact that holds the value, None when the value is bad rather than taken."""
         condition = _condition(field, value.removeprefix("+") if field == "phone_number" else value, is_last=True)
         answer = await calls.ask("look up holder", "POST", "contacts/filter", body={"payload": [condition]})
-        return next((int(found["id"]) for found in answer["payload"] if found["id"] != except_for), None)
+        return next((found for found in answer["payload"] if found["id"] != except_for), None)
 
     async def _remove_stale_attributes(
         self, calls: Calls, contact: Contact, attributes: Mapping[str, Any], history: DeliveryHistory
@@ -334,7 +366,7 @@ def _conflict(chosen: Contact, other: Contact, lead: Lead) -> str:
     return f"{_left(held, other['id'])}; delivered to contact {chosen['id']}"
 
 
-def _left(field: str, holder: int | None) -> str:
+def _left(field: str, holder: int) -> str:
     return f"{field} belongs to contact {holder}, left there"
 
 

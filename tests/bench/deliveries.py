@@ -35,7 +35,7 @@ FEW_LANES = 10
 TURNS = 100
 LIVE_LEADS = 60
 FAST_LEADS = 1_000
-WINDOW_CALLS, WINDOW_SECONDS, WINDOWS = 50, 1.0, 10
+WINDOW_CALLS, WINDOW_SECONDS, WINDOWS = 20, 1.0, 15
 FAST = {"requests_per_second": 1000, "concurrency": 8}
 POLICY = Policy(patience_seconds=0.02, coalesce_seconds=0.0)
 

@@ -762,3 +762,17 @@ def test_a_resync_names_what_is_not_there(run: Run, run_json: RunJson, slug: str
     assert "no tenant" in run("resync", "--tenant", "nobody").output
     run_json("tenant", "create", slug)
     assert "has no destination crm" in run("resync", "--tenant", slug, "--destination", "crm").output
+
+
+def test_any_destination_has_a_pace_and_a_reserve_of_its_own(run: Run, run_json: RunJson, slug: str) -> None:
+    run_json("tenant", "create", slug)
+    pace = ("--set", "requests_per_second=2.5", "--set", "daily_reserve_percent=20")
+    added = run_json("destination", "add", slug, "chatwoot", *CHATWOOT, *pace, "--secret", f"api_access_token={TOKEN}")
+    assert added["configuration"]["requests_per_second"] == 2.5
+    assert added["configuration"]["daily_reserve_percent"] == 20
+
+    changed = run_json("destination", "update", slug, "chatwoot", "--set", "concurrency=2")
+    assert changed["configuration"] == {**added["configuration"], "concurrency": 2}
+    refused = run("destination", "update", slug, "chatwoot", "--set", "daily_reserve_percent=101")
+    assert refused.exit_code == 2
+    assert "daily_reserve_percent is wrong" in refused.output

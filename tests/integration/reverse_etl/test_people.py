@@ -251,3 +251,65 @@ def test_a_lead_whose_only_record_is_that_of_another_is_not_new(activation: Acti
     (claim,) = ledger.claim(5, lease_seconds=60)
     assert (claim.history.remote_id, claim.history.twins) == ("7", {})
     assert activation.rows("select is_new from deliveries where lead_id = 'lead-1'") == [{"is_new": False}]
+
+
+@pytest.mark.parametrize("is_gone", [pytest.param(False, id="there"), pytest.param(True, id="deleted by an agent")])
+def test_two_contacts_of_leads_that_became_one_are_merged_once(activation: Activation, is_gone: bool) -> None:
+    """The phone and the laptop of one visitor were two leads until they signed in: two contacts with a half each."""
+    activation.want(
+        payload_of("lead-1", tracking_ids=["lead-1"], email="ana@x.test"),
+        payload_of("lead-2", tracking_ids=["lead-2"], email="", phone="+5511987654321"),
+    )
+    with DeliveryEngine(activation.settings, QUICK) as engine:
+        activation.settle(engine)
+        first, second = sorted(activation.chatwoot.contacts(), key=lambda contact: contact["identifier"])
+        if is_gone:
+            activation.chatwoot.ask("DELETE", f"contacts/{second['id']}")
+        activation.unwant("lead-2")
+        for name in ("Ana Souza", "Ana Lima"):
+            together = {"tracking_ids": ["lead-1", "lead-2"], "email": "ana@x.test", "phone": "+5511987654321"}
+            activation.want(payload_of("lead-1", name=name, **together))
+            activation.settle(engine)
+
+    (contact,) = activation.chatwoot.contacts()
+    assert (contact["id"], contact["email"], contact["phone_number"]) == (first["id"], "ana@x.test", "+5511987654321")
+    assert contact["name"] == "Ana Lima"
+    assert len(activation.attempts(operation="merge contacts")) == 1
+
+
+def test_on_a_bad_day_people_who_become_one_meanwhile_are_one_contact_each(activation: Activation) -> None:
+    """Two engines, three calls in ten failing in every way, and half of the leads turn out to be the other half."""
+    activation.chatwoot.faults.replace(
+        [
+            Fault("status", chance=0.06, status=500),
+            Fault("status", chance=0.05, status=429, retry_after="0"),
+            Fault("status_after", chance=0.08, status=502),
+            Fault("cut_before", chance=0.05),
+            Fault("cut_after", chance=0.08),
+        ],
+        20260301,
+    )
+    people = range(6)
+    browsers = {person: [f"lead-{person}", f"other-{person}"] for person in people}
+    phones = {person: f"+55119{90000000 + person}" for person in people}
+    with (
+        DeliveryEngine(activation.settings, QUICK) as one,
+        DeliveryEngine(activation.settings, QUICK) as other,
+        ThreadPoolExecutor(2) as both,
+    ):
+        activation.want(
+            *(payload_of(ids[0], tracking_ids=ids[:1]) for ids in browsers.values()),
+            *(payload_of(ids[1], tracking_ids=ids[1:], email="", phone=phones[n]) for n, ids in browsers.items()),
+        )
+        for engine in (one, other, one):
+            engine.run_once()
+        activation.unwant(*(ids[1] for ids in browsers.values()))
+        activation.want(
+            *(payload_of(ids[0], tracking_ids=ids, phone=phones[n], name="Ana Lima") for n, ids in browsers.items())
+        )
+        list(both.map(activation.settle, (one, other)))
+
+    found = {contact["email"]: (contact["phone_number"], contact["name"]) for contact in activation.chatwoot.contacts()}
+    assert found == {f"lead-{person}@lead.test": (phones[person], "Ana Lima") for person in people}
+    assert len(activation.chatwoot.contacts()) == len(people)
+    assert sum(activation.chatwoot.faults.struck.values()) > 10
