@@ -29,6 +29,7 @@ from reverse_etl.mapping import MappingError
 SECONDS = 120.0
 """For all calls together."""
 NO_MAPPING = "- not a mapping"
+"""Refused by every product that reads a mapping."""
 
 
 async def test(settings: Settings, row: DestinationRow, database: Engine) -> list[Finding]:

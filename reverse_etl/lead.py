@@ -67,6 +67,8 @@ class Lead:
     last_touch_at: datetime | None = None
     time_zone: str = "UTC"
     """Of the tenant, by its IANA name: calendar days of the lead are days there."""
+    withheld: tuple[str, ...] = ()
+    """Parts of the payload that consent kept back, by their names there, such as clicks."""
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -96,6 +98,7 @@ class Lead:
             first_touch_at=_moment(payload.get("first_touch_at")),
             last_touch_at=_moment(payload.get("last_touch_at")),
             time_zone=str(payload.get("time_zone") or "UTC"),
+            withheld=tuple(payload.get("withheld") or ()),
         )
 
 

@@ -232,14 +232,14 @@ def raw_tenant_rate(
 
 
 def raw_destination(
-    tenant_id: str = "acme", name: str = "chatwoot", *, is_enabled: bool = True, mirrored_at: datetime = START
+    tenant_id: str = "acme", kind: str = "chatwoot", *, is_enabled: bool = True, mirrored_at: datetime = START
 ) -> Row:
-    """One row of `raw.destinations`."""
+    """One row of `raw.destinations`, named after its kind."""
     row = {
         "tenant_id": tenant_id,
-        "destination_id": uid(f"{tenant_id} {name}"),
-        "kind": "chatwoot",
-        "name": name,
+        "destination_id": uid(f"{tenant_id} {kind}"),
+        "kind": kind,
+        "name": kind,
         "configuration": "{}",
         "is_enabled": is_enabled,
     }

@@ -82,6 +82,7 @@ enriched as (
         external_id,
         {{ consent_state('analytics') }} as analytics_consent,
         {{ consent_state('marketing') }} as marketing_consent,
+        coalesce(nullIf({{ consent_state('ads') }}, ''), marketing_consent) as ads_consent,
         properties,
         company,
         conversion_name,

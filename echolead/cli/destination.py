@@ -39,6 +39,8 @@ NOTHING_TO_MAKE = "The account has all that the destination needs."
 app = typer.Typer(help="Products that leads are delivered to.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The destination's name.", show_default=False)]
+OfTenant = Annotated[str, typer.Option("--tenant", help="The tenant's id.", show_default=False)]
+OfDestination = Annotated[str, typer.Option("--destination", help="The destination's name.", show_default=False)]
 Set = Annotated[list[str] | None, typer.Option("--set", help="name=value; repeatable.", show_default=False)]
 Secret = Annotated[
     list[str] | None,
@@ -119,7 +121,7 @@ def update(
 
 
 @app.command("test")
-def compare(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def compare(tenant_id: OfTenant, name: OfDestination, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Compare a destination with its account: credentials, rights, properties, mapping. Exit code 1 when something is
     missing or wrong.
     """
@@ -131,8 +133,8 @@ def compare(tenant_id: TenantId, name: Name, data_dir: DataDir = None, as_json: 
 
 @app.command()
 def setup(
-    tenant_id: TenantId,
-    name: Name,
+    tenant_id: OfTenant,
+    name: OfDestination,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import yaml
 
 from echolead.events import AD_COOKIE_FIELDS, CLICK_ID_FIELDS, EARLIEST, LATEST, UTM_FIELDS
 from echolead.operational.deliveries import STUCK_MINUTES, UNSENT_STATES
+from echolead.operational.destinations import KINDS
+from reverse_etl.lead import Lead
 
 ROOT = Path(__file__).parents[2]
 DBT = ROOT / "dbt_project"
@@ -31,6 +34,16 @@ def words(macro: str) -> tuple[str, ...]:
 )
 def test_dbt_has_the_names_of_the_event_contract_in_its_order(macro: str, of_contract: tuple[str, ...]) -> None:
     assert words(macro) == of_contract
+
+
+def test_each_kind_of_destination_has_its_parts_of_a_payload_and_each_part_is_read() -> None:
+    macro = (DBT / "macros" / "payload_keys.sql").read_text()
+    kinds = set(re.findall(r"^        '(\w+)': \w+,$", macro, re.MULTILINE))
+    assert kinds >= KINDS.keys()
+    assert kinds >= set(re.findall(r"'(\w+)'", macro.partition("macro is_ad_platform")[2].partition("endmacro")[0]))
+    listed = macro.partition("return({")[0]
+    parts = set(re.findall(r"'(\w+)'", listed))
+    assert {field.name for field in fields(Lead)} == parts | {"withheld"}
 
 
 def test_every_click_id_except_gclsrc_has_a_source() -> None:

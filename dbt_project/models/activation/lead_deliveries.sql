@@ -11,23 +11,30 @@
     indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
 ) }}
 
+{#- What says where they have been, or who they are elsewhere. -#}
+{%- set history = [
+    'attributes', 'clicks', 'cookies', 'events', 'external_id', 'first_touch_at', 'labels', 'last_touch_at', 'tracking_ids',
+] %}
+
 with
 
+-- Who denies marketing is still delivered when they asked to be contacted.
 leads as (
     select
         leads.*,
         {{ known_time_zone('tenant_rules.time_zone') }} as time_zone
     from {{ ref('leads') }} as leads
     left join {{ ref('tenant_rules') }} as tenant_rules on leads.tenant_id = tenant_rules.tenant_id
-    where {{ is_in('affected_leads', 'lead_id') }}
+    where {{ is_in('affected_leads', 'lead_id') }} and (marketing_consent != 'denied' or form_submits > 0)
 ),
 
--- Who denies marketing is still delivered when they asked to be contacted, but nothing of their history leaves.
-deliverable_leads as (
+payloads as (
     select
-        *,
-        marketing_consent = 'denied' as is_stripped,
-        mapFilter((name, value) -> value != '', map(
+        leads.tenant_id as tenant_id,
+        leads.lead_id as lead_id,
+        marketing_consent = 'denied' as denies_marketing,
+        stated_consent['ads'] = 'granted' as grants_ads,
+        mapUpdate(last_non_direct_click_ids, mapFilter((name, value) -> value != '', map(
             'channel', channel,
             'source', source,
             'medium', medium,
@@ -35,56 +42,44 @@ deliverable_leads as (
             'term', last_non_direct_term,
             'content', last_non_direct_content,
             'company', company,
-            'first_channel', first_channel,
-            'first_source', first_source,
-            'first_medium', first_medium,
-            'first_campaign', first_campaign,
-            'first_landing_page', first_landing_page,
-            'first_seen_at', {{ json_time('first_touch_at', 'time_zone') }},
-            'last_channel', last_channel,
-            'last_source', last_source,
-            'last_medium', last_medium,
-            'last_campaign', last_campaign,
-            'last_landing_page', last_landing_page,
-            'last_seen_at', {{ json_time('last_touch_at', 'time_zone') }},
+            {%- for touch in ['first', 'last'] %}
+            {%- for column in ['channel', 'source', 'medium', 'campaign', 'landing_page'] %}
+            '{{ touch }}_{{ column }}', {{ touch }}_{{ column }},
+            {%- endfor %}
+            '{{ touch }}_seen_at', {{ json_time(touch ~ '_touch_at', 'time_zone') }},
+            {%- endfor %}
             'marketing_consent', marketing_consent
-        )) as texts,
-        mapUpdate(last_non_direct_click_ids, texts) as shared_texts,
+        ))) as attributes,
         arrayFilter(label -> not endsWith(label, '-'), [
             concat('canal-', {{ kebab_case('channel') }}),
             concat('origem-', {{ kebab_case('source') }}),
             concat('campanha-', {{ kebab_case('campaign') }})
-        ]) as shared_labels
+        ]) as labels,
+        mapUpdate(
+            mapFromArrays(mapKeys(attributes), arrayMap(text -> toJSONString(text), mapValues(attributes))),
+            map('sessions_count', toString(sessions_count))
+        ) as attributes_json,
+        map(
+            {%- for moment in ['first_touch_at', 'last_touch_at'] %}
+            '{{ moment }}', toJSONString(if(toUnixTimestamp64Milli({{ moment }}) = 0, '', {{ utc_time(moment) }})),
+            {%- endfor %}
+            'attributes', {{ json_object('attributes_json') }},
+            'clicks', clicks_json,
+            'consent', toJSONString(stated_consent),
+            'cookies', cookies_json,
+            'email', toJSONString(email),
+            'events', events_json,
+            'external_id', toJSONString(external_id),
+            'labels', toJSONString(arraySort(arrayDistinct(labels))),
+            'lead_id', toJSONString(lead_id),
+            'name', toJSONString(name),
+            'phone', toJSONString(phone),
+            'time_zone', toJSONString(time_zone),
+            'tracking_ids', toJSONString(people)
+        ) as whole
     from leads
-    where marketing_consent != 'denied' or form_submits > 0
-),
-
-payloads as (
-    select
-        tenant_id,
-        lead_id,
-        if(is_stripped, map('marketing_consent', 'denied'), shared_texts) as attribute_texts,
-        mapFromArrays(
-            mapKeys(attribute_texts), arrayMap(text -> toJSONString(text), mapValues(attribute_texts))
-        ) as attribute_json,
-        if(
-            is_stripped, attribute_json, mapUpdate(attribute_json, map('sessions_count', toString(sessions_count)))
-        ) as all_attribute_json,
-        mapFromArrays(
-            ['attributes', 'email', 'external_id', 'labels', 'lead_id', 'name', 'phone', 'tracking_ids'],
-            [
-                {{ json_object('all_attribute_json') }},
-                toJSONString(email),
-                toJSONString(if(is_stripped, '', external_id)),
-                toJSONString(arraySort(arrayDistinct(if(is_stripped, ['sem-consentimento-marketing'], shared_labels)))),
-                toJSONString(lead_id),
-                toJSONString(name),
-                toJSONString(phone),
-                toJSONString(if(is_stripped, [], people))
-            ]
-        ) as payload_json,
-        {{ json_object('payload_json') }} as payload
-    from deliverable_leads
+    left join {{ ref('lead_signals') }} as signals
+        on leads.tenant_id = signals.tenant_id and leads.lead_id = signals.lead_id
 ),
 
 inactive_tenants as (
@@ -93,22 +88,51 @@ inactive_tenants as (
 ),
 
 destinations as (
-    select * from {{ ref('stg_operational__destinations') }}
+    select
+        tenant_id,
+        destination_id,
+        destination_kind,
+        {{ keys_of_kind('destination_kind') }} as keys,
+        {{ is_ad_platform('destination_kind') }} as is_ad_platform
+    from {{ ref('stg_operational__destinations') }}
     where
         is_enabled
         and tenant_id not in (select tenant_id from inactive_tenants)
 ),
 
+withheld as (
+    select
+        *,
+        is_ad_platform and not grants_ads as is_all_withheld,
+        not is_ad_platform and denies_marketing as is_history_withheld,
+        arraySort(arrayFilter(
+            key -> (is_all_withheld and key not in ('consent', 'lead_id'))
+            or (is_history_withheld and key in ('{{ history | join("', '") }}')),
+            keys
+        )) as withheld_keys,
+        mapUpdate(
+            mapFilter((key, value) -> has(keys, key) and not has(withheld_keys, key), whole),
+            mapFilter((key, value) -> value != '', map(
+                'attributes', if(is_history_withheld, '{"marketing_consent":"denied"}', ''),
+                'external_id', if(is_history_withheld, '""', ''),
+                'labels', if(is_history_withheld, '["sem-consentimento-marketing"]', ''),
+                'tracking_ids', if(is_history_withheld, '[]', ''),
+                'withheld', if(empty(withheld_keys), '', toJSONString(withheld_keys))
+            ))
+        ) as said
+    from payloads
+    inner join destinations using (tenant_id)
+),
+
 computed as (
     select
-        payloads.tenant_id as tenant_id,
-        payloads.lead_id as lead_id,
-        destinations.destination_id as destination_id,
-        destinations.destination_kind as destination_kind,
-        payloads.payload as payload,
-        lower(hex(SHA256(payloads.payload))) as payload_hash
-    from payloads
-    inner join destinations on payloads.tenant_id = destinations.tenant_id
+        tenant_id,
+        lead_id,
+        destination_id,
+        destination_kind,
+        {{ json_object('said') }} as payload,
+        lower(hex(SHA256(payload))) as payload_hash
+    from withheld
 )
 
 {{ versions(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reverse_etl.lead import Lead
 from tests.factories import arrival, moment, raw_destination, raw_event, raw_tenant, raw_webhook, uid
 from tests.fixtures.odd_values import ODD_VALUES, PATHS, odd_at
 from tests.integration.dbt.conftest import Project, Rows
@@ -72,7 +73,7 @@ def built(project: Project) -> Iterator[Project]:
     project.forget()
     tenants = ("veneno", "limpa")
     project.write("tenants", [raw_tenant(tenant) for tenant in tenants])
-    project.write("destinations", [raw_destination(tenant) for tenant in tenants])
+    project.write("destinations", [raw_destination(tenant, "webhook") for tenant in tenants])
     project.write("chatwoot_events", webhooks())
     project.write("events", poison())
     project.write(
@@ -97,7 +98,9 @@ def test_every_odd_event_is_there_and_every_odd_lead_is_wanted(built: Project) -
     assert leads > 1_000
     wanted = built.query("select payload from activation.lead_deliveries where tenant_id = 'veneno'")
     assert len(wanted) == leads
-    assert not [text for row in wanted for text in texts(json.loads(row["payload"])) if "\0" in text]
+    payloads = [json.loads(row["payload"]) for row in wanted]
+    assert not [text for payload in payloads for text in texts(payload) if "\0" in text]
+    assert {Lead.of(payload).time_zone for payload in payloads} == {"America/Sao_Paulo"}
 
 
 def test_no_text_behind_the_border_is_invalid_or_unbounded(built: Project) -> None:

@@ -1,11 +1,15 @@
 """What visitors did, and what the marts make of it: a tenant for each story, all built together and tested by dbt."""
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from reverse_etl.lead import Click, Lead
 from tests.factories import (
+    CHROME_ON_ANDROID,
     arrival,
     moment,
     raw_delivery,
@@ -165,16 +169,49 @@ def ids_that_are_no_ids() -> Rows:
     ]  # fmt: skip
 
 
+def a_click_a_form_and_a_sale_with_consent() -> Rows:
+    """The click comes back with a later visit, and the clock of the phone is three hours off."""
+    clicked = arrival(moment(-180), "https://j.test/?fbclid=IwAR_a-B9", fbclid="IwAR_a-B9") | {
+        "at": "2025-03-10T12:00:00.123Z"
+    }
+    cookies = {"cookies": {"_fbp": "fb.1.1741608000000.77", "_ga": "GA1.1.111.222"}}
+
+    def gil(name: str, minute: float, **fields: Any) -> dict[str, Any]:
+        skewed = {"at": moment(minute - 180), "sent_at": moment(minute - 180), "received_at": moment(minute)}
+        memory = {"arrived": clicked | cookies, "first": clicked, "last_non_direct": clicked}
+        return raw_event(
+            name, tenant_id="jornal", visitor="gil", event=f"gil {name} {minute}", url="https://j.test/", **skewed,
+            **memory, **fields,
+        )  # fmt: skip
+
+    yes = {"analytics": True, "marketing": True}
+    sale = {"name": "assinatura", "value": "1.234,50", "order_id": 77}
+    return [
+        gil("page_view", 0.1),
+        gil("consent", 1, purposes=yes),
+        gil("form_submit", 5, user={"email": "gil@x.test", "name": "Gil"}),
+        gil("page_view", 60),
+        raw_event("conversion", tenant_id="jornal", visitor="gil", event="gil pays", at=moment(1440), sent_by="server",
+                  url="https://j.test/obrigado", properties=sale),
+        raw_event("conversion", tenant_id="jornal", visitor="gil", event="gil is called", at=moment(700),
+                  properties={"name": "qualified"}),
+        raw_event("consent", tenant_id="jornal", visitor="hana", purposes={"marketing": True, "ads": False}),
+        raw_event("form_submit", tenant_id="jornal", visitor="hana", at=moment(9), user={"email": "hana@x.test"}),
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def told(project: Project) -> Project:
     """Every story, built by `dbt build`: models, unit tests, data tests."""
     project.forget()
-    tenants = ["acme", "bistro", "clinica", "dentista", "escola", "frota", "galeria", "hotel", "igreja"]
+    tenants = ["acme", "bistro", "clinica", "dentista", "escola", "frota", "galeria", "hotel", "igreja", "jornal"]
     project.write("tenants", [raw_tenant(each) for each in tenants])
     project.write("tenant_hosts", [raw_tenant_host("acme", "lp.acme.test")])
     project.write(
         "destinations",
-        [raw_destination(each) for each in tenants] + [raw_destination("acme", "switched off", is_enabled=False)],
+        [raw_destination(each) for each in tenants]
+        + [raw_destination(tenant, kind) for tenant in ("acme", "clinica", "jornal") for kind in ("webhook", "meta")]
+        + [raw_destination("acme", "hubspot", is_enabled=False)],
     )
     stories = [
         a_paid_visit_and_a_form,
@@ -185,6 +222,7 @@ def told(project: Project) -> Project:
         three_people_at_one_tablet,
         contacts_that_several_give,
         ids_that_are_no_ids,
+        a_click_a_form_and_a_sale_with_consent,
     ]
     project.write("events", [row for story in stories for row in story()])
     project.write("rejected_events", [raw_rejected_event("invalid_event"), raw_rejected_event("invalid_event")])
@@ -201,11 +239,13 @@ def told(project: Project) -> Project:
     return project
 
 
-def payload_of(project: Project, tenant_id: str, lead: str) -> dict[str, Any]:
+def payload_of(project: Project, tenant_id: str, lead: str, kind: str = "chatwoot") -> dict[str, Any]:
     (row,) = project.query(
-        "select payload from activation.lead_deliveries where tenant_id = {t:String} and lead_id = {lead:String}",
+        "select payload from activation.lead_deliveries"
+        " where tenant_id = {t:String} and lead_id = {lead:String} and destination_kind = {kind:String}",
         t=tenant_id,
         lead=uid(lead),
+        kind=kind,
     )
     payload: dict[str, Any] = json.loads(row["payload"])
     return payload
@@ -273,7 +313,55 @@ def test_marketing_denied_lets_nothing_but_the_contact_leave(told: Project) -> N
         "tracking_ids": [],
         "labels": ["sem-consentimento-marketing"],
         "attributes": {"marketing_consent": "denied"},
+        "withheld": ["attributes", "external_id", "labels", "tracking_ids"],
     }
+
+
+def test_an_ad_platform_gets_the_click_and_what_came_of_it(told: Project) -> None:
+    """The click is as old as its landing however often it is told of; the form has the id that the browser gave it."""
+    lead = Lead.of(payload_of(told, "jornal", "gil", "meta"))
+    assert lead.clicks == (Click("fbclid", "IwAR_a-B9", datetime(2025, 3, 10, 15, 0, 0, 123_000, tzinfo=UTC)),)
+    assert lead.cookies == {"_fbp": "fb.1.1741608000000.77", "_ga": "GA1.1.111.222"}
+    assert lead.consent == {"ads": "granted", "analytics": "granted", "marketing": "granted"}
+    form, call, sale = lead.events
+    assert (form.event_id, form.name, form.at) == (uid("gil form_submit 5"), "lead", moment(5))
+    assert (form.page_url, form.user_agent) == ("https://j.test/", CHROME_ON_ANDROID)
+    assert (call.event_id, call.name, call.value) == (uid("gil is called"), "qualified", None)
+    assert (sale.event_id, sale.name, sale.at) == (uid("gil pays"), "won", moment(1440))
+    assert (sale.value, sale.currency, sale.order_id) == (Decimal("1234.50"), "BRL", "77")
+    assert (sale.page_url, sale.user_agent) == ("https://j.test/obrigado", "")
+    assert (lead.attributes, lead.labels, lead.tracking_ids) == ({}, (), ())
+
+
+def test_a_receiver_of_everything_gets_the_same_and_the_origin(told: Project) -> None:
+    meta, webhook = (Lead.of(payload_of(told, "jornal", "gil", kind)) for kind in ("meta", "webhook"))
+    assert (webhook.clicks, webhook.cookies, webhook.events) == (meta.clicks, meta.cookies, meta.events)
+    assert webhook.attributes["source"] == "facebook"
+    assert webhook.first_touch_at is not None
+    assert webhook.time_zone == "America/Sao_Paulo"
+
+
+def test_who_said_nothing_of_ads_is_named_to_no_ad_platform(told: Project) -> None:
+    assert payload_of(told, "acme", "ana", "meta") == {
+        "lead_id": uid("ana"),
+        "consent": {"ads": "unknown", "analytics": "unknown", "marketing": "unknown"},
+        "withheld": ["clicks", "cookies", "email", "events", "external_id", "name", "phone", "time_zone"],
+    }
+    assert [click.value for click in Lead.of(payload_of(told, "acme", "ana", "webhook")).clicks] == ["Abc_123"]
+
+
+def test_who_allows_marketing_and_no_ads_is_told_of_to_the_crm_alone(told: Project) -> None:
+    assert payload_of(told, "jornal", "hana", "meta").keys() == {"lead_id", "consent", "withheld"}
+    webhook = Lead.of(payload_of(told, "jornal", "hana", "webhook"))
+    assert webhook.consent == {"ads": "denied", "analytics": "unknown", "marketing": "granted"}
+    assert [event.name for event in webhook.events] == ["lead"]
+
+
+def test_withdrawn_consent_is_said_and_the_history_is_not(told: Project) -> None:
+    lead = Lead.of(payload_of(told, "clinica", "caio", "webhook"))
+    assert lead.consent == {"ads": "denied", "analytics": "granted", "marketing": "denied"}
+    assert (lead.clicks, lead.cookies, lead.events, lead.first_touch_at) == ((), {}, (), None)
+    assert {"clicks", "events", "first_touch_at"} < set(lead.withheld)
 
 
 def test_marketing_denied_without_a_form_delivers_nothing(told: Project) -> None:

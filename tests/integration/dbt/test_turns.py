@@ -39,6 +39,14 @@ MARTS = (
 )
 DAY = 1440
 PAGES = ("https://lp.acme.test/?utm_source=google&utm_campaign=blue", "https://lp.acme.test/precos")
+PURPOSES = (
+    {"marketing": True},
+    {"marketing": False},
+    {"marketing": True, "ads": False},
+    {"marketing": False, "ads": True},
+)
+# Of each kind of payload one.
+DESTINATIONS = (("acme", "chatwoot"), ("acme", "webhook"), ("acme", "meta"), ("beta", "chatwoot"))
 PEOPLE = ("ana", "bia", "caio", "davi", "eva")
 
 
@@ -57,7 +65,7 @@ def empty(project: Project) -> Iterator[Project]:
     project.forget()
     project.write("tenants", [raw_tenant("acme"), raw_tenant("beta", time_zone="America/Manaus")])
     project.write("tenant_hosts", [raw_tenant_host("acme", "lp.acme.test")])
-    project.write("destinations", [raw_destination("acme"), raw_destination("beta")])
+    project.write("destinations", [raw_destination(*each) for each in DESTINATIONS])
     yield project
     project.forget()
 
@@ -90,6 +98,9 @@ def random_event(chance: random.Random, number: int) -> dict[str, Any]:
     # Of this moment, or of a tab that has been open for a while.
     came = at + clock - timedelta(minutes=chance.choice([0, 0, 3, 50]))
     arrived = arrival(came, PAGES[0], utm_source="google", utm_campaign=chance.choice(["blue", "green"]))
+    if chance.random() < 0.3:
+        arrived["params"]["gclid"] = chance.choice(["Abc-1", "abc_1"])
+        arrived["cookies"]["_ga"] = f"GA1.1.{chance.randrange(9)}"
     order = {
         "value": chance.choice([10, -10]),
         "currency": chance.choice(["BRL", "USD"]),
@@ -109,7 +120,7 @@ def random_event(chance: random.Random, number: int) -> dict[str, Any]:
         user=user,
         properties=order if name == "conversion" else None,
         sent_by=chance.choice(["script", "script", "script", "pixel", "server"]),
-        purposes={"marketing": chance.random() < 0.5} if name == "consent" else None,
+        purposes=chance.choice(PURPOSES) if name == "consent" else None,
     )
 
 

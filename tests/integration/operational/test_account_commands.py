@@ -41,7 +41,10 @@ class Operator:
         self.tenant_id = tenant_id
 
     def __call__(self, command: str, *words: str, stdin: str | None = None) -> Result:
-        where = (self.tenant_id, "chatwoot", "--data-dir", str(self.data_dir))
+        where = [self.tenant_id, "chatwoot"]
+        if command in ("test", "setup"):
+            where = ["--tenant", self.tenant_id, "--destination", "chatwoot"]
+        where += ["--data-dir", str(self.data_dir)]
         return CliRunner().invoke(app, ["destination", command, *where, *words], input=stdin)
 
     def states(self, *words: str) -> dict[str, str]:

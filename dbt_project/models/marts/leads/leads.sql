@@ -8,6 +8,7 @@
 ) }}
 
 {%- set said_fields = ['name', 'email', 'phone', 'external_id', 'company'] %}
+{%- set purposes = ['analytics', 'marketing', 'ads'] %}
 {%- set never = "toDateTime64(0, 3, 'UTC')" %}
 {%- set touch_columns = [
     'touch_at', 'origin', 'landing_page', 'referrer', 'source', 'medium', 'campaign', 'term', 'content', 'channel', 'is_paid', 'source_rule', 'utm_source', 'utm_medium', 'utm_campaign', 'click_ids',
@@ -110,10 +111,10 @@ visits as (
         ended_at as last_event_at,
         last_received_at,
         is_bot as has_bot_event,
-        analytics_consent,
-        analytics_consent_at,
-        marketing_consent,
-        marketing_consent_at
+        {% for purpose in purposes -%}
+        {{ purpose }}_consent,
+        {{ purpose }}_consent_at{{ ',' if not loop.last }}
+        {% endfor -%}
     from sessions
     union all
     select
@@ -121,10 +122,10 @@ visits as (
         occurred_at as last_event_at,
         received_at as last_received_at,
         is_bot as has_bot_event,
-        analytics_consent,
-        if(analytics_consent != '', occurred_at, null) as analytics_consent_at,
-        marketing_consent,
-        if(marketing_consent != '', occurred_at, null) as marketing_consent_at
+        {% for purpose in purposes -%}
+        {{ purpose }}_consent,
+        if({{ purpose }}_consent != '', occurred_at, null) as {{ purpose }}_consent_at{{ ',' if not loop.last }}
+        {% endfor -%}
     from statements
     where sent_by = 'server'
 ),
@@ -137,14 +138,16 @@ visitors as (
         maxIf(visits.last_event_at, is_own) as last_event_at,
         maxIf(visits.last_received_at, is_own) as last_received_at,
         maxIf(visits.has_bot_event, is_own) as has_bot_event,
-        {% for purpose in ['analytics', 'marketing'] -%}
+        {% for purpose in purposes -%}
         argMax(
             {{ purpose }}_consent, (coalesce(visits.{{ purpose }}_consent_at, {{ never }}), {{ purpose }}_consent)
         ) as latest_{{ purpose }}_consent,
         {% endfor -%}
         nullIf(
             greatest(
-                coalesce(max(visits.analytics_consent_at), {{ never }}), coalesce(max(visits.marketing_consent_at), {{ never }})
+                {%- for purpose in purposes %}
+                coalesce(max(visits.{{ purpose }}_consent_at), {{ never }}){{ ',' if not loop.last }}
+                {%- endfor %}
             ),
             {{ never }}
         ) as said_at
@@ -160,7 +163,7 @@ visited as (
         max(visitors.last_event_at) as last_event_at,
         max(visitors.last_received_at) as last_received_at,
         max(visitors.has_bot_event) as has_bot_event,
-        {% for purpose in ['analytics', 'marketing'] -%}
+        {% for purpose in purposes -%}
         -- 'denied' comes before 'granted'.
         minIf(latest_{{ purpose }}_consent, latest_{{ purpose }}_consent != '') as {{ purpose }},
         {% endfor -%}
@@ -267,6 +270,11 @@ computed as (
         toUInt32(chats) as chats,
         coalesce(nullIf(analytics, ''), consent_default) as analytics_consent,
         coalesce(nullIf(marketing, ''), consent_default) as marketing_consent,
+        map(
+            {%- for purpose in purposes | sort %}
+            '{{ purpose }}', coalesce(nullIf({{ purpose }}, ''), 'unknown'){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as stated_consent,
         consent_said_at as consent_at,
         first_identifying_event.1 as identifying_event_id,
         first_identifying_event.2 as identified_by,

@@ -167,7 +167,7 @@ sessions as (
         {% for column in entry_columns -%}
         argMin({{ column }}, (occurred_at, not opens, event_id)) as entry_{{ column }},
         {% endfor -%}
-        {% for purpose in ['analytics', 'marketing'] -%}
+        {% for purpose in ['analytics', 'marketing', 'ads'] -%}
         argMaxIf({{ purpose }}_consent, (occurred_at, event_id), {{ purpose }}_consent != '') as said_{{ purpose }}_consent,
         maxIf(toNullable(occurred_at), {{ purpose }}_consent != '') as {{ purpose }}_said_at,
         {% endfor -%}
@@ -202,7 +202,7 @@ computed as (
         entry_{{ column }} as {{ column }},
         {% endfor -%}
         entry_touch_referrer as referrer,
-        {% for purpose in ['analytics', 'marketing'] -%}
+        {% for purpose in ['analytics', 'marketing', 'ads'] -%}
         said_{{ purpose }}_consent as {{ purpose }}_consent,
         {{ purpose }}_said_at as {{ purpose }}_consent_at,
         {% endfor -%}

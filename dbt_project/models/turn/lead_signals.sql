@@ -1,0 +1,95 @@
+{#-
+  What the platform that sold a click may learn of the turn's leads, each as JSON. Reads the events of these leads'
+  visitors, and their touches and conversions.
+-#}
+{{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'lead_id']) }}
+
+{#- A lead of years is still a payload of a few kilobytes. #}
+{%- set most = 100 %}
+{%- set qualified = "lower(name) in ('qualified', 'lead_qualified', 'qualified_lead')" %}
+
+with
+
+browsers as (
+    select
+        events.tenant_id as tenant_id,
+        members.lead_id as lead_id,
+        argMaxIf(events.ad_cookies, (events.occurred_at, events.event_id), notEmpty(events.ad_cookies)) as cookies,
+        -- A server's user agent is no browser's.
+        groupArrayIf(
+            (events.event_id, events.page_url, if(events.sent_by = 'server', '', events.user_agent)),
+            events.event_name = 'conversion' or {{ identifies_lead() }}
+        ) as places
+    from {{ ref('lead_events') }} as events
+    inner join {{ ref('lead_members') }} as members
+        on events.tenant_id = members.tenant_id and events.tracking_id = members.tracking_id
+    where
+        {{ is_in_stay('events.occurred_at', 'events.event_id') }}
+        and (events.tenant_id, events.tracking_id) in (select tenant_id, tracking_id from {{ affected('lead_visitors') }})
+    group by tenant_id, lead_id
+),
+
+-- Told of again by a later session, a click is as old as it was.
+clicks as (
+    select
+        tenant_id,
+        lead_id,
+        arraySlice(arraySort(groupArray((clicked_at, click.1, click.2))), -{{ most }}) as clicks
+    from (
+        select
+            tenant_id,
+            lead_id,
+            click,
+            min(arrived_at) as clicked_at
+        from {{ ref('lead_touches') }}
+        array join arrayZip(mapKeys(click_ids), mapValues(click_ids)) as click
+        where (tenant_id, lead_id) in (select tenant_id, lead_id from {{ affected('affected_leads') }})
+        group by tenant_id, lead_id, click
+    )
+    group by tenant_id, lead_id
+),
+
+-- Won is what is paid for: another conversion says nothing to a platform, and a refund is no sale.
+steps as (
+    select
+        tenant_id,
+        lead_id,
+        arraySlice(arraySort(groupArray((
+            occurred_at,
+            event_id,
+            multiIf(kind = 'lead', 'lead', {{ qualified }}, 'qualified', 'won'),
+            if(revenue > 0, toString(revenue), ''),
+            if(revenue > 0, currency, ''),
+            order_id
+        ))), -{{ most }}) as steps
+    from {{ ref('conversions') }}
+    where
+        (tenant_id, lead_id) in (select tenant_id, lead_id from {{ affected('affected_leads') }})
+        and (
+            kind = 'lead'
+            or {{ qualified }}
+            or (lower(name) not in ('lead', 'generate_lead') and (revenue > 0 or (revenue = 0 and order_id != '')))
+        )
+    group by tenant_id, lead_id
+)
+
+select
+    browsers.tenant_id as tenant_id,
+    browsers.lead_id as lead_id,
+    toJSONString(cookies) as cookies_json,
+    toJSONString(cast(
+        arrayMap(each -> ({{ utc_time('each.1') }}, each.2, each.3), clicks), 'Array(Tuple(at String, name String, value String))'
+    )) as clicks_json,
+    toJSONString(cast(
+        arrayMap(
+            (each, place) -> ({{ utc_time('each.1') }}, each.5, each.2, each.3, each.6, place.2, place.3, each.4),
+            steps,
+            arrayMap(step -> arrayFirst(one -> one.1 = step.2, places), steps)
+        ),
+        'Array(Tuple(
+            at String, currency String, event_id String, name String, order_id String, page_url String, user_agent String, value String
+        ))'
+    )) as events_json
+from browsers
+left join clicks on browsers.tenant_id = clicks.tenant_id and browsers.lead_id = clicks.lead_id
+left join steps on browsers.tenant_id = steps.tenant_id and browsers.lead_id = steps.lead_id
