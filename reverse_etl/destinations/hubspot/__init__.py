@@ -142,8 +142,8 @@ class HubSpot:
 
     async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[UUID, DeliveryFailed | None]:
         """Read the contacts back by id and compare what was sent, by the type of each property."""
-        rows = [LeadRow(order) for order, _ in sent]
-        held = await self._contacts.read(rows, [delivered.remote_id for _, delivered in sent])
+        ids = {str(order.delivery_id): delivered.remote_id for order, delivered in sent}
+        held = await self._contacts.read([LeadRow(order) for order, _ in sent], lambda row: [ids[row.trace]])
         found: dict[UUID, DeliveryFailed | None] = {}
         for order, delivered in sent:
             contact = held.get(delivered.remote_id)

@@ -716,6 +716,52 @@ async def test_calls_pause_before_hubspot_refuses_one(hubspot: Account) -> None:
     assert account.app.state.limits.refused == 0
 
 
+async def test_an_attempt_records_nothing_of_the_other_leads_of_its_batch(hubspot: Account) -> None:
+    """Erasing one person leaves no trace of them among the attempts of another."""
+    hubspot.use(**DEALS)
+    await hubspot.prepare()
+    leads = [
+        changed(
+            lead_id=f"lead-{name}",
+            name=name.title(),
+            email=f"{name}@lead.test",
+            phone="",
+            tracking_ids=(),
+            attributes={"conversation_url": f"https://chat.test/{name}"},
+        )
+        for name in ("zuleica", "bartira", "jandira")
+    ]
+    await hubspot.deliver_all(*leads)
+    hubspot.kept.clear()
+    await hubspot.deliver_all(
+        *(changed(lead, email="no address") if "bartira" in lead.lead_id else lead for lead in leads)
+    )
+
+    for asked, name in zip(hubspot.orders, ("zuleica", "bartira", "jandira"), strict=True):
+        recorded = str(asked.calls.recorded)
+        assert name in recorded
+        assert [
+            other for other in ("zuleica", "bartira", "jandira") if other != name and other in recorded.lower()
+        ] == []
+
+
+async def test_a_deal_that_is_gone_costs_its_own_lead_alone(hubspot: Account) -> None:
+    hubspot.use(**DEALS)
+    await hubspot.prepare()
+
+    async def delete_one(request: httpx.Request) -> None:
+        if request.url.path.endswith("/associate/default"):
+            for deal_id, deal in list(hubspot.store.objects["deals"].items()):
+                if deal["properties"]["echolead_id"] == "lead-2":
+                    del hubspot.store.objects["deals"][deal_id]
+
+    hubspot.connection.client.event_hooks["request"].append(delete_one)
+    leads = [changed(lead_id=f"lead-{n}", email=f"{n}@lead.test", tracking_ids=()) for n in range(4)]
+    outcomes = await hubspot.deliver_all(*leads)
+
+    assert [type(outcome) for outcome in outcomes] == [Delivered, Delivered, OutcomeUnknown, Delivered]
+
+
 async def test_no_secret_is_recorded(hubspot: Account) -> None:
     await hubspot.deliver()
     assert TOKEN not in str([call for asked in hubspot.orders for call in asked.calls.recorded])
