@@ -12,7 +12,7 @@ from reverse_etl.destinations.hubspot import answers
 from reverse_etl.destinations.hubspot.account import MAPPING, HubSpotProperties
 from reverse_etl.destinations.hubspot.companions import BrowserForm, Deals, make_notes
 from reverse_etl.destinations.hubspot.contacts import HubSpotContacts, LeadRow
-from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, OutcomeUnknown
+from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch
 from reverse_etl.lead import Delivered
 from reverse_etl.mapping import PropertyMap
 
@@ -162,6 +162,4 @@ def _outcome(row: LeadRow) -> Delivered | DeliveryFailed:
         row.order.calls.note("leave as it is", "conflict", conflict)
     if row.failure is not None:
         return row.failure
-    if not row.contact_id:
-        return OutcomeUnknown("HubSpot's answer does not name this lead.")
     return Delivered(row.contact_id, dict(row.properties), tuple(row.conflicts))
