@@ -6,6 +6,7 @@ was submitted, so that is remembered before it is sent.
 Sources: developers.hubspot.com, "Deals", "Notes", "Associations v4", and "Submit data to a form" (authenticated).
 """
 
+import asyncio
 import html
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,8 +57,8 @@ class Deals:
         if missing:
             ids |= await _each(missing, self._create)
         made = [row for row in wanting if row.order.lead.lead_id in ids]
-        for row in await _joined("deals", made, {row.trace: ids[row.order.lead.lead_id] for row in made}):
-            await row.order.remember("deal", ids[row.order.lead.lead_id])
+        of_rows = {row.trace: ids[row.order.lead.lead_id] for row in made}
+        await _remember("deal", await _joined("deals", made, of_rows), of_rows)
         _check_named(wanting, made, "deal")
 
     async def _find(self, rows: Sequence[LeadRow]) -> dict[str, str]:
@@ -102,8 +103,7 @@ async def make_notes(rows: Sequence[LeadRow]) -> None:
         ids |= await _each(missing, _create_notes)
     made = [row for row in wanting if row.trace in ids]
     # HubSpot may ignore the association of a new note, and answer that all is well.
-    for row in await _joined("notes", made, ids):
-        await row.order.remember("note", ids[row.trace])
+    await _remember("note", await _joined("notes", made, ids), ids)
     _check_named(wanting, made, "note")
 
 
@@ -195,6 +195,11 @@ async def _joined(kind: str, rows: Sequence[LeadRow], ids: Mapping[str, str]) ->
         if (ids[row.trace], row.contact_id) not in done:
             row.failure = OutcomeUnknown(f"HubSpot's answer does not say that the lead's {kind} were joined.")
     return [row for row in rows if row.failure is None]
+
+
+async def _remember(kind: str, rows: Sequence[LeadRow], ids: Mapping[str, str]) -> None:
+    """All at once: a batch has a hundred of them."""
+    await asyncio.gather(*(row.order.remember(kind, ids[row.trace]) for row in rows))
 
 
 def _orders(rows: Sequence[LeadRow]) -> list[Order]:
