@@ -12,7 +12,7 @@ from reverse_etl.destinations.hubspot import answers
 from reverse_etl.destinations.hubspot.account import MAPPING, HubSpotProperties
 from reverse_etl.destinations.hubspot.companions import BrowserForm, Deals, make_notes
 from reverse_etl.destinations.hubspot.contacts import HubSpotContacts, LeadRow
-from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, OutcomeUnknown
+from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch
 from reverse_etl.lead import Delivered
 from reverse_etl.mapping import PropertyMap
 
@@ -142,8 +142,8 @@ class HubSpot:
 
     async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[UUID, DeliveryFailed | None]:
         """Read the contacts back by id and compare what was sent, by the type of each property."""
-        rows = [LeadRow(order) for order, _ in sent]
-        held = await self._contacts.read(rows, [delivered.remote_id for _, delivered in sent])
+        ids = {str(order.delivery_id): delivered.remote_id for order, delivered in sent}
+        held = await self._contacts.read([LeadRow(order) for order, _ in sent], lambda row: [ids[row.trace]])
         found: dict[UUID, DeliveryFailed | None] = {}
         for order, delivered in sent:
             contact = held.get(delivered.remote_id)
@@ -162,6 +162,4 @@ def _outcome(row: LeadRow) -> Delivered | DeliveryFailed:
         row.order.calls.note("leave as it is", "conflict", conflict)
     if row.failure is not None:
         return row.failure
-    if not row.contact_id:
-        return OutcomeUnknown("HubSpot's answer does not name this lead.")
     return Delivered(row.contact_id, dict(row.properties), tuple(row.conflicts))

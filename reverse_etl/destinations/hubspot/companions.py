@@ -6,16 +6,19 @@ was submitted, so that is remembered before it is sent.
 Sources: developers.hubspot.com, "Deals", "Notes", "Associations v4", and "Submit data to a form" (authenticated).
 """
 
+import asyncio
 import html
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-from reverse_etl.calls import Calls
+from reverse_etl.destination import Order
 from reverse_etl.destinations.hubspot.account import KEY, HubSpotProperties
 from reverse_etl.destinations.hubspot.answers import refusals
+from reverse_etl.destinations.hubspot.asking import ask_batch
 from reverse_etl.destinations.hubspot.contacts import BATCH, LeadRow
 from reverse_etl.errors import Misconfigured, NotThere, OutcomeUnknown, Postponed, Rejected, Unavailable
 from reverse_etl.mapping import PropertyMap
@@ -49,41 +52,35 @@ class Deals:
         wanting = [row for row in rows if "deal" not in row.order.history.records]
         if not wanting:
             return
-        calls = Calls.shared([row.order.calls for row in wanting])
-        ids = await self._find(calls, wanting)
+        ids = await self._find(wanting)
         missing = [row for row in wanting if row.order.lead.lead_id not in ids]
         if missing:
             ids |= await _each(missing, self._create)
         made = [row for row in wanting if row.order.lead.lead_id in ids]
-        await _associate(calls, "deals", [(ids[row.order.lead.lead_id], row.contact_id) for row in made])
-        for row in made:
-            await row.order.remember("deal", ids[row.order.lead.lead_id])
+        of_rows = {row.trace: ids[row.order.lead.lead_id] for row in made}
+        await _remember("deal", await _joined("deals", made, of_rows), of_rows)
         _check_named(wanting, made, "deal")
 
-    async def _find(self, calls: Calls, rows: Sequence[LeadRow]) -> dict[str, str]:
-        inputs = [{"id": row.order.lead.lead_id} for row in rows]
-        body = {"idProperty": KEY, "properties": [KEY], "propertiesWithHistory": [], "inputs": inputs}
+    async def _find(self, rows: Sequence[LeadRow]) -> dict[str, str]:
+        inputs = [[{"id": row.order.lead.lead_id}] for row in rows]
+        body: dict[str, Any] = {"idProperty": KEY, "properties": [KEY], "propertiesWithHistory": []}
+        path = "crm/v3/objects/deals/batch/read"
         try:
-            answer = await calls.ask("look up deals", "POST", "crm/v3/objects/deals/batch/read", body=body)
+            answer = await ask_batch(_orders(rows), inputs, "look up deals", path, **body)
         except NotThere:
             return {}
         return {str(deal["properties"][KEY]): str(deal["id"]) for deal in answer["results"]}
 
     async def _create(self, rows: Sequence[LeadRow]) -> dict[str, str]:
         """Made by our unique property, so that it is one deal however often this is asked."""
-        inputs = [
-            {
-                "id": row.order.lead.lead_id,
-                "idProperty": KEY,
-                "properties": self._properties(row),
-                "objectWriteTraceId": row.trace,
-            }
-            for row in rows
-        ]
-        calls = Calls.shared([row.order.calls for row in rows])
-        answer = await calls.ask("create deals", "POST", "crm/v3/objects/deals/batch/upsert", body={"inputs": inputs})
+        inputs = [[self._input(row)] for row in rows]
+        answer = await ask_batch(_orders(rows), inputs, "create deals", "crm/v3/objects/deals/batch/upsert")
         _note_refused(rows, answer, "deal")
         return {str(deal["properties"][KEY]): str(deal["id"]) for deal in answer["results"]}
+
+    def _input(self, row: LeadRow) -> dict[str, Any]:
+        place = {"id": row.order.lead.lead_id, "idProperty": KEY}
+        return {**place, "properties": self._properties(row), "objectWriteTraceId": row.trace}
 
     def _properties(self, row: LeadRow) -> dict[str, str]:
         lead = row.order.lead
@@ -100,49 +97,42 @@ async def make_notes(rows: Sequence[LeadRow]) -> None:
     ]
     if not wanting:
         return
-    calls = Calls.shared([row.order.calls for row in wanting])
-    ids = await _find_notes(calls, wanting)
+    ids = await _find_notes(wanting)
     missing = [row for row in wanting if row.trace not in ids]
     if missing:
         ids |= await _each(missing, _create_notes)
     made = [row for row in wanting if row.trace in ids]
     # HubSpot may ignore the association of a new note, and answer that all is well.
-    await _associate(calls, "notes", [(ids[row.trace], row.contact_id) for row in made])
-    for row in made:
-        await row.order.remember("note", ids[row.trace])
+    await _remember("note", await _joined("notes", made, ids), ids)
     _check_named(wanting, made, "note")
 
 
-async def _find_notes(calls: Calls, rows: Sequence[LeadRow]) -> dict[str, str]:
+async def _find_notes(rows: Sequence[LeadRow]) -> dict[str, str]:
     """The note of each row, by its trace, among those of its contact."""
     path = "crm/v4/associations/contacts/notes/batch/read"
-    inputs = [{"id": contact_id} for contact_id in dict.fromkeys(row.contact_id for row in rows)]
     try:
-        answer = await calls.ask("list notes", "POST", path, body={"inputs": inputs})
+        answer = await ask_batch(_orders(rows), [[{"id": row.contact_id}] for row in rows], "list notes", path)
     except NotThere:
         return {}
-    owners = {
-        str(note["toObjectId"]): str(result["from"]["id"]) for result in answer["results"] for note in result["to"]
+    of_contact = {
+        str(each["from"]["id"]): [str(note["toObjectId"]) for note in each["to"]] for each in answer["results"]
     }
-    texts: dict[str, str] = {}
-    for first in range(0, len(owners), BATCH):
-        some = [{"id": note_id} for note_id in list(owners)[first : first + BATCH]]
-        body = {"properties": ["hs_note_body"], "propertiesWithHistory": [], "inputs": some}
-        read = await calls.ask("read notes", "POST", "crm/v3/objects/notes/batch/read", body=body)
-        texts |= {note["id"]: html.unescape(note["properties"].get("hs_note_body") or "") for note in read["results"]}
-    return {
-        row.trace: note_id
-        for row in rows
-        for note_id, words in texts.items()
-        if owners[note_id] == row.contact_id and str(row.order.lead.attributes[CONVERSATION]) in words
-    }
+    found: dict[str, str] = {}
+    for row in rows:
+        notes, link = of_contact.get(row.contact_id, []), str(row.order.lead.attributes[CONVERSATION])
+        for first in range(0, len(notes), BATCH):
+            inputs = [[{"id": note_id} for note_id in notes[first : first + BATCH]]]
+            body: dict[str, Any] = {"properties": ["hs_note_body"], "propertiesWithHistory": []}
+            read = await ask_batch([row.order], inputs, "read notes", "crm/v3/objects/notes/batch/read", **body)
+            for note in read["results"]:
+                if link in html.unescape(note["properties"].get("hs_note_body") or ""):
+                    found[row.trace] = str(note["id"])
+    return found
 
 
 async def _create_notes(rows: Sequence[LeadRow]) -> dict[str, str]:
-    calls = Calls.shared([row.order.calls for row in rows])
-    body = {"inputs": [_note(row) for row in rows]}
-    path = "crm/v3/objects/notes/batch/create"
-    answer = await calls.ask("create notes", "POST", path, body=body, is_safe_to_repeat=False)
+    path, inputs = "crm/v3/objects/notes/batch/create", [[_note(row)] for row in rows]
+    answer = await ask_batch(_orders(rows), inputs, "create notes", path, is_safe_to_repeat=False)
     _note_refused(rows, answer, "note")
     return {str(note["objectWriteTraceId"]): str(note["id"]) for note in answer["results"]}
 
@@ -187,15 +177,33 @@ def _check_named(wanting: Sequence[LeadRow], made: Sequence[LeadRow], what: str)
             row.failure = OutcomeUnknown(f"HubSpot's answer does not name the lead's {what}.")
 
 
-async def _associate(calls: Calls, kind: str, pairs: Sequence[tuple[str, str]]) -> None:
-    """Join records to their contacts; twice is once. Raises `OutcomeUnknown` when some are not joined."""
-    if not pairs:
-        return
+async def _joined(kind: str, rows: Sequence[LeadRow], ids: Mapping[str, str]) -> list[LeadRow]:
+    """Join records (by trace of their row) to the contacts; twice is once. Rows that are not joined have a failure."""
+    if not rows:
+        return []
     path = f"crm/v4/associations/{kind}/contacts/batch/associate/default"
-    inputs = [{"from": {"id": own}, "to": {"id": contact_id}} for own, contact_id in pairs]
-    answer: Mapping[str, Any] = await calls.ask(f"join {kind} to contacts", "POST", path, body={"inputs": inputs})
-    if answer.get("numErrors") or answer.get("errors"):
-        raise OutcomeUnknown(f"HubSpot has not joined all {kind} to their contacts.")
+    inputs = [[{"from": {"id": ids[row.trace]}, "to": {"id": row.contact_id}}] for row in rows]
+    try:
+        answer = await ask_batch(_orders(rows), inputs, f"join {kind} to contacts", path)
+    except Rejected as refused:
+        if len(rows) == 1:
+            rows[0].failure = OutcomeUnknown(f"A record is gone since it was looked up: {refused}")
+            return []
+        return [joined for row in rows for joined in await _joined(kind, [row], ids)]
+    done = {(str(each["from"]["id"]), str(each["to"]["id"])) for each in answer["results"]}
+    for row in rows:
+        if (ids[row.trace], row.contact_id) not in done:
+            row.failure = OutcomeUnknown(f"HubSpot's answer does not say that the lead's {kind} were joined.")
+    return [row for row in rows if row.failure is None]
+
+
+async def _remember(kind: str, rows: Sequence[LeadRow], ids: Mapping[str, str]) -> None:
+    """All at once: a batch has a hundred of them."""
+    await asyncio.gather(*(row.order.remember(kind, ids[row.trace]) for row in rows))
+
+
+def _orders(rows: Sequence[LeadRow]) -> list[Order]:
+    return [row.order for row in rows]
 
 
 @dataclass(frozen=True)
@@ -213,7 +221,8 @@ class BrowserForm:
         """
         order = row.order
         browser, email = order.lead.cookies.get(BROWSER_COOKIE, ""), order.lead.email
-        kind = f"form:{browser}"
+        # A cookie is what its sender wants it to be, and a record's kind is short.
+        kind = f"form:{sha256(browser.encode()).hexdigest()[:16]}"
         if not browser or not email or order.history.records.get(kind):
             return
         await order.remember(kind, UNDECIDED)

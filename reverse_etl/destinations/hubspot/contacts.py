@@ -3,22 +3,27 @@
 Source: developers.hubspot.com, "Contacts": batches of 100 by record id, by e-mail, or by a unique property.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from reverse_etl.calls import Calls
 from reverse_etl.destination import Order
 from reverse_etl.destinations.hubspot.account import KEY, STAGE, HubSpotProperties
 from reverse_etl.destinations.hubspot.answers import EXISTING_ID, Refusal, refusals
+from reverse_etl.destinations.hubspot.asking import (
+    MERGED_IDS,
+    SECOND_ADDRESSES,
+    addresses,
+    ask_batch,
+    names_in,
+)
 from reverse_etl.errors import DeliveryFailed, NotThere, OutcomeUnknown, Postponed, Rejected, Withheld
 from reverse_etl.lead import Lead
 from reverse_etl.mapping import PropertyMap
 from reverse_etl.property_types import options_after, same
 
 BATCH = 100
-SECOND_ADDRESSES = "hs_additional_emails"
-MERGED_IDS = "hs_merged_object_ids"
 NAMES = ("email", "firstname", "lastname")  # a new contact needs one of them
 # Each round takes off at least one property that HubSpot does not accept.
 ROUNDS = 12
@@ -54,6 +59,10 @@ class LeadRow:
         return self.contact["properties"] if self.contact else {}
 
 
+ValuesOf = Callable[[LeadRow], Sequence[str]]
+"""The ids or values by which a row's contact is asked for; empty ones are left out."""
+
+
 class HubSpotContacts:
     """The contacts of one account."""
 
@@ -67,12 +76,12 @@ class HubSpotContacts:
     async def find(self, rows: Sequence[LeadRow]) -> None:
         """Give each row its contact: the remembered one, else by our key, else by e-mail, also a second one."""
         remembered = {row.order.history.remote_id: row for row in rows if row.order.history.remote_id}
-        for contact in await self._read(rows, list(remembered)):
-            for contact_id in (contact["id"], *_split(contact, MERGED_IDS)):
+        for contact in await self._read(rows, lambda row: [row.order.history.remote_id or ""]):
+            for contact_id in (contact["id"], *names_in(contact, MERGED_IDS)):
                 if contact_id in remembered:
                     remembered[contact_id].contact = contact
-        await self._find_by(rows, KEY, lambda lead: (lead.lead_id, *lead.tracking_ids))
-        await self._find_by(rows, "email", lambda lead: (lead.email.lower(),) if lead.email else ())
+        await self._find_by(rows, KEY, lambda row: (row.order.lead.lead_id, *row.order.lead.tracking_ids))
+        await self._find_by(rows, "email", lambda row: (row.order.lead.email.lower(),))
         taken: dict[str, LeadRow] = {}
         for row in rows:
             if row.contact is not None and taken.setdefault(row.contact_id, row) is not row:
@@ -86,31 +95,30 @@ class HubSpotContacts:
         """
         order = row.order
         for twin in order.history.twins.get("contact", ()):
-            held = await self.read([row], [row.contact_id, twin])
+            held = await self.read([row], partial(_either, row.contact_id, twin))
             own, other = held.get(row.contact_id), held.get(twin)
             if own is not None and other is not None and own["id"] != other["id"]:
                 body = {"primaryObjectId": row.contact_id, "objectIdToMerge": twin}
                 try:
                     merged = await order.calls.ask("merge", "POST", "crm/v3/objects/contacts/merge", body=body)
-                    row.contact = (await self.read([row], [merged["id"]])).get(merged["id"], own)
+                    row.contact = (await self.read([row], partial(_either, merged["id"], ""))).get(merged["id"], own)
                 except Rejected as refused:
                     row.conflicts.append(f"contact {twin} is the same lead's, and was not merged: {refused}")
             await order.settle_twin("contact", twin)
 
-    async def read(self, rows: Sequence[LeadRow], ids: Iterable[str]) -> dict[str, Contact]:
+    async def read(self, rows: Sequence[LeadRow], of: ValuesOf) -> dict[str, Contact]:
         """Contacts by their ids, and by the ids of those that were merged into them."""
-        found = await self._read(rows, list(ids))
-        return {contact_id: each for each in found for contact_id in (each["id"], *_split(each, MERGED_IDS))}
+        found = await self._read(rows, of)
+        return {contact_id: each for each in found for contact_id in (each["id"], *names_in(each, MERGED_IDS))}
 
-    async def _find_by(self, rows: Sequence[LeadRow], key: str, of: Callable[[Lead], Sequence[str]]) -> None:
+    async def _find_by(self, rows: Sequence[LeadRow], key: str, of: ValuesOf) -> None:
         searched = [row for row in rows if row.contact is None]
-        values = dict.fromkeys(value for row in searched for value in of(row.order.lead))
         holders: dict[str, Contact] = {}
-        for contact in await self._read(searched, list(values), key):
-            names = _addresses(contact) if key == "email" else [contact["properties"].get(key)]
+        for contact in await self._read(searched, of, key):
+            names = addresses(contact) if key == "email" else [contact["properties"].get(key)]
             holders |= {name: contact for name in names if name}
         for row in searched:
-            found = {holders[value]["id"]: holders[value] for value in of(row.order.lead) if value in holders}
+            found = {holders[value]["id"]: holders[value] for value in of(row) if value in holders}
             row.contact = next(iter(found.values()), None)
             row.conflicts += [
                 f"contact {twin} is the same lead's as contact {row.contact_id}: merge them in HubSpot"
@@ -118,21 +126,23 @@ class HubSpotContacts:
                 if twin != row.contact_id
             ]
 
-    async def _read(self, rows: Sequence[LeadRow], values: Sequence[str], key: str | None = None) -> list[Contact]:
+    async def _read(self, rows: Sequence[LeadRow], of: ValuesOf, key: str | None = None) -> list[Contact]:
         """The contacts with these ids or values; those that are not there are left out. From the store, not search."""
-        if not values:
-            return []
-        calls = Calls.shared([row.order.calls for row in rows])
+        asked = {row.trace: [value for value in dict.fromkeys(of(row)) if value] for row in rows}
+        values = list(dict.fromkeys(value for own in asked.values() for value in own))
         names = [*self._mapping.records["contact"], KEY, STAGE, SECOND_ADDRESSES, MERGED_IDS]
         body: dict[str, Any] = {"properties": list(dict.fromkeys(names)), "propertiesWithHistory": []}
         body |= {"idProperty": key} if key else {}
         found: list[Contact] = []
         for first in range(0, len(values), BATCH):
-            inputs = [{"id": value} for value in values[first : first + BATCH]]
+            some = set(values[first : first + BATCH])
+            theirs = [row for row in rows if some.intersection(asked[row.trace])]
+            inputs = [[{"id": value} for value in asked[row.trace] if value in some] for row in theirs]
             operation = f"look up by {key}" if key else "read contacts"
-            path = "crm/v3/objects/contacts/batch/read"
             try:
-                answer = await calls.ask(operation, "POST", path, body={**body, "inputs": inputs})
+                answer = await ask_batch(
+                    [row.order for row in theirs], inputs, operation, "crm/v3/objects/contacts/batch/read", **body
+                )
             except NotThere:
                 continue
             found += answer["results"]
@@ -243,7 +253,7 @@ class HubSpotContacts:
     async def _adopt(self, rows: Sequence[LeadRow]) -> None:
         """Plan rows that are not planned; those that turned out to be another contact's have its id only, yet."""
         unread = [row for row in rows if row.contact is not None and "properties" not in row.contact]
-        found = await self.read(unread, [row.contact_id for row in unread]) if unread else {}
+        found = await self.read(unread, lambda row: [row.contact_id])
         for row in unread:
             row.contact = found.get(row.contact_id)
             if row.contact is None:
@@ -257,11 +267,10 @@ class HubSpotContacts:
         if not rows:
             return
         is_new = rows[0].contact is None
-        calls = Calls.shared([row.order.calls for row in rows])
         operation, verb = ("create contacts", "upsert") if is_new else ("update contacts", "update")
-        body = {"inputs": [_input(row) for row in rows]}
+        path, inputs = f"crm/v3/objects/contacts/batch/{verb}", [[_input(row)] for row in rows]
         try:
-            answer = await calls.ask(operation, "POST", f"crm/v3/objects/contacts/batch/{verb}", body=body)
+            answer = await ask_batch([row.order for row in rows], inputs, operation, path)
         except Rejected as refused:
             if len(rows) == 1:
                 self._refused(rows[0], _refusal_of(refused))
@@ -324,10 +333,5 @@ def _refusal_of(refused: Rejected) -> Refusal:
     return Refusal(category, str(refused), refused.attributes, existing and existing.group(1))
 
 
-def _split(contact: Contact, name: str) -> list[str]:
-    return [each for each in str(contact["properties"].get(name) or "").split(";") if each]
-
-
-def _addresses(contact: Contact) -> list[str]:
-    first = contact["properties"].get("email")
-    return [each.lower() for each in (first, *_split(contact, SECOND_ADDRESSES)) if each]
+def _either(one: str, other: str, _row: LeadRow) -> list[str]:
+    return [one, other]

@@ -197,7 +197,7 @@ def test_each_lead_arrives_once_and_in_its_last_state(activation: Activation, pr
             DeliveryEngine(activation.settings, QUICK) as other,
             ThreadPoolExecutor(2) as both,
         ):
-            list(both.map(lambda engine: activation.settle(engine, seconds=240), (one, other)))
+            list(both.map(lambda engine: activation.settle(engine, seconds=240 + LEADS), (one, other)))
 
         assert fake.held() == wanted()
         for kind, counted in fake.companions().items():

@@ -230,6 +230,7 @@ async def test_a_contact_that_was_merged_into_another_is_found_there(hubspot: Ac
     again = await hubspot.deliver(changed(attributes={"channel": "Email"}))
 
     assert again.remote_id == other
+    assert hubspot.operations()[:2] == ["read contacts", "update contacts"]
     assert hubspot.contact(other)["echolead_channel"] == "Email"
     assert hubspot.contact(other)["email"] == "ana@work.test"
 
@@ -448,16 +449,18 @@ async def test_a_value_that_is_refused_costs_neither_its_lead_nor_its_neighbours
     hubspot: Account, has_partial_batches: bool
 ) -> None:
     hubspot.store.has_partial_batches = has_partial_batches
-    leads = [changed(lead_id=f"lead-{n}", email=f"{n}@lead.test", tracking_ids=()) for n in range(8)]
-    leads[3] = changed(leads[3], email="no address")
+    leads = [changed(lead_id=f"lead-{n}", email=f"{n}@lead.test", tracking_ids=()) for n in range(60)]
+    bad = (3, 17, 39, 58)
+    for number in bad:
+        leads[number] = changed(leads[number], email="no address")
 
     outcomes = await hubspot.deliver_all(*leads)
 
-    assert all(isinstance(outcome, Delivered) for outcome in outcomes)
-    assert len(hubspot.contacts()) == 8
-    assert [outcome.conflicts for outcome in outcomes if isinstance(outcome, Delivered) and outcome.conflicts] == [
-        outcomes[3].conflicts  # type: ignore[union-attr]  # it is delivered, as asserted above
-    ]
+    delivered = [outcome for outcome in outcomes if isinstance(outcome, Delivered)]
+    assert len(delivered) == len(hubspot.contacts()) == 60
+    assert [number for number, outcome in enumerate(delivered) if outcome.conflicts] == list(bad)
+    writes = [operation for operation in hubspot.operations() if operation == "create contacts"]
+    assert len(writes) < 20  # of the first lead, whose halves were refused
 
 
 async def test_a_property_that_is_not_writable_is_left_out_and_named(hubspot: Account) -> None:
@@ -489,6 +492,22 @@ async def test_an_answer_without_the_row_is_no_delivery(hubspot: Account) -> Non
     hubspot.connection.client = hubspot.destination.client(httpx.MockTransport(nothing))
     (outcome,) = await hubspot.deliver_all(LEAD)
     assert isinstance(outcome, OutcomeUnknown)
+
+
+async def test_an_update_that_the_answer_does_not_name_is_no_delivery(hubspot: Account) -> None:
+    """HubSpot answered 207 to an update with neither results nor errors."""
+    await hubspot.deliver()
+    inner = httpx.ASGITransport(hubspot.app)
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith("/batch/update"):
+                return httpx.Response(207, json={"status": "COMPLETE", "results": [], "errors": [], "numErrors": 0})
+            return await inner.handle_async_request(request)
+
+    hubspot.connection.client = hubspot.destination.client(Silent())
+    with pytest.raises(OutcomeUnknown):
+        await hubspot.deliver(changed(attributes={"channel": "Email"}))
 
 
 async def test_what_is_not_there_when_it_is_read_back_is_a_mismatch(hubspot: Account) -> None:
@@ -714,6 +733,52 @@ async def test_calls_pause_before_hubspot_refuses_one(hubspot: Account) -> None:
     await account.deliver_all(LEAD)  # three calls
     assert account.connection.pace.seconds_left > 5
     assert account.app.state.limits.refused == 0
+
+
+async def test_an_attempt_records_nothing_of_the_other_leads_of_its_batch(hubspot: Account) -> None:
+    """Erasing one person leaves no trace of them among the attempts of another."""
+    hubspot.use(**DEALS)
+    await hubspot.prepare()
+    leads = [
+        changed(
+            lead_id=f"lead-{name}",
+            name=name.title(),
+            email=f"{name}@lead.test",
+            phone="",
+            tracking_ids=(),
+            attributes={"conversation_url": f"https://chat.test/{name}"},
+        )
+        for name in ("zuleica", "bartira", "jandira")
+    ]
+    await hubspot.deliver_all(*leads)
+    hubspot.kept.clear()
+    await hubspot.deliver_all(
+        *(changed(lead, email="no address") if "bartira" in lead.lead_id else lead for lead in leads)
+    )
+
+    for asked, name in zip(hubspot.orders, ("zuleica", "bartira", "jandira"), strict=True):
+        recorded = str(asked.calls.recorded)
+        assert name in recorded
+        assert [
+            other for other in ("zuleica", "bartira", "jandira") if other != name and other in recorded.lower()
+        ] == []
+
+
+async def test_a_deal_that_is_gone_costs_its_own_lead_alone(hubspot: Account) -> None:
+    hubspot.use(**DEALS)
+    await hubspot.prepare()
+
+    async def delete_one(request: httpx.Request) -> None:
+        if request.url.path.endswith("/associate/default"):
+            for deal_id, deal in list(hubspot.store.objects["deals"].items()):
+                if deal["properties"]["echolead_id"] == "lead-2":
+                    del hubspot.store.objects["deals"][deal_id]
+
+    hubspot.connection.client.event_hooks["request"].append(delete_one)
+    leads = [changed(lead_id=f"lead-{n}", email=f"{n}@lead.test", tracking_ids=()) for n in range(4)]
+    outcomes = await hubspot.deliver_all(*leads)
+
+    assert [type(outcome) for outcome in outcomes] == [Delivered, Delivered, OutcomeUnknown, Delivered]
 
 
 async def test_no_secret_is_recorded(hubspot: Account) -> None:

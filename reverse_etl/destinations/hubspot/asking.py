@@ -1,0 +1,71 @@
+"""Batches as they are asked: one call for many rows, of which each row's attempts record its own part."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reverse_etl.batch import ask_for
+from reverse_etl.destination import Order
+from reverse_etl.destinations.hubspot.account import KEY
+
+Input = Mapping[str, Any]
+
+SECOND_ADDRESSES = "hs_additional_emails"
+MERGED_IDS = "hs_merged_object_ids"
+
+
+async def ask_batch(
+    orders: Sequence[Order],
+    inputs: Sequence[Sequence[Input]],
+    operation: str,
+    path: str,
+    *,
+    is_safe_to_repeat: bool = True,
+    **body: Any,
+) -> Any:
+    """Post the inputs of all orders, each once, with the rest of the body. Raises as `Calls.ask`."""
+    unique = {repr(each): each for of_order in inputs for each in of_order}
+    names = [{str(name) for each in of_order for name in _names_of_input(each)} for of_order in inputs]
+
+    def own(answer: Any, place: int) -> Any:
+        if not isinstance(answer, Mapping):
+            return answer
+        parts = {key: answer.get(key) or () for key in ("results", "errors")}
+        return {key: [each for each in rows if names[place] & _names(each)] for key, rows in parts.items()}
+
+    return await ask_for(
+        orders,
+        [{**body, "inputs": list(of_order)} for of_order in inputs],
+        operation,
+        "POST",
+        path,
+        own=own,
+        body={**body, "inputs": list(unique.values())},
+        is_safe_to_repeat=is_safe_to_repeat,
+    )
+
+
+def names_in(contact: Mapping[str, Any], name: str) -> list[str]:
+    """The values of a property that has several, separated by `;`."""
+    return [each for each in str(contact["properties"].get(name) or "").split(";") if each]
+
+
+def addresses(contact: Mapping[str, Any]) -> list[str]:
+    """A contact's addresses in small letters, the first one first."""
+    first = contact["properties"].get("email")
+    return [each.lower() for each in (first, *names_in(contact, SECOND_ADDRESSES)) if each]
+
+
+def _names_of_input(given: Input) -> list[Any]:
+    named = (given.get("id"), given.get("objectWriteTraceId"), (given.get("from") or {}).get("id"))
+    return [each for each in named if each]
+
+
+def _names(row: Mapping[str, Any]) -> set[str]:
+    """Everything by which a row of an answer tells whose it is."""
+    context = row.get("context") or {}
+    named = [row.get("id"), row.get("objectWriteTraceId"), (row.get("from") or {}).get("id")]
+    for key in ("ids", "objectWriteTraceId", "fromObjectId"):
+        named += context.get(key) or ()
+    if row.get("properties"):
+        named += [row["properties"].get(KEY), *addresses(row), *names_in(row, MERGED_IDS)]
+    return {str(each) for each in named if each}
