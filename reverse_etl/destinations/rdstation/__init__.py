@@ -130,7 +130,7 @@ class RDStationContacts(OneByOne):
     async def _find(self, order: Order) -> tuple[str, dict[str, Any] | None]:
         """The contact and how it is addressed: by the remembered uuid, else by e-mail or phone."""
         lead = order.lead
-        by_identity = f"email:{quote(lead.email.lower())}" if lead.email else f"phone:{quote(lead.phone)}"
+        by_identity = f"email:{quote(lead.email.lower(), safe='@')}" if lead.email else f"phone:{quote(lead.phone)}"
         remembered = [f"uuid:{order.history.remote_id}"] if order.history.remote_id else []
         for address in (*remembered, by_identity):
             try:

@@ -42,7 +42,10 @@ select
     lower(hex(SHA256(payload))), {turn:UInt64}, 0
 from numbers({n:UInt64})
 """
-UNSETTLED = "select count(*) from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')"
+UNSETTLED = """
+select count(*) from deliveries
+where state in ('pending', 'in_flight', 'retry') or state = 'delivered' and next_attempt_at is not null
+"""
 
 
 def payload_of(lead_id: str, **fields: Any) -> dict[str, Any]:
