@@ -87,6 +87,21 @@ class RDStationConfiguration(_Told):
         return url.rstrip("/")
 
 
+class RDStationCRMConfiguration(_Told):
+    """One account of RD Station CRM, through an app of its own; where a new deal begins."""
+
+    client_id: str = Field(min_length=1)
+    base_url: str = "https://api.rd.services"
+    crm_url: str = "https://api.rd.services/crm/v2"
+    pipeline_id: str = ""
+    stage_id: str = ""
+
+    @field_validator("base_url", "crm_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+
 class RDStationSecrets(_Told):
     """The app's client secret, and the refresh token that the account's consent to the app gave."""
 
@@ -110,6 +125,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
     "rdstation": Kind(RDStationConfiguration, RDStationSecrets, addresses=("base_url",)),
+    "rdstation_crm": Kind(RDStationCRMConfiguration, RDStationSecrets, addresses=("base_url", "crm_url")),
     "salesforce": Kind(SalesforceConfiguration, SalesforceSecrets, addresses=("instance_url",)),
 }
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from reverse_etl.destination import Destination, Traits
 from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.destinations.rdstation import RDStationContacts
+from reverse_etl.destinations.rdstation_crm import RDStationDeals
 from reverse_etl.destinations.salesforce import SalesforceLeads
 
 
@@ -27,5 +28,6 @@ class Product(Protocol):
 KINDS: Mapping[str, type[Product]] = {
     "chatwoot": ChatwootContacts,
     "rdstation": RDStationContacts,
+    "rdstation_crm": RDStationDeals,
     "salesforce": SalesforceLeads,
 }

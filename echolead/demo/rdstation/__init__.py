@@ -1,9 +1,10 @@
-"""The demo RD Station Marketing: one account in memory, with RD's rules for contacts, and faults on request.
+"""The demo RD Station: one account of Marketing and CRM in memory, with RD's rules, and faults on request.
 
 Its omissions are in docs/reference/rdstation.md.
 """
 
 from echolead.demo.rdstation.app import create_app
 from echolead.demo.rdstation.base import Base, Tokens
+from echolead.demo.rdstation.crm import Crm
 
-__all__ = ["Base", "Tokens", "create_app"]
+__all__ = ["Base", "Crm", "Tokens", "create_app"]

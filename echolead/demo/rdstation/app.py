@@ -1,4 +1,4 @@
-"""The demo RD Station Marketing as an ASGI application."""
+"""The demo RD Station, Marketing and CRM, as an ASGI application."""
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,21 +11,29 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
+from echolead.demo.rdstation import crm as crm_api
 from echolead.demo.rdstation.base import Base, Limited, Refused, Tokens
 from echolead.demo.watching import Credentials, watching
 
-API = ("/platform/", "/oauth2/")
+API = ("/platform/", "/oauth2/", "/crm/")
 Handler = Callable[[Request, Base], Awaitable[Response]]
 
 
 def create_app(
-    credentials: Credentials, *, base: Base | None = None, faults: Faults | None = None, tokens: Tokens | None = None
+    credentials: Credentials,
+    *,
+    base: Base | None = None,
+    crm: crm_api.Crm | None = None,
+    faults: Faults | None = None,
+    tokens: Tokens | None = None,
 ) -> Starlette:
     """One account in memory."""
-    base, faults = base or Base(), faults or Faults()
+    base, crm, faults = base or Base(), crm or crm_api.Crm(), faults or Faults()
 
     def state() -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        return {"contacts": list(reversed(base.contacts.values())), "conversions": list(reversed(base.events))}
+        of_marketing = {"contacts": base.contacts.values(), "conversions": base.events}
+        of_crm = {"CRM contacts": crm.contacts.values(), "CRM deals": crm.deals.values()}
+        return {kind: list(reversed(list(records))) for kind, records in {**of_marketing, **of_crm}.items()}
 
     app = Starlette(
         routes=[
@@ -35,10 +43,12 @@ def create_app(
             Route("/platform/contacts/{kind}:{value}", of_account(show)),
             Route("/platform/contacts/{kind}:{value}", of_account(patch), methods=["PATCH"]),
             Route("/platform/events", of_account(convert), methods=["POST"]),
+            *crm_api.routes(),
             *watching("Demo RD Station", credentials, state, faults),
         ],
         middleware=[Middleware(FaultMiddleware, faults=faults, below=API)],
     )
+    app.state.crm = crm
     app.state.base, app.state.tokens = base, tokens or Tokens(credentials)
     return app
 
