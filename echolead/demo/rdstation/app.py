@@ -12,23 +12,23 @@ from starlette.routing import Route
 
 from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
 from echolead.demo.rdstation import crm as crm_api
-from echolead.demo.rdstation.base import Base, Limited, Refused, Tokens
-from echolead.demo.watching import Credentials, watching
+from echolead.demo.rdstation.base import Limited, MarketingAccount, RequestRefused, Tokens
+from echolead.demo.watching import DemoCredentials, watching
 
 API = ("/platform/", "/oauth2/", "/crm/")
-Handler = Callable[[Request, Base], Awaitable[Response]]
+Handler = Callable[[Request, MarketingAccount], Awaitable[Response]]
 
 
 def create_app(
-    credentials: Credentials,
+    credentials: DemoCredentials,
     *,
-    base: Base | None = None,
+    base: MarketingAccount | None = None,
     crm: crm_api.Crm | None = None,
     faults: Faults | None = None,
     tokens: Tokens | None = None,
 ) -> Starlette:
     """One account in memory."""
-    base, crm, faults = base or Base(), crm or crm_api.Crm(), faults or Faults()
+    base, crm, faults = base or MarketingAccount(), crm or crm_api.Crm(), faults or Faults()
 
     def state() -> Mapping[str, Sequence[Mapping[str, Any]]]:
         of_marketing = {"contacts": base.contacts.values(), "conversions": base.events}
@@ -62,13 +62,13 @@ def of_account(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in tokens.access:
             said = {"errors": {"error_type": "UNAUTHORIZED", "error_message": "Invalid token."}}
             return JSONResponse(said, 401, {"WWW-Authenticate": 'Bearer realm="expired_token"'})
-        base: Base = request.app.state.base
+        base: MarketingAccount = request.app.state.base
         try:
             base.count_call()
             return await handler(request, base)
         except Limited as limit:
             return _limited(limit)
-        except Refused as refused:
+        except RequestRefused as refused:
             return _refusal(refused, is_list=request.url.path == "/platform/events")
 
     return endpoint
@@ -78,40 +78,40 @@ async def renew(request: Request) -> Response:
     """`POST /oauth2/token`: a refresh token for a new pair."""
     form = await request.form()
     if form.get("grant_type") != "refresh_token":
-        return _refusal(Refused("INVALID_GRANT", "grant_type is not supported"), is_list=False)
+        return _refusal(RequestRefused("INVALID_GRANT", "grant_type is not supported"), is_list=False)
     tokens: Tokens = request.app.state.tokens
     given = [str(form.get(name) or "") for name in ("client_id", "client_secret", "refresh_token")]
     try:
         return JSONResponse(tokens.renew(*given))
-    except Refused as refused:
+    except RequestRefused as refused:
         return _refusal(refused, is_list=False)
 
 
-async def list_fields(_request: Request, base: Base) -> Response:
+async def list_fields(_request: Request, base: MarketingAccount) -> Response:
     """`GET /platform/contacts/fields`"""
     return JSONResponse({"fields": list(base.fields.values())})
 
 
-async def make_field(request: Request, base: Base) -> Response:
+async def make_field(request: Request, base: MarketingAccount) -> Response:
     """`POST /platform/contacts/fields`"""
     return JSONResponse(base.define(await request.json()))
 
 
-async def show(request: Request, base: Base) -> Response:
+async def show(request: Request, base: MarketingAccount) -> Response:
     """`GET /platform/contacts/{identifier}:{value}`"""
     return JSONResponse(base.find(request.path_params["kind"], request.path_params["value"]))
 
 
-async def patch(request: Request, base: Base) -> Response:
+async def patch(request: Request, base: MarketingAccount) -> Response:
     """`PATCH /platform/contacts/{identifier}:{value}`"""
     return JSONResponse(base.patch(request.path_params["kind"], request.path_params["value"], await request.json()))
 
 
-async def convert(request: Request, base: Base) -> Response:
+async def convert(request: Request, base: MarketingAccount) -> Response:
     """`POST /platform/events?event_type=conversion`"""
     body = await request.json()
     if body.get("event_type") != "CONVERSION" or body.get("event_family") != "CDP":
-        raise Refused("INVALID_OPTION", "event_type is not valid", "$.event_type")
+        raise RequestRefused("INVALID_OPTION", "event_type is not valid", "$.event_type")
     return JSONResponse({"event_uuid": base.convert(body.get("payload") or {})})
 
 
@@ -125,7 +125,7 @@ def _limited(limit: Limited) -> Response:
     )
 
 
-def _refusal(refused: Refused, *, is_list: bool) -> Response:
+def _refusal(refused: RequestRefused, *, is_list: bool) -> Response:
     error = {"error_type": refused.code, "error_message": str(refused)}
     if refused.path:
         error["path"] = refused.path

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from echolead.demo.watching import Credentials
+from echolead.demo.watching import DemoCredentials
 
 Record = dict[str, Any]
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -35,7 +35,7 @@ BASE_TYPES = ("pre_existent_contract", "consent", "legitimate_interest", "judici
 STATUSES = ("granted", "declined")
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request is refused: RD's error type, its sentence, the field."""
 
     def __init__(self, code: str, message: str, path: str = "", status: int = 400) -> None:
@@ -60,7 +60,7 @@ class Limited(Exception):
 class Tokens:
     """Access tokens with an end, and one refresh token, which is replaced at every use."""
 
-    credentials: Credentials
+    credentials: DemoCredentials
     lifetime_seconds: int = 86400
     rotates: bool = True
     access: set[str] = field(default_factory=set)
@@ -70,11 +70,11 @@ class Tokens:
         self.refresh = self.credentials.refresh_token
 
     def renew(self, client_id: str, client_secret: str, refresh_token: str) -> Record:
-        """A new pair. Raises `Refused` for another client, or a refresh token that was used."""
+        """A new pair. Raises `RequestRefused` for another client, or a refresh token that was used."""
         if (client_id, client_secret) != (self.credentials.client_id, self.credentials.client_secret):
-            raise Refused("ACCESS_DENIED", "Wrong credentials provided.", status=401)
+            raise RequestRefused("ACCESS_DENIED", "Wrong credentials provided.", status=401)
         if refresh_token != self.refresh:
-            raise Refused("EXPIRED_CODE_GRANT", "The refresh token is expired or was used.", status=401)
+            raise RequestRefused("EXPIRED_CODE_GRANT", "The refresh token is expired or was used.", status=401)
         if self.rotates:
             self.refresh = secrets.token_urlsafe(24)
         token = secrets.token_urlsafe(32)
@@ -87,7 +87,7 @@ class Tokens:
 
 
 @dataclass
-class Base:
+class MarketingAccount:
     """One account. `calls_a_minute` is its limit; `patches` and `posts` are those of one lead in 24 hours."""
 
     calls_a_minute: int = 100_000
@@ -115,22 +115,22 @@ class Base:
         self._calls.append(now)
 
     def find(self, kind: str, value: str) -> Record:
-        """A contact by uuid, email or phone. Raises `Refused` with 404."""
+        """A contact by uuid, email or phone. Raises `RequestRefused` with 404."""
         names = {"uuid": ("uuid",), "email": ("email",), "phone": ("mobile_phone", "personal_phone")}.get(kind)
         if names is None:
-            raise Refused("INVALID_IDENTIFIER", f"{kind} is no identifier")
+            raise RequestRefused("INVALID_IDENTIFIER", f"{kind} is no identifier")
         for contact in self.contacts.values():
             if any(str(contact.get(name) or "").lower() == value.lower() for name in names):
                 return contact
-        raise Refused("RESOURCE_NOT_FOUND", "Lead not found.", status=404)
+        raise RequestRefused("RESOURCE_NOT_FOUND", "Lead not found.", status=404)
 
     def patch(self, kind: str, value: str, body: Record) -> Record:
-        """Update the contact, or create it when it is addressed by e-mail or phone. Raises `Refused`, `Limited`."""
+        """Update the contact, or create the one of an e-mail or phone. Raises `RequestRefused`, `Limited`."""
         if kind == "email" and "email" in body:
-            raise Refused("INVALID_FIELDS", "email is the identifier and must not be in the body", "email")
+            raise RequestRefused("INVALID_FIELDS", "email is the identifier and must not be in the body", "email")
         try:
             contact = self.find(kind, value)
-        except Refused:
+        except RequestRefused:
             if kind == "uuid":
                 raise
             contact = {"email" if kind == "email" else "mobile_phone": value}
@@ -143,14 +143,14 @@ class Base:
         return contact
 
     def convert(self, payload: Record) -> str:
-        """Record one more conversion, whatever was recorded before; tags add up. Raises `Refused`, `Limited`."""
+        """Record one more conversion, whatever was recorded before; tags add up. Raises `RequestRefused`, `Limited`."""
         for name in ("conversion_identifier", "email"):
             if not payload.get(name):
-                raise Refused("CANNOT_BE_NULL", f"{name} cannot be null", f"$.{name}")
+                raise RequestRefused("CANNOT_BE_NULL", f"{name} cannot be null", f"$.{name}")
         self._count_of_lead("posts", str(payload["email"]), self.posts)
         try:
             contact = self.find("email", str(payload["email"]))
-        except Refused:
+        except RequestRefused:
             contact = {"uuid": str(uuid.uuid4()), "email": payload["email"]}
             self.contacts[contact["uuid"]] = contact
         contact["tags"] = list(dict.fromkeys([*(contact.get("tags") or []), *(payload.get("tags") or [])]))
@@ -159,15 +159,15 @@ class Base:
         return str(event["event_uuid"])
 
     def define(self, definition: Record) -> Record:
-        """A custom field. Raises `Refused` for a name that RD has itself, or that is taken."""
+        """A custom field. Raises `RequestRefused` for a name that RD has itself, or that is taken."""
         identifier = str(definition.get("api_identifier") or "")
         name = str((definition.get("name") or {}).get("pt-BR") or "")
         if name in RESERVED or identifier.removeprefix("cf_") in RESERVED or not identifier.startswith("cf_"):
-            raise Refused("INVALID_OPTION", "invalid options", "name")
+            raise RequestRefused("INVALID_OPTION", "invalid options", "name")
         if identifier in self.fields:
-            raise Refused("TAKEN", "api_identifier is taken", "api_identifier")
+            raise RequestRefused("TAKEN", "api_identifier is taken", "api_identifier")
         if definition.get("data_type") not in ("STRING", "STRING[]", "INTEGER", "BOOLEAN"):
-            raise Refused("INVALID_OPTION", "invalid data type", "data_type")
+            raise RequestRefused("INVALID_OPTION", "invalid data type", "data_type")
         made = {"uuid": str(uuid.uuid4()), "custom_field": True, **definition}
         self.fields[identifier] = made
         return made
@@ -183,7 +183,7 @@ class Base:
     def _check(self, contact: Record, body: Record) -> None:
         for name, value in body.items():
             if name not in self.fields and name not in LISTS:
-                raise Refused("INVALID_FIELDS", f"{name} is not a field of the account", f"body.{name}")
+                raise RequestRefused("INVALID_FIELDS", f"{name} is not a field of the account", f"body.{name}")
             if name == "email":
                 self._check_email(contact, str(value))
             elif name == "legal_bases":
@@ -193,25 +193,25 @@ class Base:
 
     def _check_email(self, contact: Record, value: str) -> None:
         if not EMAIL.fullmatch(value):
-            raise Refused("INVALID_FORMAT", "email is not valid", "body.email")
+            raise RequestRefused("INVALID_FORMAT", "email is not valid", "body.email")
         holder = next(
             (each for each in self.contacts.values() if str(each.get("email")).lower() == value.lower()), None
         )
         if holder is not None and holder is not contact:
-            raise Refused("EMAIL_ALREADY_IN_USE", "The new email is already in use.", "")
+            raise RequestRefused("EMAIL_ALREADY_IN_USE", "The new email is already in use.", "")
 
     def _check_bases(self, bases: Any) -> None:
         for base in bases:
             is_known = base.get("category") == "communications" and base.get("type") in BASE_TYPES
             if not is_known or base.get("status") not in STATUSES:
-                raise Refused("INVALID_OPTION", "legal base is not valid", "body.legal_bases")
+                raise RequestRefused("INVALID_OPTION", "legal base is not valid", "body.legal_bases")
 
     def _check_type(self, name: str, value: Any) -> None:
         known = self.fields[name]
         types = {"STRING": str, "INTEGER": int, "BOOLEAN": bool, "STRING[]": list}
         if not isinstance(value, types[known["data_type"]]):
-            raise Refused("INVALID_TYPE", f"{name} is no {known['data_type']}", f"body.{name}")
+            raise RequestRefused("INVALID_TYPE", f"{name} is no {known['data_type']}", f"body.{name}")
         options = [each["value"] for each in known.get("valid_options") or ()]
         chosen = value if isinstance(value, list) else [value]
         if options and any(each not in options for each in chosen):
-            raise Refused("INVALID_OPTION", f"{name} has no such option", f"body.{name}")
+            raise RequestRefused("INVALID_OPTION", f"{name} has no such option", f"body.{name}")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from echolead.demo.chatwoot.faults import Fault
-from echolead.demo.rdstation import Base
+from echolead.demo.rdstation import MarketingAccount
 from reverse_etl.calls import Answer
 from reverse_etl.destination import Order
 from reverse_etl.destinations.rdstation import RDStationContacts, verdicts
@@ -268,7 +268,7 @@ async def test_probes_of_a_limited_lead_are_spaced_and_a_success_forgets_them() 
     kept = Kept()
 
     def limits() -> LeadLimits:
-        rdstation = InProcess(Base())
+        rdstation = InProcess(MarketingAccount())
         rdstation.kept["lead-1"] = kept
         return LeadLimits(rdstation.order_of(LEAD), lambda: now)
 
@@ -288,7 +288,7 @@ async def test_probes_of_a_limited_lead_are_spaced_and_a_success_forgets_them() 
 
 async def test_the_counted_window_moves_on() -> None:
     clock = [1_000_000.0]
-    rdstation = InProcess(Base())
+    rdstation = InProcess(MarketingAccount())
 
     async def count() -> None:
         await LeadLimits(rdstation.order_of(LEAD), lambda: clock[0]).count("patches")
@@ -362,7 +362,7 @@ def test_what_is_missing_is_named() -> None:
 async def test_setup_makes_fields_under_names_that_are_free_and_deliveries_use_them() -> None:
     """Reserved names such as channel are refused, and values for fields that are not there got lost."""
     rdstation = InProcess(
-        Base(), {"mapping": "contact:\n  cf_channel: attributes.channel\n  cf_echolead_channel: null"}
+        MarketingAccount(), {"mapping": "contact:\n  cf_channel: attributes.channel\n  cf_echolead_channel: null"}
     )
     calls = rdstation.order_of(LEAD).calls
 
@@ -382,7 +382,7 @@ async def test_setup_makes_fields_under_names_that_are_free_and_deliveries_use_t
 
 
 async def test_a_name_that_rd_refuses_too_is_followed_by_the_next() -> None:
-    rdstation = InProcess(Base(), {"mapping": "contact:\n  cf_novo: attributes.channel"})
+    rdstation = InProcess(MarketingAccount(), {"mapping": "contact:\n  cf_novo: attributes.channel"})
     rdstation.faults.replace([Fault("status", where="POST /platform/contacts/fields", times=1, status=400)])
     rdstation.base.fields["cf_echolead_id"] = {"api_identifier": "cf_echolead_id", "data_type": "STRING"}
 
@@ -392,7 +392,7 @@ async def test_a_name_that_rd_refuses_too_is_followed_by_the_next() -> None:
 
 
 async def test_fields_that_are_not_there_are_not_sent_and_named_once() -> None:
-    rdstation = InProcess(Base())
+    rdstation = InProcess(MarketingAccount())
     await rdstation.prepare()
 
     first = await rdstation.deliver(LEAD)
