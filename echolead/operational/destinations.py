@@ -45,7 +45,7 @@ class SalesforceConfiguration(_Told):
 
     `assignment_rule`: whether the org's rule gives new leads their owner; updates never run it. `allow_duplicates`:
     whether a lead that a duplicate rule warns of is saved. `filler`: what a new lead without a family name or company
-    has there. `batch_size`: leads a call, fewer where triggers take long. `mapping`: YAML (docs/reference/mapping.md).
+    has there. `batch_size`: leads a call, fewer where triggers take long.
     """
 
     instance_url: str
@@ -54,7 +54,6 @@ class SalesforceConfiguration(_Told):
     allow_duplicates: bool = True
     filler: str = Field(default="[not provided]", min_length=1, max_length=80)
     batch_size: int = Field(default=200, ge=1, le=200)
-    mapping: str = ""
 
     @field_validator("instance_url")
     @classmethod
@@ -73,13 +72,12 @@ class RDStationConfiguration(_Told):
     """One account of RD Station Marketing, through an app of the RD Station App Store.
 
     `conversion_prefix` begins the identifiers of conversions: `echolead-lead`, `echolead-qualificado`,
-    `echolead-venda`. `mapping`: YAML (docs/reference/mapping.md).
+    `echolead-venda`.
     """
 
     client_id: str = Field(min_length=1)
     base_url: str = "https://api.rd.services"
     conversion_prefix: str = Field(default="echolead", pattern="^[a-z0-9][a-z0-9-]{0,60}$")
-    mapping: str = ""
 
     @field_validator("base_url")
     @classmethod
