@@ -172,6 +172,10 @@ class MarketingAccount:
         self.fields[identifier] = made
         return made
 
+    def spend(self, kind: str, key: str, count: int) -> None:
+        """What another integration of the account sent of a lead: `patches` or `posts`."""
+        self._of_leads.setdefault((kind, key.lower()), []).extend([self.clock()] * count)
+
     def _count_of_lead(self, kind: str, key: str, most: int) -> None:
         now = self.clock()
         times = self._of_leads.setdefault((kind, key.lower()), [])

@@ -166,6 +166,19 @@ async def test_what_is_read_back_different_is_a_mismatch(rdstation: InProcess) -
         await rdstation.destination.verify_one(order, Delivered(contact["uuid"]))
 
 
+async def test_a_phone_in_other_writing_and_a_tag_of_the_team_are_no_difference(rdstation: InProcess) -> None:
+    order = await rdstation.deliver(LEAD, is_verified=False)
+    contact = rdstation.contact("ana@example.com")
+    contact["mobile_phone"] = "+55 (11) 99999-0000"
+    contact["tags"].append("newsletter")
+
+    sent = {"mobile_phone": LEAD.phone, "tags": list(LEAD.labels)}
+    await rdstation.destination.verify_one(order, Delivered(contact["uuid"], sent))
+    await rdstation.deliver(LEAD)
+
+    assert len(rdstation.base.writes) == 1
+
+
 # Consent
 
 
