@@ -34,7 +34,7 @@ td,th{{border:1px solid #ccc;padding:.3rem .5rem;text-align:left;vertical-align:
 
 
 @dataclass(frozen=True)
-class Credentials:
+class DemoCredentials:
     """The account of a demo product: what a destination is given to deliver there."""
 
     client_id: str
@@ -42,18 +42,18 @@ class Credentials:
     refresh_token: str = field(repr=False)
 
 
-def load_or_make_credentials(data_dir: Path) -> Credentials:
+def load_or_make_credentials(data_dir: Path) -> DemoCredentials:
     """The credentials in `credentials.json`, readable by their owner alone; made at the first start."""
     path = data_dir / "credentials.json"
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
-        made = Credentials(*(secrets.token_urlsafe(24) for _ in range(3)))
+        made = DemoCredentials(*(secrets.token_urlsafe(24) for _ in range(3)))
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(asdict(made), file)
-    return Credentials(**json.loads(path.read_text()))
+    return DemoCredentials(**json.loads(path.read_text()))
 
 
-def watching(title: str, credentials: Credentials, state: State, faults: Faults) -> list[Route]:
+def watching(title: str, credentials: DemoCredentials, state: State, faults: Faults) -> list[Route]:
     """`/` (the page), `/_demo/state`, `/_demo/faults` as the demo Chatwoot has them, and `/healthz` for all."""
 
     async def page(_request: Request) -> Response:
@@ -80,7 +80,7 @@ def watching(title: str, credentials: Credentials, state: State, faults: Faults)
     ]
 
 
-def serve(name: str, create_app: Callable[[Credentials], Starlette]) -> None:
+def serve(name: str, create_app: Callable[[DemoCredentials], Starlette]) -> None:
     """Serve a demo product from the command line until interrupted."""
     description = f"Serve the demo {name} until interrupted; its records are in memory."
     parser = argparse.ArgumentParser(prog=f"python -m echolead.demo.{name}", description=description)
@@ -93,7 +93,7 @@ def serve(name: str, create_app: Callable[[Credentials], Starlette]) -> None:
 
 
 def _guarded(
-    inner: Callable[[Request], Awaitable[Response]], credentials: Credentials
+    inner: Callable[[Request], Awaitable[Response]], credentials: DemoCredentials
 ) -> Callable[[Request], Awaitable[Response]]:
     pair = f"{credentials.client_id}:{credentials.client_secret}".encode()
     expected = f"Basic {base64.b64encode(pair).decode()}".encode()

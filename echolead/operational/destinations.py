@@ -149,7 +149,7 @@ class SalesforceConfiguration(_Told):
 
     `assignment_rule`: whether the org's rule gives new leads their owner; updates never run it. `allow_duplicates`:
     whether a lead that a duplicate rule warns of is saved. `filler`: what a new lead without a family name or company
-    has there. `batch_size`: leads a call, fewer where triggers take long. `mapping`: YAML (docs/reference/mapping.md).
+    has there. `batch_size`: leads a call, fewer where triggers take long.
     """
 
     instance_url: str
@@ -158,7 +158,6 @@ class SalesforceConfiguration(_Told):
     allow_duplicates: bool = True
     filler: str = Field(default="[not provided]", min_length=1, max_length=80)
     batch_size: int = Field(default=200, ge=1, le=200)
-    mapping: str = ""
 
     @field_validator("instance_url")
     @classmethod
@@ -177,15 +176,29 @@ class RDStationConfiguration(_Told):
     """One account of RD Station Marketing, through an app of the RD Station App Store.
 
     `conversion_prefix` begins the identifiers of conversions: `echolead-lead`, `echolead-qualificado`,
-    `echolead-venda`. `mapping`: YAML (docs/reference/mapping.md).
+    `echolead-venda`.
     """
 
     client_id: str = Field(min_length=1)
     base_url: str = "https://api.rd.services"
     conversion_prefix: str = Field(default="echolead", pattern="^[a-z0-9][a-z0-9-]{0,60}$")
-    mapping: str = ""
 
     @field_validator("base_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+
+class RDStationCRMConfiguration(_Told):
+    """One account of RD Station CRM, through an app of its own; where a new deal begins."""
+
+    client_id: str = Field(min_length=1)
+    base_url: str = "https://api.rd.services"
+    crm_url: str = "https://api.rd.services/crm/v2"
+    pipeline_id: str = ""
+    stage_id: str = ""
+
+    @field_validator("base_url", "crm_url")
     @classmethod
     def _without_slash(cls, url: str) -> str:
         return url.rstrip("/")
@@ -288,6 +301,7 @@ KINDS: Mapping[str, Kind] = {
     "hubspot": Kind(HubSpotConfiguration, HubSpotSecrets, addresses=("base_url", "forms_url")),
     "pipedrive": Kind(PipedriveConfiguration, PipedriveSecrets, addresses=("base_url",)),
     "rdstation": Kind(RDStationConfiguration, RDStationSecrets, addresses=("base_url",)),
+    "rdstation_crm": Kind(RDStationCRMConfiguration, RDStationSecrets, addresses=("base_url", "crm_url")),
     "salesforce": Kind(SalesforceConfiguration, SalesforceSecrets, addresses=("instance_url",)),
     "webhook": Kind(WebhookConfiguration, WebhookSecrets, addresses=("url",)),
     "ga4": Kind(Ga4Configuration, Ga4Secrets, addresses=("base_url",)),

@@ -12,6 +12,7 @@ from reverse_etl.destinations.meta import MetaConversions
 from reverse_etl.destinations.openai_ads import OpenAiConversions
 from reverse_etl.destinations.pipedrive import Pipedrive
 from reverse_etl.destinations.rdstation import RDStationContacts
+from reverse_etl.destinations.rdstation_crm import RDStationDeals
 from reverse_etl.destinations.salesforce import SalesforceLeads
 from reverse_etl.destinations.webhook import SignedWebhooks
 
@@ -40,6 +41,7 @@ KINDS: Mapping[str, type[Product]] = {
     "openai_ads": OpenAiConversions,
     "pipedrive": Pipedrive,
     "rdstation": RDStationContacts,
+    "rdstation_crm": RDStationDeals,
     "salesforce": SalesforceLeads,
     "webhook": SignedWebhooks,
 }

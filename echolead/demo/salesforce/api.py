@@ -17,8 +17,8 @@ from starlette.routing import Route
 
 from echolead.demo.salesforce import soql
 from echolead.demo.salesforce.org import USER_ID, NoSuchLead, Org, Values, Wishes
-from echolead.demo.salesforce.schema import Refused, Unreadable
-from echolead.demo.watching import Credentials
+from echolead.demo.salesforce.schema import RowRefused, UnreadableBody
+from echolead.demo.watching import DemoCredentials
 
 DATA = "/services/data/v{version:float}"
 MOST_ROWS = 200
@@ -32,7 +32,7 @@ Handler = Callable[[Request, Org], Awaitable[Response]]
 class Sessions:
     """The access tokens in force; none says when it ends. `issued_count` counts them all."""
 
-    credentials: Credentials
+    credentials: DemoCredentials
     tokens: set[str] = field(default_factory=set)
     issued_count: int = 0
 
@@ -68,9 +68,9 @@ def of_org(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             org.calls += 1
             try:
                 answer = await handler(request, org)
-            except Unreadable as found:
+            except UnreadableBody as found:
                 answer = error(found.code, str(found))
-            except Refused as found:
+            except RowRefused as found:
                 answer = error(found.code, str(found), 400, found.fields)
             except NoSuchLead:
                 answer = error("NOT_FOUND", "The requested resource does not exist", 404)
@@ -173,11 +173,11 @@ async def write_collection(request: Request, org: Org) -> Response:
     results = []
     for place, values in enumerate(written):
         if ids.count(ids[place]) > 1:
-            results.append(_failed(Refused("DUPLICATE_VALUE", f"Duplicate external id specified: {ids[place]}")))
+            results.append(_failed(RowRefused("DUPLICATE_VALUE", f"Duplicate external id specified: {ids[place]}")))
             continue
         try:
             results.append(_upserted(org, key, values, wishes) if key else _updated(org, ids[place], values, wishes))
-        except Refused as refused:
+        except RowRefused as refused:
             results.append(_failed(refused))
     return JSONResponse(results[: org.results_kept])
 
@@ -256,7 +256,7 @@ def _wishes(request: Request) -> Wishes:
 def _upserted(org: Org, key: str, values: Values, wishes: Wishes) -> Values:
     matches = org.matching(key, str(values[key]))
     if len(matches) > 1:
-        raise Refused("DUPLICATE_EXTERNAL_ID", f"{key}: more than one record found for external id field")
+        raise RowRefused("DUPLICATE_EXTERNAL_ID", f"{key}: more than one record found for external id field")
     lead_id = org.save(matches[0] if matches else None, values, wishes)
     return {"id": lead_id, "success": True, "errors": [], "created": not matches}
 
@@ -265,7 +265,7 @@ def _updated(org: Org, lead_id: str, values: Values, wishes: Wishes) -> Values:
     return {"id": org.save(lead_id, values, wishes), "success": True, "errors": []}
 
 
-def _failed(refused: Refused) -> Values:
+def _failed(refused: RowRefused) -> Values:
     said: Values = {"statusCode": refused.code, "message": str(refused), "fields": refused.fields}
     if refused.record_ids:  # spelled so by Salesforce
         matches = [{"record": {"Id": each, "attributes": {"type": "Lead"}}} for each in refused.record_ids]

@@ -9,13 +9,13 @@ from starlette.middleware import Middleware
 from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
 from echolead.demo.salesforce import api
 from echolead.demo.salesforce.org import Org
-from echolead.demo.watching import Credentials, watching
+from echolead.demo.watching import DemoCredentials, watching
 
 API = ("/services/",)
 
 
 def create_app(
-    credentials: Credentials, *, org: Org | None = None, faults: Faults | None = None, is_silent: bool = False
+    credentials: DemoCredentials, *, org: Org | None = None, faults: Faults | None = None, is_silent: bool = False
 ) -> Starlette:
     """One org in memory. `is_silent`: updates by id answer 204 in every version."""
     org, faults = org or Org(), faults or Faults()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from echolead.demo.salesforce.schema import SYSTEM, LeadField, Refused, Unreadable, made_field, standard_fields
+from echolead.demo.salesforce.schema import SYSTEM, LeadField, RowRefused, UnreadableBody, made_field, standard_fields
 
 Values = dict[str, Any]
 USER_ID = "005000000000001AAA"
@@ -27,12 +27,12 @@ class RowFault:
     times: int | None = None
 
     def strike(self, values: Values) -> None:
-        """Raises `Refused` when the row is hit."""
+        """Raises `RowRefused` when the row is hit."""
         if self.times == 0 or not re.search(self.where, json.dumps(values, ensure_ascii=False)):
             return
         if self.times is not None:
             self.times -= 1
-        raise Refused(self.code, self.message, *self.fields)
+        raise RowRefused(self.code, self.message, *self.fields)
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class Org:
         self.fields.update({each.name: each for each in made})
 
     def define_by_api(self, full_name: str, metadata: dict[str, Any]) -> str:
-        """A custom field of Lead, hidden until a permission set shows it. Raises `Refused`."""
+        """A custom field of Lead, hidden until a permission set shows it. Raises `RowRefused`."""
         name = full_name.removeprefix("Lead.")
         if name in self.fields:
-            raise Refused(
+            raise RowRefused(
                 "DUPLICATE_DEVELOPER_NAME", f"There is already a field named {name} on Lead.", "DeveloperName"
             )
         self.fields[name] = made_field(name, metadata)
@@ -95,11 +95,11 @@ class Org:
         return {name: each for name, each in self.fields.items() if not each.is_hidden or name in shown}
 
     def add_other(self, kind: str, values: Values) -> str:
-        """A permission set, a field permission or an assignment. Raises `Refused` for one that is there."""
+        """A permission set, a field permission or an assignment. Raises `RowRefused` for one that is there."""
         there = self.others.setdefault(kind, [])
         keys = [key for key in values if key not in ("Label", "PermissionsRead", "PermissionsEdit")]
         if any(all(each.get(key) == values[key] for key in keys) for each in there):
-            raise Refused("DUPLICATE_VALUE", f"duplicate value found: {kind} duplicates value on record", *keys)
+            raise RowRefused("DUPLICATE_VALUE", f"duplicate value found: {kind} duplicates value on record", *keys)
         made = {"Id": f"0PS{next(self._numbers):012d}AAA", **values}
         there.append(made)
         return str(made["Id"])
@@ -129,28 +129,28 @@ class Org:
         self.lead(lead_id).update(IsConverted=True, ConvertedContactId="003000000000001AAA")
 
     def check_readable(self, values: Values) -> None:
-        """Raises `Unreadable` when the body has a field that our user does not see, or a value of another type."""
+        """Raises `UnreadableBody` when the body has a field that our user does not see, or a value of another type."""
         visible = self.visible_fields()
         for name in values:
             if name not in visible:
-                raise Unreadable("INVALID_FIELD", f"No such column '{name}' on sobject of type Lead")
+                raise UnreadableBody("INVALID_FIELD", f"No such column '{name}' on sobject of type Lead")
         for name, value in values.items():
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(RowRefused):
                 visible[name].kept(value)
 
     def save(self, lead_id: str | None, values: Values, wishes: Wishes) -> str:
-        """Create a lead, or update one by its id, which is returned. Raises `Refused`."""
+        """Create a lead, or update one by its id, which is returned. Raises `RowRefused`."""
         held: Values = {} if lead_id is None else self._held(lead_id)
         for fault in self.row_faults:
             fault.strike({**held, **values})
         kept = {name: self._kept(name, value) for name, value in values.items()}
         if held.get("IsConverted"):
-            raise Refused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
+            raise RowRefused("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         after = {**held, **kept}
         missing = [name for name, each in self.fields.items() if each.is_required and not after.get(name)]
         if missing:
             message = f"Required fields are missing: [{', '.join(missing)}]"
-            raise Refused("REQUIRED_FIELD_MISSING", message, *missing)
+            raise RowRefused("REQUIRED_FIELD_MISSING", message, *missing)
         self._check_unique(after)
         self._check_duplicates(after, wishes)
         if lead_id is None:
@@ -167,14 +167,14 @@ class Org:
         try:
             return self.lead(lead_id)
         except NoSuchLead:
-            raise Refused("ENTITY_IS_DELETED", "entity is deleted") from None
+            raise RowRefused("ENTITY_IS_DELETED", "entity is deleted") from None
 
     def _kept(self, name: str, value: Any) -> Any:
         known = self.fields[name]
         if name in SYSTEM or known.is_locked or not known.is_writable:
             message = f"Unable to create/update fields: {name}. Please check the security settings of this field and"
             message += " verify that it is read/write for your profile or permission set."
-            raise Refused("INVALID_FIELD_FOR_INSERT_UPDATE", message, name)
+            raise RowRefused("INVALID_FIELD_FOR_INSERT_UPDATE", message, name)
         return known.kept(value)
 
     def _check_unique(self, after: Values) -> None:
@@ -183,7 +183,7 @@ class Org:
             for other in others:
                 if other != after.get("Id"):
                     message = f"duplicate value found: {name} duplicates value on record with id: {other}"
-                    raise Refused("DUPLICATE_VALUE", message, name)
+                    raise RowRefused("DUPLICATE_VALUE", message, name)
 
     def _check_duplicates(self, after: Values, wishes: Wishes) -> None:
         """The standard rule of Lead, simplified: the same e-mail, or the same name and phone."""
@@ -195,7 +195,7 @@ class Org:
             if each["Id"] != after.get("Id") and not each["IsConverted"] and _is_alike(each, after)
         )
         if alike:
-            raise Refused("DUPLICATES_DETECTED", "Use one of these records?", record_ids=alike)
+            raise RowRefused("DUPLICATES_DETECTED", "Use one of these records?", record_ids=alike)
 
 
 def _is_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

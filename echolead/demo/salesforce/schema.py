@@ -14,7 +14,7 @@ SYSTEM = frozenset({"Id", "IsConverted", "ConvertedContactId", "CreatedDate"})
 SOURCES = ("Web", "Organic Search", "Paid Search", "Paid Social", "Email", "Direct", "Referral", "Instagram")
 
 
-class Unreadable(Exception):
+class UnreadableBody(Exception):
     """The body does not fit the object: the whole call is refused. `code` is Salesforce's."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -22,7 +22,7 @@ class Unreadable(Exception):
         self.code = code
 
 
-class Refused(Exception):
+class RowRefused(Exception):
     """One row is refused: Salesforce's code, its sentence, the fields it names."""
 
     def __init__(self, code: str, message: str, *fields: str, record_ids: tuple[str, ...] = ()) -> None:
@@ -70,7 +70,7 @@ class LeadField:
         }
 
     def kept(self, value: Any) -> Any:
-        """The value as it is stored. Raises `Unreadable` for one of another type, `Refused` for one that is not valid.
+        """The value as it is stored. Raises `UnreadableBody` for one of another type, `RowRefused` for a bad one.
 
         A text loses the blanks around it, and an empty one is no value.
         """
@@ -79,10 +79,10 @@ class LeadField:
         if self.type in NUMBERS or self.type == "boolean":
             if not isinstance(value, bool if self.type == "boolean" else int | float):
                 what = f"Cannot deserialize instance of {self.type} from {type(value).__name__} value {value}"
-                raise Unreadable("JSON_PARSER_ERROR", what)
+                raise UnreadableBody("JSON_PARSER_ERROR", what)
             return value if self.type == "boolean" else float(value)
         if not isinstance(value, str):
-            raise Unreadable("JSON_PARSER_ERROR", f"Cannot deserialize instance of {self.type} from {value}")
+            raise UnreadableBody("JSON_PARSER_ERROR", f"Cannot deserialize instance of {self.type} from {value}")
         if self.type == "datetime":
             return self._moment(value)
         return self._text(value.strip())
@@ -91,7 +91,7 @@ class LeadField:
         try:
             moment = datetime.fromisoformat(value).astimezone(UTC)
         except ValueError:
-            raise Unreadable("JSON_PARSER_ERROR", f"Cannot deserialize instance of datetime from {value}") from None
+            raise UnreadableBody("JSON_PARSER_ERROR", f"Cannot deserialize instance of datetime from {value}") from None
         return moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
     def _text(self, text: str) -> str | None:
@@ -99,14 +99,14 @@ class LeadField:
             return None
         if len(text.encode("utf-16-le")) // 2 > self.length:
             message = f"{self.name}: data value too large: {text} (max length={self.length})"
-            raise Refused("STRING_TOO_LONG", message, self.name)
+            raise RowRefused("STRING_TOO_LONG", message, self.name)
         if self.type == "email" and not EMAIL.fullmatch(text):
-            raise Refused("INVALID_EMAIL_ADDRESS", f"{self.name}: invalid email address: {text}", self.name)
+            raise RowRefused("INVALID_EMAIL_ADDRESS", f"{self.name}: invalid email address: {text}", self.name)
         if self.type == "picklist" and (
             (self.is_restricted and text not in self.options) or text in self.not_of_our_type
         ):
             message = f"{self.name}: bad value for restricted picklist field: {text}"
-            raise Refused("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, self.name)
+            raise RowRefused("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, self.name)
         return text.replace("\r\n", "\n").replace("\n", "\r\n") if self.type == "textarea" else text
 
 
@@ -131,13 +131,13 @@ def standard_fields() -> dict[str, LeadField]:
 
 
 def made_field(name: str, metadata: dict[str, Any]) -> LeadField:
-    """A custom field as the Tooling API makes it: hidden from everybody. Raises `Refused`."""
+    """A custom field as the Tooling API makes it: hidden from everybody. Raises `RowRefused`."""
     types = {"Text": "string", "LongTextArea": "textarea", "Url": "url", "Number": "double", "DateTime": "datetime"}
     made = types.get(str(metadata.get("type")))
     if made is None or not name.endswith("__c") or not metadata.get("label"):
-        raise Refused("FIELD_INTEGRITY_EXCEPTION", f"Metadata of {name} is not valid", "Metadata")
+        raise RowRefused("FIELD_INTEGRITY_EXCEPTION", f"Metadata of {name} is not valid", "Metadata")
     if made in ("string", "textarea") and not metadata.get("length"):
-        raise Refused("REQUIRED_FIELD_MISSING", "Required fields are missing: [Length]", "Length")
+        raise RowRefused("REQUIRED_FIELD_MISSING", "Required fields are missing: [Length]", "Length")
     return LeadField(
         name,
         made,

@@ -16,7 +16,7 @@ class Malformed(Exception):
 
 
 @dataclass(frozen=True)
-class Query:
+class SoqlQuery:
     """A read query: which fields of which object, which records, in which order, and how many."""
 
     fields: list[str]
@@ -33,7 +33,7 @@ class Query:
         return found[: self.limit]
 
 
-def parse(text: str) -> Query:
+def parse(text: str) -> SoqlQuery:
     """Read a query. Raises `Malformed`."""
     return _Parser(text).query()
 
@@ -55,7 +55,7 @@ class _Parser:
             place = token.end()
         self._tokens.reverse()
 
-    def query(self) -> Query:
+    def query(self) -> SoqlQuery:
         self._take("SELECT")
         fields = self._names()
         self._take("FROM")
@@ -65,7 +65,7 @@ class _Parser:
         limit = int(self._tokens.pop()) if self._have("LIMIT") else 2000
         if self._tokens:
             raise Malformed(f"unexpected token: {self._tokens[-1]!r}")
-        return Query(fields, kind, matches, order, limit)
+        return SoqlQuery(fields, kind, matches, order, limit)
 
     def _next(self) -> str:
         return self._tokens[-1].upper() if self._tokens else ""

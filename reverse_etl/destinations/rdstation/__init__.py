@@ -3,6 +3,7 @@
 What it relies on is in docs/reference/rdstation.md.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 from urllib.parse import quote
@@ -122,7 +123,8 @@ class RDStationContacts(OneByOne):
             raise Mismatch(f"Contact {delivered.remote_id} is gone.") from error
         wanted = self._written(order.lead).properties
         sent = delivered.fields or {name: wanted[name] for name in wanted if name.startswith(OWN_PREFIX)}
-        different = [name for name, value in sent.items() if not self._is_same(name, contact.get(name), value)]
+        compared = {name: value for name, value in sent.items() if name != "tags"}  # the team's come and go as well
+        different = [name for name, value in compared.items() if not self._is_same(name, contact.get(name), value)]
         different += [f"tag {tag}" for tag in order.lead.labels if tag not in (contact.get("tags") or ())]
         if different:
             raise Mismatch(f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
@@ -130,7 +132,7 @@ class RDStationContacts(OneByOne):
     async def _find(self, order: Order) -> tuple[str, dict[str, Any] | None]:
         """The contact and how it is addressed: by the remembered uuid, else by e-mail or phone."""
         lead = order.lead
-        by_identity = f"email:{quote(lead.email.lower())}" if lead.email else f"phone:{quote(lead.phone)}"
+        by_identity = f"email:{quote(lead.email.lower(), safe='@')}" if lead.email else f"phone:{quote(lead.phone)}"
         remembered = [f"uuid:{order.history.remote_id}"] if order.history.remote_id else []
         for address in (*remembered, by_identity):
             try:
@@ -200,8 +202,8 @@ class RDStationContacts(OneByOne):
         return self._map.written(RECORD, lead, self._types, url=self._lead_url(lead.lead_id), is_new=True)
 
     def _is_same(self, name: str, one: Any, other: Any) -> bool:
-        if name == "tags":
-            return set(one or ()) == set(other or ())
+        if name.endswith("phone"):  # people and RD write them in other ways
+            return re.sub(r"\D", "", str(one or "")) == re.sub(r"\D", "", str(other or ""))
         if name == "legal_bases":
             return sorted(map(str, one or ())) == sorted(map(str, other or ()))
         return same(self._types.get(name, PropertyType("text")), other, one)

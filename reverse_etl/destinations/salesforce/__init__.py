@@ -12,7 +12,7 @@ from reverse_etl.destinations.salesforce import account, records, verdicts
 from reverse_etl.destinations.salesforce.fields import DEFAULT_MAPPING, RECORD, REQUIRED, Field
 from reverse_etl.destinations.salesforce.twins import mark_twins
 from reverse_etl.destinations.salesforce.verdicts import CONVERTED, ID_FIELD
-from reverse_etl.destinations.salesforce.writing import Api, Row, write
+from reverse_etl.destinations.salesforce.writing import Api, LeadRow, write
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
 from reverse_etl.lead import Delivered, Lead
 from reverse_etl.mapping import PropertyMap, Written
@@ -141,7 +141,7 @@ class SalesforceLeads:
     async def _deliver(self, orders: Sequence[Order]) -> Outcomes:
         found = await records.find(orders, self._read_fields(), API)
         outcomes: dict[Any, Outcome] = {}
-        rows: list[Row] = []
+        rows: list[LeadRow] = []
         for order, match in zip(orders, found, strict=True):
             if match.record is not None and match.record.get("IsConverted"):
                 outcomes[order.delivery_id] = _converted(match.record)
@@ -159,10 +159,10 @@ class SalesforceLeads:
                 outcomes[row.order.delivery_id] = done
         return outcomes
 
-    def _row(self, order: Order, match: records.Found) -> Row:
+    def _row(self, order: Order, match: records.Match) -> LeadRow:
         """What to write: all of a new lead, of a known one what differs and is ours to change."""
         lead, record = order.lead, match.record
-        row = Row(order, None if record is None else str(record["Id"]), {}, list(match.conflicts))
+        row = LeadRow(order, None if record is None else str(record["Id"]), {}, list(match.conflicts))
         written = self._written(lead, is_new=record is None)
         row.conflicts += [note for note in written.notes if not note.endswith(SAID_ONCE)]
         row.conflicts += self._unnamed
@@ -206,7 +206,7 @@ class SalesforceLeads:
     def _types(self) -> dict[str, PropertyType]:
         return {name: field.type for name, field in self._fields.items()}
 
-    def _delivered(self, row: Row, record_id: str) -> Delivered:
+    def _delivered(self, row: LeadRow, record_id: str) -> Delivered:
         conflicts = tuple(dict.fromkeys(row.conflicts))
         for conflict in conflicts:
             row.order.calls.note("leave as it is", "conflict", conflict)

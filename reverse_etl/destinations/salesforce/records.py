@@ -18,23 +18,23 @@ MATCHES = 500
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """The lead's record, None when there is none, and sentences on others that could be it."""
 
     record: Record | None = None
     conflicts: tuple[str, ...] = ()
 
 
-async def find(orders: Sequence[Order], fields: Sequence[str], api: str) -> list[Found]:
+async def find(orders: Sequence[Order], fields: Sequence[str], api: str) -> list[Match]:
     """The record of each order's lead, in the orders' order, with these fields of it. Raises as `Calls.ask`."""
-    found: dict[int, Found] = {}
+    found: dict[int, Match] = {}
     remembered = [place for place, order in enumerate(orders) if order.history.remote_id]
     if remembered:
         ids = [str(orders[place].history.remote_id) for place in remembered]
         asked = [orders[place] for place in remembered]
         for place, record in zip(remembered, await read(asked, ids, fields, api), strict=True):
             if record is not None:  # else deleted, or merged into another
-                found[place] = Found(record)
+                found[place] = Match(record)
     sought = [place for place in range(len(orders)) if place not in found]
     for some in _chunks(sought, [orders[place].lead for place in sought]):
         matches = await _matches([orders[place] for place in some], fields, api)
@@ -52,7 +52,7 @@ async def read(orders: Sequence[Order], ids: Sequence[str], fields: Sequence[str
     return list(records)
 
 
-async def _matches(orders: Sequence[Order], fields: Sequence[str], api: str) -> list[Found]:
+async def _matches(orders: Sequence[Order], fields: Sequence[str], api: str) -> list[Match]:
     leads = [order.lead for order in orders]
     conditions = f"{ID_FIELD} IN ({_listed(id for lead in leads for id in _ids(lead))})"
     emails = _listed(lead.email for lead in leads if lead.email)
@@ -71,13 +71,13 @@ async def _matches(orders: Sequence[Order], fields: Sequence[str], api: str) -> 
     return [_best(own(answer, place), lead) for place, lead in enumerate(leads)]
 
 
-def _best(records: Sequence[Record], lead: Lead) -> Found:
+def _best(records: Sequence[Record], lead: Lead) -> Match:
     """The strongest claim, among equals one that is not converted, then the oldest; the rest are named."""
     ranked = sorted(records, key=lambda record: (bool(record.get("IsConverted")), _rank(record, lead)))
     if not ranked:
-        return Found()
+        return Match()
     chosen, others = ranked[0], ranked[1:]
-    return Found(chosen, tuple(_twin(other, chosen) for other in others))
+    return Match(chosen, tuple(_twin(other, chosen) for other in others))
 
 
 def _rank(record: Record, lead: Lead) -> int | None:
@@ -94,13 +94,13 @@ def _twin(other: Record, chosen: Record) -> str:
     return f"lead {other['Id']} has the {held} as well, left there; delivered to lead {chosen['Id']}"
 
 
-def _each_once(found: list[Found]) -> list[Found]:
+def _each_once(found: list[Match]) -> list[Match]:
     """A record is one lead's: of several that claim it by their e-mail, the first gets it."""
     taken: set[str] = set()
     once = []
     for each in found:
         is_taken = each.record is not None and each.record["Id"] in taken
-        once.append(Found() if is_taken else each)
+        once.append(Match() if is_taken else each)
         if each.record is not None:
             taken.add(str(each.record["Id"]))
     return once

@@ -19,7 +19,7 @@ Verdict = str | RowError | DeliveryFailed
 
 
 @dataclass
-class Row:
+class LeadRow:
     """One lead to write: `record_id` of the lead it updates, None to create one; the fields, and sentences on them."""
 
     order: Order
@@ -37,7 +37,7 @@ class Api:
     updating: Mapping[str, str]
 
 
-async def write(rows: Sequence[Row], api: Api, unwritable: set[str]) -> dict[int, DeliveryFailed | str]:
+async def write(rows: Sequence[LeadRow], api: Api, unwritable: set[str]) -> dict[int, DeliveryFailed | str]:
     """Write the rows, all of which create or all of which update; the record's id or the failure, by place.
 
     A value that the field cannot hold costs the value and not the lead: it is left out, and the row's conflicts say so.
@@ -59,7 +59,7 @@ async def write(rows: Sequence[Row], api: Api, unwritable: set[str]) -> dict[int
     return outcomes
 
 
-async def _send(rows: Sequence[Row], api: Api) -> Sequence[Verdict]:
+async def _send(rows: Sequence[LeadRow], api: Api) -> Sequence[Verdict]:
     """What became of each row. What fails the call fails its rows and none that were written before."""
     try:
         return [await _send_one(rows[0], api)] if len(rows) == 1 else await _send_all(rows, api)
@@ -69,7 +69,7 @@ async def _send(rows: Sequence[Row], api: Api) -> Sequence[Verdict]:
         return [failure] * len(rows)
 
 
-async def _send_all(rows: Sequence[Row], api: Api) -> list[Verdict]:
+async def _send_all(rows: Sequence[LeadRow], api: Api) -> list[Verdict]:
     """`composite/sobjects`: up to 200 rows, each with its verdict in an answer that is 200 whatever they are."""
     is_create = rows[0].record_id is None
     records = [
@@ -89,7 +89,7 @@ async def _send_all(rows: Sequence[Row], api: Api) -> list[Verdict]:
     return [_verdict(results[place] if place < len(results) else None) for place in range(len(rows))]
 
 
-async def _send_one(row: Row, api: Api) -> Verdict:
+async def _send_one(row: LeadRow, api: Api) -> Verdict:
     """One row by itself: 201 or 200 with its id, 204 without a word, 300 when the external id is several leads'."""
     is_create = row.record_id is None
     values = {name: value for name, value in row.values.items() if not (is_create and name == ID_FIELD)}
@@ -120,7 +120,7 @@ def _verdict(result: Any) -> Verdict:
     return OutcomeUnknown("Salesforce's answer does not say what became of this lead.")
 
 
-def _left_out(row: Row, error: RowError, unwritable: set[str]) -> bool:
+def _left_out(row: LeadRow, error: RowError, unwritable: set[str]) -> bool:
     """Take the named values out of the row; whether there is something left that is worth another try."""
     named = [name for name in error.fields if name in row.values and name not in (ID_FIELD, *REQUIRED)]
     if error.code not in OF_A_VALUE or not named:

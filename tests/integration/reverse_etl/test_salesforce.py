@@ -7,7 +7,7 @@ import pytest
 
 from echolead.demo.salesforce import RowFault
 from echolead.operational.models import Destination
-from reverse_etl.engine import DeliveryEngine
+from reverse_etl.engine import DeliveryEngine, resync
 from tests.fixtures.demo_salesforce import ServedSalesforce, configuration, made_org, secrets, served_salesforce
 from tests.fixtures.operational import make_destination
 from tests.integration.reverse_etl.conftest import Activation, payload_of
@@ -66,6 +66,13 @@ def test_locked_rows_wait_refused_ones_end_and_the_rest_is_done(
     refused = {row["delivery_id"] for row in activation.attempts() if "CPF" in str(row["response"])}
     assert refused == {rows["lead-3"]["delivery_id"]}
     assert sorted(lead for _, lead, _ in salesforce.org.writes) == sorted(x["Id"] for x in salesforce.org.present())
+
+    salesforce.org.row_faults.clear()  # the tenant drops the rule
+    assert resync(activation.settings, activation.tenant_id, error_class="Rejected") == {"dead": 1}
+    with DeliveryEngine(activation.settings, QUICK) as engine:
+        activation.settle(engine)
+    assert len(salesforce.org.writes) == len(salesforce.org.present()) == 4
+    assert ledger_of(activation)["lead-3"]["state"] == "verified"
 
 
 def test_a_spent_day_stops_the_calls_and_costs_no_lead(

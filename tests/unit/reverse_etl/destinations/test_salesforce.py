@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from echolead.demo.chatwoot.faults import Fault
 from echolead.demo.salesforce import QUEUE_ID, USER_ID, LeadField, Org, RowFault
 from reverse_etl.calls import Answer
 from reverse_etl.destinations.salesforce import SalesforceLeads, verdicts
@@ -649,3 +650,19 @@ async def test_a_lead_that_another_became_part_of_is_marked_once(salesforce: InP
     assert salesforce.lead("lead-2")["EchoLead_Same_As__c"] == survivor
     assert twin in str(conflicts(order))
     assert kept.records == {f"twin:contact:{twin}": twin}
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["alone", "among others"])
+async def test_a_creation_whose_answer_is_lost_is_looked_up_before_anything_is_sent_again(
+    salesforce: InProcess, count: int
+) -> None:
+    wanted = [lead(number) for number in range(count)]
+    salesforce.faults.replace([Fault("status_after", where="PATCH .*EchoLead_Id__c", times=1, status=502)])
+
+    for result in await outcome(salesforce, *wanted):
+        assert isinstance(result, OutcomeUnknown)
+    assert len(sent(salesforce)) == 1
+    await salesforce.deliver(*wanted)
+
+    assert len(sent(salesforce)) == 1
+    assert len(salesforce.org.writes) == count
