@@ -270,8 +270,9 @@ class Lane:
             self._ledger.put_off, claim, error, recorded, state="retry", delay_seconds=delay, hold_seconds=hold
         )
         if isinstance(error, Gone):
-            self.stop()
+            # In this order: a lane that has stopped may be made anew while its destination is enabled.
             await self._ask(self._ledger.switch_off, error)
+            self.stop()
 
     def _is_over(self, claim: Claim, error: DeliveryFailed) -> bool:
         plan = self._destination.traits.retry_plan

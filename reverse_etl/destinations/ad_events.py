@@ -31,6 +31,9 @@ CLOCK_SLIP = timedelta(minutes=1)
 # Clocks of servers differ too: an event so far ahead is sent as of now.
 AHEAD = timedelta(hours=1)
 
+# The platform looks at its clock later than we do.
+TRANSIT = timedelta(minutes=5)
+
 Body = Mapping[str, Any]
 
 
@@ -119,7 +122,7 @@ class AdEvents(ABC):
 
     def _check_age(self, event: LeadEvent) -> None:
         now = datetime.now(UTC)
-        if now - event.at > self.longest_age:
+        if now - event.at > self.longest_age - TRANSIT:
             age = f"{self.longest_age.total_seconds() / 3600:.0f} hours"
             raise Withheld(f"{self.platform} takes no event that is older than {age}.")
         if event.at - now > AHEAD:
@@ -159,16 +162,20 @@ class AdEvents(ABC):
         if failures:
             return min(failures, key=lambda failure: isinstance(failure, Rejected))
         withheld = [*feedback.withheld, *(str(result) for result in results if isinstance(result, Withheld))]
-        words = [result.remote_id for result in results if isinstance(result, Delivered)]
+        words = {
+            kind_of(single.lead.events[0]): result.remote_id
+            for single, result in zip(feedback.singles, results, strict=True)
+            if isinstance(result, Delivered)
+        }
         if not words and not feedback.earlier:
             return Withheld(" ".join(withheld) or "The lead has done nothing yet that is reported.")
         for reason in withheld:
             feedback.order.calls.note("leave out an event", "withheld", reason)
         return self.delivered(feedback.order, words)
 
-    def delivered(self, order: Order, words: Sequence[str]) -> Delivered:
-        """An order all of whose events are sent; `words` are the platform's of the calls that sent some now."""
-        return Delivered(order.lead.lead_id, {"calls": sorted(set(words))})
+    def delivered(self, order: Order, words: Mapping[str, str]) -> Delivered:
+        """An order all of whose events are sent; `words` has the platform's for each that was sent now."""
+        return Delivered(order.lead.lead_id, {"events": dict(words)})
 
 
 def kind_of(event: LeadEvent) -> str:

@@ -19,7 +19,7 @@ import jwt
 
 from reverse_etl.calls import TIMEOUT, Answer, Calls, judge_by_status
 from reverse_etl.destination import Finding, Order, Traits
-from reverse_etl.destinations.ad_events import UNSENT, AdEvents, Body, kind_of, newest_click, time_of
+from reverse_etl.destinations.ad_events import SENT, UNSENT, AdEvents, Body, kind_of, newest_click, time_of
 from reverse_etl.destinations.hashing import google_email, google_phone, hashed
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, Postponed, Rejected, Withheld
 from reverse_etl.lead import Delivered, Lead, LeadEvent
@@ -130,9 +130,12 @@ class GoogleAdsConversions(AdEvents):
         answer = await self._ingest(calls, "send events", events, validate_only=False)
         return str(answer["requestId"])
 
-    def delivered(self, order: Order, words: Sequence[str]) -> Delivered:
-        """`remote_id` names the requests whose status is to be read; the lead itself when none was made now."""
-        return Delivered(" ".join(sorted(set(words))) or order.lead.lead_id, {"requests": sorted(set(words))})
+    def delivered(self, order: Order, words: Mapping[str, str]) -> Delivered:
+        """`remote_id` names the requests whose status is to be read: of now, and of a state that was superseded before
+        it was verified; the lead itself when there are none.
+        """
+        pending = _pending(order) | dict(words)
+        return Delivered(" ".join(sorted(set(pending.values()))) or order.lead.lead_id, {"events": pending})
 
     async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[UUID, DeliveryFailed | None]:
         """Read what became of the requests. A refusal is `Rejected`; what is not processed yet is looked at later."""
@@ -169,10 +172,9 @@ class GoogleAdsConversions(AdEvents):
         return {"reference": name, **account, "productDestinationId": self._actions[name]}
 
     async def _verdict(self, order: Order, delivered: Delivered) -> DeliveryFailed | None:
-        if delivered.remote_id == order.lead.lead_id:
-            return None
+        pending: Mapping[str, str] = delivered.fields.get("events") or _pending(order)
         reasons: set[str] = set()
-        for request_id in delivered.remote_id.split():
+        for request_id in sorted(set(pending.values())):
             try:
                 answer = await order.calls.ask(
                     "read status", "GET", "v1/requestStatus:retrieve", params={"requestId": request_id}
@@ -185,13 +187,14 @@ class GoogleAdsConversions(AdEvents):
             if not statuses or any(each.get("requestStatus") == "PROCESSING" for each in statuses):
                 return Postponed("Google is still processing it.", retry_after=NEXT_LOOK_SECONDS)
             reasons |= {reason for each in statuses for reason in _reasons(each)}
-        return await self._judged(order, reasons - DONE)
+        return await self._judged(order, pending, reasons - DONE)
 
-    async def _judged(self, order: Order, reasons: set[str]) -> DeliveryFailed | None:
+    async def _judged(self, order: Order, pending: Mapping[str, str], reasons: set[str]) -> DeliveryFailed | None:
+        # Refused ones are to be sent again, all of them: of what Google has it says so.
+        for kind in pending:
+            await order.remember(kind, UNSENT if reasons else SENT)
         if not reasons:
             return None
-        for event in order.lead.events:  # to be sent again; of what Google has it says so
-            await order.remember(kind_of(event), UNSENT)
         said = ", ".join(sorted(reason.removeprefix(REASON) for reason in reasons))
         if reasons <= PASSING:
             return Mismatch(f"Google failed in processing it: {said}.")
@@ -201,6 +204,13 @@ class GoogleAdsConversions(AdEvents):
         now = int(time.time())
         claims = {"iss": self._email, "scope": SCOPE, "aud": self._token_url, "iat": now}
         return jwt.encode({**claims, "exp": now + TOKEN_LIFETIME_SECONDS}, self._private_key, algorithm="RS256")
+
+
+def _pending(order: Order) -> dict[str, str]:
+    """The requests of the lead's events whose status is not known, by the events' kinds in the ledger."""
+    marks = {kind_of(event): order.history.records.get(kind_of(event), UNSENT) for event in order.lead.events}
+    requests = {kind: mark.removeprefix(SENT) for kind, mark in marks.items() if mark.startswith(SENT)}
+    return {kind: request for kind, request in requests.items() if request}
 
 
 def _reasons(status: Mapping[str, Any]) -> list[str]:

@@ -33,7 +33,8 @@ NO_SUCH_OBJECT = 33  # subcode of 100: the data set is not there, or not for thi
 class MetaConversions(AdEvents):
     """Sends events to one data set; Meta tells a repeated `event_name` and `event_id` for 48 hours."""
 
-    traits = Traits(batch_size=50, reads_back=False)
+    # A call is recorded with each of its leads, whole: more leads would fill the ledger with one another's events.
+    traits = Traits(batch_size=20, reads_back=False)
     platform = "Meta"
     longest_age = timedelta(days=7)
     repeats_for: ClassVar[timedelta | None] = timedelta(hours=48)

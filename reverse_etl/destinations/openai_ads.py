@@ -32,7 +32,8 @@ TYPES = {
 class OpenAiConversions(AdEvents):
     """Sends events to one pixel; a repeated `type` and `id` is told."""
 
-    traits = Traits(batch_size=50, reads_back=False)
+    # A call is recorded with each of its leads, whole: more leads would fill the ledger with one another's events.
+    traits = Traits(batch_size=20, reads_back=False)
     platform = "OpenAI"
     longest_age = timedelta(days=7)
     repeats_for: ClassVar[timedelta | None] = None

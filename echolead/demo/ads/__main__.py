@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +20,7 @@ def main() -> None:
     arguments = parser.parse_args()
     platforms = Platforms()
     if arguments.service_account is not None:
+        os.umask(0o077)
         address = f"http://{arguments.host}:{arguments.port}/api/google/token"
         arguments.service_account.write_text(json.dumps(platforms.google.service_account(address)))
     uvicorn.run(create_app(platforms), host=arguments.host, port=arguments.port, log_level="warning")

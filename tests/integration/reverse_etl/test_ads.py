@@ -343,6 +343,31 @@ def test_a_request_that_google_still_processes_is_looked_at_later(
     assert len(activation.attempts(operation="send events")) == 1
 
 
+def test_a_request_whose_state_was_superseded_meanwhile_is_still_looked_at(
+    ads: AdFeedback, activation: Activation, engine: DeliveryEngine
+) -> None:
+    place = ads.destination("google_ads")
+    google = ads.served.platforms.google
+    google.looks = 1
+    google.failures["lead-of-l1"] = "INVALID_GCLID"
+    activation.want(lead_of("l1", "lead"))
+    engine.run_once()
+    google.looks = 0
+    activation.want(lead_of("l1", "lead", "qualified"))
+
+    activation.settle(engine)
+
+    assert ads.rows(place)["l1"]["last_error"] == "Google refused it in processing: INVALID_GCLID."
+    google.failures.clear()
+    resync(activation.settings, activation.tenant_id)
+    activation.settle(engine)
+    assert counted(ads, "google_ads") == [("111", "lead-of-l1"), ("222", "qualified-of-l1")]
+    looks = len(activation.attempts(operation="read status"))
+    activation.want(lead_of("l1", "lead", "qualified", name="Ana Maria"))
+    activation.settle(engine)
+    assert len(activation.attempts(operation="read status")) == looks
+
+
 def test_what_google_refuses_in_processing_is_dead_with_its_reason_and_can_be_sent_again(
     ads: AdFeedback, activation: Activation, engine: DeliveryEngine
 ) -> None:

@@ -268,4 +268,4 @@ def test_an_address_inside_is_never_called(activation: Activation, receiver: Rec
 
     (waiting,) = activation.rows()
     assert (waiting["state"], waiting["last_error_class"]) == ("retry", "Misconfigured")
-    assert [call["response_status"] for call in activation.attempts(operation="post")] == [None]
+    assert {call["response_status"] for call in activation.attempts(operation="post")} == {None}

@@ -95,6 +95,14 @@ def test_metas_click_id_has_the_time_of_the_click(
         assert written(ads, "meta", of, what)["user_data"].get("fbc") == fbc
 
 
+def test_metas_click_is_not_later_than_an_event_of_the_same_second(ads: InProcess) -> None:
+    of = lead(Click("fbclid", "F", AT + timedelta(milliseconds=400)))
+    body = written(ads, "meta", of, event(at=AT + timedelta(milliseconds=900)))
+
+    assert body["user_data"]["fbc"] == f"fb.1.{MS + 400}.F"
+    assert body["event_time"] * 1000 >= MS + 400
+
+
 def test_metas_browser_id_is_the_browsers_or_none(ads: InProcess) -> None:
     known = written(ads, "meta", lead(cookies={"_fbp": "fb.1.1772359200123.123456789"}), event())
     assert known["user_data"]["fbp"] == "fb.1.1772359200123.123456789"
