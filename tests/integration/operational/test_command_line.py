@@ -228,6 +228,24 @@ def test_a_destination_is_updated_disabled_and_enabled(run_json: RunJson, slug: 
     assert run_json("destination", "enable", slug, "chatwoot")["is_enabled"] is True
 
 
+def test_a_destination_that_the_engine_switched_off_says_why_until_it_is_enabled(
+    run_json: RunJson, slug: str, system_engine: Engine
+) -> None:
+    run_json("tenant", "create", slug)
+    url, secret = "url=https://hooks.example.com/in", "secret=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    run_json("destination", "add", slug, "webhook", "--set", url, "--secret", secret)
+    with system_session(system_engine) as session:
+        switched_off = (
+            "update destinations set is_enabled = false, disabled_at = now(), disabled_reason = 'It is gone.'"
+        )
+        session.execute(text(f"{switched_off} where tenant_id = :t"), {"t": slug})
+
+    (listed,) = run_json("destination", "list", slug)
+    assert (listed["disabled_reason"], listed["disabled_at"] is None) == ("It is gone.", False)
+    enabled = run_json("destination", "enable", slug, "webhook")
+    assert (enabled["is_enabled"], enabled["disabled_reason"], enabled["disabled_at"]) == (True, None, None)
+
+
 def test_secrets_move_to_a_new_key(run_json: RunJson, slug: str, stack_dir: Path, system_engine: Engine) -> None:
     run_json("tenant", "create", slug)
     run_json("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
