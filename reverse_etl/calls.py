@@ -226,7 +226,7 @@ class Calls:
         await connection.pace.acquire()
         started_at, started = datetime.now(UTC), perf_counter()
         status: int | None = None
-        answered = httpx.Headers()
+        answered: httpx.Headers | None = None
         kept = ""
         error: DeliveryFailed | None = None
         try:
@@ -276,14 +276,14 @@ class Calls:
             raise OutcomeUnknown(f"The answer is not JSON: {answer.kept[:200]}")
         return answer.content
 
-    def _report(self, error: DeliveryFailed | None, headers: httpx.Headers) -> None:
+    def _report(self, error: DeliveryFailed | None, headers: httpx.Headers | None) -> None:
         """Tell breaker, pace and quota how the destination is doing: a refusal is an answer as well."""
         connection = self.connection
         if error is None or isinstance(error, (Rejected, Postponed, Withheld)):
             connection.breaker.succeeded()
         else:
             connection.breaker.failed(at_once=isinstance(error, Misconfigured))
-        if headers:  # there was an answer
+        if headers is not None:  # there was an answer
             connection.note_allowance(headers)
         if isinstance(error, Unavailable) and error.retry_after:
             connection.wait_for(error.retry_after)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +10,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import event
 
 from echolead.operational.models import Destination
+from reverse_etl.destination import Order, Outcomes
 from reverse_etl.destinations import KINDS
 from reverse_etl.engine import DeliveryEngine
 from reverse_etl.lane import Lane
@@ -233,6 +234,64 @@ def test_a_spent_day_is_asked_after_by_one_call(
             engine.run_once()
 
     assert len(server.refused_at) == 1
+
+
+def test_a_limit_of_one_lead_holds_up_no_other_and_uses_up_no_try(
+    activation: Activation, server: LimitedServer, limited: Destination
+) -> None:
+    """A lead that changed thirty times a day was refused, and two hundred others waited with it for 12 hours."""
+    server.chatty_lead = "lead-0"
+    activation.want(*(payload_of(f"lead-{number}") for number in range(20)), destination=limited)
+    waits = "select *, extract(epoch from next_attempt_at - updated_at) as s from deliveries where lead_id = 'lead-0'"
+    with DeliveryEngine(activation.settings, replace(QUICK, max_attempts=2)) as engine:
+        engine.run_once()
+        activation.wait_until("select from deliveries where state = 'delivered' having count(*) = 19")
+        activation.wait_until("select from deliveries where state = 'retry'")
+        first = activation.rows(waits)[0]
+        activation.rows("update deliveries set next_attempt_at = now() where state = 'retry' returning 1")
+        engine.run_once()
+        activation.wait_until("select from deliveries where state = 'retry' and attempts = 2")
+        second = activation.rows(waits)[0]
+
+    assert (first["state"], first["tries"], second["state"], second["tries"]) == ("retry", 0, "retry", 0)
+    # As long as the product says; then, as it was not the end of the limit, a handful of probes a day.
+    assert 42 < first["s"] < 60
+    assert second["s"] > 600
+
+
+def test_what_must_not_be_sent_is_withheld_with_its_reason_until_the_lead_changes(
+    activation: Activation, server: LimitedServer, limited: Destination
+) -> None:
+    activation.want(payload_of("lead-1", consent={"ads": "denied"}), payload_of("lead-2"), destination=limited)
+    with DeliveryEngine(activation.settings, QUICK) as engine:
+        assert activation.settle(engine).withheld == 1
+        assert engine.run_once().is_empty
+        (row,) = activation.rows("select * from deliveries where lead_id = 'lead-1'")
+        assert (row["state"], row["last_error"]) == ("withheld", "No consent to ads.")
+        activation.want(payload_of("lead-1", consent={"ads": "granted"}), destination=limited)
+        activation.settle(engine)
+
+    assert names(server) == ["lead-2", "lead-1"]
+
+
+def test_an_answer_that_does_not_name_the_lead_delivered_nothing_yet(
+    activation: Activation, server: LimitedServer, limited: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch was answered 200 with empty results: 15,000 conversions were booked as sent and were nowhere."""
+    deliver = LimitedLeads.deliver
+    answers = iter([True])
+
+    async def unnamed(product: LimitedLeads, orders: Sequence[Order]) -> Outcomes:
+        outcomes = await deliver(product, orders)
+        return {} if next(answers, False) else outcomes
+
+    monkeypatch.setattr(LimitedLeads, "deliver", unnamed)
+    activation.want(payload_of("lead-1"), destination=limited)
+    with DeliveryEngine(activation.settings, QUICK) as engine:
+        turn = activation.settle(engine)
+
+    assert (turn.delivered, turn.retried) == (1, 1)
+    assert names(server) == ["lead-1", "lead-1"]
 
 
 # Changes that come together
