@@ -111,6 +111,9 @@ class RDStationContacts(OneByOne):
         for event in conversions.unsent(order) if lead.email else ():
             bases = consent_of((), lead.consent.get("marketing")) or []
             await conversions.send(order, event, limits, prefix=self._prefix, legal_bases=bases)
+        for twin in order.history.twins.get("contact", ()):  # RD's API merges no contacts
+            conflicts.append(f"contacts {contact['uuid']} and {twin} are one person: merge them")
+            await order.settle_twin("contact", twin)
         for conflict in conflicts:
             order.calls.note("leave as it is", "conflict", conflict)
         return Delivered(str(contact["uuid"]), body, tuple(conflicts))

@@ -179,6 +179,17 @@ async def test_a_phone_in_other_writing_and_a_tag_of_the_team_are_no_difference(
     assert len(rdstation.base.writes) == 1
 
 
+async def test_contacts_that_turn_out_to_be_one_person_are_named_once(rdstation: InProcess) -> None:
+    await rdstation.deliver(LEAD)
+    asked = rdstation.order_of(LEAD)
+    order = replace(asked, history=replace(asked.history, twins={"contact": ("uuid-of-another",)}))
+
+    await rdstation.destination.deliver_one(order)
+
+    assert "uuid-of-another" in str(conflicts(order))
+    assert "twin:contact:uuid-of-another" in rdstation.kept["lead-1"].records
+
+
 # Consent
 
 
