@@ -96,6 +96,26 @@ async def test_a_corrected_address_is_the_same_contact(rdstation: InProcess) -> 
     assert [contact["email"] for contact in rdstation.base.contacts.values()] == ["ana@example.com"]
 
 
+async def test_an_address_that_changed_after_a_lost_creation_makes_no_second_contact(rdstation: InProcess) -> None:
+    """The engine died between making the contact and noting its id, and the lead corrected the address meanwhile."""
+    await rdstation.deliver(replace(LEAD, email="ana@exmaple.com"))
+    del rdstation.kept["lead-1"].records["contact"]
+
+    await rdstation.deliver(LEAD)
+
+    assert [contact["email"] for contact in rdstation.base.contacts.values()] == ["ana@example.com"]
+
+
+async def test_an_earlier_address_of_somebody_else_is_left_alone(rdstation: InProcess) -> None:
+    rdstation.add(email="ana@exmaple.com", name="Anne")
+    rdstation.sent["lead-1"] = [replace(LEAD, email="ana@exmaple.com")]
+
+    await rdstation.deliver(LEAD)
+
+    assert rdstation.contact("ana@exmaple.com")["name"] == "Anne"
+    assert len(rdstation.base.contacts) == 2
+
+
 async def test_an_address_that_is_taken_costs_the_address_and_not_the_lead(rdstation: InProcess) -> None:
     await rdstation.deliver(replace(LEAD, email="ana@exmaple.com"))
     rdstation.add(email="ana@example.com", tags=["cliente-vip"])
