@@ -57,7 +57,7 @@ class RecordedCall:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """An answer as it came. `kept` is the part of the text that goes into messages: no secret, at most 4 KB."""
 
     status: int
@@ -90,11 +90,11 @@ class Allowance:
 
 
 Allowances = Allowance | Sequence[Allowance] | None
-Judge = Callable[[Answer], DeliveryFailed | None]
+Judge = Callable[[Reply], DeliveryFailed | None]
 ReadAllowance = Callable[[httpx.Headers], Allowances]
 
 
-def judge_by_status(answer: Answer) -> DeliveryFailed | None:
+def judge_by_status(answer: Reply) -> DeliveryFailed | None:
     """What the status alone says: the rules of HTTP. Products whose codes say more look at these first."""
     status, kept = answer.status, answer.kept
     error: DeliveryFailed | None = None
@@ -234,7 +234,7 @@ class Calls:
                 request = _request(connection.client, method, path, body, params, headers)
                 status, answered, text = await _send(connection.client, request)
             kept = _kept(text, connection.hidden)
-            content = self._read(Answer(status, answered, text, kept, operation), expects_json)
+            content = self._read(Reply(status, answered, text, kept, operation), expects_json)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as caught:
             error = Unavailable(f"No connection: {caught or type(caught).__name__}")
         except (httpx.TransportError, TimeoutError) as caught:
@@ -267,7 +267,7 @@ class Calls:
         for calls in (self, *self.others):
             calls.recorded.append(call)
 
-    def _read(self, answer: Answer, expects_json: bool) -> Any:
+    def _read(self, answer: Reply, expects_json: bool) -> Any:
         """The JSON of a successful answer. Raises what the product says the answer stands for."""
         connection = self.connection
         if (error := connection.judge(answer)) is not None:

@@ -15,7 +15,7 @@ from echolead.outbound import GuardedTransport, opened_places
 from echolead.security import Vault
 from echolead.settings import Settings
 from reverse_etl.calls import LaneConnection
-from reverse_etl.destination import Destination
+from reverse_etl.destination import DestinationProduct
 from reverse_etl.destinations import KINDS
 from reverse_etl.errors import Misconfigured
 from reverse_etl.kept_tokens import KeptTokens
@@ -31,13 +31,13 @@ SHARE_OF_THE_RATE = 0.96
 class Connected:
     """A product, what its calls share, how many deliveries it takes at a time, and how to connect anew."""
 
-    destination: Destination
+    destination: DestinationProduct
     connection: LaneConnection
     concurrency: int
     connect: Callable[[], httpx.AsyncClient]
 
 
-def product(row: DestinationRow, settings: Settings, secrets: Mapping[str, str], **replaced: Any) -> Destination:
+def product(row: DestinationRow, settings: Settings, secrets: Mapping[str, str], **replaced: Any) -> DestinationProduct:
     """The product of a destination, with some values of its configuration replaced. Raises `Misconfigured`."""
     kind = KINDS.get(row.kind)
     if kind is None:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import httpx
 
-from reverse_etl.calls import Allowances, Answer, Calls
+from reverse_etl.calls import Allowances, Calls, Reply
 from reverse_etl.errors import DeliveryFailed, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead, twin_kind
 
@@ -74,7 +74,7 @@ Outcomes = Mapping[UUID, Outcome]
 """By `delivery_id`. An order without an outcome is one whose outcome is unknown."""
 
 
-class Destination(Protocol):
+class DestinationProduct(Protocol):
     """A product as the engine uses it. What its methods raise, a `DeliveryFailed`, concerns all they were given."""
 
     traits: Traits
@@ -82,7 +82,7 @@ class Destination(Protocol):
     def client(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
         """The connection pool, with the product's address and credentials."""
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """What an answer stands for; None when the call succeeded."""
 
     def allowance(self, headers: httpx.Headers) -> Allowances:

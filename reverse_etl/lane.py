@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from reverse_etl.calls import LONGEST_WAIT_SECONDS, Calls, LaneConnection, RecordedCall
-from reverse_etl.destination import Destination, Order
+from reverse_etl.destination import DestinationProduct, Order
 from reverse_etl.errors import (
     DeliveryFailed,
     Gone,
@@ -80,7 +80,7 @@ class Lane:
     def __init__(
         self,
         name: str,
-        destination: Destination,
+        destination: DestinationProduct,
         connection: LaneConnection,
         ledger: LaneLedger,
         policy: Policy,
@@ -191,6 +191,9 @@ class Lane:
             if claim.was == "delivered" and claim.history.remote_id is not None:
                 sent.append((claim, order, Delivered(claim.history.remote_id)))
             else:
+                if claim.lead.withheld:
+                    kept_back = ", ".join(claim.lead.withheld)
+                    order.calls.note("leave out", "withheld", f"Consent keeps back: {kept_back}.")
                 unsent.append((claim, order))
         sent += await self._deliver(unsent) if unsent else []
         if sent and self._destination.traits.reads_back:

@@ -6,7 +6,7 @@
     {%- set person = ['email', 'external_id', 'lead_id', 'name', 'phone'] %}
     {%- set contact = person + ['attributes', 'labels', 'tracking_ids'] %}
     {%- set times = ['first_touch_at', 'last_touch_at', 'time_zone'] %}
-    {%- set feedback = person + ['clicks', 'consent', 'cookies', 'events', 'time_zone'] %}
+    {%- set feedback = person + ['clicks', 'consent', 'cookies', 'events', 'time_zone', 'tracking_ids'] %}
     {%- set whole = contact + times + ['clicks', 'consent', 'cookies', 'events'] %}
     {{ return({
         'chatwoot': contact,
@@ -14,6 +14,7 @@
         'pipedrive': whole,
         'salesforce': whole,
         'rdstation': whole,
+        'rdstation_crm': whole,
         'webhook': whole,
         'meta': feedback,
         'google_ads': feedback,

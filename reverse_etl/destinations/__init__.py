@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from reverse_etl.destination import Destination, Traits
+from reverse_etl.destination import DestinationProduct, Traits
 from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.destinations.ga4 import Ga4Events
 from reverse_etl.destinations.google_ads import GoogleAdsConversions
@@ -25,7 +25,7 @@ class Product(Protocol):
     @classmethod
     def of(
         cls, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
-    ) -> Destination:
+    ) -> DestinationProduct:
         """From a destination's configuration, its secrets, and the console's address of a lead.
 
         Raises `Misconfigured` naming what is missing.

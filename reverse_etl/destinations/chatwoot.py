@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 
 from echolead.normalize import normalize_phone
-from reverse_etl.calls import TIMEOUT, Answer, Calls, judge_by_status, no_allowance
+from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status, no_allowance
 from reverse_etl.destination import Finding, OneByOne, Order, Traits
 from reverse_etl.destinations.chatwoot_definitions import LINK_KEY, TITLES, DefinedInAccount, inbox_finding
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, OutcomeUnknown, Rejected
@@ -88,7 +88,7 @@ class ChatwootContacts(OneByOne):
         missing = [each for each in self._definitions.findings() if each.state == "missing"]
         return missing if is_dry_run else await self._definitions.make(calls)
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By the status: Chatwoot's say what is meant."""
         return judge_by_status(answer)
 

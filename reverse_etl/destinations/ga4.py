@@ -14,7 +14,7 @@ import httpx
 
 from echolead.outbound import UnsafeAddress
 from echolead.security import redact_text
-from reverse_etl.calls import TIMEOUT, Answer, Calls, judge_by_status
+from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding
 from reverse_etl.destinations.ad_events import EPOCH, AdEvents, Body, time_of
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Withheld
@@ -84,7 +84,7 @@ class Ga4Events(AdEvents):
             transport=_SecretInAddress(transport, self._api_secret),
         )
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By the status, which says nothing of the events."""
         return judge_by_status(answer)
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import httpx
 import jwt
 
-from reverse_etl.calls import TIMEOUT, Answer, Calls, judge_by_status
+from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding, Order, Traits
 from reverse_etl.destinations.ad_events import SENT, UNSENT, AdEvents, Body, kind_of, newest_click, time_of
 from reverse_etl.destinations.hashing import google_email, google_phone, hashed
@@ -81,7 +81,7 @@ class GoogleAdsConversions(AdEvents):
             transport=transport,
         )
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By the status; 400 concerns the account when it names nothing but the destinations of the request."""
         judged = judge_by_status(answer)
         if isinstance(judged, NotThere):

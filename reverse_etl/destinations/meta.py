@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import httpx
 
 from echolead.normalize import normalize_email
-from reverse_etl.calls import TIMEOUT, Answer, Calls, judge_by_status
+from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding, Traits
 from reverse_etl.destinations.ad_events import EPOCH, AdEvents, Body, newest_click, time_of
 from reverse_etl.destinations.hashing import as_it_is, hashed, meta_name, meta_phone
@@ -59,7 +59,7 @@ class MetaConversions(AdEvents):
         headers = {"Authorization": f"Bearer {self._access_token}", "User-Agent": "EchoLead"}
         return httpx.AsyncClient(base_url=f"{self._base_url}/", headers=headers, timeout=TIMEOUT, transport=transport)
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By the error's code: the status is 400 for a bad event, a limit and an expired token alike."""
         content = answer.content
         error = content.get("error") if isinstance(content, dict) else None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import httpx
 
 from echolead.normalize import normalize_email
-from reverse_etl.calls import TIMEOUT, Answer, Calls, judge_by_status
+from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding, Traits
 from reverse_etl.destinations.ad_events import EPOCH, AdEvents, Body, newest_click, time_of
 from reverse_etl.destinations.hashing import as_it_is, hashed
@@ -57,7 +57,7 @@ class OpenAiConversions(AdEvents):
         headers = {"Authorization": f"Bearer {self._api_key}", "User-Agent": "EchoLead"}
         return httpx.AsyncClient(base_url=f"{self._base_url}/", headers=headers, timeout=TIMEOUT, transport=transport)
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By the status; 404 is the pixel's, not a lead's."""
         judged = judge_by_status(answer)
         if isinstance(judged, NotThere):

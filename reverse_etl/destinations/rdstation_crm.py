@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import httpx
 
-from reverse_etl.calls import TIMEOUT, Answer, Calls
+from reverse_etl.calls import TIMEOUT, Calls, Reply
 from reverse_etl.destination import OneByOne, Order, Traits
 from reverse_etl.destinations.rdstation import ADDRESS, verdicts
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, OutcomeUnknown, Withheld
@@ -57,7 +57,7 @@ class RDStationDeals(OneByOne):
             transport=transport,
         )
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """As RD Station Marketing's answers, with Retry-After at the account's limit."""
         return verdicts.judge(answer)
 

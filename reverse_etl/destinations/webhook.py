@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 from echolead.webhooks import PRIVATE_PREFIX, public_key, signer
-from reverse_etl.calls import Answer, Calls, judge_by_status, no_allowance, retry_after
+from reverse_etl.calls import Calls, Reply, judge_by_status, no_allowance, retry_after
 from reverse_etl.destination import Finding, OneByOne, Order, Traits
 from reverse_etl.errors import (
     DeliveryFailed,
@@ -72,7 +72,7 @@ class SignedWebhooks(OneByOne):
         headers = {"Content-Type": "application/json", "User-Agent": "EchoLead"}
         return httpx.AsyncClient(headers=headers, timeout=TIMEOUT, transport=transport, follow_redirects=False)
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """2xx alone is success. 410 says that the receiver wants nothing more; any other answer may change."""
         status = answer.status
         if 200 <= status < 300:

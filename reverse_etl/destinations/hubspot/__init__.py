@@ -6,12 +6,12 @@ from uuid import UUID
 
 import httpx
 
-from reverse_etl.calls import TIMEOUT, Allowances, Answer, Calls
+from reverse_etl.calls import TIMEOUT, Allowances, Calls, Reply
 from reverse_etl.destination import Finding, Order, Outcomes, Traits
 from reverse_etl.destinations.hubspot import answers
 from reverse_etl.destinations.hubspot.account import MAPPING, HubSpotProperties
 from reverse_etl.destinations.hubspot.companions import BrowserForm, Deals, make_notes
-from reverse_etl.destinations.hubspot.contacts import HubSpotContacts, LeadRow
+from reverse_etl.destinations.hubspot.contacts import ContactRow, HubSpotContacts
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch
 from reverse_etl.lead import Delivered
 from reverse_etl.mapping import PropertyMap
@@ -78,7 +78,7 @@ class HubSpot:
             transport=transport,
         )
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By HubSpot's categories and its `policyName`; there is no Retry-After."""
         return answers.judge(answer)
 
@@ -125,7 +125,7 @@ class HubSpot:
     async def deliver(self, orders: Sequence[Order]) -> Outcomes:
         """Create or update the contacts, then what goes with them. Raises `DeliveryFailed` for all of them."""
         await self._account.read_again(Calls.shared([order.calls for order in orders]))
-        rows = [LeadRow(order) for order in orders]
+        rows = [ContactRow(order) for order in orders]
         await self._contacts.find(rows)
         for row in rows:
             if row.contact is not None and row.failure is None:
@@ -143,7 +143,7 @@ class HubSpot:
     async def verify(self, sent: Sequence[tuple[Order, Delivered]]) -> Mapping[UUID, DeliveryFailed | None]:
         """Read the contacts back by id and compare what was sent, by the type of each property."""
         ids = {str(order.delivery_id): delivered.remote_id for order, delivered in sent}
-        held = await self._contacts.read([LeadRow(order) for order, _ in sent], lambda row: [ids[row.trace]])
+        held = await self._contacts.read([ContactRow(order) for order, _ in sent], lambda row: [ids[row.trace]])
         found: dict[UUID, DeliveryFailed | None] = {}
         for order, delivered in sent:
             contact = held.get(delivered.remote_id)
@@ -157,7 +157,7 @@ class HubSpot:
         return found
 
 
-def _outcome(row: LeadRow) -> Delivered | DeliveryFailed:
+def _outcome(row: ContactRow) -> Delivered | DeliveryFailed:
     for conflict in row.conflicts:
         row.order.calls.note("leave as it is", "conflict", conflict)
     if row.failure is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from reverse_etl.calls import Allowance, Answer, judge_by_status, retry_after
+from reverse_etl.calls import Allowance, Reply, judge_by_status, retry_after
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Postponed, Rejected, Unavailable
 
 BURST_SECONDS = 10.0
@@ -22,7 +22,7 @@ EXISTING_ID = re.compile(r"Existing ID: (\d+)")
 NAMED_PROPERTY = re.compile(r'"name"\s*:\s*"([^"]+)"|propertyName=(\w+)|Property "([^"]+)" does not exist')
 
 
-def judge(answer: Answer) -> DeliveryFailed | None:
+def judge(answer: Reply) -> DeliveryFailed | None:
     """What an answer stands for, by HubSpot's own words where the status alone does not say."""
     content = answer.content if isinstance(answer.content, dict) else {}
     message = str(content.get("message") or answer.kept)[:300]

@@ -19,7 +19,7 @@ from reverse_etl.destination import Order
 from reverse_etl.destinations.hubspot.account import KEY, HubSpotProperties
 from reverse_etl.destinations.hubspot.answers import refusals
 from reverse_etl.destinations.hubspot.asking import ask_batch
-from reverse_etl.destinations.hubspot.contacts import BATCH, LeadRow
+from reverse_etl.destinations.hubspot.contacts import BATCH, ContactRow
 from reverse_etl.errors import Misconfigured, NotThere, OutcomeUnknown, Postponed, Rejected, Unavailable
 from reverse_etl.mapping import PropertyMap
 
@@ -29,7 +29,7 @@ NOTE_TO_CONTACT = 202  # HubSpot's own type of association, from the note's side
 BROWSER_COOKIE = "hubspotutk"
 SENT, UNDECIDED = "sent", "unknown"
 
-Create = Callable[[Sequence[LeadRow]], Awaitable[dict[str, str]]]
+Create = Callable[[Sequence[ContactRow]], Awaitable[dict[str, str]]]
 """Makes what goes with these rows; the ids by row, or by lead."""
 
 
@@ -43,7 +43,7 @@ class Deals:
     stage: str
     lead_url: Callable[[str], str]
 
-    async def make(self, rows: Sequence[LeadRow]) -> None:
+    async def make(self, rows: Sequence[ContactRow]) -> None:
         """Make the deals that are missing and join them to their contacts. Raises `DeliveryFailed`."""
         for row in rows:
             for twin in row.order.history.twins.get("deal", ()):
@@ -61,7 +61,7 @@ class Deals:
         await _remember("deal", await _joined("deals", made, of_rows), of_rows)
         _check_named(wanting, made, "deal")
 
-    async def _find(self, rows: Sequence[LeadRow]) -> dict[str, str]:
+    async def _find(self, rows: Sequence[ContactRow]) -> dict[str, str]:
         inputs = [[{"id": row.order.lead.lead_id}] for row in rows]
         body: dict[str, Any] = {"idProperty": KEY, "properties": [KEY], "propertiesWithHistory": []}
         path = "crm/v3/objects/deals/batch/read"
@@ -71,18 +71,18 @@ class Deals:
             return {}
         return {str(deal["properties"][KEY]): str(deal["id"]) for deal in answer["results"]}
 
-    async def _create(self, rows: Sequence[LeadRow]) -> dict[str, str]:
+    async def _create(self, rows: Sequence[ContactRow]) -> dict[str, str]:
         """Made by our unique property, so that it is one deal however often this is asked."""
         inputs = [[self._input(row)] for row in rows]
         answer = await ask_batch(_orders(rows), inputs, "create deals", "crm/v3/objects/deals/batch/upsert")
         _note_refused(rows, answer, "deal")
         return {str(deal["properties"][KEY]): str(deal["id"]) for deal in answer["results"]}
 
-    def _input(self, row: LeadRow) -> dict[str, Any]:
+    def _input(self, row: ContactRow) -> dict[str, Any]:
         place = {"id": row.order.lead.lead_id, "idProperty": KEY}
         return {**place, "properties": self._properties(row), "objectWriteTraceId": row.trace}
 
-    def _properties(self, row: LeadRow) -> dict[str, str]:
+    def _properties(self, row: ContactRow) -> dict[str, str]:
         lead = row.order.lead
         url = self.lead_url(lead.lead_id)
         written = self.mapping.written("deal", lead, self.account.types["deals"], url=url, is_new=True)
@@ -90,7 +90,7 @@ class Deals:
         return {"dealname": name, **written.properties, "pipeline": self.pipeline, "dealstage": self.stage}
 
 
-async def make_notes(rows: Sequence[LeadRow]) -> None:
+async def make_notes(rows: Sequence[ContactRow]) -> None:
     """Note the link of each conversation on its contact, unless a note there has it. Raises `DeliveryFailed`."""
     wanting = [
         row for row in rows if row.order.lead.attributes.get(CONVERSATION) and "note" not in row.order.history.records
@@ -107,7 +107,7 @@ async def make_notes(rows: Sequence[LeadRow]) -> None:
     _check_named(wanting, made, "note")
 
 
-async def _find_notes(rows: Sequence[LeadRow]) -> dict[str, str]:
+async def _find_notes(rows: Sequence[ContactRow]) -> dict[str, str]:
     """The note of each row, by its trace, among those of its contact."""
     path = "crm/v4/associations/contacts/notes/batch/read"
     try:
@@ -130,14 +130,14 @@ async def _find_notes(rows: Sequence[LeadRow]) -> dict[str, str]:
     return found
 
 
-async def _create_notes(rows: Sequence[LeadRow]) -> dict[str, str]:
+async def _create_notes(rows: Sequence[ContactRow]) -> dict[str, str]:
     path, inputs = "crm/v3/objects/notes/batch/create", [[_note(row)] for row in rows]
     answer = await ask_batch(_orders(rows), inputs, "create notes", path, is_safe_to_repeat=False)
     _note_refused(rows, answer, "note")
     return {str(note["objectWriteTraceId"]): str(note["id"]) for note in answer["results"]}
 
 
-def _note(row: LeadRow) -> dict[str, Any]:
+def _note(row: ContactRow) -> dict[str, Any]:
     link = html.escape(str(row.order.lead.attributes[CONVERSATION]))
     types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": NOTE_TO_CONTACT}]
     return {
@@ -150,7 +150,7 @@ def _note(row: LeadRow) -> dict[str, Any]:
     }
 
 
-async def _each(rows: Sequence[LeadRow], create: Create) -> dict[str, str]:
+async def _each(rows: Sequence[ContactRow], create: Create) -> dict[str, str]:
     """Create for all rows at once; what is refused as a whole, row by row."""
     try:
         return await create(rows)
@@ -164,20 +164,20 @@ async def _each(rows: Sequence[LeadRow], create: Create) -> dict[str, str]:
     return made
 
 
-def _note_refused(rows: Sequence[LeadRow], answer: Mapping[str, Any], what: str) -> None:
+def _note_refused(rows: Sequence[ContactRow], answer: Mapping[str, Any], what: str) -> None:
     refused = refusals(answer)
     for row in rows:
         if row.trace in refused:
             row.failure = Rejected(f"The {what} was refused: {refused[row.trace].message}", status=400)
 
 
-def _check_named(wanting: Sequence[LeadRow], made: Sequence[LeadRow], what: str) -> None:
+def _check_named(wanting: Sequence[ContactRow], made: Sequence[ContactRow], what: str) -> None:
     for row in wanting:
         if row not in made and row.failure is None:
             row.failure = OutcomeUnknown(f"HubSpot's answer does not name the lead's {what}.")
 
 
-async def _joined(kind: str, rows: Sequence[LeadRow], ids: Mapping[str, str]) -> list[LeadRow]:
+async def _joined(kind: str, rows: Sequence[ContactRow], ids: Mapping[str, str]) -> list[ContactRow]:
     """Join records (by trace of their row) to the contacts; twice is once. Rows that are not joined have a failure."""
     if not rows:
         return []
@@ -197,12 +197,12 @@ async def _joined(kind: str, rows: Sequence[LeadRow], ids: Mapping[str, str]) ->
     return [row for row in rows if row.failure is None]
 
 
-async def _remember(kind: str, rows: Sequence[LeadRow], ids: Mapping[str, str]) -> None:
+async def _remember(kind: str, rows: Sequence[ContactRow], ids: Mapping[str, str]) -> None:
     """All at once: a batch has a hundred of them."""
     await asyncio.gather(*(row.order.remember(kind, ids[row.trace]) for row in rows))
 
 
-def _orders(rows: Sequence[LeadRow]) -> list[Order]:
+def _orders(rows: Sequence[ContactRow]) -> list[Order]:
     return [row.order for row in rows]
 
 
@@ -214,7 +214,7 @@ class BrowserForm:
     portal_id: int
     form_guid: str
 
-    async def submit(self, row: LeadRow) -> None:
+    async def submit(self, row: ContactRow) -> None:
         """Submit it once for each browser of the lead; whether it arrived is not found out.
 
         A refusal is noted and does not cost the lead. Raises `Unavailable` when it was not taken.

@@ -32,7 +32,7 @@ Contact = Mapping[str, Any]
 
 
 @dataclass
-class LeadRow:
+class ContactRow:
     """One lead on its way: the contact it has, what to write there, and what was left to others."""
 
     order: Order
@@ -59,7 +59,7 @@ class LeadRow:
         return self.contact["properties"] if self.contact else {}
 
 
-ValuesOf = Callable[[LeadRow], Sequence[str]]
+ValuesOf = Callable[[ContactRow], Sequence[str]]
 """The ids or values by which a row's contact is asked for; empty ones are left out."""
 
 
@@ -73,7 +73,7 @@ class HubSpotContacts:
 
     # Finding
 
-    async def find(self, rows: Sequence[LeadRow]) -> None:
+    async def find(self, rows: Sequence[ContactRow]) -> None:
         """Give each row its contact: the remembered one, else by our key, else by e-mail, also a second one."""
         remembered = {row.order.history.remote_id: row for row in rows if row.order.history.remote_id}
         for contact in await self._read(rows, lambda row: [row.order.history.remote_id or ""]):
@@ -82,13 +82,13 @@ class HubSpotContacts:
                     remembered[contact_id].contact = contact
         await self._find_by(rows, KEY, lambda row: (row.order.lead.lead_id, *row.order.lead.tracking_ids))
         await self._find_by(rows, "email", lambda row: (row.order.lead.email.lower(),))
-        taken: dict[str, LeadRow] = {}
+        taken: dict[str, ContactRow] = {}
         for row in rows:
             if row.contact is not None and taken.setdefault(row.contact_id, row) is not row:
                 sentence = f"Contact {row.contact_id} is being written for another lead."
                 row.failure = Postponed(sentence, retry_after=1.0)
 
-    async def merge_twins(self, row: LeadRow) -> None:
+    async def merge_twins(self, row: ContactRow) -> None:
         """Merge the contacts of leads that became part of this one into its own, which keeps its values.
 
         One that HubSpot does not merge is named in a conflict. Raises `DeliveryFailed`.
@@ -106,12 +106,12 @@ class HubSpotContacts:
                     row.conflicts.append(f"contact {twin} is the same lead's, and was not merged: {refused}")
             await order.settle_twin("contact", twin)
 
-    async def read(self, rows: Sequence[LeadRow], of: ValuesOf) -> dict[str, Contact]:
+    async def read(self, rows: Sequence[ContactRow], of: ValuesOf) -> dict[str, Contact]:
         """Contacts by their ids, and by the ids of those that were merged into them."""
         found = await self._read(rows, of)
         return {contact_id: each for each in found for contact_id in (each["id"], *names_in(each, MERGED_IDS))}
 
-    async def _find_by(self, rows: Sequence[LeadRow], key: str, of: ValuesOf) -> None:
+    async def _find_by(self, rows: Sequence[ContactRow], key: str, of: ValuesOf) -> None:
         searched = [row for row in rows if row.contact is None]
         holders: dict[str, Contact] = {}
         for contact in await self._read(searched, of, key):
@@ -126,7 +126,7 @@ class HubSpotContacts:
                 if twin != row.contact_id
             ]
 
-    async def _read(self, rows: Sequence[LeadRow], of: ValuesOf, key: str | None = None) -> list[Contact]:
+    async def _read(self, rows: Sequence[ContactRow], of: ValuesOf, key: str | None = None) -> list[Contact]:
         """The contacts with these ids or values; those that are not there are left out. From the store, not search."""
         asked = {row.trace: [value for value in dict.fromkeys(of(row)) if value] for row in rows}
         values = list(dict.fromkeys(value for own in asked.values() for value in own))
@@ -150,7 +150,7 @@ class HubSpotContacts:
 
     # What to write
 
-    def plan(self, row: LeadRow) -> None:
+    def plan(self, row: ContactRow) -> None:
         """Find out what the contact lacks. Sets `failure` when the lead has nothing that a contact needs."""
         row.is_planned, row.properties = True, {}
         lead, is_new = row.order.lead, row.contact is None
@@ -183,7 +183,7 @@ class HubSpotContacts:
         written = self._mapping.written("contact", lead, types, url=self._lead_url(lead.lead_id), is_new=is_new)
         return dict(written.properties), written.notes
 
-    def _change(self, row: LeadRow, name: str, value: str | None, before: Sequence[str]) -> str | None:
+    def _change(self, row: ContactRow, name: str, value: str | None, before: Sequence[str]) -> str | None:
         """The property's new value, None when it stays as it is; empty takes off what we wrote and no longer mean."""
         held, type_ = row.held.get(name), self._account.types["contacts"][name]
         if name == STAGE:
@@ -217,12 +217,12 @@ class HubSpotContacts:
         return held == value if type_ is None else same(type_, value, held)
 
     @staticmethod
-    def _keep(row: LeadRow, sentence: str) -> None:
+    def _keep(row: ContactRow, sentence: str) -> None:
         if sentence not in row.conflicts:
             row.conflicts.append(sentence)
 
     @staticmethod
-    def _name(row: LeadRow) -> None:
+    def _name(row: ContactRow) -> None:
         """A contact needs a name or an address: the phone number stands in until there is one."""
         if row.order.lead.phone:
             row.properties["firstname"] = row.order.lead.phone
@@ -231,7 +231,7 @@ class HubSpotContacts:
 
     # Writing
 
-    async def write(self, rows: Sequence[LeadRow]) -> None:
+    async def write(self, rows: Sequence[ContactRow]) -> None:
         """Write what each contact lacks. A row that cannot be written has a `failure`; one without it is written.
 
         What HubSpot does not accept of a row is taken off, and the rest is written. Raises `DeliveryFailed` for all.
@@ -250,7 +250,7 @@ class HubSpotContacts:
             if row.failure is None and not row.is_written:
                 row.failure = Rejected("HubSpot refuses one property after the other.", status=400)
 
-    async def _adopt(self, rows: Sequence[LeadRow]) -> None:
+    async def _adopt(self, rows: Sequence[ContactRow]) -> None:
         """Plan rows that are not planned; those that turned out to be another contact's have its id only, yet."""
         unread = [row for row in rows if row.contact is not None and "properties" not in row.contact]
         found = await self.read(unread, lambda row: [row.contact_id])
@@ -262,7 +262,7 @@ class HubSpotContacts:
             if row.failure is None:
                 self.plan(row)
 
-    async def _send(self, rows: Sequence[LeadRow]) -> None:
+    async def _send(self, rows: Sequence[ContactRow]) -> None:
         """One batch of rows that are all new, or all known. When it is refused as a whole, its halves, then each."""
         if not rows:
             return
@@ -281,7 +281,7 @@ class HubSpotContacts:
             return
         self._settle(rows, answer)
 
-    def _settle(self, rows: Sequence[LeadRow], answer: Mapping[str, Any]) -> None:
+    def _settle(self, rows: Sequence[ContactRow], answer: Mapping[str, Any]) -> None:
         """Take over the rows of an answer. A row that it does not name has an unknown outcome."""
         done: dict[str, Contact] = {}
         for result in answer["results"]:
@@ -299,7 +299,7 @@ class HubSpotContacts:
             else:
                 row.failure = OutcomeUnknown("HubSpot's answer does not name this lead.")
 
-    def _refused(self, row: LeadRow, refusal: Refusal) -> None:
+    def _refused(self, row: ContactRow, refusal: Refusal) -> None:
         """Take off what HubSpot does not accept, and note it; else the row has failed."""
         if refusal.existing_id is not None and row.contact is None:
             row.contact, row.is_planned = {"id": refusal.existing_id}, False
@@ -322,7 +322,7 @@ class HubSpotContacts:
             row.failure = Rejected(refusal.message or "Refused.", status=400, code=refusal.category)
 
 
-def _input(row: LeadRow) -> dict[str, Any]:
+def _input(row: ContactRow) -> dict[str, Any]:
     place = {"id": row.contact_id} if row.contact else {"id": row.order.lead.lead_id, "idProperty": KEY}
     return {**place, "properties": row.properties, "objectWriteTraceId": row.trace}
 
@@ -333,5 +333,5 @@ def _refusal_of(refused: Rejected) -> Refusal:
     return Refusal(category, str(refused), refused.attributes, existing and existing.group(1))
 
 
-def _either(one: str, other: str, _row: LeadRow) -> list[str]:
+def _either(one: str, other: str, _row: ContactRow) -> list[str]:
     return [one, other]

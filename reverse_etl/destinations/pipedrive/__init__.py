@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from reverse_etl.calls import TIMEOUT, Allowances, Answer, Calls
+from reverse_etl.calls import TIMEOUT, Allowances, Calls, Reply
 from reverse_etl.destination import Finding, OneByOne, Order, Traits
 from reverse_etl.destinations.pipedrive import answers
 from reverse_etl.destinations.pipedrive.companions import Opportunities, make_note
@@ -77,7 +77,7 @@ class Pipedrive(OneByOne):
             transport=transport,
         )
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By the status, the reset of the limit, and the code of a plan's limit."""
         return answers.judge(answer)
 

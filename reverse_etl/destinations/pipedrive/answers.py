@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from reverse_etl.calls import Allowance, Answer, judge_by_status
+from reverse_etl.calls import Allowance, Reply, judge_by_status
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Rejected, Unavailable
 
 BURST_SECONDS = 2.0
@@ -19,7 +19,7 @@ BLOCKED_SECONDS = 60.0
 PLAN_LIMIT = "PLAN_LIMIT"
 
 
-def judge(answer: Answer) -> DeliveryFailed | None:
+def judge(answer: Reply) -> DeliveryFailed | None:
     """What an answer stands for. A limit of the plan is `Rejected` with the code `PLAN_LIMIT`."""
     content: Any = answer.content if isinstance(answer.content, dict) else None
     message = str((content or {}).get("error") or answer.kept)[:300]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from reverse_etl.calls import TIMEOUT, Answer, Calls
+from reverse_etl.calls import TIMEOUT, Calls, Reply
 from reverse_etl.destination import Finding, OneByOne, Order, Traits
 from reverse_etl.destinations.rdstation import account, conversions, verdicts
 from reverse_etl.destinations.rdstation.conversions import consent_of
@@ -74,7 +74,7 @@ class RDStationContacts(OneByOne):
             transport=transport,
         )
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By RD's error types, and by whose limit a 429 is."""
         return verdicts.judge(answer)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from reverse_etl.calls import Answer, judge_by_status, retry_after
+from reverse_etl.calls import Reply, judge_by_status, retry_after
 from reverse_etl.errors import DeliveryFailed, Postponed, Rejected, Unavailable
 
 QUOTA_HEADER = "retry-after-quotas"
@@ -44,7 +44,7 @@ def errors_of(content: Any, field: str = "") -> Iterator[RdError]:
             yield from errors_of(inner, field)
 
 
-def judge(answer: Answer) -> DeliveryFailed | None:
+def judge(answer: Reply) -> DeliveryFailed | None:
     """What an answer stands for: 429 is the lead's limit or the account's, 4xx the contact's refusal."""
     by_status = judge_by_status(answer)
     if answer.status == 429:
@@ -60,7 +60,7 @@ def judge(answer: Answer) -> DeliveryFailed | None:
     )
 
 
-def _limit(answer: Answer) -> DeliveryFailed:
+def _limit(answer: Reply) -> DeliveryFailed:
     said = answer.content if isinstance(answer.content, dict) else {}
     if LEAD_LIMITER in str(said.get("error", "")):
         # `remaining_time` is said to be in milliseconds, and its example only makes sense in seconds: the shorter one

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import httpx
 
-from reverse_etl.calls import Allowance, Answer, Calls
+from reverse_etl.calls import Allowance, Calls, Reply
 from reverse_etl.destination import Finding, Order, Outcome, Outcomes, Traits, bisected
 from reverse_etl.destinations.salesforce import account, records, verdicts
 from reverse_etl.destinations.salesforce.fields import DEFAULT_MAPPING, RECORD, REQUIRED, Field
@@ -85,7 +85,7 @@ class SalesforceLeads:
             transport=transport,
         )
 
-    def judge(self, answer: Answer) -> DeliveryFailed | None:
+    def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By Salesforce's error codes. A field that is not there any more makes the next delivery read the fields."""
         self._is_outdated |= verdicts.is_of_the_schema(answer)
         return verdicts.judge(answer)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reverse_etl.batch import ask_for
 from reverse_etl.destination import Order
-from reverse_etl.destinations.salesforce.batch import ask_for
 from reverse_etl.destinations.salesforce.verdicts import ID_FIELD
 from reverse_etl.lead import Lead
 

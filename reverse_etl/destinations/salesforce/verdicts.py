@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from reverse_etl.calls import Allowance, Answer, judge_by_status
+from reverse_etl.calls import Allowance, Reply, judge_by_status
 from reverse_etl.errors import DeliveryFailed, Postponed, Rejected, Unavailable
 
 ID_FIELD = "EchoLead_Id__c"
@@ -95,7 +95,7 @@ class RowError:
         return Rejected(sentence, status=400, attributes=self.fields, code=self.code)
 
 
-def judge(answer: Answer) -> DeliveryFailed | None:
+def judge(answer: Reply) -> DeliveryFailed | None:
     """What an answer stands for: by Salesforce's code where it has one, else by the status."""
     if answer.status < 300:
         return None
@@ -124,7 +124,7 @@ def _of_the_call(error: RowError, status: int, by_status: DeliveryFailed | None)
     return by_status if is_of_the_user or is_of_salesforce else error.failure
 
 
-def is_of_the_schema(answer: Answer) -> bool:
+def is_of_the_schema(answer: Reply) -> bool:
     """Whether the answer says that a field is not there, or not for our user."""
     error = _first_error(answer.content) if answer.status == 400 else None
     return error is not None and error.code in OF_THE_SCHEMA

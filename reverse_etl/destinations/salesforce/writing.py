@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from reverse_etl.batch import ask_for
 from reverse_etl.destination import Order
-from reverse_etl.destinations.salesforce.batch import ask_for
 from reverse_etl.destinations.salesforce.fields import REQUIRED
 from reverse_etl.destinations.salesforce.verdicts import ID_FIELD, NOT_WRITABLE, OF_A_VALUE, RowError
 from reverse_etl.errors import DeliveryFailed, OutcomeUnknown, Rejected

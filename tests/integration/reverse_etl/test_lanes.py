@@ -274,6 +274,18 @@ def test_what_must_not_be_sent_is_withheld_with_its_reason_until_the_lead_change
     assert names(server) == ["lead-2", "lead-1"]
 
 
+def test_each_attempt_names_what_consent_keeps_back(
+    activation: Activation, server: LimitedServer, limited: Destination
+) -> None:
+    activation.want(payload_of("lead-1", withheld=["clicks", "cookies"]), payload_of("lead-2"), destination=limited)
+    with DeliveryEngine(activation.settings, QUICK) as engine:
+        activation.settle(engine)
+
+    assert [row["response"] for row in activation.attempts(outcome="withheld")] == [
+        "Consent keeps back: clicks, cookies."
+    ]
+
+
 def test_an_answer_that_does_not_name_the_lead_delivered_nothing_yet(
     activation: Activation, server: LimitedServer, limited: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from echolead.demo.ads import Platforms, create_app
 from reverse_etl import destination as contract
-from reverse_etl.calls import Answer, Calls, LaneConnection
+from reverse_etl.calls import Calls, LaneConnection, Reply
 from reverse_etl.destinations.ad_events import SENDING, AdEvents, kind_of
 from reverse_etl.destinations.ga4 import Ga4Events
 from reverse_etl.destinations.google_ads import GoogleAdsConversions
@@ -262,11 +262,11 @@ async def test_ga4_says_what_is_wrong_with_an_event(ads: InProcess) -> None:
 def test_metas_code_says_more_than_the_status(ads: InProcess, status: int, error: dict[str, int], kind: type) -> None:
     body = httpx.Response(status, json={"error": error}).text
 
-    assert type(ads.destination("meta").judge(Answer(status, httpx.Headers(), body, body))) is kind
+    assert type(ads.destination("meta").judge(Reply(status, httpx.Headers(), body, body))) is kind
 
 
 def test_a_pixel_that_is_not_there_is_no_lost_record(ads: InProcess) -> None:
-    answer = Answer(404, httpx.Headers(), "{}", "{}")
+    answer = Reply(404, httpx.Headers(), "{}", "{}")
     assert isinstance(ads.destination("openai_ads").judge(answer), Misconfigured)
     assert isinstance(ads.destination("google_ads").judge(answer), NotThere)
 

@@ -10,7 +10,7 @@ import pytest
 
 from echolead.demo.chatwoot import Fault, Faults
 from echolead.demo.hubspot import HubSpotLimits, HubSpotStore, create_app
-from reverse_etl.calls import Allowance, Answer, Calls, LaneConnection
+from reverse_etl.calls import Allowance, Calls, LaneConnection, Reply
 from reverse_etl.destination import Order
 from reverse_etl.destinations.hubspot import HubSpot
 from reverse_etl.errors import (
@@ -675,9 +675,9 @@ async def test_setup_says_what_the_token_may_not_make() -> None:
 # HubSpotLimits
 
 
-def answer(status: int, headers: dict[str, str] | None = None, **content: Any) -> Answer:
+def answer(status: int, headers: dict[str, str] | None = None, **content: Any) -> Reply:
     text = httpx.Response(status, json=content).text
-    return Answer(status, httpx.Headers(headers or {}), text, text)
+    return Reply(status, httpx.Headers(headers or {}), text, text)
 
 
 @pytest.mark.parametrize(

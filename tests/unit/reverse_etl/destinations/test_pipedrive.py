@@ -11,7 +11,7 @@ import pytest
 
 from echolead.demo.chatwoot import Fault, Faults
 from echolead.demo.pipedrive import PipedriveLimits, PipedriveStore, create_app
-from reverse_etl.calls import Answer, Calls, LaneConnection
+from reverse_etl.calls import Calls, LaneConnection, Reply
 from reverse_etl.destination import Order
 from reverse_etl.destinations.pipedrive import Pipedrive
 from reverse_etl.errors import (
@@ -540,8 +540,8 @@ async def test_no_secret_is_recorded(pipedrive: Account) -> None:
 # Limits
 
 
-def answer(status: int, headers: dict[str, str] | None = None, text: str = "{}") -> Answer:
-    return Answer(status, httpx.Headers(headers or {}), text, text)
+def answer(status: int, headers: dict[str, str] | None = None, text: str = "{}") -> Reply:
+    return Reply(status, httpx.Headers(headers or {}), text, text)
 
 
 @pytest.mark.parametrize(

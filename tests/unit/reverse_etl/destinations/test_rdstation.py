@@ -10,7 +10,7 @@ import pytest
 
 from echolead.demo.chatwoot.faults import Fault
 from echolead.demo.rdstation import MarketingAccount
-from reverse_etl.calls import Answer
+from reverse_etl.calls import Reply
 from reverse_etl.destination import Order
 from reverse_etl.destinations.rdstation import RDStationContacts, verdicts
 from reverse_etl.destinations.rdstation.limits import LeadLimits
@@ -367,7 +367,7 @@ WRONG = {"error_type": "MUST_BE_STRING", "error_message": "Must be a text."}
 def test_refusals_are_read_in_each_of_their_forms(content: Any, code: str, fields: tuple[str, ...]) -> None:
     text = json.dumps(content)
 
-    failure = verdicts.judge(Answer(400, httpx.Headers(), text, text))
+    failure = verdicts.judge(Reply(400, httpx.Headers(), text, text))
 
     assert isinstance(failure, Rejected)
     assert (failure.code, failure.attributes) == (code, fields)
@@ -381,7 +381,7 @@ def test_refusals_are_read_in_each_of_their_forms(content: Any, code: str, field
 def test_the_accounts_limit_is_waited_for_by_rds_own_header(headers: dict[str, str], seconds: float) -> None:
     text = '{"message": "API rate limit exceeded"}'
 
-    failure = verdicts.judge(Answer(429, httpx.Headers(headers), text, text))
+    failure = verdicts.judge(Reply(429, httpx.Headers(headers), text, text))
 
     assert isinstance(failure, Unavailable)
     assert failure.retry_after == seconds

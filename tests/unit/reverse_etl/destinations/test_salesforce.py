@@ -8,7 +8,7 @@ import pytest
 
 from echolead.demo.chatwoot.faults import Fault
 from echolead.demo.salesforce import QUEUE_ID, USER_ID, LeadField, Org, RowFault
-from reverse_etl.calls import Answer
+from reverse_etl.calls import Reply
 from reverse_etl.destinations.salesforce import SalesforceLeads, verdicts
 from reverse_etl.errors import (
     DeliveryFailed,
@@ -474,7 +474,7 @@ def answered(status: int, content: Any = None, **headers: str) -> DeliveryFailed
     import json  # noqa: PLC0415
 
     text = "" if content is None else json.dumps(content)
-    return verdicts.judge(Answer(status, httpx.Headers(headers), text, text))
+    return verdicts.judge(Reply(status, httpx.Headers(headers), text, text))
 
 
 def error(code: str, message: str = "words") -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from echolead.demo.receiver import Inbox
 from echolead.operational.destinations import check_configuration
 from echolead.operational.errors import ChangeRefused
 from echolead.webhooks import public_key, signer
-from reverse_etl.calls import Answer, Calls, LaneConnection
+from reverse_etl.calls import Calls, LaneConnection, Reply
 from reverse_etl.destinations.webhook import RETRY_PLAN, SignedWebhooks
 from reverse_etl.errors import Gone, Misconfigured, OutcomeUnknown, Postponed, Unavailable
 from reverse_etl.lead import DeliveryHistory, Lead
@@ -93,7 +93,7 @@ async def test_a_message_keeps_its_id_for_days_and_its_timestamp_is_that_of_the_
     ],
 )
 def test_what_an_answer_stands_for(status: int, headers: dict[str, str], kind: type | None) -> None:
-    judged = webhook().judge(Answer(status, httpx.Headers(headers), "", ""))
+    judged = webhook().judge(Reply(status, httpx.Headers(headers), "", ""))
 
     assert (None if judged is None else type(judged)) == kind
     if "Retry-After" in headers:
