@@ -15,6 +15,11 @@ class Port(IntEnum):
     DEMO_CHATWOOT = 7
     DEMO_PAGES = 8
     NATS_MONITOR = 9
+    DEMO_HUBSPOT = 11
+    DEMO_PIPEDRIVE = 12
+    DEMO_SALESFORCE = 13
+    DEMO_RDSTATION = 14
+    DEMO_RECEIVER = 15
 
     def of(self, base: int) -> int:
         """The part's port in the stack that starts at `base`."""

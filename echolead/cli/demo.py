@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from echolead.demo.accounts import load_or_make_accounts
+from echolead.demo.products import PRODUCTS
 from echolead.demo.tenant import USER_EMAIL, demo_chatwoot
 from echolead.embedded.part import Part, python
 from echolead.embedded.stack import Address, Stack, answers
@@ -12,9 +13,10 @@ CAMPAIGN = "utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_1
 
 
 def with_demo(stack: Stack) -> Stack:
-    """The stack with the demo. The only private address that destinations may reach is the demo's Chatwoot."""
+    """The stack with the demo. The only private addresses that destinations may reach are the demo's own products."""
     settings = stack.settings
-    places = ",".join(filter(None, [settings.private_destinations, demo_chatwoot(settings.port_base)]))
+    own = [demo_chatwoot(settings.port_base), *(product.place(settings.port_base) for product in PRODUCTS.values())]
+    places = ",".join(filter(None, [settings.private_destinations, *own]))
     return replace(
         stack,
         settings=settings.model_copy(update={"private_destinations": places}),

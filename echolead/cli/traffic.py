@@ -15,10 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from echolead.cli.addresses import operational_url
 from echolead.cli.context import actor, administering
+from echolead.cli.demo_products import chosen, serve_products
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import DataDir
 from echolead.cli.tenant import let_read
 from echolead.demo import tenant as demo_tenant
+from echolead.demo.products import PRODUCTS
 from echolead.demo.traffic.generator import generate
 from echolead.demo.traffic.sites import ClientSite, sites
 from echolead.embedded.part import python
@@ -59,9 +61,17 @@ def demo(  # the options of the command
     into: Annotated[
         Into, typer.Option(help="Through the queue, or straight into the warehouse once no loader runs.")
     ] = Into.QUEUE,
+    products: Annotated[
+        list[str] | None,
+        typer.Option("--with", help=f"Serve demo products until Ctrl-C, separated by commas: {', '.join(PRODUCTS)}."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Create the demo tenant, its destination and its user if they are missing. With --events, write traffic too."""
+    """Create the demo tenant, its destination and its user if they are missing.
+
+    With --events, write traffic too. With --with, the demo tenant's leads also go to products that are served here.
+    """
+    served = chosen(products or [])
     settings = load_settings(data_dir)
     operational_url(settings)
     password = settings.demo_password.get_secret_value()
@@ -76,6 +86,8 @@ def demo(  # the options of the command
             _WRITERS[into](settings, generate(seed, visited, days, events, end), on_progress)
     user = demo_tenant.USER_EMAIL
     typer.echo(f"Tenant {demo_tenant.TENANT_ID}; sign in as {user} with {password} at {settings.console_url}")
+    if served:
+        serve_products(settings, served)
 
 
 def _ensure_tenants(settings: Settings, visited: Sequence[ClientSite]) -> None:

@@ -1,21 +1,23 @@
-"""`python -m echolead.demo.hubspot --port 8711 --access-token …`: serve the demo HubSpot."""
+"""`python -m echolead.demo.hubspot --port 8711 --data-dir var/hubspot`: serve the demo HubSpot.
 
-import argparse
+The client secret in `credentials.json` is the account's token.
+"""
 
-import uvicorn
+from starlette.applications import Starlette
 
-from echolead.demo.hubspot.app import create_app
+from echolead.demo.chatwoot.faults import Faults
+from echolead.demo.hubspot.app import create_app, held
+from echolead.demo.hubspot.store import HubSpotStore
+from echolead.demo.watching import DemoCredentials, serve, watching
 
 
-def main() -> None:
-    """Serve until interrupted; the records are gone afterwards."""
-    parser = argparse.ArgumentParser(prog="python -m echolead.demo.hubspot", description=main.__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--access-token", required=True, help="what a destination has as its access_token")
-    arguments = parser.parse_args()
-    uvicorn.run(create_app(arguments.access_token), host=arguments.host, port=arguments.port, log_level="warning")
+def watched(credentials: DemoCredentials) -> Starlette:
+    """The account with a page of what it holds."""
+    store, faults = HubSpotStore(), Faults()
+    app = create_app(credentials.client_secret, store=store, faults=faults)
+    app.router.routes += watching("Demo HubSpot", credentials, lambda: held(store), faults)
+    return app
 
 
 if __name__ == "__main__":
-    main()
+    serve("hubspot", watched)

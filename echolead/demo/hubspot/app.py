@@ -206,11 +206,10 @@ async def submit_form(request: Request, store: HubSpotStore, body: Row) -> Respo
     return JSONResponse({"inlineMessage": "Thanks for submitting the form."})
 
 
-async def state(request: Request) -> Response:
-    """`GET /_demo/state`: what the account holds."""
-    store: HubSpotStore = request.app.state.store
+def held(store: HubSpotStore) -> dict[str, list[Row]]:
+    """What the account holds, by kind of object."""
     objects = {kind: [shown(row, None) for row in rows.values()] for kind, rows in store.objects.items()}
-    return JSONResponse({**objects, "associations": sorted(store.associations), "submissions": store.submissions})
+    return {**objects, "submissions": store.submissions}
 
 
 def _all_or_some(store: HubSpotStore, inputs: list[Row], write: Callable[[Row], Row], status: int = 200) -> Response:
@@ -243,5 +242,4 @@ def routes() -> list[Route]:
         ("POST", f"{associations}/read", read_associations),
         ("POST", "/submissions/v3/integration/secure/submit/{portal:str}/{form:str}", submit_form),
     ]
-    api = [Route(path, endpoint(handler), methods=[method]) for method, path, handler in paths]
-    return [*api, Route("/_demo/state", state)]
+    return [Route(path, endpoint(handler), methods=[method]) for method, path, handler in paths]

@@ -1,21 +1,23 @@
-"""`python -m echolead.demo.pipedrive --port 8712 --api-token …`: serve the demo Pipedrive."""
+"""`python -m echolead.demo.pipedrive --port 8711 --data-dir var/pipedrive`: serve the demo Pipedrive.
 
-import argparse
+The client secret in `credentials.json` is the account's token.
+"""
 
-import uvicorn
+from starlette.applications import Starlette
 
-from echolead.demo.pipedrive.app import create_app
+from echolead.demo.chatwoot.faults import Faults
+from echolead.demo.pipedrive.app import create_app, held
+from echolead.demo.pipedrive.store import PipedriveStore
+from echolead.demo.watching import DemoCredentials, serve, watching
 
 
-def main() -> None:
-    """Serve until interrupted; the records are gone afterwards."""
-    parser = argparse.ArgumentParser(prog="python -m echolead.demo.pipedrive", description=main.__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--api-token", required=True, help="what a destination has as its api_token")
-    arguments = parser.parse_args()
-    uvicorn.run(create_app(arguments.api_token), host=arguments.host, port=arguments.port, log_level="warning")
+def watched(credentials: DemoCredentials) -> Starlette:
+    """The account with a page of what it holds."""
+    store, faults = PipedriveStore(), Faults()
+    app = create_app(credentials.client_secret, store=store, faults=faults)
+    app.router.routes += watching("Demo Pipedrive", credentials, lambda: held(store), faults)
+    return app
 
 
 if __name__ == "__main__":
-    main()
+    serve("pipedrive", watched)

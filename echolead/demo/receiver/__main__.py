@@ -1,21 +1,26 @@
-"""`python -m echolead.demo.receiver --port 8711 --secret whsec_…`: serve the demo receiver."""
+"""`python -m echolead.demo.receiver --port 8715 --data-dir var/receiver`: serve the demo receiver.
 
-import argparse
+It prints the secret that messages must be signed with.
+"""
 
-import uvicorn
+from starlette.applications import Starlette
 
-from echolead.demo.receiver.app import create_app
+from echolead.demo.chatwoot.faults import Faults
+from echolead.demo.products import webhook_secret
+from echolead.demo.receiver.app import create_app, held
+from echolead.demo.receiver.inbox import Inbox
+from echolead.demo.watching import DemoCredentials, serve, watching
 
 
-def main() -> None:
-    """Serve until interrupted; what was received is shown at `/`."""
-    parser = argparse.ArgumentParser(prog="python -m echolead.demo.receiver", description=main.__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--secret", required=True, help="whsec_… or whpk_…")
-    arguments = parser.parse_args()
-    uvicorn.run(create_app([arguments.secret]), host=arguments.host, port=arguments.port, log_level="warning")
+def watched(credentials: DemoCredentials) -> Starlette:
+    """The endpoint with a page of what arrived."""
+    secret = webhook_secret(credentials)
+    print(f"Messages are signed with {secret}", flush=True)  # noqa: T201  # for who started it
+    inbox, faults = Inbox([secret]), Faults()
+    app = create_app([secret], faults=faults, inbox=inbox)
+    app.router.routes += watching("Demo webhook receiver", credentials, lambda: held(inbox), faults)
+    return app
 
 
 if __name__ == "__main__":
-    main()
+    serve("receiver", watched)

@@ -1,6 +1,7 @@
 """The demo receiver as an ASGI application."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -15,14 +16,13 @@ from echolead.demo.receiver.inbox import Inbox, NotAMessage
 def create_app(secrets: Sequence[str], *, faults: Faults | None = None, inbox: Inbox | None = None) -> Starlette:
     """The application; messages are accepted when one of the secrets (`whsec_…`, `whpk_…`) verifies them.
 
-    `POST /api/hooks` receives, `/api/moved` redirects there with 301, `GET /` shows what arrived.
+    `POST /api/hooks` receives, `/api/moved` redirects there with 301.
     """
     app = Starlette(
         routes=[
             Route("/api/hooks", receive, methods=["POST"]),
             Route("/api/hooks", seen_by_a_redirect, methods=["GET"]),
             Route("/api/moved", moved, methods=["POST", "GET"]),
-            Route("/", shown),
         ],
         middleware=[Middleware(FaultMiddleware, faults=faults or Faults())],
     )
@@ -51,7 +51,6 @@ async def moved(_request: Request) -> Response:
     return RedirectResponse("/api/hooks?token=secret-of-the-address", 301)
 
 
-async def shown(request: Request) -> Response:
-    """`GET /`: the newest state of each lead, and what was wrong."""
-    inbox: Inbox = request.app.state.inbox
-    return JSONResponse({"leads": inbox.leads, "late": inbox.late, "refusals": inbox.refusals, "posts": inbox.posts})
+def held(inbox: Inbox) -> dict[str, list[dict[str, Any]]]:
+    """The newest state of each lead, and what was wrong with posts."""
+    return {"leads": [*inbox.leads.values()], "refused posts": [{"why": why} for why in inbox.refusals]}

@@ -47,7 +47,7 @@ class InProcess:
         checked = served.settings(kind, **more)
         return PLATFORMS[kind].of(checked.configuration, checked.secrets, str)
 
-    def connection(self, destination: contract.Destination) -> LaneConnection:
+    def connection(self, destination: contract.DestinationProduct) -> LaneConnection:
         """As the engine makes it."""
         breaker = Breaker(threshold=100, cooldown_seconds=1, longest_seconds=1)
         client = destination.client(self.transport)

@@ -1,0 +1,95 @@
+"""The demo products beside a stack: each serves its page, and the demo tenant's destinations reach it."""
+
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from echolead.cli.demo_products import chosen
+from echolead.cli.errors import CommandFailed
+from echolead.demo.products import PRODUCTS, DemoProduct, disable, enable
+from echolead.demo.tenant import TENANT_ID
+from echolead.demo.watching import load_or_make_credentials
+from echolead.embedded.part import Part, port_is_open
+from echolead.operational.database import connect, system_session
+from echolead.operational.models import Destination
+from echolead.operational.provision import OperationalUrls
+from echolead.outbound import UnsafeAddress
+from echolead.security import Vault
+from echolead.settings import Settings
+from tests.fixtures.operational import SECRET_KEY, make_tenant
+from tests.fixtures.parts import free_port, running
+
+
+@pytest.fixture
+def settings(empty_operational_urls: OperationalUrls, tmp_path: Path) -> Settings:
+    """Of a stack with the demo tenant."""
+    database = connect(empty_operational_urls.system)
+    make_tenant(database, TENANT_ID)
+    database.dispose()
+    places = ",".join(product.place(9900) for product in PRODUCTS.values())
+    return Settings(
+        data_dir=tmp_path,
+        port_base=9900,
+        private_destinations=places,
+        postgres_system_url=SecretStr(empty_operational_urls.system),
+        destination_secret_keys=SecretStr(SECRET_KEY),
+    )
+
+
+def destinations(settings: Settings) -> dict[str, tuple[str, bool, dict[str, str]]]:
+    """Kind, whether it is enabled, and secrets by name."""
+    database = connect(settings.postgres_system_url.get_secret_value())
+    vault = Vault.of_destinations(settings)
+    with system_session(database) as session:
+        found = {
+            row.name: (row.kind, row.is_enabled, vault.decrypt(row.secrets))
+            for row in session.scalars(select(Destination))
+        }
+    database.dispose()
+    return found
+
+
+def test_the_demo_tenants_leads_go_to_the_products_that_are_served(settings: Settings) -> None:
+    products = list(PRODUCTS.values())
+    enable(settings, products)
+    assert {kind for kind, is_enabled, _ in destinations(settings).values() if is_enabled} == {
+        product.kind for product in products
+    }
+    disable(settings, products[:1])
+    (settings.data_dir / "demo" / products[1].name / "credentials.json").unlink()
+    enable(settings, products[1:])
+    after = destinations(settings)
+    assert len(after) == len(products)
+    assert [name for name, (_, is_enabled, _) in after.items() if not is_enabled] == [products[0].destination]
+    account = load_or_make_credentials(products[1].data_dir(settings))
+    assert after[products[1].destination][2] == {"api_token": account.client_secret}
+
+
+def test_a_stack_without_the_demo_delivers_to_none_of_them(settings: Settings) -> None:
+    with pytest.raises(UnsafeAddress):
+        enable(settings.model_copy(update={"private_destinations": ""}), PRODUCTS.values())
+    assert destinations(settings) == {}
+
+
+@pytest.mark.parametrize("product", PRODUCTS.values(), ids=lambda product: product.name)
+def test_a_product_shows_what_it_holds_to_its_user_alone(product: DemoProduct, tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", f"echolead.demo.{product.name}", "--port", str(port), "--data-dir", str(tmp_path)]
+    part = Part(product.name, command, ready=lambda: None if port_is_open("127.0.0.1", port) else "no port")
+    with running(part, tmp_path):
+        account = load_or_make_credentials(tmp_path)
+        page = f"http://127.0.0.1:{port}/"
+        assert httpx.get(page).status_code == 401
+        shown = httpx.get(page, auth=(account.client_id, account.client_secret))
+    assert shown.status_code == 200
+    assert f"<h1>Demo {product.title}</h1>" in shown.text
+
+
+def test_products_are_named_with_or_without_commas_and_another_name_is_refused() -> None:
+    assert [product.name for product in chosen(["hubspot,receiver", "hubspot"])] == ["hubspot", "receiver"]
+    with pytest.raises(CommandFailed, match="no demo of myspace: use hubspot, pipedrive"):
+        chosen(["myspace"])
