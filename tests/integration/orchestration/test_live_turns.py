@@ -35,7 +35,6 @@ from orchestration.dbt.runner import Dbt, NodeFailure
 from orchestration.live import loop
 from orchestration.live.culprit import Culprit, find_culprit
 from orchestration.live.loop import LiveLoop, Turn
-from orchestration.live.warehouse_turns import WarehouseTurns
 from tests.factories import raw_destination, raw_event, raw_tenant, uid
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
 from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
@@ -324,9 +323,7 @@ def poisoned(prepared: Settings) -> str:
                 content = with_value(content, "load_seq", load_seq)
                 record_load(client, load_seq, {"events": content})
             client.insert_arrow(f"raw.{table}", content)
-    with WarehouseTurns(prepared, Dbt(prepared)) as turns:
-        while turn := turns.run():
-            assert turn.is_done, turn.failed
+    Dbt(prepared).run("run", "tag:turn")
     return uid("form poison")
 
 
