@@ -11,6 +11,7 @@ export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 BASE := .stamps/base
 DEV := .stamps/dev
 NPM := .stamps/npm
+SQL := .stamps/sql
 SCRIPT := tracking/dist/t.js
 
 .DEFAULT_GOAL := help
@@ -39,7 +40,7 @@ test-stack:
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 # Two processes with servers of their own: most of these tests wait for something. Files in order: the console's tests
-# make tables where the models' tests find none.
+# make tables where the models' tests find none. Files that share a built warehouse go to one process (tests/conftest.py).
 test-python:
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/integration tests/unit $(ARGS)
 
@@ -62,8 +63,13 @@ lint-python:
 lint-types:
 	$(BIN)/mypy
 
-lint-sql:
-	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+lint-sql: $(SQL)
+
+# Parsing is slow: only what has changed is read again, and everything when a macro has changed.
+$(SQL): .sqlfluff $(wildcard dbt_project/macros/*.sql) $(shell find dbt_project/models dbt_project/tests -name '*.sql')
+	$(BIN)/sqlfluff lint --disable-progress-bar \
+		$(if $(filter .sqlfluff dbt_project/macros/%,$?),dbt_project/models dbt_project/tests,$?)
+	@mkdir -p .stamps && touch $@
 
 lint-script:
 	$(BIN)/npm --prefix tracking run lint

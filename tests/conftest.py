@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.postgres import EmbeddedPostgres
@@ -15,6 +16,8 @@ from tests.fixtures.parts import free_port, running
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+
     from echolead.embedded.clickhouse import EmbeddedWarehouse
 
 # A slow example on a busy machine is not a finding.
@@ -24,6 +27,22 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("here")
 
 pytest_plugins = ["tests.fixtures.operational"]
+
+TOGETHER = ("tests/integration/dbt/", "tests/integration/orchestration/test_prepare")
+"""How the names of files begin whose tests share a built warehouse: two processes would each build one."""
+
+
+class ByWarehouse(LoadFileScheduling):
+    """Gives each file to one process, and files that share a warehouse to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((begin for begin in TOGETHER if file.startswith(begin)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadFileScheduling | None:
+    """How `--dist loadfile` distributes tests."""
+    return ByWarehouse(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,16 @@
 """The dbt project on the embedded warehouse: rows go into the raw tables, models run, tests read the marts."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
-from dbt.cli.main import dbtRunner
-from dbt.contracts.graph.manifest import Manifest
 from pydantic import SecretStr
 
 from dlt_pipelines.loads import last_load, record_load
@@ -23,54 +20,73 @@ from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.settings import Settings
 from echolead.warehouse import connect
 from orchestration.dbt.project import TURN, deploy
-from orchestration.dbt.runner import Dbt
-from orchestration.live.warehouse_turns import WarehouseTurns
+from orchestration.dbt.runner import CompiledModel, Dbt
+from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns
 
 Rows = list[dict[str, Any]]
-PROJECT_DIR = Path(__file__).parents[3] / "dbt_project"
+MARTS = (
+    "enriched.events",
+    "enriched.lead_events",
+    "marts.sessions",
+    "marts.identities",
+    "marts.lead_touches",
+    "marts.leads",
+    "marts.conversions",
+    "marts.attribution",
+    "activation.lead_deliveries",
+)
+"""What turns leave for readers."""
+
+
+class FullRefresh(WarehouseTurns):
+    """The statements of a full refresh, run as turns run theirs: without dbt's overhead for each model."""
+
+    def _compiled(self) -> list[CompiledModel]:
+        return with_options(self._dbt, "--full-refresh").compiled(TURN)
+
+    def run_all(self) -> None:
+        """Every model, over tables that are empty."""
+        if not self._models:
+            self._compile()
+        done = WarehouseTurn()
+        self._run_models(self._models, done)
+        assert not done.failed, done.failed
+
+
+def with_options(dbt: Dbt, *options: str) -> Dbt:
+    """The same commands with more options, over the project as it is parsed already."""
+    other = copy(dbt)
+    other._where = [*dbt._where, *options]
+    return other
 
 
 class Project:
     """The dbt project, parsed once, and its warehouse. Tables are asked for as `marts.leads`."""
 
-    def __init__(self, client: Client, work_dir: Path, settings: Settings) -> None:
+    def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
-        self._settings = settings
-        self.url = settings.clickhouse_url.get_secret_value()
-        self._work_dir = work_dir
-        self._manifest: Manifest | None = None
-        self._manifest = self._dbt("parse")
-
-    def _dbt(self, *arguments: str) -> Any:
-        directories = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
-        written = ["--target-path", str(self._work_dir), "--log-path", str(self._work_dir), "--no-write-json"]
-        answer = dbtRunner(manifest=self._manifest).invoke(
-            ["--quiet", "--log-level-file", "none", *arguments, *directories, *written]
-        )
-        results = getattr(answer.result, "results", [])
-        said = [f"{each.node.name}: {each.message}" for each in results if each.status in ("error", "fail", "warn")]
-        assert answer.success, "\n".join(said) or answer.exception
-        return answer.result
+        self.settings = settings
+        deploy(settings)
+        self.dbt = Dbt(settings)
+        self.turns = WarehouseTurns(settings, self.dbt).__enter__()
+        self._full_refresh = FullRefresh(settings, self.dbt).__enter__()
+        self._time_zones: dict[WarehouseTurns, set[str]] = {}
 
     def run(self, command: str = "run", *selection: str, full_refresh: bool = False) -> None:
-        """Run dbt; a model or test that fails is an assertion that fails."""
-        chosen = ["--select", *selection] if selection else []
-        self._dbt(command, *chosen, *(["--full-refresh"] if full_refresh else []))
-
-    @cached_property
-    def turns(self) -> WarehouseTurns:
-        """The turns of the live path."""
-        deploy(self._settings)
-        return WarehouseTurns(self._settings, Dbt(self._settings)).__enter__()
+        """Run dbt. Raises `DbtFailed` for a model or test that fails."""
+        self.dbt.run(command, *selection, full_refresh=full_refresh)
 
     def turn(self) -> None:
         """Turns of the live path until nothing is left: what is new in raw, and every piece of open requests."""
+        self._know_time_zones(self.turns)
         while done := self.turns.run():
             assert done.is_done, done.failed
 
     def rebuild(self) -> None:
         """Build the tables of turns whole."""
-        self.run("run", TURN, full_refresh=True)
+        self._know_time_zones(self._full_refresh)
+        self.forget_turns()
+        self._full_refresh.run_all()
 
     def write(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
         """Append rows (tests/factories.py) to the raw table `table`."""
@@ -81,8 +97,13 @@ class Project:
         self._client.insert_arrow(f"raw.{table}", content)
         if TABLES[table].pipeline == "collector":
             record_load(self._client, load_seq, {table: content})
-        if table == "tenants":
-            self.turns.forget_compiled()  # their time zones are part of the SQL
+
+    def _know_time_zones(self, turns: WarehouseTurns) -> None:
+        """Let dbt compile again for a tenant's time zone that the SQL does not have: all of them are part of it."""
+        zones = {row["timezone"] for row in self.query("select distinct timezone from raw.tenants")}
+        if not zones <= self._time_zones.get(turns, set()):
+            turns.forget_compiled()
+            self._time_zones[turns] = zones
 
     def decide(self, decisions: Rows) -> None:
         """Mirror these decisions of operators (tests/factories.py), and no others."""
@@ -115,11 +136,14 @@ class Project:
         )
         return tuple(row[0] for row in found.result_rows)
 
+    def marts(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All of `MARTS`, by their names."""
+        return {table: self.table(table) for table in MARTS}
+
     def forget(self) -> None:
         """Empty the raw tables and what turns build from them."""
         for table in TABLES:
             self._client.command(f"truncate table raw.{table}")
-        self._client.command("truncate table raw.lead_decisions")
         self.forget_turns()
 
     def forget_events(self) -> None:
@@ -133,14 +157,78 @@ class Project:
         for database, name in self.turn_tables():
             self._client.command(f"truncate table if exists {database}.{name}")
 
+    def keep(self) -> None:
+        """Copy the tables that tests change, for `restore`. Copies share their files with the tables."""
+        self._client.command("drop database if exists kept")
+        self._client.command("create database kept")
+        for database, name in self._changing():
+            self._client.command(f"create table kept.{database}_{name} clone as {database}.{name}")
+
+    def restore(self) -> None:
+        """Let the tables be as they were when they were kept."""
+        for database, name in self._changing():
+            self._client.command(f"truncate table {database}.{name}")
+            self._client.command(f"alter table {database}.{name} attach partition all from kept.{database}_{name}")
+
+    def _changing(self) -> list[tuple[str, str]]:
+        return [*(("raw", table) for table in TABLES), *self.turn_tables()]
+
     def turn_tables(self) -> list[tuple[str, str]]:
         """(database, name) of the tables that turns build."""
-        nodes = self._manifest.nodes.values() if self._manifest else ()
+        nodes = self.dbt.manifest.nodes.values()
         return [(str(each.schema), each.name) for each in nodes if "turn" in each.config.get("tags", [])]
 
 
 def _aware(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+Story = Callable[[Project], Iterator[None]]
+
+
+@dataclass
+class Told:
+    """What became of stories: the errors of those that went wrong, and the tables that a rebuild made otherwise."""
+
+    failed: dict[str, Exception] = field(default_factory=dict)
+    differing: list[str] = field(default_factory=list)
+
+    def check(self, story: Story) -> None:
+        """Raises what ended the story."""
+        if story.__name__ in self.failed:
+            raise self.failed[story.__name__]
+
+
+def tell(project: Project, stories: Iterable[Story]) -> Told:
+    """Stories side by side, each of a tenant of its own: where they yield, a turn takes what all of them have written.
+
+    The tables are compared with a rebuild in the middle and at the end.
+    """
+    told = Told()
+    running = {story.__name__: story(project) for story in stories}
+    for turns in itertools.count():
+        if turns == 3:
+            told.differing += differing(project)
+        for name, story in list(running.items()):
+            try:
+                next(story)
+            except Exception as error:
+                del running[name]
+                if not isinstance(error, StopIteration):
+                    told.failed[name] = error
+        if not running:
+            break
+        project.turn()
+    told.differing += differing(project)
+    return told
+
+
+def differing(project: Project) -> list[str]:
+    """The tables that a rebuild makes otherwise than they are."""
+    by_turns = project.marts()
+    project.rebuild()
+    rebuilt = project.marts()
+    return [table for table in MARTS if by_turns[table] != rebuilt[table]]
 
 
 class Killed(Exception):
@@ -172,20 +260,13 @@ def life(monkeypatch: pytest.MonkeyPatch, project: Project) -> Life:
 @pytest.fixture(scope="package")
 def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The project with its seeds loaded and its views made, over empty raw tables."""
-    data_dir = tmp_path_factory.mktemp("data")
-    settings = Settings(data_dir=data_dir, clickhouse_url=SecretStr(warehouse_server.url))
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), clickhouse_url=SecretStr(warehouse_server.url))
     ensure_raw_tables(settings)
-    url = urlsplit(warehouse_server.url)
-    with pytest.MonkeyPatch.context() as environment, closing(connect(warehouse_server.url)) as client:
-        for name, value in (
-            ("HOST", url.hostname),
-            ("PORT", url.port),
-            ("USER", url.username),
-            ("PASSWORD", url.password),
-        ):
-            environment.setenv(f"ECHOLEAD_DBT_{name}", str(value))
-        project = Project(client, tmp_path_factory.mktemp("dbt"), settings)
-        project.forget()
+    with closing(connect(warehouse_server.url)) as client:
+        for table in TABLES:
+            client.command(f"truncate table raw.{table}")
+        project = Project(client, settings)
         project.run("seed")
-        project.run("run", "+tag:turn")
+        project.run("run")
+        project.forget()
         yield project

@@ -1,6 +1,7 @@
 """Where a visit begins, where a lead comes from, and what a conversion is worth, by turns as in the live path."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,7 @@ from tests.factories import (
     raw_tenant_rate,
     uid,
 )
-from tests.integration.dbt.conftest import Project, Rows
-from tests.integration.dbt.test_turns import MARTS
+from tests.integration.dbt.conftest import Project, Rows, Story, Told, tell
 
 # What the script makes of the same walks is held against the same file (tracking/test/walks.spec.js).
 WALKS = json.loads((Path(__file__).parents[2] / "fixtures" / "arrivals.json").read_text())
@@ -110,12 +110,6 @@ def a_visit_in_the_night() -> Rows:
     return [raw_event("form_submit", tenant_id="night", visitor="T1", at=at, user={"email": "t1@x.test"})]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def views(project: Project) -> None:
-    """The views that turns do not need and the tests read."""
-    project.run("run", "funnel_daily", "session_events")
-
-
 @pytest.fixture(scope="module")
 def visited(project: Project) -> Project:
     """Every visit, in one turn."""
@@ -190,122 +184,124 @@ def test_agents_read_times_on_the_tenants_clock(visited: Project) -> None:
     assert attributes["first_seen_at"] == attributes["last_seen_at"] == "2026-03-01T22:30:00-03:00"
 
 
-@pytest.fixture
-def empty(project: Project) -> Project:
-    """A tenant, and nothing received."""
-    project.forget()
-    project.write("tenants", [raw_tenant("acme")])
-    project.write("tenant_hosts", [raw_tenant_host("acme", "lp.acme.test")])
-    return project
-
-
 def ad(campaign: str, minute: float) -> dict[str, Any]:
     return arrival(moment(minute), f"{HOST}/?utm_source={campaign}", utm_source=campaign, utm_medium="cpc")
 
 
-def test_a_source_stays_when_the_lead_comes_back_by_another_ad(empty: Project) -> None:
+def a_source_stays_when_the_lead_comes_back_by_another_ad(project: Project) -> Iterator[None]:
     """Before consent came ad a; then the form, ad b, and a sale, which is credited to b."""
-    remembered = ad("a", -DAY)
-    form = raw_event("form_submit", at=moment(), last_non_direct=remembered, user={"email": "ana@x.test"})
-    empty.write("events", [form])
-    empty.turn()
+
+    def ana(name: str, minute: float, **said: Any) -> dict[str, Any]:
+        return raw_event(name, tenant_id="returns", at=moment(minute), **said)
+
+    project.write("events", [ana("form_submit", 0, last_non_direct=ad("a", -DAY), user={"email": "ana@x.test"})])
+    yield
     returned = {"arrived": ad("b", 10 * DAY), "last_non_direct": ad("b", 10 * DAY)}
-    empty.write(
-        "events",
-        [
-            raw_event("page_view", at=moment(10 * DAY), **returned),
-            raw_event("conversion", at=moment(10 * DAY + 1), event="sale", properties={"value": 5}, **returned),
-        ],
+    sale = ana("conversion", 10 * DAY + 1, event="sale", properties={"value": 5}, **returned)
+    project.write("events", [ana("page_view", 10 * DAY, **returned), sale])
+    yield
+    (lead,) = project.query(
+        "select source, last_source, first_converted_at from marts.leads where tenant_id = 'returns'"
     )
-    empty.turn()
-    (lead,) = empty.query("select source, last_source, first_converted_at from marts.leads")
     assert tuple(lead.values()) == ("a", "b", moment())
-    credited = empty.query(
-        "select conversion_kind, source from marts.attribution where model = 'last_non_direct' order by converted_at"
+    credited = project.query(
+        "select conversion_kind, source from marts.attribution"
+        " where tenant_id = 'returns' and model = 'last_non_direct' order by converted_at"
     )
     assert [tuple(row.values()) for row in credited] == [("lead", "a"), ("event", "b")]
 
 
-def test_a_server_that_knows_the_lead_before_any_visit_names_its_source(empty: Project) -> None:
+def a_server_that_knows_the_lead_before_any_visit_names_its_source(project: Project) -> Iterator[None]:
     """Also when the visitor comes later."""
-    url = f"{HOST}/?utm_source=feira"
-    empty.write("events", [raw_event("identify", at=moment(), sent_by="server", url=url, user={"email": "ana@x.test"})])
-    empty.turn()
-    empty.write("events", [raw_event(at=moment(60), arrived=ad("a", 60))])
-    empty.turn()
-    (lead,) = empty.query("select source, last_source from marts.leads")
+    url, user = f"{HOST}/?utm_source=feira", {"email": "ana@x.test"}
+    project.write("events", [raw_event("identify", tenant_id="fair", sent_by="server", url=url, user=user)])
+    yield
+    project.write("events", [raw_event(tenant_id="fair", at=moment(60), arrived=ad("a", 60))])
+    yield
+    (lead,) = project.query("select source, last_source from marts.leads where tenant_id = 'fair'")
     assert tuple(lead.values()) == ("feira", "a")
 
 
-def sale(event: str, visitor: str, minute: float, **properties: Any) -> dict[str, Any]:
-    return raw_event("conversion", event=event, visitor=visitor, at=moment(minute), properties=properties)
+def form(tenant_id: str, visitor: str, minute: float = 0) -> dict[str, Any]:
+    user = {"email": f"{visitor}@x.test"}
+    return raw_event("form_submit", tenant_id=tenant_id, visitor=visitor, at=moment(minute), user=user)
 
 
-def counted(project: Project) -> set[str]:
+def sale(tenant_id: str, event: str, visitor: str, minute: float, **properties: Any) -> dict[str, Any]:
+    return raw_event(
+        "conversion", tenant_id=tenant_id, event=event, visitor=visitor, at=moment(minute), properties=properties
+    )
+
+
+def counted(project: Project, tenant_id: str) -> set[str]:
     names = ("browser", "server", "stranger", "refund", "empty", "empty too")
     known = {uid(name): name for name in names}
-    found = project.query("select event_id from marts.conversions where kind = 'event'")
+    found = project.query(
+        "select event_id from marts.conversions where tenant_id = {t:String} and kind = 'event'", t=tenant_id
+    )
     return {known[row["event_id"]] for row in found}
 
 
-def test_an_order_is_a_conversion_once_whoever_reports_it_first(empty: Project) -> None:
+def an_order_is_a_conversion_once_whoever_reports_it_first(project: Project) -> Iterator[None]:
     """Each is loaded in a turn of its own, the earliest last: of leads alone, and a refund takes nothing away."""
-    forms = [
-        raw_event("form_submit", visitor=each, at=moment(), user={"email": f"{each}@x.test"}) for each in ("ana", "bia")
+
+    def sold(*report: Any, **properties: Any) -> dict[str, Any]:
+        return sale("orders", *report, **properties)
+
+    forms = [form("orders", "ana"), form("orders", "bia")]
+    project.write("events", [*forms, sold("server", "bia", 11, order_id="A-1", value=90)])
+    yield
+    assert counted(project, "orders") == {"server"}
+    project.write("events", [sold("browser", "ana", 10, transaction_id="A-1", value=90)])
+    yield
+    assert counted(project, "orders") == {"browser"}
+    more = [sold("stranger", "caio", 9, order_id="A-1", value=90), sold("refund", "bia", 12, order_id="A-1", value=-90)]
+    more += [sold("empty", "ana", 13, order_id="undefined"), sold("empty too", "bia", 14, order_id="undefined")]
+    project.write("events", more)
+    yield
+    assert counted(project, "orders") == {"browser", "refund", "empty", "empty too"}
+    project.write("events", [form("orders", "caio", 30)])
+    yield
+    assert counted(project, "orders") == {"stranger", "refund", "empty", "empty too"}
+
+
+def an_order_that_is_a_number_is_the_one_that_is_text(project: Project) -> Iterator[None]:
+    sales = [
+        sale("numbers", "browser", "ana", 1, order_id=1042),
+        sale("numbers", "server", "ana", 2, order_id=" 1042 "),
     ]
-    empty.write("events", [*forms, sale("server", "bia", 11, order_id="A-1", value=90)])
-    empty.turn()
-    assert counted(empty) == {"server"}
-    empty.write("events", [sale("browser", "ana", 10, transaction_id="A-1", value=90)])
-    empty.turn()
-    assert counted(empty) == {"browser"}
-    more = [sale("stranger", "caio", 9, order_id="A-1", value=90), sale("refund", "bia", 12, order_id="A-1", value=-90)]
-    more += [sale("empty", "ana", 13, order_id="undefined"), sale("empty too", "bia", 14, order_id="undefined")]
-    empty.write("events", more)
-    empty.turn()
-    assert counted(empty) == {"browser", "refund", "empty", "empty too"}
-    empty.write("events", [raw_event("form_submit", visitor="caio", at=moment(30), user={"email": "caio@x.test"})])
-    empty.turn()
-    assert counted(empty) == {"stranger", "refund", "empty", "empty too"}
-    assert_equal_to_a_rebuild(empty)
-
-
-def test_an_order_that_is_a_number_is_the_one_that_is_text(empty: Project) -> None:
-    form = raw_event("form_submit", visitor="ana", at=moment(), user={"email": "ana@x.test"})
-    sales = [sale("browser", "ana", 1, order_id=1042), sale("server", "ana", 2, order_id=" 1042 ")]
-    empty.write("events", [form, *sales])
-    empty.turn()
-    assert counted(empty) == {"browser"}
+    project.write("events", [form("numbers", "ana"), *sales])
+    yield
+    assert counted(project, "numbers") == {"browser"}
 
 
 def revenue(project: Project) -> tuple[str | None, dict[str, Any]]:
     """Of the funnel: the tenant's sum, and what stays in other currencies."""
     (row,) = project.query(
         "select toString(sum(revenue)) as own, mapApply((name, amount) -> (name, toString(amount)),"
-        " sumMap(unconverted_revenue)) as others from marts.funnel_daily"
+        " sumMap(unconverted_revenue)) as others from marts.funnel_daily where tenant_id = 'currencies'"
     )
     return row["own"], row["others"]
 
 
-def test_currencies_are_added_only_at_the_tenants_rate(empty: Project) -> None:
-    form = raw_event("form_submit", visitor="ana", at=moment(), user={"email": "ana@x.test"})
+def currencies_are_added_only_at_the_tenants_rate(project: Project) -> Iterator[None]:
     sales = [
-        sale("reais", "ana", 1, value=100, currency="BRL"),
-        sale("unsaid", "ana", 2, value="1,50"),
-        sale("dollars", "ana", 3, value=10, currency="usd"),
-        sale("some back", "ana", 4, value=-4, currency="USD"),
-        sale("euros", "ana", 5, value=7, currency="EUR"),
+        sale("currencies", "reais", "ana", 1, value=100, currency="BRL"),
+        sale("currencies", "unsaid", "ana", 2, value="1,50"),
+        sale("currencies", "dollars", "ana", 3, value=10, currency="usd"),
+        sale("currencies", "some back", "ana", 4, value=-4, currency="USD"),
+        sale("currencies", "euros", "ana", 5, value=7, currency="EUR"),
     ]
-    empty.write("events", [form, *sales])
-    empty.turn()
-    assert revenue(empty) == ("101.5", {"EUR": "7", "USD": "6"})
-    rates = [raw_tenant_rate("acme", "USD", "5.42000000", mirrored_at=moment(1))]
-    empty.write("tenant_rates", rates)
-    empty.turn()
-    assert revenue(empty) == ("134.02", {"EUR": "7"})
-    credited = empty.query(
+    project.write("events", [form("currencies", "ana"), *sales])
+    yield
+    assert revenue(project) == ("101.5", {"EUR": "7", "USD": "6"})
+    project.write("tenant_rates", [raw_tenant_rate("currencies", "USD", "5.42000000", mirrored_at=moment(1))])
+    yield
+    assert revenue(project) == ("134.02", {"EUR": "7"})
+    credited = project.query(
         "select currency, toString(sum(revenue)) as own, toString(sum(converted_revenue)) as converted"
-        " from marts.attribution where model = 'linear' and conversion_kind = 'event' group by currency order by 1"
+        " from marts.attribution where tenant_id = 'currencies' and model = 'linear' and conversion_kind = 'event'"
+        " group by currency order by 1"
     )
     assert [tuple(row.values()) for row in credited] == [
         ("BRL", "101.5", "101.5"),
@@ -314,10 +310,31 @@ def test_currencies_are_added_only_at_the_tenants_rate(empty: Project) -> None:
     ]
 
 
-def assert_equal_to_a_rebuild(project: Project) -> None:
-    by_turns = {table: project.table(table) for table in MARTS}
-    project.rebuild()
-    assert {table: project.table(table) for table in MARTS} == by_turns
+STORIES = {
+    "returns": a_source_stays_when_the_lead_comes_back_by_another_ad,
+    "fair": a_server_that_knows_the_lead_before_any_visit_names_its_source,
+    "orders": an_order_is_a_conversion_once_whoever_reports_it_first,
+    "numbers": an_order_that_is_a_number_is_the_one_that_is_text,
+    "currencies": currencies_are_added_only_at_the_tenants_rate,
+}
+
+
+@pytest.fixture(scope="module")
+def told(project: Project) -> Told:
+    """Every story."""
+    project.forget()
+    project.write("tenants", [raw_tenant(each) for each in STORIES])
+    project.write("tenant_hosts", [raw_tenant_host(each, "lp.acme.test") for each in STORIES])
+    return tell(project, STORIES.values())
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=lambda story: story.__name__)
+def test_over_several_turns(told: Told, story: Story) -> None:
+    told.check(story)
+
+
+def test_the_turns_of_stories_leave_what_a_rebuild_gives(told: Told) -> None:
+    assert told.differing == []
 
 
 def test_generated_traffic_has_one_source_for_each_lead(project: Project) -> None:
@@ -336,4 +353,6 @@ def test_generated_traffic_has_one_source_for_each_lead(project: Project) -> Non
         project.turn()
     assert len(project.query("select lead_id from marts.leads where channel != 'Direct'")) > 20
     project.run("test", "assert_everything_agrees_on_the_source_of_a_lead")
-    assert_equal_to_a_rebuild(project)
+    by_turns = project.marts()
+    project.rebuild()
+    assert project.marts() == by_turns

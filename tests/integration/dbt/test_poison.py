@@ -10,9 +10,10 @@ import pytest
 from reverse_etl.lead import Lead
 from tests.factories import arrival, moment, raw_destination, raw_event, raw_tenant, raw_webhook, uid
 from tests.fixtures.odd_values import ODD_VALUES, PATHS, odd_at
-from tests.integration.dbt.conftest import Project, Rows
+from tests.integration.dbt.conftest import Project
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+Staged = dict[str, dict[str, Any]]
 COLUMNS = ("host", "ip", "user_agent", "client_hints", "email", "phone", "phone_variants", "trace_id")
 DATABASES = ("staging", "enriched", "marts", "activation", "ops")
 
@@ -69,7 +70,7 @@ def webhooks() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def built(project: Project) -> Iterator[Project]:
-    """Everything built by one run in which one tenant's rows are odd and another's are not."""
+    """Turns in which one tenant's rows are odd and another's are not."""
     project.forget()
     tenants = ("veneno", "limpa")
     project.write("tenants", [raw_tenant(tenant) for tenant in tenants])
@@ -80,7 +81,7 @@ def built(project: Project) -> Iterator[Project]:
         "events",
         [raw_event("form_submit", tenant_id="limpa", visitor="lia", at=NOW, user={"email": "lia@x.test"})],
     )
-    project.run("run")
+    project.turn()
     yield project
     project.forget()
 
@@ -166,10 +167,14 @@ CAMPAIGNS = [
 ]
 
 
+def with_campaign(written: str) -> dict[str, Any]:
+    url = f"https://lp.acme.test/?utm_source=jornal&utm_campaign={written}"
+    return raw_event(event=f"campaign {written}", sent_by="server", url=url)
+
+
 @pytest.mark.parametrize(("written", "read"), CAMPAIGNS)
-def test_a_campaign_in_an_address_is_read_as_far_as_it_is_text(project: Project, written: str, read: str) -> None:
-    row = raw_event(sent_by="server", url=f"https://lp.acme.test/?utm_source=jornal&utm_campaign={written}")
-    assert staged(project, [row], "touch_params['utm_campaign'] as campaign") == [{"campaign": read}]
+def test_a_campaign_in_an_address_is_read_as_far_as_it_is_text(staged: Staged, written: str, read: str) -> None:
+    assert staged[uid(f"campaign {written}")]["touch_params"]["utm_campaign"] == read
 
 
 TEXTS = [
@@ -186,21 +191,28 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize(("written", "read"), TEXTS)
-def test_a_text_is_read_without_what_no_store_takes(project: Project, written: str, read: str) -> None:
-    row = raw_event("form_submit", user={"name": "NAME"})
+def with_name(written: str) -> dict[str, Any]:
+    row = raw_event("form_submit", event=f"name {written}", user={"name": "NAME"})
     payload = row["payload"].replace('"NAME"', written)
     assert payload != row["payload"]
-    assert staged(project, [{**row, "payload": payload}], "name") == [{"name": read}]
+    return {**row, "payload": payload}
 
 
-def test_of_parameters_and_cookies_the_known_ones_are_kept_in_their_bounds(project: Project) -> None:
+@pytest.mark.parametrize(("written", "read"), TEXTS)
+def test_a_text_is_read_without_what_no_store_takes(staged: Staged, written: str, read: str) -> None:
+    assert staged[uid(f"name {written}")]["name"] == read
+
+
+def with_unknown_parameters() -> dict[str, Any]:
     arrived = arrival(moment(), "https://lp.acme.test/", utm_source="ç" * 3000, gclid="Abc", session="secret", utm="x")
     arrived["cookies"] = {"_fbp": "fb.1", "PHPSESSID": "secret"}
-    row = raw_event(arrived=arrived)
-    assert staged(project, [row], "touch_params, ad_cookies") == [
-        {"touch_params": {"utm_source": "ç" * 2048, "gclid": "Abc"}, "ad_cookies": {"_fbp": "fb.1"}}
-    ]
+    return raw_event(event="unknown parameters", arrived=arrived)
+
+
+def test_of_parameters_and_cookies_the_known_ones_are_kept_in_their_bounds(staged: Staged) -> None:
+    row = staged[uid("unknown parameters")]
+    assert row["touch_params"] == {"utm_source": "ç" * 2048, "gclid": "Abc"}
+    assert row["ad_cookies"] == {"_fbp": "fb.1"}
 
 
 TIMES = [
@@ -215,13 +227,16 @@ TIMES = [
 ]
 
 
+def with_time(said: str) -> dict[str, Any]:
+    return raw_event(event=f"time {said}", arrived={**arrival(moment(), "https://lp.acme.test/"), "at": said})
+
+
 @pytest.mark.parametrize(("said", "at", "reason"), TIMES)
 def test_a_time_is_one_that_every_date_holds_or_is_set_aside(
-    project: Project, said: str, at: str | None, reason: str
+    staged: Staged, said: str, at: str | None, reason: str
 ) -> None:
-    row = raw_event(arrived={**arrival(moment(), "https://lp.acme.test/"), "at": said})
-    found = staged(project, [row], "toString(last_touch_said_at) as at, set_aside")
-    assert found == [{"at": at, "set_aside": [("touch.last.at", reason, said)] if reason else []}]
+    row = staged[uid(f"time {said}")]
+    assert (row["at"], row["set_aside"]) == (at, [("touch.last.at", reason, said)] if reason else [])
 
 
 AMOUNTS = [
@@ -259,25 +274,36 @@ AMOUNTS = [
 ]
 
 
+def with_amount(said: Any) -> dict[str, Any]:
+    return raw_event("conversion", event=f"amount {said!r}", properties={"value": said})
+
+
 @pytest.mark.parametrize(("said", "amount", "reason"), AMOUNTS)
-def test_an_amount_is_money_or_is_set_aside(project: Project, said: Any, amount: str | None, reason: str) -> None:
-    row = raw_event("conversion", properties={"value": said})
-    found = staged(project, [row], "toDecimalString(revenue, 2) as amount, set_aside")[0]
-    aside = found["set_aside"]
-    assert (found["amount"], aside[0][1] if aside else "") == (amount, reason)
+def test_an_amount_is_money_or_is_set_aside(staged: Staged, said: Any, amount: str | None, reason: str) -> None:
+    row = staged[uid(f"amount {said!r}")]
+    aside = row["set_aside"]
+    assert (row["amount"], aside[0][1] if aside else "") == (amount, reason)
     assert not aside or aside[0][0] == "properties.value"
 
 
-def test_an_amount_that_is_null_leaves_the_word_to_the_other_property(project: Project) -> None:
-    row = raw_event("conversion", properties={"value": None, "revenue": "12,50"})
-    assert staged(project, [row], "toDecimalString(revenue, 2) as amount") == [{"amount": "12.50"}]
+def test_an_amount_that_is_null_leaves_the_word_to_the_other_property(staged: Staged) -> None:
+    assert staged[uid("two amounts")]["amount"] == "12.50"
 
 
-def staged(project: Project, rows: Rows, columns: str) -> Rows:
-    """Some columns of `rows` behind the border; nothing else is in the raw table."""
-    project.forget_events()
+@pytest.fixture(scope="module")
+def staged(project: Project) -> Staged:
+    """What the border makes of all these, by event_id."""
+    rows = [make(case.values[0]) for make, cases in CASES for case in cases]
+    rows += [with_unknown_parameters()]
+    rows += [raw_event("conversion", event="two amounts", properties={"value": None, "revenue": "12,50"})]
+    project.forget()
     project.write("events", [{**row, "received_at": moment()} for row in rows])
-    try:
-        return project.query(f"select {columns} from staging.stg_collector__events")
-    finally:
-        project.forget_events()
+    found = project.query(
+        "select event_id, name, touch_params, ad_cookies, set_aside, toString(last_touch_said_at) as at,"
+        " toDecimalString(revenue, 2) as amount from staging.stg_collector__events"
+    )
+    assert len(found) == len(rows)
+    return {row["event_id"]: row for row in found}
+
+
+CASES = ((with_campaign, CAMPAIGNS), (with_name, TEXTS), (with_time, TIMES), (with_amount, AMOUNTS))

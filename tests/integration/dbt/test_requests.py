@@ -4,16 +4,12 @@ import random
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from echolead.operational.warehouse_requests import Progress
-from echolead.settings import Settings
 from echolead.warehouse_accounts import SCRATCH
-from orchestration.dbt import project as dbt_project
-from orchestration.dbt.runner import Dbt
 from orchestration.live.dry_run import ScratchTurns
 from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns
 from tests.factories import (
@@ -28,31 +24,25 @@ from tests.factories import (
     raw_warehouse_request,
     uid,
 )
-from tests.integration.dbt.conftest import Killed, Life, Project, Rows
-from tests.integration.dbt.test_turns import DAY, MARTS, history, loaded
+from tests.integration.dbt.conftest import Killed, Life, Project, Rows, with_options
+from tests.integration.dbt.test_turns import DAY, history, loaded
 
-PIECE = 12
-"""Rows of raw in a piece, for these tests."""
+PIECE = 20
+"""Rows of raw in a piece, for these tests: a request is a handful of pieces, and one visitor alone has more rows."""
 
 
 @pytest.fixture(scope="module")
-def small(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarehouseTurns]:
+def small(project: Project) -> Iterator[WarehouseTurns]:
     """Turns of the live path that take small pieces."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("small"), clickhouse_url=project.url)  # type: ignore[arg-type]
-    dbt_project.deploy(settings)
-    file = dbt_project.project_dir(settings) / "dbt_project.yml"
-    text = file.read_text()
-    assert "events_of_a_piece: 20000" in text
-    file.write_text(text.replace("events_of_a_piece: 20000", f"events_of_a_piece: {PIECE}"))
-    project.run("run", "requests")
     project.command(f"create database if not exists {SCRATCH}")
-    with WarehouseTurns(settings, Dbt(settings)) as turns:
+    dbt = with_options(project.dbt, "--vars", f"events_of_a_piece: {PIECE}")
+    with WarehouseTurns(project.settings, dbt) as turns:
         yield turns
 
 
-@pytest.fixture
-def taken(project: Project, small: WarehouseTurns) -> Iterator[Project]:
-    """A history that turns have taken, of two tenants with a destination each."""
+@pytest.fixture(scope="module")
+def once_taken(project: Project, small: WarehouseTurns) -> Iterator[Project]:
+    """A history that turns have taken, of two tenants with a destination each, kept for every test."""
     project.forget()
     project.write("tenants", [raw_tenant("acme"), raw_tenant("beta", time_zone="America/Manaus")])
     project.write("tenant_hosts", [raw_tenant_host("acme", "lp.acme.test")])
@@ -60,8 +50,16 @@ def taken(project: Project, small: WarehouseTurns) -> Iterator[Project]:
     rows = [row for part in history(31, 120) for row in part]
     project.write("events", loaded(rows, moment(60 * DAY)))
     work_off(small)
+    project.keep()
     yield project
     project.forget()
+
+
+@pytest.fixture
+def taken(once_taken: Project) -> Project:
+    """The same history, as if no test had done anything."""
+    once_taken.restore()
+    return once_taken
 
 
 def work_off(turns: WarehouseTurns) -> list[WarehouseTurn]:
@@ -82,10 +80,6 @@ def turns_of(project: Project) -> Rows:
     return project.query("select * from ops.turns order by turn")
 
 
-def marts(project: Project) -> dict[str, list[tuple[Any, ...]]]:
-    return {table: project.table(table) for table in MARTS}
-
-
 def leads(project: Project) -> dict[str, Any]:
     rows = project.query("select concat(tenant_id, lead_id) as id, source, medium, campaign, channel from marts.leads")
     return {row.pop("id"): row for row in rows}
@@ -102,18 +96,16 @@ def test_other_settings_are_worked_off_in_pieces_and_new_loads_do_not_wait(
 ) -> None:
     before = len(turns_of(taken))
     other_hosts(taken)
-    late = [raw_event(visitor=f"late {number}", at=moment(number)) for number in range(4)]
+    late = [raw_event(visitor=f"late {number}", at=moment(number)) for number in range(3)]
     for row in late:
         taken.write("events", [row])
         assert small.run().is_done
         assert small.run().is_done
     pieces = work_off(small)
     told = turns_of(taken)[before:]
-    assert [turn["reason"] for turn in told][:8] == ["settings", "loads"] * 4 or [turn["reason"] for turn in told][
-        :8
-    ] == ["loads", "settings"] * 4
+    assert [turn["reason"] for turn in told][:6] in (["settings", "loads"] * 3, ["loads", "settings"] * 3)
     of_settings = [turn for turn in told if turn["reason"] == "settings"]
-    assert len(of_settings) > 4
+    assert len(of_settings) > 3
     assert len({turn["request_id"] for turn in of_settings}) == 1
     assert {turn["request_tenant_id"] for turn in of_settings} == {"acme"}
     positions = [turn["position"] for turn in of_settings]
@@ -121,9 +113,9 @@ def test_other_settings_are_worked_off_in_pieces_and_new_loads_do_not_wait(
     assert [turn["is_request_done"] for turn in of_settings] == [False] * (len(of_settings) - 1) + [True]
     assert pieces
     assert pieces[-1].request is not None
-    by_turns = marts(taken)
+    by_turns = taken.marts()
     taken.rebuild()
-    assert marts(taken) == by_turns
+    assert taken.marts() == by_turns
 
 
 def test_settings_that_change_again_meanwhile_begin_anew_and_the_last_ones_count(
@@ -134,21 +126,20 @@ def test_settings_that_change_again_meanwhile_begin_anew_and_the_last_ones_count
     taken.write(
         "tenants", [raw_tenant(each, time_zone="Asia/Tokyo", mirrored_at=moment(81 * DAY)) for each in ("acme", "beta")]
     )
-    small.forget_compiled()  # time zones are part of the statements
-    work_off(small)
+    taken.turn()
     assert first.request is not None
     requests = taken.query("select request_id, tenant_id, is_done from ops.requests order by is_done, tenant_id")
     assert [(row["tenant_id"], row["is_done"]) for row in requests] == [("acme", False), ("acme", True), ("beta", True)]
     assert requests[0]["request_id"] == first.request.request_id
-    by_turns = marts(taken)
+    by_turns = taken.marts()
     taken.rebuild()
-    assert marts(taken) == by_turns
+    assert taken.marts() == by_turns
 
 
 def test_settings_that_come_and_go_are_worked_off_each_time(taken: Project, small: WarehouseTurns) -> None:
     """Also those that went before everything was computed, and those of a request that another one has overtaken."""
-    right = {False: marts(taken)}
-    steps = [(True, 0), (False, 0), (True, 0), (False, 1), (True, 0), (False, 2), (True, 1), (False, 0)]
+    right = {False: taken.marts()}
+    steps = [(True, 0), (False, 1), (True, 0), (False, 2), (True, 1), (False, 0)]
     for number, (has_more, pieces) in enumerate(steps):
         hosts = ("lp.acme.test", "google.com") if has_more else ("lp.acme.test",)
         later = moment((80 + number) * DAY)
@@ -156,15 +147,15 @@ def test_settings_that_come_and_go_are_worked_off_each_time(taken: Project, smal
         for _ in range(pieces):
             assert small.run().request is not None
         if pieces == 0:
-            work_off(small)
-            assert right.setdefault(has_more, marts(taken)) == marts(taken)
+            taken.turn()
+            assert right.setdefault(has_more, taken.marts()) == taken.marts()
     assert right[False] != right[True]
 
 
 def test_a_replay_that_is_killed_and_stopped_goes_on_where_it_was_and_repeats_nothing(
     taken: Project, small: WarehouseTurns, life: Life
 ) -> None:
-    before = marts(taken)
+    before = taken.marts()
     chance = random.Random(5)
     request = raw_warehouse_request()
     ask(taken, request)
@@ -189,7 +180,7 @@ def test_a_replay_that_is_killed_and_stopped_goes_on_where_it_was_and_repeats_no
         progress["unchanged_leads"]
         == taken.query("select count() as n from marts.leads where tenant_id = 'acme'")[0]["n"]
     )
-    assert marts(taken) == before
+    assert taken.marts() == before
 
 
 def test_a_replay_of_some_days_enriches_what_was_received_then_alone(taken: Project, small: WarehouseTurns) -> None:
@@ -238,14 +229,13 @@ def test_a_request_waits_its_turn_and_no_tenant_waits_for_all_of_anothers(
     reached = len(turns_of(taken))
     requests = [raw_warehouse_request(f"of {tenant}", tenant_id=tenant) for tenant in ("acme", "beta")]
     ask(taken, *requests)
-    work_off(small)
+    for _ in range(4):
+        assert small.run().is_done
     served = [turn["request_tenant_id"] for turn in turns_of(taken)[reached:]]
-    assert set(served[:2]) == set(served[2:4]) == {"acme", "beta"}
+    assert set(served[:2]) == set(served[2:]) == {"acme", "beta"}
 
 
-def test_a_changed_list_dry_run_says_what_the_run_then_changes_and_a_rebuild_agrees(
-    taken: Project, small: WarehouseTurns, tmp_path: Path
-) -> None:
+def test_a_changed_list_dry_run_says_what_the_run_then_changes_and_a_rebuild_agrees(taken: Project) -> None:
     """The dry run leaves the tables as they are, and nothing of its own."""
     arrived = arrival(moment(0), "https://lp.acme.test/", "https://parceiro.test/")
     for number in range(5):
@@ -254,25 +244,27 @@ def test_a_changed_list_dry_run_says_what_the_run_then_changes_and_a_rebuild_agr
             raw_event("form_submit", visitor=f"new {number}", at=moment(number), arrived=came,
                       user={"email": f"{number}@new.test"})
         ])  # fmt: skip
-    work_off(small)
-    before, rows = leads(taken), marts(taken)
+    taken.turn()
+    before, rows = leads(taken), taken.marts()
     taken.command(
         "insert into staging.referrer_hosts (host, source, category) values ('parceiro.test', 'parceiro', 'social')"
     )
     try:
-        tried = dry_run(small, {"tenant_id": "acme", "received_from": None, "received_before": None, "lead_ids": []})
-        assert marts(taken) == rows
+        tried = dry_run(
+            taken.turns, {"tenant_id": "acme", "received_from": None, "received_before": None, "lead_ids": []}
+        )
+        assert taken.marts() == rows
         assert taken.query("select name from system.tables where database = 'scratch'") == []
-        work_off(small)
+        taken.turn()
         after = leads(taken)
         changed = {lead_id for lead_id in after if after[lead_id] != before[lead_id]}
         assert len(changed) == tried.changes["changed_sources"] == tried.changes["changed_leads"] == 3
         assert tried.changes["deliveries"] == 3
         [done] = taken.query("select * from ops.requests where tenant_id = 'acme'")
         assert {name: done[name] for name in tried.changes} == tried.changes
-        by_turns = marts(taken)
+        by_turns = taken.marts()
         taken.rebuild()
-        assert marts(taken) == by_turns
+        assert taken.marts() == by_turns
     finally:
         taken.run("seed", "referrer_hosts")
 
@@ -304,7 +296,9 @@ def test_a_piece_that_fails_leaves_the_turns_that_take_loads_alone(
     last = work_off(small)[-1]
     assert last.rows_written["leads"] == 1
     ask(taken, raw_warehouse_request(), at=moment(2))
-    assert work_off(small)[-1].request == failed.request
+    again = small.run()
+    assert again.is_done
+    assert again.request == failed.request
 
 
 def test_a_piece_that_fails_half_way_through_a_merge_ends_what_is_gone_with_its_next_try(
@@ -327,9 +321,9 @@ def test_a_piece_that_fails_half_way_through_a_merge_ends_what_is_gone_with_its_
     work_off(small)
     [lead] = taken.query("select people from marts.leads where endsWith(email, '@merged.test')")
     assert sorted(lead["people"]) == sorted(uid(who) for who in people)
-    by_turns = marts(taken)
+    by_turns = taken.marts()
     taken.rebuild()
-    assert marts(taken) == by_turns
+    assert taken.marts() == by_turns
 
 
 def test_a_model_that_no_other_depends_on_keeps_its_turn_open_as_well(
@@ -342,9 +336,9 @@ def test_a_model_that_no_other_depends_on_keeps_its_turn_open_as_well(
         assert "lead_deliveries" in small.run().rows_written
     assert turns_of(taken) == before
     work_off(small)
-    by_turns = marts(taken)
+    by_turns = taken.marts()
     taken.rebuild()
-    assert marts(taken) == by_turns
+    assert taken.marts() == by_turns
 
 
 def test_a_turn_tells_what_it_took_and_what_it_cost(taken: Project, small: WarehouseTurns) -> None:

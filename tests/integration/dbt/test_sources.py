@@ -11,7 +11,7 @@ import yaml
 
 from echolead.events import CLICK_ID_FIELDS, UTM_FIELDS
 from tests.factories import arrival, moment, raw_event, raw_tenant, raw_tenant_host, uid
-from tests.integration.dbt.conftest import Project, Rows
+from tests.integration.dbt.conftest import Project
 
 TENANT = "origem"
 # Public lists beside the repository: what they know is compared with, not copied.
@@ -168,18 +168,6 @@ def listed(name: str) -> Any:
     return list(csv.DictReader(text.splitlines())) if path.suffix == ".csv" else yaml.safe_load(text)
 
 
-def classified(project: Project, rows: Rows) -> dict[str, dict[str, Any]]:
-    """The rows of enriched.events that raw rows become, by event_id."""
-    project.forget()
-    project.write("tenants", [raw_tenant(TENANT)])
-    project.write("tenant_hosts", [raw_tenant_host(TENANT, "lp.test")])
-    project.write("events", rows)
-    project.run("run", "tenant_rules", "+events", full_refresh=True)
-    found = project.query("select * from enriched.events")
-    project.forget()
-    return {row["event_id"]: row for row in found}
-
-
 def arrived_from(referrer: str) -> dict[str, Any]:
     return raw_event(
         tenant_id=TENANT, event=referrer, visitor=referrer, arrived=arrival(moment(), "https://lp.test/", referrer)
@@ -206,11 +194,23 @@ def paid_params(source: str, medium: str, others: dict[str, str]) -> dict[str, s
 
 @pytest.fixture(scope="module")
 def seen(project: Project) -> dict[str, dict[str, Any]]:
+    """The rows of enriched.events that all of these become in one turn, by event_id."""
     rows = [arrived_from(referrer) for referrer, _ in REFERRER_CASES]
     rows += [arrived_with(str(case.id), paid_params(*case.values[:3])) for case in PAID]  # type: ignore[arg-type]
     rows += [reported_on(str(case.values[0])) for case in ADDRESSES]
     rows += [opened_by(agent) for agent in AGENTS]
-    return classified(project, rows)
+    there = [name for name in PUBLIC_LISTS if (LISTS / name).exists()]
+    rows += [arrived_from(f"https://{host}/") for name in there for host in hosts_of(name)]
+    if (LISTS / DEVICES).exists():
+        rows += [opened_by(agent) for agent in agents_of_the_list()[0].values()]
+    project.forget()
+    project.write("tenants", [raw_tenant(TENANT)])
+    project.write("tenant_hosts", [raw_tenant_host(TENANT, "lp.test")])
+    project.write("events", rows)
+    project.turn()
+    found = project.query("select * from enriched.events")
+    project.forget()
+    return {row["event_id"]: row for row in found}
 
 
 @pytest.mark.parametrize(("referrer", "expected"), REFERRER_CASES, ids=[referrer for referrer, _ in REFERRER_CASES])
@@ -262,6 +262,7 @@ PUBLIC_LISTS = {
         "SOURCE_CATEGORY_VIDEO": {"Organic Video"},
     },
 }
+DEVICES = "uap_core_regexes.yaml"
 READ_OTHERWISE = {
     "chat.openai.com": "AI Assistants",
     "chatgpt.com": "AI Assistants",
@@ -293,10 +294,11 @@ def hosts_of(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", PUBLIC_LISTS)
-def test_a_host_of_a_public_list_is_what_the_list_says_or_an_ordinary_site(project: Project, name: str) -> None:
+def test_a_host_of_a_public_list_is_what_the_list_says_or_an_ordinary_site(
+    seen: dict[str, dict[str, Any]], name: str
+) -> None:
     hosts = hosts_of(name)
-    found = classified(project, [arrived_from(f"https://{host}/") for host in hosts])
-    channels = {host: found[uid(f"https://{host}/")]["channel"] for host in hosts}
+    channels = {host: seen[uid(f"https://{host}/")]["channel"] for host in hosts}
     accepted = {host: {*PUBLIC_LISTS[name][kind], "Referral"} for host, kind in hosts.items()}
     other = {host.removeprefix("www."): channel for host, channel in channels.items() if channel not in accepted[host]}
     assert other.items() <= READ_OTHERWISE.items()
@@ -309,16 +311,21 @@ def names_of_spiders(expression: str) -> set[str]:
     return {name for name in names if re.fullmatch(r"[\w -]+", name) and re.search(r"(?i)(bot|spider|crawler)$", name)}
 
 
-def test_devices_of_a_public_list_are_persons_and_its_spiders_are_bots(project: Project) -> None:
-    content = listed("uap_core_regexes.yaml")
+def agents_of_the_list() -> tuple[dict[str, str], set[str], set[str]]:
+    """User agents of the names in a public list, by the name; which names are devices, and which spiders."""
+    content = listed(DEVICES)
     is_spider = {rule["regex"]: rule.get("brand_replacement") == "Spider" for rule in content["device_parsers"]}
     expressions = [regex for regex, spider in is_spider.items() if not spider]
     devices = {word.strip() for regex in expressions for word in re.findall(r"[A-Za-z][A-Za-z0-9 _-]{2,}", regex)}
     spiders = set[str]().union(*(names_of_spiders(regex) for regex, spider in is_spider.items() if spider))
     agents = {name: ANDROID.format(name) for name in devices}
     agents |= {name: f"Mozilla/5.0 (compatible; {name}/1.0)" for name in spiders - devices}
-    found = classified(project, [opened_by(agent) for agent in agents.values()])
-    bots = {name for name, agent in agents.items() if found[uid(agent)]["is_bot"]}
+    return agents, devices, spiders
+
+
+def test_devices_of_a_public_list_are_persons_and_its_spiders_are_bots(seen: dict[str, dict[str, Any]]) -> None:
+    agents, devices, spiders = agents_of_the_list()
+    bots = {name for name, agent in agents.items() if seen[uid(agent)]["is_bot"]}
     assert len(devices) > 1000
     assert len(spiders) > 10
     assert bots == spiders

@@ -5,7 +5,6 @@ import random
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,19 +23,8 @@ from tests.factories import (
     raw_tenant_rate,
     uid,
 )
-from tests.integration.dbt.conftest import Killed, Life, Project, Rows
+from tests.integration.dbt.conftest import MARTS, Killed, Life, Project, Rows, Story, Told, tell
 
-MARTS = (
-    "enriched.events",
-    "enriched.lead_events",
-    "marts.sessions",
-    "marts.identities",
-    "marts.lead_touches",
-    "marts.leads",
-    "marts.conversions",
-    "marts.attribution",
-    "activation.lead_deliveries",
-)
 DAY = 1440
 PAGES = ("https://lp.acme.test/?utm_source=google&utm_campaign=blue", "https://lp.acme.test/precos")
 PURPOSES = (
@@ -51,7 +39,7 @@ PEOPLE = ("ana", "bia", "caio", "davi", "eva")
 
 
 def structures(project: Project) -> Rows:
-    """How the tables of the hot models are made."""
+    """How the tables of the models are made."""
     return project.query(
         "select database, name, create_table_query from system.tables"
         " where concat(database, '.', name) in {tables:Array(String)} order by all",
@@ -147,9 +135,9 @@ def test_loads_one_by_one_equal_a_full_refresh(empty: Project) -> None:
     for number, rows in enumerate(history(20250310, 160)):
         empty.write("events", loaded(rows, moment(60 * DAY + number * 90)))
         empty.turn()
-    incremental = {table: empty.table(table) for table in MARTS}
+    incremental = empty.marts()
     empty.rebuild()
-    assert {table: empty.table(table) for table in MARTS} == incremental
+    assert empty.marts() == incremental
     assert len(incremental["enriched.events"]) == 160
 
 
@@ -171,7 +159,7 @@ def test_requests_that_are_sent_again_leave_the_marts_as_they_were(empty: Projec
     rows = [random_event(chance, number) for number in range(60)]
     empty.write("events", loaded(rows, moment(60 * DAY)))
     empty.turn()
-    once = {table: empty.table(table) for table in MARTS}
+    once = empty.marts()
     delays = [timedelta(seconds=1), timedelta(minutes=3, seconds=1), timedelta(days=6)]
     repeats = [
         {**row, "received_at": row["received_at"] + delay}
@@ -181,75 +169,79 @@ def test_requests_that_are_sent_again_leave_the_marts_as_they_were(empty: Projec
     assert len(repeats) > 90
     empty.write("events", loaded(repeats, moment(67 * DAY)))
     empty.turn()
-    assert {table: empty.table(table) for table in MARTS} == once
+    assert empty.marts() == once
 
 
 def test_turns_that_die_anywhere_leave_what_a_rebuild_gives(empty: Project, life: Life) -> None:
-    """Each of 24 turns dies behind another one of its models; what came meanwhile is the next one's too."""
-    chance = random.Random(77)
+    """Each of nine turns dies behind another one of its 26 models; what came meanwhile is the next one's too."""
     rows = [row for part in history(77, 150) for row in part]
-    for number in range(24):
-        empty.write("events", rows[number::24])
-        life.models = number
-        with suppress(Killed):
+    deaths = range(1, 26, 3)
+    for number, models in enumerate(deaths):
+        empty.write("events", rows[number :: len(deaths)])
+        life.models = models
+        with pytest.raises(Killed):
             empty.turn()
-        if chance.random() < 0.7:
+        if number % 3 == 2:
             life.models = 100
             empty.turn()
     life.models = 100
     empty.turn()
-    after_deaths = {table: empty.table(table) for table in MARTS}
+    after_deaths = empty.marts()
     empty.rebuild()
-    assert {table: empty.table(table) for table in MARTS} == after_deaths
+    assert empty.marts() == after_deaths
 
 
 def test_settings_that_change_between_turns_leave_what_a_rebuild_gives(empty: Project) -> None:
     """Other own hosts, time zones, rates, channels and excluded referrers, and a destination that is disabled."""
     loads = [row for part in history(5, 120) for row in part]
-    later = moment(80 * DAY)
-    changes: list[tuple[str, Rows]] = [
-        ("tenant_hosts", [raw_tenant_host("acme", host, mirrored_at=later) for host in ("lp.acme.test", "google.com")]),
-        (
-            "tenants",
-            [raw_tenant("acme", time_zone="Asia/Tokyo", mirrored_at=later), raw_tenant("beta", mirrored_at=later)],
-        ),
-        ("tenant_rates", [raw_tenant_rate("acme", "USD", "5.42", mirrored_at=later)]),
-        (
-            "tenants",
-            [
-                raw_tenant("acme", excluded_referrers=["x.test"], mirrored_at=later + timedelta(days=1)),
-                raw_tenant(
-                    "beta",
-                    channel_rules=[("Own", [("campaign", "equals", "green"), ("source", "starts_with", "goo")])],
-                    mirrored_at=later + timedelta(days=1),
-                ),
+    later, last = moment(80 * DAY), moment(81 * DAY)
+    own = [("Own", [("campaign", "equals", "green"), ("source", "starts_with", "goo")])]
+    changes: list[dict[str, Rows]] = [
+        {
+            "tenant_hosts": [
+                raw_tenant_host("acme", host, mirrored_at=later) for host in ("lp.acme.test", "google.com")
             ],
-        ),
-        (
-            "destinations",
-            [raw_destination("acme", is_enabled=False, mirrored_at=later), raw_destination("beta", mirrored_at=later)],
-        ),
+            "tenant_rates": [raw_tenant_rate("acme", "USD", "5.42", mirrored_at=later)],
+        },
+        {
+            "tenants": [
+                raw_tenant("acme", time_zone="Asia/Tokyo", mirrored_at=later),
+                raw_tenant("beta", mirrored_at=later),
+            ],
+        },
+        {
+            "tenants": [
+                raw_tenant("acme", excluded_referrers=["x.test"], mirrored_at=last),
+                raw_tenant("beta", channel_rules=own, mirrored_at=last),
+            ],
+            "destinations": [
+                raw_destination("acme", is_enabled=False, mirrored_at=later),
+                raw_destination("beta", mirrored_at=later),
+            ],
+        },
     ]
-    for number, (table, rows) in enumerate(changes):
+    for number, change in enumerate(changes):
         empty.write("events", loads[number :: len(changes)])
         empty.turn()
-        empty.write(table, rows)
+        for table, rows in change.items():
+            empty.write(table, rows)
         empty.turn()
-    by_turns = {table: empty.table(table) for table in MARTS}
+    by_turns = empty.marts()
     assert by_turns["activation.lead_deliveries"]
-    own = empty.query("select distinct tenant_id, campaign from enriched.events where channel = 'Own'")
-    assert own == [{"tenant_id": "beta", "campaign": "green"}]
+    renamed = empty.query("select distinct tenant_id, campaign from enriched.events where channel = 'Own'")
+    assert renamed == [{"tenant_id": "beta", "campaign": "green"}]
     assert {row["tenant_id"] for row in empty.query("select tenant_id from activation.lead_deliveries")} == {"beta"}
     empty.rebuild()
-    assert {table: empty.table(table) for table in MARTS} == by_turns
+    assert empty.marts() == by_turns
 
 
-def test_a_value_that_too_many_visitors_state_connects_nobody_from_that_turn_on(empty: Project) -> None:
+def a_value_that_too_many_visitors_state_connects_nobody_from_that_turn_on(project: Project) -> Iterator[None]:
     """Twenty visitors who give one e-mail are one lead, with one more 21 leads. Two of them had said something else."""
 
     def says(number: int, user: dict[str, str], **fields: Any) -> dict[str, Any]:
         event = f"says {number} {sorted(user)}"
-        return raw_event("form_submit", visitor=f"shy {number}", at=moment(number), event=event, user=user, **fields)
+        said = {"visitor": f"shy {number}", "at": moment(number), "event": event, "user": user, **fields}
+        return raw_event("form_submit", tenant_id="shared", **said)
 
     shared = {"email": "contato@imobiliaria.test"}
     emails = [says(number, shared) for number in range(24)]
@@ -262,19 +254,17 @@ def test_a_value_that_too_many_visitors_state_connects_nobody_from_that_turn_on(
         }
         for number in (5, 21, 22, 23)
     ]
-    empty.run("run", "shared_values")
-    counted = []
+    counts = []
     for rows in (emails[:20], emails[20:21], same_phone, emails[21:], earlier[:1], earlier[1:]):
-        empty.write("events", rows)
-        empty.turn()
-        by_turns = {table: empty.table(table) for table in MARTS}
-        (leads,) = empty.query("select count() as n from marts.leads")
-        shown = empty.query("select value, visitors, leads from ops.shared_values where reason = 'too_many_visitors'")
-        counted.append((leads["n"], [(each["visitors"], each["leads"]) for each in shown]))
-        if len(counted) in (2, 6):
-            empty.rebuild()
-            assert {table: empty.table(table) for table in MARTS} == by_turns
-    assert counted == [
+        project.write("events", rows)
+        yield
+        (leads,) = project.query("select count() as n from marts.leads where tenant_id = 'shared'")
+        shown = project.query(
+            "select value, visitors, leads from ops.shared_values"
+            " where tenant_id = 'shared' and reason = 'too_many_visitors'"
+        )
+        counts.append((leads["n"], [(each["visitors"], each["leads"]) for each in shown]))
+    assert counts == [
         (1, []),
         (21, [(21, 21)]),
         (20, [(21, 20)]),
@@ -284,26 +274,25 @@ def test_a_value_that_too_many_visitors_state_connects_nobody_from_that_turn_on(
     ]
 
 
-def test_what_operators_decide_and_revert_between_turns_leaves_what_a_rebuild_gives(empty: Project) -> None:
+def what_operators_decide_and_revert_is_so_from_the_next_turn_on(project: Project) -> Iterator[None]:
     loads = [row for part in history(23, 150) for row in part]
     visits = itertools.count(1)
 
-    def decided(*decisions: tuple[str, str, str, tuple[str, ...], bool]) -> None:
+    def decide(*decisions: tuple[str, str, str, tuple[str, ...], bool]) -> None:
         """Mirror the decisions; who is named by one comes by, as the request of a decision would compute them again."""
-        empty.decide(
+        project.decide(
             [
                 raw_lead_decision(kind, lead, other, visitors=visitors, is_reverted=is_reverted)
                 for kind, lead, other, visitors, is_reverted in decisions
             ]
         )
         named = {each[1] for each in decisions}
-        empty.write(
+        project.write(
             "events", [raw_event(visitor=each, event=f"visit {next(visits)}", at=moment(9 * DAY)) for each in named]
         )
-        empty.turn()
 
     def leads_of(*visitors: str) -> set[str]:
-        rows = empty.query(
+        rows = project.query(
             "select lead_id from marts.leads where tenant_id = 'acme' and hasAny(people, {v:Array(String)})",
             v=[uid(each) for each in visitors],
         )
@@ -313,8 +302,8 @@ def test_what_operators_decide_and_revert_between_turns_leaves_what_a_rebuild_gi
         raw_event("form_submit", visitor=who, event=who, at=moment(at), user={"email": f"{email}@lonely.test"})
         for who, email, at in (("fabio", "f", 3), ("gabi", "g", 1), ("gabi 2", "g", 2), ("hugo", "h", 1))
     ]
-    empty.write("events", loads[:50] + lonely)
-    empty.turn()
+    project.write("events", loads[:50] + lonely)
+    yield
     merge = ("merge", "fabio", "hugo", ())
     split = ("split", "gabi", "", ("gabi 2",))
     chain = ("merge", "gabi 2", "hugo", ())
@@ -325,53 +314,71 @@ def test_what_operators_decide_and_revert_between_turns_leaves_what_a_rebuild_gi
         [(*merge, False), (*split, False), (*chain, False)],
         [(*merge, True), (*split, True), (*chain, True)],
     )):  # fmt: skip
-        decided(*decisions)
-        empty.write("events", loads[50 + 25 * number : 75 + 25 * number])
-        empty.turn()
-        by_turns = {table: empty.table(table) for table in MARTS}
+        decide(*decisions)
+        project.write("events", loads[50 + 25 * number : 75 + 25 * number])
+        yield
         seen.append((len(leads_of("fabio", "hugo")), len(leads_of("gabi", "gabi 2")), len(leads_of("hugo", "gabi 2"))))
-        if number in (2, 3):
-            empty.rebuild()
-            assert {table: empty.table(table) for table in MARTS} == by_turns
     assert seen == [(1, 1, 2), (1, 2, 2), (1, 2, 1), (2, 1, 2)]
 
 
-def test_live_runs_keep_the_structure_that_a_build_made(empty: Project) -> None:
-    empty.rebuild()
-    built = structures(empty)
-    assert len(built) == len(MARTS)
-    for number in range(2):
-        empty.write("events", [random_event(random.Random(number), number)])
-        empty.turn()
-    assert structures(empty) == built
+def a_better_copy_of_another_day_leaves_no_row_behind(project: Project) -> Iterator[None]:
+    """The day of the worse copy holds nothing else of the tenant, so that no row of it would be written again."""
+    row = raw_event(tenant_id="copies", event="moved", received_at=moment(2 * DAY), sent_at=moment(0))
+    project.write("events", loaded([row], moment(3 * DAY)))
+    yield
+    project.write("events", loaded([{**row, "received_at": moment(0)}], moment(3 * DAY + 1)))
+    yield
+    rows = project.query("select received_at from enriched.events where tenant_id = 'copies'")
+    assert [each["received_at"] for each in rows] == [moment(0)]
+
+
+def another_host_of_the_tenant_renames_the_past(project: Project) -> Iterator[None]:
+    sources = "select source from enriched.events where tenant_id = 'renamed'"
+    arrived = arrival(moment(0), "https://lp.renamed.test/", "https://loja.renamed.test/")
+    project.write("events", [raw_event(tenant_id="renamed", arrived=arrived)])
+    yield
+    assert project.query(sources) == [{"source": "loja.renamed.test"}]
+    project.write("tenant_hosts", [raw_tenant_host(*each, mirrored_at=moment(1)) for each in (*HOSTS, LATER_HOST)])
+    yield
+    assert project.query(sources) == [{"source": "(direct)"}]
+
+
+STORIES = (
+    a_value_that_too_many_visitors_state_connects_nobody_from_that_turn_on,
+    what_operators_decide_and_revert_is_so_from_the_next_turn_on,
+    a_better_copy_of_another_day_leaves_no_row_behind,
+    another_host_of_the_tenant_renames_the_past,
+)
+HOSTS = (("acme", "lp.acme.test"), ("renamed", "lp.renamed.test"))
+LATER_HOST = ("renamed", "loja.renamed.test")
+
+
+@pytest.fixture(scope="module")
+def told(project: Project) -> Told:
+    """Every story."""
+    project.forget()
+    tenants = [raw_tenant(each) for each in ("acme", "shared", "copies", "renamed")]
+    project.write("tenants", [*tenants, raw_tenant("beta", time_zone="America/Manaus")])
+    project.write("tenant_hosts", [raw_tenant_host(*each) for each in HOSTS])
+    project.write("destinations", [raw_destination("acme"), raw_destination("beta")])
+    return tell(project, STORIES)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_over_several_turns(told: Told, story: Story) -> None:
+    told.check(story)
+
+
+def test_the_turns_of_stories_leave_what_a_rebuild_gives(told: Told) -> None:
+    assert told.differing == []
 
 
 def test_a_run_without_news_changes_nothing(empty: Project) -> None:
     empty.write("events", loaded([row for rows in history(3, 80) for row in rows], moment(60 * DAY)))
     empty.turn()
-    before = {table: empty.table(table) for table in MARTS}
+    before = empty.marts()
     empty.turn()
-    assert {table: empty.table(table) for table in MARTS} == before
-
-
-def test_a_better_copy_of_another_day_leaves_no_row_behind(empty: Project) -> None:
-    """The day of the worse copy holds nothing else, so that no row of it would be written again."""
-    row = raw_event(at=moment(0), event="moved", received_at=moment(2 * DAY), sent_at=moment(0))
-    empty.write("events", loaded([row], moment(3 * DAY)))
-    empty.turn()
-    empty.write("events", loaded([{**row, "received_at": moment(0)}], moment(3 * DAY + 1)))
-    empty.turn()
-    assert [each["received_at"] for each in empty.query("select received_at from enriched.events")] == [moment(0)]
-
-
-def test_another_host_of_the_tenant_renames_the_past(empty: Project) -> None:
-    empty.write("events", [raw_event(arrived=arrival(moment(0), "https://lp.acme.test/", "https://loja.acme.test/"))])
-    empty.turn()
-    assert empty.query("select source from enriched.events") == [{"source": "loja.acme.test"}]
-    hosts = ("lp.acme.test", "loja.acme.test")
-    empty.write("tenant_hosts", [raw_tenant_host("acme", host, mirrored_at=moment(1)) for host in hosts])
-    empty.turn()
-    assert empty.query("select source from enriched.events") == [{"source": "(direct)"}]
+    assert empty.marts() == before
 
 
 def test_no_model_runs_beside_one_that_writes_what_it_reads(project: Project) -> None:
@@ -390,9 +397,11 @@ def test_no_model_runs_beside_one_that_writes_what_it_reads(project: Project) ->
     assert len(models) > 25
 
 
-def test_no_reader_meets_a_hole_while_the_models_run(empty: Project) -> None:
+def test_a_full_refresh_by_dbt_is_what_turns_give_and_no_reader_meets_a_hole(empty: Project) -> None:
+    """Nor do turns make the tables otherwise than dbt does."""
     empty.write("events", loaded([row for rows in history(5, 80) for row in rows], moment(60 * DAY)))
     empty.turn()
+    by_turns = empty.marts()
     counts = ", ".join(f"(select count() from {table})" for table in MARTS)
     least = tuple(empty.query(f"select tuple({counts}) as n")[0]["n"])
     seen: list[tuple[int, ...]] = []
@@ -401,14 +410,20 @@ def test_no_reader_meets_a_hole_while_the_models_run(empty: Project) -> None:
     def read() -> None:
         while not done.is_set():
             seen.append(tuple(empty.query(f"select tuple({counts}) as n")[0]["n"]))
+            done.wait(0.1)
 
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        empty.rebuild()
+        empty.run("run", TURN, full_refresh=True)
+        built = structures(empty)
+        assert empty.marts() == by_turns
         empty.turn()
     finally:
         done.set()
         reader.join()
-    assert seen
     assert set(seen) == {least}
+    empty.write("events", [random_event(random.Random(1), 1)])
+    empty.turn()
+    assert structures(empty) == built
+    assert len(built) == len(MARTS)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestration.dbt.runner import DbtFailed
 from tests.factories import moment, raw_webhook
 from tests.integration.dbt.conftest import Project
 
@@ -36,5 +37,5 @@ def test_a_delivery_id_is_of_one_tenant_and_one_product(empty: Project) -> None:
 
 def test_a_product_that_is_not_a_crm_is_found_in_the_crm_events(empty: Project) -> None:
     empty.write("crm_events", [raw_webhook("d-1", source="chatwoot")])
-    with pytest.raises(AssertionError, match="accepted_values"):
+    with pytest.raises(DbtFailed, match="accepted_values"):
         empty.run("build", MODELS)
