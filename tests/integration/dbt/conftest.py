@@ -187,8 +187,8 @@ Story = Callable[[Project], Iterator[None]]
 
 
 @dataclass
-class Told:
-    """What became of stories: the errors of those that went wrong, and the tables that a rebuild made otherwise."""
+class StoryResults:
+    """The errors of stories that failed, and the tables that differ after a rebuild."""
 
     failed: dict[str, Exception] = field(default_factory=dict)
     differing: list[str] = field(default_factory=list)
@@ -199,32 +199,32 @@ class Told:
             raise self.failed[story.__name__]
 
 
-def tell(project: Project, stories: Iterable[Story]) -> Told:
-    """Stories side by side, each of a tenant of its own: where they yield, a turn takes what all of them have written.
+def run_stories(project: Project, stories: Iterable[Story]) -> StoryResults:
+    """Run stories side by side, each with a tenant of its own. At each yield, turns take what all of them wrote.
 
-    The tables are compared with a rebuild in the middle and at the end.
+    The tables are compared with a rebuild after three turns and at the end.
     """
-    told = Told()
+    results = StoryResults()
     running = {story.__name__: story(project) for story in stories}
     for turns in itertools.count():
         if turns == 3:
-            told.differing += differing(project)
+            results.differing += differing(project)
         for name, story in list(running.items()):
             try:
                 next(story)
             except Exception as error:
                 del running[name]
                 if not isinstance(error, StopIteration):
-                    told.failed[name] = error
+                    results.failed[name] = error
         if not running:
             break
         project.turn()
-    told.differing += differing(project)
-    return told
+    results.differing += differing(project)
+    return results
 
 
 def differing(project: Project) -> list[str]:
-    """The tables that a rebuild makes otherwise than they are."""
+    """The tables whose rows a rebuild changes."""
     by_turns = project.marts()
     project.rebuild()
     rebuilt = project.marts()

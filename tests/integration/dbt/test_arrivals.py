@@ -22,7 +22,7 @@ from tests.factories import (
     raw_tenant_rate,
     uid,
 )
-from tests.integration.dbt.conftest import Project, Rows, Story, Told, tell
+from tests.integration.dbt.conftest import Project, Rows, Story, StoryResults, run_stories
 
 # What the script makes of the same walks is held against the same file (tracking/test/walks.spec.js).
 WALKS = json.loads((Path(__file__).parents[2] / "fixtures" / "arrivals.json").read_text())
@@ -320,21 +320,21 @@ STORIES = {
 
 
 @pytest.fixture(scope="module")
-def told(project: Project) -> Told:
-    """Every story."""
+def results(project: Project) -> StoryResults:
+    """Of every story."""
     project.forget()
     project.write("tenants", [raw_tenant(each) for each in STORIES])
     project.write("tenant_hosts", [raw_tenant_host(each, "lp.acme.test") for each in STORIES])
-    return tell(project, STORIES.values())
+    return run_stories(project, STORIES.values())
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=lambda story: story.__name__)
-def test_over_several_turns(told: Told, story: Story) -> None:
-    told.check(story)
+def test_over_several_turns(results: StoryResults, story: Story) -> None:
+    results.check(story)
 
 
-def test_the_turns_of_stories_leave_what_a_rebuild_gives(told: Told) -> None:
-    assert told.differing == []
+def test_the_turns_of_stories_leave_what_a_rebuild_gives(results: StoryResults) -> None:
+    assert results.differing == []
 
 
 def test_generated_traffic_has_one_source_for_each_lead(project: Project) -> None:

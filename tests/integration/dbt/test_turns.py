@@ -23,7 +23,7 @@ from tests.factories import (
     raw_tenant_rate,
     uid,
 )
-from tests.integration.dbt.conftest import MARTS, Killed, Life, Project, Rows, Story, Told, tell
+from tests.integration.dbt.conftest import MARTS, Killed, Life, Project, Rows, Story, StoryResults, run_stories
 
 DAY = 1440
 PAGES = ("https://lp.acme.test/?utm_source=google&utm_campaign=blue", "https://lp.acme.test/precos")
@@ -354,23 +354,23 @@ LATER_HOST = ("renamed", "loja.renamed.test")
 
 
 @pytest.fixture(scope="module")
-def told(project: Project) -> Told:
-    """Every story."""
+def results(project: Project) -> StoryResults:
+    """Of every story."""
     project.forget()
     tenants = [raw_tenant(each) for each in ("acme", "shared", "copies", "renamed")]
     project.write("tenants", [*tenants, raw_tenant("beta", time_zone="America/Manaus")])
     project.write("tenant_hosts", [raw_tenant_host(*each) for each in HOSTS])
     project.write("destinations", [raw_destination("acme"), raw_destination("beta")])
-    return tell(project, STORIES)
+    return run_stories(project, STORIES)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_over_several_turns(told: Told, story: Story) -> None:
-    told.check(story)
+def test_over_several_turns(results: StoryResults, story: Story) -> None:
+    results.check(story)
 
 
-def test_the_turns_of_stories_leave_what_a_rebuild_gives(told: Told) -> None:
-    assert told.differing == []
+def test_the_turns_of_stories_leave_what_a_rebuild_gives(results: StoryResults) -> None:
+    assert results.differing == []
 
 
 def test_a_run_without_news_changes_nothing(empty: Project) -> None:
