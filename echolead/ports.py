@@ -20,6 +20,7 @@ class Port(IntEnum):
     DEMO_SALESFORCE = 13
     DEMO_RDSTATION = 14
     DEMO_RECEIVER = 15
+    DEMO_ADS = 16
 
     def of(self, base: int) -> int:
         """The part's port in the stack that starts at `base`."""

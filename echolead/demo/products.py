@@ -5,7 +5,7 @@ Each is a package beside this module: `python -m echolead.demo.NAME --port N --d
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TypedDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from echolead.demo.ads import PLATFORM_KINDS, load_or_make_platforms
 from echolead.demo.tenant import TENANT_ID
 from echolead.demo.watching import DemoCredentials, load_or_make_credentials
 from echolead.operational.database import connect, system_session
@@ -38,18 +39,19 @@ class Reach(TypedDict):
 
 @dataclass(frozen=True)
 class DemoProduct:
-    """A product with a port of its own; `values` gives those of a destination of this kind at an address."""
+    """A product with a port of its own. `destinations` has by kind what gives the values of a destination there.
+
+    They get the product's address and the directory of its credentials.
+    """
 
     name: str
     title: str
-    kind: str
     port: Port
-    values: Callable[[str, DemoCredentials], Values]
+    destinations: Mapping[str, Callable[[str, Path], Values]]
 
-    @property
-    def destination(self) -> str:
-        """The name of the demo tenant's destination."""
-        return f"Demo {self.title}"
+    def destination(self, kind: str) -> str:
+        """The name of the demo tenant's destination of this kind."""
+        return f"Demo {self.title}" if len(self.destinations) == 1 else f"Demo {self.title} ({kind})"
 
     def place(self, port_base: int) -> str:
         """Host and port for deliveries."""
@@ -65,35 +67,50 @@ def webhook_secret(credentials: DemoCredentials) -> str:
     return "whsec_" + base64.b64encode(hashlib.sha256(credentials.client_secret.encode()).digest()).decode()
 
 
-def _hubspot(address: str, account: DemoCredentials) -> Values:
+def _hubspot(address: str, folder: Path) -> Values:
+    account = load_or_make_credentials(folder)
     return {"base_url": address, "forms_url": address}, {"access_token": account.client_secret}
 
 
-def _pipedrive(address: str, account: DemoCredentials) -> Values:
-    return {"base_url": address}, {"api_token": account.client_secret}
+def _pipedrive(address: str, folder: Path) -> Values:
+    return {"base_url": address}, {"api_token": load_or_make_credentials(folder).client_secret}
 
 
-def _salesforce(address: str, account: DemoCredentials) -> Values:
+def _salesforce(address: str, folder: Path) -> Values:
+    account = load_or_make_credentials(folder)
     return {"instance_url": address, "client_id": account.client_id}, {"client_secret": account.client_secret}
 
 
-def _rdstation(address: str, account: DemoCredentials) -> Values:
+def _rdstation(address: str, folder: Path) -> Values:
+    account = load_or_make_credentials(folder)
     secrets = {"client_secret": account.client_secret, "refresh_token": account.refresh_token}
     return {"base_url": address, "client_id": account.client_id}, secrets
 
 
-def _receiver(address: str, account: DemoCredentials) -> Values:
-    return {"url": f"{address}/api/hooks"}, {"secret": webhook_secret(account)}
+def _rdstation_crm(address: str, folder: Path) -> Values:
+    configuration, secrets = _rdstation(address, folder)
+    return {**configuration, "crm_url": f"{address}/crm/v2"}, secrets
+
+
+def _receiver(address: str, folder: Path) -> Values:
+    return {"url": f"{address}/api/hooks"}, {"secret": webhook_secret(load_or_make_credentials(folder))}
+
+
+def _ads(kind: str) -> Callable[[str, Path], Values]:
+    return lambda address, folder: load_or_make_platforms(folder).values(kind, address)
 
 
 PRODUCTS = {
     product.name: product
     for product in (
-        DemoProduct("hubspot", "HubSpot", "hubspot", Port.DEMO_HUBSPOT, _hubspot),
-        DemoProduct("pipedrive", "Pipedrive", "pipedrive", Port.DEMO_PIPEDRIVE, _pipedrive),
-        DemoProduct("salesforce", "Salesforce", "salesforce", Port.DEMO_SALESFORCE, _salesforce),
-        DemoProduct("rdstation", "RD Station", "rdstation", Port.DEMO_RDSTATION, _rdstation),
-        DemoProduct("receiver", "webhook receiver", "webhook", Port.DEMO_RECEIVER, _receiver),
+        DemoProduct("hubspot", "HubSpot", Port.DEMO_HUBSPOT, {"hubspot": _hubspot}),
+        DemoProduct("pipedrive", "Pipedrive", Port.DEMO_PIPEDRIVE, {"pipedrive": _pipedrive}),
+        DemoProduct("salesforce", "Salesforce", Port.DEMO_SALESFORCE, {"salesforce": _salesforce}),
+        DemoProduct(
+            "rdstation", "RD Station", Port.DEMO_RDSTATION, {"rdstation": _rdstation, "rdstation_crm": _rdstation_crm}
+        ),
+        DemoProduct("receiver", "webhook receiver", Port.DEMO_RECEIVER, {"webhook": _receiver}),
+        DemoProduct("ads", "ad platforms", Port.DEMO_ADS, {kind: _ads(kind) for kind in PLATFORM_KINDS}),
     )
 }
 
@@ -106,14 +123,14 @@ def enable(settings: Settings, products: Iterable[DemoProduct]) -> None:
     vault = Vault.of_destinations(settings)
     reach: Reach = {"allow_private": settings.allow_private_destinations, "private_places": opened_places(settings)}
     with _session(settings) as session:
-        for product in products:
-            account = load_or_make_credentials(product.data_dir(settings))
-            configuration, secrets = product.values(f"http://{product.place(settings.port_base)}", account)
-            found = _destination(session, product)
+        for product, kind in _places(products):
+            address = f"http://{product.place(settings.port_base)}"
+            configuration, secrets = product.destinations[kind](address, product.data_dir(settings))
+            found = _destination(session, product, kind)
             if found is None:
-                checked = check_configuration(product.kind, configuration, secrets, **reach)
-                name = product.destination
-                found = add_destination(session, vault, TENANT_ID, product.kind, checked, actor=ACTOR, name=name)
+                checked = check_configuration(kind, configuration, secrets, **reach)
+                name = product.destination(kind)
+                found = add_destination(session, vault, TENANT_ID, kind, checked, actor=ACTOR, name=name)
             else:
                 update_destination(
                     session, vault, found, configuration=configuration, secrets=secrets, actor=ACTOR, **reach
@@ -124,9 +141,13 @@ def enable(settings: Settings, products: Iterable[DemoProduct]) -> None:
 def disable(settings: Settings, products: Iterable[DemoProduct]) -> None:
     """Stop deliveries to products that are no longer served; what waits is kept."""
     with _session(settings) as session:
-        for product in products:
-            if (found := _destination(session, product)) is not None:
+        for product, kind in _places(products):
+            if (found := _destination(session, product, kind)) is not None:
                 set_enabled(session, found, False, actor=ACTOR)
+
+
+def _places(products: Iterable[DemoProduct]) -> Iterator[tuple[DemoProduct, str]]:
+    return ((product, kind) for product in products for kind in product.destinations)
 
 
 @contextmanager
@@ -139,6 +160,9 @@ def _session(settings: Settings) -> Iterator[Session]:
         engine.dispose()
 
 
-def _destination(session: Session, product: DemoProduct) -> Destination | None:
-    wanted = select(Destination).where(Destination.tenant_id == TENANT_ID, Destination.name == product.destination)
-    return session.scalar(wanted)
+def _destination(session: Session, product: DemoProduct, kind: str) -> Destination | None:
+    return session.scalar(
+        select(Destination).where(
+            Destination.tenant_id == TENANT_ID, Destination.kind == kind, Destination.name == product.destination(kind)
+        )
+    )

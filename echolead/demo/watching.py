@@ -80,15 +80,18 @@ def watching(title: str, credentials: DemoCredentials, state: State, faults: Fau
     ]
 
 
-def serve(name: str, create_app: Callable[[DemoCredentials], Starlette]) -> None:
-    """Serve a demo product from the command line until interrupted."""
+def serve(name: str, create_app: Callable[[DemoCredentials, Path], Starlette]) -> None:
+    """Serve a demo product from the command line until interrupted.
+
+    `create_app` gets its credentials and the directory that holds them.
+    """
     description = f"Serve the demo {name} until interrupted; its records are in memory."
     parser = argparse.ArgumentParser(prog=f"python -m echolead.demo.{name}", description=description)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True, help="holds credentials.json")
     arguments = parser.parse_args()
-    app = create_app(load_or_make_credentials(arguments.data_dir))
+    app = create_app(load_or_make_credentials(arguments.data_dir), arguments.data_dir)
     uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 
 

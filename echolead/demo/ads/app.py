@@ -16,7 +16,7 @@ from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
 
 
 def create_app(platforms: Platforms | None = None, *, faults: Faults | None = None) -> Starlette:
-    """The application. Base addresses: `/api/meta`, `/api/google`, `/api/ga4`, `/api/openai`; `GET /` shows all."""
+    """The application. Base addresses: `/api/meta`, `/api/google`, `/api/ga4`, `/api/openai`."""
     app = Starlette(
         routes=[
             Route("/api/meta/{version}/{pixel_id}", meta_data_set),
@@ -27,7 +27,6 @@ def create_app(platforms: Platforms | None = None, *, faults: Faults | None = No
             Route("/api/ga4/mp/collect", ga4_events, methods=["POST"]),
             Route("/api/ga4/debug/mp/collect", ga4_check, methods=["POST"]),
             Route("/api/openai/v1/events", openai_events, methods=["POST"]),
-            Route("/", shown),
         ],
         middleware=[Middleware(FaultMiddleware, faults=faults or Faults())],
     )
@@ -81,17 +80,15 @@ async def openai_events(request: Request) -> Response:
     return _answer(_of(request).openai.receive(_token(request), request.query_params.get("pid", ""), body))
 
 
-async def shown(request: Request) -> Response:
-    """`GET /`: the events that each platform counts."""
-    platforms = _of(request)
-    return JSONResponse(
-        {
-            "meta": list(platforms.meta.events.values()),
-            "google": [{"action": action, **event} for (action, _), event in platforms.google.conversions.items()],
-            "ga4": {"events": platforms.ga4.events, "dropped": platforms.ga4.dropped},
-            "openai": list(platforms.openai.events.values()),
-        }
-    )
+def held(platforms: Platforms) -> dict[str, list[dict[str, Any]]]:
+    """The events that each platform counts, the newest first."""
+    counted = {
+        "Meta": platforms.meta.events.values(),
+        "Google": [{"action": action, **event} for (action, _), event in platforms.google.conversions.items()],
+        "GA4": platforms.ga4.events,
+        "OpenAI": platforms.openai.events.values(),
+    }
+    return {platform: list(reversed(list(events))) for platform, events in counted.items()}
 
 
 def _of(request: Request) -> Platforms:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any
 
 import jwt
@@ -37,6 +36,7 @@ class GoogleAccount:
     customer_id: str = "1234567890"
     actions: tuple[str, ...] = ("111", "222", "333")
     client_email: str = "demo@echolead.iam.test"
+    key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048), repr=False)
     looks: int = 0
     known: set[str] = field(default_factory=set)
     conversions: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -48,11 +48,6 @@ class GoogleAccount:
     validated: int = 0
     repeated: int = 0
     _numbers: Any = field(default_factory=itertools.count)
-
-    @cached_property
-    def key(self) -> rsa.RSAPrivateKey:
-        """The service account's key."""
-        return rsa.generate_private_key(65537, 2048)
 
     def service_account(self, token_uri: str) -> dict[str, str]:
         """The key as the JSON that Google's console gives out."""

@@ -3,6 +3,8 @@
 The client secret in `credentials.json` is the account's token.
 """
 
+from pathlib import Path
+
 from starlette.applications import Starlette
 
 from echolead.demo.chatwoot.faults import Faults
@@ -11,7 +13,7 @@ from echolead.demo.pipedrive.store import PipedriveStore
 from echolead.demo.watching import DemoCredentials, serve, watching
 
 
-def watched(credentials: DemoCredentials) -> Starlette:
+def watched(credentials: DemoCredentials, _data_dir: Path) -> Starlette:
     """The account with a page of what it holds."""
     store, faults = PipedriveStore(), Faults()
     app = create_app(credentials.client_secret, store=store, faults=faults)

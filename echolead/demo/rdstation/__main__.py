@@ -4,4 +4,4 @@ from echolead.demo.rdstation.app import create_app
 from echolead.demo.watching import serve
 
 if __name__ == "__main__":
-    serve("rdstation", create_app)
+    serve("rdstation", lambda credentials, _data_dir: create_app(credentials))

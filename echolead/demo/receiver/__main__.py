@@ -3,6 +3,8 @@
 It prints the secret that messages must be signed with.
 """
 
+from pathlib import Path
+
 from starlette.applications import Starlette
 
 from echolead.demo.chatwoot.faults import Faults
@@ -12,7 +14,7 @@ from echolead.demo.receiver.inbox import Inbox
 from echolead.demo.watching import DemoCredentials, serve, watching
 
 
-def watched(credentials: DemoCredentials) -> Starlette:
+def watched(credentials: DemoCredentials, _data_dir: Path) -> Starlette:
     """The endpoint with a page of what arrived."""
     secret = webhook_secret(credentials)
     print(f"Messages are signed with {secret}", flush=True)  # noqa: T201  # for who started it

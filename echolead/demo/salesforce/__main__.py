@@ -4,4 +4,4 @@ from echolead.demo.salesforce.app import create_app
 from echolead.demo.watching import serve
 
 if __name__ == "__main__":
-    serve("salesforce", create_app)
+    serve("salesforce", lambda credentials, _data_dir: create_app(credentials))

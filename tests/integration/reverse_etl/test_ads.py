@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from echolead.demo.ads import PLATFORM_KINDS
 from echolead.demo.chatwoot import Fault
 from reverse_etl.engine import DeliveryEngine, resync
-from tests.fixtures.demo_ads import KINDS, served_ads
+from tests.fixtures.demo_ads import served_ads
 from tests.integration.reverse_etl.ads import NOW, AdFeedback, event_of, lead_of
 from tests.integration.reverse_etl.conftest import Activation
 from tests.integration.reverse_etl.settings import QUICK
@@ -65,25 +66,25 @@ EXPECTED = {
 def test_each_event_of_a_lead_is_reported_once_as_it_comes(
     ads: AdFeedback, activation: Activation, engine: DeliveryEngine
 ) -> None:
-    places = ads.destinations(*KINDS)
+    places = ads.destinations(*PLATFORM_KINDS)
     for names in (("lead",), ("lead", "qualified"), ("lead", "qualified", "won")):
         ads.want(places, lead_of("l1", *names))
         activation.settle(engine)
 
-    assert {kind: counted(ads, kind) for kind in KINDS} == EXPECTED
-    assert len(activation.attempts(operation="send events")) == 3 * len(KINDS)
+    assert {kind: counted(ads, kind) for kind in PLATFORM_KINDS} == EXPECTED
+    assert len(activation.attempts(operation="send events")) == 3 * len(PLATFORM_KINDS)
     states = {kind: ads.rows(place)["l1"]["state"] for kind, place in places.items()}
     assert states == {"meta": "delivered", "google_ads": "verified", "ga4": "delivered", "openai_ads": "delivered"}
     platforms = ads.served.platforms
     assert (platforms.meta.repeated, platforms.google.repeated, platforms.openai.repeated) == (0, 0, 0)
-    secrets = [secret for kind in KINDS for secret in ads.served.settings(kind).secrets.values()]
+    secrets = [secret for kind in PLATFORM_KINDS for secret in ads.served.settings(kind).secrets.values()]
     assert not any(secret in str(activation.attempts()) for secret in secrets)
 
 
 def test_without_consent_to_ads_nothing_is_sent_and_the_ledger_says_so(
     ads: AdFeedback, activation: Activation, engine: DeliveryEngine
 ) -> None:
-    places = ads.destinations(*KINDS)
+    places = ads.destinations(*PLATFORM_KINDS)
     stated = {"l1": "denied", "l2": "unknown"}
     leads = [lead_of(lead_id, "lead", consent={"ads": consent}) for lead_id, consent in stated.items()]
     ads.want(places, *leads, lead_of("l3", "lead", consent={}))
@@ -104,7 +105,7 @@ def test_an_event_that_is_too_old_is_never_sent_and_a_newer_one_of_the_lead_is(
     ads: AdFeedback, activation: Activation, engine: DeliveryEngine
 ) -> None:
     """One event over the limit makes Meta and OpenAI refuse all of a request, and GA4 drop it without a word."""
-    places = ads.destinations(*KINDS)
+    places = ads.destinations(*PLATFORM_KINDS)
     limits = {"meta": 168, "openai_ads": 168, "ga4": 72, "google_ads": 2160}
     for kind, hours in limits.items():
         old = event_of("l1", "lead", hours=hours + 1)
@@ -119,7 +120,7 @@ def test_an_event_that_is_too_old_is_never_sent_and_a_newer_one_of_the_lead_is(
         assert f"older than {limits[kind]} hours" in withheld["last_error"]
         assert [event_id for _, event_id in counted(ads, kind)] == ["qualified-of-l2"]
     notes = activation.attempts(outcome="withheld")
-    assert len(notes) == len(KINDS)
+    assert len(notes) == len(PLATFORM_KINDS)
     assert all("lead of" in note["response"] for note in notes)
     assert ads.served.platforms.ga4.dropped == []
 
