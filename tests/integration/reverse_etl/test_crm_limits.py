@@ -12,8 +12,8 @@ from echolead.demo.hubspot import create_app as create_hubspot
 from echolead.demo.pipedrive import PipedriveLimits
 from echolead.demo.pipedrive import create_app as create_pipedrive
 from reverse_etl.engine import DeliveryEngine
-from tests.fixtures.demo_vendors import served
 from tests.fixtures.operational import make_destination
+from tests.fixtures.served_app import served
 from tests.integration.reverse_etl.conftest import Activation, payload_of
 from tests.integration.reverse_etl.settings import QUICK
 
