@@ -11,7 +11,7 @@ import yaml
 
 from echolead.events import AD_COOKIE_FIELDS, CLICK_ID_FIELDS, EARLIEST, LATEST, UTM_FIELDS
 from echolead.operational.deliveries import STUCK_MINUTES, UNSENT_STATES
-from echolead.operational.destinations import KINDS
+from echolead.operational.destination_kinds import KINDS
 from reverse_etl.lead import Lead
 
 ROOT = Path(__file__).parents[2]
