@@ -1,4 +1,4 @@
-"""The steps of a turn: each is retried by itself and told of by itself, so that one that fails slows no other."""
+"""The steps of a turn. Each is retried and reported separately, so that a failing step delays no other."""
 
 import logging
 import time
@@ -98,7 +98,7 @@ class Steps:
 
     @staticmethod
     def _tell(write: Callable[[], None]) -> None:
-        """PostgreSQL away is a failure of nearly every step; that it cannot be written down must not be one more."""
+        """Write to PostgreSQL. An error is logged only: without PostgreSQL nearly every step fails anyway."""
         try:
             write()
         except psycopg.Error as error:
