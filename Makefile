@@ -126,7 +126,8 @@ $(NPM): tracking/package.json tracking/package-lock.json $(BASE)
 	@$(BIN)/npm --prefix tracking ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(SCRIPT): $(NPM) $(wildcard tracking/src/*.js tracking/src/features/*.js) $(wildcard tracking/*.mjs)
+$(SCRIPT): $(NPM) $(wildcard tracking/src/*.js tracking/src/features/*.js) $(wildcard tracking/*.mjs) \
+		dbt_project/seeds/excluded_referrers.csv
 	@$(BIN)/npm --prefix tracking run --silent build
 	@touch $@
 

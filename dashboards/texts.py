@@ -12,10 +12,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "tables": ("Tables", "Tabelas"),
     "table": ("Table", "Tabela"),
     "no_tables": (
-        "There is no table here yet: an analyst adds one with a page in its description.",
-        "Ainda não há tabelas aqui: um analista inclui uma com uma página na sua descrição.",
+        "No table has a page here yet. An analyst adds a page with `meta.console` in the table's model.",
+        "Nenhuma tabela tem página aqui ainda. Um analista inclui uma com `meta.console` no modelo da tabela.",
     ),
-    "no_rows": ("There is nothing in this period.", "Não há nada neste período."),
+    "no_rows": ("The table has no rows in this period.", "A tabela não tem linhas neste período."),
     "first_rows": ("The newest {n} rows.", "As {n} linhas mais recentes."),
     "language": ("Language", "Idioma"),
     "tenant": ("Client", "Cliente"),
@@ -43,7 +43,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Seu usuário ainda não tem cliente. Um administrador pode incluir: echolead user grant EMAIL CLIENTE PAPEL",
     ),
     "foreign_tenant": (
-        "This link belongs to a client your user may not see.",
+        "This link belongs to a client that your user may not see.",
         "Este link é de um cliente que seu usuário não pode ver.",
     ),
     "warehouse_down": (
@@ -184,8 +184,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "nothing_set_aside": ("Everything that was sent could be used.", "Tudo o que foi enviado pôde ser usado."),
     "shared_values": ("Contacts that several people give", "Contatos que várias pessoas informam"),
     "shared_values_caption": (
-        "What too many visitors give connects nobody. What different people give makes them one lead.",
-        "O que visitantes demais informam não une ninguém. O que pessoas diferentes informam faz delas um só lead.",
+        "Too many visitors: the contact joins none of them. Different people: the contact joins them into one lead, "
+        "although they may be several.",
+        "Visitantes demais: o contato não une nenhum deles. Pessoas diferentes: o contato une todas em um só "
+        "lead, embora possam ser várias.",
     ),
     "shared_too_many_visitors": ("too many visitors", "visitantes demais"),
     "shared_different_people": ("different people", "pessoas diferentes"),

@@ -18,7 +18,7 @@ import httpx
 from echolead.networks import PRIVATE, SHARED
 from echolead.settings import Settings
 
-Address = IPv4Address | IPv6Address
+IpAddress = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 ALLOWED_PORTS = (443, 8443)
@@ -96,7 +96,7 @@ def check_url(url: str, *, allow_private: bool, private_places: Collection[Place
     return parsed
 
 
-def check_address(address: Address, host: str, *, allow_private: bool) -> None:
+def check_address(address: IpAddress, host: str, *, allow_private: bool) -> None:
     """Refuse addresses of this machine, of private networks, and of more than one machine. Raises `UnsafeAddress`."""
     if isinstance(address, IPv6Address) and address in NAT64:
         # The answer of a DNS64 resolver on a network without IPv4 is equivalent to the IPv4 address in it.
@@ -157,7 +157,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._inner.__aenter__()
         return self
 
-    async def _addresses(self, url: httpx.URL, request: httpx.Request) -> list[Address]:
+    async def _addresses(self, url: httpx.URL, request: httpx.Request) -> list[IpAddress]:
         literal = _literal(url.host)
         if literal is not None:
             return [literal]  # `check_url` has accepted it
@@ -188,7 +188,7 @@ async def _resolve(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in found]
 
 
-def _aimed(request: httpx.Request, address: Address) -> httpx.Request:
+def _aimed(request: httpx.Request, address: IpAddress) -> httpx.Request:
     """The same request, sent to an address; the certificate is checked against the original name."""
     return httpx.Request(
         method=request.method,
@@ -199,7 +199,7 @@ def _aimed(request: httpx.Request, address: Address) -> httpx.Request:
     )
 
 
-def _literal(host: str) -> Address | None:
+def _literal(host: str) -> IpAddress | None:
     """The IP address in a host, None for a name. Raises `UnsafeAddress` for an unusual notation."""
     bare = host.strip("[]")
     try:
@@ -215,14 +215,14 @@ def _literal(host: str) -> Address | None:
     return address
 
 
-def _literal_or_refuse(text: str, host: str) -> Address:
+def _literal_or_refuse(text: str, host: str) -> IpAddress:
     address = _literal(text)
     if address is None:
         raise UnsafeAddress(f"{host} resolves to {text!r}, which is not an address.")
     return address
 
 
-def _carried(address: Address) -> IPv4Address | None:
+def _carried(address: IpAddress) -> IPv4Address | None:
     """The IPv4 address inside an IPv6 one: mapped, 6to4, Teredo."""
     if isinstance(address, IPv4Address):
         return None

@@ -51,7 +51,7 @@ order by 1
 """
 
 
-class Row(NamedTuple):
+class TenantRow(NamedTuple):
     """A row of `LOAD`."""
 
     tenant_id: str
@@ -166,7 +166,7 @@ class Tenants:
     def __init__(self, url: str) -> None:
         self._database = KeptConnection(url, "echolead-tenancy")
         self._directory = Directory()
-        self._rows: list[Row] | None = None
+        self._rows: list[TenantRow] | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._known_as_of = self._refreshed_at = float("-inf")
         self._unknown: set[str] = set()
@@ -263,16 +263,16 @@ class Tenants:
         self._known_as_of = began_at
         self._refreshed_at = asyncio.get_running_loop().time()
 
-    async def _read(self, connection: AsyncConnection) -> list[Row]:
+    async def _read(self, connection: AsyncConnection) -> list[TenantRow]:
         used, self._used_keys = self._used_keys, {}
         for api_key_id, at in used.items():
             await connection.execute(RECORD_USE, [at, api_key_id])
-        async with connection.cursor(row_factory=args_row(Row)) as cursor:
-            rows: list[Row] = await (await cursor.execute(LOAD)).fetchall()
+        async with connection.cursor(row_factory=args_row(TenantRow)) as cursor:
+            rows: list[TenantRow] = await (await cursor.execute(LOAD)).fetchall()
         return rows
 
 
-def directory_of(rows: list[Row]) -> Directory:
+def directory_of(rows: list[TenantRow]) -> Directory:
     """The directory that rows of `LOAD` describe."""
     tenants: dict[str, ActiveTenant] = {}
     hosts: dict[str, ActiveTenant] = {}

@@ -30,7 +30,7 @@ hourly_build = dg.ScheduleDefinition(
 
 @dg.op
 def forget_finished_runs(context: dg.OpExecutionContext) -> None:
-    """Delete runs nobody will look at any more: the live path alone makes about fifty a day."""
+    """Delete old runs: the live path alone makes about fifty a day."""
     now = datetime.now(UTC)
     instance = context.instance
     of_live = dg.RunsFilter(job_name=JOB_NAME, statuses=FINISHED, created_before=now - LIVE_RUNS_KEPT)

@@ -39,7 +39,7 @@ TRIES_OF_SAFE_CALLS = 3
 SECONDS = re.compile(r"\d{1,12}(\.\d+)?")
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 LONGEST_WAIT_SECONDS = 10.0
-"""For so long calls under way wait for their place; what takes longer waits in the ledger."""
+"""The longest time that a call waits for its place. A delivery that would wait longer is put off in the ledger."""
 
 
 @dataclass(frozen=True)

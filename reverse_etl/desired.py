@@ -49,9 +49,9 @@ select tenant_id, lead_id, destination_id from activation.lead_deliveries
 where turn > {newest:UInt64} and tenant_id in {tenant_ids:Array(String)} and lead_id in {lead_ids:Array(String)}
 """
 
-Place = tuple[str, str, str]
+DeliveryKey = tuple[str, str, str]
 """A lead at a destination: tenant_id, lead_id, destination_id, the table's sorting key."""
-FIRST_PLACE: Place = ("", "", "")
+FIRST_PLACE: DeliveryKey = ("", "", "")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class WantedState:
     is_ended: bool
 
     @property
-    def place(self) -> Place:
+    def place(self) -> DeliveryKey:
         """Whose state it is, and where."""
         return self.tenant_id, self.lead_id, self.destination_id
 
@@ -78,7 +78,7 @@ class Stretch:
 
     after: int
     until: int
-    place: Place = FIRST_PLACE
+    place: DeliveryKey = FIRST_PLACE
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class DesiredState:
         later = self._changed_later(changes, newest)
         return Chunk([change for change in changes if change.place not in later], rest)
 
-    def _changed_later(self, changes: Sequence[WantedState], newest: int) -> set[Place]:
+    def _changed_later(self, changes: Sequence[WantedState], newest: int) -> set[DeliveryKey]:
         if not changes or self.newest_turn(newest) == newest:
             return set()
         read = self._query(

@@ -33,9 +33,9 @@ from reverse_etl.pace import backoff
 log = logging.getLogger(__name__)
 
 LONGEST_QUEUE_SECONDS = 1.0
-"""A lane takes nothing new while its calls wait longer than this for their places: what it took would wait too."""
+"""While calls wait longer than this for their places, a lane claims no more deliveries: they would wait as well."""
 SET_ASIDE_SECONDS = 60.0
-"""At most so often the rows that wait are looked through for overtaken ones: 2.5 s for 100,000."""
+"""The shortest time between two searches for overtaken deliveries. A search takes 2.5 s for 100,000 waiting rows."""
 LIMIT_BASE_SECONDS, LIMIT_CAP_SECONDS = 300.0, 6 * 3600.0
 
 
@@ -60,9 +60,9 @@ class Policy:
     breaker_seconds: float = 5.0
     breaker_longest_seconds: float = 300.0
     requests_per_second: float | None = None
-    """In place of what the products allow."""
+    """Replaces the rate of every product."""
     coalesce_seconds: float | None = None
-    """In place of what the products have."""
+    """Replaces the coalescing time of every product."""
     idle_seconds: float = 60.0
     """After so long without work a lane closes its connections."""
     patience_seconds: float = 1.0

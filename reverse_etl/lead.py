@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from echolead.normalize import normalize_phone
 
 AttributeValue = str | int | float | bool
-Consent = Literal["granted", "denied", "unknown"]
+ConsentState = Literal["granted", "denied", "unknown"]
 EventName = Literal["lead", "qualified", "won"]
 
 TWIN_PREFIX = "twin:"
@@ -58,7 +58,7 @@ class Lead:
     tracking_ids: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
-    consent: Mapping[str, Consent] = field(default_factory=dict)
+    consent: Mapping[str, ConsentState] = field(default_factory=dict)
     """By purpose: marketing, ads, analytics."""
     clicks: tuple[Click, ...] = ()
     cookies: Mapping[str, str] = field(default_factory=dict)

@@ -207,7 +207,7 @@ class LaneLedger:
         self._lane: dict[str, Any] = {"tenant_id": tenant_id, "destination_id": destination_id}
 
     def set_aside_overtaken(self) -> None:
-        """End states of leads that have a newer one or are no longer wanted, and that planning could not end."""
+        """Set aside deliveries that planning could not: the lead has a newer state, or is no longer wanted."""
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(CLAIM_LOCK, {"lane": f"{self._tenant_id}/{self._lane['destination_id']}"})
             session.execute(SET_ASIDE_OVERTAKEN, self._lane)
@@ -215,8 +215,8 @@ class LaneLedger:
     def claim(self, count: int, *, lease_seconds: float, only_new: bool = False) -> list[Claim]:
         """Take up to `count` due deliveries, the newest of each lead: new leads first, then what was wanted last.
 
-        Those whose holder let the lease pass are among them. Nobody's are who shares an identity with somebody whose
-        delivery is under way. `only_new` leaves what the destination has already.
+        Deliveries whose lease has ended are taken over. A delivery waits while another one of a person with the same
+        e-mail, phone or id is under way. `only_new` takes only leads that the destination does not have yet.
         """
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(CLAIM_LOCK, {"lane": f"{self._tenant_id}/{self._lane['destination_id']}"})

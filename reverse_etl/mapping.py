@@ -14,7 +14,7 @@ from reverse_etl.errors import Misconfigured
 from reverse_etl.lead import Lead, LeadEvent
 from reverse_etl.property_types import Coerced, PropertyType, coerce
 
-Types = Mapping[str, PropertyType]
+PropertyTypes = Mapping[str, PropertyType]
 """The properties that a product's record has, by the names that its API calls them."""
 When = Literal["always", "create"]
 
@@ -110,7 +110,7 @@ class PropertyMap:
             }
         )
 
-    def written(self, record: str, lead: Lead, types: Types, *, url: str, is_new: bool) -> Written:
+    def written(self, record: str, lead: Lead, types: PropertyTypes, *, url: str, is_new: bool) -> Written:
         """The record's properties for this lead. `is_new`: it is about to be created, so that `when: create` counts."""
         properties: dict[str, Any] = {}
         notes: list[str] = []
@@ -123,7 +123,7 @@ class PropertyMap:
             notes += [f"{record} {name}: {coerced.note}."] if coerced.note else []
         return Written(properties, tuple(notes))
 
-    def findings(self, record: str, types: Types, *, made_by_setup: Sequence[str] = ()) -> list[Finding]:
+    def findings(self, record: str, types: PropertyTypes, *, made_by_setup: Sequence[str] = ()) -> list[Finding]:
         """How each mapped property stands in the account."""
         return [
             _finding(f"{record} {name}", rule, types.get(name), name in made_by_setup)
@@ -150,7 +150,7 @@ def _found(source: str, lead: Lead) -> Any:
             return FIELDS[source](lead)
 
 
-def _coerced(name: str, rule: Rule, lead: Lead, types: Types, url: str) -> Coerced:
+def _coerced(name: str, rule: Rule, lead: Lead, types: PropertyTypes, url: str) -> Coerced:
     type_ = types.get(name)
     value = rule.of(lead, url)
     if value in (None, "", ()):

@@ -65,7 +65,7 @@ CHANGED = text(f"""
 """)  # noqa: S608  # a constant of this module
 # A state that was wanted before and is wanted again gets its row back: what was sent in between has to be undone.
 # A lead is new where none of the leads it is made of has a record. A change of one that is known waits for more
-# changes. It takes over the time of a state that waits already, or a lead that changes all the time were never sent.
+# changes. It keeps the time of a state that already waits: a lead that changes all the time is sent too.
 PLAN = text(f"""
     with {WANTED}
     insert into deliveries (

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-Kind = Literal["text", "number", "date", "datetime", "boolean", "option", "options"]
+ValueKind = Literal["text", "number", "date", "datetime", "boolean", "option", "options"]
 
 # Four decimals keep every number plain in JSON too, where 0.00001 is written 1e-05. Sums that should be zero become it.
 DECIMALS = Decimal("0.0001")
@@ -69,7 +69,7 @@ def joined(separator: str) -> Callable[[Sequence[Any]], str]:
     return lambda options: separator.join(str(option) for option in options)
 
 
-WRITINGS: Mapping[Kind, Callable[[Any], Any]] = {
+WRITINGS: Mapping[ValueKind, Callable[[Any], Any]] = {
     "text": str,
     "number": json_number,
     "date": iso_day,
@@ -89,7 +89,7 @@ class PropertyType:
     is accepted. `max_length` counts as UTF-16 does, which is never less than the product's own count.
     """
 
-    kind: Kind
+    kind: ValueKind
     max_length: int | None = None
     options: Mapping[str, Any] | None = None
     write: Callable[[Any], Any] | None = None

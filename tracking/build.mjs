@@ -32,6 +32,16 @@ const COMPRESS = { passes: 4, hoist_funs: true, keep_fargs: false, pure_getters:
 const here = (path) => new URL(path, import.meta.url).pathname;
 const { version } = JSON.parse(await readFile(here('package.json'), 'utf8'));
 
+/** The hosts that the warehouse does not count as sources, without those that lie below another one of them. */
+async function excludedReferrers() {
+  const seed = await readFile(here('../dbt_project/seeds/excluded_referrers.csv'), 'utf8');
+  const hosts = seed.trim().split('\n').slice(1).map((row) => row.split(',')[0]);
+  return hosts.filter((host) => !hosts.some((other) => host.endsWith(`.${other}`))).join(' ');
+}
+
+const constants = { SCRIPT_VERSION: version, EXCLUDED_REFERRERS: await excludedReferrers() };
+const define = Object.fromEntries(Object.entries(constants).map(([name, value]) => [name, JSON.stringify(value)]));
+
 /** The code of a build and the graph of its modules. */
 async function bundle(without) {
   const flags = FEATURES.map((name) => [`FEATURE_${name.toUpperCase()}`, String(!without.includes(name))]);
@@ -45,7 +55,7 @@ async function bundle(without) {
     charset: 'utf8',
     legalComments: 'none',
     tsconfigRaw: {},
-    define: { SCRIPT_VERSION: JSON.stringify(version), ...Object.fromEntries(flags) },
+    define: { ...define, ...Object.fromEntries(flags) },
   });
   const { code } = await minify(outputFiles[0].text, { ecma: 2020, compress: COMPRESS });
   return { code, metafile };

@@ -18,16 +18,14 @@
 {% macro plain_number(json) -%}
     {%- set text = "replaceRegexpOne(replaceRegexpAll(JSONExtractString(" ~ json ~ "), '[\\\\s\\\\x{00A0}\\\\x{202F}]', ''),"
         ~ " '^([-+]?)(?:R\\\\$|US\\\\$|\\\\$|€|£|[A-Z]{3})', '\\\\1')" -%}
-    if(
-        not startsWith({{ json }}, '"'),
-        if(match({{ json }}, '^-?[0-9]'), {{ json }}, ''),
-        multiIf(
-            match({{ text }}, '^[-+]?[1-9][0-9]{0,2}([.][0-9]{3})+(,[0-9]*)?$'), replaceAll(replaceAll({{ text }}, '.', ''), ',', '.'),
-            match({{ text }}, '^[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]*)?$'), replaceAll({{ text }}, ',', ''),
-            match({{ text }}, '^[-+]?[0-9]+,[0-9]*$'), replaceAll({{ text }}, ',', '.'),
-            match({{ text }}, '^[-+]?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]{1,3})?$'), {{ text }},
-            ''
-        )
+    multiIf(
+        {{ json }} = '', '',
+        not startsWith({{ json }}, '"'), if(match({{ json }}, '^-?[0-9]'), {{ json }}, ''),
+        match({{ text }}, '^[-+]?[1-9][0-9]{0,2}([.][0-9]{3})+(,[0-9]*)?$'), replaceAll(replaceAll({{ text }}, '.', ''), ',', '.'),
+        match({{ text }}, '^[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]*)?$'), replaceAll({{ text }}, ',', ''),
+        match({{ text }}, '^[-+]?[0-9]+,[0-9]*$'), replaceAll({{ text }}, ',', '.'),
+        match({{ text }}, '^[-+]?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]{1,3})?$'), {{ text }},
+        ''
     )
 {%- endmacro %}
 

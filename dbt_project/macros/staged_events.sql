@@ -101,7 +101,7 @@ typed as (
         {{ bounded_time('event.touch.last.at') }} as last_touch_said_at,
         {{ bounded_time('first_touch_time') }} as first_touch_said_at,
         {{ bounded_time('last_non_direct_touch_time') }} as last_non_direct_touch_said_at,
-        if(said_revenue = '', '', {{ plain_number('said_revenue') }}) as revenue_number,
+        {{ plain_number('said_revenue') }} as revenue_number,
         {{ bounded_amount('revenue_number') }} as revenue,
         if(match(said_currency, '^[A-Z]{3}$'), said_currency, '') as currency,
         -- A number is its digits, as everywhere; a list or an object names no order.
@@ -160,7 +160,7 @@ select
     order_id,
     if(
         -- Hardly ever: the texts are copied then alone.
-        notEmpty(arrayStringConcat(reasons)) or longest > 2048,
+        notEmpty(arrayStringConcat(reasons)) or longest > {{ texts | map(attribute=2) | min }},
         cast(arrayConcat(
             arrayMap(
                 each -> (each.1, each.2, {{ bounded_text('each.3', 200) }}),

@@ -92,14 +92,16 @@ qualify
     )
 {%- endmacro %}
 
-{#- The condition that a row belongs to a visitor or lead of one of these sets, in a turn; every row otherwise. -#}
+{#- The condition that a row belongs to a visitor or lead of one of these sets; `rows` names the row's table among several. -#}
+{% macro is_among(set, key, rows='') -%}
+    {%- set of = rows ~ '.' if rows else '' -%}
+    ({{ of }}tenant_id, {{ of }}{{ key }}) in (select tenant_id, {{ key }} from {{ affected(set) }})
+{%- endmacro %}
+
+{#- The same in a turn; every row otherwise. -#}
 {% macro is_in(set, key) -%}
-    {%- set keys = affected(set) -%}
-    {%- if is_incremental() -%}
-    (tenant_id, {{ key }}) in (select tenant_id, {{ key }} from {{ keys }})
-    {%- else -%}
-    true
-    {%- endif -%}
+    {%- set condition = is_among(set, key) -%}
+    {{ condition if is_incremental() else 'true' }}
 {%- endmacro %}
 
 {#- How such a set is kept: keys are added; the live path drops those of a turn that is done. -#}

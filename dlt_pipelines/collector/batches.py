@@ -15,7 +15,7 @@ import pyarrow as pa
 from nats.aio.client import Client
 
 from dlt_pipelines.collector.rows import UNREADABLE, EventRows, RejectedRows, loader_dead_letters
-from dlt_pipelines.collector.stream import KEEP_SECONDS, Message, StreamReader
+from dlt_pipelines.collector.stream import KEEP_SECONDS, StreamMessage, StreamReader
 from dlt_pipelines.collector.webhooks import WebhookRows
 from echolead import queue
 from echolead.events import DeadLetter, encode
@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 class LoadBatch:
     """Messages that are loaded and acknowledged together, as rows; `letters` is what has no row."""
 
-    event_messages: Sequence[Message]
-    webhook_messages: Sequence[Message]
-    dead_messages: Sequence[Message]
+    event_messages: Sequence[StreamMessage]
+    webhook_messages: Sequence[StreamMessage]
+    dead_messages: Sequence[StreamMessage]
     rows: Mapping[str, pa.Table]
     letters: Sequence[DeadLetter]
 
@@ -46,7 +46,7 @@ class LoadBatch:
         return len(self.event_messages) + len(self.webhook_messages) + len(self.dead_messages)
 
     @property
-    def sent_messages(self) -> Sequence[Message]:
+    def sent_messages(self) -> Sequence[StreamMessage]:
         """Those that somebody sent us, and that may turn out to be poison."""
         return [*self.event_messages, *self.webhook_messages]
 
@@ -70,7 +70,9 @@ class Rows(Protocol):
         """The rows by table."""
 
 
-def batch_of(events: Sequence[Message], webhooks: Sequence[Message], dead: Sequence[Message]) -> LoadBatch:
+def batch_of(
+    events: Sequence[StreamMessage], webhooks: Sequence[StreamMessage], dead: Sequence[StreamMessage]
+) -> LoadBatch:
     """The rows of the messages. Should one message spoil the whole table, it alone becomes a dead letter."""
     rows = {"rejected_events": RejectedRows(dead).table()}
     letters: list[DeadLetter] = []
@@ -82,7 +84,7 @@ def batch_of(events: Sequence[Message], webhooks: Sequence[Message], dead: Seque
 
 
 def _readable(
-    messages: Sequence[Message], rows_of: Callable[[Sequence[Message]], Rows]
+    messages: Sequence[StreamMessage], rows_of: Callable[[Sequence[StreamMessage]], Rows]
 ) -> tuple[dict[str, pa.Table], list[DeadLetter]]:
     try:
         rows = rows_of(messages)
@@ -94,9 +96,9 @@ def _readable(
 
 
 def _spoilers_apart(
-    messages: Sequence[Message], rows_of: Callable[[Sequence[Message]], Rows]
-) -> tuple[list[Message], list[DeadLetter]]:
-    good: list[Message] = []
+    messages: Sequence[StreamMessage], rows_of: Callable[[Sequence[StreamMessage]], Rows]
+) -> tuple[list[StreamMessage], list[DeadLetter]]:
+    good: list[StreamMessage] = []
     letters: list[DeadLetter] = []
     for message in messages:
         try:
@@ -108,7 +110,7 @@ def _spoilers_apart(
     return good, letters
 
 
-def _suspects_apart(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+def _suspects_apart(messages: Sequence[StreamMessage]) -> tuple[list[StreamMessage], list[StreamMessage]]:
     """The messages that may be loaded together, and those that may be what kills the loader."""
     together = [message for message in messages if message.deliveries <= MAX_DELIVERIES_TOGETHER]
     return together, [message for message in messages if message.deliveries > MAX_DELIVERIES_TOGETHER]
@@ -206,7 +208,9 @@ class BatchReader:
                 await self._dead.give_back(batch.dead_messages)
         await self._client.close()
 
-    async def _messages(self, wait_seconds: float) -> tuple[list[Message], list[Message], list[Message]]:
+    async def _messages(
+        self, wait_seconds: float
+    ) -> tuple[list[StreamMessage], list[StreamMessage], list[StreamMessage]]:
         dead = await self._dead.pull(MAX_MESSAGES, MAX_BYTES, 0)
         webhooks = await self._webhooks.pull(MAX_MESSAGES, MAX_BYTES, 0)
         events = await self._events.pull(MAX_MESSAGES, MAX_BYTES, 0 if dead or webhooks else wait_seconds)

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 import msgspec
 import pyarrow as pa
 
-from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.stream import StreamMessage
 from dlt_pipelines.tables import EVENTS, MILLISECONDS, REJECTED_EVENTS
 from echolead.events import (
     EARLIEST,
@@ -85,7 +85,7 @@ class EventRows:
     What a request says for all its events is kept once and spread at the end: it is half of the columns.
     """
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[StreamMessage]) -> None:
         self.dead: list[DeadLetter] = []
         self._events: list[Row] = []
         self._requests: list[Row] = []
@@ -93,7 +93,7 @@ class EventRows:
         for message in messages:
             self._add_message(message)
 
-    def _add_message(self, message: Message) -> None:
+    def _add_message(self, message: StreamMessage) -> None:
         try:
             requests = decode_requests(message.data)
         except UNREADABLE:
@@ -107,7 +107,7 @@ class EventRows:
         for request in requests:
             self.add_request(message, request)
 
-    def add_request(self, message: Message, request: ReceivedRequest) -> None:
+    def add_request(self, message: StreamMessage, request: ReceivedRequest) -> None:
         """Take in one request of a message; `message` says where it is from."""
         try:
             within_range(request.received_at)
@@ -186,13 +186,13 @@ def canonical(identifier: str) -> str:
 class RejectedRows:
     """The dead letters of some messages as rows. One that cannot be read is a row as well: it goes nowhere else."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[StreamMessage]) -> None:
         self._rows: list[Row] = []
         for message in messages:
             for line_number, line in lines(message.data):
                 self._add_line(message, line_number, line)
 
-    def _add_line(self, message: Message, line_number: int, line: bytes) -> None:
+    def _add_line(self, message: StreamMessage, line_number: int, line: bytes) -> None:
         try:
             self._rows.append(_rejected_row(decode_dead_letter(line), message.sequence))
         except UNREADABLE as error:
@@ -231,7 +231,7 @@ def _rejected_row(letter: DeadLetter, sequence: int) -> Row:
 
 
 def loader_dead_letters(
-    message: Message,
+    message: StreamMessage,
     content: bytes,
     reason: LoaderReason,
     error: Exception,

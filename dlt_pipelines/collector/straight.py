@@ -20,7 +20,7 @@ from clickhouse_connect.driver import exceptions as driver
 from dlt_pipelines.clickhouse import INSERT_SETTINGS
 from dlt_pipelines.collector.loader import LEASE, LoadFailed
 from dlt_pipelines.collector.rows import EventRows
-from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.stream import StreamMessage
 from dlt_pipelines.lease import Lease, LeaseLost, is_held
 from dlt_pipelines.loads import last_load, record_load
 from dlt_pipelines.raw import ensure_raw_tables, with_value
@@ -32,7 +32,7 @@ MAX_ROWS = 100_000
 MAX_BYTES = 128 * 1024 * 1024
 """Of one insert, which is held three times while it is sent; whatever is reached first."""
 REQUESTS_AT_ONCE = 1_000
-NO_MESSAGE = Message("events.straight", sequence=0, deliveries=1, data=b"", reply="")
+NO_MESSAGE = StreamMessage("events.straight", sequence=0, deliveries=1, data=b"", reply="")
 """What a row that did not come by the stream has in the place of its message: `stream_sequence` 0."""
 
 

@@ -29,7 +29,7 @@ ACK_TRIES = 3
 
 
 @dataclass(frozen=True)
-class Message:
+class StreamMessage:
     """One message of a stream: `deliveries` counts this one, so it is 1 the first time."""
 
     subject: str
@@ -66,7 +66,7 @@ class StreamReader:
         self._inbox = self._client.new_inbox()
         self._subscription = await self._client.subscribe(self._inbox)
 
-    async def pull(self, max_messages: int, max_bytes: int, wait_seconds: float) -> list[Message]:
+    async def pull(self, max_messages: int, max_bytes: int, wait_seconds: float) -> list[StreamMessage]:
         """Up to that many messages that are there; when there are none, the first ones to come within the wait."""
         messages = await self._collect({"batch": max_messages, "max_bytes": max_bytes, "no_wait": True}, 0)
         if not messages and wait_seconds > 0:
@@ -75,12 +75,12 @@ class StreamReader:
                 messages += await self._collect({"batch": max_messages, "max_bytes": max_bytes, "no_wait": True}, 0)
         return messages
 
-    async def keep(self, messages: Sequence[Message]) -> None:
+    async def keep(self, messages: Sequence[StreamMessage]) -> None:
         """Tell the server that these are being worked on: the wait for their acknowledgement starts anew."""
         for message in messages:
             await self._client.publish(message.reply, b"+WPI")
 
-    async def acknowledge(self, messages: Sequence[Message]) -> None:
+    async def acknowledge(self, messages: Sequence[StreamMessage]) -> None:
         """Acknowledge all; returns when the server has heard of the last. Raises `nats.errors.TimeoutError`."""
         if not messages:
             return
@@ -96,7 +96,7 @@ class StreamReader:
             else:
                 return
 
-    async def give_back(self, messages: Sequence[Message]) -> None:
+    async def give_back(self, messages: Sequence[StreamMessage]) -> None:
         """Ask for these to be delivered again at once."""
         for message in messages:
             await self._client.publish(message.reply, b"-NAK")
@@ -113,14 +113,14 @@ class StreamReader:
         )
         return await self._jetstream.add_consumer(self._stream, config)
 
-    async def _collect(self, request: dict[str, object], wait_seconds: float) -> list[Message]:
+    async def _collect(self, request: dict[str, object], wait_seconds: float) -> list[StreamMessage]:
         """Send one pull request and gather its messages up to the status message that ends it."""
         if self._subscription is None:
             raise RuntimeError("open() comes first")
         deadline = time.monotonic() + wait_seconds + ANSWER_TIMEOUT_SECONDS
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
         await self._client.publish(subject, json.dumps(request).encode(), self._inbox)
-        messages: list[Message] = []
+        messages: list[StreamMessage] = []
         while len(messages) < int(str(request["batch"])):
             try:
                 received = await self._subscription.next_msg(max(0.01, deadline - time.monotonic()))
@@ -134,9 +134,9 @@ class StreamReader:
         return messages
 
 
-def _message(received: Msg) -> Message:
+def _message(received: Msg) -> StreamMessage:
     meta = received.metadata
-    return Message(
+    return StreamMessage(
         subject=received.subject,
         sequence=meta.sequence.stream,
         deliveries=meta.num_delivered,

@@ -17,7 +17,7 @@ from dlt_pipelines.collector.rows import (
     table_of,
     within_range,
 )
-from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.stream import StreamMessage
 from dlt_pipelines.tables import WEBHOOKS
 from echolead.events import DeadLetter, text_or_base64
 from echolead.webhooks import ReceivedWebhook, decode_webhook
@@ -33,14 +33,14 @@ class WebhookRows:
     A body is not looked into further than for the kind of its event: what it is worth is for dbt to say.
     """
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[StreamMessage]) -> None:
         self.dead: list[DeadLetter] = []
         self._rows: dict[str, list[Row]] = {table: [] for table in TABLES}
         for message in messages:
             for line_number, line in lines(message.data):
                 self._add_line(message, line_number, line)
 
-    def _add_line(self, message: Message, line_number: int, line: bytes) -> None:
+    def _add_line(self, message: StreamMessage, line_number: int, line: bytes) -> None:
         try:
             webhook = decode_webhook(line)
             row = _row(webhook, message.sequence)

@@ -10,12 +10,12 @@ from echolead.operational.channel_rules import (
     FIELDS,
     OPERATORS,
     add_channel_rule,
+    described,
     exclude_referrer,
     include_referrer,
     list_channel_rules,
     list_excluded_referrers,
     remove_channel_rule,
-    told,
 )
 from echolead.operational.models import ChannelRule
 
@@ -92,7 +92,7 @@ def remove_referrer(
 
 
 def _show_rules(found: list[ChannelRule], as_json: bool) -> None:
-    rows = [{"position": rule.position, "channel": rule.channel, "when": told(rule)} for rule in found]
+    rows = [{"position": rule.position, "channel": rule.channel, "when": described(rule)} for rule in found]
     if as_json:
         show_json(rows)
     else:

@@ -19,8 +19,8 @@ from echolead.cli.context import (
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir, TenantId
 from echolead.embedded.part import python
+from echolead.operational.destination_kinds import KINDS
 from echolead.operational.destinations import (
-    KINDS,
     MAPPING,
     add_destination,
     check_configuration,

@@ -73,7 +73,7 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
         with administering(data_dir) as (settings, session):
             get_tenant(session, tenant)
         changes = _tried(settings, tenant, extent)
-        show_json(changes) if as_json else typer.echo(told(changes, would=True))
+        show_json(changes) if as_json else typer.echo(summary(changes, would=True))
         return
     with administering(data_dir) as (settings, session):
         request = warehouse_requests.ask(session, tenant, extent, actor=actor(), reason=reason)
@@ -130,7 +130,7 @@ def resume(
     _show(data_dir, request_id, as_json)
 
 
-def told(changes: Mapping[str, int], *, would: bool) -> str:
+def summary(changes: Mapping[str, int], *, would: bool) -> str:
     """What a request changed, or would, in one sentence."""
     out = "would go out" if would else "out"
     facts = [
@@ -199,7 +199,7 @@ def _show(data_dir: Path | None, request_id: UUID, as_json: bool) -> None:
     if as_json:
         show_json(record)
         return
-    show_record({**record, "changes": told(record["changes"], would=False) if record["changes"] else ""})
+    show_record({**record, "changes": summary(record["changes"], would=False) if record["changes"] else ""})
 
 
 def _record(request: WarehouseRequest) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def list_channel_rules(session: Session, tenant_id: str) -> list[ChannelRule]:
     return list(session.scalars(asked.with_for_update()))
 
 
-def told(rule: ChannelRule) -> list[str]:
+def described(rule: ChannelRule) -> list[str]:
     """The conditions of a rule as they are typed."""
     return [str(ArrivalCondition(**each)) for each in rule.conditions]
 
@@ -146,7 +146,7 @@ def list_excluded_referrers(session: Session, tenant_id: str) -> list[str]:
 
 
 def _record(session: Session, action: str, rule: ChannelRule, actor: str) -> None:
-    detail = {"position": rule.position, "conditions": told(rule)}
+    detail = {"position": rule.position, "conditions": described(rule)}
     audit.record(session, actor=actor, action=action, subject=rule.channel, tenant_id=rule.tenant_id, **detail)
 
 

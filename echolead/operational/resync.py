@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.destinations import KINDS
+from echolead.operational.destination_kinds import KINDS
 
 SAMPLE_DELIVERIES = 100
 

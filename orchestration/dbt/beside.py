@@ -1,4 +1,4 @@
-"""Changed tables are built in databases beside, looked at, and put in place of the old ones: no reader meets a hole.
+"""Changed tables are built in separate databases, checked, and exchanged with the old ones: readers find whole tables.
 
 The target `next` of dbt_project/profiles.yml writes databases `next_…`. A table that has not changed stands there as a
 view of the one that readers see. A change that reaches single events or sessions is worked off in turns over all of
@@ -22,7 +22,7 @@ from echolead.warehouse import standing
 from echolead.warehouse_accounts import BESIDE, ONE_VERSION
 from orchestration.dbt import project
 from orchestration.dbt.runner import Dbt, failed
-from orchestration.dbt.versions import Built, before, behind, built_nodes, versions
+from orchestration.dbt.versions import BuiltNode, before, behind, built_nodes, versions
 from orchestration.live.warehouse_turns import LAST, OF_REQUESTS, SETS, WarehouseTurns
 
 IN_TURNS = "built_in_turns"
@@ -56,7 +56,7 @@ old as (
     group by tenant_id, lead_id, destination_id
 )
 """
-# The engine reads what is behind the last turn it knows: what is wanted as it was keeps the turn that said so.
+# The engine reads turns after the last one it knows. An unchanged wanted state keeps its turn: it is not sent.
 STILL_WANTED = """
 insert into {beside}activation.kept_deliveries ({columns}, turn, is_deleted)
 with {old}
@@ -86,7 +86,7 @@ class NotInPlace(RuntimeError):
 class Change:
     """The nodes that a changed project builds anew, by their unique id. `in_turns`: all of raw is gone through."""
 
-    nodes: dict[str, Built]
+    nodes: dict[str, BuiltNode]
     in_turns: bool
 
     def names(self, *, are_seeds: bool = False) -> list[str]:
@@ -98,27 +98,27 @@ class Change:
         return [relation(node) for node in self.nodes.values() if not is_view(node)]
 
 
-def relation(node: Built) -> str:
+def relation(node: BuiltNode) -> str:
     """`database.name` of a node as readers ask for it, whatever target it was parsed for."""
     return f"{str(node.schema).removeprefix(BESIDE)}.{node.name}"
 
 
-def is_view(node: Built) -> bool:
+def is_view(node: BuiltNode) -> bool:
     """Whether nothing is stored of it."""
     return bool(node.config.materialized == "view")
 
 
-def is_seed(node: Built) -> bool:
+def is_seed(node: BuiltNode) -> bool:
     """Whether its rows are a file's."""
     return isinstance(node, SeedNode)
 
 
-def is_step(node: Built) -> bool:
+def is_step(node: BuiltNode) -> bool:
     """Whether it holds what one turn passes from model to model, and nothing that lasts."""
     return "turn" in node.tags and relation(node).startswith("staging.") and node.name not in LAST
 
 
-def other_tables(nodes: Iterable[Built]) -> list[str]:
+def other_tables(nodes: Iterable[BuiltNode]) -> list[str]:
     """Names of the tables that are made whole each time, and not kept by turns."""
     return [node.name for node in nodes if not (is_view(node) or is_seed(node) or "turn" in node.tags)]
 
@@ -266,7 +266,7 @@ class Beside:
         self._client.command(KEPT_OF_REQUESTS.format(beside=BESIDE, table=table, columns=columns))
 
     def _keep_turns_of_deliveries(self) -> None:
-        """Let the delivery engine see what differs from before, and nothing else."""
+        """Give the delivery engine only the wanted states that differ from before."""
         deliveries = next(node for node in self._nodes.values() if node.name == "lead_deliveries")
         columns = ", ".join(name for name in deliveries.columns if name not in ("turn", "is_deleted"))
         turn = self._client.query(TURN_OF_THE_CHANGE, settings=EVERY_VERSION).result_rows[0][0]

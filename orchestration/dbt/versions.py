@@ -14,19 +14,19 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import ModelNode, SeedNode
 
 PACKAGE = "echolead"
-Built = ModelNode | SeedNode
+BuiltNode = ModelNode | SeedNode
 # Say nothing of a table's rows.
 UNIMPORTANT = frozenset({"meta", "tags", "docs", "group", "access", "full_refresh", "on_schema_change", "contract"})
 
 
-def built_nodes(manifest: Manifest) -> dict[str, Built]:
+def built_nodes(manifest: Manifest) -> dict[str, BuiltNode]:
     """Models and seeds by their unique id, each after those it is made of."""
-    nodes = {key: node for key, node in manifest.nodes.items() if isinstance(node, Built)}
+    nodes = {key: node for key, node in manifest.nodes.items() if isinstance(node, BuiltNode)}
     order = TopologicalSorter({key: parents(node) & nodes.keys() for key, node in nodes.items()}).static_order()
     return {key: nodes[key] for key in order}
 
 
-def parents(node: Built) -> set[str]:
+def parents(node: BuiltNode) -> set[str]:
     """Unique ids of what a node is made of directly."""
     return set(node.depends_on.nodes) if isinstance(node, ModelNode) else set()
 
@@ -60,7 +60,7 @@ def before(manifest: Manifest, keys: Iterable[str]) -> set[str]:
     return found
 
 
-def _version(manifest: Manifest, node: Built, variables: Mapping[str, Any]) -> str:
+def _version(manifest: Manifest, node: BuiltNode, variables: Mapping[str, Any]) -> str:
     if isinstance(node, SeedNode):
         texts = [node.checksum.checksum]
     else:

@@ -1,4 +1,4 @@
-"""Whose event makes a model fail: its statement is asked again over ever fewer of the new rows."""
+"""Finds the event that makes a model fail: the model's statement is repeated over fewer and fewer of the new rows."""
 
 import re
 import time

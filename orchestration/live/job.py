@@ -21,9 +21,9 @@ def heartbeat_name(run_id: str) -> str:
 
 
 class Term:
-    """How long a live run goes on: its time, and beyond it (once more as long at most) until a successor has started.
+    """How long a live run goes on: its time, and then until a successor has started, but at most twice its time.
 
-    So that a daemon that is down for a while does not stop the loading.
+    Without this a daemon that is down would stop the loading.
     """
 
     def __init__(self, seconds: float, has_successor: Callable[[], bool]) -> None:

@@ -33,7 +33,7 @@ REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
 
 MAX_TRIES = 3
-"""So often a piece of a request is tried; then the request has failed, and waits for somebody to resume it."""
+"""Tries of a piece of a request. After the last one the request has failed, until an operator resumes it."""
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The steps of a turn: each is retried by itself and told of by itself, so that one that fails slows no other."""
+"""The steps of a turn. Each is retried and reported separately, so that a failing step delays no other."""
 
 import logging
 import time
@@ -72,20 +72,20 @@ class Steps:
         self._failing[name] = _Failing(delay, time.monotonic() + delay)
         self._is_changed |= before is None
         log.warning("%s failed and is tried again in %.1f s: %s", name, delay, message)
-        self._tell(lambda: self._record.failed(name, message))
+        self._write_down(lambda: self._record.failed(name, message))
 
     def succeeded(self, name: str) -> None:
         """Write down that a step fails no longer; one that did not fail costs nothing."""
         if self._failing.pop(name, None) is not None:
             self._is_changed = True
             log.info("%s goes well again", name)
-            self._tell(lambda: self._record.succeeded(name))
+            self._write_down(lambda: self._record.succeeded(name))
 
     def beat(self) -> None:
         """Write down that a turn has ended."""
         if time.monotonic() - self._beaten > BEAT_SECONDS:
             self._beaten = time.monotonic()
-            self._tell(lambda: self._record.succeeded(TURN))
+            self._write_down(lambda: self._record.succeeded(TURN))
 
     def failing(self) -> set[str]:
         """The names of the steps that fail."""
@@ -97,8 +97,8 @@ class Steps:
         return changed
 
     @staticmethod
-    def _tell(write: Callable[[], None]) -> None:
-        """PostgreSQL away is a failure of nearly every step; that it cannot be written down must not be one more."""
+    def _write_down(write: Callable[[], None]) -> None:
+        """Write to PostgreSQL. An error is logged only: without PostgreSQL nearly every step fails anyway."""
         try:
             write()
         except psycopg.Error as error:

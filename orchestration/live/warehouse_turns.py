@@ -29,15 +29,15 @@ LEAD_VISITORS = "lead_visitors"
 """When it is empty, no lead is concerned, and nothing that is computed of leads has to run."""
 SETS = ("affected_visitors", LEAD_VISITORS, "affected_leads")
 NOTHING_WITHOUT = {"remembered_sources": "remembered_touches"}
-"""What stays empty when another model wrote nothing."""
+"""Models whose result is empty when the other model wrote nothing."""
 BEFORE = {"sessions_before": "sessions", "leads_before": "leads"}
-"""What has to be seen before another model changes it, although that model does not read it."""
+"""Models that read a table before the other model replaces its rows. dbt does not know this order."""
 REQUESTED = "requested_visitors"
 """It is empty in a turn over loads."""
 OF_REQUESTS = (*BEFORE, "request_changes")
-"""What only turns run that take a piece of a request, as they do `REQUESTED`."""
+"""Models that, like `REQUESTED`, run only in turns over a piece of a request."""
 SETTLING = ("applied_settings", "turns")
-"""What says that a turn is done, in this order: not written when any model has failed."""
+"""Models that mark a turn as done, in this order. They do not run when a model has failed."""
 LAST = (*OF_REQUESTS, *SETTLING)
 MODELS_AT_ONCE = 2
 """The engine plans a statement on one processor, and planning is most of what a model costs in a turn."""

@@ -1,7 +1,7 @@
-"""What stands before Dagster's web server, which has no login and obeys whatever page reaches it.
+"""The gate in front of Dagster's web server, which has no login and accepts requests from any page.
 
-Every request names a known host and is of somebody signed in to the console. Pages and files are read with GET; GraphQL
-comes as JSON, posted by Dagster's own pages; mutations are an operator's (docs/decisions/0014-dagster-gate.md).
+A request needs a known host and a session of the console. Pages and files are read with GET. GraphQL is JSON that
+Dagster's own pages post; mutations need an operator (docs/decisions/0014-dagster-gate.md).
 """
 
 import asyncio
@@ -22,7 +22,7 @@ MAY_ACT = "echolead.may_act"
 """Key of the scope: an operator sent this request, and the gate has read it whole."""
 BODY_SECONDS = 10.0
 SECURITY_HEADERS = (
-    # Beside Dagster's own policy, which says nothing of frames: browsers hold a page to both.
+    # Dagster sets a policy of its own, without frame-ancestors. Browsers apply both.
     (b"content-security-policy", b"frame-ancestors 'none'; object-src 'none'; base-uri 'self'; form-action 'self'"),
     (b"x-frame-options", b"DENY"),
     (b"x-content-type-options", b"nosniff"),
@@ -37,7 +37,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class GateRefusal(Exception):
-    """A request that is not let through; `sentence` tells the one who sent it why."""
+    """A request that is refused; `sentence` gives the sender the reason."""
 
     def __init__(self, status: int, sentence: str, headers: Headers = ()) -> None:
         super().__init__(sentence)
@@ -88,7 +88,7 @@ class Gate:
             return None
         self._check_origin(scope, host)
         if _media_type(scope) != "application/json":
-            raise GateRefusal(415, "GraphQL is taken as application/json.")
+            raise GateRefusal(415, "GraphQL requests must be application/json.")
         who = await self._looking(scope)
         request = _understood(await _read_body(receive))
         if request.changes:
@@ -124,9 +124,9 @@ class Gate:
             raise self._sign_in_first(scope) from None
         except ApiUnavailable as error:
             log.warning("%s", error)
-            raise GateRefusal(503, "Who is signed in cannot be told now.", ((b"retry-after", b"2"),)) from error
+            raise GateRefusal(503, "The session cannot be checked at the moment.", ((b"retry-after", b"2"),)) from error
         if who.installation_role is None:
-            raise GateRefusal(403, "Dagster shows every tenant's runs: it is for those who may see every tenant.")
+            raise GateRefusal(403, "Dagster shows the runs of every tenant, so it needs a role in every tenant.")
         return who
 
     def _sign_in_first(self, scope: Scope) -> GateRefusal:
@@ -137,7 +137,7 @@ class Gate:
         return GateRefusal(303, "Sign in to the console first.", ((b"location", where.encode()),))
 
     def _known_host(self, scope: Scope) -> str:
-        """The Host header. A name that is not ours is one somebody else made lead here. Raises `GateRefusal`."""
+        """The Host header. Raises `GateRefusal` for another name, as another site's can resolve to this address."""
         hosts = [value.decode("latin-1").lower() for value in _values(scope, b"host")]
         if len(hosts) != 1:
             raise GateRefusal(400, "A request has one Host.")
@@ -148,7 +148,7 @@ class Gate:
     def _check_origin(self, scope: Scope, host: str) -> None:
         """Raises `GateRefusal` unless a page of ours sends the request."""
         if _values(scope, b"origin") != [self._origins[host].encode()]:
-            raise GateRefusal(403, "This is taken from Dagster's own pages alone: the Origin is another.")
+            raise GateRefusal(403, "Only Dagster's own pages may send this request; its Origin is another.")
 
 
 def _check_reads(scope: Scope, *, is_graphql: bool) -> None:
@@ -157,9 +157,9 @@ def _check_reads(scope: Scope, *, is_graphql: bool) -> None:
     if not scope["path"].isprintable():
         raise GateRefusal(404, "There is no such page.")
     if is_graphql:
-        raise GateRefusal(405, "GraphQL is posted.", ((b"allow", b"POST"),))
+        raise GateRefusal(405, "GraphQL requests must use POST.", ((b"allow", b"POST"),))
     if scope["method"] not in ("GET", "HEAD"):
-        raise GateRefusal(405, "Pages are only read.", ((b"allow", b"GET, HEAD"),))
+        raise GateRefusal(405, "Pages allow GET and HEAD only.", ((b"allow", b"GET, HEAD"),))
 
 
 def _may_act(who: SignedIn) -> bool:
@@ -171,7 +171,7 @@ def _check_may_act(who: SignedIn, request: GraphqlRequest) -> None:
     names = ", ".join(request.changes)
     if not _may_act(who):
         log.info("user %s may not: %s", who.user_id, names)
-        raise GateRefusal(403, "Only who is operator or admin of every tenant may change something in Dagster.")
+        raise GateRefusal(403, "Changes in Dagster need the role operator or admin in every tenant.")
     log.info("user %s: %s", who.user_id, names)
 
 
@@ -194,7 +194,7 @@ async def _read_body(receive: Receive) -> bytes:
                 message = await receive()
                 body += message.get("body", b"")
                 if message["type"] == "http.disconnect":
-                    raise GateRefusal(400, "The request broke off.")
+                    raise GateRefusal(400, "The connection closed before the request was complete.")
                 if len(body) > MAX_REQUEST_BYTES:
                     raise GateRefusal(413, f"A request has {MAX_REQUEST_BYTES} bytes at most.")
                 if not message.get("more_body", False):
@@ -230,7 +230,7 @@ async def _respond(send: Send, status: int, answer: object, headers: Headers = (
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     )
-    with suppress(OSError):  # whoever broke off does not hear it
+    with suppress(OSError):  # the client has closed the connection
         await send({"type": "http.response.start", "status": status, "headers": [*common, *headers]})
         await send({"type": "http.response.body", "body": body})
 

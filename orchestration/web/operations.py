@@ -20,7 +20,7 @@ MAX_TOKENS = 20_000  # Dagster's largest page asks with under 3,000
 
 
 class Unreadable(Exception):
-    """Not one GraphQL request in JSON; the message says what it should have been."""
+    """The content is not one GraphQL request in JSON; the message says what is expected."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _request(asked: Mapping[str, Any]) -> GraphqlRequest:
     definitions = _document(asked).definitions
     operations = [each for each in definitions if isinstance(each, OperationDefinitionNode)]
     if not operations or not all(isinstance(each, ExecutableDefinitionNode) for each in definitions):
-        raise Unreadable("The query is to hold operations and fragments alone.")
+        raise Unreadable("The query may contain operations and fragments only.")
     mutations = [each for each in operations if each.operation is OperationType.MUTATION]
     changes = tuple(
         selected.name.value if isinstance(selected, FieldNode) else "a fragment"
@@ -77,14 +77,14 @@ def _read_json(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Unreadable("The request is not JSON.") from error
     if not isinstance(asked, dict):
-        raise Unreadable("One request at a time: the request is to be an object with `query`.")
+        raise Unreadable("The request must be one object with `query`; batches are not supported.")
     return asked
 
 
 def _document(asked: Mapping[str, Any]) -> DocumentNode:
     query = asked.get("query")
     if not isinstance(query, str):
-        raise Unreadable("The request is to have its whole document in `query`; documents are not kept here.")
+        raise Unreadable("The request must have its whole document in `query`; persisted documents are not supported.")
     try:
         return parse(query, no_location=True, max_tokens=MAX_TOKENS)
     except (GraphQLError, RecursionError) as error:

@@ -54,7 +54,7 @@ class Socket:
         is_data = message["type"] == "websocket.send"
         if is_data and time.monotonic() - self._asked_at > self._trusted_seconds:
             if not await self._may_look():
-                await self._close("its session may not look any more")
+                await self._close("its session has ended or lost its role")
             self._asked_at = time.monotonic()
         if not self._is_closed:
             await self._send(message)
@@ -68,4 +68,4 @@ class Socket:
 
 def _check_subscribes(message: SocketMessage) -> None:
     if message.request is not None and message.request.kinds != {OperationType.SUBSCRIPTION}:
-        raise Unreadable("The socket is for subscriptions.")
+        raise Unreadable("The socket takes subscriptions only.")

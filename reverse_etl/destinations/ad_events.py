@@ -34,7 +34,7 @@ AHEAD = timedelta(hours=1)
 # The platform looks at its clock later than we do.
 TRANSIT = timedelta(minutes=5)
 
-Body = Mapping[str, Any]
+EventBody = Mapping[str, Any]
 
 
 @dataclass
@@ -61,11 +61,11 @@ class AdEvents(ABC):
     events_per_call: ClassVar[int] = 1000
 
     @abstractmethod
-    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> Body:
+    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> EventBody:
         """The event as the platform wants it; what was changed in it goes to `notes`. Raises `Withheld`."""
 
     @abstractmethod
-    async def send(self, calls: Calls, events: Sequence[Body]) -> str:
+    async def send(self, calls: Calls, events: Sequence[EventBody]) -> str:
         """Send these, all or none, and return the platform's word for the call. Raises `DeliveryFailed`."""
 
     def allowance(self, headers: httpx.Headers) -> None:
@@ -77,7 +77,7 @@ class AdEvents(ABC):
 
     async def deliver(self, orders: Sequence[Order]) -> Outcomes:
         """Send the events that were not sent yet."""
-        bodies: dict[UUID, Body] = {}
+        bodies: dict[UUID, EventBody] = {}
         all_feedback = [self._plan(order, bodies) for order in orders]
         singles = [single for feedback in all_feedback for single in feedback.singles]
         outcomes: dict[UUID, Outcome] = {}
@@ -90,7 +90,7 @@ class AdEvents(ABC):
         """What was taken cannot be read back; the engine does not ask."""
         return {order.delivery_id: None for order, _ in sent}
 
-    def _plan(self, order: Order, bodies: dict[UUID, Body]) -> Feedback:
+    def _plan(self, order: Order, bodies: dict[UUID, EventBody]) -> Feedback:
         feedback = Feedback(order)
         consent = order.lead.consent.get("ads", "unknown")
         if consent != "granted":
@@ -135,7 +135,7 @@ class AdEvents(ABC):
             first = mark.removeprefix(SENDING)[:19]
             raise Withheld(f"{self.platform} may have it since {first} and would count it twice: not sent again.")
 
-    async def _send(self, singles: Sequence[Order], bodies: Mapping[UUID, Body]) -> Outcomes:
+    async def _send(self, singles: Sequence[Order], bodies: Mapping[UUID, EventBody]) -> Outcomes:
         """Send these events in one call, marked before and after it."""
         fresh = [single for single in singles if not _mark_of(single)]
         await _remember(fresh, f"{SENDING}{datetime.now(UTC).isoformat()}")

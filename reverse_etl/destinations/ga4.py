@@ -16,7 +16,7 @@ from echolead.outbound import UnsafeAddress
 from echolead.security import redact_text
 from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding
-from reverse_etl.destinations.ad_events import EPOCH, AdEvents, Body, time_of
+from reverse_etl.destinations.ad_events import EPOCH, AdEvents, EventBody, time_of
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Withheld
 from reverse_etl.lead import Lead, LeadEvent
 
@@ -88,7 +88,7 @@ class Ga4Events(AdEvents):
         """By the status, which says nothing of the events."""
         return judge_by_status(answer)
 
-    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> Body:
+    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> EventBody:
         """An event with its `client_id`. Raises `Withheld` without one, or when analytics were denied."""
         if lead.consent.get("analytics") == "denied":
             raise Withheld("consent to analytics is denied.")
@@ -110,7 +110,7 @@ class Ga4Events(AdEvents):
             "params": {name: _cut(name, value, notes) for name, value in params.items()},
         }
 
-    async def send(self, calls: Calls, events: Sequence[Body]) -> str:
+    async def send(self, calls: Calls, events: Sequence[EventBody]) -> str:
         """Post the events of one lead. It is not repeated after an unknown outcome."""
         await calls.ask(
             "send events", "POST", "mp/collect", body=_body(events), is_safe_to_repeat=False, expects_json=False
@@ -136,7 +136,7 @@ class Ga4Events(AdEvents):
         return found[1] if found else ""
 
 
-def _body(events: Sequence[Body]) -> Body:
+def _body(events: Sequence[EventBody]) -> EventBody:
     bare = [{key: value for key, value in event.items() if key != "client_id"} for event in events]
     return {"client_id": events[0]["client_id"], "consent": GRANTED, "events": bare}
 

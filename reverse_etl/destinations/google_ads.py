@@ -19,7 +19,7 @@ import jwt
 
 from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding, Order, Traits
-from reverse_etl.destinations.ad_events import SENT, UNSENT, AdEvents, Body, kind_of, newest_click, time_of
+from reverse_etl.destinations.ad_events import SENT, UNSENT, AdEvents, EventBody, kind_of, newest_click, time_of
 from reverse_etl.destinations.hashing import google_email, google_phone, hashed
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, Postponed, Rejected, Withheld
 from reverse_etl.lead import Delivered, Lead, LeadEvent
@@ -94,7 +94,7 @@ class GoogleAdsConversions(AdEvents):
             return Rejected(f"Google refuses it: {named}", status=answer.status, attributes=tuple(f for f, _ in fields))
         return judged
 
-    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> Body:
+    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> EventBody:
         """One event. Raises `Withheld` when Google could find nobody by it, or it has no conversion action."""
         if not self._actions[event.name]:
             raise Withheld(f"no conversion action is set for it ({event.name}_action).")
@@ -125,7 +125,7 @@ class GoogleAdsConversions(AdEvents):
             body |= {"conversionValue": float(event.value), "currency": event.currency}
         return body
 
-    async def send(self, calls: Calls, events: Sequence[Body]) -> str:
+    async def send(self, calls: Calls, events: Sequence[EventBody]) -> str:
         """Ingest the events and return the request's id. Raises `Rejected` when one is bad, which refuses all."""
         answer = await self._ingest(calls, "send events", events, validate_only=False)
         return str(answer["requestId"])
@@ -155,7 +155,7 @@ class GoogleAdsConversions(AdEvents):
         await self._ingest(calls, "validate events", bodies, validate_only=True)
         return [*findings, Finding("events", "ok", f"Google finds no fault in events of {', '.join(named)}.")]
 
-    async def _ingest(self, calls: Calls, operation: str, events: Sequence[Body], *, validate_only: bool) -> Any:
+    async def _ingest(self, calls: Calls, operation: str, events: Sequence[EventBody], *, validate_only: bool) -> Any:
         used = sorted({event["destinationReferences"][0] for event in events})
         body = {
             "destinations": [self._destination(name) for name in used],
@@ -165,7 +165,7 @@ class GoogleAdsConversions(AdEvents):
         }
         return await calls.ask(operation, "POST", "v1/events:ingest", body=body)
 
-    def _destination(self, name: str) -> Body:
+    def _destination(self, name: str) -> EventBody:
         account = {"operatingAccount": {"accountType": "GOOGLE_ADS", "accountId": self._account}}
         if self._login_account:
             account["loginAccount"] = {"accountType": "GOOGLE_ADS", "accountId": self._login_account}

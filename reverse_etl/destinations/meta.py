@@ -15,7 +15,7 @@ import httpx
 from echolead.normalize import normalize_email
 from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding, Traits
-from reverse_etl.destinations.ad_events import EPOCH, AdEvents, Body, newest_click, time_of
+from reverse_etl.destinations.ad_events import EPOCH, AdEvents, EventBody, newest_click, time_of
 from reverse_etl.destinations.hashing import as_it_is, hashed, meta_name, meta_phone
 from reverse_etl.errors import DeliveryFailed, Misconfigured, OutcomeUnknown, Rejected, Unavailable, Withheld
 from reverse_etl.lead import Click, Lead, LeadEvent
@@ -75,7 +75,7 @@ class MetaConversions(AdEvents):
             return OutcomeUnknown(f"Meta failed: {said}")
         return Rejected(f"Meta refuses it: {said}", status=answer.status, code=str(subcode or code))
 
-    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> Body:
+    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> EventBody:
         """One row of `data`. Raises `Withheld` when Meta could find nobody by it."""
         click = newest_click(lead, event, ["fbclid"])
         at = time_of(event, click, notes)
@@ -108,7 +108,7 @@ class MetaConversions(AdEvents):
             raise Withheld("Meta takes no Purchase without a value and its currency.")
         return body
 
-    async def send(self, calls: Calls, events: Sequence[Body]) -> str:
+    async def send(self, calls: Calls, events: Sequence[EventBody]) -> str:
         """Post the events. Raises `Rejected` when Meta refuses one, and so all."""
         answer = await calls.ask("send events", "POST", f"{self._path}/events", body={"data": list(events)})
         if not isinstance(answer, dict) or answer.get("events_received") != len(events):

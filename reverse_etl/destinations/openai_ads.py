@@ -13,7 +13,7 @@ import httpx
 from echolead.normalize import normalize_email
 from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding, Traits
-from reverse_etl.destinations.ad_events import EPOCH, AdEvents, Body, newest_click, time_of
+from reverse_etl.destinations.ad_events import EPOCH, AdEvents, EventBody, newest_click, time_of
 from reverse_etl.destinations.hashing import as_it_is, hashed
 from reverse_etl.errors import DeliveryFailed, Misconfigured, NotThere, Withheld
 from reverse_etl.lead import Lead, LeadEvent
@@ -64,7 +64,7 @@ class OpenAiConversions(AdEvents):
             return Misconfigured(f"OpenAI knows no pixel {self._pixel_id}: {answer.kept[:200]}")
         return judged
 
-    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> Body:
+    def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> EventBody:
         """One event. Raises `Withheld` when OpenAI could find nobody by it."""
         click = newest_click(lead, event, ["oppref"])
         email = hashed(lead.email, normalize_email)
@@ -93,7 +93,7 @@ class OpenAiConversions(AdEvents):
             body["data"] |= {"amount": _minor(event.value, event.currency), "currency": event.currency}
         return body
 
-    async def send(self, calls: Calls, events: Sequence[Body]) -> str:
+    async def send(self, calls: Calls, events: Sequence[EventBody]) -> str:
         """Post the events. Raises `Rejected` when one is bad, which refuses all."""
         await self._post(calls, "send events", events, validate_only=False)
         return ""
@@ -106,7 +106,7 @@ class OpenAiConversions(AdEvents):
         await self._post(calls, "validate an event", [event], validate_only=True)
         return [Finding("event", "ok", "OpenAI finds no fault in an event.")]
 
-    async def _post(self, calls: Calls, operation: str, events: Sequence[Body], *, validate_only: bool) -> None:
+    async def _post(self, calls: Calls, operation: str, events: Sequence[EventBody], *, validate_only: bool) -> None:
         body = {"validate_only": validate_only, "events": list(events)}
         await calls.ask(operation, "POST", "v1/events", params={"pid": self._pixel_id}, body=body)
 

@@ -37,7 +37,7 @@ class RDStationDeals(OneByOne):
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], secrets: Mapping[str, str], _lead_url: Callable[[str], str]) -> Self:
-        """From a destination's configuration and secrets (echolead.operational.destinations has their names).
+        """From a destination's configuration and secrets (echolead.operational.destination_kinds has their names).
 
         Raises `Misconfigured` naming what is missing.
         """

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 
 from dlt_pipelines.collector.loader import EventLoader
 from dlt_pipelines.collector.rows import EventRows
-from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.stream import StreamMessage
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.postgres import EmbeddedPostgres
@@ -77,7 +77,9 @@ def _insert(client: Client, messages: list[bytes]) -> float:
     """Only the inserts are timed, in tables as large as the loader's batches."""
     seconds = 0.0
     for at in range(0, len(messages), 200):
-        batch = [Message("events.acme", number, 1, data, "") for number, data in enumerate(messages[at : at + 200], 1)]
+        batch = [
+            StreamMessage("events.acme", number, 1, data, "") for number, data in enumerate(messages[at : at + 200], 1)
+        ]
         table = EventRows(batch).table()
         start = time.perf_counter()
         client.insert_arrow("raw.events", table)

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import yaml
 
 from echolead.events import AD_COOKIE_FIELDS, CLICK_ID_FIELDS, EARLIEST, LATEST, UTM_FIELDS
 from echolead.operational.deliveries import STUCK_MINUTES, UNSENT_STATES
-from echolead.operational.destinations import KINDS
+from echolead.operational.destination_kinds import KINDS
 from reverse_etl.lead import Lead
 
 ROOT = Path(__file__).parents[2]
@@ -66,13 +67,42 @@ def test_the_warehouse_calls_a_delivery_stuck_as_the_ledger_does() -> None:
     assert tuple(re.findall(r"'(\w+)'", states[1])) == UNSENT_STATES
 
 
-def test_a_class_name_is_defined_once_in_production_code() -> None:
-    modules = defaultdict(list)
+def production_modules() -> Iterator[tuple[str, ast.Module]]:
+    """Every production module but migrations, of which each states the tables of its own time."""
     for package in PACKAGES:
         for file in sorted((ROOT / package).rglob("*.py")):
-            if "migrations" not in file.parts:  # each migration states the tables of its own time
-                for node in ast.walk(ast.parse(file.read_text())):
-                    if isinstance(node, ast.ClassDef):
-                        modules[node.name].append(str(file.relative_to(ROOT)))
-    assert modules
-    assert {name: files for name, files in modules.items() if len(files) > 1} == {}
+            if "migrations" not in file.parts:
+                yield str(file.relative_to(ROOT)), ast.parse(file.read_text())
+
+
+@pytest.fixture(scope="module")
+def classes() -> dict[str, list[str]]:
+    """The files that define a class, by its name."""
+    files = defaultdict(list)
+    for file, tree in production_modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                files[node.name].append(file)
+    assert files
+    return files
+
+
+def test_a_class_name_is_defined_once_in_production_code(classes: dict[str, list[str]]) -> None:
+    assert {name: files for name, files in classes.items() if len(files) > 1} == {}
+
+
+def test_a_type_alias_has_no_classs_name(classes: dict[str, list[str]]) -> None:
+    """Demo products have words of their own: they are other companies' software."""
+    named = re.compile(r"[A-Z]\w*[a-z]")
+    aliases = [
+        (target.id, file)
+        for file, tree in production_modules()
+        if not file.startswith("echolead/demo/")
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and named.match(target.id)
+    ]
+    assert aliases
+    ours = {name for name, files in classes.items() if not all(file.startswith("echolead/demo/") for file in files)}
+    assert [(name, file) for name, file in aliases if name in ours] == []

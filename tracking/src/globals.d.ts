@@ -3,6 +3,9 @@
 /** The version in package.json. */
 declare const SCRIPT_VERSION: string;
 
+/** Hosts of payment pages and identity providers, with a space between two (dbt_project/seeds/excluded_referrers.csv). */
+declare const EXCLUDED_REFERRERS: string;
+
 // Whether the build has a feature; code of a feature that it does not have is removed.
 declare const FEATURE_AD_COOKIES: boolean;
 declare const FEATURE_ATTENTION: boolean;

@@ -9,9 +9,6 @@ import { timestamp, truncate } from './text.js';
 const RECORD = '_elt';
 const AD_COOKIES = ['_fbc', '_fbp', '_ga', 'hubspotutk', 'rdtrk'];
 
-/** Labels of the hosts of payment pages and identity providers, which only send visitors back. */
-const WAY_STATIONS = ['accounts', 'login', 'checkout', 'pay', 'paypal', 'stripe', 'mercadopago', 'pagseguro'];
-
 /**
  * @typedef {object} TouchPoint
  * @property {string} at RFC 3339
@@ -29,8 +26,12 @@ let touch = {};
 /** Whether the last arrival opened this session. */
 let isOfSession = false;
 
-/** Whether a page only sends visitors back: from paying, from signing in. @param {string} address */
-const isWayStation = (address) => address.split('/')[2]?.split(/[.:]/).some((label) => WAY_STATIONS.includes(label));
+/** Whether a page only sends visitors back, from paying or from signing in, as the warehouse says. @param {string} address */
+const isWayStation = (address) =>
+  quietly(() => {
+    const { hostname } = new URL(address);
+    return EXCLUDED_REFERRERS.split(' ').some((host) => `.${hostname}`.endsWith(`.${host}`));
+  });
 
 /**
  * Note how the visitor came to this page. Called before anything on the page can change the address.

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { openSite } from './site.js';
+
+// What the warehouse makes of the same referrers is held against the same file (tests/integration/dbt/test_sources.py).
+const referrers = JSON.parse(readFileSync(new URL('../../tests/fixtures/referrers.json', import.meta.url), 'utf8'));
 
 let site;
 before(async () => { site = await openSite(); });
@@ -283,12 +287,20 @@ test('click ids of platforms that the contract does not name are kept, and other
   await visitor.close();
 });
 
-test('a host that only looks like a payment page\'s is a referrer like any other', async () => {
+test('a payment page or identity provider is one for the warehouse too, and other hosts are referrers', async () => {
+  const found = [];
   const visitor = await site.visitor();
   const page = await visitor.newPage();
-  await page.goto(site.url('/plain'), { referer: 'https://paypal-fans.example/' });
-  const [view] = await site.received(1);
-  assert.equal(view.touch.last_non_direct.referrer, 'https://paypal-fans.example/');
+  await page.addInitScript(() => localStorage.clear());
+  for (const { referrer } of referrers) {
+    await visitor.clearCookies();
+    site.requests = [];
+    await page.goto(site.url('/plain'), { referer: referrer });
+    const [{ touch }] = await site.received(1, 'page_view');
+    assert.equal(touch.last_non_direct?.referrer ?? '', touch.last.referrer);
+    found.push({ referrer, is_way_station: touch.last.referrer === '' });
+  }
+  assert.deepEqual(found, referrers);
   await visitor.close();
 });
 

@@ -25,7 +25,7 @@ reported as (
     where
         events.event_name = 'conversion'
         and {{ is_in_stay('events.occurred_at', 'events.event_id') }}
-        and (events.tenant_id, events.tracking_id) in (select tenant_id, tracking_id from {{ affected('lead_visitors') }})
+        and {{ is_among('lead_visitors', 'tracking_id', 'events') }}
 ),
 
 orders as (

@@ -25,7 +25,7 @@ browsers as (
         on events.tenant_id = members.tenant_id and events.tracking_id = members.tracking_id
     where
         {{ is_in_stay('events.occurred_at', 'events.event_id') }}
-        and (events.tenant_id, events.tracking_id) in (select tenant_id, tracking_id from {{ affected('lead_visitors') }})
+        and {{ is_among('lead_visitors', 'tracking_id', 'events') }}
     group by tenant_id, lead_id
 ),
 
@@ -43,7 +43,7 @@ clicks as (
             min(arrived_at) as clicked_at
         from {{ ref('lead_touches') }}
         array join arrayZip(mapKeys(click_ids), mapValues(click_ids)) as click
-        where (tenant_id, lead_id) in (select tenant_id, lead_id from {{ affected('affected_leads') }})
+        where {{ is_among('affected_leads', 'lead_id') }}
         group by tenant_id, lead_id, click
     )
     group by tenant_id, lead_id
@@ -64,7 +64,7 @@ steps as (
         ))), -{{ most }}) as steps
     from {{ ref('conversions') }}
     where
-        (tenant_id, lead_id) in (select tenant_id, lead_id from {{ affected('affected_leads') }})
+        {{ is_among('affected_leads', 'lead_id') }}
         and (
             kind = 'lead'
             or {{ qualified }}

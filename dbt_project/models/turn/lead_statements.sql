@@ -23,7 +23,7 @@ said as (
     from {{ ref('lead_events') }}
     where
         {{ identifies_lead() }}
-        and (tenant_id, tracking_id) in (select tenant_id, tracking_id from {{ affected('lead_visitors') }})
+        and {{ is_among('lead_visitors', 'tracking_id') }}
 ),
 
 statements as (

@@ -46,7 +46,7 @@ affected as (  -- noqa: ST03
             tenant_id,
             decision_id
         from decided
-        where (tenant_id, tracking_id) in (select tenant_id, tracking_id from {{ affected('affected_visitors') }})
+        where {{ is_among('affected_visitors', 'tracking_id') }}
     )
 ),
 

@@ -14,7 +14,7 @@ select
     {{ source_of_lead() }} as source,
     {{ row_digest() }} as digest
 from {{ leads }}
-where (tenant_id, lead_id) in (select tenant_id, lead_id from {{ affected('affected_leads') }})
+where {{ is_among('affected_leads', 'lead_id') }}
 
 {%- else %}
 

@@ -10,7 +10,7 @@ from typing import Literal
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Kind = Literal[
+FaultKind = Literal[
     "status", "status_after", "latency", "hang_before", "hang_after", "cut_before", "cut_after", "garbled_after"
 ]
 
@@ -24,7 +24,7 @@ class Fault:
     hangs last `seconds`. `times` limits how often the fault occurs, `chance` is its probability.
     """
 
-    kind: Kind
+    kind: FaultKind
     where: str = "."
     chance: float = 1.0
     times: int | None = None

@@ -13,7 +13,7 @@ from typing import Any
 
 from echolead.embedded.clickhouse.body import ClientGone
 from echolead.embedded.clickhouse.compression import Encoder, choose, encoder
-from echolead.embedded.clickhouse.engine import Outcome
+from echolead.embedded.clickhouse.engine import QueryOutcome
 from echolead.embedded.clickhouse.errors import WarehouseError
 from echolead.embedded.clickhouse.request import QueryRequest
 from echolead.embedded.clickhouse.wire import Wire
@@ -171,9 +171,9 @@ def encoding_for(request: QueryRequest) -> str:
     return choose(request.headers.get("accept-encoding", "")) if request.wants_compression else ""
 
 
-def summary(outcome: Outcome | None, result_bytes: int = 0) -> str:
+def summary(outcome: QueryOutcome | None, result_bytes: int = 0) -> str:
     """X-ClickHouse-Summary and -Progress: strings, as ClickHouse writes them; zeros for unknown values."""
-    done = outcome or Outcome(b"", 0, 0, 0, 0, 0, 0.0)
+    done = outcome or QueryOutcome(b"", 0, 0, 0, 0, 0, 0.0)
     counts = {
         "read_rows": done.read_rows,
         "read_bytes": done.read_bytes,

@@ -31,7 +31,7 @@ class DirectoryHeld(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class QueryOutcome:
     """The figures of a query, final or so far. `data` is empty for results that were written to a pipe.
 
     `total_rows` is the number of rows to read, as far as the engine knows.
@@ -53,13 +53,13 @@ class Handle:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def run(self, statement: bytes | str, format_name: str, parameters: dict[str, str] | None = None) -> Outcome:
+    def run(self, statement: bytes | str, format_name: str, parameters: dict[str, str] | None = None) -> QueryOutcome:
         """Run one statement to its end. Raises `WarehouseError` with the engine's message."""
         try:
             result = self._connection.query(statement, format_name, params=parameters or {})
         except RuntimeError as error:
             raise WarehouseError.from_engine(str(error)) from None
-        return Outcome(
+        return QueryOutcome(
             data=result.bytes() if result.size() else b"",
             read_rows=result.storage_rows_read(),
             read_bytes=result.storage_bytes_read(),
@@ -69,7 +69,7 @@ class Handle:
             elapsed_seconds=result.elapsed(),
         )
 
-    def stream(self, select: bytes, format_name: str, parameters: dict[str, str], output: int) -> Outcome:
+    def stream(self, select: bytes, format_name: str, parameters: dict[str, str], output: int) -> QueryOutcome:
         """Run a SELECT and write each block of its result to the file descriptor `output` as soon as it is ready.
 
         The engine writes every block as a separate file: `format_name` must allow their concatenation. Raises
@@ -88,7 +88,7 @@ class Handle:
                     raise WarehouseError(Code.QUERY_WAS_CANCELLED, "The client no longer reads the result")
         except RuntimeError as error:
             raise WarehouseError.from_engine(str(error)) from None
-        return Outcome(b"", read_rows, read_bytes, 0, 0, result_rows, time.monotonic() - began)
+        return QueryOutcome(b"", read_rows, read_bytes, 0, 0, result_rows, time.monotonic() - began)
 
     def value(self, query: str) -> str:
         """The single value a query returns, as text."""
@@ -151,16 +151,16 @@ class Engine:
         with self.borrowed() as handle:
             return handle.value(f"SELECT query_id FROM system.processes WHERE {condition}")  # noqa: S608
 
-    def so_far(self, tag: str) -> Outcome:
+    def so_far(self, tag: str) -> QueryOutcome:
         """The figures of that query so far; zeros if it is not running (yet, or any longer)."""
         columns = "read_rows, read_bytes, written_rows, written_bytes, total_rows_approx, elapsed"
         condition = f"startsWith(Settings['log_comment'], {sql.quote(tag)})"
         with self.borrowed() as handle:
             found = handle.value(f"SELECT {columns} FROM system.processes WHERE {condition} LIMIT 1").split("\t")  # noqa: S608
         if len(found) == 1:
-            return Outcome(b"", 0, 0, 0, 0, 0, 0.0)
+            return QueryOutcome(b"", 0, 0, 0, 0, 0, 0.0)
         read_rows, read_bytes, written_rows, written_bytes, total_rows = map(int, found[:5])
-        return Outcome(
+        return QueryOutcome(
             b"", read_rows, read_bytes, written_rows, written_bytes, 0, float(found[5]), max(total_rows, read_rows)
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from echolead.embedded.clickhouse import sql
-from echolead.embedded.clickhouse.engine import Engine, Handle, Outcome
+from echolead.embedded.clickhouse.engine import Engine, Handle, QueryOutcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.external import ExternalTable
 from echolead.embedded.clickhouse.formats import ARRAY_SETTING, is_by_blocks, may_be_array
@@ -52,7 +52,7 @@ class Executor:
         self._sessions = sessions
         self._tenant_tables = tenant_tables
 
-    def run(self, query: Query, output: int | None) -> Outcome:
+    def run(self, query: Query, output: int | None) -> QueryOutcome:
         """Run to the end; the rows of a READ go to the file descriptor `output`."""
         parameters = query.request.query_parameters
         try:

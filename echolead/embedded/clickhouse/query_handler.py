@@ -15,7 +15,7 @@ from echolead.embedded.clickhouse import sql, users
 from echolead.embedded.clickhouse.answer import Answer, Pipe, encoding_for, pieces, summary
 from echolead.embedded.clickhouse.body import Body, ClientGone, Receive
 from echolead.embedded.clickhouse.dictionaries import without_own_credentials
-from echolead.embedded.clickhouse.engine import Outcome
+from echolead.embedded.clickhouse.engine import QueryOutcome
 from echolead.embedded.clickhouse.errors import Code, WarehouseError
 from echolead.embedded.clickhouse.execution import Query
 from echolead.embedded.clickhouse.external import ExternalTable
@@ -178,13 +178,13 @@ class QueryHandler:
             with suppress(WarehouseError):
                 await _shielded(work)
 
-    def _run_into(self, query: Query, pipe: Pipe) -> Outcome:
+    def _run_into(self, query: Query, pipe: Pipe) -> QueryOutcome:
         try:
             return self._state.executor.run(query, pipe.write)
         finally:
             pipe.close_writing()
 
-    async def _pass_on(self, query: Query, pipe: Pipe, work: "asyncio.Future[Outcome]") -> None:
+    async def _pass_on(self, query: Query, pipe: Pipe, work: "asyncio.Future[QueryOutcome]") -> None:
         """Hold the first part back, then stream. An error becomes the answer or ends the stream."""
         with SpooledTemporaryFile(HELD_IN_MEMORY_BYTES, dir=str(self._engine.spool_dir)) as held:
             async with self._progress(query):
@@ -204,7 +204,7 @@ class QueryHandler:
         await work
         await self._answer.end()
 
-    async def _send_whole(self, query: Query, outcome: Outcome, data: bytes) -> None:
+    async def _send_whole(self, query: Query, outcome: QueryOutcome, data: bytes) -> None:
         headers = self._headers(query, summary(outcome, len(data)), has_rows=bool(data) or query.has_rows)
         encoding = encoding_for(query.request) if data else ""
         await self._answer.encoded(data, headers, encoding, sends_body=query.request.method != "HEAD")

@@ -11,7 +11,7 @@ from reverse_etl.calls import Calls
 from reverse_etl.destination import Finding
 from reverse_etl.errors import Misconfigured, Rejected
 from reverse_etl.mapping import PropertyMap
-from reverse_etl.property_types import Kind, PropertyType, joined, midnight_milliseconds, milliseconds, plain
+from reverse_etl.property_types import PropertyType, ValueKind, joined, midnight_milliseconds, milliseconds, plain
 
 KEY = "echolead_id"
 """The unique property that says which lead a record belongs to."""
@@ -74,17 +74,17 @@ OWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
 FIELD_TYPES = {"string": "text", "datetime": "date", "number": "number"}
 
 Definition = Mapping[str, Any]
-Form = tuple[Kind, Callable[[Any], Any] | None]
+PropertyForm = tuple[ValueKind, Callable[[Any], Any] | None]
 # HubSpot's type of a property → ours, and how its values are written: all as text.
-KINDS: Mapping[str, Form] = {
+KINDS: Mapping[str, PropertyForm] = {
     "number": ("number", plain),
     "date": ("date", lambda day: str(midnight_milliseconds(day))),
     "datetime": ("datetime", lambda moment: str(milliseconds(moment))),
     "bool": ("boolean", lambda truth: str(truth).lower()),
     "enumeration": ("option", None),
 }
-TEXT: Form = ("text", None)
-SEVERAL: Form = ("options", joined(";"))
+TEXT: PropertyForm = ("text", None)
+SEVERAL: PropertyForm = ("options", joined(";"))
 
 
 class HubSpotProperties:

@@ -12,7 +12,7 @@ from reverse_etl.calls import Calls
 from reverse_etl.destination import Finding
 from reverse_etl.errors import Misconfigured, OutcomeUnknown
 from reverse_etl.mapping import PropertyMap
-from reverse_etl.property_types import Kind, PropertyType
+from reverse_etl.property_types import PropertyType, ValueKind
 
 KEY = "echolead_id"
 # The mapping names our own fields by these words, and those of the account by their keys.
@@ -66,7 +66,7 @@ STANDARD: Mapping[str, Mapping[str, PropertyType]] = {
     "person": {"name": PropertyType("text", max_length=255)},
     "deal": {"title": PropertyType("text", max_length=255)},
 }
-KINDS: Mapping[str, tuple[Kind, int | None]] = {
+KINDS: Mapping[str, tuple[ValueKind, int | None]] = {
     "varchar": ("text", 255),
     "varchar_auto": ("text", 255),
     "text": ("text", 65_000),

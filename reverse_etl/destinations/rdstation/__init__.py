@@ -54,7 +54,7 @@ class RDStationContacts(OneByOne):
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]) -> Self:
-        """From a destination's configuration and secrets (echolead.operational.destinations has their names).
+        """From a destination's configuration and secrets (echolead.operational.destination_kinds has their names).
 
         Raises `Misconfigured` naming what is missing, or what is wrong with the mapping.
         """

@@ -14,7 +14,7 @@ from reverse_etl.errors import DeliveryFailed, OutcomeUnknown, Rejected
 # A row names one bad field at a time.
 TRIES_OF_A_ROW = 4
 
-Verdict = str | RowError | DeliveryFailed
+RowVerdict = str | RowError | DeliveryFailed
 """The record's id, or why there is none."""
 
 
@@ -59,7 +59,7 @@ async def write(rows: Sequence[LeadRow], api: Api, unwritable: set[str]) -> dict
     return outcomes
 
 
-async def _send(rows: Sequence[LeadRow], api: Api) -> Sequence[Verdict]:
+async def _send(rows: Sequence[LeadRow], api: Api) -> Sequence[RowVerdict]:
     """What became of each row. What fails the call fails its rows and none that were written before."""
     try:
         return [await _send_one(rows[0], api)] if len(rows) == 1 else await _send_all(rows, api)
@@ -69,7 +69,7 @@ async def _send(rows: Sequence[LeadRow], api: Api) -> Sequence[Verdict]:
         return [failure] * len(rows)
 
 
-async def _send_all(rows: Sequence[LeadRow], api: Api) -> list[Verdict]:
+async def _send_all(rows: Sequence[LeadRow], api: Api) -> list[RowVerdict]:
     """`composite/sobjects`: up to 200 rows, each with its verdict in an answer that is 200 whatever they are."""
     is_create = rows[0].record_id is None
     records = [
@@ -89,7 +89,7 @@ async def _send_all(rows: Sequence[LeadRow], api: Api) -> list[Verdict]:
     return [_verdict(results[place] if place < len(results) else None) for place in range(len(rows))]
 
 
-async def _send_one(row: LeadRow, api: Api) -> Verdict:
+async def _send_one(row: LeadRow, api: Api) -> RowVerdict:
     """One row by itself: 201 or 200 with its id, 204 without a word, 300 when the external id is several leads'."""
     is_create = row.record_id is None
     values = {name: value for name, value in row.values.items() if not (is_create and name == ID_FIELD)}
@@ -110,7 +110,7 @@ async def _send_one(row: LeadRow, api: Api) -> Verdict:
     return _verdict(answer)
 
 
-def _verdict(result: Any) -> Verdict:
+def _verdict(result: Any) -> RowVerdict:
     said = result if isinstance(result, dict) else {}
     if said.get("success") and said.get("id"):
         return str(said["id"])

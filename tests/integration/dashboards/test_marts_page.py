@@ -97,4 +97,4 @@ def test_a_table_without_a_tenant_shows_nothing(shown: Any) -> None:
 
 
 def test_a_tenant_without_tables_is_told_so(shown: Any) -> None:
-    assert "There is no table here yet" in shown("gama").info[0].value
+    assert "No table has a page here yet" in shown("gama").info[0].value

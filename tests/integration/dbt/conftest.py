@@ -142,15 +142,18 @@ class Project:
 
     def forget(self) -> None:
         """Empty the raw tables and what turns build from them."""
-        for table in TABLES:
-            self._client.command(f"truncate table raw.{table}")
+        self.forget_raw()
         self.forget_turns()
 
     def forget_events(self) -> None:
         """The same for events alone."""
-        for table in ("events", "loads"):
-            self._client.command(f"truncate table raw.{table}")
+        self.forget_raw("events", "loads")
         self.forget_turns()
+
+    def forget_raw(self, *tables: str) -> None:
+        """Empty these raw tables; all of them when none is named."""
+        for table in tables or TABLES:
+            self._client.command(f"truncate table raw.{table}")
 
     def forget_turns(self) -> None:
         """Empty what turns build."""
@@ -263,9 +266,8 @@ def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPa
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), clickhouse_url=SecretStr(warehouse_server.url))
     ensure_raw_tables(settings)
     with closing(connect(warehouse_server.url)) as client:
-        for table in TABLES:
-            client.command(f"truncate table raw.{table}")
         project = Project(client, settings)
+        project.forget_raw()
         project.run("seed")
         project.run("run")
         project.forget()

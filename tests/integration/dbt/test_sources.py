@@ -100,6 +100,11 @@ REFERRERS = {
     },
 }
 REFERRER_CASES = [case for group in REFERRERS.values() for case in group.items()]
+# What the script makes of the same referrers is held against the same file (tracking/test/arrivals.spec.js).
+WAY_STATIONS = {
+    case["referrer"]: case["is_way_station"]
+    for case in json.loads((Path(__file__).parents[2] / "fixtures" / "referrers.json").read_text())
+}
 
 PAID = [
     pytest.param("google", "display", {}, "Display", id="display media of a search engine"),
@@ -195,7 +200,7 @@ def paid_params(source: str, medium: str, others: dict[str, str]) -> dict[str, s
 @pytest.fixture(scope="module")
 def seen(project: Project) -> dict[str, dict[str, Any]]:
     """The rows of enriched.events that all of these become in one turn, by event_id."""
-    rows = [arrived_from(referrer) for referrer, _ in REFERRER_CASES]
+    rows = [arrived_from(referrer) for referrer in {*dict(REFERRER_CASES), *WAY_STATIONS}]
     rows += [arrived_with(str(case.id), paid_params(*case.values[:3])) for case in PAID]  # type: ignore[arg-type]
     rows += [reported_on(str(case.values[0])) for case in ADDRESSES]
     rows += [opened_by(agent) for agent in AGENTS]
@@ -219,6 +224,14 @@ def test_a_referrer_is_known_by_the_labels_of_its_host(
 ) -> None:
     row = seen[uid(referrer)]
     assert (row["source"], row["channel"]) == expected
+
+
+@pytest.mark.parametrize(("referrer", "is_way_station"), WAY_STATIONS.items())
+def test_a_way_station_is_one_for_the_script_too(
+    seen: dict[str, dict[str, Any]], referrer: str, is_way_station: bool
+) -> None:
+    """Back from a magazine on stripe.example, the form said Direct, because a word of its host is a payment's."""
+    assert seen[uid(referrer)]["source_rule"] == ("excluded_referrer" if is_way_station else "referrer")
 
 
 @pytest.mark.parametrize(("source", "medium", "others", "channel"), PAID)

@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import Engine
 
 from dlt_pipelines.collector.rows import EventRows, RejectedRows
-from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.stream import StreamMessage
 from dlt_pipelines.collector.webhooks import WebhookRows
 from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.database import system_session
@@ -157,7 +157,7 @@ async def test_the_loader_reads_every_accepted_event(described: Described) -> No
     for stream, read in (("events", EventRows), ("webhooks", WebhookRows), ("dead", RejectedRows)):
         subject = f"{stream}.{tenant_id}"
         lines = await messages(described.collector.nats, f"{subject}.>" if stream == "webhooks" else subject)
-        found = read([Message(subject, number, 1, line, "") for number, line in enumerate(lines)])
+        found = read([StreamMessage(subject, number, 1, line, "") for number, line in enumerate(lines)])
         if isinstance(found, RejectedRows):
             tables = {"rejected_events": found.table()}
             assert set(tables["rejected_events"]["stage"].to_pylist()) == {"collector"}

@@ -1,18 +1,17 @@
 """A stack's folder for the command line: its settings point to the test database."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from echolead.cli import app
 from echolead.operational.provision import OperationalUrls
+from tests.fixtures.command_line import Run, RunJson
 from tests.fixtures.operational import JWT_SECRET, SECRET_KEY
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def run(stack_dir: Path) -> Run:
 
 
 @pytest.fixture
-def run_json(run: Run) -> Callable[..., Any]:
+def run_json(run: Run) -> RunJson:
     """Runs one command with `--json` and reads its answer."""
 
     def run_and_read(*words: str, stdin: str | None = None) -> Any:
@@ -46,3 +45,9 @@ def run_json(run: Run) -> Callable[..., Any]:
         return json.loads(result.stdout)
 
     return run_and_read
+
+
+@pytest.fixture
+def slug() -> str:
+    """A tenant id no other test has."""
+    return f"acme-{uuid4().hex[:8]}"

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from echolead.cli import app
-from echolead.cli.replay import told
+from echolead.cli.replay import summary
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
@@ -275,4 +275,4 @@ def test_a_decision_that_says_nothing_is_refused_by_the_database(
     ],
 )
 def test_what_would_change_is_one_sentence(changes: dict[str, int], sentence: str) -> None:
-    assert told(changes, would=True) == sentence
+    assert summary(changes, would=True) == sentence

@@ -1,5 +1,9 @@
 """The tenant a page shows is always one of the user's own."""
 
+import re
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -47,3 +51,13 @@ def test_without_a_cookie_only_the_sign_in_is_shown() -> None:
     assert not app.exception
     assert app.markdown[0].value.startswith("This console shows people's data.")
     assert not app.sidebar.selectbox
+
+
+def test_signing_in_leads_back_to_the_page_that_was_asked_for() -> None:
+    """A link to a lead, opened after the session has ended."""
+    app = AppTest.from_file("../../../dashboards/app.py")
+    app.query_params["lead_id"] = "lead 1"
+    app.run(timeout=60)
+    (link,) = re.findall('href="(.*?)"', app.get("html")[-1].proto.body)
+    (back,) = parse_qs(urlsplit(unescape(link)).query)["next"]
+    assert urlsplit(back).query == "lead_id=lead+1"

@@ -8,15 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_pipelines.collector.rows import EventRows, RejectedRows, canonical, loader_dead_letters
-from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.stream import StreamMessage
 from dlt_pipelines.collector.webhooks import WebhookRows
 from dlt_pipelines.tables import EVENTS, REJECTED_EVENTS
 from echolead.events import encode
 from tests.fixtures.queue_messages import make_event, make_line
 
 
-def message(data: bytes, sequence: int = 7, *, deliveries: int = 1) -> Message:
-    return Message("events.acme", sequence, deliveries, data, f"$JS.ACK.EVENTS.raw-loader.{deliveries}.{sequence}")
+def message(data: bytes, sequence: int = 7, *, deliveries: int = 1) -> StreamMessage:
+    return StreamMessage(
+        "events.acme", sequence, deliveries, data, f"$JS.ACK.EVENTS.raw-loader.{deliveries}.{sequence}"
+    )
 
 
 def test_rows_of_one_message_are_numbered_across_its_requests() -> None:

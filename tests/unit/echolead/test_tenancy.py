@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from echolead.security import new_api_key
-from echolead.tenancy import ActiveTenant, DirectoryUnavailable, Row, Tenants, directory_of, host_name
+from echolead.tenancy import ActiveTenant, DirectoryUnavailable, TenantRow, Tenants, directory_of, host_name
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_a_directory_has_the_data_of_each_row() -> None:
     assert (signed.allow_unsigned, signed.previous_until) == (False, None)
 
 
-def row(tenant_id: str, **columns: Any) -> Row:
+def row(tenant_id: str, **columns: Any) -> TenantRow:
     """The row of a tenant with default settings."""
     nothing: dict[str, Any] = {"hosts": [], "origins": [], "keys": [], "webhooks": [], "collect_path": None}
     nothing["has_chatwoot"] = False
-    return Row(
+    return TenantRow(
         tenant_id=tenant_id, default_region="BR", ip_policy="truncated", consent_default="granted",
         events_per_minute=None, events_per_month=None, secrets="", **{**nothing, **columns},
     )  # fmt: skip

@@ -39,6 +39,17 @@ def test_a_pause_holds_everything_back(clock: Clock) -> None:
     assert pace.reserve() == 30
 
 
+def test_a_shorter_wait_does_not_end_a_longer_one(clock: Clock) -> None:
+    """Of two calls under way one is told to wait an hour, the other two seconds."""
+    pace = Pace(rate=10, burst=5, clock=clock)
+    breaker = Breaker(threshold=8, cooldown_seconds=10, longest_seconds=40, clock=clock)
+    for seconds in (3600, 2):
+        pace.pause(seconds)
+        breaker.suspend(seconds)
+
+    assert (pace.seconds_left, breaker.seconds_left) == (3600, 3600)
+
+
 def test_what_a_destination_says_is_left_is_spread_over_the_time_it_is_for(clock: Clock) -> None:
     pace = Pace(rate=10, burst=1, clock=clock)
     pace.allow(4, seconds=2.0)
@@ -126,6 +137,13 @@ def test_the_breaker_opens_after_failures_in_a_row_only(clock: Clock) -> None:
     assert breaker.seconds_left == 0
 
     breaker.failed()
+
+    assert 10 <= breaker.seconds_left <= 12
+
+
+def test_a_failure_of_every_call_opens_the_breaker_at_once(clock: Clock) -> None:
+    breaker = Breaker(threshold=3, cooldown_seconds=10, longest_seconds=40, clock=clock)
+    breaker.failed(at_once=True)
 
     assert 10 <= breaker.seconds_left <= 12
 

@@ -48,7 +48,8 @@ class Account:
         if body.get("refresh_token", self.refresh_token) != self.refresh_token:
             return httpx.Response(400, json={"error": "invalid_grant", "error_description": f"{body}"})
         self.access_token = f"access-{len(self.asked)}"
-        self.refresh_token = f"refresh-{len(self.asked)}"
+        if "refresh_token" not in self.answer:
+            self.refresh_token = f"refresh-{len(self.asked)}"
         answer = {"access_token": self.access_token, "refresh_token": self.refresh_token, **self.answer}
         return httpx.Response(200, json=answer)
 
@@ -167,6 +168,29 @@ async def test_a_token_without_an_end_is_renewed_when_it_is_refused_and_the_call
     assert [call.outcome for call in calls.recorded] == ["ok", "ok"]
 
 
+@pytest.mark.parametrize("lifetime", [0, "-1", "soon", None])
+async def test_a_lifetime_that_says_nothing_is_none(lifetime: Any) -> None:
+    account = Account(expires_in=lifetime)
+    calls = calls_of(account)
+    for _ in range(2):
+        await ask(calls)
+
+    assert len(account.asked) == 1
+
+
+async def test_a_refresh_token_that_is_not_replaced_stays_in_use() -> None:
+    """The product replaced the operator's refresh token once, and gives no other one since."""
+    account, clock = Account(expires_in=100), Clock()
+    calls = calls_of(account, clock=clock)
+    await ask(calls)
+    account.answer = {"expires_in": 100, "refresh_token": ""}
+    for _ in range(2):
+        clock.now += 100
+        await ask(calls)
+
+    assert [asked["refresh_token"] for asked in account.asked] == ["refresh-0", "refresh-1", "refresh-1"]
+
+
 async def test_a_call_that_is_refused_twice_is_a_misconfiguration() -> None:
     """The renewed token lacks a right: it is not renewed again and again."""
     account = Account()
@@ -260,15 +284,19 @@ async def test_a_renewal_that_fails_sends_nothing_and_gives_the_right_back(
     assert call.error_class == failure.__name__
 
 
-async def test_no_secret_is_in_what_is_said_of_a_refused_renewal() -> None:
+@pytest.mark.parametrize("grant", [refresh_token(), assertion(lambda: "the-signed-assertion")])
+async def test_no_secret_is_in_what_is_said_of_a_refused_renewal(grant: Grant) -> None:
+    secrets = (*SECRETS.values(), "the-signed-assertion")
     account = Account()
-    account.refusal = httpx.Response(400, text="refresh-0 of the-client with the-client-secret is invalid_grant")
-    calls = calls_of(account)
+    account.refusal = httpx.Response(
+        400, text=f"invalid_grant of {' and '.join(sorted(set(grant(SECRETS).values())))}."
+    )
+    calls = calls_of(account, grant)
 
     with pytest.raises(Misconfigured, match="invalid_grant") as caught:
         await ask(calls)
 
-    assert not any(secret in f"{caught.value}{calls.recorded}" for secret in SECRETS.values())
+    assert not any(secret in f"{caught.value}{calls.recorded}" for secret in secrets)
 
 
 async def test_an_access_token_that_the_product_repeats_is_not_recorded() -> None:

@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlt_pipelines.collector.rows import EventRows, RejectedRows
-from dlt_pipelines.collector.stream import Message
+from dlt_pipelines.collector.stream import StreamMessage
 from echolead.events import REASONS as ALL_REASONS
 from echolead.events import LoaderReason, ReceivedRequest, encode
 from ingest_api.events.batch import CheckedBatch, check_batch
@@ -115,10 +115,10 @@ def loaded(checked: CheckedBatch) -> tuple[list[str], list[str]]:
     """The payloads of the loader's rows: of accepted and of refused events."""
     request = ReceivedRequest(tenant_id="acme", received_at=datetime.now(UTC), events=checked.accepted)
     line = encode(request)
-    events = EventRows([Message("events.acme", 1, 1, line, "")])
+    events = EventRows([StreamMessage("events.acme", 1, 1, line, "")])
     assert events.dead == [], "the loader cannot read what the collector accepted"
     letters = b"\n".join(dead_letter_lines(request, checked))
-    rejected = RejectedRows([Message("dead.acme", 1, 1, letters, "")]).table().to_pylist()
+    rejected = RejectedRows([StreamMessage("dead.acme", 1, 1, letters, "")]).table().to_pylist()
     assert {row["reason"] for row in rejected} <= set(REASONS)
     payloads = [base64.b64decode(row["payload"]).decode() if row["is_base64"] else row["payload"] for row in rejected]
     return events.table()["payload"].to_pylist(), payloads

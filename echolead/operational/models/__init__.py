@@ -1,0 +1,79 @@
+"""The operational tables: tenants, users, destinations, and the ledger of deliveries.
+
+Every table with a `tenant_id` has row-level security (docs/decisions/0006-row-level-security.md). Foreign keys include
+the tenant, because PostgreSQL checks them without row policies.
+"""
+
+from echolead.operational.models.audit import AuditEntry
+from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS, Base, one_of
+from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
+from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
+from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
+from echolead.operational.models.tenants import (
+    COLLECT_PATH_PATTERN,
+    CONSENT_DEFAULTS,
+    IP_POLICIES,
+    MIN_LIMIT,
+    TENANT_ID_PATTERN,
+    ChannelRule,
+    ExcludedReferrer,
+    Tenant,
+    TenantHost,
+    TenantOrigin,
+    TenantRate,
+)
+from echolead.operational.models.users import ROLES, SignInAttempt, User, UserSession, UserTenant
+from echolead.operational.models.warehouse import (
+    DECISION_KINDS,
+    OPEN_STATES,
+    REQUEST_KINDS,
+    REQUEST_STATES,
+    LeadDecision,
+    LiveStep,
+    RuleVersion,
+    WarehouseRequest,
+)
+
+__all__ = [
+    "COLLECT_PATH_PATTERN",
+    "CONSENT_DEFAULTS",
+    "DECISION_KINDS",
+    "DELIVERY_STATES",
+    "EMPTY_LIST",
+    "EMPTY_OBJECT",
+    "IP_POLICIES",
+    "MIN_LIMIT",
+    "NO_TEXTS",
+    "OPEN_STATES",
+    "REQUEST_KINDS",
+    "REQUEST_STATES",
+    "ROLES",
+    "TENANT_ID_PATTERN",
+    "WAITING",
+    "ApiKey",
+    "AuditEntry",
+    "Base",
+    "ChannelRule",
+    "CollectorCount",
+    "Delivery",
+    "DeliveryAttempt",
+    "Destination",
+    "DestinationRecord",
+    "DestinationTokens",
+    "ExcludedReferrer",
+    "LeadDecision",
+    "LiveStep",
+    "PlanningPosition",
+    "RuleVersion",
+    "SignInAttempt",
+    "Tenant",
+    "TenantHost",
+    "TenantOrigin",
+    "TenantRate",
+    "User",
+    "UserSession",
+    "UserTenant",
+    "WarehouseRequest",
+    "WebhookEndpoint",
+    "one_of",
+]

@@ -1,0 +1,56 @@
+"""The routes of signing in on the test database, a browser and a user."""
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from echolead.operational.database import system_session
+from echolead.operational.provision import OperationalUrls
+from echolead.operational.users import create_user
+from echolead.settings import Settings
+from ingest_api.control.sessions import ConsoleSessions
+from ingest_api.http.addresses import TrustedProxies
+from tests.fixtures.console_sign_in import CONSOLE, DAGSTER, PASSWORD, client_at, serving
+from tests.fixtures.operational import JWT_SECRET, make_tenant
+
+
+@pytest.fixture
+def sessions(operational_urls: OperationalUrls) -> Iterator[ConsoleSessions]:
+    """ConsoleSessions on the test database, with the machine of the test client as a trusted proxy."""
+    settings = Settings(
+        postgres_api_url=operational_urls.api,
+        jwt_secret=JWT_SECRET,
+        console_url=CONSOLE,
+        dagster_url=DAGSTER,
+        trusted_proxies="",
+    )
+    made = ConsoleSessions.of(settings, TrustedProxies("127.0.0.1"))
+    yield made
+    made.sign_in.close()
+
+
+@pytest.fixture
+def api(sessions: ConsoleSessions) -> FastAPI:
+    """The routes alone, with the application's problem documents."""
+    return serving(sessions)
+
+
+@pytest.fixture
+async def client(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser whose address no other test has."""
+    async with client_at(api) as browser:
+        yield browser
+
+
+@pytest.fixture
+def email(system_engine: Engine) -> str:
+    """A user with a role in one tenant."""
+    address = f"ana-{uuid4().hex[:8]}@example.test"
+    tenant = make_tenant(system_engine)
+    with system_session(system_engine) as session:
+        create_user(session, address, PASSWORD, actor="test", name="Ana", roles={tenant.tenant_id: "operator"})
+    return address
