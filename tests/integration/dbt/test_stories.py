@@ -330,7 +330,7 @@ def test_an_ad_platform_gets_the_click_and_what_came_of_it(told: Project) -> Non
     assert (sale.event_id, sale.name, sale.at) == (uid("gil pays"), "won", moment(1440))
     assert (sale.value, sale.currency, sale.order_id) == (Decimal("1234.50"), "BRL", "77")
     assert (sale.page_url, sale.user_agent) == ("https://j.test/obrigado", "")
-    assert (lead.attributes, lead.labels, lead.tracking_ids) == ({}, (), ())
+    assert (lead.attributes, lead.labels, lead.tracking_ids) == ({}, (), (uid("gil"),))
 
 
 def test_a_receiver_of_everything_gets_the_same_and_the_origin(told: Project) -> None:
@@ -345,7 +345,17 @@ def test_who_said_nothing_of_ads_is_named_to_no_ad_platform(told: Project) -> No
     assert payload_of(told, "acme", "ana", "meta") == {
         "lead_id": uid("ana"),
         "consent": {"ads": "unknown", "analytics": "unknown", "marketing": "unknown"},
-        "withheld": ["clicks", "cookies", "email", "events", "external_id", "name", "phone", "time_zone"],
+        "withheld": [
+            "clicks",
+            "cookies",
+            "email",
+            "events",
+            "external_id",
+            "name",
+            "phone",
+            "time_zone",
+            "tracking_ids",
+        ],
     }
     assert [click.value for click in Lead.of(payload_of(told, "acme", "ana", "webhook")).clicks] == ["Abc_123"]
 

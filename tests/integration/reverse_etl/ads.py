@@ -12,13 +12,17 @@ from tests.integration.reverse_etl.conftest import Activation
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
+def hours_ago(hours: float) -> str:
+    """That moment, as an event has it: from now on, however long ago the tests were collected."""
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+
+
 def event_of(lead_id: str, name: str = "lead", **fields: Any) -> dict[str, Any]:
-    """An event of an hour ago; `hours` says otherwise."""
-    at = NOW - timedelta(hours=fields.pop("hours", 1))
+    """An event of an hour before the tests were collected; `at` says otherwise."""
     return {
         "event_id": f"{name}-of-{lead_id}",
         "name": name,
-        "at": at.isoformat(),
+        "at": (NOW - timedelta(hours=1)).isoformat(),
         "page_url": "https://padaria.test/orcamento",
         "user_agent": "Mozilla/5.0",
         **fields,

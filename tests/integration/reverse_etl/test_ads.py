@@ -11,7 +11,7 @@ from echolead.demo.ads import PLATFORM_KINDS
 from echolead.demo.chatwoot import Fault
 from reverse_etl.engine import DeliveryEngine, resync
 from tests.fixtures.demo_ads import served_ads
-from tests.integration.reverse_etl.ads import NOW, AdFeedback, event_of, lead_of
+from tests.integration.reverse_etl.ads import NOW, AdFeedback, event_of, hours_ago, lead_of
 from tests.integration.reverse_etl.conftest import Activation
 from tests.integration.reverse_etl.settings import QUICK
 
@@ -108,8 +108,8 @@ def test_an_event_that_is_too_old_is_never_sent_and_a_newer_one_of_the_lead_is(
     places = ads.destinations(*PLATFORM_KINDS)
     limits = {"meta": 168, "openai_ads": 168, "ga4": 72, "google_ads": 2160}
     for kind, hours in limits.items():
-        old = event_of("l1", "lead", hours=hours + 1)
-        last = event_of("l2", "qualified", hours=hours - 1)
+        old = event_of("l1", "lead", at=hours_ago(hours + 1))
+        last = event_of("l2", "qualified", at=hours_ago(hours - 1))
         activation.want(lead_of("l1", events=[old]), lead_of("l2", events=[old, last]), destination=places[kind])
 
     activation.settle(engine)
@@ -130,7 +130,8 @@ def test_an_event_ahead_of_our_clock_is_sent_as_of_now_and_a_day_ahead_never(
 ) -> None:
     ads.destination("meta")
     activation.want(
-        lead_of("l1", events=[event_of("l1", hours=-0.5)]), lead_of("l2", events=[event_of("l2", hours=-24)])
+        lead_of("l1", events=[event_of("l1", at=hours_ago(-0.5))]),
+        lead_of("l2", events=[event_of("l2", at=hours_ago(-24))]),
     )
 
     activation.settle(engine)
@@ -228,7 +229,7 @@ def test_ga4_gets_the_browsers_client_and_nothing_is_made_up(
     activation.want(
         lead_of("l1", events=[long], cookies=cookies),
         lead_of("l2", "lead", cookies={}),
-        lead_of("l3", events=[event_of("l3", hours=80)]),
+        lead_of("l3", events=[event_of("l3", at=hours_ago(80))]),
     )
 
     activation.settle(engine)

@@ -103,9 +103,13 @@ def test_a_part_inherits_no_setting_from_the_environment_of_up(tmp_path: Path, m
     assert "owner:secret" not in told.read_text()
 
 
-def test_destinations_may_reach_the_demo_chatwoot_and_nothing_else_here(stack: Stack) -> None:
+# Chatwoot, and what `echolead demo --with` serves.
+DEMO_PRODUCTS = ",".join(f"127.0.0.1:95{port}" for port in ("07", 11, 12, 13, 14, 15, 16))
+
+
+def test_destinations_may_reach_the_demo_products_and_nothing_else_here(stack: Stack) -> None:
     assert stack.settings.allow_private_destinations is False
-    assert stack.settings.private_destinations == "127.0.0.1:9507"
+    assert stack.settings.private_destinations == DEMO_PRODUCTS
     without = plan(stack.data_dir, 9500)
     assert without.settings.private_destinations == ""
 
@@ -113,4 +117,4 @@ def test_destinations_may_reach_the_demo_chatwoot_and_nothing_else_here(stack: S
 def test_the_demo_closes_no_private_address_that_was_open(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECHOLEAD_PRIVATE_DESTINATIONS", "chat.internal:3000")
     with_the_demo = with_demo(plan(stack.data_dir, 9500))
-    assert with_the_demo.settings.private_destinations == "chat.internal:3000,127.0.0.1:9507"
+    assert with_the_demo.settings.private_destinations == f"chat.internal:3000,{DEMO_PRODUCTS}"
