@@ -200,7 +200,7 @@ def test_a_tenant_sees_nothing_of_another(visited: Stack, browser: Browser) -> N
     assert emails["acme"] == {"ana.souza@example.com", "carla@example.com"}
     assert emails["beta"] == {"bruno@example.com"}
     page = sign_in(browser, visited, "beta", "/leads?tenant_id=acme")
-    expect(page.get_by_text("This link belongs to a client your user may not see.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("This link belongs to a client that your user may not see.")).to_be_visible(timeout=30_000)
     assert "Ana" not in page.content()
 
 
