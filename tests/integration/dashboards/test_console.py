@@ -115,7 +115,7 @@ def test_a_user_who_loses_one_of_two_tenants_still_sees_the_other(console: Conso
     with system_session(console.engine) as session:
         remove_role(session, email, lost, actor="test")
     page.get_by_role("button", name="Reload").click()
-    expect_no_data(page, "This link belongs to a client your user may not see.")
+    expect_no_data(page, "This link belongs to a client that your user may not see.")
     page.goto(console.url)
     expect(channel(page, "Campanha do Bruno")).to_be_visible(timeout=SLOW)
 
