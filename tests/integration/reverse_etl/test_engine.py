@@ -1,5 +1,6 @@
 """The engine from the warehouse to the contacts, over HTTP, with a real ledger."""
 
+import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from reverse_etl.errors import Rejected
 from reverse_etl.ledger import LaneLedger
 from tests.fixtures.demo_chatwoot import ACCOUNT, OTHER_ACCOUNT
 from tests.fixtures.operational import make_destination, make_tenant
+from tests.integration.reverse_etl.bad_day import BAD_DAY, kill_engines
 from tests.integration.reverse_etl.conftest import Activation, payload_of
 from tests.integration.reverse_etl.settings import QUICK
 
@@ -372,6 +374,25 @@ def test_two_engines_at_once_send_each_lead_once(activation: Activation) -> None
     creations = activation.attempts(operation="create contact")
     assert len(creations) == 30
     assert {row["attempts"] for row in activation.rows()} == {1}
+
+
+def test_an_engine_killed_at_any_moment_delivers_every_lead_once(activation: Activation) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")  # noqa: T201  # to replay a failure
+    moments = random.Random(seed)
+    activation.chatwoot.faults.replace(BAD_DAY, seed)
+    activation.want(*leads(40))
+
+    kill_engines(activation, moments, 3)
+    with DeliveryEngine(activation.settings, QUICK) as engine:
+        activation.settle(engine, seconds=120)
+
+    contacts = activation.chatwoot.contacts()
+    assert sorted(contact["identifier"] for contact in contacts) == sorted(str(lead["lead_id"]) for lead in leads(40))
+    assert {tuple(contact["labels"]) for contact in contacts} == {("canal-paid-search", "origem-google")}
+    assert set(activation.states()) == {"verified"}
+    assert activation.attempts(outcome="lost"), "No kill hit a delivery under way: the test is blind."
+    assert sum(activation.chatwoot.faults.struck.values()) > 50
 
 
 def test_a_lead_is_not_claimed_while_an_older_state_of_it_is_in_flight(
