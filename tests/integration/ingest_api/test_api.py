@@ -22,7 +22,7 @@ from echolead.operational.models import ApiKey
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.tenants import remove_host, remove_origin, set_active
 from echolead.security import new_api_key
-from echolead.tenancy import MISS_SECONDS, POLL_SECONDS, DirectoryUnavailable, Row, Tenants
+from echolead.tenancy import MISS_SECONDS, POLL_SECONDS, DirectoryUnavailable, TenantRow, Tenants
 from tests.fixtures.operational import make_tenant
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
@@ -297,7 +297,7 @@ async def test_made_up_hosts_do_not_hammer_the_database(operational_urls: Operat
     reads = 0
     read = tenants._read
 
-    async def counted(connection: AsyncConnection) -> list[Row]:
+    async def counted(connection: AsyncConnection) -> list[TenantRow]:
         nonlocal reads
         reads += 1
         return await read(connection)
