@@ -1,25 +1,26 @@
-"""What each kind of destination is told: its configuration, its secrets, and the addresses among them."""
+"""The configuration and secrets of each kind of destination, and the addresses among them."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from echolead.webhooks import signer
 
 DIGITS = r"^\d{3,20}$"
 GA4_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"
+WithoutSlash = Annotated[str, AfterValidator(lambda url: url.rstrip("/"))]
 
 
-class _Told(BaseModel):
+class _KindValues(BaseModel):
     """The values of `--set` and `--secret` for a product; an unknown name is an error."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
-class PaceSettings(_Told):
+class PaceSettings(_KindValues):
     """How fast a destination of any product is called, in place of what the product has, and how much of a daily quota
     is kept for new leads.
     """
@@ -29,29 +30,24 @@ class PaceSettings(_Told):
     daily_reserve_percent: float | None = Field(default=None, ge=0, le=100)
 
 
-class ChatwootConfiguration(_Told):
+class ChatwootConfiguration(_KindValues):
     """The URL and id of one Chatwoot account, and the API inbox for the leads' conversations."""
 
-    base_url: str
+    base_url: WithoutSlash
     account_id: int = Field(gt=0)
     inbox_id: int = Field(gt=0)
 
-    @field_validator("base_url")
-    @classmethod
-    def _without_slash(cls, url: str) -> str:
-        return url.rstrip("/")
 
-
-class ChatwootSecrets(_Told):
+class ChatwootSecrets(_KindValues):
     """The access token of a Chatwoot agent (profile settings) or agent bot."""
 
     api_access_token: str = Field(min_length=8)
 
 
-class HubSpotConfiguration(_Told):
+class HubSpotConfiguration(_KindValues):
     """One HubSpot account; a deal for each lead, and the form that names its browser, only where they are set."""
 
-    base_url: str = "https://api.hubapi.com"
+    base_url: WithoutSlash = "https://api.hubapi.com"
     forms_url: str = "https://api.hsforms.com"
     deal_pipeline: str = ""
     deal_stage: str = ""
@@ -67,19 +63,19 @@ class HubSpotConfiguration(_Told):
         return self
 
 
-class HubSpotSecrets(_Told):
+class HubSpotSecrets(_KindValues):
     """The access token of a private app of the account."""
 
     access_token: str = Field(min_length=8)
 
 
-class WebhookConfiguration(_Told):
+class WebhookConfiguration(_KindValues):
     """The address that signed messages are posted to."""
 
     url: str
 
 
-class WebhookSecrets(_Told):
+class WebhookSecrets(_KindValues):
     """What messages are signed with: `whsec_…` (HMAC) or `whsk_…` (ed25519). While a secret is replaced, the earlier
     one is `previous_secret`, and messages have the signatures of both.
     """
@@ -95,7 +91,7 @@ class WebhookSecrets(_Told):
         return secret
 
 
-class MetaConfiguration(_Told):
+class MetaConfiguration(_KindValues):
     """The data set (pixel) that events go to, and what they are called there.
 
     With `test_event_code`, from Test Events in Events Manager, `destination test` sends an event that counts nowhere.
@@ -107,19 +103,19 @@ class MetaConfiguration(_Told):
     won_event: str = Field(default="Purchase", min_length=1, max_length=50)
     test_event_code: str = ""
     version: str = Field(default="v25.0", pattern=r"^v\d+\.\d+$")
-    base_url: str = "https://graph.facebook.com"
+    base_url: WithoutSlash = "https://graph.facebook.com"
 
 
-class MetaSecrets(_Told):
+class MetaSecrets(_KindValues):
     """The access token of a system user with the right to the data set."""
 
     access_token: str = Field(min_length=8)
 
 
-class PipedriveConfiguration(_Told):
+class PipedriveConfiguration(_KindValues):
     """One Pipedrive account; `makes` says what a lead becomes besides a person, `stage_id` where its deal begins."""
 
-    base_url: str = "https://api.pipedrive.com"
+    base_url: WithoutSlash = "https://api.pipedrive.com"
     makes: Literal["person", "lead", "deal"] = "person"
     stage_id: int | None = Field(default=None, gt=0)
 
@@ -130,13 +126,13 @@ class PipedriveConfiguration(_Told):
         return self
 
 
-class PipedriveSecrets(_Told):
+class PipedriveSecrets(_KindValues):
     """The API token of a Pipedrive user (Personal preferences, API)."""
 
     api_token: str = Field(min_length=8)
 
 
-class SalesforceConfiguration(_Told):
+class SalesforceConfiguration(_KindValues):
     """One org: its My Domain address and the connected app's consumer key, and how leads are made there.
 
     `assignment_rule`: whether the org's rule gives new leads their owner; updates never run it. `allow_duplicates`:
@@ -144,27 +140,22 @@ class SalesforceConfiguration(_Told):
     has there. `batch_size`: leads a call, fewer where triggers take long.
     """
 
-    instance_url: str
+    instance_url: WithoutSlash
     client_id: str = Field(min_length=1)
     assignment_rule: bool = True
     allow_duplicates: bool = True
     filler: str = Field(default="[not provided]", min_length=1, max_length=80)
     batch_size: int = Field(default=200, ge=1, le=200)
 
-    @field_validator("instance_url")
-    @classmethod
-    def _without_slash(cls, url: str) -> str:
-        return url.rstrip("/")
 
-
-class SalesforceSecrets(_Told):
+class SalesforceSecrets(_KindValues):
     """The connected app's consumer secret; a refresh token where the app has no run-as user for client credentials."""
 
     client_secret: str = Field(min_length=8)
     refresh_token: str = ""
 
 
-class RDStationConfiguration(_Told):
+class RDStationConfiguration(_KindValues):
     """One account of RD Station Marketing, through an app of the RD Station App Store.
 
     `conversion_prefix` begins the identifiers of conversions: `echolead-lead`, `echolead-qualificado`,
@@ -172,38 +163,28 @@ class RDStationConfiguration(_Told):
     """
 
     client_id: str = Field(min_length=1)
-    base_url: str = "https://api.rd.services"
+    base_url: WithoutSlash = "https://api.rd.services"
     conversion_prefix: str = Field(default="echolead", pattern="^[a-z0-9][a-z0-9-]{0,60}$")
 
-    @field_validator("base_url")
-    @classmethod
-    def _without_slash(cls, url: str) -> str:
-        return url.rstrip("/")
 
-
-class RDStationCRMConfiguration(_Told):
+class RDStationCRMConfiguration(_KindValues):
     """One account of RD Station CRM, through an app of its own; where a new deal begins."""
 
     client_id: str = Field(min_length=1)
-    base_url: str = "https://api.rd.services"
-    crm_url: str = "https://api.rd.services/crm/v2"
+    base_url: WithoutSlash = "https://api.rd.services"
+    crm_url: WithoutSlash = "https://api.rd.services/crm/v2"
     pipeline_id: str = ""
     stage_id: str = ""
 
-    @field_validator("base_url", "crm_url")
-    @classmethod
-    def _without_slash(cls, url: str) -> str:
-        return url.rstrip("/")
 
-
-class RDStationSecrets(_Told):
+class RDStationSecrets(_KindValues):
     """The app's client secret, and the refresh token that the account's consent to the app gave."""
 
     client_secret: str = Field(min_length=8)
     refresh_token: str = Field(min_length=8)
 
 
-class GoogleAdsConfiguration(_Told):
+class GoogleAdsConfiguration(_KindValues):
     """The Google Ads account, by the digits of its customer id, and the ids of its conversion actions.
 
     An event without an action is not sent. `login_customer_id` is the manager account that has the right to it.
@@ -214,7 +195,7 @@ class GoogleAdsConfiguration(_Told):
     lead_action: str = Field(default="", pattern=rf"{DIGITS}|^$")
     qualified_action: str = Field(default="", pattern=rf"{DIGITS}|^$")
     won_action: str = Field(default="", pattern=rf"{DIGITS}|^$")
-    base_url: str = "https://datamanager.googleapis.com"
+    base_url: WithoutSlash = "https://datamanager.googleapis.com"
 
     @field_validator("customer_id", "login_customer_id", mode="before")
     @classmethod
@@ -222,7 +203,7 @@ class GoogleAdsConfiguration(_Told):
         return str(account).replace("-", "").strip()
 
 
-class GoogleAdsSecrets(_Told):
+class GoogleAdsSecrets(_KindValues):
     """The JSON of a key of a service account that is a user of the Google Ads account."""
 
     service_account: str
@@ -240,14 +221,14 @@ class GoogleAdsSecrets(_Told):
         return text
 
 
-class Ga4Configuration(_Told):
+class Ga4Configuration(_KindValues):
     """The measurement id of a web stream, and what the events are called there; a dash in a name becomes `_`."""
 
     measurement_id: str = Field(pattern=r"^G-[A-Z0-9]{4,20}$")
     lead_event: str = Field(default="generate_lead", pattern=GA4_NAME)
     qualified_event: str = Field(default="qualify_lead", pattern=GA4_NAME)
     won_event: str = Field(default="close_convert_lead", pattern=GA4_NAME)
-    base_url: str = "https://www.google-analytics.com"
+    base_url: WithoutSlash = "https://www.google-analytics.com"
 
     @field_validator("lead_event", "qualified_event", "won_event", mode="before")
     @classmethod
@@ -255,21 +236,21 @@ class Ga4Configuration(_Told):
         return str(name).strip().replace("-", "_")
 
 
-class Ga4Secrets(_Told):
+class Ga4Secrets(_KindValues):
     """The API secret of the stream (Measurement Protocol)."""
 
     api_secret: str = Field(min_length=8)
 
 
-class OpenAiAdsConfiguration(_Told):
+class OpenAiAdsConfiguration(_KindValues):
     """The pixel, and the name of the custom event for qualified leads."""
 
     pixel_id: str = Field(pattern=r"^[A-Za-z0-9_-]{4,64}$")
     qualified_event: str = Field(default="qualified_lead", pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")
-    base_url: str = "https://bzr.openai.com"
+    base_url: WithoutSlash = "https://bzr.openai.com"
 
 
-class OpenAiAdsSecrets(_Told):
+class OpenAiAdsSecrets(_KindValues):
     """The key of the Conversions API."""
 
     api_key: str = Field(min_length=8)
