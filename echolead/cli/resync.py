@@ -11,7 +11,7 @@ from echolead.cli.options import AsJson, DataDir
 from echolead.operational import resync as resyncing
 from echolead.operational.models import Destination
 from echolead.operational.named_rows import get_named, list_named
-from echolead.operational.resync import Again, Selection
+from echolead.operational.resync import COMPARED_LEADS, Again, Selection
 
 app = typer.Typer()
 
@@ -26,7 +26,7 @@ def resync(
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also what arrived.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show how many there are and what they cost.")
+        bool, typer.Option("--dry-run", help="Only show how many there are, what they cost and what they would change.")
     ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -39,6 +39,7 @@ def resync(
         destination_id = get_named(session, Destination, tenant, destination).destination_id if destination else None
         wanted = Selection(tenant, destination_id, lead, error or None, force)
         costs = {each.destination_id: _cost(session, each) for each in list_named(session, Destination, tenant)}
+        changes = resyncing.changes(session, wanted) if dry_run else []
         again = resyncing.plan_again(session, wanted)
         if dry_run:
             session.rollback()
@@ -48,13 +49,18 @@ def resync(
                 states[each.state] += each.deliveries
             resyncing.record(session, wanted, states, actor=actor(), subject=destination or "all destinations")
     rows = [_row(each, *costs[each.destination_id]) for each in again]
+    differences = [{**vars(each), "destination": costs[each.destination_id][0]} for each in changes]
     if as_json:
-        show_json(rows)
+        show_json({"deliveries": rows, "changes": differences} if dry_run else rows)
         return
     columns = ("destination", "state", "deliveries", "calls")
     show_table(rows, columns, nothing="There is nothing to deliver again.")
     if rows:
-        typer.echo(_told(rows, would=dry_run))
+        typer.echo(_summary(rows, would=dry_run))
+    if rows and dry_run:
+        typer.echo(f"\nWhat the first {COMPARED_LEADS} leads have other than what was delivered last:")
+        shown = ("destination", "lead_id", "field", "delivered", "wanted")
+        show_table(differences, shown, nothing="No difference: the same would be delivered again.")
 
 
 def _cost(session: Session, destination: Destination) -> tuple[str, float]:
@@ -68,7 +74,7 @@ def _row(again: Again, name: str, calls: float) -> dict[str, Any]:
     return {"destination": name, "state": again.state, "deliveries": count, "calls": round(calls * count)}
 
 
-def _told(rows: list[dict[str, Any]], *, would: bool) -> str:
+def _summary(rows: list[dict[str, Any]], *, would: bool) -> str:
     deliveries, calls = (sum(row[column] for row in rows) for column in ("deliveries", "calls"))
     begin = "Would be delivered again" if would else "Delivered again"
     return f"{begin}: {deliveries} {'delivery' if deliveries == 1 else 'deliveries'}, about {calls} calls."

@@ -1,5 +1,6 @@
 """Delivering again: what an operator makes due once more, and what it costs in calls."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,39 +13,57 @@ from echolead.operational import audit
 from echolead.operational.destination_kinds import KINDS
 
 SAMPLE_DELIVERIES = 100
+COMPARED_LEADS = 20
 
-# The newest state of each lead that is wanted, if it did not arrive; `is_forced` takes what arrived as well. A lead
-# that has a record is new no more: thousands of them must not stand before one that has just come. What is read back at
-# this moment loses its holder; a person that must not be touched yet stays so.
-PLAN_AGAIN = text("""
-    with newest as (
-        select distinct on (tenant_id, destination_id, lead_id) delivery_id, state, last_error_class
+# The newest state of each lead that is wanted, if it did not arrive; `is_forced` takes what arrived as well.
+SELECTED = """
+    newest as (
+        select distinct on (tenant_id, destination_id, lead_id)
+            tenant_id, destination_id, lead_id, delivery_id, state, last_error_class, payload, is_wanted
         from deliveries
         where tenant_id = :tenant_id
             and (cast(:destination_id as uuid) is null or destination_id = cast(:destination_id as uuid))
             and (cast(:lead_ids as text[]) is null or lead_id = any(cast(:lead_ids as text[])))
         order by tenant_id, destination_id, lead_id, created_at desc
-    ), again as (
+    ), selected as (
+        select * from newest
+        where is_wanted
+            and (state in ('dead', 'retry', 'withheld') or :is_forced and state in ('delivered', 'verified'))
+            and (cast(:error_class as text) is null or last_error_class = :error_class)
+    )
+"""
+# A lead that has a record is new no more: thousands of them must not stand before one that has just come. What is read
+# back at this moment loses its holder; a person that must not be touched yet stays so.
+PLAN_AGAIN = text(f"""
+    with {SELECTED}, again as (
         update deliveries set
             state = 'pending', attempts = 0, tries = 0, next_attempt_at = clock_timestamp(),
-            lease_until = case when newest.state <> 'delivered' then deliveries.lease_until end,
+            lease_until = case when selected.state <> 'delivered' then deliveries.lease_until end,
             is_new = deliveries.is_new and not exists (
                 select from destination_records as records
                 where records.tenant_id = deliveries.tenant_id and records.destination_id = deliveries.destination_id
                     and records.lead_id = deliveries.lead_id and records.remote_kind = 'contact'
             ),
             delivered_at = null, verified_at = null, last_error_class = null, last_error = null
-        from newest
-        where deliveries.delivery_id = newest.delivery_id and deliveries.is_wanted
-            and (
-                newest.state in ('dead', 'retry', 'withheld')
-                or :is_forced and newest.state in ('delivered', 'verified')
-            )
-            and (cast(:error_class as text) is null or newest.last_error_class = :error_class)
-        returning deliveries.destination_id, newest.state
+        from selected
+        where deliveries.delivery_id = selected.delivery_id
+        returning deliveries.destination_id, selected.state
     )
     select destination_id, state, count(*) as deliveries from again group by 1, 2 order by 1, 2
-""")
+""")  # noqa: S608  # a constant of this module
+# What is selected beside what the destination got last; it has nothing of a lead that never arrived.
+COMPARED = text(f"""
+    with {SELECTED}
+    select selected.destination_id, selected.lead_id, selected.payload as wanted, arrived.payload as delivered
+    from selected
+    left join lateral (
+        select payload from deliveries
+        where deliveries.tenant_id = selected.tenant_id and deliveries.destination_id = selected.destination_id
+            and deliveries.lead_id = selected.lead_id and deliveries.delivered_at is not null
+        order by delivered_at desc limit 1
+    ) as arrived on true
+    order by selected.destination_id, selected.lead_id limit :leads
+""")  # noqa: S608  # as above
 # Calls that were made for several deliveries at once have the same moment in each: they count once.
 CALLS = text("""
     with sample as (
@@ -82,10 +101,57 @@ class Again:
     deliveries: int
 
 
+@dataclass(frozen=True)
+class Change:
+    """A field of a lead that the destination has other than it would be delivered, as JSON; '' where it is absent."""
+
+    destination_id: UUID
+    lead_id: str
+    field: str
+    delivered: str
+    wanted: str
+
+
 def plan_again(session: Session, wanted: Selection) -> list[Again]:
-    """Make due again what is selected; roll back for a dry run."""
-    asked = {**vars(wanted), "lead_ids": None if wanted.lead_ids is None else list(wanted.lead_ids)}
-    return [Again(row.destination_id, row.state, row.deliveries) for row in session.execute(PLAN_AGAIN, asked)]
+    """Make due again what is selected."""
+    rows = session.execute(PLAN_AGAIN, _parameters(wanted))
+    return [Again(row.destination_id, row.state, row.deliveries) for row in rows]
+
+
+def changes(session: Session, wanted: Selection) -> list[Change]:
+    """What the first `COMPARED_LEADS` selected leads have other than what was delivered last, field by field.
+
+    Reads the ledger only: what was changed in the product itself is not seen.
+    """
+    found = session.execute(COMPARED, {**_parameters(wanted), "leads": COMPARED_LEADS})
+    return [
+        Change(row.destination_id, row.lead_id, field, *both)
+        for row in found
+        for field, both in _differences(_fields(row.delivered or {}), _fields(row.wanted)).items()
+    ]
+
+
+def _parameters(wanted: Selection) -> dict[str, Any]:
+    return {**vars(wanted), "lead_ids": None if wanted.lead_ids is None else list(wanted.lead_ids)}
+
+
+def _fields(payload: Mapping[str, Any]) -> dict[str, str]:
+    """The parts of a payload as JSON, its attributes one by one."""
+    attributes = payload.get("attributes", {})
+    return {
+        name: json.dumps(value, ensure_ascii=False, sort_keys=True)
+        for name, value in ({**payload, **attributes}).items()
+        if name != "attributes"
+    }
+
+
+def _differences(delivered: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    names = sorted({*delivered, *wanted})
+    return {
+        name: (delivered.get(name, ""), wanted.get(name, ""))
+        for name in names
+        if delivered.get(name) != wanted.get(name)
+    }
 
 
 def calls_per_delivery(session: Session, tenant_id: str, destination_id: UUID, kind: str) -> float:

@@ -1,5 +1,7 @@
 """`echolead resync`: what is delivered again, what it costs, and who asked for it."""
 
+import json
+
 from sqlalchemy import Engine, text
 
 from echolead.operational.database import system_session
@@ -12,6 +14,14 @@ insert into deliveries (
 values (
     :t, :d, :state || :error, 'h', '{}', :state, nullif(:error, ''),
     case when :state in ('verified', 'delivered') then now() end, true, 3
+)
+"""
+
+STATE = """
+insert into deliveries (tenant_id, destination_id, lead_id, payload_hash, payload, state, delivered_at, created_at)
+values (
+    :t, :d, :lead, :hash, :payload, :state,
+    case when :state = 'verified' then now() end, now() + make_interval(secs => :second)
 )
 """
 
@@ -47,7 +57,7 @@ def test_what_did_not_arrive_is_delivered_again_and_the_audit_log_says_by_whom(
 
     before = states_of(system_engine, slug)
     shown = run_json(*resync, "--dry-run")
-    assert shown == [
+    assert shown["deliveries"] == [
         {"destination": "chatwoot", "state": "dead", "deliveries": 2, "calls": 12},
         {"destination": "chatwoot", "state": "retry", "deliveries": 1, "calls": 6},
         {"destination": "chatwoot", "state": "withheld", "deliveries": 1, "calls": 6},
@@ -98,6 +108,42 @@ def test_a_forced_resync_takes_what_arrived_and_estimates_its_calls_from_the_led
     with system_session(system_engine) as session:
         of_known = text("select is_new from deliveries where tenant_id = :t and lead_id = 'verified'")
         assert session.scalar(of_known, {"t": slug}) is False
+
+
+def test_a_dry_run_shows_field_by_field_what_would_change(
+    run: Run, run_json: RunJson, system_engine: Engine, slug: str
+) -> None:
+    run_json("tenant", "create", slug)
+    added = run_json("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    states = [
+        ("ana", "verified", {"name": "Ana", "attributes": {"channel": "Direct", "source": "(direct)"}}),
+        ("ana", "dead", {"name": "Ana Souza", "attributes": {"channel": "Direct", "source": "google"}}),
+        ("bia", "dead", {"name": "Bia", "attributes": {}}),
+    ]
+    with system_session(system_engine) as session:
+        for number, (lead, state, payload) in enumerate(states):
+            values = {
+                "t": slug,
+                "d": added["destination_id"],
+                "lead": lead,
+                "hash": str(number),
+                "second": number,
+                "state": state,
+            }
+            session.execute(text(STATE), {**values, "payload": json.dumps(payload)})
+
+    shown = run_json("resync", "--tenant", slug, "--dry-run")["changes"]
+    printed = run("resync", "--tenant", slug, "--dry-run").output
+
+    assert [tuple(row[name] for name in ("lead_id", "field", "delivered", "wanted")) for row in shown] == [
+        ("ana", "name", '"Ana"', '"Ana Souza"'),
+        ("ana", "source", '"(direct)"', '"google"'),
+        ("bia", "name", "", '"Bia"'),
+    ]
+    assert "Ana Souza" in printed
+    with system_session(system_engine) as session:
+        session.execute(text("update deliveries set payload = '{}' where tenant_id = :t"), {"t": slug})
+    assert "No difference" in run("resync", "--tenant", slug, "--dry-run", "--lead", "ana").output
 
 
 def test_a_resync_names_what_is_not_there(run: Run, run_json: RunJson, slug: str) -> None:
