@@ -60,7 +60,7 @@ payloads as (
             {%- endfor %}
             'marketing_consent', marketing_consent,
             'score_reasons', arrayStringConcat(arrayMap(
-                each -> concat(if(each.points > 0, '+', ''), toString(each.points), ' ', each.name), results.reasons
+                each -> concat(if(each.3 > 0, '+', ''), toString(each.3), ' ', each.2), results.reasons
             ), '; '),
             'segments', arrayStringConcat(results.segments, ', '),
             'stage', results.stage,
@@ -172,7 +172,7 @@ wanted as (
         is_chosen_by_rules,
         empty(withheld_keys) as is_whole,
         -- 1970 where no rule sends it.
-        arrayFirst(each -> each.destination = destination_name, send_to).since as sent_since,
+        arrayFirst(each -> each.1 = destination_name, send_to).3 as sent_since,
         if(
             is_chosen_by_rules,
             mapUpdate(said, map('sent_since', toJSONString({{ utc_time('sent_since') }}))),

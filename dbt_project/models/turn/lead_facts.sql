@@ -110,7 +110,8 @@ places as (
 described as (
     select
         tenant_id,
-        leads.* except (tenant_id),
+        lead_id,
+        leads.* except (tenant_id, lead_id),
         browsers.country as country,
         browsers.device_type as device_type,
         places.said_region as said_region,
@@ -137,8 +138,8 @@ facts as (
         lead_id,
         arrayJoin(arrayConcat(
             arrayMap(
-                fact -> (fact.1, [{{ folded('fact.2') }}], cast(null, 'Nullable(Float64)'), {{ no_moments }}),
-                arrayFilter(fact -> fact.2 != '', [
+                each -> (each.1, [{{ folded('each.2') }}], cast(null, 'Nullable(Float64)'), {{ no_moments }}),
+                arrayFilter(each -> each.2 != '', [
                     {%- for name, sql in texts.items() %}
                     ('lead.{{ name }}', {{ sql }}),
                     {%- endfor %}
@@ -158,20 +159,20 @@ facts as (
                 ('lead.{{ name }}', [], null, [{{ name }}]){{ ',' if not loop.last }}
                 {%- endfor %}
             ]
-        )) as fact
+        )) as known
     from described
 )
 
 select
     tenant_id,
     lead_id,
-    fact.1 as fact,
-    fact.2 as texts,
-    fact.3 as number,
-    fact.4 as moments,
+    known.1 as fact,
+    known.2 as texts,
+    known.3 as number,
+    known.4 as moments,
     toUInt32(0) as not_counted
 from facts
-where (tenant_id, fact.1) in (select tenant_id, fact from asked)
+where (tenant_id, known.1) in (select tenant_id, fact from asked)
 
 union all
 

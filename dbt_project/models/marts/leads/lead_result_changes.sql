@@ -32,8 +32,8 @@ before as (
     select
         tenant_id,
         lead_id,
-        argMax(({{ said | join(', ') }}), (turn, valid_from)) as said,
-        argMax(segments, (turn, valid_from)) as segments
+        argMax(({{ said | join(', ') }}), (turn, valid_from)) as last_said,
+        argMax(segments, (turn, valid_from)) as last_segments
     from {{ recorded }}
     where {{ is_among('affected_leads', 'lead_id') }}
     group by tenant_id, lead_id
@@ -41,8 +41,8 @@ before as (
     select
         tenant_id,
         lead_id,
-        said,
-        segments
+        said as last_said,
+        segments as last_segments
     from results
     where false
     {%- endif %}
@@ -61,10 +61,10 @@ select
     {%- for column in said %}
     results.{{ column }} as {{ column }},
     {%- endfor %}
-    arrayFilter(segment -> not has(before.segments, segment), results.segments) as entered_segments,
-    arrayFilter(segment -> not has(results.segments, segment), before.segments) as left_segments,
+    arrayFilter(segment -> not has(before.last_segments, segment), results.segments) as entered_segments,
+    arrayFilter(segment -> not has(results.segments, segment), before.last_segments) as left_segments,
     {{ turn() }} as turn
 from results
 left join before on results.tenant_id = before.tenant_id and results.lead_id = before.lead_id
 left join due on results.tenant_id = due.tenant_id and results.lead_id = due.lead_id
-where before.lead_id = '' or results.said != before.said
+where before.lead_id = '' or results.said != before.last_said

@@ -132,7 +132,7 @@ scores as (
         lead_id,
         toInt32(sum(given_points)) as score,
         arrayMap(each -> each.2, arraySort(each -> each.1, groupArrayIf(
-            (place, cast((rule_id, name, given_points, facts), 'Tuple(rule_id String, name String, points Int32, facts String)')),
+            (place, (rule_id, name, given_points, facts)),
             given_points != 0 or place.2 = 0
         ))) as reasons,
         min(given.due_at) as due_at
@@ -209,7 +209,7 @@ kept as (
         '' as tenant_id,
         '' as lead_id,
         {{ nobody }} as owned,
-        cast([], 'Array(Tuple(destination String, is_met Bool, since DateTime64(3, \'UTC\')))') as sent
+        cast([], 'Array(Tuple(String, Bool, DateTime64(3, \'UTC\')))') as sent
     where false
     {%- endif %}
 ),
@@ -225,13 +225,13 @@ routed as (
         effects.route.1 as route_name,
         effects.route.2 as action,
         arraySort(
-            each -> (-log((sipHash64(leads.tenant_id, leads.lead_id, each.agent) + 1) / 18446744073709551616) / each.weight, each.agent),
-            arrayFilter(each -> each.weight > 0, action.agents)
+            each -> (
+                -log((sipHash64(leads.tenant_id, leads.lead_id, each.agent) + 1) / 18446744073709551616) / each.weight,
+                each.agent
+            ),
+            action.agents
         )[1].agent as chosen,
-        owned.1 != '' and coalesce(action.keep_owner, true) as is_kept,
-        -- A team to fall back on is for a lead that none of the agents can have.
-        if(chosen = '' and notEmpty(action.agents) and action.fallback_team != '', action.fallback_team, action.team)
-            as chosen_team
+        owned.1 != '' and (route_name = '' or action.keep_owner) as is_kept
     from leads
     left join effects using (tenant_id, lead_id)
     left join kept using (tenant_id, lead_id)
@@ -266,19 +266,21 @@ computed as (
         routed.stage as stage,
         routed.priority as priority,
         if(is_kept, owned.3, action.inbox) as inbox,
-        if(is_kept, owned.2, chosen_team) as team,
+        if(is_kept, owned.2, action.team) as team,
         if(is_kept, owned.1, chosen) as owner,
+        action.fallback_team as fallback_team,
         multiIf(
             route_name = '', if(is_kept, 'kept; no rule routes it', ''),
             is_kept and chosen not in ('', owned.1), concat('kept; rule ', route_name, ' would have chosen ', chosen),
-            is_kept and chosen_team not in ('', owned.2), concat('kept; rule ', route_name, ' would have chosen ', chosen_team),
+            is_kept and chosen = '' and action.team not in ('', owned.2),
+            concat('kept; rule ', route_name, ' would have chosen ', action.team),
             is_kept, concat('kept; rule ', route_name),
             concat('rule ', route_name)
         ) as route_reason,
         arrayMap(
             place -> (
                 place,
-                has(routed.send_to, place),
+                toBool(has(routed.send_to, place)),
                 multiIf(
                     not arrayExists(each -> each.1 = place, sent), {{ moment_of_turn() }},
                     has(send_each_time, place) and not arrayExists(each -> each.1 = place and each.2, sent),
