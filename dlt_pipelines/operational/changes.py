@@ -188,7 +188,7 @@ class Mirror:
 
     def _snapshot(self, table: str) -> pa.Table | None:
         """All rows of a small table, when they differ from the newest snapshot in raw."""
-        found = self.session.execute(SNAPSHOTS[table]).mappings()
+        found = self.session.execute(SNAPSHOTS[table]).mappings().all()
         rows = [_plain(row) for row in (EXPANDED[table](found) if table in EXPANDED else found)]
         mirrored = self._ids(NEWEST_SNAPSHOT, table=table)
         if not rows and mirrored:

@@ -5,22 +5,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 
 from echolead.business_hours import Opening, usual_hours
 from echolead.operational.models import BusinessHours, LeadRuleSet, Tenant
 from echolead.rules.rule_set import DEFAULT_VERSION, default_rule_set
 
 _newest = (
-    select(LeadRuleSet.version)
-    .where(LeadRuleSet.tenant_id == Tenant.tenant_id)
-    .order_by(LeadRuleSet.version.desc())
-    .limit(1)
-    .scalar_subquery()
+    select(LeadRuleSet.tenant_id, func.max(LeadRuleSet.version).label("version"))
+    .group_by(LeadRuleSet.tenant_id)
+    .subquery()
 )
 RULES: Select[*tuple[Any, ...]] = (
     select(Tenant.tenant_id, LeadRuleSet.version, LeadRuleSet.digest, LeadRuleSet.rules)
-    .outerjoin(LeadRuleSet, and_(LeadRuleSet.tenant_id == Tenant.tenant_id, LeadRuleSet.version == _newest))
+    .outerjoin(_newest, _newest.c.tenant_id == Tenant.tenant_id)
+    .outerjoin(
+        LeadRuleSet, and_(LeadRuleSet.tenant_id == _newest.c.tenant_id, LeadRuleSet.version == _newest.c.version)
+    )
     .order_by(Tenant.tenant_id)
 )
 HOURS: Select[*tuple[Any, ...]] = (

@@ -77,7 +77,8 @@ def _value(node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]]) -> 
             places[*path, number] = _place(each.start_mark)
             items.append(_value(each, (*path, number), places))
         return items
-    return scalar(node.value) if node.style is None else node.value
+    is_quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+    return node.value if is_quoted else scalar(node.value)
 
 
 def _entries(node: yaml.MappingNode, path: Path, places: dict[Path, tuple[int, int]]) -> Iterator[tuple[str, Any]]:
@@ -108,9 +109,9 @@ def _of_yaml(error: yaml.MarkedYAMLError) -> Problem:
     return Problem(line, column, f"This is no YAML: {said}.")
 
 
-def _at(mark: yaml.Mark, message: str) -> Problem:
+def _at(mark: Any, message: str) -> Problem:
     return Problem(*_place(mark), message)
 
 
-def _place(mark: yaml.Mark) -> tuple[int, int]:
+def _place(mark: Any) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1

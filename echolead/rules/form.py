@@ -34,17 +34,18 @@ def problems_of_form(document: LocatedDocument) -> list[Problem]:
 
 def _said(error: ValidationError) -> Iterator[tuple[Path, str]]:
     path = tuple(error.absolute_path)
+    wanted: Any = error.validator_value
+    found: Any = error.instance
     if error.validator == "additionalProperties":
-        known = ", ".join(error.schema["properties"])
-        for key in error.instance.keys() - error.schema["properties"].keys():
-            yield (*path, key), f"{key[:80]!r} is not known here: use {known}."
+        schema: Any = error.schema
+        for key in found.keys() - schema["properties"].keys():
+            yield (*path, key), f"{key[:80]!r} is not known here: use {', '.join(schema['properties'])}."
     elif error.validator == "required":
-        for key in error.validator_value:
-            if key not in error.instance:
+        for key in wanted:
+            if key not in found:
                 yield path, f"{key} is missing."
     else:
-        say = _SENTENCES.get(str(error.validator), lambda _: f"{error.message}.")
-        yield path, say(error.validator_value)
+        yield path, _SENTENCES[str(error.validator)](wanted)
 
 
 def _types(wanted: Any) -> str:
