@@ -92,6 +92,7 @@ class Project:
         Compiling takes seconds, so it is done once, and the moment is put into what was compiled.
         """
         for turns in (self.turns, self._full_refresh):
+            self._know_time_zones(turns)
             if turns not in self._clocks:
                 turns._dbt = with_options(self.dbt, "--vars", f"now: '{START:%Y-%m-%d %H:%M:%S}'")
                 turns._compile()
