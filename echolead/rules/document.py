@@ -11,6 +11,8 @@ from echolead.rules.errors import BadRules, LocatedProblem
 
 MAX_CHARACTERS = 256 * 1024
 MAX_DEPTH = 30
+# An escape in quotes can say what PostgreSQL's JSON cannot hold, or what no one sees.
+UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 Path = tuple[str | int, ...]
 
@@ -79,6 +81,8 @@ def _value(node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]]) -> 
             places[*path, number] = _place(each.start_mark)
             items.append(_value(each, (*path, number), places))
         return items
+    if UNWRITABLE.search(node.value):
+        raise BadRules([_at(node.start_mark, "Control characters cannot be in a rule: leave them out.")])
     is_quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
     return node.value if is_quoted else scalar(node.value)
 
