@@ -6,7 +6,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 
 from echolead.rules.document import LocatedDocument, Path
-from echolead.rules.errors import Problem
+from echolead.rules.errors import LocatedProblem
 from echolead.rules.schema import SCHEMA
 
 MAX_PROBLEMS = 20
@@ -22,7 +22,7 @@ TYPES = {
 }
 
 
-def problems_of_form(document: LocatedDocument) -> list[Problem]:
+def problems_of_form(document: LocatedDocument) -> list[LocatedProblem]:
     """What does not have the form of a rule set; the first `MAX_PROBLEMS` in the order of the text."""
     found = {
         document.problem(path, message)

@@ -162,7 +162,7 @@ def check_regex(pattern: str) -> None:
     if folded(pattern) != pattern.lower().strip():
         raise BadCondition("Facts are compared without accents: write the pattern without them, as in preco.")
     try:
-        pc.match_substring_regex(pa.array([""]), pattern)
+        pc.match_substring_regex(pa.array([""]), f"(?i){pattern}")  # as the warehouse does
     except pa.ArrowInvalid as error:
         raise BadCondition(f"This is no pattern of RE2: {str(error).rpartition(': ')[2]}.") from error
 

@@ -11,7 +11,7 @@ from typing import Any
 from echolead.rules.actions import BadAction, action_of
 from echolead.rules.clauses import BadClause, Clause, clauses_of
 from echolead.rules.document import LocatedDocument, Path, read_yaml
-from echolead.rules.errors import BadRules, Problem
+from echolead.rules.errors import BadRules, LocatedProblem
 from echolead.rules.facts import SCORE, Fact
 from echolead.rules.form import MAX_PROBLEMS, problems_of_form
 
@@ -88,7 +88,7 @@ def default_rule_set() -> RuleSet:
 
 def _compile(
     rule: Mapping[str, Any], path: Path, located: LocatedDocument
-) -> tuple[CompiledRule | None, list[Problem]]:
+) -> tuple[CompiledRule | None, list[LocatedProblem]]:
     facts: dict[str, Fact] = {}
     try:
         clauses: list[Clause] = clauses_of(rule["when"], (*path, "when"), facts) if "when" in rule else [()]
@@ -112,7 +112,7 @@ def _compile(
     return CompiledRule(rule["id"], rule.get("name", rule["id"]), rows, actions, SCORE in facts), []
 
 
-def _repeated_ids(document: Mapping[str, Any], located: LocatedDocument) -> Iterator[Problem]:
+def _repeated_ids(document: Mapping[str, Any], located: LocatedDocument) -> Iterator[LocatedProblem]:
     seen: set[str] = set()
     for number, rule in enumerate(document["rules"]):
         if rule["id"] in seen:
