@@ -9,6 +9,7 @@ from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS,
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
 from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
+from echolead.operational.models.rules import BusinessHours, LeadRuleSet
 from echolead.operational.models.tenants import (
     COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
@@ -30,7 +31,6 @@ from echolead.operational.models.warehouse import (
     REQUEST_STATES,
     LeadDecision,
     LiveStep,
-    RuleVersion,
     WarehouseRequest,
 )
 
@@ -53,6 +53,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Base",
+    "BusinessHours",
     "ChannelRule",
     "CollectorCount",
     "Delivery",
@@ -62,9 +63,9 @@ __all__ = [
     "DestinationTokens",
     "ExcludedReferrer",
     "LeadDecision",
+    "LeadRuleSet",
     "LiveStep",
     "PlanningPosition",
-    "RuleVersion",
     "SignInAttempt",
     "Tenant",
     "TenantHost",

@@ -60,7 +60,9 @@ READING = {
     "read decisions about leads": ("select kind from lead_decisions", "loader system app"),
     "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
     "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
-    "read rules": ("select definition from rules", "system app"),
+    "read compiled rules": ("select version, rules from lead_rule_sets", "loader system app"),
+    "read why rules were changed": ("select reason from lead_rule_sets", "system app"),
+    "read business hours": ("select document from business_hours", "loader system app"),
     "read the audit log": ("select action from audit_log", "system app"),
 }
 WRITING = {
@@ -78,6 +80,14 @@ WRITING = {
         "insert into excluded_referrers (tenant_id, host) values ('{tenant}', '{unique}.test')",
         "app system",
     ),
+    "put rules in force": (
+        "insert into lead_rule_sets (tenant_id, version, document, source, rules, digest, author, reason) "
+        "values ('{tenant}', 7, '{{}}', '', '[]', '', 'x', 'y')",
+        "app system",
+    ),
+    "rewrite a version of rules": ("update lead_rule_sets set rules = '[]'", ""),
+    "forget a version of rules": ("delete from lead_rule_sets", ""),
+    "change business hours": ("update business_hours set document = '{{}}'", "app system"),
     "make an API key": (
         "insert into api_keys (tenant_id, name, key_prefix, key_hash) values ('{tenant}', 'k', '{unique}', 'h')",
         "app system",
