@@ -233,7 +233,9 @@ def raw_tenant_rate(
     return _mirrored(row, mirrored_at)
 
 
-def raw_lead_rules(source: str, tenant_id: str = "acme", *, version: int = 1, mirrored_at: datetime = START) -> list[Row]:
+def raw_lead_rules(
+    source: str, tenant_id: str = "acme", *, version: int = 1, mirrored_at: datetime = START
+) -> list[Row]:
     """Rows of `raw.lead_rules`: a rule set in YAML, compiled."""
     rules = read_rule_set(source)
     return [

@@ -1,9 +1,11 @@
 """`echolead rule`: a tenant's rules over leads, in versions."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +14,19 @@ import typer
 from echolead.cli.context import actor, administering, show_json, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir, TenantId
-from echolead.operational.lead_rules import RuleVersion, apply_rules, get_rules, list_versions, revert_rules
+from echolead.embedded.part import python
+from echolead.operational.lead_rules import (
+    RuleVersion,
+    apply_rules,
+    get_rules,
+    list_versions,
+    revert_rules,
+    try_rules,
+)
 from echolead.rules.document import MAX_CHARACTERS
+from echolead.rules.rule_set import RuleSet
 from echolead.rules.schema import SCHEMA
+from echolead.settings import Settings
 
 is_group = True
 app = typer.Typer(help="Rules over leads: points, segments, labels, routes, destinations.", no_args_is_help=True)
@@ -73,6 +85,36 @@ def apply(
         _show_version(apply_rules(session, tenant_id, source, actor=actor(), reason=reason), tenant_id, as_json)
 
 
+@app.command("dry-run")
+def dry_run(
+    tenant_id: TenantId,
+    file: Annotated[Path, typer.Argument(help="Rules in YAML; - reads standard input.", show_default=False)],
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Leads with events received in so many last days.")] = 90,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what rules would change if they were applied: how many leads in what, with examples. Nothing changes."""
+    source = _text_of(file)
+    with administering(data_dir) as (settings, session):
+        tried = try_rules(session, tenant_id, source)
+    found = _compared(settings, tried, tenant_id, days)
+    if as_json:
+        show_json(found)
+        return
+    typer.echo(f"{found['changed']} of {found['leads']} leads would change.")
+    changed = [{"what": name, "leads": count} for name, count in found["differences"].items() if count]
+    if changed:
+        show_table(changed, ("what", "leads"), nothing="")
+    examples = [
+        {"lead": each["lead_id"], "what": name, "before": _shown(before), "after": _shown(after)}
+        for each in found["examples"]
+        for name, (before, after) in each.items()
+        if name != "lead_id"
+    ]
+    if examples:
+        show_table(examples, ("lead", "what", "before", "after"), nothing="")
+
+
 @app.command("revert")
 def revert(
     tenant_id: TenantId,
@@ -114,6 +156,30 @@ def _text_of(file: Path) -> str:
         raise CommandFailed(f"{file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise CommandFailed(f"{file} is not UTF-8: save it in that encoding.") from error
+
+
+def _compared(settings: Settings, tried: RuleSet, tenant_id: str, days: int) -> dict[str, Any]:
+    """What the rules would change, computed by a process of its own: the command line knows nothing of models."""
+    command = python("-m", "orchestration.live.rules_dry_run", "--data-dir", str(settings.data_dir))
+    trial = {
+        "tenant_id": tenant_id,
+        "rules": tried.rows(),
+        "digest": tried.digest,
+        "received_from": (datetime.now(UTC) - timedelta(days=days)).isoformat(),
+    }
+    run = subprocess.run(command, input=json.dumps(trial), capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        last = (run.stderr.strip().splitlines() or ["no reason was given"])[-1]
+        raise CommandFailed(f"The dry run did not come to its end: {last}")
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
+def _shown(value: Any) -> str:
+    """A score, or the names of a list that are not empty."""
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_shown, value))) or "-"
+    return str(value) or "-"
 
 
 def _show_version(made: RuleVersion, tenant_id: str, as_json: bool) -> None:

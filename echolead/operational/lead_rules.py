@@ -52,6 +52,14 @@ def apply_rules(session: Session, tenant_id: str, source: str, *, actor: str, re
     return _add(session, tenant_id, read, after=present.version, action="applied", actor=actor, reason=reason)
 
 
+def try_rules(session: Session, tenant_id: str, source: str) -> RuleSet:
+    """A rule set as `apply_rules` would put it in force. Nothing is saved. Raises as it does."""
+    get_tenant(session, tenant_id)
+    read = _read(source)
+    _check_destinations(session, tenant_id, read.rows())
+    return read
+
+
 def revert_rules(session: Session, tenant_id: str, version: int, *, actor: str, reason: str) -> RuleVersion:
     """Put an earlier version in force again, as a new one; 0 is the default set. Raises as `apply_rules`."""
     present = _locked(session, tenant_id)

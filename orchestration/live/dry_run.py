@@ -9,6 +9,8 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,10 +49,7 @@ class ScratchTurns(WarehouseTurns):
         """Copy the tables as they are between two turns, with one request and no new loads; the request's id."""
         self.forget()
         request_id = str(uuid4())
-        for database, name in sorted(self._moved - {REQUESTS, self._summary.key}):
-            copied = "as" if (database, name) == LOADS or name in EMPTY else "clone as"
-            self._client.command(f"create table {SCRATCH}.{name} {copied} {database}.{name}")
-        self._client.command(f"create view {SCRATCH}.{self._summary.name} as {self._placed(self._summary.statement)}")
+        self._copy_tables()
         table = f"{SCRATCH}.{REQUESTS[1]}"
         like = ".".join(REQUESTS)
         self._client.command(f"create table {table} engine = Memory empty as select * from {like}")  # noqa: S608
@@ -65,6 +64,12 @@ class ScratchTurns(WarehouseTurns):
         }
         self._client.insert(table, [list(row.values())], column_names=list(row))
         return request_id
+
+    def _copy_tables(self) -> None:
+        for database, name in sorted([LOADS, *(model.key for model in self._originals)]):
+            copied = "as" if (database, name) == LOADS or name in EMPTY else "clone as"
+            self._client.command(f"create table {SCRATCH}.{name} {copied} {database}.{name}")
+        self._client.command(f"create view {SCRATCH}.{self._summary.name} as {self._placed(self._summary.statement)}")
 
     def forget(self) -> None:
         """Drop whatever is in the database of dry runs."""
@@ -88,19 +93,32 @@ class ScratchTurns(WarehouseTurns):
         )
 
 
-def dry_run(settings: Settings, request: dict[str, Any]) -> dict[str, int]:
-    """The changes of a request, as `ops.requests` names them. Raises `DbtFailed` when a model fails."""
+@contextmanager
+def done(turns: ScratchTurns, settings: Settings, request: dict[str, Any]) -> Iterator[str]:
+    """The id of the request, done over copies that are there until the end. Raises `DbtFailed` when a model fails."""
     url = settings.postgres_loader_url.get_secret_value()
-    with ScratchTurns(settings, Dbt(settings)) as turns, Lease(url, LEASE):
+    with turns, Lease(url, LEASE):
         try:
             with Lease(url, TURN_LEASE):
                 request_id = turns.ask(request)
-            while done := turns.run():
-                if done.failed:
-                    raise DbtFailed("; ".join(f"{each.key[1]}: {each.message}" for each in done.failed))
-            progress = turns.progress(request_id)
+            work_off(turns)
+            yield request_id
         finally:
             turns.forget()
+
+
+def work_off(turns: ScratchTurns) -> None:
+    """Run turns until nothing is left. Raises `DbtFailed`."""
+    while turn := turns.run():
+        if turn.failed:
+            raise DbtFailed("; ".join(f"{each.key[1]}: {each.message}" for each in turn.failed))
+
+
+def dry_run(settings: Settings, request: dict[str, Any]) -> dict[str, int]:
+    """The changes of a request, as `ops.requests` names them. Raises `DbtFailed` when a model fails."""
+    turns = ScratchTurns(settings, Dbt(settings))
+    with done(turns, settings, request) as request_id:
+        progress = turns.progress(request_id)
     return progress.changes if progress else {}
 
 

@@ -1,4 +1,5 @@
 {#- One row per rule in force: its clauses and actions as columns. Reads the newest snapshot. -#}
+{{ config(tags=['lead_rules']) }}
 {%- set literal = [
     'fact String', 'operator String', 'negated Bool', 'texts Array(String)', 'numbers Array(Float64)', 'days UInt32',
     'count UInt32', 'missing_matches Bool'
