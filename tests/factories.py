@@ -233,7 +233,9 @@ def raw_tenant_rate(
     return _mirrored(row, mirrored_at)
 
 
-def raw_lead_rules(source: str, tenant_id: str = "acme", *, version: int = 1, mirrored_at: datetime = START) -> list[Row]:
+def raw_lead_rules(
+    source: str, tenant_id: str = "acme", *, version: int = 1, mirrored_at: datetime = START
+) -> list[Row]:
     """Rows of `raw.lead_rules`: a rule set in YAML, compiled."""
     rules = read_rule_set(source)
     return [
@@ -250,6 +252,18 @@ def raw_lead_rules(source: str, tenant_id: str = "acme", *, version: int = 1, mi
         )
         for position, row in enumerate(rules.rows(), start=1)
     ]
+
+
+def raw_business_hours(tenant_id: str = "acme", *, mirrored_at: datetime = START) -> Row:
+    """One row of `raw.business_hours`: 9 to 18 from Monday to Friday, and a holiday on 31 March 2026."""
+    weekly = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+    row = {
+        "tenant_id": tenant_id,
+        "weekly": json.dumps(weekly),
+        "closed_dates": json.dumps(["2026-03-31"]),
+        "special_days": "[]",
+    }
+    return _mirrored(row, mirrored_at)
 
 
 def raw_destination(
