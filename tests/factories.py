@@ -254,6 +254,18 @@ def raw_lead_rules(
     ]
 
 
+def raw_business_hours(tenant_id: str = "acme", *, mirrored_at: datetime = START) -> Row:
+    """One row of `raw.business_hours`: 9 to 18 from Monday to Friday, and a holiday on 31 March 2026."""
+    weekly = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+    row = {
+        "tenant_id": tenant_id,
+        "weekly": json.dumps(weekly),
+        "closed_dates": json.dumps(["2026-03-31"]),
+        "special_days": "[]",
+    }
+    return _mirrored(row, mirrored_at)
+
+
 def raw_destination(
     tenant_id: str = "acme", kind: str = "chatwoot", *, is_enabled: bool = True, mirrored_at: datetime = START
 ) -> Row:

@@ -42,8 +42,7 @@ LAST = (*OF_REQUESTS, *SETTLING)
 MODELS_AT_ONCE = 2
 """The engine plans a statement on one processor, and planning is most of what a model costs in a turn."""
 
-# Of a turn over loads that did not come to its end the affected visitors are still there;
-# the clock affects leads alone.
+# Of a turn over loads that did not come to its end the affected visitors are still there; by the clock, lead_visitors.
 WORK = """
 select
     last_load != load_before

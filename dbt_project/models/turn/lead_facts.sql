@@ -107,6 +107,28 @@ places as (
     group by tenant_id, lead_id
 ),
 
+-- Whether a tenant that asks is open now, and its next opening or closing, at the latest midnight.
+openings as (
+    select
+        hours.tenant_id as tenant_id,
+        {{ known_time_zone('tenants.time_zone') }} as time_zone,
+        {{ tenant_date(moment_of_turn(), 'time_zone') }} as today,
+        {{ tenant_clock(moment_of_turn(), 'time_zone') }} as shown,
+        multiIf(
+            arrayExists(each -> each.1 = today, hours.special_days), arrayFirst(each -> each.1 = today, hours.special_days).2,
+            has(hours.closed_dates, today), [],
+            hours.weekly[toDayOfWeek(today)]
+        ) as intervals,
+        arrayExists(each -> shown >= each.1 and shown < each.2, intervals) as is_open,
+        arrayMin(arrayConcat(['24:00'], arrayFilter(
+            edge -> edge > shown, arrayFlatten(arrayMap(each -> [each.1, each.2], intervals))
+        ))) as next_edge,
+        if(next_edge = '24:00', concat(toString(today + 1), ' 00:00'), concat(toString(today), ' ', next_edge)) as until
+    from {{ ref('stg_operational__business_hours') }} as hours
+    left join {{ ref('tenant_rules') }} as tenants on hours.tenant_id = tenants.tenant_id
+    where (hours.tenant_id, 'clock.business_hours') in (select tenant_id, fact from asked)
+),
+
 described as (
     select
         tenant_id,
@@ -170,7 +192,8 @@ select
     known.2 as texts,
     known.3 as number,
     known.4 as moments,
-    toUInt32(0) as not_counted
+    toUInt32(0) as not_counted,
+    {{ never() }} as changes_at
 from facts
 where (tenant_id, known.1) in (select tenant_id, fact from asked)
 
@@ -187,7 +210,8 @@ select
     -- A number that was sent as one; a text is read as one where a rule compares it.
     if(match(raw, '^-?[0-9]'), toFloat64OrNull(raw), null) as number,
     {{ no_moments }} as moments,
-    toUInt32(0) as not_counted
+    toUInt32(0) as not_counted,
+    {{ never() }} as changes_at
 from said
 where (tenant_id, concat('field.', field)) in (select tenant_id, fact from asked)
 
@@ -200,5 +224,20 @@ select
     cast([], 'Array(String)') as texts,
     cast(null, 'Nullable(Float64)') as number,
     moments,
-    not_counted
+    not_counted,
+    {{ never() }} as changes_at
 from {{ ref('lead_moments') }}
+
+union all
+
+select
+    described.tenant_id as tenant_id,
+    described.lead_id as lead_id,
+    'clock.business_hours' as fact,
+    [if(openings.is_open, 'open', 'closed')] as texts,
+    cast(null, 'Nullable(Float64)') as number,
+    {{ no_moments }} as moments,
+    toUInt32(0) as not_counted,
+    {{ tenant_moment("concat(openings.until, ':00')", 'openings.time_zone') }} as changes_at
+from described
+inner join openings on described.tenant_id = openings.tenant_id

@@ -56,6 +56,7 @@ compared as (
         facts.texts as texts,
         facts.moments as moments,
         facts.not_counted as not_counted,
+        if(is_there, facts.changes_at, {{ never() }}) as changes_at,
         notEmpty(facts.texts) or facts.number is not null or notEmpty(facts.moments) as is_there,
         operator in ('gt', 'gte', 'lt', 'lte', 'between') as is_comparison,
         if(
@@ -93,8 +94,13 @@ judged as (
     select
         *,
         is_so != negated as holds,
-        if(
-            toUnixTimestamp64Milli(leaves_with) = 0, {{ never() }}, leaves_with + toIntervalSecond(toUInt64(days * 86400))
+        least(
+            changes_at,
+            if(
+                toUnixTimestamp64Milli(leaves_with) = 0,
+                {{ never() }},
+                leaves_with + toIntervalSecond(toUInt64(days * 86400))
+            )
         ) as due_at,
         not holds and not negated and not_counted > 0 as is_scanned,
         concat(

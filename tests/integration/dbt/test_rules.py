@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.factories import (
     Row,
+    raw_business_hours,
     raw_destination,
     raw_event,
     raw_lead_rules,
@@ -19,6 +21,7 @@ from tests.integration.dbt.conftest import Project, Rows
 
 NOON = datetime(2026, 3, 1, 15, 0, tzinfo=UTC)
 """Noon in São Paulo."""
+SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 CLOCK = (
     NOON + timedelta(days=1),
     NOON + timedelta(days=14, hours=-12),  # the beginning of the 15th
@@ -215,7 +218,9 @@ rules:
   - {id: d, when: {fact: field.state, ne: SP}, then: [{points: 1}]}
   - {id: e, when: {not: {fact: field.state, eq: SP}}, then: [{points: 1}]}
   - {id: f, when: {fact: field.budget, gte: 1000}, then: [{points: 1}]}
-  - {id: g, when: {all: [{any: [{fact: field.city, is_set: true}, {fact: field.x, is_set: true}]}, {fact: field.x, is_set: true}]}, then: [{points: 1}]}
+  - id: g
+    when: {all: [{any: [{fact: field.city, is_set: true}, {fact: field.x, eq: y}]}, {fact: field.x, is_set: true}]}
+    then: [{points: 1}]
   - {id: h, when: {fact: field.tags, in: [Google]}, then: [{points: 1}]}
 """
     tenant.form("ana", fields={"tags": ["Google Ads"], "city": "São Paulo", "employees": "90", "budget": "1.200"})
@@ -258,6 +263,18 @@ rules:
     assert tenant.result("ana")["owner"] == "Caio"
 
 
+def a_rule_may_ask_whether_the_tenant_is_open(tenant: Tenant) -> Iterator[None]:
+    """A Monday, two Sundays, and a Tuesday that is a holiday."""
+    tenant.rules = "rules: [{id: open, when: {fact: clock.business_hours, eq: open}, then: [{points: 1}]}]"
+    tenant.form("ana")
+    found = []
+    for _ in CLOCK:
+        yield
+        result = tenant.result("ana")
+        found.append((result["score"], result["due_at"].astimezone(SAO_PAULO).strftime("%d %H:%M")))
+    assert found == [(1, "02 18:00"), (0, "16 00:00"), (0, "30 00:00"), (0, "01 00:00"), (0, "01 00:00")]
+
+
 STORIES: tuple[Story, ...] = (
     points_are_a_function_of_what_happened,
     a_threshold_sends_once_and_again_only_where_the_rule_says_each_time,
@@ -266,6 +283,7 @@ STORIES: tuple[Story, ...] = (
     robots_give_no_points_and_suspected_scanners_are_told,
     a_condition_means_the_same_everywhere,
     a_lead_keeps_its_owner,
+    a_rule_may_ask_whether_the_tenant_is_open,
 )
 
 
@@ -314,6 +332,7 @@ class Told:
                 for rule in raw_lead_rules(each.rules, each.name, version=number + 1, mirrored_at=at)
             ],
         )
+        project.write("business_hours", [raw_business_hours(each.name, mirrored_at=at) for each in tenants])
         events = [row for each in tenants for row in each.taken()]
         if events:
             project.write("events", events)

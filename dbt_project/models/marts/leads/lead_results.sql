@@ -107,7 +107,11 @@ given as (
             [toInt64(100000)],
             arrayMap(age -> {{ next_age_of_points('points', 'half_life', 'age') }} - age, ages)
         )) as days_left,
-        if(days_left >= 50000, {{ never() }}, {{ tenant_midnight('today + days_left', 'time_zone') }}) as due_at
+        if(
+            days_left >= 20000,
+            {{ never() }},
+            {{ tenant_moment("concat(toString(today + days_left), ' 00:00:00')", 'time_zone') }}
+        ) as due_at
     from aged
     union all
     -- What would count if a person had done it.
