@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "webhook": ("echolead.cli.webhook", "Addresses to which products post their webhooks."),
     "lead": ("echolead.cli.lead", "What is known of a lead; merge and split leads."),
     "replay": ("echolead.cli.replay", "Compute again under present rules, or show what would change."),
+    "quarantine": ("echolead.cli.quarantine", "Visitors whose rows are left out because a model fails on them."),
     "resync": ("echolead.cli.resync", "Deliver again what did not arrive, or everything."),
     "dead-letter": ("echolead.cli.dead_letter", "List, show and replay refused events."),
 }

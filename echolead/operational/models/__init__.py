@@ -30,6 +30,7 @@ from echolead.operational.models.warehouse import (
     REQUEST_STATES,
     LeadDecision,
     LiveStep,
+    QuarantineEntry,
     RuleVersion,
     WarehouseRequest,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "LeadDecision",
     "LiveStep",
     "PlanningPosition",
+    "QuarantineEntry",
     "RuleVersion",
     "SignInAttempt",
     "Tenant",
