@@ -184,6 +184,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{step} falha desde {since}. Nova tentativa a cada poucos segundos; o que não depende disso continua.",
     ),
     "because_of_event": ("The cause is event {event_id}.", "A causa é o evento {event_id}."),
+    "quarantine": ("Visitors in quarantine", "Visitantes em quarentena"),
+    "quarantine_caption": (
+        "A model fails on their rows, which wait until the model is corrected or an operator releases them. Everybody "
+        "else goes on.",
+        "Um modelo falha com as linhas deles, que esperam até o modelo ser corrigido ou um operador as liberar. Os "
+        "demais continuam.",
+    ),
+    "all_visitors": ("all visitors", "todos os visitantes"),
+    "visitor": ("Visitor", "Visitante"),
+    "step": ("Step", "Etapa"),
+    "since": ("Since", "Desde"),
+    "waiting_events": ("Events that wait", "Eventos em espera"),
     "set_aside": ("Values set aside", "Valores separados"),
     "set_aside_caption": (
         "Values of the last 30 days that could not be used. The rest of their events is used.",

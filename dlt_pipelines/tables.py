@@ -186,6 +186,17 @@ LEAD_DECISIONS = _mirrored(
     ("reason", pa.string()),
 )
 
+# Those that are not released.
+QUARANTINE = _mirrored(
+    ("quarantine_id", pa.string()),
+    ("tenant_id", pa.string()),
+    ("tracking_id", pa.string()),  # '': all of the tenant
+    ("event_id", pa.string()),  # '' where not known
+    ("step", pa.string()),
+    ("message", pa.string()),
+    ("quarantined_at", MICROSECONDS),
+)
+
 DELIVERIES = _mirrored(
     ("tenant_id", pa.string()),
     ("delivery_id", pa.string()),
@@ -261,6 +272,7 @@ TABLES = {
         RawTable("live_failures", "operational", LIVE_FAILURES, ("step", "mirrored_at")),
         RawTable("warehouse_requests", "operational", WAREHOUSE_REQUESTS, ("tenant_id", "mirrored_at")),
         RawTable("lead_decisions", "operational", LEAD_DECISIONS, ("tenant_id", "mirrored_at")),
+        RawTable("quarantine", "operational", QUARANTINE, ("tenant_id", "mirrored_at")),
         RawTable("deliveries", "operational", DELIVERIES, ("tenant_id", "delivery_id", "updated_at")),
         RawTable(
             "delivery_attempts",

@@ -332,6 +332,20 @@ def raw_warehouse_request(
     return _mirrored(row, mirrored_at)
 
 
+def raw_quarantine(visitor: str, *, tenant_id: str = "acme", mirrored_at: datetime = START) -> Row:
+    """One row of `raw.quarantine`: a visitor, or ('') a tenant, whose rows are left out."""
+    row = {
+        "quarantine_id": uid(f"quarantine {tenant_id} {visitor} {mirrored_at}"),
+        "tenant_id": tenant_id,
+        "tracking_id": uid(visitor) if visitor else "",
+        "event_id": uid("poison"),
+        "step": "model marts.leads",
+        "message": "boom",
+        "quarantined_at": mirrored_at,
+    }
+    return _mirrored(row, mirrored_at)
+
+
 def raw_delivery(
     delivery: str = "delivery",
     *,

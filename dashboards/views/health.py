@@ -55,6 +55,11 @@ where tenant_id = {tenant_id:String}
 order by reason, visitors desc, kind, value
 limit 100
 """
+QUARANTINE = """
+select tracking_id, event_id, step, quarantined_at, events, message from ops.quarantine
+where tenant_id = {tenant_id:String}
+order by quarantined_at
+"""
 FAILING = """
 select step, failing_since, event_id, message from ops.failing_steps
 where tenant_id = {tenant_id:String}
@@ -146,6 +151,26 @@ def show_shared(tenant_id: str, zone: str) -> None:
     )
 
 
+def show_quarantine(tenant_id: str, zone: str) -> None:
+    """Visitors whose rows are left out; nothing when there are none."""
+    left_out = query(QUARANTINE, tenant_id)
+    if left_out.empty:
+        return
+    st.subheader(t("quarantine"))
+    st.caption(t("quarantine_caption"))
+    table(
+        left_out.assign(tracking_id=[each or t("all_visitors") for each in left_out["tracking_id"]]),
+        column_config={
+            "tracking_id": t("visitor"),
+            "event_id": t("event"),
+            "step": t("step"),
+            "quarantined_at": times_column(t("since"), zone),
+            "events": t("waiting_events"),
+            "message": st.column_config.TextColumn(t("detail"), width="large"),
+        },
+    )
+
+
 def events_by_hour(lag: pd.DataFrame, zone: str) -> alt.Chart:
     """Events received in each hour of the last day, on the clock of the other tables."""
     hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(zone).dt.tz_localize(None)
@@ -168,6 +193,7 @@ title, refresh = st.columns([6, 2], vertical_alignment="bottom")
 title.title(t("health"))
 refresh.button(t("refresh"), icon=":material/refresh:", width="stretch")
 show_failing(tenant, tenant_zone)
+show_quarantine(tenant, tenant_zone)
 show_figures(tenant)
 st.caption(t("lag_caption"))
 name_zone(tenant_zone)

@@ -18,7 +18,7 @@ requests as (
         created_at,
         toUInt64(0) as worked_since
     from {{ asked }}
-    where is_open and kind != 'settings'
+    where is_open and kind != 'settings' and not {{ waits_for_release() }}
     union all
     -- With other destinations, or another default of consent, only leads are others.
     select
@@ -39,6 +39,7 @@ requests as (
             select request_id from {{ asked }}
             where not is_open
         )
+        and tenant_id not in (select tenant_id from {{ ref('stg_operational__quarantine') }} where tracking_id = '')
 ),
 
 worked as (
@@ -70,4 +71,12 @@ left join worked on requests.request_id = worked.request_id
 where not worked.is_done and {{ 'true' if turns else 'false' }}
 order by worked.worked_in_turn, requests.created_at, requests.request_id
 limit 1
+{%- endmacro %}
+
+{#- The condition that a request names a visitor who is quarantined, or that its tenant is: it could not be worked off. -#}
+{% macro waits_for_release() -%}
+    (
+        tenant_id in (select tenant_id from {{ ref('stg_operational__quarantine') }} where tracking_id = '')
+        or hasAny(lead_ids, (select groupArray(tracking_id) from {{ ref('stg_operational__quarantine') }}))
+    )
 {%- endmacro %}

@@ -15,12 +15,15 @@
 {#-
   The keys in one of the sets `affected_visitors`, `lead_visitors`, `affected_leads`. A turn that died or failed leaves its
   keys there, as what they had before it may be changed already: they belong to the turn that takes its place. That is the
-  next one over loads, or the next one that takes a piece of the same request, so that neither fails for the other.
+  next one over loads, or the next one that takes a piece of the same request, so that neither fails for the other. Those of
+  a tenant that is quarantined are left out.
 -#}
 {% macro affected(set) -%}
     (
         select * from {{ ref(set) }}
-        where request_id = {{ turn_of_request() }}
+        where
+            request_id = {{ turn_of_request() }}
+            and tenant_id not in {{ held_tenants() }}
     )
 {%- endmacro %}
 

@@ -30,6 +30,7 @@ from echolead.operational.models import (
     ExcludedReferrer,
     LeadDecision,
     LiveStep,
+    QuarantineEntry,
     Tenant,
     TenantHost,
     TenantRate,
@@ -113,6 +114,17 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         LeadDecision.decided_by,
         LeadDecision.reason,
     ).order_by(LeadDecision.decided_at, LeadDecision.decision_id),
+    "quarantine": select(
+        QuarantineEntry.quarantine_id,
+        QuarantineEntry.tenant_id,
+        QuarantineEntry.tracking_id,
+        QuarantineEntry.event_id,
+        QuarantineEntry.step,
+        QuarantineEntry.message,
+        QuarantineEntry.quarantined_at,
+    )
+    .where(QuarantineEntry.released_at.is_(None))
+    .order_by(QuarantineEntry.quarantined_at, QuarantineEntry.quarantine_id),
     # How often a step has failed changes with every try: it stays in PostgreSQL.
     "live_failures": select(
         LiveStep.step,

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rule": ("echolead.cli.rule", "Rules over leads: points, segments, routes, in versions."),
     "hours": ("echolead.cli.hours", "When a tenant is open: hours of the week, holidays."),
     "replay": ("echolead.cli.replay", "Compute again under present rules, or show what would change."),
+    "quarantine": ("echolead.cli.quarantine", "Visitors whose rows are left out because a model fails on them."),
     "resync": ("echolead.cli.resync", "Deliver again what did not arrive, or everything."),
     "dead-letter": ("echolead.cli.dead_letter", "List, show and replay refused events."),
 }

@@ -27,6 +27,7 @@ from echolead.embedded.part import port_is_open
 from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
+from echolead.operational.quarantine import quarantined
 from echolead.operational.warehouse_requests import failed_requests
 from echolead.ports import Port
 from echolead.settings import WIDER, Settings
@@ -175,6 +176,7 @@ def _postgres(settings: Settings) -> Iterator[Symptom]:
             return
         yield from _live_path(connection)
         yield from _requests(connection)
+        yield from _quarantine(connection)
         stuck, dead = deliveries_in_trouble(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
@@ -221,6 +223,19 @@ def _requests(connection: psycopg.Connection) -> Iterator[Symptom]:
             "Replay",
             f"request {request_id} of tenant {tenant_id} failed: {message[:500]}",
             f"Its tenant's rows are partly as before. `echolead replay resume {request_id}` tries it again.",
+        )
+
+
+def _quarantine(connection: psycopg.Connection) -> Iterator[Symptom]:
+    if connection.execute("select to_regclass('public.quarantine')").fetchone() == (None,):
+        return  # as above
+    for each in quarantined(connection):
+        yield Symptom(
+            "wrong",
+            "Quarantine",
+            each.sentence,
+            "Everybody else's rows are taken. Correct the model: other models try these rows again at the next start. "
+            f"`echolead quarantine release {each.quarantine_id}` tries them at once.",
         )
 
 

@@ -5,6 +5,8 @@ view of the one that readers see. A change that reaches single events or session
 raw, so that memory is bounded; what is behind them alone is computed from them at once.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -132,6 +134,12 @@ def project_versions(settings: Settings, manifest: Manifest, target: project.Tar
     described = yaml.safe_load((project.project_dir(settings, target) / "dbt_project.yml").read_text())
     nodes = built_nodes(manifest)
     return {relation(nodes[key]): digest for key, digest in versions(manifest, described["vars"]).items()}
+
+
+def models_version(settings: Settings, dbt: Dbt) -> str:
+    """Another text for other models, seeds or variables of the project that the stack runs, when just parsed."""
+    every = project_versions(settings, dbt.manifest, project.WAREHOUSE)
+    return hashlib.sha256(json.dumps(every, sort_keys=True).encode()).hexdigest()
 
 
 def change_of(manifest: Manifest, present: Mapping[str, str], built: Mapping[str, str], there: set[str]) -> Change:

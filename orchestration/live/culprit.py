@@ -44,10 +44,15 @@ group by database, table
 having has(groupArray(name), 'tenant_id')
 """
 NEWEST_EVENT = """
-select event_id from raw.events
+select event_id, tracking_id from raw.events
 where tenant_id = {tenant_id:String} and tracking_id in {tracking_ids:Array(String)}
     and received_at > now() - interval 2 day
 order by loaded_at desc, event_id
+limit 1
+"""
+VISITOR = """
+select event_id, tracking_id from raw.events
+where tenant_id = {tenant_id:String} and event_id = {event_id:String} and received_at > now() - interval 2 day
 limit 1
 """
 VISITORS = "select tracking_ids from marts.leads where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}"
@@ -55,10 +60,11 @@ VISITORS = "select tracking_ids from marts.leads where tenant_id = {tenant_id:St
 
 @dataclass(frozen=True)
 class Culprit:
-    """Whose row it is; `event_id` is '' where only the tenant was found."""
+    """Whose row it is; `event_id` and `tracking_id` are '' where only the tenant was found."""
 
     tenant_id: str
     event_id: str = ""
+    tracking_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,26 +150,31 @@ def find_culprit(settings: Settings, failure: NodeFailure) -> Culprit | None:
         search = Search(client, failure, tables, time.monotonic() + SEARCH_SECONDS)
         try:
             tenant_id = search.narrow("tenant_id", _values(client, NEW_ROWS, column="tenant_id", tenant_id=""))
-            return Culprit(tenant_id, _event(search, tenant_id)) if tenant_id else None
+            return Culprit(tenant_id, *_event(search, tenant_id)) if tenant_id else None
         except TimeoutError:
-            known = search.spans.get("tenant_id")
-            return Culprit(known.first) if known else None
+            known = {column: span.first for column, span in search.spans.items()}
+            tenant_id, visitor = known.get("tenant_id", ""), known.get("tracking_id", "")
+            return Culprit(tenant_id, known.get("event_id", ""), visitor) if tenant_id else None
 
 
-def _event(search: Search, tenant_id: str) -> str:
-    """The event of `tenant_id`; of a visitor or lead whose rows fail, the newest."""
+def _event(search: Search, tenant_id: str) -> tuple[str, str]:
+    """The event of `tenant_id` and its visitor; of a visitor or lead whose rows fail, the newest event."""
     client = search.client
     visitor = search.narrow("tracking_id", _values(client, NEW_ROWS, column="tracking_id", tenant_id=tenant_id))
     event = search.narrow("event_id", _values(client, NEW_ROWS, column="event_id", tenant_id=tenant_id))
     if event:
-        return event
+        return _first(client, VISITOR, tenant_id=tenant_id, event_id=event) or (event, visitor)
     visitors = [visitor] if visitor else []
     if not visitors:
         lead = search.narrow("lead_id", _values(client, LEADS, tenant_id=tenant_id))
         rows = client.query(VISITORS, parameters={"tenant_id": tenant_id, "lead_id": lead}).result_rows if lead else []
         visitors = [each for row in rows for each in row[0]]
-    found = client.query(NEWEST_EVENT, parameters={"tenant_id": tenant_id, "tracking_ids": visitors}).result_rows
-    return str(found[0][0]) if found else ""
+    return _first(client, NEWEST_EVENT, tenant_id=tenant_id, tracking_ids=visitors) or ("", visitor)
+
+
+def _first(client: Client, query: str, **parameters: str | list[str]) -> tuple[str, str] | None:
+    rows = client.query(query, parameters=parameters).result_rows
+    return (str(rows[0][0]), str(rows[0][1])) if rows else None
 
 
 def _values(client: Client, query: str, **parameters: str) -> list[str]:

@@ -1,7 +1,5 @@
 """One turn after the other: load events, mirror configuration, compute what is new, deliver, mirror the ledger."""
 
-import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,9 +13,10 @@ from dlt_pipelines.operational.mirror import mirror_configuration, mirror_ledger
 from echolead.operational.live_steps import StepRecord
 from echolead.operational.warehouse_requests import Progress, RequestRecord
 from echolead.settings import Settings
+from orchestration.dbt.beside import models_version
 from orchestration.dbt.project import TURN_LEASE
 from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
-from orchestration.live.culprit import find_culprit
+from orchestration.live.blame import Blame
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
 from orchestration.live.watermarks import WatermarkReader, Watermarks
@@ -37,8 +36,6 @@ DELIVER, LEDGER = "delivering", "mirroring the ledger"
 
 MAX_TRIES = 3
 """Tries of a piece of a request. After the last one the request has failed, until an operator resumes it."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -63,6 +60,7 @@ class LiveLoop:
         self._settings = settings
         # Before the lease: a successor parses while the run before it still loads.
         self._dbt = Dbt(settings)
+        self._models_version = models_version(settings, self._dbt)
         self._is_behind = True  # events may have been loaded while no live run was active
         self._looked_at_clock = float("-inf")
         self._failing: dict[str, NodeFailure] = {}
@@ -83,7 +81,8 @@ class LiveLoop:
             )
             record = opening.enter_context(closing(StepRecord(self._settings.postgres_loader_url.get_secret_value())))
             self._steps = Steps(record, {model_step(key) for key in self._dbt.models()})
-            self._blame = Blame(self._settings)
+            self._blame = Blame(self._settings, self._models_version)
+            self._blame.release_others()
             self._open = opening.pop_all()
         return self
 
@@ -97,7 +96,9 @@ class LiveLoop:
             time.sleep(WAIT_SECONDS / 4)  # a queue that does not answer must not make the turns spin
         started = time.monotonic()
         marks = self._read_watermarks()
-        if marks is not None and (marks.configuration, marks.failures, marks.requests) != self._mirrored:
+        if marks is not None and (
+            self._blame.is_ahead or (marks.configuration, marks.failures, marks.requests) != self._mirrored
+        ):
             self._steps.run(CONFIGURATION, lambda: self._mirror_configuration(turn, marks))
         self._look_at_clock()
         if turn.load.events or self._is_due():
@@ -123,6 +124,7 @@ class LiveLoop:
         return found[0] if found else None
 
     def _mirror_configuration(self, turn: Turn, marks: Watermarks) -> None:
+        quarantined = self._blame.quarantined
         turn.mirrored |= _changed(mirror_configuration(self._settings))
         if self._mirrored is None or self._mirrored[0] != marks.configuration:
             self._turns.forget_compiled()
@@ -131,6 +133,8 @@ class LiveLoop:
         if self._mirrored is None or (self._mirrored[0], self._mirrored[2]) != (marks.configuration, marks.requests):
             self._is_behind = True
         self._mirrored = (marks.configuration, marks.failures, marks.requests)
+        for request_id in self._blame.mirrored(quarantined):
+            self._tries.pop(request_id, None)
 
     def _look_at_clock(self) -> None:
         if time.monotonic() - self._looked_at_clock >= CLOCK_SECONDS:
@@ -168,7 +172,7 @@ class LiveLoop:
             name = model_step(failure.key)
             self._failing[name] = failure
             self._steps.failed(name, failure.message)
-            self._blame.look_for(name, failure)
+            self._blame.look_for(name, failure, done.request.request_id if done.request else "")
 
     def _worked(self, request: Progress, failed: Sequence[NodeFailure]) -> None:
         if not failed:
@@ -190,36 +194,6 @@ class LiveLoop:
             else:
                 self._requests.forget(request_id)
             self._to_note.discard(request_id)
-
-
-class Blame:
-    """Looks for the event that makes a model fail, beside the turns: it takes seconds, and they must go on.
-
-    A turn meanwhile empties what the search reads, so that it may find nothing; the next failure begins another one.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._thread: threading.Thread | None = None
-        self._found: dict[str, str] = {}
-
-    def look_for(self, step: str, failure: NodeFailure) -> None:
-        """Begin to search, unless one search still runs, or the same failure has been explained."""
-        if self._found.get(step) == failure.message or (self._thread is not None and self._thread.is_alive()):
-            return
-        self._thread = threading.Thread(target=self._search, args=(step, failure), name="culprit", daemon=True)
-        self._thread.start()
-
-    def _search(self, step: str, failure: NodeFailure) -> None:
-        try:
-            culprit = find_culprit(self._settings, failure)
-            if culprit is not None:
-                log.warning("%s fails because of %s", step, culprit)
-                with closing(StepRecord(self._settings.postgres_loader_url.get_secret_value())) as record:
-                    record.blame(step, culprit.tenant_id, culprit.event_id)
-                self._found[step] = failure.message
-        except Exception:  # the step's failure is told already; that its event was not found is all there is to add
-            log.exception("the event that makes %s fail was not found", step)
 
 
 def model_step(key: Iterable[str]) -> str:

@@ -36,6 +36,8 @@ REQUESTED = "requested_visitors"
 """It is empty in a turn over loads."""
 OF_REQUESTS = (*BEFORE, "request_changes")
 """Models that, like `REQUESTED`, run only in turns over a piece of a request."""
+WITHDRAWN = "withdrawn_events"
+"""It is empty unless a visitor or tenant was quarantined since the last turn."""
 SETTLING = ("applied_settings", "turns")
 """Models that mark a turn as done, in this order. They do not run when a model has failed."""
 LAST = (*OF_REQUESTS, *SETTLING)
@@ -49,10 +51,12 @@ select
     or takes_request
     or (select count() from {changed_tenants} where not has_other_rules and not has_other_deliveries) > 0
     or (select count() from {due_leads}) > 0
-    or (select count() from {affected_visitors} where request_id = '') > 0
-    or (select count() from {lead_visitors} where request_id = '') > 0,
+    or (select count() from {affected_visitors} where request_id = '' and not has(held_tenants, tenant_id)) > 0
+    or (select count() from {lead_visitors} where request_id = '' and not has(held_tenants, tenant_id)) > 0
+    or notEmpty(entering),
     (select count() from {due_leads}),
     open_requests,
+    notEmpty(entering),
     request_id,
     request_tenant_id,
     request_kind
@@ -133,11 +137,11 @@ class WarehouseTurns:
         if turn.failed:
             return turn
         found = self._client.query(WORK.format(**self._tables())).result_rows[0]
-        has_work, turn.due_leads, turn.open_requests, *request = found
+        has_work, turn.due_leads, turn.open_requests, is_entered, *request = found
         if not has_work:
             return WarehouseTurn(is_done=True)
         turn.request = Progress(*request) if request[0] else None
-        self._run_rest(turn)
+        self._run_rest(turn, is_entered)
         # A turn that fails leaves its keys: the next of its kind finds what this one has changed already.
         if not turn.failed:
             for name in SETS:
@@ -158,12 +162,20 @@ class WarehouseTurns:
         told = {name: value for name, value in found.items() if name in known}
         return Progress(**told, changes={name: value for name, value in found.items() if name not in known})
 
-    def _run_rest(self, turn: WarehouseTurn) -> None:
+    def _run_rest(self, turn: WarehouseTurn, is_entered: bool) -> None:
+        """The models behind `FIRST`. `is_entered`: somebody is quarantined since the last turn."""
         models = {name: model for name, model in self._models.items() if name not in FIRST}
         if not turn.request:
-            self._client.command(f"truncate table {relation(models[REQUESTED])}")
-            models = {name: model for name, model in models.items() if name not in (REQUESTED, *OF_REQUESTS)}
+            self._leave_out(models, REQUESTED, *OF_REQUESTS)
+        if not is_entered:
+            self._leave_out(models, WITHDRAWN)
         self._run_models(models, turn)
+
+    def _leave_out(self, models: dict[str, CompiledModel], emptied: str, *others: str) -> None:
+        """Do not run these models; others read the first of them."""
+        self._client.command(f"truncate table {relation(models[emptied])}")
+        for name in (emptied, *others):
+            models.pop(name, None)
 
     def _run_models(self, models: Mapping[str, CompiledModel], turn: WarehouseTurn) -> None:
         """Each as soon as those it depends on are done, unless one of them failed or leaves it nothing to do."""

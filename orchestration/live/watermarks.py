@@ -20,7 +20,8 @@ select
      where failing_since is not null),
     coalesce((select string_agg(concat(request_id, state in ('waiting', 'running')), ' ' order by request_id)
      from warehouse_requests where state not in ('superseded', 'done')), '')
-        || (select (count(*), max(updated_at))::text from lead_decisions),
+        || (select (count(*), max(updated_at))::text from lead_decisions)
+        || (select (count(*), max(updated_at))::text from quarantine),
     (select max(updated_at)::text from deliveries),
     (select max(started_at)::text from delivery_attempts),
     exists(select from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')

@@ -3,7 +3,9 @@
   counted, but happened at another moment, leaves an end at the place of the other.
 -#}
 -- depends_on: {{ ref('fresh_events') }}
+-- depends_on: {{ ref('withdrawn_events') }}
 -- depends_on: {{ ref('stg_collector__events') }}
+-- depends_on: {{ ref('stg_operational__quarantine') }}
 {{ config(
     tags=['turn'],
     materialized='incremental',
@@ -23,6 +25,7 @@ with
 
 raw_rows as (
     select * from {{ ref('stg_collector__events') }}
+    where (tenant_id, tracking_id) not in (select tenant_id, tracking_id from {{ ref('stg_operational__quarantine') }})
 ),
 
 repeated as (
@@ -75,5 +78,13 @@ select
     {{ turn() }} as turn,
     toUInt8(1) as is_deleted
 from {{ other_places() }}
+
+union all
+
+select
+    {{ columns }},
+    {{ turn() }} as turn,
+    toUInt8(1) as is_deleted
+from {{ ref('withdrawn_events') }}
 
 {%- endif %}

@@ -3,6 +3,7 @@
   turn its new events alone.
 -#}
 -- depends_on: {{ ref('fresh_events') }}
+-- depends_on: {{ ref('withdrawn_events') }}
 -- depends_on: {{ ref('events') }}
 {{ config(
     tags=['turn'],
@@ -50,5 +51,14 @@ select
     {{ turn() }} as turn,
     toUInt8(1) as is_deleted
 from {{ other_places() }}
+
+union all
+
+select
+    {{ columns }},
+    {{ turn() }} as turn,
+    toUInt8(1) as is_deleted
+from {{ ref('withdrawn_events') }}
+where {{ concerns_lead() }}
 
 {%- endif %}

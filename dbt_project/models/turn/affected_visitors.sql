@@ -1,5 +1,5 @@
 {#-
-  The visitors of whom the turn has new events, and where their sessions are computed from: the one before the earliest
+  The visitors of whom the turn has new events, or has none any more, and where their sessions are computed from: the one before the earliest
   new event. What the sessions before it leave behind comes with it. Also who reports an order that these visitors report,
   as one of them alone counts. Reads the conversions and sessions of these visitors, and others by the index over `order_id`.
 -#}
@@ -18,6 +18,13 @@ fresh as (
         min(arrayMin(arrayPushBack(other_places, occurred_at))) as earliest
     from {{ ref('fresh_events') }}
     group by tenant_id, tracking_id
+    union all
+    select
+        tenant_id,
+        tracking_id,
+        min(occurred_at) as earliest
+    from {{ ref('withdrawn_events') }}
+    group by tenant_id, tracking_id
 ),
 
 orders as (
@@ -28,6 +35,12 @@ orders as (
     where
         (tenant_id, tracking_id) in (select tenant_id, tracking_id from fresh)
         and order_id != ''
+    union all
+    select
+        tenant_id,
+        order_id
+    from {{ ref('withdrawn_events') }}
+    where order_id != ''
 ),
 
 affected as (

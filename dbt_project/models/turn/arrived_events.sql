@@ -1,6 +1,6 @@
 {#-
   What the turn takes from raw: of the copies of an event in its loads the one received first, unless a better one has
-  been taken before. Or, in a piece of a request, the events of its visitors. Empty when everything is built.
+  been taken before. Rows that are quarantined are left out. Or, in a piece of a request, the events of its visitors. Empty when everything is built.
 
   Its own table, as is fresh_events behind it: the warehouse takes longer to plan these queries than to run them on a few
   events, and planning grows faster than the query. Reads of raw the loads of the turn, by their days and the index over
@@ -27,6 +27,7 @@ received_events as (
         and load_seq <= (select max(last_load) from {{ turn }})
         and received_at >= (select min(oldest_received_at) from {{ turn }})
         and received_at <= (select max(newest_received_at) from {{ turn }})
+        and not {{ is_quarantined() }}
         {{ '' if events else 'and false' }}
     union all
     select * from {{ received }}
@@ -34,6 +35,7 @@ received_events as (
         (tenant_id, tracking_id) in (select tenant_id, tracking_id from {{ ref('requested_visitors') }})
         and received_at >= (select max(request_received_from) from {{ turn }})
         and received_at < (select max(request_received_before) from {{ turn }})
+        and not {{ is_quarantined() }}
 ),
 
 best_copies as (

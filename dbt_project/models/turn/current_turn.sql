@@ -3,7 +3,8 @@
   and then the two alternate, so that neither waits for more than one turn of the other. Requests that are open take
   turns as well. A tenant whose settings changed is such a request. Leads that are due by the clock are taken like loads.
 
-  Reads the last row of ops.turns, the rows of open requests there, and the loads behind it, by the tables' keys.
+  Reads the last row of ops.turns, the rows of open requests there, the loads behind it, by the tables' keys, and who is
+  quarantined. Tables that are built beside leave out no whole tenant, or readers would miss all of it.
 -#}
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['turn']) }}
 
@@ -15,14 +16,16 @@ last_turn as (
     select
         turn,
         last_load,
-        request_id
+        request_id,
+        quarantined
     from (
         {% if turns -%}
         select * from (
             select
                 turn,
                 last_load,
-                request_id
+                request_id,
+                quarantined
             from {{ turns }}
             order by turn desc
             limit 1
@@ -32,7 +35,8 @@ last_turn as (
         select
             toUInt64(0) as turn,
             toInt64(0) as last_load,
-            '' as request_id
+            '' as request_id,
+            cast([], 'Array(String)') as quarantined
     )
     order by turn desc
     limit 1
@@ -51,6 +55,13 @@ new_loads as (
     where events_before < {{ var('events_of_a_turn') }}
 ),
 
+quarantine as (
+    select
+        arraySort(groupArray(quarantine_id)) as quarantined,
+        arraySort(groupUniqArrayIf(tenant_id, tracking_id = '' and {{ target.name != 'next' }})) as held_tenants
+    from {{ ref('stg_operational__quarantine') }}
+),
+
 next_request as (
     {{ next_request(turns) }}
 ),
@@ -60,12 +71,13 @@ there as (
         last_turn.turn as last_turn,
         last_turn.last_load as load_before,
         last_turn.request_id as last_request,
+        last_turn.quarantined as quarantined_before,
         greatest(last_turn.last_load, max(new_loads.load_seq)) as newest_load,
         min(new_loads.oldest_received_at) as oldest_received_at,
         max(new_loads.newest_received_at) as newest_received_at
     from last_turn
     left join new_loads on true
-    group by last_turn.turn, last_turn.last_load, last_turn.request_id
+    group by last_turn.turn, last_turn.last_load, last_turn.request_id, last_turn.quarantined
 )
 
 select
@@ -91,6 +103,10 @@ select
     next_request.is_about_leads as request_is_about_leads,
     next_request.received_from as request_received_from,
     next_request.received_before as request_received_before,
-    next_request.position as position_before
+    next_request.position as position_before,
+    quarantine.quarantined as quarantined,
+    arrayFilter(each -> not has(there.quarantined_before, each), quarantine.quarantined) as entering,
+    quarantine.held_tenants as held_tenants
 from there
+cross join quarantine
 left join next_request on true

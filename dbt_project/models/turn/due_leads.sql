@@ -1,7 +1,7 @@
 {#-
   Leads whose results the clock alone changes by now, those that are due longest first: a turn over loads computes them
   like those with new events. Reads the granules of marts.lead_results that have a row of the past, by the index over
-  `due_at`, and these leads' rows. Empty when everything is built.
+  `due_at`, these leads' rows, and the quarantine. Empty when everything is built.
 -#}
 {{ config(
     tags=['turn'],
@@ -20,13 +20,19 @@ select
     lead_id,
     argMax(due_at, turn) as was_due_at
 from {{ results }}
-where (tenant_id, lead_id) in (
-    select
-        tenant_id,
-        lead_id
-    from {{ results }}
-    where due_at <= {{ clock() }}
-)
+where
+    (tenant_id, lead_id) in (
+        select
+            tenant_id,
+            lead_id
+        from {{ results }}
+        where due_at <= {{ clock() }}
+    )
+    -- Turns leave out a tenant that is quarantined: its leads wait, and keep no place from others.
+    and tenant_id not in (
+        select tenant_id from {{ ref('stg_operational__quarantine') }}
+        where tracking_id = ''
+    )
 group by tenant_id, lead_id
 having was_due_at <= {{ clock() }} and argMax(is_deleted, turn) = 0
 order by was_due_at, tenant_id, lead_id

@@ -1,8 +1,10 @@
 {#-
-  Shared values of whom an affected visitor may no longer be: a better copy of an event says something else. All who state
+  Shared values of whom an affected visitor may no longer be: a better copy of an event says something else, or the
+  visitor is quarantined. All who state
   them are looked at in the turn. Empty in nearly every turn. Reads the leads of these visitors, and the shared values.
 -#}
 -- depends_on: {{ ref('fresh_events') }}
+-- depends_on: {{ ref('withdrawn_events') }}
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'kind', 'value']) }}
 
 {%- set crowded_values = built_so_far('staging', 'crowded_values') %}
@@ -35,6 +37,12 @@ where (tenant_id, kind, value) in (
                 tracking_id
             from {{ ref('fresh_events') }}
             where is_known
+            union all
+            select
+                tenant_id,
+                'tracking_id' as kind,
+                tracking_id
+            from {{ ref('withdrawn_events') }}
         )
     )
 )

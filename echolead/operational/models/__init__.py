@@ -31,6 +31,7 @@ from echolead.operational.models.warehouse import (
     REQUEST_STATES,
     LeadDecision,
     LiveStep,
+    QuarantineEntry,
     WarehouseRequest,
 )
 
@@ -66,6 +67,7 @@ __all__ = [
     "LeadRuleSet",
     "LiveStep",
     "PlanningPosition",
+    "QuarantineEntry",
     "SignInAttempt",
     "Tenant",
     "TenantHost",

@@ -1,4 +1,4 @@
-"""What the live path and the warehouse are asked for: steps, requests, decisions about leads."""
+"""What the live path and the warehouse are asked for: steps, requests, decisions about leads, quarantine."""
 
 from datetime import datetime
 from typing import Any
@@ -96,3 +96,34 @@ class LeadDecision(Timed, Base):
     is_reverted: Mapped[bool] = mapped_column(server_default=false())
     decided_by: Mapped[str]
     reason: Mapped[str]
+
+
+class QuarantineEntry(Timed, Base):
+    """A visitor, or with `tracking_id` '' a whole tenant, that turns leave out because a model fails on its rows.
+
+    `event_id` is the event that was found, `step` the model's step, `models_version` the models that failed: others try
+    the rows again. An entry is released, never deleted.
+    """
+
+    __tablename__ = "quarantine"
+    __table_args__ = (
+        Index(
+            "ix_quarantine_unreleased",
+            "tenant_id",
+            "tracking_id",
+            unique=True,
+            postgresql_where=text("released_at is null"),
+        ),
+    )
+
+    quarantine_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+    tracking_id: Mapped[str] = mapped_column(server_default="")
+    event_id: Mapped[str] = mapped_column(server_default="")
+    step: Mapped[str]
+    message: Mapped[str]
+    models_version: Mapped[str]
+    quarantined_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[str] = mapped_column(server_default="")
+    release_reason: Mapped[str] = mapped_column(server_default="")

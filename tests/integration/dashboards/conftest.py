@@ -43,6 +43,8 @@ TABLES = {
     " received_at DateTime64(3, 'UTC')",
     "ops.shared_values": "kind String, value String, reason String, visitors UInt64, leads UInt64,"
     " last_stated_at DateTime64(3, 'UTC')",
+    "ops.quarantine": "tracking_id String, event_id String, step String, quarantined_at DateTime64(3, 'UTC'),"
+    " events UInt64, message String",
     "ops.failing_steps": "step String, failing_since DateTime64(3, 'UTC'), is_own UInt8, event_id String,"
     " message String, failing_seconds Int64",
     "marts.deliveries": "state String, updated_at DateTime",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -17,6 +18,7 @@ from sqlalchemy import Engine, text
 
 from dlt_pipelines.loads import last_load, record_load
 from dlt_pipelines.operational import changes
+from dlt_pipelines.operational.mirror import mirror_configuration
 from dlt_pipelines.raw import ensure_raw_tables, with_value
 from dlt_pipelines.tables import TABLES
 from echolead.embedded.clickhouse import EmbeddedWarehouse
@@ -27,6 +29,7 @@ from echolead.operational.database import connect as connect_database
 from echolead.operational.database import system_session
 from echolead.operational.live_steps import FailingStep, StepRecord
 from echolead.operational.provision import OperationalUrls
+from echolead.operational.quarantine import Quarantined, quarantined, release
 from echolead.operational.warehouse_requests import Extent, ask, get_request
 from echolead.settings import Settings
 from echolead.warehouse import connect, create_databases
@@ -43,6 +46,7 @@ from tests.fixtures.queue_messages import make_event, make_line, publish, renew_
 BROKEN = " and throwIf(email = 'boom@x.test', 'boom') = 0"
 # Another one than the turns before have left in raw: of two the search may find either.
 BROKEN_BY_ONE = BROKEN.replace("boom@", "poison@")
+BROKEN_AGAIN = BROKEN.replace("boom@", "again@")
 
 
 @dataclass
@@ -187,48 +191,90 @@ def test_a_broken_model_beside_the_deliveries_holds_up_no_lead(live: Live) -> No
         )
 
 
-def test_a_broken_model_stops_what_depends_on_it_alone_and_its_event_is_named_to_everyone(live: Live) -> None:
+def test_a_model_that_fails_on_one_visitor_holds_up_nobody_else_and_takes_its_rows_when_it_is_mended(
+    live: Live,
+) -> None:
     live.form("limpa", "before@x.test")
     live.edit("leads", lambda sql: sql.replace("    where is_own\n", f"    where is_own{BROKEN}\n"))
-    with turning(live) as turns:
+    listed = "select tenant_id, step, event_id, events from ops.quarantine"
+    with turning(live):
         eventually("the lead before is delivered", lambda: "before@x.test" in emails(live))
         event_id = live.form("veneno", "boom@x.test")
-        step = eventually("the event is named", lambda: next((each for each in live.failing() if each.event_id), None))
-        assert (step.step, step.tenant_id, step.event_id) == ("model marts.leads", "veneno", event_id)
-        assert "boom" in step.message
-
-        # What does not depend on it goes on: the other models and deliveries.
-        seen = len(turns)
+        eventually("a visitor is left out", lambda: left_out(live))
         live.form("limpa", "after@x.test")
-        eventually(
-            "sessions and deliveries go on",
-            lambda: any(
-                turn.load.events
-                and turn.deliveries is not None
-                and ("marts", "identities") in {run.key for run in turn.models}
-                for turn in turns[seen:]
-            ),
-        )
-        shown = eventually(
-            "the mirror has it",
-            lambda: (
-                live.warehouse.query(
-                    "select tenant_id, step, event_id from ops.failing_steps where event_id != '' order by tenant_id"
-                ).result_rows
-            ),
-        )
-        others = live.warehouse.query("select step, event_id, message from ops.failing_steps where tenant_id = 'limpa'")
-        said = [finding.sentence for finding in examine(live.settings) if finding.subject == "Live path"]
-    assert [(row[0], row[1], row[2]) for row in shown] == [("veneno", "model marts.leads", event_id)]
-    assert others.result_rows == [("model marts.leads", "", "")]
-    assert len(said) == 1
-    assert "model marts.leads fails since" in said[0]
-    assert f"event {event_id} of tenant veneno" in said[0]
+        eventually("the next lead is delivered", lambda: "after@x.test" in emails(live))
+        eventually("nothing fails", lambda: not live.failing())
+        assert live.warehouse.query(listed).result_rows == [("veneno", "model marts.leads", event_id, 1)]
+        said = [finding for finding in examine(live.settings) if finding.subject == "Quarantine"]
+    [entry] = left_out(live)
+    assert (entry.tenant_id, entry.event_id, entry.step) == ("veneno", event_id, "model marts.leads")
+    assert "boom" in entry.message
+    assert [(finding.level, finding.sentence) for finding in said] == [("wrong", entry.sentence)]
+    assert lead_emails(live, "veneno") == set()
 
     project.deploy(live.settings)  # the model is mended
     with turning(live):
+        eventually("its lead is there", lambda: lead_emails(live, "veneno") == {"boom@x.test"})
+        eventually("nobody is left out", lambda: not live.warehouse.query(listed).result_rows)
+    assert left_out(live) == []
+    assert audited(live, entry.tracking_id) == [
+        ("visitor.quarantined", "live path"),
+        ("visitor.released", "live path"),
+    ]
+
+
+def test_an_operator_who_releases_too_early_finds_the_visitor_left_out_again(live: Live) -> None:
+    live.edit("leads", lambda sql: sql.replace("    where is_own\n", f"    where is_own{BROKEN_AGAIN}\n"))
+    database = connect_database(live.settings.postgres_system_url.get_secret_value())
+    with turning(live):
+        live.form("veneno", "again@x.test")
+        [first] = eventually("a visitor is left out", lambda: left_out(live))
         eventually("nothing fails", lambda: not live.failing())
-        eventually("the lead that waited is delivered", lambda: "after@x.test" in emails(live))
+        with system_session(database) as session:
+            release(session, UUID(first.quarantine_id), actor="cli:ana", reason="to see")
+        [second] = eventually("it is left out again", lambda: left_out(live))
+        live.form("limpa", "meanwhile@x.test")
+        eventually("others go on", lambda: "meanwhile@x.test" in emails(live))
+    database.dispose()
+    assert second.quarantine_id != first.quarantine_id
+    assert second.tracking_id == first.tracking_id
+    project.deploy(live.settings)
+    with turning(live):
+        eventually("its lead is there", lambda: "again@x.test" in lead_emails(live, "veneno"))
+        eventually("nothing fails", lambda: not live.failing())
+
+
+def left_out(live: Live) -> list[Quarantined]:
+    with closing(psycopg.connect(live.settings.postgres_loader_url.get_secret_value())) as connection:
+        return quarantined(connection)
+
+
+def lead_emails(live: Live, tenant_id: str) -> set[str]:
+    found = live.warehouse.query(
+        "select email from marts.leads final where tenant_id = {t:String}", parameters={"t": tenant_id}
+    )
+    return {row[0] for row in found.result_rows}
+
+
+def audited(live: Live, subject: str) -> list[tuple[str, str]]:
+    with closing(psycopg.connect(live.settings.postgres_system_url.get_secret_value())) as connection:
+        rows = connection.execute("select action, actor from audit_log where subject = %s order by at", [subject])
+        return [(row[0], row[1]) for row in rows.fetchall()]
+
+
+def test_everyone_sees_that_a_step_fails_and_only_its_tenant_the_event(live: Live) -> None:
+    step = "model marts.leads"
+    with closing(StepRecord(live.settings.postgres_loader_url.get_secret_value())) as record:
+        record.failed(step, "boom")
+        record.blame(step, "veneno", "event-1")
+    mirror_configuration(live.settings)
+    columns = "tenant_id, step, event_id, message"
+    shown = live.warehouse.query(f"select {columns} from ops.failing_steps order by tenant_id")
+    said = [finding.sentence for finding in examine(live.settings) if finding.subject == "Live path"]
+    assert shown.result_rows == [("limpa", step, "", ""), ("veneno", step, "event-1", "boom")]
+    assert len(said) == 1
+    assert f"{step} fails since" in said[0]
+    assert "event event-1 of tenant veneno" in said[0]
 
 
 def test_a_replay_is_worked_off_sends_nothing_again_and_ends_in_the_audit_log(live: Live) -> None:
@@ -331,7 +377,7 @@ def poisoned(prepared: Settings) -> str:
 def test_the_event_is_found_whatever_a_model_reads(prepared: Settings, poisoned: str, statement: str) -> None:
     asked = statement if "{broken}" in statement else f"select * from ({statement}) where true{{broken}}"
     failure = NodeFailure(("marts", "broken"), "Code: 395. DB::Exception: boom", asked.format(broken=BROKEN_BY_ONE))
-    assert find_culprit(prepared, failure) == Culprit("veneno", poisoned)
+    assert find_culprit(prepared, failure) == Culprit("veneno", poisoned, uid("poison"))
 
 
 def test_a_model_that_fails_without_a_new_row_is_nobodys(prepared: Settings, poisoned: str) -> None:

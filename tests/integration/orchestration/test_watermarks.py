@@ -107,6 +107,11 @@ def do(engine: Engine, *statements: str) -> None:
             {"requests"},
             id="a decision about leads",
         ),
+        pytest.param(
+            "insert into quarantine (tenant_id, step, message, models_version) values ('acme', 's', 'm', '1')",
+            {"requests"},
+            id="a quarantine",
+        ),
         pytest.param("update deliveries set last_error = 'x' where lead_id = 'lead-1'", {"ledger"}, id="a delivery"),
         pytest.param(INSERT_ATTEMPT, {"ledger"}, id="an attempt"),
         pytest.param(INSERT_DELIVERY.format(3), {"ledger", "is_delivery_due"}, id="a new delivery"),

@@ -58,6 +58,7 @@ READING = {
     "read how far is planned": ("select planned_turn from planning_position", "owner deliveries system"),
     "read what is to be computed again": ("select state from warehouse_requests", "loader system app"),
     "read decisions about leads": ("select kind from lead_decisions", "loader system app"),
+    "read whose rows are left out": ("select message from quarantine", "loader system app"),
     "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
     "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
     "read compiled rules": ("select version, rules from lead_rule_sets", "loader system app"),
@@ -135,6 +136,14 @@ WRITING = {
     ),
     "note how far a request has come": ("update warehouse_requests set position = 'v'", "loader system"),
     "forget a request": ("delete from warehouse_requests", "system"),
+    "leave a visitor out": (
+        "insert into quarantine (tenant_id, tracking_id, step, message, models_version) "
+        "values ('{tenant}', '{unique}', 's', 'm', '1')",
+        "loader system",
+    ),
+    "release a visitor": ("update quarantine set released_at = now()", "loader system"),
+    "name another visitor that was left out": ("update quarantine set tracking_id = tracking_id", "system"),
+    "forget that a visitor was left out": ("delete from quarantine", "system"),
     "merge two leads": (
         "insert into lead_decisions (tenant_id, kind, lead_id, other_lead_id, decided_by, reason) "
         "values ('{tenant}', 'merge', 'a', 'c', 'x', 'y')",
