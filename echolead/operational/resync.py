@@ -102,7 +102,7 @@ class Again:
 
 
 @dataclass(frozen=True)
-class Change:
+class FieldChange:
     """A field of a lead that the destination has other than it would be delivered, as JSON; '' where it is absent."""
 
     destination_id: UUID
@@ -118,14 +118,14 @@ def plan_again(session: Session, wanted: Selection) -> list[Again]:
     return [Again(row.destination_id, row.state, row.deliveries) for row in rows]
 
 
-def changes(session: Session, wanted: Selection) -> list[Change]:
+def changes(session: Session, wanted: Selection) -> list[FieldChange]:
     """What the first `COMPARED_LEADS` selected leads have other than what was delivered last, field by field.
 
     Reads the ledger only: what was changed in the product itself is not seen.
     """
     found = session.execute(COMPARED, {**_parameters(wanted), "leads": COMPARED_LEADS})
     return [
-        Change(row.destination_id, row.lead_id, field, *both)
+        FieldChange(row.destination_id, row.lead_id, field, *both)
         for row in found
         for field, both in _differences(_fields(row.delivered or {}), _fields(row.wanted)).items()
     ]
