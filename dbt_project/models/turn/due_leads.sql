@@ -3,6 +3,7 @@
   like those with new events. Reads the granules of marts.lead_results that have a row of the past, by the index over
   `due_at`, these leads' rows, and the quarantine. Empty when everything is built.
 -#}
+-- depends_on: {{ ref('stg_operational__quarantine') }}
 {{ config(
     tags=['turn'],
     materialized='table',
