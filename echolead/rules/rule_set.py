@@ -15,6 +15,8 @@ from echolead.rules.errors import BadRules, LocatedProblem
 from echolead.rules.facts import SCORE, Fact
 from echolead.rules.form import MAX_PROBLEMS, problems_of_form
 
+MAX_LITERALS_OF_SET = 4000
+"""Every lead of the tenant is tested against each of them."""
 DEFAULT_VERSION = 0
 """The version of a tenant that has never had rules of its own."""
 
@@ -75,6 +77,10 @@ def read_rule_set(source: str) -> RuleSet:
         if compiled is not None:
             rules.append(compiled)
     problems += _repeated_ids(document, located)
+    written = sum(len(clause) for rule in rules for clause in rule.clauses)
+    if written > MAX_LITERALS_OF_SET:
+        told = f"Written out the rules have {written:,} conditions, and may have {MAX_LITERALS_OF_SET:,}: use `in`."
+        problems.append(located.problem(("rules",), told))
     if problems:
         raise BadRules(sorted(problems)[:MAX_PROBLEMS])
     return RuleSet(source, document, tuple(rules))

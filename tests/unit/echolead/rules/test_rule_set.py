@@ -247,6 +247,20 @@ def test_a_condition_that_grows_out_of_bounds_is_refused() -> None:
     rule_of(json.dumps(with_facts({"all": many[:16]})))
 
 
+def test_a_set_that_grows_out_of_bounds_is_refused() -> None:
+    when = json.dumps(with_facts({"all": [{"any": [f"a{n}", f"b{n}"]} for n in range(6)]}))
+    rules = "".join(f"  - {{id: r{n}, when: {when}, then: [{{points: 1}}]}}\n" for n in range(11))
+    with pytest.raises(BadRules, match=r"line 1, column 1: Written out the rules have 4,224 conditions"):
+        read_rule_set(f"rules:\n{rules}")
+
+
+def test_a_text_with_thousands_of_mistakes_names_the_first() -> None:
+    with pytest.raises(BadRules) as caught:
+        read_rule_set("rules:\n" + "  - {id: 1, thn: 3}\n" * 9000)
+    assert len(caught.value.problems) == 20
+    assert caught.value.problems[0].line == 1
+
+
 def test_more_than_two_hundred_rules_are_refused() -> None:
     rules = "".join(f"  - {{id: r{n}, then: [{{points: 1}}]}}\n" for n in range(201))
     with pytest.raises(BadRules, match="Give at most 200"):
