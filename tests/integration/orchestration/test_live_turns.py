@@ -261,7 +261,8 @@ def test_a_lead_leaves_a_segment_and_loses_its_label_when_the_days_end_without_a
         live.warehouse.command(f"insert into staging.test_clock values ('{due_at}')")
         eventually("the label is off", lambda: "lead-quente" not in labels(live, "quente@x.test"))
     left = live.warehouse.query(
-        f"select toString(valid_from) from marts.lead_result_changes where has(left_segments, 'Quente') and {OF_THE_LEAD}"
+        "select toString(valid_from) from marts.lead_result_changes"
+        f" where has(left_segments, 'Quente') and {OF_THE_LEAD}"
     )
     live.warehouse.command("drop table staging.test_clock")
     assert left.result_rows == [(due_at,)]
