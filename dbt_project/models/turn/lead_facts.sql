@@ -115,7 +115,8 @@ openings as (
         {{ tenant_date(moment_of_turn(), 'time_zone') }} as today,
         {{ tenant_clock(moment_of_turn(), 'time_zone') }} as shown,
         multiIf(
-            arrayExists(each -> each.1 = today, hours.special_days), arrayFirst(each -> each.1 = today, hours.special_days).2,
+            arrayExists(each -> each.1 = today, hours.special_days),
+            tupleElement(arrayFirst(each -> each.1 = today, hours.special_days), 2),
             has(hours.closed_dates, today), [],
             hours.weekly[toDayOfWeek(today)]
         ) as intervals,

@@ -134,7 +134,7 @@ scores as (
     select
         tenant_id,
         lead_id,
-        toInt32(sum(given_points)) as score,
+        sum(given_points) as score,
         arrayMap(each -> each.2, arraySort(each -> each.1, groupArrayIf(
             (place, (rule_id, name, given_points, facts)),
             given_points != 0 or place.2 = 0
@@ -156,7 +156,7 @@ decided as (
     left join scores using (tenant_id, lead_id)
     where arrayExists(
         clause -> arrayAll(
-            one -> one.fact != 'lead.score' or {{ compares('one.operator', 'scores.score', 'one.numbers') }} != one.negated,
+            one -> one.fact != 'lead.score' or {{ compares('one.operator', 'toFloat64(scores.score)', 'one.numbers') }} != one.negated,
             outcomes.clauses[clause.1]
         ),
         outcomes.met
