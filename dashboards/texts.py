@@ -205,12 +205,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "shared_values": ("Contacts that several people give", "Contatos que várias pessoas informam"),
     "shared_values_caption": (
         "Too many visitors: the contact joins none of them. Different people: the contact joins them into one lead, "
-        "although they may be several.",
+        "although they may be several. A lead of very many visitors: contacts that each few give join them in a chain.",
         "Visitantes demais: o contato não une nenhum deles. Pessoas diferentes: o contato une todas em um só "
-        "lead, embora possam ser várias.",
+        "lead, embora possam ser várias. Um lead de visitantes demais: contatos de poucos unem todos em cadeia.",
     ),
     "shared_too_many_visitors": ("too many visitors", "visitantes demais"),
     "shared_different_people": ("different people", "pessoas diferentes"),
+    "shared_large_lead": ("a lead of very many visitors", "um lead de visitantes demais"),
+    "identifier_lead": ("Lead", "Lead"),
     "identifier_email": ("E-mail", "E-mail"),
     "identifier_phone": ("Phone", "Telefone"),
     "identifier_external_id": ("External id", "Id externo"),

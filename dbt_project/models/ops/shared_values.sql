@@ -37,6 +37,19 @@ group by tenant_id, kind, value
 union all
 
 select
+    tenant_id,
+    'lead' as kind,
+    lead_id as value,
+    'large_lead' as reason,
+    toUInt64(length(tracking_ids)) as visitors,
+    toUInt64(1) as leads,
+    last_event_at as last_stated_at
+from {{ ref('leads') }}
+where length(tracking_ids) > {{ var('visitors_of_a_large_lead') }}
+
+union all
+
+select
     identities.tenant_id as tenant_id,
     identities.kind as kind,
     identities.value as value,

@@ -2,8 +2,10 @@
   Which lead each person belongs to, one row per stay: the time between a person's first statement at a visitor and the
   next person's. The first stay of a visitor begins before everything. Leads are the connected components of people and
   identifiers, named by the person who was identified first. Each round takes the smallest label around an identifier,
-  then around a person, until a round moves none of the tenant's. Operators' decisions connect leads, and take what visitors
-  said from the rest (docs/decisions/0023-people-and-visitors.md).
+  then around all who have the same label, then the label of the person that it names, until a round moves none of the
+  tenant's. So a chain of thousands of people takes a dozen rounds: by way of neighbours alone it would take as many as it has
+  people. Operators' decisions connect leads, and take what visitors said from the rest
+  (docs/decisions/0023-people-and-visitors.md).
 -#}
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'tracking_id']) }}
 
@@ -66,23 +68,41 @@ rounds as (
         person_id,
         kind,
         value,
-        next_label as label,
+        if(nearest.label_there < nearest.label_near, nearest.label_there, nearest.label_near) as label,
         round + 1 as round,
-        moves as has_moved
+        label != nearest.label_before as has_moved
     from (
         select
-            *,
-            min(label_of_value) over (partition by tenant_id, person_id) as next_label,
-            next_label != label as moves
+            near.tenant_id as tenant_id,
+            near.person_id as person_id,
+            near.kind as kind,
+            near.value as value,
+            near.round as round,
+            near.label as label_before,
+            near.label_near as label_near,
+            there.label as label_there
         from (
             select
                 *,
-                min(label) over (partition by tenant_id, kind, value) as label_of_value,
-                max(has_moved) over (partition by tenant_id) as is_moving
+                min(label_of_value) over (partition by tenant_id, label) as label_near
+            from (
+                select
+                    *,
+                    min(label) over (partition by tenant_id, kind, value) as label_of_value,
+                    max(has_moved) over (partition by tenant_id) as is_moving
+                from rounds
+            )
+            where is_moving
+        ) as near
+        inner join (
+            select
+                tenant_id,
+                person_id,
+                any(label) as label
             from rounds
-        )
-        where is_moving
-    )
+            group by tenant_id, person_id
+        ) as there on near.tenant_id = there.tenant_id and near.label_near.2 = there.person_id
+    ) as nearest
 ),
 
 people as (

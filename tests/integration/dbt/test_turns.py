@@ -274,6 +274,24 @@ def a_value_that_too_many_visitors_state_connects_nobody_from_that_turn_on(proje
     ]
 
 
+def a_chain_of_people_is_one_lead_however_long_and_is_shown(project: Project) -> Iterator[None]:
+    """Each shares an e-mail with the next: from neighbour to neighbour it takes over 1,000 rounds."""
+    length = 2_200
+    links = [(link, email) for link in range(length) for email in (link, link + 1)]
+    random.Random(3).shuffle(links)
+    said = [
+        raw_event("identify", tenant_id="chain", visitor=f"link {link}", event=f"link {link} {email}",
+                  at=moment(at / 60), user={"email": f"{email}@chain.test"})
+        for at, (link, email) in enumerate(links)
+    ]  # fmt: skip
+    project.write("events", said)
+    yield
+    leads = project.query("select lead_id, length(tracking_ids) as visitors from marts.leads where tenant_id = 'chain'")
+    assert leads == [{"lead_id": uid(f"link {links[0][0]}"), "visitors": length}]
+    shown = project.query("select value, visitors from ops.shared_values where reason = 'large_lead'")
+    assert shown == [{"value": leads[0]["lead_id"], "visitors": length}]
+
+
 def what_operators_decide_and_revert_is_so_from_the_next_turn_on(project: Project) -> Iterator[None]:
     loads = [row for part in history(23, 150) for row in part]
     visits = itertools.count(1)
@@ -344,6 +362,7 @@ def another_host_of_the_tenant_renames_the_past(project: Project) -> Iterator[No
 
 
 STORIES = (
+    a_chain_of_people_is_one_lead_however_long_and_is_shown,
     a_value_that_too_many_visitors_state_connects_nobody_from_that_turn_on,
     what_operators_decide_and_revert_is_so_from_the_next_turn_on,
     a_better_copy_of_another_day_leaves_no_row_behind,
@@ -357,7 +376,7 @@ LATER_HOST = ("renamed", "loja.renamed.test")
 def results(project: Project) -> StoryResults:
     """Of every story."""
     project.forget()
-    tenants = [raw_tenant(each) for each in ("acme", "shared", "copies", "renamed")]
+    tenants = [raw_tenant(each) for each in ("acme", "shared", "copies", "renamed", "chain")]
     project.write("tenants", [*tenants, raw_tenant("beta", time_zone="America/Manaus")])
     project.write("tenant_hosts", [raw_tenant_host(*each) for each in HOSTS])
     project.write("destinations", [raw_destination("acme"), raw_destination("beta")])

@@ -29,6 +29,7 @@ from echolead.operational.lead_decisions import merge, revert, split
 from echolead.operational.models import Delivery, DeliveryAttempt, Destination, Tenant
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.rates import remove_rate, set_rate
+from echolead.operational.quarantine import QuarantineRecord
 from echolead.operational.warehouse_requests import Extent, Progress, RequestRecord, ask, stop
 from echolead.rules.rule_set import default_rule_set
 from echolead.settings import Settings
@@ -235,6 +236,20 @@ def test_a_decision_is_mirrored_with_its_visitors_and_again_when_it_is_reverted(
         ("merge", True),
         ("split", False),
     ]
+
+
+def test_who_is_left_out_is_mirrored_until_the_release(
+    settings: Settings, warehouse: Client, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    with closing(QuarantineRecord(settings.postgres_loader_url.get_secret_value())) as record:
+        record.add("acme", "v1", event_id="e", step="model marts.leads", message="boom", models_version="1")
+        mirror_configuration(settings)
+        columns = "tenant_id, tracking_id, event_id, step, message"
+        assert newest(warehouse, "quarantine", columns) == [("acme", "v1", "e", "model marts.leads", "boom")]
+        record.release_others("2")
+    mirror_configuration(settings)
+    assert newest(warehouse, "quarantine", columns) == [("", "", "", "", "")]
 
 
 def test_each_state_of_a_delivery_is_mirrored_once(

@@ -261,6 +261,19 @@ async def test_a_number_without_its_ninth_digit_is_the_leads_and_stays_as_it_is(
     assert chatwoot.contact(again.remote_id)["phone_number"] == "+551187654321"
 
 
+async def test_a_lead_without_the_ninth_digit_is_the_contact_that_has_it(chatwoot: InProcess) -> None:
+    present = chatwoot.add(name="Ana (WhatsApp)", phone_number="+5511987654321")
+    lead = replace(LEAD, phone="+551187654321")
+
+    delivered = await chatwoot.deliver(lead)
+
+    contact = chatwoot.contact(present)
+    assert (delivered.remote_id, chatwoot.count()) == (str(present), 1)
+    assert (contact["phone_number"], contact["labels"]) == ("+5511987654321", ["canal-paid-search"])
+    assert delivered.conflicts == ()
+    await chatwoot.verify(lead, delivered)
+
+
 async def test_of_both_forms_of_a_number_the_exact_one_is_the_leads(chatwoot: InProcess) -> None:
     without_nine = chatwoot.add(phone_number="+551187654321")
     exact = chatwoot.add(phone_number="+5511987654321")
