@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
     "webhook": ("echolead.cli.webhook", "Addresses to which products post their webhooks."),
+    "chat": ("echolead.cli.chat", "Conversations: texts, targets, and pulls of Chatwoot."),
     "lead": ("echolead.cli.lead", "What is known of a lead; merge and split leads."),
     "replay": ("echolead.cli.replay", "Compute again under present rules, or show what would change."),
     "resync": ("echolead.cli.resync", "Deliver again what did not arrive, or everything."),

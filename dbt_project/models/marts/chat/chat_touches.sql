@@ -30,7 +30,7 @@ select
     touches.each.url as url,
     touches.each.click_id as ctwa_clid,
     if(referral_type = 'ad', 'Paid Social', 'Organic Social') as channel,
-    referral_type = 'ad' as is_paid,
+    toBool(referral_type = 'ad') as is_paid,
     multiIf(referral_type != 'ad', 'not_an_ad', ctwa_clid = '', 'no_click_id', '') as no_feedback_reason
 from touches
 left join {{ ref('chat_leads') }} as leads

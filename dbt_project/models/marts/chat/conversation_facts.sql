@@ -5,6 +5,7 @@
 
   Reads in a turn the states and messages of the conversations of which something is new.
 -#}
+-- depends_on: {{ ref('chat_news') }}
 {{ config(
     tags=['chat'],
     materialized='incremental',
@@ -85,13 +86,23 @@ conversations as (
 
 joined as (
     select
-        conversations.*,
+        conversations.tenant_id as tenant_id,
+        conversations.account_id as account_id,
+        conversations.conversation_id as conversation_id,
         states.first_opened_at as first_opened_at,
         states.each as states,
-        said.*
+        said.* except ({{ key }})
     from conversations
-    left join states using ({{ key }})
-    left join said using ({{ key }})
+    left join states
+        on
+            conversations.tenant_id = states.tenant_id
+            and conversations.account_id = states.account_id
+            and conversations.conversation_id = states.conversation_id
+    left join said
+        on
+            conversations.tenant_id = said.tenant_id
+            and conversations.account_id = said.account_id
+            and conversations.conversation_id = said.conversation_id
 ),
 
 changes as (
