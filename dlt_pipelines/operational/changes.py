@@ -24,6 +24,7 @@ from echolead.operational.database import connect, system_session
 from echolead.operational.models import (
     OPEN_STATES,
     ChannelRule,
+    ChatSettings,
     Delivery,
     DeliveryAttempt,
     Destination,
@@ -87,6 +88,9 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         Destination.configuration,
         Destination.is_enabled,
     ).order_by(Destination.tenant_id, Destination.destination_id),
+    "chat_settings": select(
+        ChatSettings.tenant_id, ChatSettings.keeps_texts, ChatSettings.first_response_minutes
+    ).order_by(ChatSettings.tenant_id),
     "lead_rules": RULES,
     "business_hours": HOURS,
     # How far a request has come is in the warehouse itself.

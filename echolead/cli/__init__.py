@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
     "webhook": ("echolead.cli.webhook", "Addresses to which products post their webhooks."),
+    "chat": ("echolead.cli.chat", "Conversations: texts, targets, and pulls of Chatwoot."),
     "lead": ("echolead.cli.lead", "What is known of a lead; merge and split leads."),
     "rule": ("echolead.cli.rule", "Rules over leads: points, segments, routes, in versions."),
     "hours": ("echolead.cli.hours", "When a tenant is open: hours of the week, holidays."),

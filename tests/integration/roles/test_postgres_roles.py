@@ -61,6 +61,9 @@ READING = {
     "read whose rows are left out": ("select message from quarantine", "loader system app"),
     "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
     "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
+    "read settings of chats": ("select keeps_texts from chat_settings", "loader deliveries system app"),
+    "read how far chats are pulled": ("select reached_at from chat_pulls", "deliveries system app"),
+    "read rules": ("select definition from rules", "system app"),
     "read compiled rules": ("select version, rules from lead_rule_sets", "loader system app"),
     "read why rules were changed": ("select reason from lead_rule_sets", "system app"),
     "read business hours": ("select document from business_hours", "loader system app"),
@@ -81,6 +84,8 @@ WRITING = {
         "insert into excluded_referrers (tenant_id, host) values ('{tenant}', '{unique}.test')",
         "app system",
     ),
+    "keep texts of chats": ("update chat_settings set keeps_texts = true", "app system"),
+    "note how far chats are pulled": ("update chat_pulls set reached_at = now()", "deliveries system"),
     "put rules in force": (
         "insert into lead_rule_sets (tenant_id, version, document, source, rules, digest, author, reason) "
         "values ('{tenant}', 7, '{{}}', '', '[]', '', 'x', 'y')",
