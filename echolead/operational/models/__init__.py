@@ -7,6 +7,7 @@ the tenant, because PostgreSQL checks them without row policies.
 from echolead.operational.models.audit import AuditEntry
 from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS, Base, one_of
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
+from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
 from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
 from echolead.operational.models.tenants import (
@@ -41,6 +42,7 @@ __all__ = [
     "DELIVERY_STATES",
     "EMPTY_LIST",
     "EMPTY_OBJECT",
+    "FUNNEL_STAGES",
     "IP_POLICIES",
     "MIN_LIMIT",
     "NO_TEXTS",
@@ -55,6 +57,8 @@ __all__ = [
     "Base",
     "ChannelRule",
     "CollectorCount",
+    "DealPull",
+    "DealStage",
     "Delivery",
     "DeliveryAttempt",
     "Destination",
