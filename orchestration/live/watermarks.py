@@ -13,6 +13,7 @@ select
         || (select (count(*), max(updated_at))::text from tenant_rates)
         || (select (count(*), max(updated_at))::text from destinations)
         || (select (count(*), max(updated_at))::text from channel_rules)
+        || (select (count(*), max(updated_at))::text from deal_stages)
         || (select (count(*), max(updated_at))::text from excluded_referrers),
     (select string_agg((step, failing_since, message, tenant_id, event_id)::text, ' ' order by step) from live_steps
      where failing_since is not null),

@@ -49,7 +49,7 @@ READING = {
     "read what is delivered": ("select payload from deliveries", "deliveries system app"),
     "read states of deliveries": ("select state, last_error from deliveries", "loader deliveries system app"),
     "read attempts": ("select request, response from delivery_attempts", "deliveries loader system app"),
-    "read ids at destinations": ("select remote_id from destination_records", "deliveries system app"),
+    "read ids at destinations": ("select remote_id from destination_records", "deliveries loader system app"),
     "read users": ("select email from users", "owner api system"),
     "read password hashes": ("select password_hash from users", "owner api system"),
     "read users' roles": ("select role from user_tenants", "api system app"),
@@ -58,6 +58,8 @@ READING = {
     "read how far is planned": ("select planned_turn from planning_position", "owner deliveries system"),
     "read what is to be computed again": ("select state from warehouse_requests", "loader system app"),
     "read decisions about leads": ("select kind from lead_decisions", "loader system app"),
+    "read stages of deals": ("select stage from deal_stages", "loader system app"),
+    "read how pulls of deals stand": ("select message from deal_pulls", "deliveries system app"),
     "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
     "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
     "read rules": ("select definition from rules", "system app"),
@@ -74,6 +76,12 @@ WRITING = {
         "insert into channel_rules (tenant_id, position, channel, conditions) values ('{tenant}', 7, 'c', '[]')",
         "app system",
     ),
+    "map a stage of deals": (
+        "insert into deal_stages (tenant_id, destination_id, pipeline_id, stage_id, stage) "
+        "values ('{tenant}', '{destination}', 'p', '{unique}', 'won')",
+        "app system",
+    ),
+    "note a pull of deals": ("update deal_pulls set message = 'x'", "deliveries system"),
     "let a host be no source": (
         "insert into excluded_referrers (tenant_id, host) values ('{tenant}', '{unique}.test')",
         "app system",
