@@ -13,6 +13,7 @@ from orchestration.collector import assets as collector
 from orchestration.collector import checks as collector_checks
 from orchestration.dbt.assets import dbt_command, dbt_models
 from orchestration.dbt.project import export_connection
+from orchestration.deals import assets as deals
 from orchestration.deliveries import assets as delivery
 from orchestration.live.checks import every_step_succeeds
 from orchestration.live.job import live_job
@@ -32,12 +33,18 @@ def definitions(settings: Settings) -> dg.Definitions:
             operational.mirror_assets(settings),
             *dbt_models(settings),
             delivery.deliveries,
+            deals.deal_records,
             replayed_days,
         ],
-        asset_checks=[*collector_checks.CHECKS, delivery.no_delivery_is_stuck, every_step_succeeds],
-        jobs=[live_job, schedules.full_build, schedules.forget_old_runs],
+        asset_checks=[
+            *collector_checks.CHECKS,
+            delivery.no_delivery_is_stuck,
+            deals.every_pull_succeeds,
+            every_step_succeeds,
+        ],
+        jobs=[live_job, deals.pull_deals, schedules.full_build, schedules.forget_old_runs],
         schedules=[schedules.hourly_build, schedules.nightly_forgetting],
-        sensors=[keep_live],
+        sensors=[keep_live, deals.pull_due_deals],
         resources={
             "echolead": EchoLead(data_dir=str(settings.data_dir)),
             "dbt": dbt_command(settings),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from orchestration.deals.assets import deal_records
 from orchestration.deliveries.assets import deliveries
 from orchestration.live.job import JOB_NAME
 from orchestration.replay.assets import replayed_days
@@ -15,9 +16,9 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 full_build = dg.define_asset_job(
     "full_build",
-    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries, replayed_days))
+    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries, replayed_days, deal_records))
     | dg.AssetSelection.all_asset_checks(),
-    description="Mirror, every dbt model with its tests, and the checks; no deliveries and no replays.",
+    description="Mirror, every dbt model with its tests, and the checks; no deliveries, replays or pulls of CRMs.",
     executor_def=dg.in_process_executor,
 )
 hourly_build = dg.ScheduleDefinition(

@@ -104,9 +104,7 @@ async def _changed(ask: Ask, path: str, since: datetime) -> AsyncIterator[list[A
         yield page
 
 
-async def _deal(
-    ask: Ask, kind: Kind, each: Mapping[str, Any], key: str, pipelines: Mapping[str, str]
-) -> DealRecord:
+async def _deal(ask: Ask, kind: Kind, each: Mapping[str, Any], key: str, pipelines: Mapping[str, str]) -> DealRecord:
     is_deleted = bool(each.get("is_deleted")) or each.get("status") == "deleted"
     person = each.get("person_id")
     state = DealState(

@@ -1,4 +1,4 @@
-"""One pull of one destination's deals: what raw has, what the product has besides, and a dlt package of the difference."""
+"""One pull of one destination's deals: what raw has, what the product has besides, the difference as a dlt package."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager

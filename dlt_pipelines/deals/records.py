@@ -8,8 +8,8 @@ from hashlib import md5
 from typing import Any, Literal, Protocol
 
 Kind = Literal["deal", "archived", "stage", "contact", "merge", "archive"]
-"""`archived` are deals of a list of their own, `contact` those that deals name, `merge` those that others became part of,
-`archive` says whether a deal is deleted. Each kind is followed by itself."""
+"""`archived` are deals of a list of their own, `contact` those that deals name, `merge` those that others became part
+of, `archive` says whether a deal is deleted. Each kind is followed by itself."""
 Page = list["DealRecord"]
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP_SECONDS = 300.0

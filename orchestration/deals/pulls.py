@@ -1,21 +1,29 @@
-"""Pulls of deals from the tenants' CRMs: with the credentials and the pace of deliveries, one destination at a time."""
+"""Pulls of deals from the tenants' CRMs: with the credentials and the pace of deliveries, one destination at a time.
 
+`python -m orchestration.deals.pulls --tenant-id T` pulls those of one tenant at once and prints what it did as JSON.
+"""
+
+import argparse
 import asyncio
+import json
 import logging
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from dlt_pipelines.deals.pull import SOURCES, DealPlace, Pulled, pull, the_only_pull
+from dlt_pipelines.deals.pull import LEASE, SOURCES, DealPlace, Pulled, pull, the_only_pull
 from dlt_pipelines.deals.records import Unreadable
+from dlt_pipelines.lease import is_held
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import DealPull, Destination
 from echolead.security import Undecryptable, Vault
-from echolead.settings import Settings
+from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect as connect_warehouse
 from reverse_etl.calls import Calls
 from reverse_etl.connecting import connected
@@ -58,7 +66,7 @@ class PullRun:
 
     destinations: int = 0
     records: int = 0
-    failed: dict[str, str] | None = None
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def pull_due(settings: Settings, *, only: str = "") -> PullRun:
@@ -66,10 +74,8 @@ def pull_due(settings: Settings, *, only: str = "") -> PullRun:
 
     One that fails is written down and keeps none of the others from being pulled.
     """
-    database = connect(
-        settings.postgres_deliveries_url.get_secret_value(), pool_size=1, application_name="echolead deals"
-    )
-    done = PullRun(failed={})
+    database = _database(settings)
+    done = PullRun()
     try:
         with the_only_pull(settings):
             for destination in _due(settings, database, only):
@@ -81,7 +87,7 @@ def pull_due(settings: Settings, *, only: str = "") -> PullRun:
                     # The last two: an answer without what its documentation says is always there.
                     message = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
                     log.warning("deals of %s %s: %s", destination.tenant_id, destination.name, message)
-                    done.failed = {**(done.failed or {}), f"{destination.tenant_id} {destination.name}": message}
+                    done.failed[f"{destination.tenant_id} {destination.name}"] = message
                 done.destinations += 1
                 _note(database, destination, message)
     finally:
@@ -89,13 +95,29 @@ def pull_due(settings: Settings, *, only: str = "") -> PullRun:
     return done
 
 
+def is_anything_due(settings: Settings) -> bool:
+    """Whether `pull_due` would ask a destination, and no pull is under way."""
+    if is_held(settings.postgres_loader_url.get_secret_value(), LEASE):
+        return False
+    database = _database(settings)
+    try:
+        return bool(_due(settings, database, ""))
+    finally:
+        database.dispose()
+
+
+def _database(settings: Settings) -> Engine:
+    url = settings.postgres_deliveries_url.get_secret_value()
+    return connect(url, pool_size=1, application_name="echolead deals")
+
+
 def _pull_all(settings: Settings, database: Engine, destination: Destination) -> Pulled:
-    """One pull, and further ones as long as there is more and time."""
     place = DealPlace(destination.tenant_id, str(destination.destination_id), destination.kind)
     return asyncio.run(_pull(settings, database, destination, place))
 
 
 async def _pull(settings: Settings, database: Engine, destination: Destination, place: DealPlace) -> Pulled:
+    """One pull, and further ones as long as there is more and time."""
     found = connected(destination, settings, Vault.of_destinations(settings), Policy(), database)
     found.connection.pace = Pace(SHARE_OF_THE_RATE * found.destination.traits.requests_per_second, burst=1)
     calls = Calls(found.connection)
@@ -127,7 +149,7 @@ def _due(settings: Settings, database: Engine, only: str) -> list[Destination]:
         tried = _tried(session)
         for destination in found:
             session.expunge(destination)
-    if only:
+    if only or not found:
         return list(found)
     with closing(connect_warehouse(settings.clickhouse("loader"))) as client:
         rows = client.query(LAST_WEBHOOKS).result_rows
@@ -156,3 +178,18 @@ def _note(database: Engine, destination: Destination, message: str) -> None:
     of = {"tenant_id": destination.tenant_id, "destination_id": destination.destination_id}
     with system_session(database) as session:
         session.execute(NOTE, {**of, "message": message})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks."""
+    parser = argparse.ArgumentParser(prog="python -m orchestration.deals.pulls")
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--tenant-id", required=True)
+    asked = parser.parse_args(arguments)
+    done = pull_due(load_settings(asked.data_dir), only=asked.tenant_id)
+    sys.stdout.write(json.dumps(asdict(done), ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

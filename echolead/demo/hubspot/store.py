@@ -253,4 +253,3 @@ def shown(row: Row, names: Iterable[str] | None) -> Row:
     chosen = held if names is None else {**{name: held.get(name) for name in names}, "hs_object_id": row["id"]}
     times = {key: row[key] for key in ("createdAt", "updatedAt")}
     return {"id": row["id"], "properties": chosen, **times, "archived": False}
-

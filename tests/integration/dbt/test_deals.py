@@ -21,7 +21,15 @@ from tests.integration.dbt.conftest import Project, Rows
 
 DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TENANTS = ("stages", "merges", "money", "owners", "other", "observed")
-STAGES = {"a_10": "new", "a_11": "working", "a_12": "qualified", "a_13": "won", "a_15": "lost", "b_20": "new", "b_23": "won"}
+STAGES = {
+    "a_10": "new",
+    "a_11": "working",
+    "a_12": "qualified",
+    "a_13": "won",
+    "a_15": "lost",
+    "b_20": "new",
+    "b_23": "won",
+}
 NAMES = {"a/10": "Novo", "a/11": "Contato", "a/12": "Proposta", "a/13": "Ganho", "a/14": "Outra", "a/15": "Perdido",
          "b/20": "Novo", "b/23": "Ganho"}  # fmt: skip
 
@@ -93,6 +101,7 @@ def of_money() -> Rows:
 
 def rates() -> Rows:
     """Three snapshots: before, at the same day anew after the deals were seen, and one more currency."""
+
     def of(rows: list[tuple[str, str, str]], mirrored_at: datetime) -> Rows:
         return [raw_tenant_rate("money", currency, rate, from_date=day, mirrored_at=mirrored_at)
                 for currency, rate, day in rows]  # fmt: skip
@@ -129,7 +138,8 @@ def of_observed() -> Rows:
     """A CRM without a history: states that were seen are the entries."""
     seen = [("a/10", 0, "1"), ("a/10", 1, "2"), ("a/12", 2, "2"), ("a/12", 3, "3")]
     return [
-        deal("d", deal_payload(place, value=value), tenant="observed", version=at(hours)) for place, hours, value in seen
+        deal("d", deal_payload(place, value=value), tenant="observed", version=at(hours))
+        for place, hours, value in seen
     ]
 
 

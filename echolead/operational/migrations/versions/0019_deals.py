@@ -29,9 +29,7 @@ def upgrade() -> None:
             "stage in ('new', 'working', 'qualified', 'won', 'lost')", name=op.f("ck_deal_stages_stage_known")
         ),
         _destination("deal_stages"),
-        sa.PrimaryKeyConstraint(
-            "tenant_id", "destination_id", "pipeline_id", "stage_id", name=op.f("pk_deal_stages")
-        ),
+        sa.PrimaryKeyConstraint("tenant_id", "destination_id", "pipeline_id", "stage_id", name=op.f("pk_deal_stages")),
     )
     op.create_table(
         "deal_pulls",
