@@ -100,7 +100,8 @@ def what_raw_has(client: Client, place: DealPlace) -> Known:
             VERSIONS, parameters={**of, "kind": kind, "since": since[kind]}
         ).result_rows
     }
-    stages = dict(client.query(NEWEST, parameters={**of, "kind": "stage"}).result_rows)
+    newest = client.query(NEWEST, parameters={**of, "kind": "stage"}).result_rows
+    stages = {str(row[0]): str(row[1]) for row in newest}
     archive = client.query(NEWEST, parameters={**of, "kind": "archive"}).result_rows
     deleted = {record_id for record_id, payload in archive if '"is_deleted": true' in payload}
     return Known(since, versions, stages, deleted)
