@@ -16,10 +16,10 @@ from dlt_pipelines.deals.records import (
     ContactState,
     DealRecord,
     DealState,
-    Kind,
     Known,
-    Page,
     PipelineStage,
+    RecordKind,
+    RecordPage,
     StageEntry,
     moment,
     text,
@@ -33,7 +33,7 @@ SEARCH_LIMIT = 10_000
 ARCHIVE_PAGES = 200
 """The archive holds what was deleted in 90 days: 20,000 deals at most are compared."""
 CHANGED = {"deals": "hs_lastmodifieddate", "contacts": "lastmodifieddate"}
-RECORD_KINDS: Mapping[str, Kind] = {"deals": "deal", "contacts": "merge"}
+RECORD_KINDS: Mapping[str, RecordKind] = {"deals": "deal", "contacts": "merge"}
 KEY = "echolead_id"
 MERGED = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 DEAL = (
@@ -53,7 +53,7 @@ DEAL = (
 class HubSpotDeals:
     """The deals of one HubSpot account."""
 
-    async def pages(self, ask: Ask, known: Known, now: datetime) -> AsyncIterator[Page]:
+    async def pages(self, ask: Ask, known: Known, now: datetime) -> AsyncIterator[RecordPage]:
         """Stages, then deals with the contacts they name, then merged contacts, then what the archive says."""
         yield changed_stages(await _stages(ask), known, now)
         async for found in _changed(ask, "deals", known, []):
@@ -125,7 +125,7 @@ def _version(each: Mapping[str, Any], changed: str) -> datetime:
     return moment(each["properties"].get(changed) or each["updatedAt"])
 
 
-async def _read(ask: Ask, ids: Sequence[str]) -> Page:
+async def _read(ask: Ask, ids: Sequence[str]) -> RecordPage:
     """These deals with their history and contacts; what was merged or deleted since the search is not among them."""
     body = {
         "properties": list(DEAL),
@@ -183,7 +183,7 @@ def _entries(history: Mapping[str, Any], pipeline_now: str) -> list[StageEntry]:
     return sorted(found, key=lambda entry: (entry.entered_at, entry.stage_id))
 
 
-def _contact(kind: Kind, each: Mapping[str, Any]) -> DealRecord:
+def _contact(kind: RecordKind, each: Mapping[str, Any]) -> DealRecord:
     held = each["properties"]
     version = moment(held.get(CHANGED["contacts"]) or each["updatedAt"])
     return DealRecord(kind, text(each["id"]), version, ContactState(text(held.get(KEY)), _merged(held)))
@@ -195,7 +195,7 @@ def _merged(held: Mapping[str, Any]) -> list[str]:
     return sorted({each for each in ids if each})
 
 
-async def _archive(ask: Ask, known: Known, now: datetime) -> Page:
+async def _archive(ask: Ask, known: Known, now: datetime) -> RecordPage:
     """What the archive has that raw does not know as deleted; and what it has no more and is there again."""
     archived: dict[str, datetime] = {}
     after = ""
@@ -207,7 +207,7 @@ async def _archive(ask: Ask, known: Known, now: datetime) -> Page:
         if not after:
             break
     new = [DealRecord("archive", each, now, ArchiveState(True)) for each in sorted(archived.keys() - known.deleted)]
-    restored: Page = []
+    restored: RecordPage = []
     for part in _parts(sorted(set(known.deleted) - archived.keys()), READ_AT_ONCE):
         found = await _read(ask, part)  # one that is gone for good is not found
         there = [record.record_id for record in found if record.kind == "deal" and record.record_id in part]

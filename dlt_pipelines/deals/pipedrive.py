@@ -14,10 +14,10 @@ from dlt_pipelines.deals.records import (
     ContactState,
     DealRecord,
     DealState,
-    Kind,
     Known,
-    Page,
     PipelineStage,
+    RecordKind,
+    RecordPage,
     StageEntry,
     moment,
     text,
@@ -31,14 +31,14 @@ CHANGELOG_PAGES = 20
 """Of 100 changes each: a deal with more is read from its newest 2,000."""
 KEY_NAME = "EchoLead: id"
 """What the deliveries call the field with the id of a lead."""
-LISTS: Mapping[Kind, str] = {"deal": "api/v2/deals", "archived": "api/v2/deals/archived"}
+LISTS: Mapping[RecordKind, str] = {"deal": "api/v2/deals", "archived": "api/v2/deals/archived"}
 STATUSES: Mapping[str, Literal["open", "won", "lost"]] = {"open": "open", "won": "won", "lost": "lost"}
 
 
 class PipedriveDeals:
     """The deals of one Pipedrive account."""
 
-    async def pages(self, ask: Ask, known: Known, now: datetime) -> AsyncIterator[Page]:
+    async def pages(self, ask: Ask, known: Known, now: datetime) -> AsyncIterator[RecordPage]:
         """Stages, then deals by their time of change with the persons they name, the archived ones last."""
         stages = await _stages(ask)
         yield changed_stages(stages, known, now)
@@ -50,7 +50,7 @@ class PipedriveDeals:
         for kind, path in LISTS.items():
             async for listed in _changed(ask, path, known.changed_since(kind)):
                 new = [each for each in listed if not known.has(kind, text(each["id"]), moment(each["update_time"]))]
-                page: Page = [await _deal(ask, kind, each, keys["deal"], pipelines) for each in new]
+                page: RecordPage = [await _deal(ask, kind, each, keys["deal"], pipelines) for each in new]
                 yield page + await _persons(ask, new, keys["person"])
 
 
@@ -104,7 +104,9 @@ async def _changed(ask: Ask, path: str, since: datetime) -> AsyncIterator[list[A
         yield page
 
 
-async def _deal(ask: Ask, kind: Kind, each: Mapping[str, Any], key: str, pipelines: Mapping[str, str]) -> DealRecord:
+async def _deal(
+    ask: Ask, kind: RecordKind, each: Mapping[str, Any], key: str, pipelines: Mapping[str, str]
+) -> DealRecord:
     is_deleted = bool(each.get("is_deleted")) or each.get("status") == "deleted"
     person = each.get("person_id")
     state = DealState(
@@ -141,10 +143,10 @@ async def _entries(ask: Ask, each: Mapping[str, Any], pipelines: Mapping[str, st
     return [StageEntry(pipelines.get(stage, ""), stage, time_text(at)) for stage, at in told if stage]
 
 
-async def _persons(ask: Ask, deals: Sequence[Mapping[str, Any]], key: str) -> Page:
+async def _persons(ask: Ask, deals: Sequence[Mapping[str, Any]], key: str) -> RecordPage:
     """The persons of these deals: which lead each is, as our field says."""
     ids = sorted({text(each["person_id"]) for each in deals if each.get("person_id")}) if key else []
-    found: Page = []
+    found: RecordPage = []
     for part in _parts(ids, LISTED):
         params = {"ids": ",".join(part), "custom_fields": key, "limit": str(LISTED)}
         async for page in _paged(ask, "list persons", "api/v2/persons", params):

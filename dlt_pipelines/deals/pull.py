@@ -12,7 +12,7 @@ from dlt.extract import DltSource
 from dlt_pipelines import raw
 from dlt_pipelines.deals.hubspot import HubSpotDeals
 from dlt_pipelines.deals.pipedrive import PipedriveDeals
-from dlt_pipelines.deals.records import OVERLAP_SECONDS, Ask, DealRecord, DealSource, Known, Page, row_id
+from dlt_pipelines.deals.records import OVERLAP_SECONDS, Ask, DealRecord, DealSource, Known, RecordPage, row_id
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.tables import TABLES
 from echolead.settings import Settings
@@ -74,7 +74,7 @@ async def pull(settings: Settings, place: DealPlace, ask: Ask, most: int = MAX_R
     with closing(connect(settings.clickhouse("loader"))) as client:
         known = what_raw_has(client, place)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    found: Page = []
+    found: RecordPage = []
     is_complete = True
     try:
         async with aclosing(source.pages(ask, known, now)) as pages:  # type: ignore[type-var]  # they are generators

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any, Literal, Protocol
 
-Kind = Literal["deal", "archived", "stage", "contact", "merge", "archive"]
+RecordKind = Literal["deal", "archived", "stage", "contact", "merge", "archive"]
 """`archived` are deals of a list of their own, `contact` those that deals name, `merge` those that others became part
 of, `archive` says whether a deal is deleted. Each kind is followed by itself."""
-Page = list["DealRecord"]
+RecordPage = list["DealRecord"]
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP_SECONDS = 300.0
 """How far behind the newest version a pull begins: searches run behind the store, and clocks differ."""
@@ -96,7 +96,7 @@ class ArchiveState:
 class DealRecord:
     """One state of one record, to be appended to raw."""
 
-    kind: Kind
+    kind: RecordKind
     record_id: str
     version: datetime
     state: DealState | PipelineStage | ContactState | ArchiveState
@@ -120,11 +120,11 @@ class Known:
     payloads: Mapping[str, str] = field(default_factory=dict)
     deleted: Collection[str] = frozenset()
 
-    def has(self, kind: Kind, record_id: str, version: datetime) -> bool:
+    def has(self, kind: RecordKind, record_id: str, version: datetime) -> bool:
         """Whether raw has this state."""
         return (kind, record_id, version) in self.versions
 
-    def changed_since(self, kind: Kind) -> datetime:
+    def changed_since(self, kind: RecordKind) -> datetime:
         """From when on changes of this kind are asked for."""
         return self.since.get(kind, NEVER)
 
@@ -132,16 +132,16 @@ class Known:
 class DealSource(Protocol):
     """One product's way of giving its records, oldest change first, so that a pull that ends early is gone on with."""
 
-    def pages(self, ask: Ask, known: Known, now: datetime) -> AsyncIterator[Page]:
-        """Pages of what raw does not have. Raises what `ask` raises, `Unreadable` for an answer of another shape."""
+    def pages(self, ask: Ask, known: Known, now: datetime) -> AsyncIterator[RecordPage]:
+        """Pages of what raw does not have. Raises what `ask` raises, `UnreadableRecord` for an answer of another shape."""
 
 
-class Unreadable(Exception):
+class UnreadableRecord(Exception):
     """The product's answer has not the shape that its documentation says; the message says where."""
 
 
 def moment(said: Any) -> datetime:
-    """A time of a product, to the millisecond as raw keeps it. Raises `Unreadable`.
+    """A time of a product, to the millisecond as raw keeps it. Raises `UnreadableRecord`.
 
     Read are RFC 3339 texts, with or without a zone (UTC), offsets without a colon, and milliseconds since 1970.
     """
@@ -153,7 +153,7 @@ def moment(said: Any) -> datetime:
             else datetime.fromisoformat(text.replace(" ", "T", 1))
         )
     except (ValueError, OverflowError, OSError):
-        raise Unreadable(f"{text[:40]!r} is no time.") from None
+        raise UnreadableRecord(f"{text[:40]!r} is no time.") from None
     aware = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     return aware.replace(microsecond=aware.microsecond // 1000 * 1000)
 
@@ -162,7 +162,7 @@ def time_text(said: Any) -> str:
     """A time of a product as RFC 3339 text in UTC; '' where there is none or it cannot be read."""
     try:
         return moment(said).isoformat(timespec="milliseconds").replace("+00:00", "Z") if said else ""
-    except Unreadable:
+    except UnreadableRecord:
         return ""
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 
-from dlt_pipelines.deals.records import DealRecord, Known, Page, PipelineStage
+from dlt_pipelines.deals.records import DealRecord, Known, PipelineStage, RecordPage
 
 
-def changed_stages(present: Iterable[PipelineStage], known: Known, now: datetime) -> Page:
+def changed_stages(present: Iterable[PipelineStage], known: Known, now: datetime) -> RecordPage:
     """A record for each stage whose state raw does not have; a stage that is missing from `present` is deleted.
 
     `now` is their version, as lists of stages have no time of their own. Labels of deleted stages are kept.

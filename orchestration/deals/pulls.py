@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from dlt_pipelines.deals.pull import LEASE, SOURCES, DealPlace, Pulled, pull, the_only_pull
-from dlt_pipelines.deals.records import Unreadable
+from dlt_pipelines.deals.records import UnreadableRecord
 from dlt_pipelines.lease import is_held
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import DealPull, Destination
@@ -83,7 +83,7 @@ def pull_due(settings: Settings, *, only: str = "") -> PullRun:
                 try:
                     pulled = _pull_all(settings, database, destination)
                     done.records += pulled.records
-                except (DeliveryFailed, Undecryptable, Unreadable, TimeoutError, KeyError, TypeError) as error:
+                except (DeliveryFailed, Undecryptable, UnreadableRecord, TimeoutError, KeyError, TypeError) as error:
                     # The last two: an answer without what its documentation says is always there.
                     message = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
                     log.warning("deals of %s %s: %s", destination.tenant_id, destination.name, message)
