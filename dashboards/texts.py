@@ -65,6 +65,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "visitors": ("Visitors", "Visitantes"),
     "sessions": ("Sessions", "Sessões"),
     "chats": ("Chats", "Conversas"),
+    "qualified": ("Qualified", "Qualificados"),
+    "won": ("Won", "Ganhos"),
+    "unmapped_stages": ("Stages of deals that count as nothing yet", "Etapas de negócios ainda sem correspondência"),
+    "unmapped_stages_caption": (
+        "Deals in these stages are in no stage of the funnel. `echolead deal stages map` says what a stage counts as.",
+        "Negócios nestas etapas não entram no funil. `echolead deal stages map` diz o que cada etapa vale.",
+    ),
+    "pipeline": ("Pipeline", "Funil de vendas"),
+    "deals": ("Deals", "Negócios"),
     "conversion": ("Visitors who become leads", "Visitantes que viram leads"),
     "before": ("against the period before", "contra o período anterior"),
     "no_events": (

@@ -117,6 +117,20 @@ CHAT_RECORDS = _shape(
     ("load_seq", pa.int64()),  # the pull: greater than that of every pull before
 )
 
+# Written by the pulls of CRMs: one row is one state that a record had there, in our words. Payloads hold nobody's data.
+DEAL_RECORDS = _shape(
+    (
+        ("tenant_id", pa.string()),
+        ("destination_id", pa.string()),
+        ("product", pa.string()),  # hubspot, pipedrive, rdstation_crm, salesforce
+        ("kind", pa.string()),  # deal, stage, contact, archive
+        ("record_id", pa.string()),  # the product's; of a stage `pipeline/stage`
+        ("version", MILLISECONDS),  # the product's time of the change; of lists without one, when it was seen
+        ("payload", pa.string()),  # JSON object
+        ("loaded_at", MILLISECONDS),
+    )
+)
+
 # Written by the mirror: one row is a row of the table of that name in PostgreSQL.
 
 TENANTS = _mirrored(
@@ -220,6 +234,25 @@ QUARANTINE = _mirrored(
     ("quarantined_at", MICROSECONDS),
 )
 
+# What an operator says that the stages of a CRM's pipelines are.
+DEAL_STAGES = _mirrored(
+    ("tenant_id", pa.string()),
+    ("destination_id", pa.string()),
+    ("pipeline_id", pa.string()),
+    ("stage_id", pa.string()),
+    ("stage", pa.string()),  # new, working, qualified, won, lost
+)
+
+# Which record of a destination is which lead's.
+DESTINATION_RECORDS = _mirrored(
+    ("tenant_id", pa.string()),
+    ("destination_id", pa.string()),
+    ("lead_id", pa.string()),
+    ("remote_kind", pa.string()),  # contact: the lead's own record; otherwise the destination's word
+    ("remote_id", pa.string()),
+    ("updated_at", MICROSECONDS),
+)
+
 DELIVERIES = _mirrored(
     ("tenant_id", pa.string()),
     ("delivery_id", pa.string()),
@@ -304,6 +337,16 @@ TABLES = {
         RawTable("warehouse_requests", "operational", WAREHOUSE_REQUESTS, ("tenant_id", "mirrored_at")),
         RawTable("lead_decisions", "operational", LEAD_DECISIONS, ("tenant_id", "mirrored_at")),
         RawTable("quarantine", "operational", QUARANTINE, ("tenant_id", "mirrored_at")),
+        RawTable("deal_stages", "operational", DEAL_STAGES, ("tenant_id", "mirrored_at")),
+        RawTable(
+            "destination_records",
+            "operational",
+            DESTINATION_RECORDS,
+            ("tenant_id", "destination_id", "remote_kind", "remote_id"),
+        ),
+        RawTable(
+            "deal_records", "deals", DEAL_RECORDS, ("tenant_id", "destination_id", "kind", "version", "record_id")
+        ),
         RawTable("deliveries", "operational", DELIVERIES, ("tenant_id", "delivery_id", "updated_at")),
         RawTable(
             "delivery_attempts",

@@ -14,6 +14,7 @@ from orchestration.collector import assets as collector
 from orchestration.collector import checks as collector_checks
 from orchestration.dbt.assets import dbt_command, dbt_models
 from orchestration.dbt.project import export_connection
+from orchestration.deals import assets as deals
 from orchestration.deliveries import assets as delivery
 from orchestration.live.checks import every_step_succeeds
 from orchestration.live.job import live_job
@@ -34,17 +35,19 @@ def definitions(settings: Settings) -> dg.Definitions:
             *dbt_models(settings),
             chat.chat_records,
             delivery.deliveries,
+            deals.deal_records,
             replayed_days,
         ],
         asset_checks=[
             *collector_checks.CHECKS,
             chat.every_account_of_chats_is_pulled,
             delivery.no_delivery_is_stuck,
+            deals.every_pull_succeeds,
             every_step_succeeds,
         ],
-        jobs=[live_job, chat.chat_pull, schedules.full_build, schedules.forget_old_runs],
+        jobs=[live_job, chat.chat_pull, deals.pull_deals, schedules.full_build, schedules.forget_old_runs],
         schedules=[schedules.hourly_build, schedules.nightly_forgetting, chat.regular_pull],
-        sensors=[keep_live],
+        sensors=[keep_live, deals.pull_due_deals],
         resources={
             "echolead": EchoLead(data_dir=str(settings.data_dir)),
             "dbt": dbt_command(settings),

@@ -49,6 +49,10 @@ group by field, reason, source
 order by newest desc
 limit 100
 """
+UNMAPPED = """
+select destination_name, pipeline_label, stage_label, deals
+from ops.unmapped_stages where tenant_id = {tenant_id:String} order by deals desc, destination_name, position limit 100
+"""
 SHARED = """
 select kind, value, reason, visitors, leads, last_stated_at from ops.shared_values
 where tenant_id = {tenant_id:String}
@@ -171,6 +175,24 @@ def show_quarantine(tenant_id: str, zone: str) -> None:
     )
 
 
+def show_unmapped(tenant_id: str) -> None:
+    """Stages of the tenant's CRMs that nobody has said what they count as; nothing when there are none."""
+    unmapped = query(UNMAPPED, tenant_id)
+    if unmapped.empty:
+        return
+    st.subheader(t("unmapped_stages"))
+    st.caption(t("unmapped_stages_caption"))
+    table(
+        unmapped,
+        column_config={
+            "destination_name": t("destination"),
+            "pipeline_label": t("pipeline"),
+            "stage_label": t("stage"),
+            "deals": t("deals"),
+        },
+    )
+
+
 def events_by_hour(lag: pd.DataFrame, zone: str) -> alt.Chart:
     """Events received in each hour of the last day, on the clock of the other tables."""
     hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(zone).dt.tz_localize(None)
@@ -251,3 +273,4 @@ else:
     )
 show_set_aside(tenant, tenant_zone)
 show_shared(tenant, tenant_zone)
+show_unmapped(tenant)

@@ -11,6 +11,8 @@ from dashboards.warehouse import query
 
 PERIODS = {7: "days_7", 30: "days_30", 90: "days_90"}
 STAGES = ("visitors", "sessions", "chats", "leads")
+OF_DEALS = ("qualified", "won")
+"""Shown when the tenant has deals: leads of the period, by the day on which they became leads."""
 
 FUNNEL = """
 select date, channel, campaign, landing_page, visitors, sessions, chats, leads
@@ -19,17 +21,31 @@ where tenant_id = {tenant_id:String} and date > toDate(now({timezone:String})) -
 order by date
 """
 
+JOURNEYS = """
+select created_date as date, channel, countIf(furthest_stage in ('qualified', 'won')) as qualified,
+    countIf(furthest_stage = 'won') as won, sum(deals) as deals
+from marts.lead_journeys
+where tenant_id = {tenant_id:String} and created_date > toDate(now({timezone:String})) - 2 * {days:UInt16}
+group by date, channel
+"""
 
-def header(current: pd.DataFrame, before: pd.DataFrame) -> None:
+
+def counts(rows: pd.DataFrame, journeys: pd.DataFrame) -> dict[str, int]:
+    """The number of each stage; those of deals are left out when there are no deals."""
+    found = {stage: int(rows[stage].sum()) for stage in STAGES}
+    return found | {stage: int(journeys[stage].sum()) for stage in OF_DEALS if len(journeys)}
+
+
+def header(current: dict[str, int], before: dict[str, int]) -> None:
     """The figures of the period, each against the period before."""
-    for column, stage in zip(st.columns(len(STAGES)), STAGES, strict=True):
-        now, then = int(current[stage].sum()), int(before[stage].sum())
+    for column, (stage, now) in zip(st.columns(len(current)), current.items(), strict=True):
+        then = before.get(stage, 0)
         column.metric(t(stage), f"{now:,}", delta=now - then, border=True, help=t("before"))
 
 
-def funnel_chart(current: pd.DataFrame) -> alt.LayerChart:
+def funnel_chart(current: dict[str, int]) -> alt.LayerChart:
     """One bar per stage, with its share of the visitors."""
-    totals = pd.DataFrame({"stage": [t(stage) for stage in STAGES], "people": [int(current[s].sum()) for s in STAGES]})
+    totals = pd.DataFrame({"stage": [t(stage) for stage in current], "people": list(current.values())})
     visitors = max(int(totals["people"].iloc[0]), 1)
     totals["label"] = [f"{people:,} · {people / visitors:.0%}" for people in totals["people"]]
     base = alt.Chart(totals).encode(
@@ -105,17 +121,24 @@ if funnel.empty:
     st.info(t("no_events"), icon=":material/info:")
     st.stop()
 funnel["date"] = pd.to_datetime(funnel["date"])
+journeys = query(JOURNEYS, tenant_id, days=days, timezone=timezone)
+journeys["date"] = pd.to_datetime(journeys["date"])
+if not journeys["deals"].sum():
+    journeys = journeys.head(0)
 channels = st.pills(t("channel"), sorted(funnel["channel"].unique()), selection_mode="multi", key="channels")
 if channels:
     funnel = funnel[funnel["channel"].isin(channels)]
+    journeys = journeys[journeys["channel"].isin(channels)]
 first_day = pd.Timestamp.now(tz=timezone).normalize().tz_localize(None) - pd.Timedelta(days=days - 1)
 current, before = funnel[funnel["date"] >= first_day], funnel[funnel["date"] < first_day]
+is_now = journeys["date"] >= first_day
+totals = counts(current, journeys[is_now])
 
-header(current, before)
+header(totals, counts(before, journeys[~is_now]))
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader(t("funnel"))
-    chart(funnel_chart(current))
+    chart(funnel_chart(totals))
 with right:
     st.subheader(t("leads_by_day"))
     chart(leads_by_day(current, first_day, days))

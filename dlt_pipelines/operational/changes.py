@@ -25,9 +25,11 @@ from echolead.operational.models import (
     OPEN_STATES,
     ChannelRule,
     ChatSettings,
+    DealStage,
     Delivery,
     DeliveryAttempt,
     Destination,
+    DestinationRecord,
     ExcludedReferrer,
     LeadDecision,
     LiveStep,
@@ -93,6 +95,9 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
     ).order_by(ChatSettings.tenant_id),
     "lead_rules": RULES,
     "business_hours": HOURS,
+    "deal_stages": select(
+        DealStage.tenant_id, DealStage.destination_id, DealStage.pipeline_id, DealStage.stage_id, DealStage.stage
+    ).order_by(DealStage.tenant_id, DealStage.destination_id, DealStage.pipeline_id, DealStage.stage_id),
     # How far a request has come is in the warehouse itself.
     "warehouse_requests": select(
         WarehouseRequest.request_id,
@@ -158,6 +163,17 @@ LEDGER: dict[str, tuple[InstrumentedAttribute[datetime], Select[*tuple[Any, ...]
             Delivery.updated_at,
             Delivery.delivered_at,
             Delivery.verified_at,
+        ),
+    ),
+    "destination_records": (
+        DestinationRecord.updated_at,
+        select(
+            DestinationRecord.tenant_id,
+            DestinationRecord.destination_id,
+            DestinationRecord.lead_id,
+            DestinationRecord.remote_kind,
+            DestinationRecord.remote_id,
+            DestinationRecord.updated_at,
         ),
     ),
     "delivery_attempts": (

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "user": ("echolead.cli.user", "People who sign in to the console, and their roles."),
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
+    "deal": ("echolead.cli.deal", "Deals of CRMs: stages and what they count as, pulls."),
     "webhook": ("echolead.cli.webhook", "Addresses to which products post their webhooks."),
     "chat": ("echolead.cli.chat", "Conversations: texts, targets, and pulls of Chatwoot."),
     "lead": ("echolead.cli.lead", "What is known of a lead; merge and split leads."),

@@ -24,6 +24,7 @@ from echolead import queue, warehouse
 from echolead.embedded import registry
 from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
+from echolead.operational.deals import failing_pulls
 from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
@@ -43,6 +44,11 @@ where received_at > now() - interval 1 day
 group by tenant_id, field, reason
 order by number desc
 limit 20
+"""
+
+UNMAPPED = """
+select tenant_id, destination_name, pipeline_label, stage_label, deals from ops.unmapped_stages
+order by deals desc, tenant_id, destination_name, position limit 20
 """
 
 
@@ -177,6 +183,7 @@ def _postgres(settings: Settings) -> Iterator[Symptom]:
         yield from _live_path(connection)
         yield from _requests(connection)
         yield from _quarantine(connection)
+        yield from _pulls(connection)
         stuck, dead = deliveries_in_trouble(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
@@ -236,6 +243,18 @@ def _quarantine(connection: psycopg.Connection) -> Iterator[Symptom]:
             each.sentence,
             "Everybody else's rows are taken. Correct the model: other models try these rows again at the next start. "
             f"`echolead quarantine release {each.quarantine_id}` tries them at once.",
+        )
+
+
+def _pulls(connection: psycopg.Connection) -> Iterator[Symptom]:
+    if connection.execute("select to_regclass('public.deal_pulls')").fetchone() == (None,):
+        return  # as above
+    for tenant_id, name, since, message in failing_pulls(connection):
+        yield Symptom(
+            "wrong",
+            "Deals",
+            f"those of destination {name} of tenant {tenant_id} cannot be read since {since:%Y-%m-%d %H:%M}: {message}",
+            f"Correct the destination or its rights; `echolead deal pull {tenant_id}` tries it at once.",
         )
 
 
@@ -322,6 +341,7 @@ def _warehouse(settings: Settings) -> Iterator[Symptom]:
             events = client.command("SELECT count() FROM raw.events")
             yield Symptom("ok", "Warehouse", f"answers; {events} rows in raw.events")
             yield from _set_aside(client)
+            yield from _unmapped_stages(client)
 
 
 def _set_aside(client: Client) -> Iterator[Symptom]:
@@ -333,4 +353,17 @@ def _set_aside(client: Client) -> Iterator[Symptom]:
             "Set aside",
             f"{count} values of {field} of tenant {tenant_id} could not be used ({reason}), last of event {event_id}",
             "The rest of these events is used. The health page lists them; correct what sends them.",
+        )
+
+
+def _unmapped_stages(client: Client) -> Iterator[Symptom]:
+    if not client.command("EXISTS TABLE ops.unmapped_stages"):
+        return
+    for tenant_id, destination, pipeline, stage, deals in client.query(UNMAPPED).result_rows:
+        yield Symptom(
+            "note",
+            "Deals",
+            f"the stage {stage} of {pipeline} ({destination} of tenant {tenant_id}) counts as nothing; "
+            f"{deals} deals are in it",
+            f"See `echolead deal stages list {tenant_id}`, and say it with `echolead deal stages map`.",
         )

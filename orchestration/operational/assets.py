@@ -9,11 +9,13 @@ from dagster_dlt.translator import DltResourceTranslatorData
 
 from dlt_pipelines import raw
 from dlt_pipelines.lease import Lease
-from dlt_pipelines.operational.changes import LEDGER, SNAPSHOTS
+from dlt_pipelines.operational.changes import SNAPSHOTS
 from dlt_pipelines.operational.mirror import LEASE, MIRRORED, read_changes, source
 from echolead.settings import Settings
 
 GROUP = "raw"
+DELIVERED = ("deliveries", "delivery_attempts")
+"""The tables that are assets of the delivery engine."""
 
 
 class ByTable(DagsterDltTranslator):
@@ -72,5 +74,5 @@ SPECS = [
         kinds={"postgres"},
     )
     for table in MIRRORED
-    if table not in LEDGER
+    if table not in DELIVERED
 ]

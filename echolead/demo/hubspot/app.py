@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
-from echolead.demo.hubspot import answers
+from echolead.demo.hubspot import answers, deals
 from echolead.demo.hubspot.definitions import Exists, Row
 from echolead.demo.hubspot.limits import HubSpotLimits
 from echolead.demo.hubspot.store import HubSpotStore, Missing, shown
@@ -19,8 +19,6 @@ from echolead.demo.hubspot.values import RefusedValue
 
 Handler = Callable[[Request, HubSpotStore, Row], Awaitable[Response]]
 DEFAULT_ASSOCIATION = 1
-ACCOUNT_MADE_AT = "2026-01-01T00:00:00Z"
-DEAL_STAGES = ("appointmentscheduled", "qualifiedtobuy", "contractsent", "closedwon", "closedlost")
 # The type of association between a note and a contact, from the note's side.
 NOTE_TO_CONTACT = 202
 
@@ -105,13 +103,15 @@ async def change_property(request: Request, store: HubSpotStore, body: Row) -> R
 async def read_objects(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v3/objects/{kind}/batch/read`"""
     kind, results, missing = request.path_params["kind"], [], []
+    history = body.get("propertiesWithHistory") or []
     answers.check_batch(body["inputs"])
+    deals.check_history(body["inputs"], history)
     for each in body["inputs"]:
         found = store.find(kind, each["id"], body.get("idProperty"))
         if found is None:
             missing.append(each["id"])
         else:
-            results.append(shown(found, body["properties"]))
+            results.append(deals.with_history(found, shown(found, body["properties"]), history))
     unique = list({row["id"]: row for row in results}.values())
     errors = [{"status": "error", "context": {"ids": missing}, "links": {}, **answers.refusal(Missing(missing))[1]}]
     return answers.batch(unique[::-1], errors if missing else [])
@@ -188,17 +188,6 @@ async def read_associations(request: Request, store: HubSpotStore, body: Row) ->
     return answers.batch(results, missing)
 
 
-async def list_pipelines(_request: Request, _store: HubSpotStore, _body: Row) -> Response:
-    """`GET /crm/v3/pipelines/deals`: the one that every account begins with."""
-    common = {"createdAt": ACCOUNT_MADE_AT, "updatedAt": ACCOUNT_MADE_AT, "archived": False}
-    stages = [
-        {"id": stage, "label": stage, "displayOrder": place, "metadata": {}, **common}
-        for place, stage in enumerate(DEAL_STAGES)
-    ]
-    pipeline = {"id": "default", "label": "Sales Pipeline", "displayOrder": 0, "stages": stages, **common}
-    return JSONResponse({"results": [pipeline]})
-
-
 async def submit_form(request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /submissions/v3/integration/secure/submit/{portal}/{form}`"""
     fields = {each["name"]: each["value"] for each in body["fields"]}
@@ -232,7 +221,12 @@ def routes() -> list[Route]:
         ("POST", f"{properties}/batch/create", create_properties),
         ("POST", f"{properties}/groups", create_group),
         ("PATCH", f"{properties}/{{name:str}}", change_property),
-        ("GET", "/crm/v3/pipelines/deals", list_pipelines),
+        ("GET", "/crm/v3/pipelines/deals", deals.list_pipelines),
+        ("GET", "/crm/v3/objects/deals", deals.list_deals),
+        ("PATCH", "/crm/v3/objects/deals/{id:str}", deals.change_deal),
+        ("DELETE", "/crm/v3/objects/deals/{id:str}", deals.archive_deal),
+        ("POST", "/crm/v3/objects/deals/merge", deals.merge_deals),
+        ("POST", "/crm/v3/objects/{kind:str}/search", deals.search_objects),
         ("POST", "/crm/v3/objects/contacts/merge", merge_contacts),
         ("POST", f"{objects}/read", read_objects),
         ("POST", f"{objects}/create", create_objects),

@@ -29,10 +29,13 @@ STANDARD: dict[str, dict[str, str]] = {
         "email": "string", "firstname": "string", "lastname": "string", "phone": "string", "company": "string",
         "lifecyclestage": "enumeration", "hs_additional_emails": "string", "hubspot_owner_id": "string",
     },
-    "deals": {"dealname": "string", "pipeline": "string", "dealstage": "string", "amount": "number"},
+    "deals": {
+        "dealname": "string", "pipeline": "string", "dealstage": "string", "amount": "number", "closedate": "datetime",
+        "deal_currency_code": "string", "closed_lost_reason": "string",
+    },
     "notes": {"hs_note_body": "string", "hs_timestamp": "datetime"},
 }  # fmt: skip
-READ_ONLY = {"hs_object_id", "createdate", "lastmodifieddate", "hs_merged_object_ids"}
+READ_ONLY = {"hs_object_id", "createdate", "lastmodifieddate", "hs_lastmodifieddate", "hs_merged_object_ids"}
 
 
 class Exists(Exception):

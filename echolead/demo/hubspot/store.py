@@ -1,12 +1,34 @@
 """What the demo HubSpot's account holds, with its rules of uniqueness. It lives as long as the process."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from echolead.demo.hubspot.definitions import READ_ONLY, PropertyDefinitions, Row
 from echolead.demo.hubspot.values import RefusedValue, normalized
+
+ACCOUNT_MADE_AT = "2026-01-01T00:00:00Z"
+# The pipeline that every account begins with: stage, its probability, whether it ends the deal.
+FIRST_STAGES = (
+    ("appointmentscheduled", "0.2", False),
+    ("qualifiedtobuy", "0.4", False),
+    ("contractsent", "0.9", False),
+    ("closedwon", "1.0", True),
+    ("closedlost", "0.0", True),
+)
+CHANGED = {"contacts": "lastmodifieddate", "deals": "hs_lastmodifieddate", "notes": "hs_lastmodifieddate"}
+
+
+def pipeline_of(pipeline_id: str, label: str, stages: Iterable[tuple[str, str, str, bool]]) -> Row:
+    """A pipeline as the API shows it; a stage is (id, label, probability, whether it ends the deal)."""
+    common = {"createdAt": ACCOUNT_MADE_AT, "updatedAt": ACCOUNT_MADE_AT, "archived": False}
+    shown_stages = [
+        {"id": stage, "label": name, "displayOrder": place, **common,
+         "metadata": {"probability": probability, "isClosed": str(is_closed).lower()}}
+        for place, (stage, name, probability, is_closed) in enumerate(stages)
+    ]  # fmt: skip
+    return {"id": pipeline_id, "label": label, "displayOrder": 0, "stages": shown_stages, **common}
 
 
 class Missing(Exception):
@@ -27,6 +49,12 @@ class HubSpotStore:
 
     def __init__(self) -> None:
         self.definitions = PropertyDefinitions()
+        self.pipelines = [
+            pipeline_of("default", "Sales Pipeline", [(name, name, *rest) for name, *rest in FIRST_STAGES])  # type: ignore[misc]  # name, two more
+        ]
+        self.archived: dict[str, Row] = {}
+        """Deals that were deleted."""
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.objects: dict[str, dict[str, Row]] = {"contacts": {}, "deals": {}, "notes": {}}
         self.associations: set[tuple[str, str, str, str]] = set()
         self.submissions: list[Row] = []
@@ -65,8 +93,10 @@ class HubSpotStore:
         if kind == "contacts" and not any(properties.get(name) for name in ("email", "firstname", "lastname")):
             raise RefusedValue("email", "REQUIRED", "One of email, firstname, lastname is needed.")
         values = self._checked(kind, properties, None)
-        now = _now()
+        now = self._now()
         row: Row = {
+            "kind": kind,
+            "history": {},
             "id": str(next(self._ids)),
             "properties": {name: value for name, value in values.items() if value != ""},
             "merged": [],
@@ -74,6 +104,7 @@ class HubSpotStore:
             "updatedAt": now,
         }
         self.objects[kind][row["id"]] = row
+        self._note_history(row, values)
         self.writes.append((kind, row["id"], dict(properties)))
         return row
 
@@ -94,7 +125,8 @@ class HubSpotStore:
         held.update(values)
         for name in [name for name, value in held.items() if value == ""]:
             del held[name]
-        row["updatedAt"] = _now()
+        row["updatedAt"] = self._now()
+        self._note_history(row, values)
         self.writes.append((kind, row["id"], dict(properties)))
         return row
 
@@ -113,6 +145,7 @@ class HubSpotStore:
         primary = self.objects["contacts"][primary_id]
         held = primary["properties"]
         primary["merged"] += [other_id, *other["merged"]]
+        primary["updatedAt"] = self._now()
         second = [*held.get("hs_additional_emails", "").split(";"), *addresses(other)]
         held["hs_additional_emails"] = ";".join(dict.fromkeys(each for each in second if each))
         for name, text in other["properties"].items():
@@ -123,6 +156,34 @@ class HubSpotStore:
             ours = {other_id: primary_id}
             self.associations.add((kind, ours.get(object_id, object_id), other_kind, ours.get(its_id, its_id)))
         return primary
+
+    def archive_deal(self, deal_id: str) -> None:
+        """Delete a deal: it is in the archive from now on. Raises `Missing`."""
+        if deal_id not in self.objects["deals"]:
+            raise Missing(deal_id)
+        row = self.objects["deals"].pop(deal_id)
+        self.archived[deal_id] = {**row, "archivedAt": self._now()}
+
+    def restore_deal(self, deal_id: str) -> None:
+        """Take a deal out of the archive. Its time of change stays what it was. Raises `Missing`."""
+        if deal_id not in self.archived:
+            raise Missing(deal_id)
+        self.objects["deals"][deal_id] = self.archived.pop(deal_id)
+
+    def merge_deals(self, primary_id: str, other_id: str) -> Row:
+        """Both deals become a new one with the values of the first, which names them. Raises `Missing`."""
+        rows = [self.objects["deals"].get(each) for each in (primary_id, other_id)]
+        if None in rows:
+            raise Missing(other_id)
+        primary, other = (row or {} for row in rows)
+        merged = self.create("deals", {**other["properties"], **primary["properties"]})
+        merged["history"] = {**primary["history"]}
+        for each in (primary, other):
+            merged["merged"] += [each["id"], *each["merged"]]
+            for contact in self.associated("deals", each["id"], "contacts"):
+                self.associate("deals", merged["id"], "contacts", contact)
+            del self.objects["deals"][each["id"]]
+        return merged
 
     def associate(self, kind: str, object_id: str, other_kind: str, other_id: str) -> None:
         """Join two objects, in both directions; twice is once. Raises `Missing`."""
@@ -135,6 +196,13 @@ class HubSpotStore:
         self.submissions.append({"form": form, "fields": fields, "context": context})
         if self.find("contacts", fields["email"], "email") is None:
             self.create("contacts", {"email": fields["email"]})
+
+    def _note_history(self, row: Row, values: Row) -> None:
+        for name, value in values.items():
+            row["history"].setdefault(name, []).append({"value": value, "timestamp": row["updatedAt"]})
+
+    def _now(self) -> str:
+        return self.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _checked(self, kind: str, properties: Row, row: Row | None) -> Row:
         """The values in their stored form. Raises `RefusedValue`, `Conflict`."""
@@ -179,12 +247,9 @@ def addresses(row: Row) -> list[str]:
 def shown(row: Row, names: Iterable[str] | None) -> Row:
     """An object as an answer has it: the properties that were asked for, null where there is none."""
     held: dict[str, Any] = {**row["properties"], "hs_object_id": row["id"]}
+    held |= {"createdate": row["createdAt"], CHANGED[row["kind"]]: row["updatedAt"]}
     if row["merged"]:
         held["hs_merged_object_ids"] = ";".join(row["merged"])
     chosen = held if names is None else {**{name: held.get(name) for name in names}, "hs_object_id": row["id"]}
     times = {key: row[key] for key in ("createdAt", "updatedAt")}
     return {"id": row["id"], "properties": chosen, **times, "archived": False}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

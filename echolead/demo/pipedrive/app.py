@@ -7,12 +7,14 @@ from datetime import datetime
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
+from echolead.demo.pipedrive import deals
+from echolead.demo.pipedrive.answers import failed, succeeded
 from echolead.demo.pipedrive.limits import PipedriveLimits
-from echolead.demo.pipedrive.store import STAGES, BadRequest, NoSuchItem, PipedriveStore, PlanLimit, Record
+from echolead.demo.pipedrive.store import BadRequest, NoSuchItem, PipedriveStore, PlanLimit, Record
 
 Answering = Callable[[Request, PipedriveStore, Record], Awaitable[Response]]
 FIELD_TYPES = ("varchar", "text", "double", "date", "enum", "set", "monetary", "user", "phone")
@@ -35,17 +37,6 @@ def create_app(
     app.state.faults = faults
     app.state.limits = limits or PipedriveLimits()
     return app
-
-
-def succeeded(data: object, status: int = 200, **more: object) -> Response:
-    """An answer as Pipedrive wraps it."""
-    return JSONResponse({"success": True, "data": data, **more}, status)
-
-
-def failed(status: int, error: str, **more: object) -> Response:
-    """An error as Pipedrive wraps it."""
-    body = {"success": False, "error": error, "error_info": "Please check developers.pipedrive.com", "data": None}
-    return JSONResponse({**body, "additional_data": None, **more}, status)
 
 
 def answering(handler: Answering) -> Callable[[Request], Awaitable[Response]]:
@@ -110,6 +101,8 @@ async def list_persons(request: Request, store: PipedriveStore, _body: Record) -
     """`GET /api/v2/persons`: from the store, those changed since a time, the newest first."""
     asked = request.query_params
     persons = sorted(store.persons.values(), key=lambda person: -int(person["id"]))
+    if ids := asked.get("ids"):
+        persons = [each for each in persons if str(each["id"]) in ids.split(",")]
     if since := asked.get("updated_since"):
         moment = datetime.fromisoformat(since)
         persons = [each for each in persons if datetime.fromisoformat(each["update_time"]) >= moment]
@@ -134,24 +127,6 @@ async def search_persons(request: Request, store: PipedriveStore, _body: Record)
 async def merge_person(request: Request, store: PipedriveStore, body: Record) -> Response:
     """`PUT /v1/persons/{id}/merge`"""
     return succeeded(store.merge_person(request.path_params["id"], int(body["merge_with_id"])))
-
-
-async def list_stages(_request: Request, _store: PipedriveStore, _body: Record) -> Response:
-    """`GET /api/v2/stages`"""
-    stages = [{"id": stage, "pipeline_id": pipeline, "name": f"Stage {stage}"} for stage, pipeline in STAGES.items()]
-    return succeeded(stages, additional_data={"next_cursor": None})
-
-
-async def create_deal(_request: Request, store: PipedriveStore, body: Record) -> Response:
-    """`POST /api/v2/deals`"""
-    return succeeded(store.create_deal(body), 201)
-
-
-async def list_deals(request: Request, store: PipedriveStore, _body: Record) -> Response:
-    """`GET /api/v2/deals`, `/api/v2/deals/archived` of a person, from the store."""
-    is_archived, person = request.url.path.endswith("archived"), int(request.query_params["person_id"])
-    found = [each for each in store.deals.values() if (each["person_id"], each["is_archived"]) == (person, is_archived)]
-    return succeeded(found, additional_data={"next_cursor": None})
 
 
 async def create_lead(_request: Request, store: PipedriveStore, body: Record) -> Response:
@@ -198,10 +173,14 @@ def routes() -> list[Route]:
         ("GET", "/api/v2/persons/{id:int}", show_person),
         ("PATCH", "/api/v2/persons/{id:int}", update_person),
         ("PUT", "/v1/persons/{id:int}/merge", merge_person),
-        ("GET", "/api/v2/stages", list_stages),
-        ("GET", "/api/v2/deals", list_deals),
-        ("GET", "/api/v2/deals/archived", list_deals),
-        ("POST", "/api/v2/deals", create_deal),
+        ("GET", "/api/v2/stages", deals.list_stages),
+        ("GET", "/api/v2/pipelines", deals.list_pipelines),
+        ("GET", "/api/v2/deals", deals.list_deals),
+        ("GET", "/api/v2/deals/archived", deals.list_deals),
+        ("POST", "/api/v2/deals", deals.create_deal),
+        ("PATCH", "/api/v2/deals/{id:int}", deals.change_deal),
+        ("DELETE", "/api/v2/deals/{id:int}", deals.delete_deal),
+        ("GET", "/v1/deals/{id:int}/changelog", deals.list_changes),
         ("GET", "/v1/leads", list_leads),
         ("GET", "/v1/leads/archived", list_leads),
         ("POST", "/v1/leads", create_lead),

@@ -43,6 +43,12 @@ class PipedriveStore:
         """(kind, body) of each write that was asked for, in order."""
         self.index_seconds = 0.0
         self.deal_cap: int | None = None
+        self.stages: dict[int, Record] = {
+            stage: {"id": stage, "pipeline_id": pipeline, "name": f"Stage {stage}", "order_nr": place}
+            for place, (stage, pipeline) in enumerate(STAGES.items())
+        }
+        self.changelogs: dict[int, list[Record]] = {}
+        """What changed of each deal, oldest first."""
         self._clock = clock
         self._ids = itertools.count(501)
         self._indexed: dict[int, list[tuple[float, Record]]] = {}
@@ -143,13 +149,44 @@ class PipedriveStore:
             raise PlanLimit("feature_capping_deals_limit")
         if not body.get("title"):
             raise BadRequest("Deal title must be given.")
-        if body.get("stage_id") is not None and body["stage_id"] not in STAGES:
+        if body.get("stage_id") is not None and body["stage_id"] not in self.stages:
             raise BadRequest(f"Stage {body['stage_id']} does not exist.")
         custom = self._known("deal", body.get("custom_fields") or {})
-        deal = {**body, "id": next(self._ids), "custom_fields": custom, "is_archived": False, "status": "open"}
+        stage, now = body.get("stage_id") or min(self.stages), self._now()
+        deal = {
+            "person_id": None, "value": 0, "currency": "BRL", "lost_reason": None, "close_time": None, **body,
+            "id": next(self._ids), "custom_fields": custom, "is_archived": False, "is_deleted": False,
+            "status": "open", "stage_id": stage, "pipeline_id": self.stages[stage]["pipeline_id"],
+            "add_time": now, "update_time": now,
+        }  # fmt: skip
         self.deals[deal["id"]] = deal
+        self.changelogs[deal["id"]] = []
         self._written("deal", body)
         return deal
+
+    def update_deal(self, deal_id: int, body: Record) -> Record:
+        """Change a deal. Winning or losing sets its time, opening it again takes it off. Raises `NoSuchItem`."""
+        deal, now = self.deal(deal_id), self._now()
+        changed = {name: value for name, value in body.items() if deal.get(name) != value}
+        if "stage_id" in changed:
+            changed["pipeline_id"] = self.stages[changed["stage_id"]]["pipeline_id"]
+        if "status" in changed:
+            changed["close_time"] = None if changed["status"] == "open" else now
+        for name, value in changed.items():
+            said = {"field_key": name, "old_value": str(deal.get(name)), "new_value": str(value), "time": now}
+            self.changelogs[deal_id].append(said)
+        deal |= {**changed, "update_time": now}
+        return deal
+
+    def delete_deal(self, deal_id: int) -> None:
+        """Mark a deal as deleted; it can be listed for 30 days. Raises `NoSuchItem`."""
+        self.deal(deal_id).update(status="deleted", is_deleted=True, update_time=self._now())
+
+    def deal(self, deal_id: int) -> Record:
+        """One deal. Raises `NoSuchItem`."""
+        if deal_id not in self.deals:
+            raise NoSuchItem
+        return self.deals[deal_id]
 
     def create_lead(self, body: Record) -> Record:
         """A new lead, with the custom fields of deals at its root. Raises `BadRequest`."""

@@ -8,6 +8,7 @@ from echolead.operational.models.audit import AuditEntry
 from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS, Base, one_of
 from echolead.operational.models.chat import ChatPull, ChatSettings
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
+from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
 from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
@@ -43,6 +44,7 @@ __all__ = [
     "DELIVERY_STATES",
     "EMPTY_LIST",
     "EMPTY_OBJECT",
+    "FUNNEL_STAGES",
     "IP_POLICIES",
     "MIN_LIMIT",
     "NO_TEXTS",
@@ -60,6 +62,8 @@ __all__ = [
     "ChatPull",
     "ChatSettings",
     "CollectorCount",
+    "DealPull",
+    "DealStage",
     "Delivery",
     "DeliveryAttempt",
     "Destination",

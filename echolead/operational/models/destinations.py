@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint, func, true
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from echolead.operational.models.base import EMPTY_OBJECT, Base, Timed
@@ -70,6 +70,7 @@ class DestinationRecord(Timed, Base):
             ["tenant_id", "destination_id"], ["destinations.tenant_id", "destinations.destination_id"]
         ),
         CheckConstraint("length(remote_kind) between 1 and 200", name="remote_kind_fits"),
+        Index(None, "updated_at"),
     )
 
     tenant_id: Mapped[str] = mapped_column(primary_key=True)

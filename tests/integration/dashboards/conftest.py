@@ -32,6 +32,9 @@ TABLES = {
     " medium String, campaign String, created_at DateTime64(3, 'UTC')",
     "marts.funnel_daily": "date Date, channel String, campaign String, landing_page String, visitors UInt64,"
     " sessions UInt64, chats UInt64, leads UInt64",
+    "marts.lead_journeys": "created_date Date, channel String, furthest_stage String, deals UInt64",
+    "ops.unmapped_stages": "destination_name String, pipeline_label String, stage_label String, position Int64,"
+    " deals UInt64",
     "enriched.tenant_rules": "time_zone String",
     "ops.freshness": "layer String, newest_received_at DateTime, age_seconds Float64, row_count UInt64",
     "ops.load_lag": "hour DateTime, events UInt64, p50_seconds Float64, p95_seconds Float64",

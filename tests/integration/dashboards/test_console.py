@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from echolead.operational.database import system_session
 from echolead.operational.users import delete_user, remove_role, revoke_sessions, set_user_active
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE
+from echolead.warehouse import connect
 from tests.integration.dashboards.conftest import Console
 
 SLOW = 60_000  # milliseconds, on a busy machine
@@ -51,6 +52,32 @@ def test_the_list_of_leads_says_whose_clock_it_shows(console: Console, page: Pag
     tenant_id = console.tenant("Ana")
     console.sign_in(page, console.user(tenant_id), f"/leads?tenant_id={tenant_id}")
     expect(page.get_by_text("Times are in the tenant's zone (UTC).")).to_be_visible(timeout=SLOW)
+
+
+def test_qualified_and_won_are_shown_for_a_tenant_with_deals_alone(console: Console, page: Page) -> None:
+    without, tenant_id = console.tenant("Campanha da Bia"), console.tenant("Campanha da Ana")
+    client = connect(console.warehouse.url)
+    for stage, deals in (("lead", 0), ("qualified", 1), ("won", 2)):
+        client.command(
+            "insert into marts.lead_journeys select {t:String}, today(), 'Campanha da Ana', {s:String}, {d:UInt64}",
+            parameters={"t": tenant_id, "s": stage, "d": deals},
+        )
+    client.command(
+        "insert into ops.unmapped_stages select {t:String}, 'crm', 'Vendas', 'Proposta enviada', 0, 3",
+        parameters={"t": tenant_id},
+    )
+    email = console.user(without, tenant_id)
+    open_overview(console, page, email, without, "Campanha da Bia")
+    metrics = page.get_by_test_id("stMetric")
+    expect(metrics).to_have_count(4, timeout=SLOW)
+
+    page.goto(f"{console.url}/?tenant_id={tenant_id}")
+    expect(metrics).to_have_count(6, timeout=SLOW)
+    expect(metrics.filter(has_text="Qualified")).to_contain_text("2")
+    expect(metrics.filter(has_text="Won")).to_contain_text("1")
+
+    page.goto(f"{console.url}/health?tenant_id={tenant_id}")
+    expect(page.get_by_text("Stages of deals that count as nothing yet")).to_be_visible(timeout=SLOW)
 
 
 # Access ends

@@ -259,8 +259,8 @@ def test_each_state_of_a_delivery_is_mirrored_once(
     destination = make_destination(system_engine, "acme")
     delivery_id = make_delivery(system_engine, destination, "lead-1")
 
-    assert mirror_ledger(settings) == {"deliveries": 1, "delivery_attempts": 0}
-    assert mirror_ledger(settings) == {"deliveries": 0, "delivery_attempts": 0}
+    assert mirror_ledger(settings) == {"deliveries": 1, "destination_records": 0, "delivery_attempts": 0}
+    assert mirror_ledger(settings) == {"deliveries": 0, "destination_records": 0, "delivery_attempts": 0}
     with system_session(system_engine) as session:
         session.execute(update(Delivery).values(state="retry", attempts=1, last_error="503", last_error_class="Busy"))
         session.add(
@@ -275,8 +275,8 @@ def test_each_state_of_a_delivery_is_mirrored_once(
                 outcome="retry",
             )
         )
-    assert mirror_ledger(settings) == {"deliveries": 1, "delivery_attempts": 1}
-    assert mirror_ledger(settings) == {"deliveries": 0, "delivery_attempts": 0}
+    assert mirror_ledger(settings) == {"deliveries": 1, "destination_records": 0, "delivery_attempts": 1}
+    assert mirror_ledger(settings) == {"deliveries": 0, "destination_records": 0, "delivery_attempts": 0}
 
     states = warehouse.query(
         "SELECT state, attempts, last_error, last_error_class, delivered_at FROM raw.deliveries ORDER BY updated_at"

@@ -1,0 +1,1 @@
+"""Deals of CRMs: the pulls, which destinations are due, and what Dagster runs."""
