@@ -332,7 +332,10 @@ class Told:
                 for rule in raw_lead_rules(each.rules, each.name, version=number + 1, mirrored_at=at)
             ],
         )
-        project.write("business_hours", [raw_business_hours(each.name, mirrored_at=at) for each in tenants])
+        project.write(
+            "business_hours",
+            [raw_business_hours(each.name, closed_dates=["2026-03-31"], mirrored_at=at) for each in tenants],
+        )
         events = [row for each in tenants for row in each.taken()]
         if events:
             project.write("events", events)
