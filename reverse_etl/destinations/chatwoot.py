@@ -10,7 +10,14 @@ import httpx
 from echolead.normalize import normalize_phone
 from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status, no_allowance
 from reverse_etl.destination import Finding, OneByOne, Order, Traits
-from reverse_etl.destinations.chatwoot_definitions import LINK_KEY, TITLES, DefinedInAccount, inbox_finding
+from reverse_etl.destinations.chatwoot_conversations import ChatwootConversations
+from reverse_etl.destinations.chatwoot_definitions import (
+    CONVERSATION_TITLES,
+    LINK_KEY,
+    TITLES,
+    DefinedInAccount,
+    inbox_finding,
+)
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 
@@ -42,6 +49,7 @@ class ChatwootContacts(OneByOne):
         self._access_token = access_token
         self._lead_url = lead_url
         self._definitions = DefinedInAccount()
+        self._conversations = ChatwootConversations(self._definitions, lead_url)
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]) -> Self:
@@ -69,12 +77,12 @@ class ChatwootContacts(OneByOne):
         )
 
     async def prepare(self, calls: Calls) -> None:
-        """Read which labels and contact attributes the account has, and define the attributes we always send.
+        """Read which labels and attributes the account has, and define the attributes we always send.
 
         Raises `DeliveryFailed` when the account cannot be read.
         """
         await self._definitions.read(calls)
-        await self._definitions.define(calls, TITLES, ())
+        await self._definitions.define(calls, TITLES, (), conversation_attributes=CONVERSATION_TITLES)
 
     async def test(self, calls: Calls) -> list[Finding]:
         """The inbox, and the attributes and labels that leads need. Raises `DeliveryFailed`."""
@@ -97,11 +105,13 @@ class ChatwootContacts(OneByOne):
         return no_allowance(headers)
 
     async def deliver_one(self, order: Order) -> Delivered:
-        """Create or update the contact of a lead.
+        """Create or update the contact of a lead, or write into a conversation.
 
         Raises `Rejected` (4xx, final), `Unavailable` or `OutcomeUnknown` (worth another try, which looks up first).
         """
         calls, lead, history = order.calls, order.lead, order.history
+        if lead.conversation is not None:
+            return await self._conversations.deliver_one(order, lead.conversation)
         attributes = self._attributes(lead)
         await self._definitions.define(calls, attributes, lead.labels)
         contact, conflicts = await self._find(calls, lead, history)
@@ -123,8 +133,11 @@ class ChatwootContacts(OneByOne):
         return Delivered(str(contact["id"]), fields, conflicts)
 
     async def verify_one(self, order: Order, delivered: Delivered) -> None:
-        """Read the contact and its labels back and compare what was sent. Raises `Mismatch` naming what differs."""
+        """Read contact and labels, or the conversation, back and compare. Raises `Mismatch` naming what differs."""
         calls, lead = order.calls, order.lead
+        if lead.conversation is not None:
+            await self._conversations.verify_one(order, lead.conversation, delivered)
+            return
         try:
             answer = await calls.ask("read back", "GET", f"contacts/{delivered.remote_id}")
             labels = await calls.ask("read back labels", "GET", f"contacts/{delivered.remote_id}/labels")
