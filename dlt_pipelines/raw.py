@@ -155,7 +155,7 @@ def ensure_raw_tables(settings: Settings) -> None:
     configure()
     destination = warehouse(url)
     with closing(destination):
-        for pipeline in ("collector", "operational"):
+        for pipeline in ("collector", "operational", "chat"):
             with destination.client(schema(pipeline)) as job_client:
                 job_client.initialize_storage()
                 # By force: a table that was dropped is missing although dlt's version table knows its schema.

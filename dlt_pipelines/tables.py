@@ -100,6 +100,23 @@ LOADS = pa.schema(
     ]
 )
 
+# Written by the pulls of chats: one row is a record of an account as a pull found it, when it differs from before.
+CHAT_RECORDS = _shape(
+    (
+        ("tenant_id", pa.string()),
+        ("source", pa.string()),  # chatwoot
+        ("destination_id", pa.string()),  # whose account it is
+        ("account_id", pa.int64()),
+        ("kind", pa.string()),  # conversation, message, agent, team, inbox
+        ("conversation_id", pa.int64()),  # 0 of what is in no conversation
+        ("record_id", pa.int64()),
+        ("version_at", MILLISECONDS),  # the product's clock: last change; of a message when it was written
+        ("payload", pa.string()),  # what is kept of the record, JSON object
+    ),
+    ("loaded_at", MILLISECONDS),  # our clock, when it was read
+    ("load_seq", pa.int64()),  # the pull: greater than that of every pull before
+)
+
 # Written by the mirror: one row is a row of the table of that name in PostgreSQL.
 
 TENANTS = _mirrored(
@@ -133,6 +150,12 @@ DESTINATIONS = _mirrored(
     ("name", pa.string()),
     ("configuration", pa.string()),  # JSON object without secrets
     ("is_enabled", pa.bool_()),
+)
+
+CHAT_SETTINGS = _mirrored(
+    ("tenant_id", pa.string()),
+    ("keeps_texts", pa.bool_()),
+    ("first_response_minutes", pa.int32()),
 )
 
 LIVE_FAILURES = _mirrored(
@@ -234,10 +257,18 @@ TABLES = {
         RawTable("chatwoot_events", "collector", WEBHOOKS, ("tenant_id", "source", "delivery_id"), BY_DAY_RECEIVED),
         RawTable("crm_events", "collector", WEBHOOKS, ("tenant_id", "source", "delivery_id"), BY_DAY_RECEIVED),
         RawTable("loads", "collector", LOADS, ("load_seq",)),
+        RawTable(
+            "chat_records",
+            "chat",
+            CHAT_RECORDS,
+            ("tenant_id", "destination_id", "kind", "conversation_id", "record_id"),
+            is_read_by_load=True,
+        ),
         RawTable("tenants", "operational", TENANTS, ("tenant_id", "mirrored_at")),
         RawTable("tenant_hosts", "operational", TENANT_HOSTS, ("tenant_id", "mirrored_at")),
         RawTable("tenant_rates", "operational", TENANT_RATES, ("tenant_id", "mirrored_at")),
         RawTable("destinations", "operational", DESTINATIONS, ("tenant_id", "mirrored_at")),
+        RawTable("chat_settings", "operational", CHAT_SETTINGS, ("tenant_id", "mirrored_at")),
         RawTable("live_failures", "operational", LIVE_FAILURES, ("step", "mirrored_at")),
         RawTable("warehouse_requests", "operational", WAREHOUSE_REQUESTS, ("tenant_id", "mirrored_at")),
         RawTable("lead_decisions", "operational", LEAD_DECISIONS, ("tenant_id", "mirrored_at")),

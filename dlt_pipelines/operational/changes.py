@@ -23,6 +23,7 @@ from echolead.operational.database import connect, system_session
 from echolead.operational.models import (
     OPEN_STATES,
     ChannelRule,
+    ChatSettings,
     Delivery,
     DeliveryAttempt,
     Destination,
@@ -85,6 +86,9 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         Destination.configuration,
         Destination.is_enabled,
     ).order_by(Destination.tenant_id, Destination.destination_id),
+    "chat_settings": select(
+        ChatSettings.tenant_id, ChatSettings.keeps_texts, ChatSettings.first_response_minutes
+    ).order_by(ChatSettings.tenant_id),
     # How far a request has come is in the warehouse itself.
     "warehouse_requests": select(
         WarehouseRequest.request_id,
@@ -253,6 +257,8 @@ def _nothing(kind: pa.DataType) -> Any:
         return datetime(1970, 1, 1, tzinfo=UTC)
     if pa.types.is_list(kind):
         return []
+    if pa.types.is_integer(kind):
+        return 0
     return False if pa.types.is_boolean(kind) else ""
 
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from echolead.demo.chatwoot import answers
+from echolead.demo.chatwoot.conversations import LATEST_MESSAGES
 from echolead.demo.chatwoot.definitions import ATTRIBUTE_MODELS
 from echolead.demo.chatwoot.records import Invalid, NoSuchRecord, Row
 from echolead.demo.chatwoot.store import Store
@@ -193,7 +194,7 @@ async def conversation_labels(request: Request, store: Store, account_id: int) -
     """`GET` and `POST conversations/{id}/labels`; the second replaces the whole list."""
     conversation_id = store.conversation(account_id, request.path_params["id"])["id"]
     if request.method == "POST":
-        store.set_labels("conversation", conversation_id, (await body_of(request)).get("labels") or [])
+        store.label_conversation(account_id, conversation_id, (await body_of(request)).get("labels") or [])
     return JSONResponse({"payload": store.labels_of("conversation", conversation_id)})
 
 
@@ -205,19 +206,25 @@ async def conversation_attributes(request: Request, store: Store, account_id: in
 
 
 async def conversation_messages(request: Request, store: Store, account_id: int) -> Response:
-    """`GET` and `POST conversations/{id}/messages`"""
+    """`GET` and `POST conversations/{id}/messages`; the latest twenty, or the first hundred behind `after`."""
     row = store.conversation(account_id, request.path_params["id"])
     if request.method == "GET":
+        after = request.query_params.get("after", "")
+        if after.isdigit():
+            found = store.messages(row["id"], after=int(after))
+        else:
+            found = store.messages(row["id"])[-LATEST_MESSAGES:]
         meta = {"labels": store.labels_of("conversation", row["id"]), "additional_attributes": {}}
-        return JSONResponse(
-            {"meta": meta, "payload": [answers.message(row, found) for found in store.messages(row["id"])]}
-        )
+        return JSONResponse({"meta": meta, "payload": [answers.message(row, each, store=store) for each in found]})
     body = await body_of(request)
-    is_incoming = body.get("message_type") == "incoming"
     sent = store.add_message(
-        row, str(body.get("content") or ""), is_incoming=is_incoming, private=bool(body.get("private"))
+        row,
+        str(body.get("content") or ""),
+        is_incoming=body.get("message_type") == "incoming",
+        private=bool(body.get("private")),
+        content_attributes=body.get("content_attributes"),
     )
-    return JSONResponse(answers.message(row, sent))
+    return JSONResponse(answers.message(row, sent, store=store))
 
 
 async def account_labels(request: Request, store: Store, account_id: int) -> Response:

@@ -1,6 +1,7 @@
 """The demo Chatwoot as an ASGI application."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,28 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from echolead.demo.accounts import DemoAccount
-from echolead.demo.chatwoot import account, answers, widget
+from echolead.demo.chatwoot import account, answers, widget, work
 from echolead.demo.chatwoot.doors import NameAndSessionGate, agents_account, not_signed_in, sign_in, sign_out
 from echolead.demo.chatwoot.faults import Fault, FaultMiddleware, Faults
 from echolead.demo.chatwoot.pages import STATIC, inbox_page
 from echolead.demo.chatwoot.records import NoSuchRecord, Row
 from echolead.demo.chatwoot.store import Store
+from echolead.demo.chatwoot.webhooks import WebhookSender
 
 
-def create_app(store: Path, accounts: tuple[DemoAccount, ...], *, faults: Faults | None = None) -> Starlette:
+def create_app(
+    store: Path,
+    accounts: tuple[DemoAccount, ...],
+    *,
+    faults: Faults | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
     """The application, with its records in the SQLite file `store`; `faults` are in force from the start."""
     faults = faults or Faults()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.store = Store(store, accounts)
+        app.state.store = Store(store, accounts, clock)
         app.state.faults = faults
         yield
         app.state.store.close()
@@ -35,6 +43,7 @@ def create_app(store: Path, accounts: tuple[DemoAccount, ...], *, faults: Faults
     return Starlette(
         routes=[
             *account.routes(),
+            *work.routes(),
             *widget.routes(),
             Route("/packs/js/sdk.js", sdk),
             Route("/app", page),
@@ -48,6 +57,7 @@ def create_app(store: Path, accounts: tuple[DemoAccount, ...], *, faults: Faults
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
+            Middleware(WebhookSender),
             Middleware(NameAndSessionGate),
             Middleware(FaultMiddleware, faults=faults),
         ],
@@ -83,7 +93,11 @@ async def state(request: Request) -> Response:
 
 
 async def reply(request: Request) -> Response:
-    """`POST /_demo/reply`: answer a conversation as the signed-in agent."""
+    """`POST /_demo/reply`: answer a conversation as the signed-in agent, or say something as another `sender`.
+
+    `sender` is {type: user, contact, agent_bot or '', id}; a `contact` writes an incoming message. `is_template`,
+    `private`, `content_attributes` and `additional_attributes` are as Chatwoot's own parts set them.
+    """
     of = agents_account(request)
     if of is None:
         return not_signed_in()
@@ -93,7 +107,18 @@ async def reply(request: Request) -> Response:
         row = records.conversation(of["account_id"], int(body["conversation_id"]))
     except NoSuchRecord as error:
         return account.refusal(error)
-    return JSONResponse(answers.message(row, records.add_message(row, str(body["content"]), is_incoming=False)))
+    sender: dict[str, Any] | None = body.get("sender")
+    said = records.add_message(
+        row,
+        str(body["content"]),
+        is_incoming=(sender or {}).get("type") == "contact",
+        private=bool(body.get("private")),
+        sender=None if sender is None else (str(sender["type"]), sender.get("id")),
+        is_template=bool(body.get("is_template")),
+        content_attributes=body.get("content_attributes"),
+        additional_attributes=body.get("additional_attributes"),
+    )
+    return JSONResponse(answers.message(row, said, store=records))
 
 
 async def change_faults(request: Request) -> Response:
@@ -124,7 +149,7 @@ def _account_state(records: Store, of: Row) -> Row:
             {
                 **answers.conversation(records, row),
                 "contact_id": row["contact_id"],
-                "messages": [answers.message(row, message) for message in records.messages(row["id"])],
+                "messages": [answers.message(row, message, store=records) for message in records.messages(row["id"])],
             }
             for row in conversations
         ],

@@ -12,7 +12,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from echolead.demo.chatwoot.records import Invalid, NoSuchRecord, Records, Row, decoded, now
+from echolead.demo.chatwoot.people import People
+from echolead.demo.chatwoot.records import Invalid, NoSuchRecord, Row, decoded
 
 PAGE_SIZE = 15
 E164 = re.compile(r"\+[1-9]\d{1,14}")
@@ -24,7 +25,7 @@ ADJECTIVES = ("calm", "bright", "quiet", "brave", "gentle", "lively", "silver", 
 NOUNS = ("river", "meadow", "breeze", "forest", "harbor", "cloud", "stone", "garden", "field", "star")
 
 
-class Contacts(Records):
+class Contacts(People):
     """Contacts, and the visitors who are contacts of an inbox."""
 
     def contact(self, account_id: int, contact_id: int) -> Row:
@@ -81,12 +82,14 @@ class Contacts(Records):
             contact_id = self._insert_contact(account_id, fields)
             if inbox_id is not None:
                 self._join_inbox(account_id, contact_id, inbox_id)
+        self.happened(account_id, "contact_created", contact_id)
         return self.contact(account_id, contact_id)
 
     def update_contact(self, account_id: int, contact_id: int, fields: Mapping[str, Any]) -> Row:
         """Set the fields that are given; custom and additional attributes are merged. Raises `Invalid`."""
         with self._transaction():
             self._update_contact(self.contact(account_id, contact_id), fields)
+        self.happened(account_id, "contact_updated", contact_id)
         return self.contact(account_id, contact_id)
 
     def delete_contact(self, account_id: int, contact_id: int) -> None:
@@ -112,6 +115,7 @@ class Contacts(Records):
         """Give everything of the mergee to the base contact, whose own fields win, and delete the mergee."""
         with self._transaction():
             self._merge(self.contact(account_id, base_id), self.contact(account_id, mergee_id))
+        self.happened(account_id, "contact_updated", base_id)
         return self.contact(account_id, base_id)
 
     def identify(self, account_id: int, contact_id: int, fields: Mapping[str, Any], *, keep_name: bool = False) -> Row:
@@ -128,6 +132,7 @@ class Contacts(Records):
             if fields.get("custom_attributes"):
                 wanted["custom_attributes"] = fields["custom_attributes"]
             self._update_contact(contact, wanted)
+        self.happened(account_id, "contact_updated", contact["id"])
         return self.contact(account_id, contact["id"])
 
     def _identify_by(self, contact: Row, key: str, wanted: Row, fields: Mapping[str, Any], *, keep_name: bool) -> Row:
@@ -157,6 +162,7 @@ class Contacts(Records):
             return
         for table in ("conversations", "contact_inboxes"):
             self._write(f"update {table} set contact_id = ? where contact_id = ?", base["id"], mergee["id"])  # noqa: S608
+        self._write("update conversations set updated_at = ? where contact_id = ?", self.instant(), base["id"])
         self._write("delete from taggings where subject = 'contact' and subject_id = ?", mergee["id"])
         self._write("delete from contacts where id = ?", mergee["id"])
         merged: Row = {key: base[key] or mergee[key] for key in CONTACT_FIELDS}
@@ -172,7 +178,7 @@ class Contacts(Records):
             " additional_attributes, blocked, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             account_id, prepared.get("name") or "", prepared.get("email"), prepared.get("phone_number"),
             prepared.get("identifier"), json.dumps(prepared.get("custom_attributes") or {}),
-            json.dumps(prepared.get("additional_attributes") or {}), int(bool(prepared.get("blocked"))), now(),
+            json.dumps(prepared.get("additional_attributes") or {}), int(bool(prepared.get("blocked"))), self.now(),
         )  # fmt: skip
 
     def _update_contact(self, contact: Row, fields: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from echolead.demo.chatwoot.records import Invalid, Records, Row, now
+from echolead.demo.chatwoot.records import Invalid, Records, Row
 
 LABEL = re.compile(r"[\w-]+")
 ATTRIBUTE_KEY = re.compile(r"[\w.-]+")
@@ -83,7 +83,7 @@ class Definitions(Records):
             " attribute_display_type, attribute_description, attribute_model, created_at) values (?, ?, ?, ?, ?, ?, ?)",
             account_id, key, fields["attribute_display_name"],
             _named(fields.get("attribute_display_type", 0), DISPLAY_TYPES),
-            fields.get("attribute_description") or "", model, now(),
+            fields.get("attribute_description") or "", model, self.now(),
         )  # fmt: skip
         return next(d for d in self.attribute_definitions(account_id) if d["id"] == definition_id)
 

@@ -164,7 +164,7 @@ async def add_label(visit: Visit) -> Response:
     row, label = visit.conversation(), str((await body_of(visit.request)).get("label") or "")
     if row is not None and any(known["title"] == label for known in visit.store.labels(visit.account_id)):
         labels = visit.store.labels_of("conversation", row["id"])
-        visit.store.set_labels("conversation", row["id"], [*labels, label])
+        visit.store.label_conversation(visit.account_id, row["id"], [*labels, label])
     return Response(status_code=204)
 
 
@@ -174,7 +174,7 @@ async def remove_label(visit: Visit) -> Response:
     if row is not None:
         labels = visit.store.labels_of("conversation", row["id"])
         kept = [label for label in labels if label != visit.request.path_params["label"]]
-        visit.store.set_labels("conversation", row["id"], kept)
+        visit.store.label_conversation(visit.account_id, row["id"], kept)
     return Response(status_code=204)
 
 

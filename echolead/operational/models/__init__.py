@@ -6,6 +6,7 @@ the tenant, because PostgreSQL checks them without row policies.
 
 from echolead.operational.models.audit import AuditEntry
 from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS, Base, one_of
+from echolead.operational.models.chat import ChatPull, ChatSettings
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
 from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
@@ -54,6 +55,8 @@ __all__ = [
     "AuditEntry",
     "Base",
     "ChannelRule",
+    "ChatPull",
+    "ChatSettings",
     "CollectorCount",
     "Delivery",
     "DeliveryAttempt",

@@ -60,6 +60,8 @@ READING = {
     "read decisions about leads": ("select kind from lead_decisions", "loader system app"),
     "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
     "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
+    "read settings of chats": ("select keeps_texts from chat_settings", "loader deliveries system app"),
+    "read how far chats are pulled": ("select reached_at from chat_pulls", "deliveries system app"),
     "read rules": ("select definition from rules", "system app"),
     "read the audit log": ("select action from audit_log", "system app"),
 }
@@ -78,6 +80,8 @@ WRITING = {
         "insert into excluded_referrers (tenant_id, host) values ('{tenant}', '{unique}.test')",
         "app system",
     ),
+    "keep texts of chats": ("update chat_settings set keeps_texts = true", "app system"),
+    "note how far chats are pulled": ("update chat_pulls set reached_at = now()", "deliveries system"),
     "make an API key": (
         "insert into api_keys (tenant_id, name, key_prefix, key_hash) values ('{tenant}', 'k', '{unique}', 'h')",
         "app system",

@@ -1,0 +1,113 @@
+"""What is kept of a record of Chatwoot: named fields alone, and the text of messages when the tenant wants it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import md5
+from typing import Any
+
+Record = Mapping[str, Any]
+
+# `messages` and `last_non_activity_message` have texts, counts of unread messages change with who looks.
+CONVERSATION = (
+    "id", "account_id", "uuid", "inbox_id", "status", "priority", "labels", "created_at", "updated_at",
+    "last_activity_at", "timestamp", "first_reply_created_at", "snoozed_until", "custom_attributes",
+)  # fmt: skip
+META = ("channel", "hmac_verified", "assignee_type")
+CONTACT = ("id", "name", "identifier", "email", "phone_number")
+PERSON = ("id", "name", "available_name", "email", "type")
+TEAM = ("id", "name")
+MESSAGE = (
+    "id", "account_id", "inbox_id", "conversation_id", "message_type", "content_type", "private", "status", "source_id",
+    "created_at", "sender_type", "sender_id",
+)  # fmt: skip
+# Says who wrote it, and which ad it answers.
+CONTENT_ATTRIBUTES = ("automation_rule_id", "external_echo", "deleted", "referral")
+ADDITIONAL_ATTRIBUTES = ("campaign_id",)
+TEXT = ("content",)
+INBOX = ("id", "name", "channel_type", "provider")
+AGENT = (*PERSON, "role")
+NAMED = {"agent": AGENT, "team": TEAM, "inbox": INBOX}
+
+LATEST = datetime(2105, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class ChatRecord:
+    """A record as it is appended to raw; `version_at` is the product's time of it."""
+
+    kind: str  # conversation, message, agent, team, inbox
+    record_id: int
+    conversation_id: int
+    version_at: datetime
+    payload: str
+
+    def digest(self, destination_id: str) -> str:
+        """`_dlt_id` of its row: the same state of a record is the same text, and is not appended twice."""
+        said = json.dumps([destination_id, self.kind, self.conversation_id, self.record_id, self.payload])
+        return md5(said.encode(), usedforsecurity=False).hexdigest()
+
+
+def conversation(record: Record) -> ChatRecord:
+    """A conversation with its contact, assignee and team."""
+    meta = _object(record.get("meta"))
+    kept = {
+        **_kept(record, CONVERSATION),
+        "meta": {
+            **_kept(meta, META),
+            "sender": _kept(_object(meta.get("sender")), CONTACT),
+            "assignee": _kept(_object(meta.get("assignee")), PERSON),
+            "team": _kept(_object(meta.get("team")), TEAM),
+        },
+    }
+    changed = record.get("updated_at") or last_activity(record)
+    return ChatRecord("conversation", record["id"], record["id"], moment(changed), _json(kept))
+
+
+def message(record: Record, conversation_id: int, *, keeps_text: bool) -> ChatRecord:
+    """A message of a conversation; its text is left out unless `keeps_text`."""
+    kept = {
+        **_kept(record, (*MESSAGE, *TEXT) if keeps_text else MESSAGE),
+        "conversation_id": conversation_id,
+        "sender": _kept(_object(record.get("sender")), PERSON),
+        "content_attributes": _kept(_object(record.get("content_attributes")), CONTENT_ATTRIBUTES),
+        "additional_attributes": _kept(_object(record.get("additional_attributes")), ADDITIONAL_ATTRIBUTES),
+    }
+    return ChatRecord("message", record["id"], conversation_id, moment(record.get("created_at")), _json(kept))
+
+
+def named(kind: str, record: Record) -> ChatRecord:
+    """An agent, a team or an inbox: what is shown of it beside its id."""
+    return ChatRecord(kind, record["id"], 0, moment(0), _json(_kept(record, NAMED[kind])))
+
+
+def last_activity(record: Record) -> float:
+    """Seconds since 1970 of a conversation's last activity, 0 when it says none."""
+    said = record.get("last_activity_at") or record.get("timestamp")
+    return float(said) if isinstance(said, int | float) and 0 < said < LATEST.timestamp() else 0.0
+
+
+def moment(said: Any) -> datetime:
+    """A time as Chatwoot writes it, seconds since 1970 or ISO 8601; 1970 for one that cannot be read."""
+    try:
+        if isinstance(said, str):
+            found = datetime.fromisoformat(said)
+            found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        else:
+            found = datetime.fromtimestamp(float(said), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+    return min(max(found.astimezone(UTC), datetime.fromtimestamp(0, UTC)), LATEST)
+
+
+def _kept(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: record[name] for name in names if record.get(name) is not None}
+
+
+def _object(value: Any) -> Record:
+    return value if isinstance(value, dict) else {}
+
+
+def _json(kept: Record) -> str:
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False)
