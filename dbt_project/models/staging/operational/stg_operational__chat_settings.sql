@@ -1,0 +1,15 @@
+with
+
+source as (
+    select * from {{ source('operational', 'chat_settings') }}
+)
+
+select
+    tenant_id,
+    keeps_texts,
+    toUInt32(first_response_minutes) as first_response_minutes
+from source
+where
+    mirrored_at = (select max(mirrored_at) from source)
+    and tenant_id != ''
+limit 1 by tenant_id
