@@ -131,7 +131,7 @@ WITHDRAW = text(f"""
 
 @dataclass(frozen=True)
 class Position:
-    """How far a table is planned: every turn up to `planned_turn` but for the stretches in `unplanned`, oldest first."""
+    """How far a table is planned: every turn up to `planned_turn` but for `unplanned`, the oldest first."""
 
     planned_turn: int = 0
     unplanned: tuple[Stretch, ...] = ()
