@@ -158,6 +158,24 @@ CHAT_SETTINGS = _mirrored(
     ("first_response_minutes", pa.int32()),
 )
 
+# A tenant without rules of its own has the default ones, as version 0.
+LEAD_RULES = _mirrored(
+    ("tenant_id", pa.string()),
+    ("version", pa.int32()),
+    ("digest", pa.string()),  # of all rules of the tenant: equal for those that do the same
+    ("position", pa.int32()),  # from 1, in the order in which they are written
+    ("rule_id", pa.string()),
+    ("name", pa.string()),
+    ("rule", pa.string()),  # JSON object: clauses, actions, uses_score
+)
+
+BUSINESS_HOURS = _mirrored(
+    ("tenant_id", pa.string()),
+    ("weekly", pa.string()),  # JSON object: day (mon to sun) to a list of [from, until], the tenant's time
+    ("closed_dates", pa.string()),  # JSON list of dates that are closed, two years back and two ahead
+    ("special_days", pa.string()),  # JSON list of {date, name, intervals}: open at other times than the week says
+)
+
 LIVE_FAILURES = _mirrored(
     ("step", pa.string()),
     ("failing_since", MICROSECONDS),
@@ -269,6 +287,8 @@ TABLES = {
         RawTable("tenant_rates", "operational", TENANT_RATES, ("tenant_id", "mirrored_at")),
         RawTable("destinations", "operational", DESTINATIONS, ("tenant_id", "mirrored_at")),
         RawTable("chat_settings", "operational", CHAT_SETTINGS, ("tenant_id", "mirrored_at")),
+        RawTable("lead_rules", "operational", LEAD_RULES, ("tenant_id", "mirrored_at")),
+        RawTable("business_hours", "operational", BUSINESS_HOURS, ("tenant_id", "mirrored_at")),
         RawTable("live_failures", "operational", LIVE_FAILURES, ("step", "mirrored_at")),
         RawTable("warehouse_requests", "operational", WAREHOUSE_REQUESTS, ("tenant_id", "mirrored_at")),
         RawTable("lead_decisions", "operational", LEAD_DECISIONS, ("tenant_id", "mirrored_at")),

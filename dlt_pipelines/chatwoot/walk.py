@@ -79,7 +79,7 @@ class Walk:
                 await self._page(listed)
                 newest = newest or max(times, default=None)
                 page += 1
-                if not listed or (until is not None and max(times) < until - OVERLAP):
+                if not listed or (until is not None and min(times) < until - OVERLAP):
                     return newest, page, True
         except CallsUsedUp:
             return newest, page, False

@@ -18,6 +18,7 @@ from sqlalchemy import Select, Text, cast, func, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from dlt_pipelines.operational.rules import EXPANDED, HOURS, RULES
 from dlt_pipelines.tables import TABLES
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import (
@@ -89,6 +90,8 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
     "chat_settings": select(
         ChatSettings.tenant_id, ChatSettings.keeps_texts, ChatSettings.first_response_minutes
     ).order_by(ChatSettings.tenant_id),
+    "lead_rules": RULES,
+    "business_hours": HOURS,
     # How far a request has come is in the warehouse itself.
     "warehouse_requests": select(
         WarehouseRequest.request_id,
@@ -189,7 +192,8 @@ class Mirror:
 
     def _snapshot(self, table: str) -> pa.Table | None:
         """All rows of a small table, when they differ from the newest snapshot in raw."""
-        rows = [_plain(row) for row in self.session.execute(SNAPSHOTS[table]).mappings()]
+        found = self.session.execute(SNAPSHOTS[table]).mappings().all()
+        rows = [_plain(row) for row in (EXPANDED[table](found) if table in EXPANDED else found)]
         mirrored = self._ids(NEWEST_SNAPSHOT, table=table)
         if not rows and mirrored:
             rows = [_none_left(TABLES[table].columns)]

@@ -14,7 +14,9 @@ select
         || (select (count(*), max(updated_at))::text from destinations)
         || (select (count(*), max(updated_at))::text from channel_rules)
         || (select (count(*), max(updated_at))::text from excluded_referrers)
-        || (select (count(*), max(updated_at))::text from chat_settings),
+        || (select (count(*), max(updated_at))::text from chat_settings)
+        || (select (count(*), max(created_at))::text from lead_rule_sets)
+        || (select (count(*), max(updated_at))::text from business_hours),
     (select string_agg((step, failing_since, message, tenant_id, event_id)::text, ' ' order by step) from live_steps
      where failing_since is not null),
     coalesce((select string_agg(concat(request_id, state in ('waiting', 'running')), ' ' order by request_id)

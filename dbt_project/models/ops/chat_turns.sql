@@ -9,7 +9,6 @@ select
     last_load,
     last_pull,
     assumeNotNull((select count() from {{ ref('chat_news') }})) as records,
-    assumeNotNull((select uniqExact(tenant_id, account_id, conversation_id) from {{ ref('chat_news') }} where conversation_id > 0))
-        as conversations,
+    assumeNotNull((select uniqExact(tenant_id, account_id, conversation_id) from {{ conversations_with_news() }})) as conversations,
     now64(3, 'UTC') as ended_at
 from {{ ref('chat_turn') }}

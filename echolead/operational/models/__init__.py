@@ -10,6 +10,7 @@ from echolead.operational.models.chat import ChatPull, ChatSettings
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
 from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
+from echolead.operational.models.rules import BusinessHours, LeadRuleSet
 from echolead.operational.models.tenants import (
     COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
@@ -31,7 +32,6 @@ from echolead.operational.models.warehouse import (
     REQUEST_STATES,
     LeadDecision,
     LiveStep,
-    RuleVersion,
     WarehouseRequest,
 )
 
@@ -54,6 +54,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Base",
+    "BusinessHours",
     "ChannelRule",
     "ChatPull",
     "ChatSettings",
@@ -65,9 +66,9 @@ __all__ = [
     "DestinationTokens",
     "ExcludedReferrer",
     "LeadDecision",
+    "LeadRuleSet",
     "LiveStep",
     "PlanningPosition",
-    "RuleVersion",
     "SignInAttempt",
     "Tenant",
     "TenantHost",

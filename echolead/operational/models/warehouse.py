@@ -1,10 +1,10 @@
-"""What the live path and the warehouse are asked for: steps, requests, decisions about leads, rules."""
+"""What the live path and the warehouse are asked for: steps, requests, decisions about leads."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, false, func, text, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, false, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from echolead.operational.models.base import EMPTY_OBJECT, NO_TEXTS, Base, Timed, one_of
@@ -96,16 +96,3 @@ class LeadDecision(Timed, Base):
     is_reverted: Mapped[bool] = mapped_column(server_default=false())
     decided_by: Mapped[str]
     reason: Mapped[str]
-
-
-class RuleVersion(Timed, Base):
-    """One version of a tenant's rule; a change is a new version, so that a result can name its rule."""
-
-    __tablename__ = "rules"
-
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
-    rule_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
-    version: Mapped[int] = mapped_column(primary_key=True, server_default="1", autoincrement=False)
-    name: Mapped[str]
-    definition: Mapped[dict[str, Any]]
-    is_enabled: Mapped[bool] = mapped_column(server_default=true())

@@ -30,6 +30,7 @@ from echolead.operational.models import Delivery, DeliveryAttempt, Destination, 
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.rates import remove_rate, set_rate
 from echolead.operational.warehouse_requests import Extent, Progress, RequestRecord, ask, stop
+from echolead.rules.rule_set import default_rule_set
 from echolead.settings import Settings
 from tests.fixtures.operational import make_destination, make_tenant
 from tests.fixtures.queue_messages import RECEIVED_AT
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
 
 UNCHANGED = dict.fromkeys(SNAPSHOTS, 0)
-
+DEFAULT_RULES = len(default_rule_set().rules)
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # as the client gives what is not there
 
@@ -86,10 +87,21 @@ def test_a_snapshot_is_appended_when_something_changed_and_only_then(
     assert mirror_configuration(settings) == UNCHANGED
     make_tenant(system_engine, "acme", hosts=["lp.acme.test", "acme.test"], name="Acme", consent_default="denied")
 
-    assert mirror_configuration(settings) == {**UNCHANGED, "tenants": 1, "tenant_hosts": 2}
+    assert mirror_configuration(settings) == {
+        **UNCHANGED,
+        "tenants": 1,
+        "tenant_hosts": 2,
+        "lead_rules": DEFAULT_RULES,
+        "business_hours": 1,
+    }
     assert mirror_configuration(settings) == UNCHANGED
     make_tenant(system_engine, "bravo")
-    assert mirror_configuration(settings) == {**UNCHANGED, "tenants": 2}
+    assert mirror_configuration(settings) == {
+        **UNCHANGED,
+        "tenants": 2,
+        "lead_rules": 2 * DEFAULT_RULES,
+        "business_hours": 2,
+    }
 
     assert newest(
         warehouse, "tenants", "tenant_id, name, timezone, default_region, currency, consent_default, is_active"

@@ -63,6 +63,9 @@ READING = {
     "read settings of chats": ("select keeps_texts from chat_settings", "loader deliveries system app"),
     "read how far chats are pulled": ("select reached_at from chat_pulls", "deliveries system app"),
     "read rules": ("select definition from rules", "system app"),
+    "read compiled rules": ("select version, rules from lead_rule_sets", "loader system app"),
+    "read why rules were changed": ("select reason from lead_rule_sets", "system app"),
+    "read business hours": ("select document from business_hours", "loader system app"),
     "read the audit log": ("select action from audit_log", "system app"),
 }
 WRITING = {
@@ -82,6 +85,14 @@ WRITING = {
     ),
     "keep texts of chats": ("update chat_settings set keeps_texts = true", "app system"),
     "note how far chats are pulled": ("update chat_pulls set reached_at = now()", "deliveries system"),
+    "put rules in force": (
+        "insert into lead_rule_sets (tenant_id, version, document, source, rules, digest, author, reason) "
+        "values ('{tenant}', 7, '{{}}', '', '[]', '', 'x', 'y')",
+        "app system",
+    ),
+    "rewrite a version of rules": ("update lead_rule_sets set rules = '[]'", ""),
+    "forget a version of rules": ("delete from lead_rule_sets", ""),
+    "change business hours": ("update business_hours set document = '{{}}'", "app system"),
     "make an API key": (
         "insert into api_keys (tenant_id, name, key_prefix, key_hash) values ('{tenant}', 'k', '{unique}', 'h')",
         "app system",

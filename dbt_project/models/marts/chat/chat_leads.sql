@@ -44,7 +44,7 @@ known as (
         lead_id as value,
         lead_id
     from {{ ref('leads') }}
-    where (tenant_id, lead_id) in (select tenant_id, each.3 from stated where each.2 = 'lead')
+    where (tenant_id, lead_id) in (select tenant_id, each.3 from stated)
 )
 
 select

@@ -10,14 +10,13 @@ with
 
 messages as (
     select
-        news.*,
-        JSONExtractRaw(news.payload, 'content_attributes', 'referral') as referral,
+        *,
+        JSONExtractRaw(payload, 'content_attributes', 'referral') as referral,
         lower(coalesce(
-            nullIf(JSONExtractString(news.payload, 'sender', 'type'), ''), JSONExtractString(news.payload, 'sender_type')
+            nullIf(JSONExtractString(payload, 'sender', 'type'), ''), JSONExtractString(payload, 'sender_type')
         )) as sender_type,
-        settings.keeps_texts as keeps_texts
-    from {{ ref('chat_news') }} as news
-    left join {{ ref('stg_operational__chat_settings') }} as settings on news.tenant_id = settings.tenant_id
+        tenant_id in (select tenant_id from {{ ref('stg_operational__chat_settings') }} where keeps_texts) as keeps_texts
+    from {{ ref('chat_news') }}
     where kind = 'message'
 )
 
