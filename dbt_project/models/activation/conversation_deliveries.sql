@@ -19,7 +19,6 @@
 {#- Clocks of Chatwoot and of the collector differ, and Chatwoot's times are whole seconds. -#}
 {%- set leeway = 5 %}
 {%- set most = 10 %}
-{%- set key = 'tenant_id, account_id, conversation_id' %}
 {%- set turn_of_conversations = "assumeNotNull((select max(turn) from " ~ ref('conversation_turn') ~ "))" %}
 {%- set changed = '(select tenant_id, account_id, id from ' ~ ref('conversation_news') ~ ' where kind = ' %}
 -- depends_on: {{ ref('conversation_news') }}
@@ -86,7 +85,12 @@ contacts as (
 
 conversations as (
     select
-        open_conversations.*,
+        open_conversations.tenant_id as tenant_id,
+        open_conversations.account_id as account_id,
+        open_conversations.conversation_id as conversation_id,
+        open_conversations.contact_id as contact_id,
+        open_conversations.opened_at as opened_at,
+        open_conversations.referrals as referrals,
         owners.lead_id as lead_id
     from open_conversations
     inner join leads_of_contacts as owners
@@ -148,7 +152,11 @@ touches as (
 -- An ad on a telephone leads to the conversation itself: no page is in between.
 origins as (
     select
-        conversations.*,
+        conversations.tenant_id as tenant_id,
+        conversations.account_id as account_id,
+        conversations.conversation_id as conversation_id,
+        conversations.opened_at as opened_at,
+        conversations.lead_id as lead_id,
         touches.touches_before as visits,
         arrayElement(touches.touches_before, -1) as last_visit,
         arrayElement(arrayFilter(
@@ -156,7 +164,11 @@ origins as (
         ), 1) as ad,
         ad.source_id != '' or ad.url != '' as is_of_ad
     from conversations
-    left join touches using ({{ key }})
+    left join touches
+        on
+            conversations.tenant_id = touches.tenant_id
+            and conversations.account_id = touches.account_id
+            and conversations.conversation_id = touches.conversation_id
 ),
 
 visits as (
