@@ -1,8 +1,8 @@
-"""The wanted state, read from `activation.lead_deliveries` in the warehouse: what changed since a turn.
+"""The wanted state, read from `activation` in the warehouse: what changed since a turn, of leads or of conversations.
 
-The table has a version of a row for each turn that changed it. It is read without `final`, which would hide the ends of
-rows; the version of the newest turn counts. A granule has 1,024 rows and says which turns it holds (skip index), so a
-query reads the granules of the turns it names and no others.
+Each of the two tables has a version of a row for each turn that changed it. It is read without `final`, which would
+hide the ends of rows; the version of the newest turn counts. A granule has 1,024 rows and says which turns it holds
+(skip index), so a query reads the granules of the turns it names and no others.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,20 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from echolead import warehouse
+from reverse_etl.lead import CONVERSATION_PREFIX
 
 # Ends are versions that readers do not see.
 EVERY_VERSION = {"final": 0}
 # ClickHouse's error codes for a table or database that is not there (yet).
 NOT_THERE = ("Code: 60.", "Code: 81.", "UNKNOWN_TABLE", "UNKNOWN_DATABASE")
 
-# Both read the column `turn` alone.
+# Both read the column `turn` alone. In all of these `{table}` and `{key}` are put in from a `WantedTable`.
 NEWEST_TURN = """
-select max(turn) from activation.lead_deliveries
+select max(turn) from activation.{table}
 where turn > {after:UInt64}
 """
 TURNS = """
-select turn, count() from activation.lead_deliveries
+select turn, count() from activation.{table}
 where turn > {after:UInt64} and turn <= {until:UInt64}
 group by turn
 order by turn desc
@@ -34,29 +35,50 @@ limit {turns:UInt64}
 # Reads the granules of these turns from the given key on: in a turn larger than a chunk, those of the rest of the turn.
 # The comparison of tuples alone would skip none.
 CHANGES = """
-select tenant_id, lead_id, destination_id, payload_hash, payload, turn, cast(is_deleted, 'Bool') as is_ended
-from activation.lead_deliveries
+select tenant_id, {key}, destination_id, payload_hash, payload, turn, cast(is_deleted, 'Bool') as is_ended
+from activation.{table}
 where turn >= {oldest:UInt64} and turn <= {newest:UInt64}
-    and tenant_id >= {tenant_id:String} and (tenant_id > {tenant_id:String} or lead_id >= {lead_id:String})
-    and (tenant_id, lead_id, destination_id) > ({tenant_id:String}, {lead_id:String}, {destination_id:String})
-order by tenant_id, lead_id, destination_id, turn desc
-limit 1 by tenant_id, lead_id, destination_id
+    and tenant_id >= {tenant_id:String} and (tenant_id > {tenant_id:String} or {key} >= {place_key:String})
+    and (tenant_id, {key}, destination_id) > ({tenant_id:String}, {place_key:String}, {destination_id:String})
+order by tenant_id, {key}, destination_id, turn desc
+limit 1 by tenant_id, {key}, destination_id
 limit {rows:UInt64}
 """
 # Reads the keys in the granules of these leads that hold a later turn as well.
 CHANGED_LATER = """
-select tenant_id, lead_id, destination_id from activation.lead_deliveries
-where turn > {newest:UInt64} and tenant_id in {tenant_ids:Array(String)} and lead_id in {lead_ids:Array(String)}
+select tenant_id, {key}, destination_id from activation.{table}
+where turn > {newest:UInt64} and tenant_id in {tenant_ids:Array(String)} and {key} in {place_keys:Array(String)}
 """
 
 DeliveryKey = tuple[str, str, str]
-"""A lead at a destination: tenant_id, lead_id, destination_id, the table's sorting key."""
+"""A lead or conversation at a destination: tenant_id, its id, destination_id, the table's sorting key."""
 FIRST_PLACE: DeliveryKey = ("", "", "")
 
 
 @dataclass(frozen=True)
+class WantedTable:
+    """A table of wanted states: the column of the key between tenant and destination, and what the ledger puts in front
+    of it, so that a conversation is never taken for a lead."""
+
+    name: str
+    key: str
+    prefix: str = ""
+
+    def query(self, template: str) -> str:
+        """The query for this table; the other braces are the warehouse's own parameters."""
+        return template.replace("{table}", self.name).replace("{key}", self.key)
+
+
+OF_LEADS = WantedTable("lead_deliveries", "lead_id")
+OF_CONVERSATIONS = WantedTable("conversation_deliveries", "conversation_id", CONVERSATION_PREFIX)
+
+
+@dataclass(frozen=True)
 class WantedState:
-    """What one lead should be at one destination since `turn`; with `is_ended` it is no longer wanted there."""
+    """What one lead should be at one destination since `turn`; with `is_ended` it is no longer wanted there.
+
+    `lead_id` is the ledger's: of a conversation its id behind the prefix.
+    """
 
     tenant_id: str
     lead_id: str
@@ -90,9 +112,10 @@ class Chunk:
 
 
 class DesiredState:
-    """Reads `activation.lead_deliveries`."""
+    """Reads one of the tables."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, table: WantedTable = OF_LEADS) -> None:
+        self.table = table
         self._url = url
         self._connected: Client | None = None
 
@@ -124,11 +147,12 @@ class DesiredState:
     def _chunk(self, stretch: Stretch, oldest: int, before: int | None, rows: int) -> Chunk | None:
         """The changes of the stretch from the turn `oldest` on; `before` is where the rest begins, if there is one."""
         newest = stretch.until
-        key = dict(zip(("tenant_id", "lead_id", "destination_id"), stretch.place, strict=True))
-        read = self._query(CHANGES, oldest=oldest, newest=newest, rows=rows, **key)
+        tenant_id, lead_id, destination_id = stretch.place
+        place = {"tenant_id": tenant_id, "place_key": self._key(lead_id), "destination_id": destination_id}
+        read = self._query(CHANGES, oldest=oldest, newest=newest, rows=rows, **place)
         if read is None:
             return None
-        changes = [WantedState(*row) for row in read]
+        changes = [WantedState(tenant_id, self.table.prefix + key, *row) for tenant_id, key, *row in read]
         rest = None if before is None else Stretch(stretch.after, before)
         if oldest == newest and len(changes) == rows:
             rest = Stretch(stretch.after, newest, changes[-1].place)
@@ -142,16 +166,20 @@ class DesiredState:
             CHANGED_LATER,
             newest=newest,
             tenant_ids=sorted({change.tenant_id for change in changes}),
-            lead_ids=sorted({change.lead_id for change in changes}),
+            place_keys=sorted({self._key(change.lead_id) for change in changes}),
         )
-        return {tuple(row) for row in read or ()}
+        return {(tenant_id, self.table.prefix + key, destination_id) for tenant_id, key, destination_id in read or ()}
+
+    def _key(self, lead_id: str) -> str:
+        return lead_id.removeprefix(self.table.prefix)
 
     def _query(self, query: str, **parameters: Any) -> list[Any] | None:
         """The rows, or None when the table is not there."""
         if self._connected is None:
             self._connected = warehouse.connect(self._url)
         try:
-            return list(self._connected.query(query, parameters=parameters, settings=EVERY_VERSION).result_rows)
+            asked = self.table.query(query)
+            return list(self._connected.query(asked, parameters=parameters, settings=EVERY_VERSION).result_rows)
         except DatabaseError as error:
             if any(sign in str(error) for sign in NOT_THERE):
                 return None

@@ -109,6 +109,8 @@ class Finding:
     subject: str
     state: Literal["ok", "note", "missing", "made", "wrong"]
     detail: str = ""
+    secret: str = field(default="", repr=False)
+    """What the product made up for us to keep, such as the key of its signatures; never shown."""
 
 
 @runtime_checkable
@@ -131,6 +133,14 @@ class SetUp(Protocol):
 
         Twice leaves the same as once. One thing that cannot be made is a finding (`wrong`), not an error.
         """
+
+
+@runtime_checkable
+class PostsWebhooks(Protocol):
+    """A destination whose account can post what happens in it to us; a part of `echolead destination setup`."""
+
+    async def setup_webhook(self, calls: Calls, url: str, is_dry_run: bool) -> list[Finding]:
+        """Let it post to `url`, '' for one that is still to be made; nothing when it does already."""
 
 
 class OneByOne(ABC):

@@ -13,11 +13,13 @@ from uuid import UUID
 from echolead.operational.database import connect, system_session, tenant_session
 from echolead.operational.resync import Selection, plan_again
 from echolead.settings import Settings
-from reverse_etl.desired import DesiredState
+from reverse_etl.desired import OF_CONVERSATIONS, OF_LEADS, DesiredState
 from reverse_etl.destinations import KINDS
 from reverse_etl.lane import Policy
 from reverse_etl.lanes import CLOSING_SECONDS, Lanes
 from reverse_etl.planning import Plan
+
+TABLES = (OF_LEADS, OF_CONVERSATIONS)
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,14 @@ class DeliveryEngine:
         url = settings.postgres_deliveries_url.get_secret_value()
         self._system = connect(url, application_name="echolead engine")
         self._tenants = connect(url, pool_size=10, application_name="echolead engine lanes")
-        self._desired = DesiredState(settings.clickhouse("deliveries"))
+        self._desired = [DesiredState(settings.clickhouse("deliveries"), table) for table in TABLES]
         self._loop = asyncio.new_event_loop()
         # Looking up a dead destination's name holds a thread for seconds; the other lanes need theirs.
         self._loop.set_default_executor(ThreadPoolExecutor(32, thread_name_prefix="deliveries"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="deliveries", daemon=True)
         self._lanes = Lanes(settings, self._policy, self._tenants, self._run)
         self._planned = 0
-        self._is_behind = True
+        self._behind = {table.name for table in TABLES}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -75,14 +77,15 @@ class DeliveryEngine:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSING_SECONDS)
         self._loop.close()
-        self._desired.close()
+        for desired in self._desired:
+            desired.close()
         self._system.dispose()
         self._tenants.dispose()
 
     @property
     def is_behind(self) -> bool:
         """Whether changes of the wanted state may wait to be planned, so that `run_once` has work at once."""
-        return self._is_behind
+        return bool(self._behind)
 
     def run_once(self) -> Deliveries:
         """One turn: plan what is new, start every lane with due work, plan a chunk of what is older, wait a moment.
@@ -91,7 +94,7 @@ class DeliveryEngine:
         at the end.
         """
         try:
-            if self._plan() and self._is_behind:
+            if self._plan() and self.is_behind:
                 self._lanes.start_due(self._system)  # what is new is delivered while a chunk of the rest is planned
                 self._plan()
         finally:
@@ -103,25 +106,30 @@ class DeliveryEngine:
         return Deliveries(**{field.name: counts[field.name] for field in fields(Deliveries)})
 
     def _plan(self) -> bool:
+        """Plan the newest chunk of each table; returns whether one was of turns that nobody had seen before."""
+        news = [self._plan_chunk(desired) for desired in self._desired]
+        return any(news)
+
+    def _plan_chunk(self, desired: DesiredState) -> bool:
         """Plan the newest chunk of what is not planned; returns whether it was of turns that nobody had seen before.
 
         Without news this reads which turn is the newest, and nothing else.
         """
         with system_session(self._system) as session:
             # The lock is held before the warehouse is read, so that an older reading never replaces a newer one.
-            plan = Plan(session, self._windows())
+            plan = Plan(session, desired.table, self._windows())
             known = plan.position()
-            position = known.seen(self._desired.newest_turn(known.planned_turn))
+            position = known.seen(desired.newest_turn(known.planned_turn))
             planned = 0
             if position.unplanned:
-                chunk = self._desired.chunk(position.unplanned[-1], self._policy.planned_rows)
+                chunk = desired.chunk(position.unplanned[-1], self._policy.planned_rows)
                 if chunk is None:
                     return False
                 planned = plan.take_over(chunk.changes)
                 position = position.planned(chunk.rest)
                 plan.move(position)
         self._planned += planned
-        self._is_behind = bool(position.unplanned)
+        (self._behind.add if position.unplanned else self._behind.discard)(desired.table.name)
         return position.planned_turn > known.planned_turn
 
     def _windows(self) -> dict[str, float]:

@@ -14,6 +14,8 @@ ConsentState = Literal["granted", "denied", "unknown"]
 EventName = Literal["lead", "qualified", "won"]
 
 TWIN_PREFIX = "twin:"
+CONVERSATION_PREFIX = "conversation:"
+"""The ledger's id of a conversation is this and the conversation's id in the product."""
 KIND_CHARACTERS = 200  # of a record's kind in the ledger
 
 
@@ -43,8 +45,25 @@ class LeadEvent:
 
 
 @dataclass(frozen=True)
+class WantedConversation:
+    """What a conversation of a lead should have beside attributes and labels. Empty text: no rule says anything."""
+
+    conversation_id: int
+    lead_id: str
+    note: str = ""
+    """The journey that led to it, for the agent to read; a private note, written once."""
+    priority: str = ""  # urgent, high, medium, low
+    team: str = ""
+    agent: str = ""
+    """Name or e-mail."""
+
+
+@dataclass(frozen=True)
 class Lead:
     """One lead's wanted state. Empty text is an unknown, never an order to blank a field.
+
+    With `conversation` it is the state of that conversation instead: `lead_id` is the ledger's, and of the rest
+    attributes and labels alone are said.
 
     `attributes` is flat and for people to read: where the lead came from first and last, consent, counts. `clicks` are
     the oldest first; `cookies` are those of the browser seen last (_fbc, _fbp, _ga, hubspotutk, rdtrk).
@@ -69,6 +88,7 @@ class Lead:
     """Of the tenant, by its IANA name: calendar days of the lead are days there."""
     withheld: tuple[str, ...] = ()
     """Parts of the payload that consent kept back, by their names there, such as clicks."""
+    conversation: WantedConversation | None = None
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -99,6 +119,7 @@ class Lead:
             last_touch_at=_moment(payload.get("last_touch_at")),
             time_zone=str(payload.get("time_zone") or "UTC"),
             withheld=tuple(payload.get("withheld") or ()),
+            conversation=_conversation(payload["conversation"]) if payload.get("conversation") else None,
         )
 
 
@@ -148,6 +169,11 @@ def _moment(text: Any) -> datetime | None:
 
 def _click(stored: Mapping[str, Any]) -> Click:
     return Click(str(stored["name"]), str(stored["value"]), datetime.fromisoformat(stored["at"]))
+
+
+def _conversation(stored: Mapping[str, Any]) -> WantedConversation:
+    texts = {key: str(stored.get(key) or "") for key in ("lead_id", "note", "priority", "team", "agent")}
+    return WantedConversation(conversation_id=int(stored["conversation_id"]), **texts)
 
 
 def _event(stored: Mapping[str, Any]) -> LeadEvent:

@@ -11,17 +11,18 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from reverse_etl.desired import Stretch, WantedState
+from reverse_etl.desired import Stretch, WantedState, WantedTable
 from reverse_etl.lead import Lead
 from reverse_etl.ledger import LEADS_RECORD
 
 # One planner at a time: what it reads from the warehouse must not be older than what another has planned.
 PLANNING_LOCK = 0x65636865
 
-POSITION = text("select planned_turn, unplanned from planning_position")
+POSITION = text("select planned_turn, unplanned from planning_position where wanted_table = :table")
 MOVE = text("""
-    insert into planning_position (planned_turn, unplanned) values (:planned_turn, cast(:unplanned as jsonb))
-    on conflict (is_only) do update set planned_turn = excluded.planned_turn, unplanned = excluded.unplanned
+    insert into planning_position (wanted_table, planned_turn, unplanned)
+    values (:table, :planned_turn, cast(:unplanned as jsonb))
+    on conflict (wanted_table) do update set planned_turn = excluded.planned_turn, unplanned = excluded.unplanned
 """)
 
 WANTED = """
@@ -130,7 +131,7 @@ WITHDRAW = text(f"""
 
 @dataclass(frozen=True)
 class Position:
-    """How far is planned: every turn up to `planned_turn` but for the stretches in `unplanned`, the oldest first."""
+    """How far a table is planned: every turn up to `planned_turn` but for `unplanned`, the oldest first."""
 
     planned_turn: int = 0
     unplanned: tuple[Stretch, ...] = ()
@@ -154,15 +155,16 @@ class Plan:
     planned twice. Two engines work off the same stretches in turn.
     """
 
-    def __init__(self, session: Session, windows: Mapping[str, float]) -> None:
+    def __init__(self, session: Session, table: WantedTable, windows: Mapping[str, float]) -> None:
         """`windows`: by kind of destination, for how many seconds a change waits for more changes."""
         self._session = session
+        self._table = table.name
         self._windows = json.dumps(dict(windows))
         session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": PLANNING_LOCK})
 
     def position(self) -> Position:
         """How far is planned; at the beginning nothing is."""
-        row = self._session.execute(POSITION).one_or_none()
+        row = self._session.execute(POSITION, {"table": self._table}).one_or_none()
         if row is None:
             return Position()
         stretches = (Stretch(stored["after"], stored["until"], tuple(stored["place"])) for stored in row.unplanned)
@@ -171,7 +173,8 @@ class Plan:
     def move(self, position: Position) -> None:
         """What is planned from the end of this transaction on."""
         unplanned = json.dumps([vars(stretch) for stretch in position.unplanned])
-        self._session.execute(MOVE, {"planned_turn": position.planned_turn, "unplanned": unplanned})
+        moved = {"table": self._table, "planned_turn": position.planned_turn, "unplanned": unplanned}
+        self._session.execute(MOVE, moved)
 
     def take_over(self, changes: Sequence[WantedState]) -> int:
         """Make what differs the current state, set aside what is older or no longer wanted; returns how many are new.

@@ -40,20 +40,20 @@
 {#-
   The versions to add: every row of `computed`, and for each of the `known` rows of the table that is not among them its
   end. `key` are the columns that name a row. With `compared_by` a row is only added when this column differs from what is
-  known.
+  known. `number` is that of the turn where it is not one over events.
 -#}
-{% macro versions(computed, known, key, compared_by=none) -%}
+{% macro versions(computed, known, key, compared_by=none, number=none) -%}
     {% if not is_incremental() -%}
 select
     *,
-    {{ turn() }} as turn,
+    {{ number if number else turn() }} as turn,
     toUInt8(0) as is_deleted
 from {{ computed }}
     {%- else -%}
     {%- set columns = own_columns() | join(', ') -%}
 select
     {{ columns }},
-    {{ turn() }} as turn,
+    {{ number if number else turn() }} as turn,
     toUInt8(is_known) as is_deleted
 from (
     select {{ columns }}, false as is_known from {{ computed }}

@@ -3,6 +3,7 @@
 from pydantic import SecretStr
 
 from echolead.cli.errors import CommandFailed
+from echolead.operational.models import WebhookEndpoint
 from echolead.settings import Settings
 
 
@@ -14,6 +15,11 @@ def operational_url(settings: Settings) -> str:
 def readonly_warehouse_url(settings: Settings) -> str:
     """URL of the warehouse with a read-only account. Raises `CommandFailed` when no stack is configured."""
     return _known(settings, SecretStr(settings.clickhouse("readonly")), "ECHOLEAD_CLICKHOUSE_URL")
+
+
+def webhook_url(settings: Settings, endpoint: WebhookEndpoint) -> str:
+    """Where a product posts its webhooks."""
+    return f"{settings.collector_url.rstrip('/')}/v1/webhooks/{endpoint.source}/{endpoint.endpoint}"
 
 
 def _known(settings: Settings, url: SecretStr, variable: str) -> str:

@@ -16,6 +16,7 @@ from echolead.cli.context import (
     show_record,
     show_table,
 )
+from echolead.cli.destination_webhook import SUBJECT, AccountWebhook
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir, TenantId
 from echolead.embedded.part import python
@@ -142,13 +143,19 @@ def setup(
     """Make what a destination needs in its account, after showing it. With --json and without --yes only show it. Exit
     code 1 when something could not be made.
     """
-    findings = _asked("setup", tenant_id, name, data_dir, "--dry-run")
+    webhook = AccountWebhook(tenant_id, _kind(tenant_id, name, data_dir), data_dir)
+    findings = _asked("setup", tenant_id, name, data_dir, "--dry-run", "--webhook-url", webhook.url)
     if not yes:
         _show_findings(findings, as_json, nothing=NOTHING_TO_MAKE)
         if as_json or not findings:
             return
         typer.confirm("Make this in the account?", abort=True)
-    made = _asked("setup", tenant_id, name, data_dir) if findings else []
+    made: list[dict[str, str]] = []
+    if findings:
+        if any(finding["subject"] == SUBJECT and finding["state"] == "missing" for finding in findings):
+            webhook.make()
+        made = _asked("setup", tenant_id, name, data_dir, "--webhook-url", webhook.url)
+        webhook.settle(made)
     _show_findings(made, as_json, nothing=NOTHING_TO_MAKE)
     if made:
         with administering(data_dir) as (_, session):
@@ -212,6 +219,11 @@ def _set_enabled(tenant_id: str, name: str, is_enabled: bool, data_dir: Path | N
     _show(destination, as_json)
 
 
+def _kind(tenant_id: str, name: str, data_dir: Path | None) -> str:
+    with administering(data_dir) as (_, session):
+        return get_named(session, Destination, tenant_id, name).kind
+
+
 def _asked(
     task: str, tenant_id: str, name: str, data_dir: Path | None, *options: str, standard_input: str = ""
 ) -> list[dict[str, str]]:
@@ -238,10 +250,11 @@ def _read(file: Path) -> str:
 
 
 def _show_findings(findings: list[dict[str, str]], as_json: bool, *, nothing: str) -> None:
+    columns = ("state", "subject", "detail")
     if as_json:
-        show_json(findings)
+        show_json([{column: finding[column] for column in columns} for finding in findings])
     else:
-        show_table(findings, ("state", "subject", "detail"), nothing=nothing)
+        show_table(findings, columns, nothing=nothing)
 
 
 def _show(destination: Destination, as_json: bool, **more: Any) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from echolead.cli.addresses import webhook_url
 from echolead.cli.context import (
     actor,
     administering,
@@ -156,7 +157,7 @@ def _record(row: WebhookEndpoint, settings: Settings) -> dict[str, Any]:
         "tenant_id": row.tenant_id,
         "name": row.name,
         "source": row.source,
-        "url": f"{settings.collector_url.rstrip('/')}/v1/webhooks/{row.source}/{row.endpoint}",
+        "url": webhook_url(settings, row),
         "token_header": row.token_header,
         "allow_unsigned": row.allow_unsigned,
         "is_active": row.is_active,

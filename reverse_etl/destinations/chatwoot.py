@@ -3,15 +3,15 @@
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Self
-
-import httpx
+from typing import Any
 
 from echolead.normalize import normalize_phone
-from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status, no_allowance
-from reverse_etl.destination import Finding, OneByOne, Order, Traits
-from reverse_etl.destinations.chatwoot_definitions import LINK_KEY, TITLES, DefinedInAccount, inbox_finding
-from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, OutcomeUnknown, Rejected
+from reverse_etl.calls import Calls
+from reverse_etl.destination import OneByOne, Order, Traits
+from reverse_etl.destinations.chatwoot_account import ChatwootAccount
+from reverse_etl.destinations.chatwoot_conversations import ChatwootConversations
+from reverse_etl.destinations.chatwoot_definitions import LINK_KEY
+from reverse_etl.errors import Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 
 Contact = dict[str, Any]
@@ -23,7 +23,7 @@ UNIQUE_FIELDS = ("identifier", "email", "phone_number")
 CONDITIONS_OF_A_LOOK_UP = 12
 
 
-class ChatwootContacts(OneByOne):
+class ChatwootContacts(ChatwootAccount, OneByOne):
     """Delivers leads to one Chatwoot account as contacts, matched on `identifier` = `lead_id`.
 
     It fills what is empty and changes what it wrote itself; what an agent wrote stays. An e-mail or phone number that
@@ -36,72 +36,17 @@ class ChatwootContacts(OneByOne):
     def __init__(
         self, base_url: str, account_id: int, inbox_id: int, access_token: str, lead_url: Callable[[str], str]
     ) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._account_id = account_id
-        self._inbox_id = inbox_id
-        self._access_token = access_token
-        self._lead_url = lead_url
-        self._definitions = DefinedInAccount()
-
-    @classmethod
-    def of(cls, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]) -> Self:
-        """From a destination's configuration (`base_url`, `account_id`, `inbox_id`) and secret (`api_access_token`).
-
-        Raises `Misconfigured` naming what is missing.
-        """
-        missing = [key for key in ("base_url", "account_id", "inbox_id") if not configuration.get(key)]
-        missing += [] if secrets.get("api_access_token") else ["api_access_token"]
-        if missing:
-            raise Misconfigured(f"The Chatwoot destination lacks {', '.join(missing)}.")
-        try:
-            numbers = int(configuration["account_id"]), int(configuration["inbox_id"])
-        except (TypeError, ValueError) as error:
-            raise Misconfigured("account_id and inbox_id of a Chatwoot destination are numbers.") from error
-        return cls(str(configuration["base_url"]), *numbers, secrets["api_access_token"], lead_url)
-
-    def client(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
-        """A pool for this account's API."""
-        return httpx.AsyncClient(
-            base_url=f"{self._base_url}/api/v1/accounts/{self._account_id}/",
-            headers={"api_access_token": self._access_token, "User-Agent": "EchoLead"},
-            timeout=TIMEOUT,
-            transport=transport,
-        )
-
-    async def prepare(self, calls: Calls) -> None:
-        """Read which labels and contact attributes the account has, and define the attributes we always send.
-
-        Raises `DeliveryFailed` when the account cannot be read.
-        """
-        await self._definitions.read(calls)
-        await self._definitions.define(calls, TITLES, ())
-
-    async def test(self, calls: Calls) -> list[Finding]:
-        """The inbox, and the attributes and labels that leads need. Raises `DeliveryFailed`."""
-        inboxes = await calls.ask("list inboxes", "GET", "inboxes")
-        await self._definitions.read(calls)
-        return [inbox_finding(self._inbox_id, inboxes["payload"]), *self._definitions.findings()]
-
-    async def setup(self, calls: Calls, is_dry_run: bool) -> list[Finding]:
-        """Define the attributes and labels that are missing. Raises `DeliveryFailed`."""
-        await self._definitions.read(calls)
-        missing = [each for each in self._definitions.findings() if each.state == "missing"]
-        return missing if is_dry_run else await self._definitions.make(calls)
-
-    def judge(self, answer: Reply) -> DeliveryFailed | None:
-        """By the status: Chatwoot's say what is meant."""
-        return judge_by_status(answer)
-
-    def allowance(self, headers: httpx.Headers) -> None:
-        """Chatwoot's headers say nothing of its limits."""
-        return no_allowance(headers)
+        super().__init__(base_url, account_id, inbox_id, access_token, lead_url)
+        self._conversations = ChatwootConversations(self._definitions, lead_url)
 
     async def deliver_one(self, order: Order) -> Delivered:
-        """Create or update the contact of a lead.
+        """Create or update the contact of a lead, or write into a conversation.
 
         Raises `Rejected` (4xx, final), `Unavailable` or `OutcomeUnknown` (worth another try, which looks up first).
         """
         calls, lead, history = order.calls, order.lead, order.history
+        if lead.conversation is not None:
+            return await self._conversations.deliver_one(order, lead.conversation)
         attributes = self._attributes(lead)
         await self._definitions.define(calls, attributes, lead.labels)
         contact, conflicts = await self._find(calls, lead, history)
@@ -123,8 +68,11 @@ class ChatwootContacts(OneByOne):
         return Delivered(str(contact["id"]), fields, conflicts)
 
     async def verify_one(self, order: Order, delivered: Delivered) -> None:
-        """Read the contact and its labels back and compare what was sent. Raises `Mismatch` naming what differs."""
+        """Read contact and labels, or the conversation, back and compare. Raises `Mismatch` naming what differs."""
         calls, lead = order.calls, order.lead
+        if lead.conversation is not None:
+            await self._conversations.verify_one(order, lead.conversation, delivered)
+            return
         try:
             answer = await calls.ask("read back", "GET", f"contacts/{delivered.remote_id}")
             labels = await calls.ask("read back labels", "GET", f"contacts/{delivered.remote_id}/labels")

@@ -1,7 +1,7 @@
-"""What a Chatwoot account has defined for its contacts, and what leads need there: attributes and labels.
+"""What a Chatwoot account has defined for contacts and conversations, and what leads need there: attributes and labels.
 
-Defining takes an administrator's token. With an agent's, contacts get their attributes all the same, and Chatwoot shows
-them once somebody has defined them.
+Defining takes an administrator's token. With an agent's, contacts and conversations get their attributes all the same,
+and Chatwoot shows them once somebody has defined them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from reverse_etl.calls import Calls
 from reverse_etl.destination import Finding
 from reverse_etl.errors import Misconfigured, Rejected
 
-CONTACT_ATTRIBUTE = 1  # attribute_model of a contact's attribute
+CONVERSATION_ATTRIBUTE, CONTACT_ATTRIBUTE = 0, 1  # attribute_model
 TEXT, LINK = 0, 4  # attribute_display_type
 DISPLAY_TYPES = {TEXT: "text", LINK: "link"}
 LINK_KEY = "echolead_url"
@@ -34,6 +34,20 @@ TITLES = {
     "marketing_consent": "Consentimento de marketing",
     LINK_KEY: "Lead no EchoLead",
 }
+CONVERSATION_TITLES = {
+    "channel": "Canal",
+    "source": "Origem",
+    "medium": "Mídia",
+    "campaign": "Campanha",
+    "term": "Termo",
+    "content": "Conteúdo",
+    "landing_page": "Página de entrada",
+    "gclid": "Google click id",
+    "fbclid": "Meta click id",
+    LINK_KEY: "Lead no EchoLead",
+}
+NEEDED = {CONTACT_ATTRIBUTE: TITLES, CONVERSATION_ATTRIBUTE: CONVERSATION_TITLES}
+SUBJECTS = {CONTACT_ATTRIBUTE: "attribute", CONVERSATION_ATTRIBUTE: "conversation attribute"}
 # The one label whose name is known before any lead: those of channels, sources and campaigns come with the leads.
 LABELS = ("sem-consentimento-marketing",)
 NEEDS_ADMINISTRATOR = "defining it takes an administrator's token"
@@ -43,7 +57,7 @@ class DefinedInAccount:
     """The attributes and labels of one account, as far as they are known."""
 
     def __init__(self) -> None:
-        self._attributes: dict[str, str] = {}
+        self._attributes: dict[int, dict[str, str]] = {model: {} for model in NEEDED}
         self._labels: set[str] = set()
         self._may_define = True
 
@@ -51,20 +65,29 @@ class DefinedInAccount:
         """Ask the account. Raises `DeliveryFailed`."""
         labels = await calls.ask("list labels", "GET", "labels")
         self._labels = {str(label["title"]) for label in labels["payload"]}
-        params = {"attribute_model": str(CONTACT_ATTRIBUTE)}
-        attributes = await calls.ask("list attributes", "GET", "custom_attribute_definitions", params=params)
-        self._attributes = {str(each["attribute_key"]): str(each["attribute_display_type"]) for each in attributes}
+        for model in NEEDED:
+            params = {"attribute_model": str(model)}
+            known = await calls.ask("list attributes", "GET", "custom_attribute_definitions", params=params)
+            self._attributes[model] = {str(e["attribute_key"]): str(e["attribute_display_type"]) for e in known}
 
-    async def define(self, calls: Calls, attributes: Iterable[str], labels: Iterable[str]) -> None:
-        """Define what the account does not have yet, as far as the token may.
+    async def define(
+        self,
+        calls: Calls,
+        attributes: Iterable[str],
+        labels: Iterable[str],
+        *,
+        conversation_attributes: Iterable[str] = (),
+    ) -> None:
+        """Define what the account does not have yet, as far as the token may; `attributes` are those of contacts.
 
-        A refusal is no failure: it is defined meanwhile, or a key that Chatwoot keeps for itself, and the contact takes
+        A refusal is no failure: it is defined meanwhile, or a key that Chatwoot keeps for itself, and the record takes
         the value either way. Raises `DeliveryFailed`.
         """
-        for key in attributes:
-            if self._may_define and key not in self._attributes:
-                await self._define_attribute(calls, key)
-                self._attributes[key] = ""
+        for model, keys in ((CONTACT_ATTRIBUTE, attributes), (CONVERSATION_ATTRIBUTE, conversation_attributes)):
+            for key in keys:
+                if self._may_define and key not in self._attributes[model]:
+                    await self._define_attribute(calls, model, key)
+                    self._attributes[model][key] = ""
         for title in labels:
             if self._may_define and title not in self._labels:
                 await self._define_label(calls, title)
@@ -72,7 +95,11 @@ class DefinedInAccount:
 
     def findings(self) -> list[Finding]:
         """How each attribute and label that leads need stands; call `read` before."""
-        attributes = [_attribute_finding(key, self._attributes.get(key)) for key in TITLES]
+        attributes = [
+            _attribute_finding(f"{SUBJECTS[model]} {key}", key, self._attributes[model].get(key))
+            for model, titles in NEEDED.items()
+            for key in titles
+        ]
         labels = [
             Finding(f"label {title}", "ok" if title in self._labels else "missing", _missing(title in self._labels))
             for title in LABELS
@@ -82,21 +109,23 @@ class DefinedInAccount:
     async def make(self, calls: Calls) -> list[Finding]:
         """Define what `findings` calls missing; each as `made`, or as `wrong` with why not. Raises `DeliveryFailed`."""
         made = []
-        for key in TITLES:
-            if key not in self._attributes:
-                made.append(_made(f"attribute {key}", await self._define_attribute(calls, key)))
+        for model, titles in NEEDED.items():
+            for key in titles:
+                if key not in self._attributes[model]:
+                    refusal = await self._define_attribute(calls, model, key)
+                    made.append(_made(f"{SUBJECTS[model]} {key}", refusal))
         for title in LABELS:
             if title not in self._labels:
                 made.append(_made(f"label {title}", await self._define_label(calls, title)))
         return made
 
-    async def _define_attribute(self, calls: Calls, key: str) -> str:
+    async def _define_attribute(self, calls: Calls, model: int, key: str) -> str:
         definition = {
-            "attribute_display_name": TITLES.get(key, key.replace("_", " ").capitalize()),
+            "attribute_display_name": NEEDED[model].get(key, key.replace("_", " ").capitalize()),
             "attribute_display_type": _display_type(key),
             "attribute_description": "EchoLead",
             "attribute_key": key,
-            "attribute_model": CONTACT_ATTRIBUTE,
+            "attribute_model": model,
         }
         return await self._define_one(calls, "define attribute", "custom_attribute_definitions", definition)
 
@@ -131,13 +160,13 @@ def _display_type(key: str) -> int:
     return LINK if key == LINK_KEY else TEXT
 
 
-def _attribute_finding(key: str, display_type: str | None) -> Finding:
+def _attribute_finding(subject: str, key: str, display_type: str | None) -> Finding:
     if display_type is None:
-        return Finding(f"attribute {key}", "missing", _missing(False))
+        return Finding(subject, "missing", _missing(False))
     ours = DISPLAY_TYPES[_display_type(key)]
     if display_type not in (ours, ""):
-        return Finding(f"attribute {key}", "note", f"it is {display_type} there, and its values are {ours}")
-    return Finding(f"attribute {key}", "ok", display_type)
+        return Finding(subject, "note", f"it is {display_type} there, and its values are {ours}")
+    return Finding(subject, "ok", display_type)
 
 
 def _missing(is_there: bool) -> str:

@@ -206,14 +206,17 @@ async def conversation_attributes(request: Request, store: Store, account_id: in
 
 
 async def conversation_messages(request: Request, store: Store, account_id: int) -> Response:
-    """`GET` and `POST conversations/{id}/messages`; the latest twenty, or the first hundred behind `after`."""
+    """`GET` and `POST conversations/{id}/messages`: the latest twenty, also `before` one, or a hundred `after` it."""
     row = store.conversation(account_id, request.path_params["id"])
     if request.method == "GET":
         after = request.query_params.get("after", "")
         if after.isdigit():
             found = store.messages(row["id"], after=int(after))
         else:
-            found = store.messages(row["id"])[-LATEST_MESSAGES:]
+            before = request.query_params.get("before", "")
+            every = store.messages(row["id"])
+            shown = [each for each in every if each["id"] < int(before)] if before.isdigit() else every
+            found = shown[-LATEST_MESSAGES:]
         meta = {"labels": store.labels_of("conversation", row["id"]), "additional_attributes": {}}
         return JSONResponse({"meta": meta, "payload": [answers.message(row, each, store=store) for each in found]})
     body = await body_of(request)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    CheckConstraint,
     ForeignKeyConstraint,
     Index,
     UniqueConstraint,
@@ -25,6 +24,8 @@ WAITING = text("state in ('pending', 'in_flight', 'delivered', 'retry')")
 
 class Delivery(Timed, Base):
     """One state of one lead for one destination: a row of the ledger of deliveries and their results.
+
+    A conversation of the destination is delivered in the same way; its `lead_id` is `conversation:` and its id.
 
     `attempts` counts the tries so far, `tries` those that failed for a reason of this delivery's own. Until
     `lease_until` nobody else works on this person at this destination: it is under way, or a creation whose outcome is
@@ -113,15 +114,15 @@ class DeliveryAttempt(Timed, Base):
 
 
 class PlanningPosition(Timed, Base):
-    """How far the delivery engine has planned: its one row.
+    """How far the delivery engine has planned, one row for each table of wanted states.
 
     Every turn of the warehouse up to `planned_turn` is planned but for the stretches in `unplanned`, oldest first:
     `reverse_etl.desired.Stretch` as JSON.
     """
 
     __tablename__ = "planning_position"
-    __table_args__ = (CheckConstraint("is_only", name="one_row"),)
+    __table_args__ = (one_of("wanted_table", ("lead_deliveries", "conversation_deliveries")),)
 
-    is_only: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
+    wanted_table: Mapped[str] = mapped_column(primary_key=True, server_default="lead_deliveries")
     planned_turn: Mapped[int] = mapped_column(BigInteger, server_default="0")
     unplanned: Mapped[list[Any]] = mapped_column(server_default=EMPTY_LIST)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from echolead.cli import app
+from echolead.demo.chatwoot import Fault
 from echolead.operational.database import system_session
 from echolead.operational.destinations import check_configuration
 from echolead.operational.models import Destination
@@ -88,7 +89,7 @@ def test_what_is_missing_is_shown_then_made_and_then_nothing_is_missing(
 
     made = operator("setup", stdin="y\n")
     assert made.exit_code == 0, made.output
-    assert len(chatwoot.ask("GET", "custom_attribute_definitions")) == 16
+    assert len(chatwoot.ask("GET", "custom_attribute_definitions")) == 16 + 10  # of contacts and of conversations
     assert operator("test").exit_code == 0
     again = operator("setup", "--yes")
     assert (again.exit_code, again.output.strip()) == (0, "The account has all that the destination needs.")
@@ -100,8 +101,41 @@ def test_what_is_missing_is_shown_then_made_and_then_nothing_is_missing(
         version = session.scalars(
             text("select updated_at > created_at from destinations where tenant_id = :t"), where
         ).all()
-    assert [len(detail["made"]) for detail in recorded] == [17]
+    assert [len(detail["made"]) for detail in recorded] == [28]
     assert version == [True]  # engines open its lane again
+
+
+def test_setup_lets_the_account_post_to_us_and_keeps_the_secret(
+    operator: Operator, chatwoot: ServedChatwoot, system_engine: Engine
+) -> None:
+    def endpoints() -> list[Any]:
+        with system_session(system_engine) as session:
+            found = text("select endpoint, secrets from webhook_endpoints where tenant_id = :t")
+            return list(session.execute(found, {"t": operator.tenant_id}).all())
+
+    assert (operator.states("setup")["webhook"], endpoints()) == ("missing", [])
+    made = operator("setup", "--yes")
+    assert made.exit_code == 0, made.output
+
+    (webhook,) = chatwoot.ask("GET", "webhooks")["payload"]["webhooks"]
+    (endpoint,) = endpoints()
+    kept = Vault.of_collector(Settings(secret_keys=SecretStr(SECRET_KEY))).decrypt(endpoint.secrets)
+    assert webhook["url"].endswith(f"/v1/webhooks/chatwoot/{endpoint.endpoint}")
+    assert kept == {"current": webhook["secret"]}
+    assert webhook["secret"] not in made.output + operator("setup", "--json").output
+    assert {"conversation_created", "message_created", "contact_updated"} <= set(webhook["subscriptions"])
+
+
+def test_an_address_that_the_account_does_not_take_is_removed_again(
+    operator: Operator, chatwoot: ServedChatwoot, system_engine: Engine
+) -> None:
+    chatwoot.faults.replace([Fault("status", where="POST .*/webhooks$", status=422)])
+    made = operator("setup", "--yes")
+
+    with system_session(system_engine) as session:
+        where = {"t": operator.tenant_id}
+        left = session.scalar(text("select count(*) from webhook_endpoints where tenant_id = :t"), where)
+    assert (made.exit_code, left) == (1, 0)
 
 
 def test_a_token_that_is_refused_is_a_sentence_without_the_token(operator: Operator, system_engine: Engine) -> None:

@@ -1,0 +1,12 @@
+{#- Reads the turn. Written last: what a turn that died had taken is taken again. -#}
+-- depends_on: {{ ref('conversation_deliveries') }}
+{{ config(tags=['conversations'], materialized='incremental', engine='MergeTree()', order_by=['turn']) }}
+
+select
+    turn,
+    leads_until,
+    chats_until,
+    contacts_until,
+    assumeNotNull((select count() from {{ ref('conversation_news') }})) as changes,
+    now64(3, 'UTC') as ended_at
+from {{ ref('conversation_turn') }}
