@@ -7,7 +7,7 @@ from echolead.operational.isolation import isolate, keep_updated_at, serve
 from echolead.operational.provision import LOADER
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
