@@ -34,6 +34,16 @@ TITLES = {
     "marketing_consent": "Consentimento de marketing",
     LINK_KEY: "Lead no EchoLead",
 }
+# Of what rules say, defined when a lead first has it.
+TITLES_OF_RULES = {
+    "score": "Pontuação",
+    "score_reasons": "Motivos da pontuação",
+    "segments": "Segmentos",
+    "stage": "Etapa",
+    "priority": "Prioridade",
+    "team": "Equipe",
+    "owner": "Responsável",
+}
 # The one label whose name is known before any lead: those of channels, sources and campaigns come with the leads.
 LABELS = ("sem-consentimento-marketing",)
 NEEDS_ADMINISTRATOR = "defining it takes an administrator's token"
@@ -92,7 +102,7 @@ class DefinedInAccount:
 
     async def _define_attribute(self, calls: Calls, key: str) -> str:
         definition = {
-            "attribute_display_name": TITLES.get(key, key.replace("_", " ").capitalize()),
+            "attribute_display_name": TITLES.get(key) or TITLES_OF_RULES.get(key) or key.replace("_", " ").capitalize(),
             "attribute_display_type": _display_type(key),
             "attribute_description": "EchoLead",
             "attribute_key": key,
