@@ -34,6 +34,16 @@ TITLES = {
     "marketing_consent": "Consentimento de marketing",
     LINK_KEY: "Lead no EchoLead",
 }
+# Of what rules say, defined when a lead first has it.
+TITLES_OF_RULES = {
+    "score": "Pontuação",
+    "score_reasons": "Motivos da pontuação",
+    "segments": "Segmentos",
+    "stage": "Etapa",
+    "priority": "Prioridade",
+    "team": "Equipe",
+    "owner": "Responsável",
+}
 CONVERSATION_TITLES = {
     "channel": "Canal",
     "source": "Origem",
@@ -121,7 +131,7 @@ class DefinedInAccount:
 
     async def _define_attribute(self, calls: Calls, model: int, key: str) -> str:
         definition = {
-            "attribute_display_name": NEEDED[model].get(key, key.replace("_", " ").capitalize()),
+            "attribute_display_name": _title(model, key),
             "attribute_display_type": _display_type(key),
             "attribute_description": "EchoLead",
             "attribute_key": key,
@@ -154,6 +164,10 @@ def inbox_finding(inbox_id: int, inboxes: Iterable[Mapping[str, Any]]) -> Findin
         return Finding(f"inbox {inbox_id}", "ok", str(found[inbox_id].get("name") or ""))
     there = ", ".join(f"{key} {inbox.get('name')}" for key, inbox in found.items()) or "none"
     return Finding(f"inbox {inbox_id}", "wrong", f"the token sees no such inbox; there are: {there}")
+
+
+def _title(model: int, key: str) -> str:
+    return NEEDED[model].get(key) or TITLES_OF_RULES.get(key) or key.replace("_", " ").capitalize()
 
 
 def _display_type(key: str) -> int:

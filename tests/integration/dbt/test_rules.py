@@ -32,10 +32,10 @@ CLOCK = (
 """The moments of the turns, all of one day's until the next."""
 BROWSERS_OF_ROBOTS = ("WhatsApp/2.23.20.0", "facebookexternalhit/1.1")
 
-Story = Callable[["Tenant"], Iterator[None]]
+Story = Callable[["RuledTenant"], Iterator[None]]
 
 
-class Tenant:
+class RuledTenant:
     """What a story tells of its tenant. At each `yield` turns take what was told, at the next moment of `CLOCK`."""
 
     def __init__(self, name: str, project: Project) -> None:
@@ -92,7 +92,7 @@ class Tenant:
         )
 
 
-def points_are_a_function_of_what_happened(tenant: Tenant) -> Iterator[None]:
+def points_are_a_function_of_what_happened(tenant: RuledTenant) -> Iterator[None]:
     tenant.rules = """
 rules:
   - {id: form, then: [{points: {value: 5, each: event.form_submit, at_most: 10}}]}
@@ -114,7 +114,7 @@ rules:
     assert tenant.points("caio") == {"click": 3}
 
 
-def a_threshold_sends_once_and_again_only_where_the_rule_says_each_time(tenant: Tenant) -> Iterator[None]:
+def a_threshold_sends_once_and_again_only_where_the_rule_says_each_time(tenant: RuledTenant) -> Iterator[None]:
     """28, 33, 27, 35."""
     tenant.destinations = ["chatwoot", "webhook", "hubspot"]
     tenant.rules = """
@@ -136,7 +136,7 @@ rules:
     assert scores == [(28, None, None), (33, 33, 33), (27, 33, 33), (35, 33, 35)]
 
 
-def segments_and_points_change_by_the_clock_alone(tenant: Tenant) -> Iterator[None]:
+def segments_and_points_change_by_the_clock_alone(tenant: RuledTenant) -> Iterator[None]:
     tenant.rules = """
 rules:
   - {id: prices, name: Viu preços, when: {fact: page./precos, within_days: 30}, then: [{points: 30}]}
@@ -164,7 +164,7 @@ rules:
     assert (left["left_segments"], left["valid_from"]) == (["quente"], NOON + timedelta(days=30))
 
 
-def other_rules_count_for_every_lead_in_the_same_turn(tenant: Tenant) -> Iterator[None]:
+def other_rules_count_for_every_lead_in_the_same_turn(tenant: RuledTenant) -> Iterator[None]:
     rules = """
 rules:
   - {id: pages, when: {fact: page./precos, is_set: true}, then: [{points: 30}]}
@@ -183,7 +183,7 @@ rules:
     assert tenant.changes("a")[-1]["left_segments"] == ["quente"]
 
 
-def robots_give_no_points_and_suspected_scanners_are_told(tenant: Tenant) -> Iterator[None]:
+def robots_give_no_points_and_suspected_scanners_are_told(tenant: RuledTenant) -> Iterator[None]:
     tenant.rules = """
 rules:
   - {id: prices, when: {fact: page./precos, is_set: true}, then: [{points: 5}]}
@@ -209,7 +209,7 @@ rules:
     assert tenant.points("read") == {"prices": 5, "mail": 3}
 
 
-def a_condition_means_the_same_everywhere(tenant: Tenant) -> Iterator[None]:
+def a_condition_means_the_same_everywhere(tenant: RuledTenant) -> Iterator[None]:
     tenant.rules = """
 rules:
   - {id: a, when: {fact: field.tags, contains: google}, then: [{points: 1}]}
@@ -235,7 +235,7 @@ rules:
     }
 
 
-def a_lead_keeps_its_owner(tenant: Tenant) -> Iterator[None]:
+def a_lead_keeps_its_owner(tenant: RuledTenant) -> Iterator[None]:
     tenant.rules = """
 rules:
   - {id: b, name: Produto B, when: {fact: field.product, eq: B}, then: [{route: {team: Time B, agent: Bia}}]}
@@ -263,7 +263,7 @@ rules:
     assert tenant.result("ana")["owner"] == "Caio"
 
 
-def a_rule_may_ask_whether_the_tenant_is_open(tenant: Tenant) -> Iterator[None]:
+def a_rule_may_ask_whether_the_tenant_is_open(tenant: RuledTenant) -> Iterator[None]:
     """A Monday, two Sundays, and a Tuesday that is a holiday."""
     tenant.rules = "rules: [{id: open, when: {fact: clock.business_hours, eq: open}, then: [{points: 1}]}]"
     tenant.form("ana")
@@ -293,7 +293,7 @@ class Told:
     def __init__(self, project: Project) -> None:
         self.failed: dict[str, Exception] = {}
         self._project = project
-        self._tenants = {story.__name__: Tenant(f"t{number}", project) for number, story in enumerate(STORIES)}
+        self._tenants = {story.__name__: RuledTenant(f"t{number}", project) for number, story in enumerate(STORIES)}
         running = {story.__name__: story(self._tenants[story.__name__]) for story in STORIES}
         for number, moment in enumerate(CLOCK):
             self._go_on(running)

@@ -235,7 +235,7 @@ routed as (
             ),
             action.agents
         )[1].agent as chosen,
-        owned.1 != '' and (route_name = '' or action.keep_owner) as is_kept
+        owned.1 not in ('', chosen) and (route_name = '' or action.keep_owner) as is_kept
     from leads
     left join effects using (tenant_id, lead_id)
     left join kept using (tenant_id, lead_id)
@@ -275,8 +275,8 @@ computed as (
         action.fallback_team as fallback_team,
         multiIf(
             route_name = '', if(is_kept, 'kept; no rule routes it', ''),
-            is_kept and chosen not in ('', owned.1), concat('kept; rule ', route_name, ' would have chosen ', chosen),
-            is_kept and chosen = '' and action.team not in ('', owned.2),
+            is_kept and chosen != '', concat('kept; rule ', route_name, ' would have chosen ', chosen),
+            is_kept and action.team not in ('', owned.2),
             concat('kept; rule ', route_name, ' would have chosen ', action.team),
             is_kept, concat('kept; rule ', route_name),
             concat('rule ', route_name)
