@@ -28,8 +28,8 @@ from echolead.operational.database import system_session
 from echolead.operational.lead_decisions import merge, revert, split
 from echolead.operational.models import Delivery, DeliveryAttempt, Destination, Tenant
 from echolead.operational.provision import OperationalUrls
-from echolead.operational.rates import remove_rate, set_rate
 from echolead.operational.quarantine import QuarantineRecord
+from echolead.operational.rates import remove_rate, set_rate
 from echolead.operational.warehouse_requests import Extent, Progress, RequestRecord, ask, stop
 from echolead.settings import Settings
 from tests.fixtures.operational import make_destination, make_tenant
