@@ -20,15 +20,15 @@ from tests.fixtures.operational import make_tenant
 STEP = "model marts.leads"
 FAILURE = NodeFailure(("marts", "leads"), "Code: 395. DB::Exception: boom", "select 1")
 LOST = NodeFailure(("marts", "leads"), "Code: 241. DB::Exception: too little memory", "select 1")
-VISITOR, TENANT = Culprit("acme", "e", "v"), Culprit("acme")
+VISITOR, TENANT = Culprit("culpada", "e", "v"), Culprit("culpada")
 Blamed = Callable[..., list[tuple[str, str]]]
 
 
 @pytest.fixture
 def settings(empty_operational_urls: OperationalUrls) -> Settings:
-    """A database with tenant acme."""
+    """A database with tenant culpada."""
     engine = connect(empty_operational_urls.system)
-    make_tenant(engine, "acme")
+    make_tenant(engine, "culpada")
     engine.dispose()
     return Settings(
         postgres_loader_url=empty_operational_urls.loader, postgres_system_url=empty_operational_urls.system
@@ -55,15 +55,15 @@ def blamed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Blamed:
 
 
 def test_the_visitor_that_is_found_is_left_out_and_found_again_its_tenant(blamed: Blamed) -> None:
-    assert blamed(VISITOR) == [("acme", "v")]
-    assert blamed(VISITOR) == [("acme", "v"), ("acme", "")]
-    assert blamed(VISITOR, TENANT, TENANT) == [("acme", "v"), ("acme", "")]
+    assert blamed(VISITOR) == [("culpada", "v")]
+    assert blamed(VISITOR) == [("culpada", "v"), ("culpada", "")]
+    assert blamed(VISITOR, TENANT, TENANT) == [("culpada", "v"), ("culpada", "")]
 
 
 def test_a_tenant_is_only_left_out_when_two_searches_in_a_row_find_no_visitor(blamed: Blamed) -> None:
     assert blamed(TENANT) == []
-    assert blamed(Culprit("acme", "e", "w"), TENANT) == [("acme", "w")]
-    assert blamed(TENANT) == [("acme", "w"), ("acme", "")]
+    assert blamed(Culprit("culpada", "e", "w"), TENANT) == [("culpada", "w")]
+    assert blamed(TENANT) == [("culpada", "w"), ("culpada", "")]
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_a_request_that_failed_on_the_visitor_is_tried_again_when_the_warehouse_
 ) -> None:
     engine = connect(settings.postgres_system_url.get_secret_value())
     with system_session(engine) as session:
-        request_id = ask(session, "acme", Extent(), actor="x", reason="y").request_id
+        request_id = ask(session, "culpada", Extent(), actor="x", reason="y").request_id
     blame: Blame = blamed.blame  # type: ignore[attr-defined]
     blamed(VISITOR, request_id=str(request_id))
     with closing(RequestRecord(settings.postgres_loader_url.get_secret_value())) as requests:
-        requests.failed(Progress(str(request_id), "acme", "replay"), "boom")
+        requests.failed(Progress(str(request_id), "culpada", "replay"), "boom")
     assert blame.mirrored(blame.quarantined) == {str(request_id)}
     assert blame.mirrored(blame.quarantined) == set()
     with system_session(engine) as session:
