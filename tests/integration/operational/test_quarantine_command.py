@@ -24,9 +24,9 @@ FAILURE = {"event_id": "e", "step": "model marts.leads", "message": "boom\0", "m
 
 @pytest.fixture
 def database(empty_operational_urls: OperationalUrls) -> Iterator[Engine]:
-    """Tenants acme and bravo, of whom nobody is left out."""
+    """Tenants lenta and outra, of whom nobody is left out."""
     engine = connect(empty_operational_urls.system)
-    for tenant_id in ("acme", "bravo"):
+    for tenant_id in ("lenta", "outra"):
         make_tenant(engine, tenant_id)
     yield engine
     engine.dispose()
@@ -65,13 +65,13 @@ def rows(database: Engine, sql: str) -> list[tuple[Any, ...]]:
 def test_a_release_says_who_and_why_and_asks_for_the_visitor_to_be_computed(
     do: Callable[..., Result], record: QuarantineRecord, database: Engine
 ) -> None:
-    assert record.add("acme", "v1", **FAILURE)
-    assert not record.add("acme", "v1", **FAILURE)
+    assert record.add("lenta", "v1", **FAILURE)
+    assert not record.add("lenta", "v1", **FAILURE)
     assert not record.add("nobody", "v1", **FAILURE)
-    [entry] = answer(do("list", "acme", "--json"))
+    [entry] = answer(do("list", "lenta", "--json"))
     assert (entry["tracking_id"], entry["event_id"], entry["message"]) == ("v1", "e", "boom")
-    assert answer(do("list", "bravo", "--json")) == []
-    assert "Nobody's rows are left out." in do("list", "bravo").stdout
+    assert answer(do("list", "outra", "--json")) == []
+    assert "Nobody's rows are left out." in do("list", "outra").stdout
 
     assert "--reason" in refusal(do("release", entry["quarantine_id"]))
     released = answer(do("release", entry["quarantine_id"], "--reason", "mended", "--json"))
@@ -87,33 +87,33 @@ def test_a_release_says_who_and_why_and_asks_for_the_visitor_to_be_computed(
     ]
     assert answer(do("list", "--json")) == []
     assert [each["release_reason"] for each in answer(do("list", "--released", "--json"))] == ["mended"]
-    assert record.add("acme", "v1", **FAILURE)
+    assert record.add("lenta", "v1", **FAILURE)
 
 
 def test_of_a_tenant_so_many_visitors_are_left_out_and_then_all_of_it(
     record: QuarantineRecord, database: Engine, empty_operational_urls: OperationalUrls
 ) -> None:
-    added = [record.add("acme", f"v{number}", **FAILURE) for number in range(VISITORS_PER_TENANT + 1)]
+    added = [record.add("lenta", f"v{number}", **FAILURE) for number in range(VISITORS_PER_TENANT + 1)]
     assert added == [True] * VISITORS_PER_TENANT + [False]
-    assert record.add("bravo", "v", **FAILURE)
-    assert record.add("acme", "", **FAILURE)
+    assert record.add("outra", "v", **FAILURE)
+    assert record.add("lenta", "", **FAILURE)
     with closing(psycopg.connect(empty_operational_urls.system)) as connection:
         said = [each.sentence for each in quarantined(connection)]
     assert len(said) == VISITORS_PER_TENANT + 2
-    assert said[0].startswith("visitor v0 of tenant acme is left out since")
-    assert said[-1].startswith("every new row of tenant acme is left out since")
-    assert rows(database, "select subject from audit_log where action = 'tenant.quarantined'") == [("acme",)]
+    assert said[0].startswith("visitor v0 of tenant lenta is left out since")
+    assert said[-1].startswith("every new row of tenant lenta is left out since")
+    assert rows(database, "select subject from audit_log where action = 'tenant.quarantined'") == [("lenta",)]
 
 
 def test_other_models_try_again_who_was_left_out_under_those_before(record: QuarantineRecord, database: Engine) -> None:
-    record.add("acme", "v1", **FAILURE)
-    record.add("bravo", "", **FAILURE)
+    record.add("lenta", "v1", **FAILURE)
+    record.add("outra", "", **FAILURE)
     assert record.release_others("1") == 0
     assert record.release_others("2") == 2
     assert record.release_others("2") == 0
     assert rows(database, "select tenant_id, lead_ids, state from warehouse_requests order by tenant_id") == [
-        ("acme", ["v1"], "waiting"),
-        ("bravo", [], "waiting"),
+        ("lenta", ["v1"], "waiting"),
+        ("outra", [], "waiting"),
     ]
     assert rows(database, "select count(*) from audit_log where action like '%.released'") == [(2,)]
 
@@ -122,10 +122,10 @@ def test_a_request_that_failed_goes_on_without_the_rows_it_failed_on(
     record: QuarantineRecord, database: Engine, empty_operational_urls: OperationalUrls
 ) -> None:
     with system_session(database) as session:
-        failed, stopped = (ask(session, "acme", Extent(), actor="x", reason="y").request_id for _ in range(2))
+        failed, stopped = (ask(session, "lenta", Extent(), actor="x", reason="y").request_id for _ in range(2))
         get_request(session, stopped).state = "stopped"
     with closing(RequestRecord(empty_operational_urls.loader)) as requests:
-        requests.failed(Progress(str(failed), "acme", "replay"), "boom")
+        requests.failed(Progress(str(failed), "lenta", "replay"), "boom")
     for each in (failed, stopped):
         record.try_again(str(each))
     with system_session(database) as session:
