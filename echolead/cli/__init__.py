@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "webhook": ("echolead.cli.webhook", "Addresses to which products post their webhooks."),
     "chat": ("echolead.cli.chat", "Conversations: texts, targets, and pulls of Chatwoot."),
     "lead": ("echolead.cli.lead", "What is known of a lead; merge and split leads."),
+    "rule": ("echolead.cli.rule", "Rules over leads: points, segments, routes, in versions."),
+    "hours": ("echolead.cli.hours", "When a tenant is open: hours of the week, holidays."),
     "replay": ("echolead.cli.replay", "Compute again under present rules, or show what would change."),
     "resync": ("echolead.cli.resync", "Deliver again what did not arrive, or everything."),
     "dead-letter": ("echolead.cli.dead_letter", "List, show and replay refused events."),
