@@ -19,7 +19,7 @@ from dlt_pipelines import raw
 from dlt_pipelines.chatwoot.account import CallsUsedUp, ChatwootAccount, PullFailed
 from dlt_pipelines.chatwoot.known import KnownInWarehouse, last_pull
 from dlt_pipelines.chatwoot.records import ChatRecord
-from dlt_pipelines.chatwoot.walk import Progress, Walk
+from dlt_pipelines.chatwoot.walk import PullProgress, Walk
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.tables import TABLES
 from echolead.operational.database import connect, system_session
@@ -57,7 +57,7 @@ class PulledAccount:
     """A destination whose account is pulled: how far it has come, and whether the tenant keeps texts."""
 
     destination: Destination
-    progress: Progress
+    progress: PullProgress
     keeps_texts: bool
 
 
@@ -156,7 +156,7 @@ class Puller:
         finally:
             raw.close(pipeline)
 
-    def _note(self, destination: Destination, progress: Progress, error: str) -> None:
+    def _note(self, destination: Destination, progress: PullProgress, error: str) -> None:
         reached = {"reached_at": progress.reached_at, "gap_page": progress.gap_page, "gap_until": progress.gap_until}
         now = func.clock_timestamp()
         said = {**reached, "error": error or None, "tried_at": now, **({} if error else {"pulled_at": now})}
@@ -166,13 +166,13 @@ class Puller:
             session.execute(statement.on_conflict_do_update(index_elements=[*key], set_=said))
 
 
-async def _within(walk: Walk, progress: Progress) -> Progress:
+async def _within(walk: Walk, progress: PullProgress) -> PullProgress:
     async with walk.account, asyncio.timeout(ACCOUNT_SECONDS):
         return await walk.run(progress)
 
 
-def _progress(pulled: ChatPull | None) -> Progress:
-    return Progress() if pulled is None else Progress(pulled.reached_at, pulled.gap_page, pulled.gap_until)
+def _progress(pulled: ChatPull | None) -> PullProgress:
+    return PullProgress() if pulled is None else PullProgress(pulled.reached_at, pulled.gap_page, pulled.gap_until)
 
 
 def _given(content: pa.Table) -> pa.Table:

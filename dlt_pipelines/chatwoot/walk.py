@@ -23,7 +23,7 @@ Keep = Callable[[list[ChatRecord]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Progress:
+class PullProgress:
     """How far an account is pulled: `echolead.operational.models.ChatPull`."""
 
     reached_at: datetime | None = None
@@ -53,7 +53,7 @@ class Walk:
     keeps_texts: bool
     found: list[ChatRecord] = field(default_factory=list)
 
-    async def run(self, before: Progress) -> Progress:
+    async def run(self, before: PullProgress) -> PullProgress:
         """Read what is new, and a part of the gap. Raises `PullFailed`; `found` is whole pages then as well."""
         await self._names()
         newest, page, is_through = await self._pages(1, before.reached_at)

@@ -62,8 +62,8 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
-        select=f"+{TURN}",
-        exclude=f"{TURN} {SEEDS}",
+        select=f"+{TURN} +{CHAT}",
+        exclude=f"{TURN} {CHAT} {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_before",
     )
@@ -86,7 +86,7 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
-        exclude=f"+{TURN} {SEEDS} {CHAT}",
+        exclude=f"+{TURN} +{CHAT} {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_behind",
     )

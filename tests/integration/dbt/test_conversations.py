@@ -35,9 +35,9 @@ def day(time: str) -> datetime:
     return local(f"2026-03-04T{time}")
 
 
-def history(entries: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def history(entries: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """The entries of a history, times in UTC."""
-    return [(*list(each.values())[:-1], each["at"].replace(tzinfo=UTC)) for each in entries]
+    return [(*each[:-1], each[-1].replace(tzinfo=UTC)) for each in entries]
 
 
 class Chats:
