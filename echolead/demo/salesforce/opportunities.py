@@ -25,7 +25,7 @@ def _stages() -> list[Values]:
 
 
 @dataclass
-class Opportunities:
+class OrgOpportunities:
     """The opportunities of an org by id. `has_currencies`: whether they have one of their own (multi-currency orgs)."""
 
     has_currencies: bool = False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from echolead.demo.salesforce.opportunities import Opportunities
+from echolead.demo.salesforce.opportunities import OrgOpportunities
 from echolead.demo.salesforce.schema import SYSTEM, LeadField, RowRefused, UnreadableBody, made_field, standard_fields
 
 Values = dict[str, Any]
@@ -69,7 +69,7 @@ class Org:
     """Each write that took effect: create or update, the lead's id, the fields."""
     others: dict[str, list[Values]] = field(default_factory=dict)
     """Permission sets, field permissions and their assignments."""
-    opportunities: Opportunities = field(default_factory=Opportunities)
+    opportunities: OrgOpportunities = field(default_factory=OrgOpportunities)
     query_size: int = 2000
     """Records in an answer to a query; the others are at its `nextRecordsUrl`."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
