@@ -13,6 +13,7 @@ from dlt_pipelines import raw
 from dlt_pipelines.deals.hubspot import HubSpotDeals
 from dlt_pipelines.deals.pipedrive import PipedriveDeals
 from dlt_pipelines.deals.records import OVERLAP_SECONDS, Ask, DealRecord, DealSource, Known, RecordPage, row_id
+from dlt_pipelines.deals.salesforce import SalesforceDeals
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.tables import TABLES
 from echolead.settings import Settings
@@ -22,7 +23,11 @@ from echolead.warehouse import connect
 LEASE = "deals pull"
 MAX_RECORDS = 2000
 """A pull ends with the page that reaches this many new records; the next one goes on behind it."""
-SOURCES: dict[str, type[DealSource]] = {"hubspot": HubSpotDeals, "pipedrive": PipedriveDeals}
+SOURCES: dict[str, type[DealSource]] = {
+    "hubspot": HubSpotDeals,
+    "pipedrive": PipedriveDeals,
+    "salesforce": SalesforceDeals,
+}
 
 SINCE = """
     SELECT kind, max(version) - toIntervalSecond({overlap:UInt32}) FROM raw.deal_records

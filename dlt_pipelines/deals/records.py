@@ -133,7 +133,7 @@ class DealSource(Protocol):
     """One product's way of giving its records, oldest change first, so that a pull that ends early is gone on with."""
 
     def pages(self, ask: Ask, known: Known, now: datetime) -> AsyncIterator[RecordPage]:
-        """What raw does not have. Raises what `ask` does, `UnreadableRecord` for an answer of another shape."""
+        """Pages of what raw does not have. Raises what `ask` raises; `UnreadableRecord`."""
 
 
 class UnreadableRecord(Exception):

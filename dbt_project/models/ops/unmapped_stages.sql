@@ -43,15 +43,17 @@ from {{ ref('stg_deals__stages') }} as stages
 left join {{ ref('stg_operational__destinations') }} as destinations
     on stages.tenant_id = destinations.tenant_id and stages.destination_id = destinations.destination_id
 left join deals
-    on stages.tenant_id = deals.tenant_id
-    and stages.destination_id = deals.destination_id
-    and stages.pipeline_id = deals.pipeline_id
-    and stages.stage_id = deals.stage_id
+    on
+        stages.tenant_id = deals.tenant_id
+        and stages.destination_id = deals.destination_id
+        and stages.pipeline_id = deals.pipeline_id
+        and stages.stage_id = deals.stage_id
 left join history
-    on stages.tenant_id = history.tenant_id
-    and stages.destination_id = history.destination_id
-    and stages.pipeline_id = history.pipeline_id
-    and stages.stage_id = history.stage_id
+    on
+        stages.tenant_id = history.tenant_id
+        and stages.destination_id = history.destination_id
+        and stages.pipeline_id = history.pipeline_id
+        and stages.stage_id = history.stage_id
 where
     (stages.tenant_id, stages.destination_id, stages.pipeline_id, stages.stage_id)
     not in (select tenant_id, destination_id, pipeline_id, stage_id from mapped)

@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -115,9 +115,15 @@ async def limits(_request: Request, org: Org) -> Response:
     return JSONResponse({"DailyApiRequests": {"Max": org.daily_calls, "Remaining": org.daily_calls - org.calls}})
 
 
+async def describe_opportunity(_request: Request, org: Org) -> Response:
+    """`GET sobjects/Opportunity/describe`"""
+    return JSONResponse({"name": "Opportunity", "fields": [{"name": each} for each in org.opportunities.fields]})
+
+
 async def query(request: Request, org: Org) -> Response:
-    """`GET query?q=`"""
+    """`GET query?q=`, `queryAll?q=` with deleted records, and `from` of its further pages."""
     asked = soql.parse(request.query_params.get("q", ""))
+    of_deals = org.opportunities.records(asked.kind, with_deleted=request.url.path.endswith("queryAll"))
     if asked.kind == "Lead":
         visible = org.visible_fields()
         for name in asked.fields:
@@ -126,12 +132,22 @@ async def query(request: Request, org: Org) -> Response:
         found = asked.run(org.present())
     elif asked.kind in OTHERS:
         found = asked.run(org.others.get(asked.kind, []))
+    elif of_deals is not None:
+        if asked.kind == "Opportunity" and (unknown := set(asked.fields) - set(org.opportunities.fields)):
+            return error("INVALID_FIELD", f"No such column {unknown} on entity 'Opportunity'.")
+        found = asked.run(of_deals)
     else:
         return error("INVALID_TYPE", f"sObject type '{asked.kind}' is not supported.")
     records = [
         {"attributes": {"type": asked.kind}, **{name: each.get(name) for name in asked.fields}} for each in found
     ]
-    return JSONResponse({"totalSize": len(records), "done": True, "records": records})
+    first = int(request.query_params.get("from", 0))
+    following = first + org.query_size
+    answer = {"totalSize": len(records), "done": following >= len(records), "records": records[first:following]}
+    if following < len(records):
+        more = urlencode({"q": request.query_params["q"], "from": following})
+        answer["nextRecordsUrl"] = f"{request.url.path}?{more}"
+    return JSONResponse(answer)
 
 
 async def read_collection(request: Request, org: Org) -> Response:
@@ -233,8 +249,10 @@ def routes() -> list[Route]:
         Route("/services/oauth2/token", token, methods=["POST"]),
         Route("/services/oauth2/userinfo", of_org(userinfo)),
         Route(f"{DATA}/sobjects/Lead/describe", of_org(describe)),
+        Route(f"{DATA}/sobjects/Opportunity/describe", of_org(describe_opportunity)),
         Route(f"{DATA}/limits", of_org(limits)),
         Route(f"{DATA}/query", of_org(query)),
+        Route(f"{DATA}/queryAll", of_org(query)),
         Route(f"{DATA}/composite/sobjects/Lead", of_org(read_collection), methods=["POST"]),
         Route(f"{DATA}/composite/sobjects", of_org(write_collection), methods=["PATCH"]),
         Route(f"{DATA}/composite/sobjects/Lead/{{key}}", of_org(write_collection), methods=["PATCH"]),

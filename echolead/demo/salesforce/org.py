@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from echolead.demo.salesforce.opportunities import OrgOpportunities
 from echolead.demo.salesforce.schema import SYSTEM, LeadField, RowRefused, UnreadableBody, made_field, standard_fields
 
 Values = dict[str, Any]
@@ -68,6 +69,9 @@ class Org:
     """Each write that took effect: create or update, the lead's id, the fields."""
     others: dict[str, list[Values]] = field(default_factory=dict)
     """Permission sets, field permissions and their assignments."""
+    opportunities: OrgOpportunities = field(default_factory=OrgOpportunities)
+    query_size: int = 2000
+    """Records in an answer to a query; the others are at its `nextRecordsUrl`."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def define(self, *made: LeadField) -> None:
@@ -124,9 +128,10 @@ class Org:
         """A lead that somebody made by hand."""
         return self.save(None, {"LastName": "Souza", "Company": "-", **values}, Wishes(saves_duplicates=True))
 
-    def convert(self, lead_id: str) -> None:
+    def convert(self, lead_id: str, opportunity_id: str | None = None) -> None:
         """What a salesperson does with a qualified lead."""
-        self.lead(lead_id).update(IsConverted=True, ConvertedContactId="003000000000001AAA")
+        became = {"ConvertedContactId": "003000000000001AAA", "ConvertedOpportunityId": opportunity_id}
+        self.lead(lead_id).update(IsConverted=True, **became)
 
     def check_readable(self, values: Values) -> None:
         """Raises `UnreadableBody` when the body has a field that our user does not see, or a value of another type."""

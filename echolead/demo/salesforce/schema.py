@@ -10,7 +10,7 @@ from typing import Any
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 NUMBERS = ("double", "int")
-SYSTEM = frozenset({"Id", "IsConverted", "ConvertedContactId", "CreatedDate"})
+SYSTEM = frozenset({"Id", "IsConverted", "ConvertedContactId", "ConvertedOpportunityId", "CreatedDate"})
 SOURCES = ("Web", "Organic Search", "Paid Search", "Paid Social", "Email", "Direct", "Referral", "Instagram")
 
 
@@ -116,6 +116,7 @@ def standard_fields() -> dict[str, LeadField]:
         LeadField("Id", "id", 18, is_writable=False),
         LeadField("IsConverted", "boolean", is_writable=False),
         LeadField("ConvertedContactId", "reference", 18, is_writable=False),
+        LeadField("ConvertedOpportunityId", "reference", 18, is_writable=False),
         LeadField("CreatedDate", "datetime", is_writable=False),
         LeadField("OwnerId", "reference", 18),
         LeadField("FirstName", length=40),

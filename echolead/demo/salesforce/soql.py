@@ -1,13 +1,14 @@
-"""The part of SOQL that the demo Salesforce answers: fields of one object, equality, IN, AND, OR, order and limit."""
+"""The part of SOQL that the demo Salesforce answers: fields of one object, =, >=, IN, AND, OR, order and limit."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 Record = Mapping[str, Any]
 Matches = Callable[[Record], bool]
-TOKEN = re.compile(r"\s*(?:('(?:[^'\\]|\\.)*')|([A-Za-z_][A-Za-z0-9_]*)|(\d+)|([(),=]))")
+TOKEN = re.compile(r"\s*(?:('(?:[^'\\]|\\.)*')|([A-Za-z_][A-Za-z0-9_]*)|(\d{4}-\d\d-\d\dT[\d:.]+Z)|(\d+)|(>=|[(),=]))")
 ESCAPES = {"\\n": "\n", "\\r": "\r"}
 
 
@@ -62,7 +63,7 @@ class _Parser:
         kind = self._tokens.pop()
         matches: Matches = self._or() if self._have("WHERE") else lambda _record: True
         order = self._ordered() if self._have("ORDER") else []
-        limit = int(self._tokens.pop()) if self._have("LIMIT") else 2000
+        limit = int(self._tokens.pop()) if self._have("LIMIT") else 50_000
         if self._tokens:
             raise Malformed(f"unexpected token: {self._tokens[-1]!r}")
         return SoqlQuery(fields, kind, matches, order, limit)
@@ -114,6 +115,9 @@ class _Parser:
             self._take(")")
             return inner
         name = self._tokens.pop()
+        if self._have(">="):
+            least = datetime.fromisoformat(self._tokens.pop())
+            return lambda record: bool(record.get(name)) and datetime.fromisoformat(record[name]) >= least
         if self._have("="):
             wanted = [self._value()]
         else:

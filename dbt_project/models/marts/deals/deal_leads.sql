@@ -48,9 +48,10 @@ deal_contacts as (
         if(survivors.survivor_id = '', named.named_id, survivors.survivor_id) as contact_id
     from named
     left join survivors
-        on named.tenant_id = survivors.tenant_id
-        and named.destination_id = survivors.destination_id
-        and named.named_id = survivors.known_as
+        on
+            named.tenant_id = survivors.tenant_id
+            and named.destination_id = survivors.destination_id
+            and named.named_id = survivors.known_as
 ),
 
 -- The leads of a contact: the one written on it, and those whose deliveries wrote it or what became part of it.
@@ -63,9 +64,10 @@ contact_leads as (
     select records.tenant_id, records.destination_id, contact_names.contact_id, records.lead_id, 4 as way
     from records
     inner join contact_names
-        on records.tenant_id = contact_names.tenant_id
-        and records.destination_id = contact_names.destination_id
-        and records.remote_id = contact_names.known_as
+        on
+            records.tenant_id = contact_names.tenant_id
+            and records.destination_id = contact_names.destination_id
+            and records.remote_id = contact_names.known_as
     where records.remote_kind = 'contact'
 
     union all
@@ -83,9 +85,10 @@ ways as (
     select records.tenant_id, records.destination_id, deal_names.deal_id, records.lead_id, 2 as way
     from records
     inner join deal_names
-        on records.tenant_id = deal_names.tenant_id
-        and records.destination_id = deal_names.destination_id
-        and records.remote_id = deal_names.known_as
+        on
+            records.tenant_id = deal_names.tenant_id
+            and records.destination_id = deal_names.destination_id
+            and records.remote_id = deal_names.known_as
     where records.remote_kind = 'deal'
 
     union all
@@ -93,9 +96,10 @@ ways as (
     select deal_contacts.tenant_id, deal_contacts.destination_id, deal_contacts.deal_id, contact_leads.lead_id, contact_leads.way
     from deal_contacts
     inner join contact_leads
-        on deal_contacts.tenant_id = contact_leads.tenant_id
-        and deal_contacts.destination_id = contact_leads.destination_id
-        and deal_contacts.contact_id = contact_leads.contact_id
+        on
+            deal_contacts.tenant_id = contact_leads.tenant_id
+            and deal_contacts.destination_id = contact_leads.destination_id
+            and deal_contacts.contact_id = contact_leads.contact_id
 ),
 
 found as (

@@ -39,15 +39,17 @@ select
     toUInt32(row_number() over of_stage) as entry_number
 from entries
 left join {{ ref('stg_deals__stages') }} as stages
-    on entries.tenant_id = stages.tenant_id
-    and entries.destination_id = stages.destination_id
-    and entries.pipeline_id = stages.pipeline_id
-    and entries.stage_id = stages.stage_id
+    on
+        entries.tenant_id = stages.tenant_id
+        and entries.destination_id = stages.destination_id
+        and entries.pipeline_id = stages.pipeline_id
+        and entries.stage_id = stages.stage_id
 left join {{ ref('stg_operational__deal_stages') }} as mapped
-    on entries.tenant_id = mapped.tenant_id
-    and entries.destination_id = mapped.destination_id
-    and entries.pipeline_id = mapped.pipeline_id
-    and entries.stage_id = mapped.stage_id
+    on
+        entries.tenant_id = mapped.tenant_id
+        and entries.destination_id = mapped.destination_id
+        and entries.pipeline_id = mapped.pipeline_id
+        and entries.stage_id = mapped.stage_id
 window
     deal as (
         partition by entries.tenant_id, entries.destination_id, entries.deal_id

@@ -65,27 +65,32 @@ placed as (
     from deals
     left join {{ ref('tenant_rules') }} as rules on deals.tenant_id = rules.tenant_id
     left join {{ ref('stg_deals__stages') }} as stages
-        on deals.tenant_id = stages.tenant_id
-        and deals.destination_id = stages.destination_id
-        and deals.pipeline_id = stages.pipeline_id
-        and deals.stage_id = stages.stage_id
+        on
+            deals.tenant_id = stages.tenant_id
+            and deals.destination_id = stages.destination_id
+            and deals.pipeline_id = stages.pipeline_id
+            and deals.stage_id = stages.stage_id
     left join {{ ref('stg_operational__deal_stages') }} as mapped
-        on deals.tenant_id = mapped.tenant_id
-        and deals.destination_id = mapped.destination_id
-        and deals.pipeline_id = mapped.pipeline_id
-        and deals.stage_id = mapped.stage_id
+        on
+            deals.tenant_id = mapped.tenant_id
+            and deals.destination_id = mapped.destination_id
+            and deals.pipeline_id = mapped.pipeline_id
+            and deals.stage_id = mapped.stage_id
     left join reached
-        on deals.tenant_id = reached.tenant_id
-        and deals.destination_id = reached.destination_id
-        and deals.deal_id = reached.deal_id
+        on
+            deals.tenant_id = reached.tenant_id
+            and deals.destination_id = reached.destination_id
+            and deals.deal_id = reached.deal_id
     left join survivors
-        on deals.tenant_id = survivors.tenant_id
-        and deals.destination_id = survivors.destination_id
-        and deals.deal_id = survivors.merged_id
+        on
+            deals.tenant_id = survivors.tenant_id
+            and deals.destination_id = survivors.destination_id
+            and deals.deal_id = survivors.merged_id
     left join {{ ref('stg_deals__archive') }} as archive
-        on deals.tenant_id = archive.tenant_id
-        and deals.destination_id = archive.destination_id
-        and deals.deal_id = archive.deal_id
+        on
+            deals.tenant_id = archive.tenant_id
+            and deals.destination_id = archive.destination_id
+            and deals.deal_id = archive.deal_id
 ),
 
 -- The rate of the closing day as it was known when the outcome was first seen, or as soon after as one was known.
@@ -148,10 +153,12 @@ select
     placed.updated_at as updated_at
 from placed
 left join frozen
-    on placed.tenant_id = frozen.tenant_id
-    and placed.destination_id = frozen.destination_id
-    and placed.deal_id = frozen.deal_id
+    on
+        placed.tenant_id = frozen.tenant_id
+        and placed.destination_id = frozen.destination_id
+        and placed.deal_id = frozen.deal_id
 left join {{ ref('deal_leads') }} as deal_leads
-    on placed.tenant_id = deal_leads.tenant_id
-    and placed.destination_id = deal_leads.destination_id
-    and placed.deal_id = deal_leads.deal_id
+    on
+        placed.tenant_id = deal_leads.tenant_id
+        and placed.destination_id = deal_leads.destination_id
+        and placed.deal_id = deal_leads.deal_id

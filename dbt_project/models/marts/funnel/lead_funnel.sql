@@ -91,10 +91,11 @@ select
     countIf(people.is_lost) as lost,
     if(won = 0, null, toDecimal128(coalesce(sum(own_revenue), 0), 2)) as revenue,
     cast(sumMap(foreign_revenue), 'Map(String, Decimal(38, 2))') as unconverted_revenue,
-    {%- for step in ['visit_to_lead', 'lead_to_qualified', 'qualified_to_won'] %}
-    {%- for share in ['50', '90'] %}
-    quantileExactOrNull(0.{{ share }})({{ step }}_seconds) as {{ step }}_p{{ share }}_seconds{{ ',' if not (loop.last and step == 'qualified_to_won') }}
-    {%- endfor %}
-    {%- endfor %}
+    quantileExactOrNull(0.50) (visit_to_lead_seconds) as visit_to_lead_p50_seconds,
+    quantileExactOrNull(0.90) (visit_to_lead_seconds) as visit_to_lead_p90_seconds,
+    quantileExactOrNull(0.50) (lead_to_qualified_seconds) as lead_to_qualified_p50_seconds,
+    quantileExactOrNull(0.90) (lead_to_qualified_seconds) as lead_to_qualified_p90_seconds,
+    quantileExactOrNull(0.50) (qualified_to_won_seconds) as qualified_to_won_p50_seconds,
+    quantileExactOrNull(0.90) (qualified_to_won_seconds) as qualified_to_won_p90_seconds
 from people
 group by tenant_id, date, channel, source, campaign
