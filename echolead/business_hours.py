@@ -105,7 +105,9 @@ def public_holidays(country: str, subdivision: str, year: int) -> dict[date, str
     import holidays  # noqa: PLC0415  # the names of 250 countries, for those alone who ask
 
     try:
-        return dict(holidays.country_holidays(country, subdiv=subdivision or None, years=year))
+        # By itself the package names them in the language of the machine.
+        language = holidays.country_holidays(country).default_language
+        return dict(holidays.country_holidays(country, subdivision or None, years=year, language=language))
     except NotImplementedError as error:
         known = holidays.list_supported_countries().get(country)
         if known is None:

@@ -9,6 +9,7 @@ from dagster_dlt import DagsterDltResource
 
 from echolead.settings import Settings, load_settings
 from orchestration import schedules
+from orchestration.chat import assets as chat
 from orchestration.collector import assets as collector
 from orchestration.collector import checks as collector_checks
 from orchestration.dbt.assets import dbt_command, dbt_models
@@ -31,12 +32,18 @@ def definitions(settings: Settings) -> dg.Definitions:
             *operational.SPECS,
             operational.mirror_assets(settings),
             *dbt_models(settings),
+            chat.chat_records,
             delivery.deliveries,
             replayed_days,
         ],
-        asset_checks=[*collector_checks.CHECKS, delivery.no_delivery_is_stuck, every_step_succeeds],
-        jobs=[live_job, schedules.full_build, schedules.forget_old_runs],
-        schedules=[schedules.hourly_build, schedules.nightly_forgetting],
+        asset_checks=[
+            *collector_checks.CHECKS,
+            chat.every_account_of_chats_is_pulled,
+            delivery.no_delivery_is_stuck,
+            every_step_succeeds,
+        ],
+        jobs=[live_job, chat.chat_pull, schedules.full_build, schedules.forget_old_runs],
+        schedules=[schedules.hourly_build, schedules.nightly_forgetting, chat.regular_pull],
         sensors=[keep_live],
         resources={
             "echolead": EchoLead(data_dir=str(settings.data_dir)),

@@ -144,6 +144,8 @@ def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -
         log.info("tables and views")
         failures = dbt.attempt("run", f"+{project.TURN},{VIEWS}").failed
         failures += dbt.attempt("run", project.TURN, full_refresh=True, is_empty=True).failed
+        failures += dbt.attempt("run", f"+{project.CHAT},{VIEWS}").failed
+        failures += dbt.attempt("run", project.CHAT, full_refresh=True).failed
         failures += dbt.attempt("run", VIEWS).failed
         if not failures:
             failures = _take_all_turns(settings, dbt)

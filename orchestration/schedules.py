@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from orchestration.chat.assets import JOB_NAME as CHAT_JOB_NAME
+from orchestration.chat.assets import chat_records
 from orchestration.deliveries.assets import deliveries
 from orchestration.live.job import JOB_NAME
 from orchestration.replay.assets import replayed_days
@@ -15,9 +17,9 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 full_build = dg.define_asset_job(
     "full_build",
-    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries, replayed_days))
+    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries, replayed_days, chat_records))
     | dg.AssetSelection.all_asset_checks(),
-    description="Mirror, every dbt model with its tests, and the checks; no deliveries and no replays.",
+    description="Mirror, every dbt model with its tests, and the checks; no deliveries, no pulls and no replays.",
     executor_def=dg.in_process_executor,
 )
 hourly_build = dg.ScheduleDefinition(
@@ -30,12 +32,15 @@ hourly_build = dg.ScheduleDefinition(
 
 @dg.op
 def forget_finished_runs(context: dg.OpExecutionContext) -> None:
-    """Delete old runs: the live path alone makes about fifty a day."""
+    """Delete old runs: the live path makes about fifty a day, the pulls of chats some three hundred."""
     now = datetime.now(UTC)
     instance = context.instance
-    of_live = dg.RunsFilter(job_name=JOB_NAME, statuses=FINISHED, created_before=now - LIVE_RUNS_KEPT)
+    of_live, of_chats = (
+        dg.RunsFilter(job_name=name, statuses=FINISHED, created_before=now - LIVE_RUNS_KEPT)
+        for name in (JOB_NAME, CHAT_JOB_NAME)
+    )
     of_any = dg.RunsFilter(statuses=FINISHED, created_before=now - RUNS_KEPT)
-    old = {run.run_id for each in (of_live, of_any) for run in instance.get_runs(each, limit=MAX_FORGOTTEN)}
+    old = {run.run_id for each in (of_live, of_chats, of_any) for run in instance.get_runs(each, limit=MAX_FORGOTTEN)}
     for run_id in sorted(old):
         instance.delete_run(run_id)
     context.log.info("%d finished runs deleted", len(old))
@@ -43,7 +48,7 @@ def forget_finished_runs(context: dg.OpExecutionContext) -> None:
 
 @dg.job(executor_def=dg.in_process_executor)
 def forget_old_runs() -> None:
-    """Keep live runs for a day and the others for a month."""
+    """Keep live runs and pulls for a day and the others for a month."""
     forget_finished_runs()
 
 

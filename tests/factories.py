@@ -178,6 +178,33 @@ def raw_webhook(
     }
 
 
+def raw_chat_record(
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    tenant_id: str = "acme",
+    conversation_id: int = 0,
+    account_id: int = 1,
+    loaded_at: datetime = START,
+) -> Row:
+    """One row of `raw.chat_records`: what a pull found; the pull's number is given when it is written."""
+    return {
+        "tenant_id": tenant_id,
+        "source": "chatwoot",
+        "destination_id": uid(f"{tenant_id} chatwoot"),
+        "account_id": account_id,
+        "kind": kind,
+        "conversation_id": conversation_id,
+        "record_id": payload["id"],
+        "version_at": loaded_at,
+        "payload": json.dumps(payload, ensure_ascii=False),
+        "loaded_at": loaded_at,
+        "load_seq": 1,
+        "_dlt_load_id": "1",
+        "_dlt_id": f"{next(_numbers)}-0",
+    }
+
+
 def _mirrored(row: Row, at: datetime) -> Row:
     return {**row, "mirrored_at": at, "_dlt_load_id": "1", "_dlt_id": f"1-{next(_numbers)}"}
 
@@ -242,6 +269,36 @@ def raw_destination(
         "name": kind,
         "configuration": "{}",
         "is_enabled": is_enabled,
+    }
+    return _mirrored(row, mirrored_at)
+
+
+def raw_chat_settings(
+    tenant_id: str = "acme",
+    *,
+    keeps_texts: bool = False,
+    first_response_minutes: int = 15,
+    mirrored_at: datetime = START,
+) -> Row:
+    """One row of `raw.chat_settings`."""
+    row = {"tenant_id": tenant_id, "keeps_texts": keeps_texts, "first_response_minutes": first_response_minutes}
+    return _mirrored(row, mirrored_at)
+
+
+def raw_business_hours(
+    tenant_id: str = "acme",
+    *,
+    weekly: Mapping[str, Sequence[tuple[str, str]]],
+    closed_dates: Sequence[str] = (),
+    special_days: Sequence[Mapping[str, Any]] = (),
+    mirrored_at: datetime = START,
+) -> Row:
+    """One row of `raw.business_hours`: `weekly` by mon to sun; a special day is {date, intervals}."""
+    row = {
+        "tenant_id": tenant_id,
+        "weekly": json.dumps(weekly),
+        "closed_dates": json.dumps(closed_dates),
+        "special_days": json.dumps(special_days),
     }
     return _mirrored(row, mirrored_at)
 

@@ -4,7 +4,7 @@ The cursors are in the raw tables themselves, so that nothing is lost with a wor
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -192,7 +192,7 @@ class Mirror:
 
     def _snapshot(self, table: str) -> pa.Table | None:
         """All rows of a small table, when they differ from the newest snapshot in raw."""
-        found = self.session.execute(SNAPSHOTS[table]).mappings().all()
+        found: list[Mapping[str, Any]] = [dict(row) for row in self.session.execute(SNAPSHOTS[table]).mappings()]
         rows = [_plain(row) for row in (EXPANDED[table](found) if table in EXPANDED else found)]
         mirrored = self._ids(NEWEST_SNAPSHOT, table=table)
         if not rows and mirrored:

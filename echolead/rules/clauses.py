@@ -5,12 +5,12 @@ from typing import Any
 
 from echolead.rules.document import Path
 from echolead.rules.facts import Fact
-from echolead.rules.literals import BadCondition, Literal, literal_of
+from echolead.rules.literals import BadCondition, FactLiteral, literal_of
 
 MAX_CLAUSES = 64
 MAX_LITERALS = 16
 
-Clause = tuple[Literal, ...]
+Clause = tuple[FactLiteral, ...]
 
 
 class BadClause(Exception):
@@ -46,7 +46,7 @@ def _clauses(condition: Mapping[str, Any], path: Path, facts: dict[str, Fact], *
     return _checked(_product(parts, path) if is_product else [clause for part in parts for clause in part], path)
 
 
-def _literal(condition: Mapping[str, Any], path: Path, facts: dict[str, Fact], *, negated: bool) -> Literal:
+def _literal(condition: Mapping[str, Any], path: Path, facts: dict[str, Fact], *, negated: bool) -> FactLiteral:
     try:
         literal, fact = literal_of(condition)
     except BadCondition as error:

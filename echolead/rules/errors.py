@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, order=True)
-class Problem:
+class LocatedProblem:
     """One mistake: line and column of the text, from 1, and a sentence that says what to write instead."""
 
     line: int
@@ -19,6 +19,6 @@ class Problem:
 class BadRules(Exception):
     """The text is no rule set. `problems` has at least one, in the order of the text."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[LocatedProblem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(map(str, self.problems)))

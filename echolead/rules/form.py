@@ -1,15 +1,18 @@
 """The form of a rule set against its JSON Schema, with the place of each mistake and a sentence for it."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 
 from echolead.rules.document import LocatedDocument, Path
-from echolead.rules.errors import Problem
+from echolead.rules.errors import LocatedProblem
 from echolead.rules.schema import SCHEMA
 
 MAX_PROBLEMS = 20
+MAX_ERRORS = 200
+"""So many are looked at: a text that is no rule set at all has tens of thousands."""
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 TYPES = {
@@ -22,11 +25,11 @@ TYPES = {
 }
 
 
-def problems_of_form(document: LocatedDocument) -> list[Problem]:
+def problems_of_form(document: LocatedDocument) -> list[LocatedProblem]:
     """What does not have the form of a rule set; the first `MAX_PROBLEMS` in the order of the text."""
     found = {
         document.problem(path, message)
-        for error in VALIDATOR.iter_errors(document.content)
+        for error in islice(VALIDATOR.iter_errors(document.content), MAX_ERRORS)
         for path, message in _said(error)
     }
     return sorted(found)[:MAX_PROBLEMS]

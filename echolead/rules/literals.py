@@ -20,7 +20,7 @@ class BadCondition(Exception):
 
 
 @dataclass(frozen=True)
-class Literal:
+class FactLiteral:
     """One test of one fact. `negated` turns the answer round: where the fact is missing it holds only if negated.
 
     `texts` are folded, except those of `regex` (RE2). `days` bounds `within_days` and `count` (0: ever); `count` is how
@@ -35,9 +35,9 @@ class Literal:
     days: int = 0
     count: int = 0
 
-    def inverted(self) -> "Literal":
+    def inverted(self) -> "FactLiteral":
         """The literal that holds exactly where this one does not."""
-        return Literal(self.fact, self.operator, not self.negated, self.texts, self.numbers, self.days, self.count)
+        return FactLiteral(self.fact, self.operator, not self.negated, self.texts, self.numbers, self.days, self.count)
 
     def row(self) -> dict[str, Any]:
         """As the warehouse reads it."""
@@ -53,7 +53,7 @@ class Literal:
         }
 
 
-def literal_of(condition: Mapping[str, Any]) -> tuple[Literal, Fact]:
+def literal_of(condition: Mapping[str, Any]) -> tuple[FactLiteral, Fact]:
     """`{fact: …, <operator>: …}`, whose form the schema has checked. Raises `BadCondition`."""
     try:
         fact = find_fact(condition["fact"])
@@ -74,49 +74,49 @@ def literal_of(condition: Mapping[str, Any]) -> tuple[Literal, Fact]:
         raise BadCondition(str(error), error.key or operator) from error
 
 
-def _equal(fact: Fact, operator: str, value: Any) -> Literal:
+def _equal(fact: Fact, operator: str, value: Any) -> FactLiteral:
     texts, numbers = _values(fact, [value])
-    return Literal(fact.name, "eq", operator == "ne", texts, numbers)
+    return FactLiteral(fact.name, "eq", operator == "ne", texts, numbers)
 
 
-def _among(fact: Fact, operator: str, values: Any) -> Literal:
+def _among(fact: Fact, operator: str, values: Any) -> FactLiteral:
     texts, numbers = _values(fact, values)
-    return Literal(fact.name, operator, False, texts, numbers)
+    return FactLiteral(fact.name, operator, False, texts, numbers)
 
 
-def _part(fact: Fact, operator: str, value: Any) -> Literal:
-    return Literal(fact.name, operator, texts=(_text(fact, value),))
+def _part(fact: Fact, operator: str, value: Any) -> FactLiteral:
+    return FactLiteral(fact.name, operator, texts=(_text(fact, value),))
 
 
-def _pattern(fact: Fact, operator: str, value: Any) -> Literal:
+def _pattern(fact: Fact, operator: str, value: Any) -> FactLiteral:
     check_regex(value)
-    return Literal(fact.name, operator, texts=(value,))
+    return FactLiteral(fact.name, operator, texts=(value,))
 
 
-def _compared(fact: Fact, operator: str, value: Any) -> Literal:
-    return Literal(fact.name, operator, numbers=(float(value),))
+def _compared(fact: Fact, operator: str, value: Any) -> FactLiteral:
+    return FactLiteral(fact.name, operator, numbers=(float(value),))
 
 
-def _between(fact: Fact, operator: str, value: Any) -> Literal:
+def _between(fact: Fact, operator: str, value: Any) -> FactLiteral:
     low, high = map(float, value)
     if low > high:
         raise BadCondition("between takes the smaller number first.")
-    return Literal(fact.name, operator, numbers=(low, high))
+    return FactLiteral(fact.name, operator, numbers=(low, high))
 
 
-def _is_set(fact: Fact, operator: str, value: Any) -> Literal:
-    return Literal(fact.name, operator, negated=not value)
+def _is_set(fact: Fact, operator: str, value: Any) -> FactLiteral:
+    return FactLiteral(fact.name, operator, negated=not value)
 
 
-def _within(fact: Fact, operator: str, value: Any) -> Literal:
-    return Literal(fact.name, operator, days=value)
+def _within(fact: Fact, operator: str, value: Any) -> FactLiteral:
+    return FactLiteral(fact.name, operator, days=value)
 
 
-def _count(fact: Fact, operator: str, value: Any) -> Literal:
-    return Literal(fact.name, operator, days=value.get("days", 0), count=value["at_least"])
+def _count(fact: Fact, operator: str, value: Any) -> FactLiteral:
+    return FactLiteral(fact.name, operator, days=value.get("days", 0), count=value["at_least"])
 
 
-_READ: dict[str, Callable[[Fact, str, Any], Literal]] = {
+_READ: dict[str, Callable[[Fact, str, Any], FactLiteral]] = {
     "eq": _equal,
     "ne": _equal,
     "in": _among,
@@ -162,7 +162,7 @@ def check_regex(pattern: str) -> None:
     if folded(pattern) != pattern.lower().strip():
         raise BadCondition("Facts are compared without accents: write the pattern without them, as in preco.")
     try:
-        pc.match_substring_regex(pa.array([""]), pattern)
+        pc.match_substring_regex(pa.array([""]), f"(?i){pattern}")  # as the warehouse does
     except pa.ArrowInvalid as error:
         raise BadCondition(f"This is no pattern of RE2: {str(error).rpartition(': ')[2]}.") from error
 

@@ -11,10 +11,12 @@ from typing import Any
 from echolead.rules.actions import BadAction, action_of
 from echolead.rules.clauses import BadClause, Clause, clauses_of
 from echolead.rules.document import LocatedDocument, Path, read_yaml
-from echolead.rules.errors import BadRules, Problem
+from echolead.rules.errors import BadRules, LocatedProblem
 from echolead.rules.facts import SCORE, Fact
 from echolead.rules.form import MAX_PROBLEMS, problems_of_form
 
+MAX_LITERALS_OF_SET = 4000
+"""Every lead of the tenant is tested against each of them."""
 DEFAULT_VERSION = 0
 """The version of a tenant that has never had rules of its own."""
 
@@ -75,6 +77,10 @@ def read_rule_set(source: str) -> RuleSet:
         if compiled is not None:
             rules.append(compiled)
     problems += _repeated_ids(document, located)
+    written = sum(len(clause) for rule in rules for clause in rule.clauses)
+    if written > MAX_LITERALS_OF_SET:
+        told = f"Written out the rules have {written:,} conditions, and may have {MAX_LITERALS_OF_SET:,}: use `in`."
+        problems.append(located.problem(("rules",), told))
     if problems:
         raise BadRules(sorted(problems)[:MAX_PROBLEMS])
     return RuleSet(source, document, tuple(rules))
@@ -88,7 +94,7 @@ def default_rule_set() -> RuleSet:
 
 def _compile(
     rule: Mapping[str, Any], path: Path, located: LocatedDocument
-) -> tuple[CompiledRule | None, list[Problem]]:
+) -> tuple[CompiledRule | None, list[LocatedProblem]]:
     facts: dict[str, Fact] = {}
     try:
         clauses: list[Clause] = clauses_of(rule["when"], (*path, "when"), facts) if "when" in rule else [()]
@@ -112,7 +118,7 @@ def _compile(
     return CompiledRule(rule["id"], rule.get("name", rule["id"]), rows, actions, SCORE in facts), []
 
 
-def _repeated_ids(document: Mapping[str, Any], located: LocatedDocument) -> Iterator[Problem]:
+def _repeated_ids(document: Mapping[str, Any], located: LocatedDocument) -> Iterator[LocatedProblem]:
     seen: set[str] = set()
     for number, rule in enumerate(document["rules"]):
         if rule["id"] in seen:

@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from dlt_pipelines.lease import Lease
 from echolead.settings import Settings
-from orchestration.dbt.project import TURN, TURN_LEASE, manifest_path, project_dir
+from orchestration.dbt.project import CHAT, TURN, TURN_LEASE, manifest_path, project_dir
 
 SEEDS = "resource_type:seed"
 
@@ -62,8 +62,8 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
-        select=f"+{TURN}",
-        exclude=f"{TURN} {SEEDS}",
+        select=f"+{TURN} +{CHAT}",
+        exclude=f"{TURN} {CHAT} {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_before",
     )
@@ -71,12 +71,30 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """Views between the raw tables and turns."""
         yield from _viewed(context, dbt)
 
-    @dbt_assets(manifest=manifest, exclude=f"+{TURN} {SEEDS}", dagster_dbt_translator=translator, name="views_behind")
+    @dbt_assets(manifest=manifest, select=CHAT, dagster_dbt_translator=translator, name="chats")
+    def chats(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """One turn over what is new of chats, as the live path takes them, and the tests of its tables."""
+        from orchestration.dbt.runner import Dbt  # noqa: PLC0415  # as above
+        from orchestration.live.chat_turns import ChatTurns  # noqa: PLC0415
+
+        url = settings.postgres_loader_url.get_secret_value()
+        with ChatTurns(settings, Dbt(settings)) as warehouse, Lease(url, TURN_LEASE):
+            warehouse.run()
+        for key in sorted(context.selected_asset_keys):
+            yield dg.MaterializeResult(key)
+        yield from _tested(context, dbt)
+
+    @dbt_assets(
+        manifest=manifest,
+        exclude=f"+{TURN} +{CHAT} {SEEDS}",
+        dagster_dbt_translator=translator,
+        name="views_behind",
+    )
     def views_behind(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         """What readers see beside the tables of turns."""
         yield from _viewed(context, dbt)
 
-    return [seeds, views_before, turns, views_behind]
+    return [seeds, views_before, turns, chats, views_behind]
 
 
 def dbt_command(settings: Settings) -> DbtCliResource:

@@ -21,6 +21,7 @@ HASHED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
 # Whoever writes the tables of turns, or the seeds they read, holds this lease.
 TURN_LEASE = "turns of the warehouse"
 TURN = "tag:turn"
+CHAT = "tag:chat"
 
 Target = Literal["warehouse", "next", "dev"]
 """A target of dbt_project/profiles.yml: what readers see, what is built beside it, an analyst's own."""

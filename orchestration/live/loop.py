@@ -17,6 +17,7 @@ from echolead.operational.warehouse_requests import Progress, RequestRecord
 from echolead.settings import Settings
 from orchestration.dbt.project import TURN_LEASE
 from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
+from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.culprit import find_culprit
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
@@ -29,8 +30,12 @@ WAIT_SECONDS = 2.0
 # The names of the steps, as `doctor` and the health page show them. A model is a step of its own: `model marts.leads`.
 LOAD, WATERMARKS, CONFIGURATION = "loading events", "reading what changed", "mirroring the configuration"
 COMPUTE = "computing what is new"
+CHATS = "computing conversations"
 REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
+
+CHAT_SECONDS = 5.0
+"""How often is looked for what a pull has brought. A webhook is looked at in the turn that loads it."""
 
 MAX_TRIES = 3
 """Tries of a piece of a request. After the last one the request has failed, until an operator resumes it."""
@@ -64,6 +69,8 @@ class LiveLoop:
         self._failing: dict[str, NodeFailure] = {}
         self._to_note: set[str] = set()
         self._tries: Counter[str] = Counter()  # of the pieces that failed, by their requests
+        self._has_chats = True  # as with events
+        self._chats_looked_at = 0.0
         self._mirrored: tuple[str | None, str | None, str | None] | None = None
         self._ledger: tuple[str | None, str | None] | None = None
         self._open = ExitStack()
@@ -72,6 +79,7 @@ class LiveLoop:
         with ExitStack() as opening:
             self._loader = opening.enter_context(EventLoader(self._settings))
             self._turns = opening.enter_context(WarehouseTurns(self._settings, self._dbt))
+            self._chats = opening.enter_context(ChatTurns(self._settings, self._dbt))
             self._engine = opening.enter_context(DeliveryEngine(self._settings))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
             self._requests = opening.enter_context(
@@ -97,6 +105,8 @@ class LiveLoop:
             self._steps.run(CONFIGURATION, lambda: self._mirror_configuration(turn, marks))
         if turn.load.events or self._is_due():
             self._steps.run(COMPUTE, lambda: self._compute(turn))
+        if self._has_chats or started > self._chats_looked_at + CHAT_SECONDS:
+            self._steps.run(CHATS, lambda: self._compute_chats(turn))
         if self._to_note:
             self._steps.run(REQUESTS, self._note)
         if turn.models or self._engine.is_behind or (marks is not None and marks.is_delivery_due):
@@ -111,6 +121,7 @@ class LiveLoop:
     def _load(self, turn: Turn) -> None:
         turn.load = self._loader.load_once(0.0 if self._is_due() else WAIT_SECONDS)
         self._is_behind |= turn.load.events > 0
+        self._has_chats |= turn.load.chatwoot_events > 0
 
     def _read_watermarks(self) -> Watermarks | None:
         found: list[Watermarks] = []
@@ -121,6 +132,8 @@ class LiveLoop:
         turn.mirrored |= _changed(mirror_configuration(self._settings))
         if self._mirrored is None or self._mirrored[0] != marks.configuration:
             self._turns.forget_compiled()
+            with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
+                self._chats.know_time_zones()
         if self._mirrored is None:  # an earlier run may not have come to write down what its last turn did
             self._to_note |= self._requests.unfinished()
         if self._mirrored is None or (self._mirrored[0], self._mirrored[2]) != (marks.configuration, marks.requests):
@@ -159,6 +172,13 @@ class LiveLoop:
             self._failing[name] = failure
             self._steps.failed(name, failure.message)
             self._blame.look_for(name, failure)
+
+    def _compute_chats(self, turn: Turn) -> None:
+        with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
+            done = self._chats.run()
+        turn.models += done.models
+        self._has_chats = bool(done)
+        self._chats_looked_at = time.monotonic()
 
     def _worked(self, request: Progress, failed: Sequence[NodeFailure]) -> None:
         if not failed:

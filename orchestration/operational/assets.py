@@ -67,7 +67,7 @@ def mirror_assets(settings: Settings) -> dg.AssetsDefinition:
 SPECS = [
     dg.AssetSpec(
         ["operational", table],
-        description=f"The table {table} of the operational database.",
+        description=f"What the operational database holds and raw has as {table}.",
         group_name="operational",
         kinds={"postgres"},
     )

@@ -1,5 +1,6 @@
 """Pulls of a Chatwoot account: everything once, bounded, and repaired after trouble."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,9 @@ from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
 
 @pytest.fixture
 def chatwoot(tmp_path: Path) -> Iterator[ServedChatwoot]:
-    with served_chatwoot(tmp_path / "chatwoot.sqlite") as served:
+    """On a clock that is a minute later each time it is looked at."""
+    minutes = itertools.count(1_772_000_000, 60)
+    with served_chatwoot(tmp_path / "chatwoot.sqlite", lambda: next(minutes)) as served:
         yield served
 
 
@@ -136,11 +139,11 @@ def test_what_one_pull_may_not_read_the_next_ones_do(
     system_engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(walk, "PAGES", 1)
-    for number in range(60):
+    monkeypatch.setattr(walk, "PAGES", 2)
+    for number in range(80):
         talk(chatwoot, f"Conversa {number}")
     assert one(pull(chat_settings)).is_behind
-    assert progress(system_engine).gap_page == 2
+    assert progress(system_engine).gap_page == 3
     pulls = 1
     while one(pull(chat_settings)).is_behind:
         pulls += 1

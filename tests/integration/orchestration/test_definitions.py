@@ -96,13 +96,13 @@ def test_the_live_path_has_every_model_between_an_event_and_its_delivery(loaded:
 
 
 def test_jobs_sensor_and_schedules_are_there(loaded: dict[str, Any]) -> None:
-    assert {"live", "full_build", "forget_old_runs"} <= set(loaded["jobs"])
+    assert {"live", "full_build", "forget_old_runs", "chat_pull"} <= set(loaded["jobs"])
     assert loaded["sensors"] == ["keep_live"]
-    assert loaded["schedules"] == ["hourly_build", "nightly_forgetting"]
+    assert sorted(loaded["schedules"]) == ["hourly_build", "nightly_forgetting", "regular_chat_pull"]
 
 
-def test_the_full_build_holds_everything_but_deliveries_and_replays(loaded: dict[str, Any]) -> None:
-    outside = {"operational/deliveries", "operational/delivery_attempts", "ops/replayed_days"}
+def test_the_full_build_holds_everything_but_deliveries_pulls_and_replays(loaded: dict[str, Any]) -> None:
+    outside = {"operational/deliveries", "operational/delivery_attempts", "ops/replayed_days", "raw/chat_records"}
     assert set(loaded["models"]) <= set(loaded["full_build"])
     assert outside & set(loaded["full_build"]) == set()
 
@@ -112,14 +112,18 @@ def test_the_full_build_checks_the_queue_and_the_ledger_as_well(loaded: dict[str
             "raw__chatwoot_events_webhooks_do_not_wait_in_the_queue",
             "raw__rejected_events_dead_letters_do_not_wait_in_the_queue",
             "enriched__events_every_received_event_is_enriched_once",
-            "operational__deliveries_no_delivery_is_stuck"}  # fmt: skip
+            "operational__deliveries_no_delivery_is_stuck",
+            "raw__chat_records_every_account_of_chats_is_pulled"}  # fmt: skip
     assert ours <= set(loaded["steps"])
 
 
 def test_the_full_build_takes_each_set_once_and_the_mirror_once(loaded: dict[str, Any]) -> None:
-    builds = [step for step in loaded["steps"] if step.startswith(("seeds", "views_", "turns", "operational_mirror"))]
+    builds = [
+        step for step in loaded["steps"] if step.startswith(("seeds", "views_", "turns", "chats", "operational_mirror"))
+    ]
     assert sorted(builds[:2]) == ["operational_mirror", "seeds"]
-    assert builds[2:] == ["views_before", "turns", "views_behind"]
+    assert [step for step in builds[2:] if step != "chats"] == ["views_before", "turns", "views_behind"]
+    assert builds.count("chats") == 1
 
 
 def upstream(key: str, parents: dict[str, list[str]]) -> set[str]:

@@ -80,6 +80,17 @@ def do(engine: Engine, *statements: str) -> None:
             {"configuration"},
             id="a host that is no source",
         ),
+        pytest.param(
+            "insert into lead_rule_sets (tenant_id, version, document, source, rules, digest, author, reason)"
+            " values ('acme', 1, '{}', '', '[]', '', 'x', 'y')",
+            {"configuration"},
+            id="a version of rules",
+        ),
+        pytest.param(
+            "insert into business_hours (tenant_id, document) values ('acme', '{}')",
+            {"configuration"},
+            id="business hours",
+        ),
         pytest.param("update live_steps set failing_since = null", {"failures"}, id="a step that goes well again"),
         pytest.param("update live_steps set message = 'bang'", {"failures"}, id="another message"),
         pytest.param("update live_steps set event_id = 'e'", {"failures"}, id="the event that was found"),

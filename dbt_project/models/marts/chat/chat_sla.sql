@@ -12,7 +12,8 @@ with
 
 asked as (
     select
-        conversations.*,
+        conversations.tenant_id as tenant_id,
+        conversations.* except (tenant_id),
         if(settings.first_response_minutes = 0, {{ var('first_response_minutes') }}, settings.first_response_minutes)
             as target_minutes,
         hours.time_zone as time_zone,
@@ -46,7 +47,7 @@ moments as (
         arrayElement(hours_of_days, place) as due_hours,
         wanted - if(place > 1, arrayElement(open_seconds, place - 1), 0) as wanted_of_day,
         arrayFirst(
-            open -> {{ open_before('due_hours', 'open.2') }} >= wanted_of_day, due_hours
+            until -> {{ open_before('due_hours', 'until.2') }} >= wanted_of_day, due_hours
         ) as due_interval,
         (toInt64(asked_day) + place - 1) * 86400 + toInt64(due_interval.2)
         - ({{ open_before('due_hours', 'due_interval.2') }} - wanted_of_day) as due_at_local,
@@ -75,6 +76,6 @@ select
     first_response_at,
     first_response_business_seconds,
     waiting_since,
-    first_response_at is null and status != 'resolved' as is_waiting,
-    coalesce(coalesce(first_response_at, resolved_at, now64(3, 'UTC')) > due_at, false) as is_breached
+    toBool(first_response_at is null and status != 'resolved') as is_waiting,
+    toBool(coalesce(coalesce(first_response_at, resolved_at, now64(3, 'UTC')) > due_at, false)) as is_breached
 from moments

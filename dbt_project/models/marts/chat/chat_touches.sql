@@ -22,15 +22,15 @@ select
     touches.tenant_id as tenant_id,
     touches.account_id as account_id,
     touches.conversation_id as conversation_id,
-    touches.each.message_id as message_id,
+    touches.each.2 as message_id,
     leads.lead_id as lead_id,
-    touches.each.at as touched_at,
-    touches.each.type as referral_type,
-    touches.each.source_id as source_id,
-    touches.each.url as url,
-    touches.each.click_id as ctwa_clid,
+    touches.each.1 as touched_at,
+    touches.each.3 as referral_type,
+    touches.each.4 as source_id,
+    touches.each.5 as url,
+    touches.each.6 as ctwa_clid,
     if(referral_type = 'ad', 'Paid Social', 'Organic Social') as channel,
-    referral_type = 'ad' as is_paid,
+    toBool(referral_type = 'ad') as is_paid,
     multiIf(referral_type != 'ad', 'not_an_ad', ctwa_clid = '', 'no_click_id', '') as no_feedback_reason
 from touches
 left join {{ ref('chat_leads') }} as leads

@@ -5,6 +5,7 @@
 
   Reads in a turn the states and messages of the conversations of which something is new.
 -#}
+-- depends_on: {{ ref('chat_news') }}
 {{ config(
     tags=['chat'],
     materialized='incremental',
@@ -89,13 +90,23 @@ conversations as (
 
 joined as (
     select
-        conversations.*,
+        conversations.tenant_id as tenant_id,
+        conversations.account_id as account_id,
+        conversations.conversation_id as conversation_id,
         states.first_opened_at as first_opened_at,
         states.each as states,
-        said.*
+        said.* except ({{ key }})
     from conversations
-    left join states using ({{ key }})
-    left join said using ({{ key }})
+    left join states
+        on
+            conversations.tenant_id = states.tenant_id
+            and conversations.account_id = states.account_id
+            and conversations.conversation_id = states.conversation_id
+    left join said
+        on
+            conversations.tenant_id = said.tenant_id
+            and conversations.account_id = said.account_id
+            and conversations.conversation_id = said.conversation_id
 ),
 
 changes as (
@@ -129,14 +140,14 @@ select
     last_state.5 as labels,
     cast(arrayFilter(
         (each, before) -> each.1 != before, arrayZip(statuses, times), statuses_before
-    ), 'Array(Tuple(status String, at DateTime64(3, \'UTC\')))') as status_history,
+    ), 'Array(Tuple(String, DateTime64(3, \'UTC\')))') as status_history,
     cast(arrayFlatten(arrayMap(
         (now_there, before, at) -> arrayConcat(
             arrayMap(label -> (label, 'removed', at), arrayFilter(label -> not has(now_there, label), before)),
             arrayMap(label -> (label, 'added', at), arrayFilter(label -> not has(before, label), now_there))
         ),
         label_lists, label_lists_before, times
-    )), 'Array(Tuple(label String, change String, at DateTime64(3, \'UTC\')))') as label_history,
+    )), 'Array(Tuple(String, String, DateTime64(3, \'UTC\')))') as label_history,
     if(status = 'resolved', tupleElement(arrayElement(status_history, -1), 2), null) as resolved_at,
     if(empty(incoming), null, first_incoming.1) as first_customer_message_at,
     if(empty(incoming) or first_answer.2 = 0, null, first_answer.1) as first_response_at,
@@ -144,7 +155,7 @@ select
     -- The customer's first message behind the last human answer.
     if(
         arrayExists(each -> each > (last_answer.1, last_answer.2), incoming),
-        arrayElement(arrayFilter(each -> each > (last_answer.1, last_answer.2), incoming), 1).1,
+        tupleElement(arrayElement(arrayFilter(each -> each > (last_answer.1, last_answer.2), incoming), 1), 1),
         null
     ) as waiting_since,
     if(customer_messages + human_messages + notes + automatic_messages + activities = 0, null, last_message_at) as last_message_at,
@@ -154,7 +165,7 @@ select
     notes,
     cast(
         referrals,
-        'Array(Tuple(at DateTime64(3, \'UTC\'), message_id Int64, type String, source_id String, url String, click_id String))'
+        'Array(Tuple(DateTime64(3, \'UTC\'), Int64, String, String, String, String))'
     ) as referrals,
     assumeNotNull((select max(turn) from {{ ref('chat_turn') }})) as turn
 from changes

@@ -10,7 +10,8 @@ with
 
 facts as (
     select
-        facts.*,
+        facts.tenant_id as tenant_id,
+        facts.* except (tenant_id),
         hours.time_zone as time_zone,
         hours.weekly as weekly,
         hours.special_days as special_days,
@@ -57,11 +58,10 @@ select
     facts.first_response_at as first_response_at,
     facts.responder_id as responder_id,
     responders.name as responder,
-    if(
-        facts.first_response_at is null, null,
-        toUInt32({{ open_seconds_until('facts.answered_at_local', 'facts.weekly', 'facts.special_days') }}
-        - {{ open_seconds_until('facts.asked_at_local', 'facts.weekly', 'facts.special_days') }})
-    ) as first_response_business_seconds,
+    if(facts.first_response_at is null, null, toUInt32(
+        {{ open_seconds_until('facts.answered_at_local', 'facts.weekly', 'facts.special_days') }}
+        - {{ open_seconds_until('facts.asked_at_local', 'facts.weekly', 'facts.special_days') }}
+    )) as first_response_business_seconds,
     facts.waiting_since as waiting_since,
     facts.resolved_at as resolved_at,
     facts.last_message_at as last_message_at,

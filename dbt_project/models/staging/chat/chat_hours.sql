@@ -32,7 +32,10 @@ hours as (
                 arrayMap(each -> toInt32(each.1), hours.special_days),
                 arrayMap(each -> each.2, hours.special_days)
             ),
-            arrayMap(day -> (toInt32(day), []), hours.closed_dates)
+            arrayMap(
+                day -> (toInt32(day), []),
+                arrayFilter(day -> not has(arrayMap(each -> each.1, hours.special_days), day), hours.closed_dates)
+            )
         ) as special_days
     from {{ ref('stg_operational__business_hours') }} as hours
 )

@@ -15,7 +15,10 @@ messages as (
         lower(coalesce(
             nullIf(JSONExtractString(payload, 'sender', 'type'), ''), JSONExtractString(payload, 'sender_type')
         )) as sender_type,
-        tenant_id in (select tenant_id from {{ ref('stg_operational__chat_settings') }} where keeps_texts) as keeps_texts
+        tenant_id in (
+            select tenant_id from {{ ref('stg_operational__chat_settings') }}
+            where keeps_texts
+        ) as keeps_texts
     from {{ ref('chat_news') }}
     where kind = 'message'
 )

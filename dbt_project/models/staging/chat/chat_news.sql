@@ -6,11 +6,9 @@
 -#}
 {{ config(tags=['chat'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'account_id', 'conversation_id']) }}
 
-{%- set taken -%}
-    received_at >= (select oldest_received_at from {{ ref('chat_turn') }})
-    and load_seq > (select load_before from {{ ref('chat_turn') }})
-    and load_seq <= (select last_load from {{ ref('chat_turn') }})
-{%- endset %}
+{%- set taken = "received_at >= (select oldest_received_at from " ~ ref('chat_turn') ~ ")"
+    ~ " and load_seq > (select load_before from " ~ ref('chat_turn') ~ ")"
+    ~ " and load_seq <= (select last_load from " ~ ref('chat_turn') ~ ")" %}
 
 with
 

@@ -24,7 +24,7 @@ select
     {{ bounded_text('source.name', 120) }} as name,
     JSONExtract(source.rule, 'clauses', 'Array(Array(Tuple({{ literal }})))') as clauses,
     JSONExtract(source.rule, 'actions', 'Array(Tuple({{ action }}))') as actions,
-    JSONExtractBool(source.rule, 'uses_score') as uses_score
+    toBool(JSONExtractBool(source.rule, 'uses_score')) as uses_score
 from source
 where
     source.mirrored_at = (select max(mirrored_at) from source)

@@ -1,0 +1,1 @@
+"""Chats: pulling conversations by the clock, and the models over them."""
