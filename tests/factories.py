@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from echolead.rules.rule_set import read_rule_set
+
 Row = dict[str, Any]
 
 CHROME_ON_ANDROID = (
@@ -255,6 +257,39 @@ def raw_tenant_rate(
 ) -> Row:
     """One row of `raw.tenant_rates`."""
     row = {"tenant_id": tenant_id, "currency": currency, "from_date": from_date, "rate": rate}
+    return _mirrored(row, mirrored_at)
+
+
+def raw_lead_rules(
+    source: str, tenant_id: str = "acme", *, version: int = 1, mirrored_at: datetime = START
+) -> list[Row]:
+    """Rows of `raw.lead_rules`: a rule set in YAML, compiled."""
+    rules = read_rule_set(source)
+    return [
+        _mirrored(
+            {
+                "tenant_id": tenant_id,
+                "version": version,
+                "digest": rules.digest,
+                "position": position,
+                **row,
+                "rule": json.dumps(row["rule"]),
+            },
+            mirrored_at,
+        )
+        for position, row in enumerate(rules.rows(), start=1)
+    ]
+
+
+def raw_business_hours(tenant_id: str = "acme", *, mirrored_at: datetime = START) -> Row:
+    """One row of `raw.business_hours`: 9 to 18 from Monday to Friday, and a holiday on 31 March 2026."""
+    weekly = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+    row = {
+        "tenant_id": tenant_id,
+        "weekly": json.dumps(weekly),
+        "closed_dates": json.dumps(["2026-03-31"]),
+        "special_days": "[]",
+    }
     return _mirrored(row, mirrored_at)
 
 

@@ -53,6 +53,10 @@ from marts.delivery_attempts
 where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 order by started_at
 """
+RESULT = """
+select score, reasons, segments, stage, priority, team, owner, route_reason from marts.lead_results
+where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
+"""
 STATE_COLORS = {
     "verified": "green",
     "delivered": "green",
@@ -142,6 +146,31 @@ def show_header(lead: pd.Series, zone: str) -> None:
     for column, (prefix, title) in zip(st.columns(3), touches, strict=True):
         with column:
             show_touch(lead, prefix, t(title), zone)
+
+
+def show_result(tenant_id: str, lead_id: str) -> None:
+    """What the client's rules make of the lead: points with their reasons, segments, and whose it is and why."""
+    found = query(RESULT, tenant_id, lead_id=lead_id)
+    if found.empty:
+        return
+    result = found.iloc[0]
+    st.subheader(t("why_points", points=int(result["score"])))
+    told = {
+        "segments": ", ".join(result["segments"]),
+        **{name: result[name] for name in ("stage", "priority", "owner", "team")},
+    }
+    st.markdown(" · ".join(f":gray[{t(name)}] **{plain(value)}**" for name, value in told.items() if value))
+    if result["route_reason"]:
+        st.caption(plain(result["route_reason"]))
+    reasons = [tuple(reason) for reason in result["reasons"]]
+    if reasons:
+        table(
+            pd.DataFrame({
+                t("points"): [points for _, _, points, _ in reasons],
+                t("rule"): [name for _, name, _, _ in reasons],
+                t("seen"): [facts for *_, facts in reasons],
+            }),
+        )  # fmt: skip
 
 
 def show_timeline(tenant_id: str, lead_id: str, tracking_ids: list[str], zone: str) -> None:
@@ -237,6 +266,7 @@ def show_lead(tenant_id: str, lead_id: str, zone: str) -> None:
     lead = found.iloc[0]
     show_header(lead, zone)
     name_zone(zone)
+    show_result(tenant_id, lead_id)
     show_deliveries(tenant_id, lead_id, zone)
     show_timeline(tenant_id, lead_id, list(lead["tracking_ids"]), zone)
 

@@ -39,6 +39,10 @@ order by engine != 'View'
 """
 # What requests have changed, and how far they have come, is in no event.
 TABLES_OF_REQUESTS = ("ops.request_changes", "ops.turns")
+# What was recorded of leads' results stays, and what a build whole finds to differ is added. Turns over all of raw see
+# leads that are not whole yet: what they find differs from itself.
+RECORDED = "marts.lead_result_changes"
+KEPT_RECORDS = "insert into {beside}{table} ({columns}) select {columns} from {table}"
 KEPT_OF_REQUESTS = "insert into {beside}{table} ({columns}) select {columns} from {table} where request_id != ''"
 SAME_COLUMNS = """
 select name from system.columns where concat(database, '.', table) in {tables:Array(String)}
@@ -234,7 +238,11 @@ class Beside:
         if "activation.lead_deliveries" in there & set(tables):
             self._keep_turns_of_deliveries()
         for table in there.intersection(tables, TABLES_OF_REQUESTS):
-            self._keep_requests(table)
+            self._keep(table, KEPT_OF_REQUESTS)
+        if RECORDED in there & set(tables):
+            if self._change.in_turns:
+                self._client.command(f"truncate table {BESIDE}{RECORDED}")
+            self._keep(RECORDED, KEPT_RECORDS)
         for name in SETS:
             if f"staging.{name}" in tables:
                 self._client.command(f"truncate table {BESIDE}staging.{name}")
@@ -250,8 +258,8 @@ class Beside:
     def _check(self, there: set[str]) -> None:
         """Raises `NotInPlace` for a seed without rows, and for a table that has none any more."""
         for node in self._change.nodes.values():
-            is_of_requests = node.name in OF_REQUESTS
-            if is_view(node) or is_step(node) or is_of_requests or self._has_rows(f"{BESIDE}{relation(node)}"):
+            may_be_empty = node.name in OF_REQUESTS or relation(node) == RECORDED
+            if is_view(node) or is_step(node) or may_be_empty or self._has_rows(f"{BESIDE}{relation(node)}"):
                 continue
             if is_seed(node) or (relation(node) in there and self._has_rows(relation(node))):
                 raise NotInPlace(f"{relation(node)} would have no rows any more; it stays as it was")
@@ -260,10 +268,10 @@ class Beside:
         found = self._client.query(f"select 1 from {table} limit 1", settings=ONE_VERSION)  # noqa: S608
         return bool(found.result_rows)
 
-    def _keep_requests(self, table: str) -> None:
+    def _keep(self, table: str, statement: str) -> None:
         found = self._client.query(SAME_COLUMNS, parameters={"tables": [table, f"{BESIDE}{table}"]}).result_rows
         columns = ", ".join(f"`{name}`" for (name,) in found)
-        self._client.command(KEPT_OF_REQUESTS.format(beside=BESIDE, table=table, columns=columns))
+        self._client.command(statement.format(beside=BESIDE, table=table, columns=columns))
 
     def _keep_turns_of_deliveries(self) -> None:
         """Give the delivery engine only the wanted states that differ from before."""

@@ -27,9 +27,9 @@ SUMMARY = "tag:request"
 """Selects the model that says what a request changed."""
 LOADS = ("raw", "loads")
 REQUESTS = ("staging", "stg_operational__warehouse_requests")
-SETTINGS_CHANGES = "changed_tenants"
-"""Its table stays empty: what other settings change is no part of the request."""
-EMPTY = (SETTINGS_CHANGES, "request_changes", "affected_visitors", "lead_visitors", "affected_leads")
+NO_PART = ("changed_tenants", "due_leads")
+"""Their tables stay empty: what other settings and the clock change is no part of the request."""
+EMPTY = (*NO_PART, "request_changes", "affected_visitors", "lead_visitors", "affected_leads")
 TABLES = "select name, engine from system.tables where database = {database:String}"
 QUALIFIED = re.compile(r"`?(\w+)`?\.`?(\w+)`?")
 
@@ -76,11 +76,11 @@ class ScratchTurns(WarehouseTurns):
         return [
             replace(model, key=(SCRATCH, model.name), statement=self._placed(model.statement))
             for model in self._originals
-            if model.name != SETTINGS_CHANGES
+            if model.name not in NO_PART
         ]
 
     def _tables(self) -> dict[str, str]:
-        return {SETTINGS_CHANGES: f"{SCRATCH}.{SETTINGS_CHANGES}", **super()._tables()}
+        return {**{name: f"{SCRATCH}.{name}" for name in NO_PART}, **super()._tables()}
 
     def _placed(self, sql: str) -> str:
         return QUALIFIED.sub(

@@ -28,6 +28,9 @@ from reverse_etl.engine import Deliveries, DeliveryEngine
 WAIT_SECONDS = 2.0
 """How long an idle turn waits for an event; also how late a change of the configuration is noticed."""
 
+CLOCK_SECONDS = 30.0
+"""How often the warehouse is asked for leads that the clock alone has made due."""
+
 # The names of the steps, as `doctor` and the health page show them. A model is a step of its own: `model marts.leads`.
 LOAD, WATERMARKS, CONFIGURATION = "loading events", "reading what changed", "mirroring the configuration"
 COMPUTE = "computing what is new"
@@ -68,6 +71,7 @@ class LiveLoop:
         # Before the lease: a successor parses while the run before it still loads.
         self._dbt = Dbt(settings)
         self._is_behind = True  # events may have been loaded while no live run was active
+        self._looked_at_clock = float("-inf")
         self._failing: dict[str, NodeFailure] = {}
         self._to_note: set[str] = set()
         self._tries: Counter[str] = Counter()  # of the pieces that failed, by their requests
@@ -107,6 +111,7 @@ class LiveLoop:
         marks = self._read_watermarks()
         if marks is not None and (marks.configuration, marks.failures, marks.requests) != self._mirrored:
             self._steps.run(CONFIGURATION, lambda: self._mirror_configuration(turn, marks))
+        self._look_at_clock()
         if turn.load.events or self._is_due():
             self._steps.run(COMPUTE, lambda: self._compute(turn))
         if self._has_chats or started > self._chats_looked_at + CHAT_SECONDS:
@@ -148,6 +153,11 @@ class LiveLoop:
             self._is_behind = True
         self._mirrored = (marks.configuration, marks.failures, marks.requests)
 
+    def _look_at_clock(self) -> None:
+        if time.monotonic() - self._looked_at_clock >= CLOCK_SECONDS:
+            self._looked_at_clock = time.monotonic()
+            self._is_behind = True
+
     def _deliver(self, turn: Turn) -> None:
         turn.deliveries = self._engine.run_once()
 
@@ -169,7 +179,7 @@ class LiveLoop:
         with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
             done = self._turns.run()
         turn.models += done.models
-        self._is_behind = not done.is_done or done.open_requests > 0
+        self._is_behind = not done.is_done or done.open_requests > 0 or done.due_leads > 0
         if done.request is not None:
             self._worked(done.request, done.failed)
         for run in done.models:

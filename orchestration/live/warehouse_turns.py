@@ -23,7 +23,7 @@ from echolead.warehouse_accounts import ONE_VERSION
 from orchestration.dbt.project import TURN
 from orchestration.dbt.runner import CompiledModel, Dbt, NodeFailure, NodeRun
 
-FIRST = ("changed_tenants", "current_turn")
+FIRST = ("changed_tenants", "due_leads", "current_turn")
 """What says whether there is anything to do."""
 LEAD_VISITORS = "lead_visitors"
 """When it is empty, no lead is concerned, and nothing that is computed of leads has to run."""
@@ -42,13 +42,16 @@ LAST = (*OF_REQUESTS, *SETTLING)
 MODELS_AT_ONCE = 2
 """The engine plans a statement on one processor, and planning is most of what a model costs in a turn."""
 
-# Of a turn over loads that did not come to its end the affected visitors are still there.
+# Of a turn over loads that did not come to its end the affected visitors are still there; by the clock, lead_visitors.
 WORK = """
 select
     last_load != load_before
     or takes_request
     or (select count() from {changed_tenants} where not has_other_rules and not has_other_deliveries) > 0
-    or (select count() from {affected_visitors} where request_id = '') > 0,
+    or (select count() from {due_leads}) > 0
+    or (select count() from {affected_visitors} where request_id = '') > 0
+    or (select count() from {lead_visitors} where request_id = '') > 0,
+    (select count() from {due_leads}),
     open_requests,
     request_id,
     request_tenant_id,
@@ -78,6 +81,7 @@ class WarehouseTurn:
     """What a turn did. Without `is_done` the next one begins with what it had taken.
 
     `request` is that of which it took a piece, if it did; `open_requests` counts those that were open when it began.
+    `due_leads` are those that the clock had made due by then, as far as one turn takes them.
     """
 
     models: list[NodeRun] = field(default_factory=list)
@@ -85,6 +89,7 @@ class WarehouseTurn:
     rows_read: int = 0
     rows_written: dict[str, int] = field(default_factory=dict)
     open_requests: int = 0
+    due_leads: int = 0
     request: Progress | None = None
     is_done: bool = False
 
@@ -128,7 +133,7 @@ class WarehouseTurns:
         if turn.failed:
             return turn
         found = self._client.query(WORK.format(**self._tables())).result_rows[0]
-        has_work, turn.open_requests, *request = found
+        has_work, turn.due_leads, turn.open_requests, *request = found
         if not has_work:
             return WarehouseTurn(is_done=True)
         turn.request = Progress(*request) if request[0] else None

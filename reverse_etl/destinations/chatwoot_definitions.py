@@ -48,6 +48,16 @@ CONVERSATION_TITLES = {
 }
 NEEDED = {CONTACT_ATTRIBUTE: TITLES, CONVERSATION_ATTRIBUTE: CONVERSATION_TITLES}
 SUBJECTS = {CONTACT_ATTRIBUTE: "attribute", CONVERSATION_ATTRIBUTE: "conversation attribute"}
+# Of what rules say, defined when a lead first has it.
+TITLES_OF_RULES = {
+    "score": "Pontuação",
+    "score_reasons": "Motivos da pontuação",
+    "segments": "Segmentos",
+    "stage": "Etapa",
+    "priority": "Prioridade",
+    "team": "Equipe",
+    "owner": "Responsável",
+}
 # The one label whose name is known before any lead: those of channels, sources and campaigns come with the leads.
 LABELS = ("sem-consentimento-marketing",)
 NEEDS_ADMINISTRATOR = "defining it takes an administrator's token"
@@ -120,8 +130,9 @@ class DefinedInAccount:
         return made
 
     async def _define_attribute(self, calls: Calls, model: int, key: str) -> str:
+        titles = {**TITLES_OF_RULES, **NEEDED[model]}
         definition = {
-            "attribute_display_name": NEEDED[model].get(key, key.replace("_", " ").capitalize()),
+            "attribute_display_name": titles.get(key) or key.replace("_", " ").capitalize(),
             "attribute_display_type": _display_type(key),
             "attribute_description": "EchoLead",
             "attribute_key": key,

@@ -1,6 +1,6 @@
 {#-
-  Reads in a turn its leads. Only what differs from the state that was wanted before is written, so that the rows of a
-  turn are what there is to do.
+  Reads in a turn its leads, what rules make of them, and what was wanted of them before. Only what differs from the state
+  that was wanted before is written, so that the rows of a turn are what there is to do.
 -#}
 {{ config(
     tags=['turn'],
@@ -16,6 +16,9 @@
     'attributes', 'clicks', 'cookies', 'events', 'external_id', 'first_touch_at', 'labels', 'last_touch_at', 'tracking_ids',
 ] %}
 
+{#- What a lead was sent with stays as it was, also in a build beside what is there. #}
+{%- set standing = standing_table('activation', 'lead_deliveries') %}
+
 with
 
 -- Who denies marketing is still delivered when they asked to be contacted.
@@ -28,10 +31,17 @@ leads as (
     where {{ is_in('affected_leads', 'lead_id') }} and (marketing_consent != 'denied' or form_submits > 0)
 ),
 
+results as (
+    select * from {{ ref('lead_results') }}
+    where {{ is_in('affected_leads', 'lead_id') }}
+),
+
 payloads as (
     select
         leads.tenant_id as tenant_id,
         leads.lead_id as lead_id,
+        results.send_to as send_to,
+        results.withheld_from as withheld_from,
         marketing_consent = 'denied' as denies_marketing,
         stated_consent['ads'] = 'granted' as grants_ads,
         mapUpdate(last_non_direct_click_ids, mapFilter((name, value) -> value != '', map(
@@ -48,16 +58,31 @@ payloads as (
             {%- endfor %}
             '{{ touch }}_seen_at', {{ json_time(touch ~ '_touch_at', 'time_zone') }},
             {%- endfor %}
-            'marketing_consent', marketing_consent
+            'marketing_consent', marketing_consent,
+            'score_reasons', arrayStringConcat(arrayMap(
+                each -> concat(if(each.3 > 0, '+', ''), toString(each.3), ' ', each.2), results.reasons
+            ), '; '),
+            'segments', arrayStringConcat(results.segments, ', '),
+            'stage', results.stage,
+            'priority', results.priority,
+            'team', results.team,
+            'owner', results.owner
         ))) as attributes,
-        arrayFilter(label -> not endsWith(label, '-'), [
-            concat('canal-', {{ kebab_case('channel') }}),
-            concat('origem-', {{ kebab_case('source') }}),
-            concat('campanha-', {{ kebab_case('campaign') }})
-        ]) as labels,
+        arrayConcat(
+            arrayFilter(label -> not endsWith(label, '-'), [
+                concat('canal-', {{ kebab_case('channel') }}),
+                concat('origem-', {{ kebab_case('source') }}),
+                concat('campanha-', {{ kebab_case('campaign') }})
+            ]),
+            results.labels
+        ) as labels,
         mapUpdate(
             mapFromArrays(mapKeys(attributes), arrayMap(text -> toJSONString(text), mapValues(attributes))),
-            map('sessions_count', toString(sessions_count))
+            mapFilter((name, value) -> value != '', map(
+                'sessions_count', toString(sessions_count),
+                -- Without rules there is no score.
+                'score', if(results.lead_id = '', '', toString(results.score))
+            ))
         ) as attributes_json,
         map(
             {%- for moment in ['first_touch_at', 'last_touch_at'] %}
@@ -80,6 +105,7 @@ payloads as (
     from leads
     left join {{ ref('lead_signals') }} as signals
         on leads.tenant_id = signals.tenant_id and leads.lead_id = signals.lead_id
+    left join results on leads.tenant_id = results.tenant_id and leads.lead_id = results.lead_id
 ),
 
 inactive_tenants as (
@@ -87,11 +113,23 @@ inactive_tenants as (
     where not is_active
 ),
 
+-- A destination that rules send leads to gets those alone.
+chosen_by_rules as (
+    select distinct
+        tenant_id,
+        arrayJoin(arrayFlatten(arrayMap(
+            action -> action.destinations, arrayFilter(each -> each.kind = 'send_to', actions)
+        ))) as destination_name
+    from {{ ref('rules_in_force') }}
+),
+
 destinations as (
     select
         tenant_id,
         destination_id,
         destination_kind,
+        destination_name,
+        (tenant_id, destination_name) in (select tenant_id, destination_name from chosen_by_rules) as is_chosen_by_rules,
         {{ keys_of_kind('destination_kind') }} as keys,
         {{ is_ad_platform('destination_kind') }} as is_ad_platform
     from {{ ref('stg_operational__destinations') }}
@@ -122,17 +160,68 @@ withheld as (
         ) as said
     from payloads
     inner join destinations using (tenant_id)
+    where not has(withheld_from, destination_name)
 ),
 
-computed as (
+wanted as (
     select
         tenant_id,
         lead_id,
         destination_id,
         destination_kind,
-        {{ json_object('said') }} as payload,
-        lower(hex(SHA256(payload))) as payload_hash
+        is_chosen_by_rules,
+        empty(withheld_keys) as is_whole,
+        -- 1970 where no rule sends it.
+        arrayFirst(each -> each.1 = destination_name, send_to).3 as sent_since,
+        if(
+            is_chosen_by_rules,
+            mapUpdate(said, map('sent_since', toJSONString({{ utc_time('sent_since') }}))),
+            said
+        ) as whole_said,
+        {{ json_object('whole_said') }} as present_payload
     from withheld
+    where not is_chosen_by_rules or toUnixTimestamp64Milli(sent_since) > 0
+),
+
+sent as (
+    {% if standing -%}
+    select
+        tenant_id,
+        lead_id,
+        destination_id,
+        payload,
+        sent_since
+    from {{ standing }}
+    where {{ is_among('affected_leads', 'lead_id') }} and toUnixTimestamp64Milli(sent_since) > 0
+    {%- else -%}
+    select
+        tenant_id,
+        lead_id,
+        destination_id,
+        present_payload as payload,
+        sent_since
+    from wanted
+    where false
+    {%- endif %}
+),
+
+-- Where a rule sends it the state is that of the moment at which it began to: what changes later is no reason to send
+-- again, except consent that is taken back.
+computed as (
+    select
+        tenant_id,
+        lead_id,
+        destination_id,
+        wanted.destination_kind as destination_kind,
+        if(
+            wanted.is_chosen_by_rules and wanted.is_whole and sent.payload != '' and sent.sent_since = wanted.sent_since,
+            sent.payload,
+            wanted.present_payload
+        ) as payload,
+        lower(hex(SHA256(payload))) as payload_hash,
+        if(wanted.is_chosen_by_rules, wanted.sent_since, toDateTime64(0, 3, 'UTC')) as sent_since
+    from wanted
+    left join sent using (tenant_id, lead_id, destination_id)
 )
 
 {{ versions(

@@ -14,7 +14,7 @@ with
 destinations as (
     select
         tenant_id,
-        groupBitXor(cityHash64(destination_id, destination_kind, is_enabled)) as destinations_hash
+        groupBitXor(cityHash64(destination_id, destination_kind, destination_name, is_enabled)) as destinations_hash
     from {{ ref('stg_operational__destinations') }}
     group by tenant_id
 ),
@@ -27,16 +27,26 @@ rates as (
     group by tenant_id
 ),
 
+lead_rules as (
+    select
+        tenant_id,
+        any(digest) as rules_digest
+    from {{ ref('stg_operational__lead_rules') }}
+    group by tenant_id
+),
+
 present as (
     select
         rules.tenant_id as tenant_id,
         {{ rules_version() }} as rules_version,
         lower(hex(cityHash64(
-            is_active, consent_default, destinations.destinations_hash, rules.currency, rates.rates_hash
+            is_active, consent_default, destinations.destinations_hash, rules.currency, rates.rates_hash,
+            lead_rules.rules_digest
         ))) as deliveries_version
     from {{ ref('tenant_rules') }} as rules
     left join destinations on rules.tenant_id = destinations.tenant_id
     left join rates on rules.tenant_id = rates.tenant_id
+    left join lead_rules on rules.tenant_id = lead_rules.tenant_id
 )
 
 {%- if applied and events %}

@@ -18,6 +18,7 @@ reported as (
         events.occurred_date as occurred_date,
         coalesce(events.revenue, toDecimal64(0, 2)) as revenue,
         events.currency as currency,
+        events.is_bot as is_bot,
         {{ order_of_event() }} as order_paid
     from {{ ref('lead_events') }} as events
     inner join {{ ref('lead_members') }} as members

@@ -1,7 +1,7 @@
 {#-
   A turn takes the loads behind the last one taken, or a piece of a request to compute something again. Loads come first,
   and then the two alternate, so that neither waits for more than one turn of the other. Requests that are open take
-  turns as well. A tenant whose settings changed is such a request.
+  turns as well. A tenant whose settings changed is such a request. Leads that are due by the clock are taken like loads.
 
   Reads the last row of ops.turns, the rows of open requests there, and the loads behind it, by the tables' keys.
 -#}
@@ -73,7 +73,12 @@ select
     -- Milliseconds since 1970, so that numbers only grow, also when everything is built anew.
     greatest(there.last_turn + 1, toUInt64(toUnixTimestamp64Milli(now64(3)))) as turn,
     now64(3, 'UTC') as started_at,
-    next_request.request_id != '' and (there.newest_load = there.load_before or there.last_request = '') as takes_request,
+    {{ clock() }} as evaluated_at,
+    next_request.request_id != ''
+    and (
+        there.last_request = ''
+        or (there.newest_load = there.load_before and (select count() from {{ ref('due_leads') }}) = 0)
+    ) as takes_request,
     there.load_before as load_before,
     if(takes_request, there.load_before, there.newest_load) as last_load,
     there.oldest_received_at as oldest_received_at,

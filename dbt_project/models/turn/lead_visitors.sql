@@ -5,6 +5,7 @@
   the turn. Reads identifying events of affected visitors, and identities and leads by their keys.
 -#}
 -- depends_on: {{ ref('affected_visitors') }}
+-- depends_on: {{ ref('due_leads') }}
 -- depends_on: {{ ref('worthless_identifiers') }}
 -- depends_on: {{ ref('recounted_values') }}
 -- depends_on: {{ ref('stg_operational__lead_decisions') }}
@@ -102,7 +103,18 @@ known_people as (
         arrayJoin(people) as person_id,
         lead_id
     from {{ leads }}
-    where (tenant_id, lead_id) in (select tenant_id, lead_id from concerned_leads)
+    where (tenant_id, lead_id) in (
+        select
+            tenant_id,
+            lead_id
+        from concerned_leads
+        union all
+        select
+            tenant_id,
+            lead_id
+        from {{ ref('due_leads') }}
+        where {{ turn_of_request() }} = ''
+    )
 )
 
 select distinct

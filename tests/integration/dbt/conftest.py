@@ -22,6 +22,7 @@ from echolead.warehouse import connect
 from orchestration.dbt.project import TURN, deploy
 from orchestration.dbt.runner import CompiledModel, Dbt
 from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns
+from tests.factories import START
 
 Rows = list[dict[str, Any]]
 MARTS = (
@@ -36,6 +37,8 @@ MARTS = (
     "activation.lead_deliveries",
 )
 """What turns leave for readers."""
+RECORDED = "lead_result_changes"
+"""What a rebuild leaves as it is."""
 
 
 class FullRefresh(WarehouseTurns):
@@ -71,6 +74,7 @@ class Project:
         self.turns = WarehouseTurns(settings, self.dbt).__enter__()
         self._full_refresh = FullRefresh(settings, self.dbt).__enter__()
         self._time_zones: dict[WarehouseTurns, set[str]] = {}
+        self._clocks: dict[WarehouseTurns, datetime] = {}
 
     def run(self, command: str = "run", *selection: str, full_refresh: bool = False) -> None:
         """Run dbt. Raises `DbtFailed` for a model or test that fails."""
@@ -82,10 +86,33 @@ class Project:
         while done := self.turns.run():
             assert done.is_done, done.failed
 
+    def set_clock(self, now: datetime) -> None:
+        """Let rules see this moment instead of the clock, in turns and rebuilds from here on.
+
+        Compiling takes seconds, so it is done once, and the moment is put into what was compiled.
+        """
+        for turns in (self.turns, self._full_refresh):
+            self._know_time_zones(turns)
+            if turns not in self._clocks:
+                turns._dbt = with_options(self.dbt, "--vars", f"now: '{START:%Y-%m-%d %H:%M:%S}'")
+                turns._compile()
+            before, self._clocks[turns] = self._clocks.get(turns, START), now
+            turns._inserts = {
+                name: statement.replace(f"'{before:%Y-%m-%d %H:%M:%S}'", f"'{now:%Y-%m-%d %H:%M:%S}'")
+                for name, statement in turns._inserts.items()
+            }
+
+    def follow_clock(self) -> None:
+        """Let rules see the clock again."""
+        for turns in self._clocks:
+            turns._dbt = self.dbt
+            turns.forget_compiled()
+        self._clocks = {}
+
     def rebuild(self) -> None:
         """Build the tables of turns whole."""
         self._know_time_zones(self._full_refresh)
-        self.forget_turns()
+        self.forget_turns(but=RECORDED)
         self._full_refresh.run_all()
 
     def write(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -155,10 +182,11 @@ class Project:
         for table in tables or TABLES:
             self._client.command(f"truncate table raw.{table}")
 
-    def forget_turns(self) -> None:
-        """Empty what turns build."""
+    def forget_turns(self, *, but: str = "") -> None:
+        """Empty what turns build, without one table."""
         for database, name in self.turn_tables():
-            self._client.command(f"truncate table if exists {database}.{name}")
+            if name != but:
+                self._client.command(f"truncate table if exists {database}.{name}")
 
     def keep(self) -> None:
         """Copy the tables that tests change, for `restore`. Copies share their files with the tables."""

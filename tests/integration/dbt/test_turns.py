@@ -173,18 +173,18 @@ def test_requests_that_are_sent_again_leave_the_marts_as_they_were(empty: Projec
 
 
 def test_turns_that_die_anywhere_leave_what_a_rebuild_gives(empty: Project, life: Life) -> None:
-    """Each of nine turns dies behind another one of its 26 models; what came meanwhile is the next one's too."""
+    """Each of eight turns dies behind another one of its 33 models; what came meanwhile is the next one's too."""
     rows = [row for part in history(77, 150) for row in part]
-    deaths = range(1, 26, 3)
+    deaths = range(1, 32, 4)
     for number, models in enumerate(deaths):
         empty.write("events", rows[number :: len(deaths)])
         life.models = models
         with pytest.raises(Killed):
             empty.turn()
         if number % 3 == 2:
-            life.models = 100
+            life.models = 1000
             empty.turn()
-    life.models = 100
+    life.models = 1000
     empty.turn()
     after_deaths = empty.marts()
     empty.rebuild()

@@ -25,6 +25,7 @@ from echolead.embedded.nats import EmbeddedNats
 from echolead.events import NormalizedUser
 from echolead.operational.database import connect as connect_database
 from echolead.operational.database import system_session
+from echolead.operational.lead_rules import apply_rules
 from echolead.operational.live_steps import FailingStep, StepRecord
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.warehouse_requests import Extent, ask, get_request
@@ -229,6 +230,48 @@ def test_a_broken_model_stops_what_depends_on_it_alone_and_its_event_is_named_to
     with turning(live):
         eventually("nothing fails", lambda: not live.failing())
         eventually("the lead that waited is delivered", lambda: "after@x.test" in emails(live))
+
+
+TEST_CLOCK = "assumeNotNull((select max(at) from staging.test_clock))"
+OF_THE_LEAD = "lead_id in (select lead_id from marts.leads where email = 'quente@x.test')"
+RULES = """
+rules:
+  - {id: hot, when: {fact: event.form_submit, within_days: 30}, then: [{points: 30}]}
+  - {id: label, when: {fact: lead.score, gte: 30}, then: [{segment: Quente}, {label: lead-quente}]}
+"""
+
+
+def test_a_lead_leaves_a_segment_and_loses_its_label_when_the_days_end_without_any_event(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of the models is a table here, so that a month passes at once."""
+    monkeypatch.setattr(loop, "CLOCK_SECONDS", 0.5)
+    live.warehouse.command("create table staging.test_clock (at DateTime64(3, 'UTC')) engine = Memory")
+    live.warehouse.command("insert into staging.test_clock select now64(3)")
+    live.edit("clock", lambda sql: sql.replace("now64(3, 'UTC')", TEST_CLOCK))
+    database = connect_database(live.settings.postgres_system_url.get_secret_value())
+    with system_session(database) as session:
+        apply_rules(session, "limpa", RULES, actor="cli:ana", reason="to see")
+    database.dispose()
+    live.form("limpa", "quente@x.test")
+    with turning(live):
+        eventually("the lead has the label", lambda: "lead-quente" in labels(live, "quente@x.test"))
+        found = live.warehouse.query(f"select toString(due_at) from marts.lead_results where {OF_THE_LEAD}")
+        ((due_at,),) = found.result_rows
+        live.warehouse.command(f"insert into staging.test_clock values ('{due_at}')")
+        eventually("the label is off", lambda: "lead-quente" not in labels(live, "quente@x.test"))
+    left = live.warehouse.query(
+        "select toString(valid_from) from marts.lead_result_changes"
+        f" where has(left_segments, 'Quente') and {OF_THE_LEAD}"
+    )
+    live.warehouse.command("drop table staging.test_clock")
+    assert left.result_rows == [(due_at,)]
+
+
+def labels(live: Live, email: str) -> list[str]:
+    """Those that the contact of a lead has in Chatwoot."""
+    contact = next((each for each in live.chatwoot.contacts() if each["email"] == email), None)
+    return list(live.chatwoot.ask("GET", f"contacts/{contact['id']}/labels")["payload"]) if contact else []
 
 
 def test_a_replay_is_worked_off_sends_nothing_again_and_ends_in_the_audit_log(live: Live) -> None:

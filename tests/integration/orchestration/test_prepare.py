@@ -16,7 +16,7 @@ from orchestration.dbt import project
 from orchestration.dbt.runner import Dbt
 from orchestration.live.warehouse_turns import WarehouseTurns
 from orchestration.prepare import prepare
-from tests.factories import raw_warehouse_request
+from tests.factories import raw_lead_rules, raw_warehouse_request
 from tests.fixtures.prepared import PEOPLE, Prepared, form, write_events
 
 
@@ -142,6 +142,35 @@ def test_a_change_behind_a_request_keeps_what_the_request_did(prepared: Prepared
     assert prepared.failing() == []
     assert prepared.stored()["marts.sessions"] != before["marts.sessions"]
     assert prepared.rows(told) == done
+
+
+def route_to(prepared: Prepared, agent: str) -> None:
+    """The rules in force from here on, as the mirror writes them."""
+    source = f"rules: [{{id: all, then: [{{points: 5}}, {{route: {{agent: {agent}}}}}]}}]"
+    for row in raw_lead_rules(source, mirrored_at=datetime.now(UTC)):
+        prepared.client.insert("raw.lead_rules", [list(row.values())], column_names=list(row))
+
+
+def test_owners_and_what_was_recorded_of_results_stay_whatever_is_built_anew(prepared: Prepared) -> None:
+    """Built anew at once, and in turns over all of raw."""
+    route_to(prepared, "Ana")
+    with WarehouseTurns(prepared.settings, Dbt(prepared.settings)) as turns:
+        while turn := turns.run():
+            assert turn.is_done, turn.failed
+    told = "select lead_id, owner, toString(valid_from) from marts.lead_result_changes order by all"
+    recorded = prepared.rows(told)
+    assert {row[1] for row in recorded} == {"Ana"}
+    route_to(prepared, "Bia")
+    for changed in ("lead_results.sql", "sessions.sql"):
+        before = prepared.stored()
+        prepared.edit(changed, lambda sql: sql.replace("with\n", "with\n\none as (\n    select 1 as one\n),\n", 1))
+        prepare(prepared.settings)
+        assert prepared.failing() == []
+        assert prepared.stored()["marts.lead_results"] != before["marts.lead_results"]
+        owners = "select distinct owner, route_reason from marts.lead_results"
+        assert prepared.rows(owners) == [("Ana", "kept; rule all would have chosen Bia")]
+        assert set(recorded) <= set(prepared.rows(told))
+    assert {row[1] for row in prepared.rows(told)} == {"Ana"}
 
 
 def test_a_warehouse_that_does_not_answer_is_an_error_and_no_reason_to_build(
