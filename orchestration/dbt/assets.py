@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from dlt_pipelines.lease import Lease
 from echolead.settings import Settings
-from orchestration.dbt.project import CHAT, TURN, TURN_LEASE, manifest_path, project_dir
+from orchestration.dbt.project import CHAT, CONVERSATIONS, TURN, TURN_LEASE, manifest_path, project_dir
 
 SEEDS = "resource_type:seed"
 
@@ -84,9 +84,22 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
             yield dg.MaterializeResult(key)
         yield from _tested(context, dbt)
 
+    @dbt_assets(manifest=manifest, select=CONVERSATIONS, dagster_dbt_translator=translator, name="conversations")
+    def conversations(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """One turn over what is new of conversations and their leads, and the tests of its tables."""
+        from orchestration.dbt.runner import Dbt  # noqa: PLC0415  # as above
+        from orchestration.live.conversation_turns import ConversationTurns  # noqa: PLC0415
+
+        url = settings.postgres_loader_url.get_secret_value()
+        with ConversationTurns(settings, Dbt(settings)) as warehouse, Lease(url, TURN_LEASE):
+            warehouse.run()
+        for key in sorted(context.selected_asset_keys):
+            yield dg.MaterializeResult(key)
+        yield from _tested(context, dbt)
+
     @dbt_assets(
         manifest=manifest,
-        exclude=f"+{TURN} +{CHAT} {SEEDS}",
+        exclude=f"+{TURN} +{CHAT} {CONVERSATIONS} {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_behind",
     )
@@ -94,7 +107,7 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """What readers see beside the tables of turns."""
         yield from _viewed(context, dbt)
 
-    return [seeds, views_before, turns, chats, views_behind]
+    return [seeds, views_before, turns, chats, conversations, views_behind]
 
 
 def dbt_command(settings: Settings) -> DbtCliResource:

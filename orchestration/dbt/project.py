@@ -22,6 +22,7 @@ HASHED_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".md"}
 TURN_LEASE = "turns of the warehouse"
 TURN = "tag:turn"
 CHAT = "tag:chat"
+CONVERSATIONS = "tag:conversations"
 
 Target = Literal["warehouse", "next", "dev"]
 """A target of dbt_project/profiles.yml: what readers see, what is built beside it, an analyst's own."""

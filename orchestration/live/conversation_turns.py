@@ -3,10 +3,10 @@
 `dbt run --select tag:conversations` does the same. A turn follows those over events and over chats.
 """
 
+from orchestration.dbt.project import CONVERSATIONS
 from orchestration.dbt.runner import CompiledModel, failed
 from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns, relation
 
-CONVERSATIONS = "tag:conversations"
 FIRST_MODEL = "conversation_turn"
 HAS_CHANGES = """
 select leads_until != leads_after or chats_until != chats_after or contacts_until != contacts_after from {table}

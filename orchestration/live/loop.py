@@ -18,6 +18,7 @@ from orchestration.dbt.project import TURN_LEASE
 from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
 from orchestration.live.blame import Blame
 from orchestration.live.chat_turns import ChatTurns
+from orchestration.live.conversation_turns import ConversationTurns
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
 from orchestration.live.watermarks import WatermarkReader, Watermarks
@@ -33,6 +34,7 @@ CLOCK_SECONDS = 30.0
 LOAD, WATERMARKS, CONFIGURATION = "loading events", "reading what changed", "mirroring the configuration"
 COMPUTE = "computing what is new"
 CHATS = "computing conversations"
+WANTED = "computing what conversations should have"
 REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
 
@@ -73,6 +75,7 @@ class LiveLoop:
         self._tries: Counter[str] = Counter()  # of the pieces that failed, by their requests
         self._has_chats = True  # as with events
         self._chats_looked_at = 0.0
+        self._has_news_of_conversations = True
         self._mirrored: tuple[str | None, str | None, str | None] | None = None
         self._ledger: tuple[str | None, str | None] | None = None
         self._open = ExitStack()
@@ -82,6 +85,7 @@ class LiveLoop:
             self._loader = opening.enter_context(EventLoader(self._settings))
             self._turns = opening.enter_context(WarehouseTurns(self._settings, self._dbt))
             self._chats = opening.enter_context(ChatTurns(self._settings, self._dbt))
+            self._conversations = opening.enter_context(ConversationTurns(self._settings, self._dbt))
             self._engine = opening.enter_context(DeliveryEngine(self._settings))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
             self._requests = opening.enter_context(
@@ -113,6 +117,9 @@ class LiveLoop:
             self._steps.run(COMPUTE, lambda: self._compute(turn))
         if self._has_chats or started > self._chats_looked_at + CHAT_SECONDS:
             self._steps.run(CHATS, lambda: self._compute_chats(turn))
+        self._has_news_of_conversations |= bool(turn.models)
+        if self._has_news_of_conversations:
+            self._steps.run(WANTED, lambda: self._compute_conversations(turn))
         if self._to_note:
             self._steps.run(REQUESTS, self._note)
         if turn.models or self._engine.is_behind or (marks is not None and marks.is_delivery_due):
@@ -139,6 +146,7 @@ class LiveLoop:
         turn.mirrored |= _changed(mirror_configuration(self._settings))
         if self._mirrored is None or self._mirrored[0] != marks.configuration:
             self._turns.forget_compiled()
+            self._conversations.forget_compiled()
             with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
                 self._chats.know_time_zones()
         if self._mirrored is None:  # an earlier run may not have come to write down what its last turn did
@@ -193,6 +201,12 @@ class LiveLoop:
         turn.models += done.models
         self._has_chats = bool(done)
         self._chats_looked_at = time.monotonic()
+
+    def _compute_conversations(self, turn: Turn) -> None:
+        with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
+            done = self._conversations.run()
+        turn.models += done.models
+        self._has_news_of_conversations = bool(done)
 
     def _worked(self, request: Progress, failed: Sequence[NodeFailure]) -> None:
         if not failed:

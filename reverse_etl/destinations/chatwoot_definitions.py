@@ -130,8 +130,9 @@ class DefinedInAccount:
         return made
 
     async def _define_attribute(self, calls: Calls, model: int, key: str) -> str:
+        titles = {**TITLES_OF_RULES, **NEEDED[model]}
         definition = {
-            "attribute_display_name": _title(model, key),
+            "attribute_display_name": titles.get(key) or key.replace("_", " ").capitalize(),
             "attribute_display_type": _display_type(key),
             "attribute_description": "EchoLead",
             "attribute_key": key,
@@ -164,10 +165,6 @@ def inbox_finding(inbox_id: int, inboxes: Iterable[Mapping[str, Any]]) -> Findin
         return Finding(f"inbox {inbox_id}", "ok", str(found[inbox_id].get("name") or ""))
     there = ", ".join(f"{key} {inbox.get('name')}" for key, inbox in found.items()) or "none"
     return Finding(f"inbox {inbox_id}", "wrong", f"the token sees no such inbox; there are: {there}")
-
-
-def _title(model: int, key: str) -> str:
-    return NEEDED[model].get(key) or TITLES_OF_RULES.get(key) or key.replace("_", " ").capitalize()
 
 
 def _display_type(key: str) -> int:

@@ -30,7 +30,8 @@ destinations as (
     select
         tenant_id,
         JSONExtractInt(configuration, 'account_id') as account_id,
-        any(destination_id) as only_destination
+        any(destination_id) as only_destination,
+        any(destination_name) as only_name
     from {{ ref('stg_operational__destinations') }}
     where destination_kind = 'chatwoot' and is_enabled
     group by tenant_id, account_id
@@ -123,6 +124,11 @@ leads as (
         and (marketing_consent != 'denied' or form_submits > 0)
 ),
 
+results as (
+    select * from {{ ref('lead_results') }}
+    where (tenant_id, lead_id) in (select tenant_id, lead_id from conversations)
+),
+
 touches as (
     select
         conversations.tenant_id as tenant_id,
@@ -149,7 +155,8 @@ touches as (
     group by tenant_id, account_id, conversation_id
 ),
 
--- An ad on a telephone leads to the conversation itself: no page is in between.
+-- An ad on a telephone leads to the conversation itself: no page is in between. A referral is (at, message_id, type, source_id,
+-- url, click_id).
 origins as (
     select
         conversations.tenant_id as tenant_id,
@@ -160,9 +167,9 @@ origins as (
         touches.touches_before as visits,
         arrayElement(touches.touches_before, -1) as last_visit,
         arrayElement(arrayFilter(
-            each -> each.at < conversations.opened_at + interval 60 second and each.at > last_visit.1, conversations.referrals
+            each -> each.1 < conversations.opened_at + interval 60 second and each.1 > last_visit.1, conversations.referrals
         ), 1) as ad,
-        ad.source_id != '' or ad.url != '' as is_of_ad
+        ad.4 != '' or ad.5 != '' as is_of_ad
     from conversations
     left join touches
         on
@@ -238,13 +245,13 @@ told as (
         leads.denies_marketing as denies_marketing,
         tenants.is_portuguese as is_portuguese,
         tenants.time_zone as time_zone,
-        if(is_of_ad, if(ad.type = 'ad', 'Paid Social', 'Organic Social'), last_visit.4) as channel,
+        if(is_of_ad, if(ad.3 = 'ad', 'Paid Social', 'Organic Social'), last_visit.4) as channel,
         if(is_of_ad, '', last_visit.5) as source,
         if(is_of_ad, '', last_visit.6) as medium,
         if(is_of_ad, '', last_visit.7) as campaign,
         mapFilter((name, value) -> value != '', if(
             is_of_ad,
-            map('channel', channel, 'ctwa_clid', ad.click_id, 'ad_id', ad.source_id, 'landing_page', ad.url),
+            map('channel', channel, 'ctwa_clid', ad.6, 'ad_id', ad.4, 'landing_page', ad.5),
             mapUpdate(last_visit.11, map(
                 'channel', channel,
                 'source', source,
@@ -255,11 +262,32 @@ told as (
                 'landing_page', last_visit.10
             ))
         )) as attributes,
-        arraySort(arrayDistinct(arrayFilter(label -> not endsWith(label, '-'), [
-            concat('canal-', {{ kebab_case('channel') }}),
-            concat('origem-', {{ kebab_case('source') }}),
-            concat('campanha-', {{ kebab_case('campaign') }})
-        ]))) as labels,
+        mapUpdate(
+            mapFromArrays(mapKeys(attributes), arrayMap(text -> toJSONString(text), mapValues(attributes))),
+            -- Without rules there is no score.
+            mapFilter((name, value) -> results.lead_id != '', map(
+                'score', toString(results.score),
+                'score_reasons', toJSONString(arrayStringConcat(reasons, '; ')),
+                'segments', toJSONString(arrayStringConcat(results.segments, ', ')),
+                'stage', toJSONString(results.stage)
+            ))
+        ) as attributes_json,
+        arraySort(arrayDistinct(arrayConcat(
+            arrayFilter(label -> not endsWith(label, '-'), [
+                concat('canal-', {{ kebab_case('channel') }}),
+                concat('origem-', {{ kebab_case('source') }}),
+                concat('campanha-', {{ kebab_case('campaign') }})
+            ]),
+            results.labels
+        ))) as labels,
+        results.lead_id != '' as has_score,
+        results.score as score,
+        arrayMap(
+            each -> concat(if(each.3 > 0, '+', ''), toString(each.3), ' ', {{ plain_line('each.2') }}), results.reasons
+        ) as reasons,
+        mapFilter((name, value) -> value != '', map(
+            'priority', results.priority, 'team', results.team, 'agent', results.owner
+        )) as routed,
         origins.visits as visits,
         arrayMap(visit -> concat(
             {{ readable_time('visit.1', 'tenants.time_zone', 'tenants.is_portuguese') }},
@@ -280,6 +308,7 @@ told as (
     inner join leads on origins.tenant_id = leads.tenant_id and origins.lead_id = leads.lead_id
     inner join destinations on origins.tenant_id = destinations.tenant_id and origins.account_id = destinations.account_id
     inner join tenants on origins.tenant_id = tenants.tenant_id
+    left join results on origins.tenant_id = results.tenant_id and origins.lead_id = results.lead_id
     left join pages
         on
             origins.tenant_id = pages.tenant_id
@@ -290,6 +319,7 @@ told as (
             origins.tenant_id = forms.tenant_id
             and origins.account_id = forms.account_id
             and origins.conversation_id = forms.conversation_id
+    where not has(results.withheld_from, destinations.only_name)
 ),
 
 worded as (
@@ -301,13 +331,18 @@ worded as (
             visit_lines,
             if(empty(page_lines), [], [concat(if(is_portuguese, 'Páginas: ', 'Pages: '), arrayStringConcat(page_lines, ' → '))]),
             if(empty(form_lines), [], [if(is_portuguese, 'Formulários enviados:', 'Forms sent:')]),
-            form_lines
+            form_lines,
+            if(has_score, [concat(if(is_portuguese, 'Pontuação: ', 'Score: '), toString(score))], []),
+            reasons
         ]), '\n') as note,
         map(
-            'attributes', if(denies_marketing, '{"marketing_consent":"denied"}', toJSONString(mapSort(attributes))),
+            'attributes', if(denies_marketing, '{"marketing_consent":"denied"}', {{ json_object("mapFilter((name, value) -> value != '\"\"', attributes_json)") }}),
             'labels', if(denies_marketing, '["sem-consentimento-marketing"]', toJSONString(labels))
         ) as said,
-        map('conversation_id', conversation_id, 'lead_id', toJSONString(lead_id)) as placed,
+        mapUpdate(
+            mapFromArrays(mapKeys(routed), arrayMap(text -> toJSONString(text), mapValues(routed))),
+            map('conversation_id', conversation_id, 'lead_id', toJSONString(lead_id))
+        ) as placed,
         mapUpdate(placed, map('note', toJSONString(if(denies_marketing, '', note)))) as noted
     from told
 ),
