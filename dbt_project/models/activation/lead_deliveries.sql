@@ -130,6 +130,7 @@ destinations as (
         destination_kind,
         destination_name,
         (tenant_id, destination_name) in (select tenant_id, destination_name from chosen_by_rules) as is_chosen_by_rules,
+        is_chosen_by_rules and destination_kind = 'webhook' as is_notified,
         {{ keys_of_kind('destination_kind') }} as keys,
         {{ is_ad_platform('destination_kind') }} as is_ad_platform
     from {{ ref('stg_operational__destinations') }}
@@ -170,11 +171,12 @@ wanted as (
         destination_id,
         destination_kind,
         is_chosen_by_rules,
+        is_notified,
         empty(withheld_keys) as is_whole,
         -- 1970 where no rule sends it.
         arrayFirst(each -> each.1 = destination_name, send_to).3 as sent_since,
         if(
-            is_chosen_by_rules,
+            is_notified,
             mapUpdate(said, map('sent_since', toJSONString({{ utc_time('sent_since') }}))),
             said
         ) as whole_said,
@@ -205,8 +207,9 @@ sent as (
     {%- endif %}
 ),
 
--- Where a rule sends it the state is that of the moment at which it began to: what changes later is no reason to send
--- again, except consent that is taken back.
+-- A product that keeps records has the present state of what was once sent. A webhook is a notification: its state is that
+-- of the moment at which the rule began to send, and what changes later is no reason to send again, except consent that is
+-- taken back.
 computed as (
     select
         tenant_id,
@@ -214,7 +217,7 @@ computed as (
         destination_id,
         wanted.destination_kind as destination_kind,
         if(
-            wanted.is_chosen_by_rules and wanted.is_whole and sent.payload != '' and sent.sent_since = wanted.sent_since,
+            wanted.is_notified and wanted.is_whole and sent.payload != '' and sent.sent_since = wanted.sent_since,
             sent.payload,
             wanted.present_payload
         ) as payload,

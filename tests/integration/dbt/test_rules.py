@@ -114,17 +114,25 @@ rules:
     assert tenant.points("caio") == {"click": 3}
 
 
-def a_threshold_sends_once_and_again_only_where_the_rule_says_each_time(tenant: RuledTenant) -> Iterator[None]:
-    """28, 33, 27, 35."""
-    tenant.destinations = ["chatwoot", "webhook", "hubspot"]
-    tenant.rules = """
+def a_threshold_calls_a_webhook_once(tenant: RuledTenant) -> Iterator[None]:
+    yield from crossings(tenant, "[webhook]", called_with=[None, 33, 33, 33])
+
+
+def a_threshold_calls_a_webhook_each_time_where_the_rule_says_so(tenant: RuledTenant) -> Iterator[None]:
+    yield from crossings(tenant, "{destinations: [webhook], each_time: true}", called_with=[None, 33, 33, 35])
+
+
+def crossings(tenant: RuledTenant, webhook: str, *, called_with: list[int | None]) -> Iterator[None]:
+    """A lead with 28, 33, 27, 35 points. A product that keeps records follows it once it was sent."""
+    tenant.destinations = ["chatwoot", "hubspot", "webhook"]
+    tenant.rules = f"""
 rules:
-  - {id: a, when: {fact: goal.a, is_set: true}, then: [{points: 28}]}
-  - {id: b, when: {fact: goal.b, is_set: true}, then: [{points: 5}]}
-  - {id: c, when: {fact: goal.c, is_set: true}, then: [{points: -6}]}
-  - {id: d, when: {fact: goal.d, is_set: true}, then: [{points: 8}]}
-  - {id: once, when: {fact: lead.score, gte: 30}, then: [{send_to: [webhook]}]}
-  - {id: always, when: {fact: lead.score, gte: 30}, then: [{send_to: {destinations: [hubspot], each_time: true}}]}
+  - {{id: a, when: {{fact: goal.a, is_set: true}}, then: [{{points: 28}}]}}
+  - {{id: b, when: {{fact: goal.b, is_set: true}}, then: [{{points: 5}}]}}
+  - {{id: c, when: {{fact: goal.c, is_set: true}}, then: [{{points: -6}}]}}
+  - {{id: d, when: {{fact: goal.d, is_set: true}}, then: [{{points: 8}}]}}
+  - {{id: record, when: {{fact: lead.score, gte: 30}}, then: [{{send_to: [hubspot]}}]}}
+  - {{id: call, when: {{fact: lead.score, gte: 30}}, then: [{{send_to: {webhook}}}]}}
 """
     tenant.form("ana")
     scores = []
@@ -132,8 +140,8 @@ rules:
         tenant.tell("conversion", "ana", properties={"name": goal})
         yield
         wanted = [tenant.wanted("ana", kind) for kind in tenant.destinations]
-        scores.append(tuple(each and each["attributes"]["score"] for each in wanted))
-    assert scores == [(28, None, None), (33, 33, 33), (27, 33, 33), (35, 33, 35)]
+        scores.append([each and each["attributes"]["score"] for each in wanted])
+    assert [list(each) for each in zip(*scores, strict=True)] == [[28, 33, 27, 35], [None, 33, 27, 35], called_with]
 
 
 def segments_and_points_change_by_the_clock_alone(tenant: RuledTenant) -> Iterator[None]:
@@ -277,7 +285,8 @@ def a_rule_may_ask_whether_the_tenant_is_open(tenant: RuledTenant) -> Iterator[N
 
 STORIES: tuple[Story, ...] = (
     points_are_a_function_of_what_happened,
-    a_threshold_sends_once_and_again_only_where_the_rule_says_each_time,
+    a_threshold_calls_a_webhook_once,
+    a_threshold_calls_a_webhook_each_time_where_the_rule_says_so,
     segments_and_points_change_by_the_clock_alone,
     other_rules_count_for_every_lead_in_the_same_turn,
     robots_give_no_points_and_suspected_scanners_are_told,
