@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from echolead.events import EVENT_NAME_PATTERN
 from echolead.rules.folding import folded
@@ -98,11 +99,11 @@ FACTS: dict[str, Fact] = {
 
 FAMILIES = (
     FactFamily(
-        "field.", "text", "name", r"[^\x00-\x1f\x7f]{1,64}", "Last value of this property in forms and server events"
+        "field.", "text", "name", r"[^\x00-\x1f\x7f]{1,100}", "Last value of this property in forms and server events"
     ),
     FactFamily("event.", "events", "event name", EVENT_NAME_PATTERN, "Events of this name"),
-    FactFamily("page.", "events", "path", r"/[^\x00-\x20\x7f?#]{0,199}", "Views of the page with this path"),
-    FactFamily("goal.", "events", "name", r"[^\x00-\x1f\x7f]{1,64}", "Conversions of this name"),
+    FactFamily("page.", "events", "path", r"/[^\x00-\x1f\x7f?#]{0,199}", "Views of the page with this path"),
+    FactFamily("goal.", "events", "name", r"[^\x00-\x1f\x7f]{1,100}", "Conversions of this name"),
 )
 
 RESERVED = ("conversation.", "deal.")
@@ -116,7 +117,7 @@ class UnknownFact(Exception):
 def find_fact(name: str) -> Fact:
     """The fact of this name, in the form in which the warehouse has it. Raises `UnknownFact`.
 
-    What is the tenant's own in a name is folded. A page is named without a slash at its end.
+    What is the tenant's own in a name is folded. A page is named without escapes and without a slash at its end.
     """
     if name in FACTS:
         return FACTS[name]
@@ -132,8 +133,9 @@ def find_fact(name: str) -> Fact:
 
 
 def _of_family(family: FactFamily, ending: str) -> Fact:
-    own = folded(ending)
-    if family.prefix == "page.":
+    is_page = family.prefix == "page."
+    own = folded(unquote(ending) if is_page else ending)
+    if is_page:
         own = own.rstrip("/") or "/"
     if not re.fullmatch(family.pattern.strip("^$"), own):
         raise UnknownFact(f"{family.prefix}{ending[:80]} names no {family.ending}: {_HOW[family.prefix]}.")
@@ -141,8 +143,8 @@ def _of_family(family: FactFamily, ending: str) -> Fact:
 
 
 _HOW = {
-    "field.": "write the property's name, up to 64 characters",
+    "field.": "write the property's name, up to 100 characters",
     "event.": "write an event's name, as in event.form_submit",
     "page.": "write the path of a page, as in page./precos",
-    "goal.": "write a conversion's name, up to 64 characters",
+    "goal.": "write a conversion's name, up to 100 characters",
 }

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from echolead.rules.errors import BadRules
 from echolead.rules.facts import FACTS, FAMILIES, OPERATORS
 from echolead.rules.rule_set import CompiledRule, default_rule_set, read_rule_set
 from echolead.rules.schema import ACTIONS
 
-PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "rules.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[4] / "docs"
+PAGE = (DOCS / "reference" / "rules.md").read_text(encoding="utf-8")
+GUIDE = (DOCS / "guides" / "rules.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -21,6 +24,16 @@ def compiled(example: str) -> tuple[CompiledRule, ...]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.split("\n")[0].removeprefix("- id: "))
 def test_an_example_compiles(example: str) -> None:
     assert compiled(example)
+
+
+def test_the_rules_of_the_guide_are_a_rule_set_and_its_mistakes_are_named_as_it_says() -> None:
+    (written,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert [rule.rule_id for rule in read_rule_set(written).rules] == ["visita-precos", "empresa-grande", "quente"]
+    wrong = written.replace("gt: 100", "gt: muitos").replace("label: lead-quente", "label: Lead Quente")
+    with pytest.raises(BadRules) as caught:
+        read_rule_set(wrong)
+    assert all(f"    {problem}\n" in GUIDE for problem in caught.value.problems)
+    assert len(caught.value.problems) == 2
 
 
 def test_every_operator_and_action_has_an_example() -> None:

@@ -56,6 +56,7 @@ def test_events_are_counted_and_dated() -> None:
     assert (counted["count"], counted["days"]) == (2, 7)
     assert literal("{fact: event.form_submit, count: {at_least: 2}}")["days"] == 0
     assert literal("{fact: page./Preços/, within_days: 30}")["fact"] == "page./precos"
+    assert literal("{fact: page./pre%C3%A7os/a%20b, within_days: 30}")["fact"] == "page./precos/a b"
     assert literal("{fact: page./, within_days: 30}")["fact"] == "page./"
     assert literal("{fact: field.Funcionários, is_set: false}")["negated"] is True
 
