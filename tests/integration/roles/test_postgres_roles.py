@@ -62,7 +62,6 @@ READING = {
     "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
     "read settings of chats": ("select keeps_texts from chat_settings", "loader deliveries system app"),
     "read how far chats are pulled": ("select reached_at from chat_pulls", "deliveries system app"),
-    "read rules": ("select definition from rules", "system app"),
     "read compiled rules": ("select version, rules from lead_rule_sets", "loader system app"),
     "read why rules were changed": ("select reason from lead_rule_sets", "system app"),
     "read business hours": ("select document from business_hours", "loader system app"),
