@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine, text
@@ -13,8 +14,10 @@ from dlt_pipelines.tables import TABLES
 from echolead.demo.hubspot import HubSpotStore, create_app
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import system_session
+from echolead.operational.deals import failing_pulls
 from echolead.operational.models import Destination
 from echolead.operational.provision import OperationalUrls
+from echolead.security import Vault
 from echolead.settings import Settings
 from echolead.warehouse import connect
 from orchestration.deals.pulls import is_anything_due, pull_due
@@ -98,6 +101,31 @@ def test_deals_are_pulled_and_a_crm_that_refuses_keeps_no_other_from_it(
     assert found["whole"] == (True, False, "")
     assert found["broken"][1] is True
     assert "Misconfigured" in found["broken"][2]
+
+
+def test_a_crm_that_fails_for_an_hour_is_named_until_a_pull_succeeds(
+    settings: Settings, system_engine: Engine, hubspot: str
+) -> None:
+    make_tenant(system_engine, "acme")
+    destination = crm(system_engine, "acme", hubspot, "another token")
+    pull_due(settings, only="acme")
+
+    def failing() -> list[tuple[str, str]]:
+        with psycopg.connect(settings.postgres_deliveries_url.get_secret_value()) as connection:
+            return [(row[0], row[1]) for row in failing_pulls(connection)]
+
+    assert failing() == []
+    with system_session(system_engine) as session:
+        session.execute(text("update deal_pulls set failing_since = failing_since - interval '2 hours'"))
+    pull_due(settings, only="acme")
+    assert failing() == [("acme", destination.name)]
+
+    secrets = Vault(SECRET_KEY).encrypt({"access_token": TOKEN})
+    with system_session(system_engine) as session:
+        session.execute(text("update destinations set secrets = :s"), {"s": secrets})
+    pull_due(settings, only="acme")
+    assert failing() == []
+    assert stand(system_engine)["acme"] == (True, False, "")
 
 
 def test_a_destination_is_due_again_when_its_product_posts_a_webhook(
