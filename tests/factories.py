@@ -281,18 +281,6 @@ def raw_lead_rules(
     ]
 
 
-def raw_business_hours(tenant_id: str = "acme", *, mirrored_at: datetime = START) -> Row:
-    """One row of `raw.business_hours`: 9 to 18 from Monday to Friday, and a holiday on 31 March 2026."""
-    weekly = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
-    row = {
-        "tenant_id": tenant_id,
-        "weekly": json.dumps(weekly),
-        "closed_dates": json.dumps(["2026-03-31"]),
-        "special_days": "[]",
-    }
-    return _mirrored(row, mirrored_at)
-
-
 def raw_destination(
     tenant_id: str = "acme", kind: str = "chatwoot", *, is_enabled: bool = True, mirrored_at: datetime = START
 ) -> Row:
@@ -320,15 +308,21 @@ def raw_chat_settings(
     return _mirrored(row, mirrored_at)
 
 
+NINE_TO_SIX = {day: [("09:00", "18:00")] for day in ("mon", "tue", "wed", "thu", "fri")}
+
+
 def raw_business_hours(
     tenant_id: str = "acme",
     *,
-    weekly: Mapping[str, Sequence[tuple[str, str]]],
-    closed_dates: Sequence[str] = (),
+    weekly: Mapping[str, Sequence[tuple[str, str]]] = NINE_TO_SIX,
+    closed_dates: Sequence[str] = ("2026-03-31",),
     special_days: Sequence[Mapping[str, Any]] = (),
     mirrored_at: datetime = START,
 ) -> Row:
-    """One row of `raw.business_hours`: `weekly` by mon to sun; a special day is {date, intervals}."""
+    """One row of `raw.business_hours`: `weekly` by mon to sun; a special day is {date, intervals}.
+
+    By default 9 to 18 from Monday to Friday, and a holiday on 31 March 2026.
+    """
     row = {
         "tenant_id": tenant_id,
         "weekly": json.dumps(weekly),
