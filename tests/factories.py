@@ -319,7 +319,10 @@ def raw_business_hours(
     special_days: Sequence[Mapping[str, Any]] = (),
     mirrored_at: datetime = START,
 ) -> Row:
-    """One row of `raw.business_hours`: `weekly` by mon to sun; a special day is {date, intervals}."""
+    """One row of `raw.business_hours`: `weekly` by mon to sun; a special day is {date, intervals}.
+
+    By default 9 to 18 from Monday to Friday, and a holiday on 31 March 2026.
+    """
     row = {
         "tenant_id": tenant_id,
         "weekly": json.dumps(weekly),

@@ -9,7 +9,7 @@ import pytest
 
 from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.conversation_turns import ConversationTurns
-from tests.factories import Row, arrival, raw_destination, raw_event, raw_tenant, uid
+from tests.factories import Row, arrival, raw_destination, raw_event, raw_lead_rules, raw_tenant, uid
 from tests.fixtures.chat import conversation, message, told, told_message
 from tests.integration.dbt.conftest import Project
 
@@ -207,6 +207,39 @@ def test_who_denies_marketing_is_answered_without_their_history(chats: Chats) ->
 
     assert (state["attributes"], state["labels"]) == ({"marketing_consent": "denied"}, ["sem-consentimento-marketing"])
     assert state["conversation"]["note"] == ""
+
+
+RULES = """
+rules:
+  - id: paid
+    name: Paid *campaign*
+    when: {fact: lead.campaign, is_set: true}
+    then:
+      - points: 30
+      - label: quente
+      - priority: high
+      - route: {team: Vendas, agent: Bia}
+"""
+
+
+def test_what_rules_say_of_the_lead_reaches_the_conversation(chats: Chats) -> None:
+    chats.visit(*opened(ago(60)))
+    chats.chat(17, ago(59))
+    before = chats.wanted()["17"]
+    chats.project.write("lead_rules", raw_lead_rules(RULES))
+    chats.project.turn()
+
+    state = chats.wanted()["17"]
+
+    assert "score" not in before["attributes"]
+    assert (state["attributes"]["score"], state["attributes"]["score_reasons"]) == (30, "+30 Paid campaign")
+    assert "quente" in state["labels"]
+    assert {key: state["conversation"][key] for key in ("priority", "team", "agent")} == {
+        "priority": "high",
+        "team": "Vendas",
+        "agent": "Bia",
+    }
+    assert state["conversation"]["note"].endswith("Pontuação: 30\n+30 Paid campaign")
 
 
 def test_a_whatsapp_conversation_is_of_the_ad_that_led_to_it(chats: Chats) -> None:
