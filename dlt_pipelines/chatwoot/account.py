@@ -32,7 +32,7 @@ class CallsUsedUp(Exception):
     """A pull has made all the calls it may make: the next one goes on."""
 
 
-class ChatwootAccount:
+class AccountReader:
     """The account's API for reading, as the agent whose token it is. It makes at most `most_calls` calls."""
 
     def __init__(

@@ -26,7 +26,7 @@ def last_pull(client: Client) -> int:
 
 
 class KnownInWarehouse:
-    """`walk.Known` of one destination. It reads by the table's key: the rows of the conversations it is asked for."""
+    """`walk.KnownConversations` of one destination. By the table's key it reads the conversations it is asked for."""
 
     def __init__(self, client: Client, tenant_id: str, destination_id: str) -> None:
         self._client = client

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from dlt_pipelines import raw
-from dlt_pipelines.chatwoot.account import CallsUsedUp, ChatwootAccount, PullFailed
+from dlt_pipelines.chatwoot.account import AccountReader, CallsUsedUp, PullFailed
 from dlt_pipelines.chatwoot.known import KnownInWarehouse, last_pull
 from dlt_pipelines.chatwoot.records import ChatRecord
 from dlt_pipelines.chatwoot.walk import PullProgress, Walk
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PulledChats:
     """What the pull of one account did; `error` is a sentence when it did not come to its end."""
 
     tenant_id: str
@@ -61,7 +61,7 @@ class PulledAccount:
     keeps_texts: bool
 
 
-def pull(settings: Settings, tenant_id: str | None = None) -> list[Pulled]:
+def pull(settings: Settings, tenant_id: str | None = None) -> list[PulledChats]:
     """Pull every account, or those of one tenant, the one that waits longest first.
 
     Waits while another process pulls. The raw tables must exist. Raises the errors of PostgreSQL and the warehouse.
@@ -70,7 +70,7 @@ def pull(settings: Settings, tenant_id: str | None = None) -> list[Pulled]:
         settings.postgres_deliveries_url.get_secret_value(), pool_size=1, application_name="echolead chat"
     )
     started = time.monotonic()
-    done: list[Pulled] = []
+    done: list[PulledChats] = []
     try:
         with (
             Lease(settings.postgres_deliveries_url.get_secret_value(), LEASE),
@@ -115,7 +115,7 @@ class Puller:
             session.expunge_all()
         return found
 
-    def pull(self, account: PulledAccount) -> Pulled:
+    def pull(self, account: PulledAccount) -> PulledChats:
         """Read what is new, append it, and note how far it has come; in this order, so that nothing is skipped."""
         destination, progress = account.destination, account.progress
         found: list[ChatRecord] = []
@@ -136,11 +136,11 @@ class Puller:
         if error:
             log.warning("chats of %s at %s: %s", destination.tenant_id, destination.name, error)
         is_behind = bool(error) or progress.gap_page is not None
-        return Pulled(destination.tenant_id, destination.name, len(found), is_behind, error)
+        return PulledChats(destination.tenant_id, destination.name, len(found), is_behind, error)
 
     def _walk(self, destination: Destination, keeps_texts: bool) -> Walk:
         token = self._vault.decrypt(destination.secrets).get("api_access_token", "")
-        account = ChatwootAccount(self._settings, destination.configuration, token, most_calls=MOST_CALLS)
+        account = AccountReader(self._settings, destination.configuration, token, most_calls=MOST_CALLS)
         known = KnownInWarehouse(self._warehouse, destination.tenant_id, str(destination.destination_id))
         return Walk(account, known, keeps_texts)
 

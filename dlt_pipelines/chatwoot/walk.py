@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from dlt_pipelines.chatwoot import records
-from dlt_pipelines.chatwoot.account import CallsUsedUp, ChatwootAccount, Record
+from dlt_pipelines.chatwoot.account import AccountReader, CallsUsedUp, Record
 from dlt_pipelines.chatwoot.records import ChatRecord
 
 # Clocks of the product's servers differ, and a transaction that began earlier may end later.
@@ -31,7 +31,7 @@ class PullProgress:
     gap_until: datetime | None = None
 
 
-class Known(Protocol):
+class KnownConversations(Protocol):
     """What the warehouse has of an account."""
 
     def has(self, record: ChatRecord) -> bool:
@@ -48,8 +48,8 @@ class Known(Protocol):
 class Walk:
     """One pull of one account. `found` are the records that differ from what is known, oldest calls first."""
 
-    account: ChatwootAccount
-    known: Known
+    account: AccountReader
+    known: KnownConversations
     keeps_texts: bool
     found: list[ChatRecord] = field(default_factory=list)
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from dlt_pipelines.chatwoot import pull as pulling
 from dlt_pipelines.chatwoot import walk
-from dlt_pipelines.chatwoot.pull import Pulled, pull
+from dlt_pipelines.chatwoot.pull import PulledChats, pull
 from echolead.demo.chatwoot import Fault
 from echolead.operational.chat import set_chat_settings
 from echolead.operational.database import system_session
@@ -84,7 +84,7 @@ def records(warehouse: Client, kind: str) -> list[dict[str, Any]]:
     return [json.loads(payload) for (payload,) in rows]
 
 
-def one(done: list[Pulled]) -> Pulled:
+def one(done: list[PulledChats]) -> PulledChats:
     assert len(done) == 1
     return done[0]
 
