@@ -147,6 +147,17 @@ async def test_attributes_of_others_stay_and_ours_go_unless_somebody_changed_the
     assert chat.now["custom_attributes"] == {"source": "bing", "term": "changed", "order": "7", "echolead_url": URL}
 
 
+async def test_a_click_id_of_an_earlier_visit_goes_when_the_origin_is_another(chat: Chat) -> None:
+    """The widget wrote it when the conversation began."""
+    chat.store.set_conversation_attributes(ACCOUNT_ID, chat.row["id"], {"gclid": "Abc", "order": "7"})
+
+    await chat.deliver(chat.wanted(attributes={"channel": "Paid Social", "fbclid": "Xyz9"}))
+
+    assert chat.now["custom_attributes"] == {
+        "channel": "Paid Social", "fbclid": "Xyz9", "order": "7", "echolead_url": URL,
+    }  # fmt: skip
+
+
 async def test_labels_of_people_stay_and_ours_follow_the_rules(chat: Chat) -> None:
     chat.label("vip", "boleto")
     await chat.deliver(chat.wanted(labels=("frio",)))
