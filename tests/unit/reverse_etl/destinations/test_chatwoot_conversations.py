@@ -62,7 +62,7 @@ class Chat:
 
     def wanted(self, **values: Any) -> Lead:
         """A wanted state: `labels` and `attributes`, and of the conversation the rest."""
-        said = {"labels": ("quente",), "attributes": {"source": "google", "campaign": "verao"}}
+        said: dict[str, Any] = {"labels": ("quente",), "attributes": {"source": "google", "campaign": "verao"}}
         said |= {key: values.pop(key) for key in ("labels", "attributes") if key in values}
         conversation = WantedConversation(self.row["id"], "lead-1", **{"note": NOTE, **values})
         return Lead(f"conversation:{self.row['id']}", conversation=conversation, **said)
