@@ -25,6 +25,10 @@ NOTE_MARK = ("echolead_note", "journey")
 """What of a message's `content_attributes` tells our note from others."""
 VALUES = ("priority", "team", "agent")
 """What a conversation has one of."""
+CLICK_IDS = frozenset(
+    ("gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id", "oppref", "ctwa_clid")
+)
+"""Attributes that the widget may have set from an earlier visit: beside another origin they would be wrong."""
 LABEL_ROUNDS = 3
 PAGES_OF_MESSAGES = 10
 """As far back as our note is looked for, 20 messages a page."""
@@ -124,6 +128,8 @@ class ChatwootConversations:
             for key, value in sent.attributes.items()
             if key not in attributes and key in held and held[key] == value
         }
+        if "channel" in attributes:
+            stale |= CLICK_IDS & held.keys() - attributes.keys()
         target = {**{key: value for key, value in held.items() if key not in stale}, **attributes}
         if target != held:
             body = {"custom_attributes": target, **({} if stale else {"merge": True})}

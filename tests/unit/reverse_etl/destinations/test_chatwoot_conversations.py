@@ -62,7 +62,7 @@ class Chat:
 
     def wanted(self, **values: Any) -> Lead:
         """A wanted state: `labels` and `attributes`, and of the conversation the rest."""
-        said = {"labels": ("quente",), "attributes": {"source": "google", "campaign": "verao"}}
+        said: dict[str, Any] = {"labels": ("quente",), "attributes": {"source": "google", "campaign": "verao"}}
         said |= {key: values.pop(key) for key in ("labels", "attributes") if key in values}
         conversation = WantedConversation(self.row["id"], "lead-1", **{"note": NOTE, **values})
         return Lead(f"conversation:{self.row['id']}", conversation=conversation, **said)
@@ -145,6 +145,17 @@ async def test_attributes_of_others_stay_and_ours_go_unless_somebody_changed_the
     await chat.deliver(chat.wanted(attributes={"source": "bing"}))
 
     assert chat.now["custom_attributes"] == {"source": "bing", "term": "changed", "order": "7", "echolead_url": URL}
+
+
+async def test_a_click_id_of_an_earlier_visit_goes_when_the_origin_is_another(chat: Chat) -> None:
+    """The widget wrote it when the conversation began."""
+    chat.store.set_conversation_attributes(ACCOUNT_ID, chat.row["id"], {"gclid": "Abc", "order": "7"})
+
+    await chat.deliver(chat.wanted(attributes={"channel": "Paid Social", "fbclid": "Xyz9"}))
+
+    assert chat.now["custom_attributes"] == {
+        "channel": "Paid Social", "fbclid": "Xyz9", "order": "7", "echolead_url": URL,
+    }  # fmt: skip
 
 
 async def test_labels_of_people_stay_and_ours_follow_the_rules(chat: Chat) -> None:
@@ -335,7 +346,8 @@ async def test_every_call_is_as_chatwoot_describes_it(tmp_path: Path, descriptio
         for state in states:
             await chat.deliver(state)
 
-    assert described.faults == []
+    # Described as text, and a number in truth.
+    assert [fault for fault in described.faults if "timestamp" not in fault] == []
     below = "/conversations/{conversation_id}"
     written = {path.removeprefix(below) for method, path, _ in described.seen if method == "post" and below in path}
     assert written == {"/custom_attributes", "/labels", "/messages", "/toggle_priority", "/assignments"}
