@@ -1,6 +1,6 @@
 {#-
   The condition that a row of raw is left out: a model fails on rows of its visitor, or of its tenant
-  (docs/decisions/0034-quarantine.md).
+  (docs/decisions/0033-quarantine.md).
 -#}
 {% macro is_quarantined() -%}
     (

@@ -1,6 +1,6 @@
 """What follows from a failing model: the row it fails on is looked for, and its visitor is left out of next turns.
 
-See docs/decisions/0034-quarantine.md.
+See docs/decisions/0033-quarantine.md.
 """
 
 import logging
