@@ -195,8 +195,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "because_of_event": ("The cause is event {event_id}.", "A causa é o evento {event_id}."),
     "quarantine": ("Visitors in quarantine", "Visitantes em quarentena"),
     "quarantine_caption": (
-        "A model fails on their rows, which wait until the model is corrected or an operator releases them. Everybody "
-        "else goes on.",
+        "A model fails on their rows, which wait until the model is corrected or an operator releases them. All "
+        "others go on.",
         "Um modelo falha com as linhas deles, que esperam até o modelo ser corrigido ou um operador as liberar. Os "
         "demais continuam.",
     ),

@@ -117,7 +117,7 @@ CHAT_RECORDS = _shape(
     ("load_seq", pa.int64()),  # the pull: greater than that of every pull before
 )
 
-# Written by the pulls of CRMs: one row is one state that a record had there, in our words. Payloads hold nobody's data.
+# Written by pulls of CRMs: one row is a state that a record had there, in our words; payloads hold no personal data.
 DEAL_RECORDS = _shape(
     (
         ("tenant_id", pa.string()),

@@ -106,7 +106,7 @@ class DeliveryEngine:
         return Deliveries(**{field.name: counts[field.name] for field in fields(Deliveries)})
 
     def _plan(self) -> bool:
-        """Plan the newest chunk of each table; returns whether one was of turns that nobody had seen before."""
+        """Plan the newest chunk of each table; returns whether one was of turns that no engine had planned before."""
         news = [self._plan_chunk(desired) for desired in self._desired]
         return any(news)
 

@@ -176,7 +176,7 @@ def show_quarantine(tenant_id: str, zone: str) -> None:
 
 
 def show_unmapped(tenant_id: str) -> None:
-    """Stages of the tenant's CRMs that nobody has said what they count as; nothing when there are none."""
+    """Stages of the tenant's CRMs without a mapping; nothing when there are none."""
     unmapped = query(UNMAPPED, tenant_id)
     if unmapped.empty:
         return

@@ -1,6 +1,6 @@
 {#-
   The CTE `leads_of_contacts`: whose contact each of `contacts` is, by its identifier, which the script and deliveries set, else
-  its e-mail, else its phone number. Values that several people share are nobody's.
+  its e-mail, else its phone number. Values that several people share name no lead.
 
   Reads the leads and identities with these values by the tables' keys.
 -#}

@@ -43,7 +43,7 @@ DestinationName = Annotated[str, typer.Argument(help="The destination's name.", 
 
 @stages.command("list")
 def list_stages(tenant_id: TenantId, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """List the stages that the tenant's CRMs have, what each counts as, and a guess where nobody has said it."""
+    """List the stages that the tenant's CRMs have, what each counts as, and a guess where none is mapped."""
     with administering(data_dir) as (settings, session):
         get_tenant(session, tenant_id)
         names = {row.destination_id: row.name for row in list_named(session, Destination, tenant_id)}

@@ -36,7 +36,7 @@ def list_(
         show_json(rows)
     else:
         columns = (*COLUMNS, "released_at", "released_by") if with_released else COLUMNS
-        show_table(rows, columns, nothing="Nobody's rows are left out.")
+        show_table(rows, columns, nothing="No rows are left out.")
 
 
 @app.command()

@@ -241,7 +241,7 @@ def _quarantine(connection: psycopg.Connection) -> Iterator[Symptom]:
             "wrong",
             "Quarantine",
             each.sentence,
-            "Everybody else's rows are taken. Correct the model: other models try these rows again at the next start. "
+            "The rows of all others are taken. Correct the model: other models try these rows again at the next start. "
             f"`echolead quarantine release {each.quarantine_id}` tries them at once.",
         )
 

@@ -70,7 +70,7 @@ chat_pull = dg.define_asset_job(
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def regular_pull(echolead: EchoLead) -> dg.RunRequest | dg.SkipReason:
-    """Where nobody has a Chatwoot nothing is started."""
+    """Nothing is started without a Chatwoot destination."""
     import psycopg  # noqa: PLC0415  # only asked for when it is due
 
     url = echolead.settings().postgres_deliveries_url.get_secret_value()

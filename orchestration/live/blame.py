@@ -35,11 +35,11 @@ class Blame:
         self._requests: set[str] = set()
         self._mirrored = 0
         self.quarantined = 0
-        """How often somebody was quarantined."""
+        """How often a visitor or tenant was quarantined."""
 
     @property
     def is_ahead(self) -> bool:
-        """Whether somebody is quarantined of whom the warehouse does not know yet."""
+        """Whether the warehouse does not know yet of a quarantined visitor or tenant."""
         return self.quarantined != self._mirrored
 
     def release_others(self) -> None:

@@ -163,7 +163,7 @@ class WarehouseTurns:
         return Progress(**told, changes={name: value for name, value in found.items() if name not in known})
 
     def _run_rest(self, turn: WarehouseTurn, is_entered: bool) -> None:
-        """The models behind `FIRST`. `is_entered`: somebody is quarantined since the last turn."""
+        """The models behind `FIRST`. `is_entered`: a visitor or tenant was quarantined since the last turn."""
         models = {name: model for name, model in self._models.items() if name not in FIRST}
         if not turn.request:
             self._leave_out(models, REQUESTED, *OF_REQUESTS)

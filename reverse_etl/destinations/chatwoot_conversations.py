@@ -117,7 +117,7 @@ class ChatwootConversations:
     async def _write_attributes(
         self, calls: Calls, path: str, shown: Shown, attributes: Mapping[str, Any], history: DeliveryHistory
     ) -> None:
-        """Put ours among those the conversation has; take off ours that are no longer wanted and that nobody changed.
+        """Put ours among those the conversation has; take off ours no longer wanted that no person changed.
 
         Chatwoot replaces all of them, from a version of 2026 on unless `merge` is given; older ones do not read it.
         """
@@ -138,7 +138,7 @@ class ChatwootConversations:
     async def _values(self, calls: Calls, wanted: WantedConversation) -> tuple[dict[str, str], tuple[str, ...]]:
         """What is wanted of `VALUES`, teams and agents by their ids; and sentences on those that are not there.
 
-        Chatwoot takes an assignment to an unknown id for an order to assign nobody, so only known ids are sent.
+        Chatwoot takes an assignment to an unknown id for an order to unassign, so only known ids are sent.
         """
         values, unknown = {"priority": wanted.priority}, []
         for kind, name in (("team", wanted.team), ("agent", wanted.agent)):
@@ -232,7 +232,7 @@ async def _write_labels(calls: Calls, path: str, writing: Writing) -> None:
             return
         await calls.ask("set labels of conversation", "POST", path, body={"labels": target})
     if not writing.add <= set((await calls.ask("read back labels", "GET", path))["payload"]):
-        raise Mismatch("The labels of the conversation are changed by somebody else all the time.")
+        raise Mismatch("The labels of the conversation change at every try.")
 
 
 def _writing(labels: Iterable[str], wanted: Mapping[str, str], shown: Shown, history: DeliveryHistory) -> Writing:
@@ -264,7 +264,7 @@ def _single(kind: str, wanted: str, current: str, written: str, begun: str) -> t
     """Of a value that there is one of: what to write (None for nothing, '' to take it off), and which one is ours then.
 
     An empty place is free, unless we filled it with the same before: then a person has emptied it. A priority goes when
-    no rule wants it any longer; nobody is unassigned because the rules are silent.
+    no rule wants it any longer; an agent stays assigned when the rules are silent.
     """
     is_ours = current != "" and current in (written, begun)
     if wanted == current:

@@ -1,7 +1,7 @@
 """What a Chatwoot account has defined for contacts and conversations, and what leads need there: attributes and labels.
 
 Defining takes an administrator's token. With an agent's, contacts and conversations get their attributes all the same,
-and Chatwoot shows them once somebody has defined them.
+and Chatwoot shows them once they are defined.
 """
 
 from collections.abc import Iterable, Mapping

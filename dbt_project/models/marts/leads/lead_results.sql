@@ -13,7 +13,7 @@
 ) }}
 
 {%- set recorded = standing_table('marts', 'lead_result_changes') %}
-{%- set nobody = "('', '', '')" %}
+{%- set no_owner = "('', '', '')" %}
 
 with
 
@@ -212,7 +212,7 @@ kept as (
     select
         '' as tenant_id,
         '' as lead_id,
-        {{ nobody }} as owned,
+        {{ no_owner }} as owned,
         cast([], 'Array(Tuple(String, Bool, DateTime64(3, \'UTC\')))') as sent
     where false
     {%- endif %}
