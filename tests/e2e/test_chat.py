@@ -19,7 +19,7 @@ from echolead.ports import Port
 from tests.e2e.stack import Stack, eventually, part
 from tests.fixtures.parts import free_port, running
 
-TENANT, ACCOUNT = "gama", 1
+TENANT, ACCOUNT = "delta", 1
 FIRST = "/?utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"
 SECOND = "/?utm_source=meta&utm_medium=paid_social&utm_campaign=inverno&fbclid=Xyz9"
 
