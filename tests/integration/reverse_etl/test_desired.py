@@ -75,27 +75,32 @@ def test_a_turn_of_few_leads_reads_their_granules_however_much_is_in_the_table(c
     client.insert(
         "activation.lead_deliveries", [("a", "old-7", "1", "chatwoot", "{}", "new", 2, 0)], column_names=COLUMNS
     )
-    key = dict.fromkeys(PLACE, "")
+    key = {"tenant_id": "", "place_key": "", "destination_id": ""}
     asked: dict[str, dict[str, Any]] = {
         desired.NEWEST_TURN: {"after": 1},
         desired.TURNS: {"after": 1, "until": 2, "turns": 2001},
         desired.CHANGES: {"oldest": 2, "newest": 2, "rows": 2000, **key},
-        desired.CHANGED_LATER: {"newest": 1, "tenant_ids": ["a"], "lead_ids": ["old-7"]},
+        desired.CHANGED_LATER: {"newest": 1, "tenant_ids": ["a"], "place_keys": ["old-7"]},
     }
 
-    read = [int(client.query(query, parameters=parameters).summary["read_rows"]) for query, parameters in asked.items()]
+    read = [rows_read(client, query, parameters) for query, parameters in asked.items()]
 
     # A granule has 1,024 rows; when the two parts are merged, the row's neighbours are read with it.
     assert all(1 <= rows < 5 * 1024 for rows in read), read
     # Without news: no row.
-    assert int(client.query(desired.NEWEST_TURN, parameters={"after": 2}).summary["read_rows"]) == 0
+    assert rows_read(client, desired.NEWEST_TURN, {"after": 2}) == 0
+
+
+def rows_read(client: Client, query: str, parameters: dict[str, Any]) -> int:
+    """Rows that a query over the leads' table reads."""
+    return int(client.query(desired.OF_LEADS.query(query), parameters=parameters).summary["read_rows"])
 
 
 def test_a_further_chunk_of_a_large_turn_reads_from_its_key_on(client: Client) -> None:
     client.command(MANY, parameters={"t": "a", "d": "1", "turn": 1, "n": 200_000})
-    asked = {"oldest": 1, "newest": 1, "rows": 2000, "tenant_id": "a", "lead_id": "old-9", "destination_id": "1"}
+    asked = {"oldest": 1, "newest": 1, "rows": 2000, "tenant_id": "a", "place_key": "old-9", "destination_id": "1"}
 
-    answer = client.query(desired.CHANGES, parameters=asked)
+    answer = client.query(desired.OF_LEADS.query(desired.CHANGES), parameters=asked)
 
     assert len(answer.result_rows) == 2000
     assert int(answer.summary["read_rows"]) < 50_000
