@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -105,12 +105,7 @@ def dry_run(
     changed = [{"what": name, "leads": count} for name, count in found["differences"].items() if count]
     if changed:
         show_table(changed, ("what", "leads"), nothing="")
-    examples = [
-        {"lead": each["lead_id"], "what": name, "before": _shown(before), "after": _shown(after)}
-        for each in found["examples"]
-        for name, (before, after) in each.items()
-        if name != "lead_id"
-    ]
+    examples = _rows_of_examples(found["examples"])
     if examples:
         show_table(examples, ("lead", "what", "before", "after"), nothing="")
 
@@ -173,6 +168,15 @@ def _compared(settings: Settings, tried: RuleSet, tenant_id: str, days: int) -> 
         raise CommandFailed(f"The dry run did not come to its end: {last}")
     found: dict[str, Any] = json.loads(run.stdout)
     return found
+
+
+def _rows_of_examples(examples: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A row for each change of each lead."""
+    return [
+        {"lead": each["lead_id"], "what": name, "before": _shown(before), "after": _shown(after)}
+        for each in examples
+        for name, (before, after) in each["changes"].items()
+    ]
 
 
 def _shown(value: Any) -> str:

@@ -135,10 +135,8 @@ def _as_map(names: Sequence[str], side: str) -> str:
 
 
 def _example(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "lead_id": row["lead_id"],
-        **{name: [json.loads(row[side][name]) for side in ("before", "after")] for name in row["differences"]},
-    }
+    changes = {name: [json.loads(row[side][name]) for side in ("before", "after")] for name in row["differences"]}
+    return {"lead_id": row["lead_id"], "changes": changes}
 
 
 def dry_run(settings: Settings, trial: RulesTrial) -> Comparison:

@@ -74,7 +74,7 @@ def test_a_dry_run_says_what_the_rules_then_change(ruled: Project) -> None:
     names = {"score": RICH, "segments": RICH, "route": RICH, "destinations": RICH}
     assert {name: count for name, count in found.differences.items() if count} == names
     assert len(found.examples) == 20
-    example = found.examples[0]
+    example = found.examples[0]["changes"]
     assert example["score"] == [30, 20]
     assert example["segments"] == [["quente"], []]
     assert example["route"] == [["", "Vendas SP", ""], ["", "Vendas RJ", ""]]
