@@ -9,7 +9,7 @@ import pytest
 
 from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.conversation_turns import ConversationTurns
-from tests.factories import Row, arrival, raw_destination, raw_event, raw_lead_rules, raw_tenant, uid
+from tests.factories import START, Row, arrival, raw_destination, raw_event, raw_lead_rules, raw_tenant, uid
 from tests.fixtures.chat import conversation, message, told, told_message
 from tests.integration.dbt.conftest import Project
 
@@ -146,7 +146,9 @@ def test_the_note_tells_the_journey_and_no_word_of_a_visitor_is_markup(chats: Ch
 
 
 def test_a_tenant_elsewhere_reads_english(chats: Chats) -> None:
-    chats.project.write("tenants", [raw_tenant() | {"default_region": "US", "timezone": "America/New_York"}])
+    later = START + timedelta(minutes=1)  # a snapshot of its own
+    elsewhere = raw_tenant(time_zone="America/New_York", mirrored_at=later) | {"default_region": "US"}
+    chats.project.write("tenants", [elsewhere])
     chats.project.turn()
     chats.visit(*opened(ago(60)))
     chats.chat(17, ago(59))
