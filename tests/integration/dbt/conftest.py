@@ -94,6 +94,8 @@ class Project:
         for turns in (self.turns, self._full_refresh):
             self._know_time_zones(turns)
             if turns not in self._clocks:
+                self._time_zones.pop(turns, None)  # compiled now, with the zones of now
+                self._know_time_zones(turns)
                 turns._dbt = with_options(self.dbt, "--vars", f"now: '{START:%Y-%m-%d %H:%M:%S}'")
                 turns._compile()
             before, self._clocks[turns] = self._clocks.get(turns, START), now
@@ -107,6 +109,7 @@ class Project:
         for turns in self._clocks:
             turns._dbt = self.dbt
             turns.forget_compiled()
+            self._time_zones.pop(turns, None)
         self._clocks = {}
 
     def rebuild(self) -> None:
