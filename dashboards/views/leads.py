@@ -155,11 +155,11 @@ def show_result(tenant_id: str, lead_id: str) -> None:
         return
     result = found.iloc[0]
     st.subheader(t("why_points", points=int(result["score"])))
-    told = {
+    shown = {
         "segments": ", ".join(result["segments"]),
         **{name: result[name] for name in ("stage", "priority", "owner", "team")},
     }
-    st.markdown(" · ".join(f":gray[{t(name)}] **{plain(value)}**" for name, value in told.items() if value))
+    st.markdown(" · ".join(f":gray[{t(name)}] **{plain(value)}**" for name, value in shown.items() if value))
     if result["route_reason"]:
         st.caption(plain(result["route_reason"]))
     reasons = [tuple(reason) for reason in result["reasons"]]

@@ -73,7 +73,7 @@ order by worked.worked_in_turn, requests.created_at, requests.request_id
 limit 1
 {%- endmacro %}
 
-{#- The condition that a request names a visitor who is quarantined, or that its tenant is: it could not be worked off. -#}
+{#- Whether a request waits for a release: its tenant, or a visitor it names, is quarantined. -#}
 {% macro waits_for_release() -%}
     (
         tenant_id in (select tenant_id from {{ ref('stg_operational__quarantine') }} where tracking_id = '')

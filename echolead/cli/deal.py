@@ -1,7 +1,5 @@
 """`echolead deal`: stages of CRMs' pipelines and what they count as, pulls of deals."""
 
-import json
-import subprocess
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -11,7 +9,7 @@ from echolead.cli.addresses import readonly_warehouse_url
 from echolead.cli.context import actor, administering, show_json, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir, TenantId
-from echolead.embedded.part import python
+from echolead.cli.processes import answer_of
 from echolead.operational.deals import guess, map_stage, mapped_stages
 from echolead.operational.models import FUNNEL_STAGES, Destination
 from echolead.operational.named_rows import get_named, list_named
@@ -113,10 +111,8 @@ def _stages(settings: Settings, tenant_id: str) -> list[dict[str, Any]]:
 
 
 def _asked(tenant_id: str, settings: Settings) -> dict[str, Any]:
-    """The pull in a process of its own, as `echolead` imports none of the pipelines. Raises `CommandFailed`."""
-    command = python("-m", "orchestration.deals.pulls", "--tenant-id", tenant_id, "--data-dir", str(settings.data_dir))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise CommandFailed((done.stderr.strip().splitlines() or ["The pull ended without a word."])[-1])
-    answer: dict[str, Any] = json.loads(done.stdout)
+    """What a pull did. Raises `CommandFailed`."""
+    answer: dict[str, Any] = answer_of(
+        settings, "orchestration.deals.pulls", "--tenant-id", tenant_id, silent="The pull ended without a word."
+    )
     return answer

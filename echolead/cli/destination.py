@@ -1,7 +1,5 @@
 """`echolead destination`: products that leads are delivered to."""
 
-import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +17,7 @@ from echolead.cli.context import (
 from echolead.cli.destination_webhook import SUBJECT, AccountWebhook
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir, TenantId
-from echolead.embedded.part import python
+from echolead.cli.processes import answer_of
 from echolead.operational.destination_kinds import KINDS
 from echolead.operational.destinations import (
     MAPPING,
@@ -227,18 +225,16 @@ def _kind(tenant_id: str, name: str, data_dir: Path | None) -> str:
 def _asked(
     task: str, tenant_id: str, name: str, data_dir: Path | None, *options: str, standard_input: str = ""
 ) -> list[dict[str, str]]:
-    """What a destination's product says; asked by a process of its own, as the command line knows no product.
+    """What a destination's product says.
 
     Raises `CommandFailed`, `NotFound`.
     """
     with administering(data_dir) as (settings, session):
         get_named(session, Destination, tenant_id, name)
-    command = python("-m", "reverse_etl.account", task, "--tenant-id", tenant_id, "--name", name, *options)
-    command += ["--data-dir", str(settings.data_dir)]
-    asked = subprocess.run(command, input=standard_input, capture_output=True, text=True, check=False)
-    if asked.returncode != 0:
-        raise CommandFailed((asked.stderr.strip().splitlines() or ["No reason was given."])[-1])
-    findings: list[dict[str, str]] = json.loads(asked.stdout)
+    place = ("--tenant-id", tenant_id, "--name", name)
+    findings: list[dict[str, str]] = answer_of(
+        settings, "reverse_etl.account", task, *place, *options, given=standard_input
+    )
     return findings
 
 

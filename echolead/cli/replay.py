@@ -1,7 +1,5 @@
 """`echolead replay`: compute again under present rules, lists and models; see before what would change."""
 
-import json
-import subprocess
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from echolead.cli.context import actor, administering, show_json, show_record, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
+from echolead.cli.processes import dry_run_of
 from echolead.cli.warehouse import reading
-from echolead.embedded.part import python
 from echolead.operational import warehouse_requests
 from echolead.operational.models import OPEN_STATES, WarehouseRequest
 from echolead.operational.tenants import get_tenant
@@ -147,19 +145,14 @@ def summary(changes: Mapping[str, int], *, would: bool) -> str:
 
 
 def _tried(settings: Settings, tenant_id: str, extent: Extent) -> dict[str, int]:
-    """What the request would change; computed by a process of its own, as the command line knows nothing of models."""
-    command = python("-m", "orchestration.live.dry_run", "--data-dir", str(settings.data_dir))
+    """What the request would change."""
     asked = {
         "tenant_id": tenant_id,
         "received_from": extent.received_from and extent.received_from.isoformat(),
         "received_before": extent.received_before and extent.received_before.isoformat(),
         "lead_ids": extent.lead_ids,
     }
-    tried = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
-    if tried.returncode != 0:
-        last = (tried.stderr.strip().splitlines() or ["no reason was given"])[-1]
-        raise CommandFailed(f"The dry run did not come to its end: {last}")
-    changes: dict[str, int] = json.loads(tried.stdout)
+    changes: dict[str, int] = dry_run_of(settings, "orchestration.live.dry_run", asked)
     return changes
 
 

@@ -1,7 +1,6 @@
 """`echolead rule`: a tenant's rules over leads, in versions."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,7 +13,7 @@ import typer
 from echolead.cli.context import actor, administering, show_json, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir, TenantId
-from echolead.embedded.part import python
+from echolead.cli.processes import dry_run_of
 from echolead.operational.lead_rules import (
     RuleVersion,
     apply_rules,
@@ -154,19 +153,14 @@ def _text_of(file: Path) -> str:
 
 
 def _compared(settings: Settings, tried: RuleSet, tenant_id: str, days: int) -> dict[str, Any]:
-    """What the rules would change, computed by a process of its own: the command line knows nothing of models."""
-    command = python("-m", "orchestration.live.rules_dry_run", "--data-dir", str(settings.data_dir))
+    """What the rules would change."""
     trial = {
         "tenant_id": tenant_id,
         "rules": tried.rows(),
         "digest": tried.digest,
         "received_from": (datetime.now(UTC) - timedelta(days=days)).isoformat(),
     }
-    run = subprocess.run(command, input=json.dumps(trial), capture_output=True, text=True, check=False)
-    if run.returncode != 0:
-        last = (run.stderr.strip().splitlines() or ["no reason was given"])[-1]
-        raise CommandFailed(f"The dry run did not come to its end: {last}")
-    found: dict[str, Any] = json.loads(run.stdout)
+    found: dict[str, Any] = dry_run_of(settings, "orchestration.live.rules_dry_run", trial)
     return found
 
 

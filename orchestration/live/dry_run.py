@@ -94,7 +94,7 @@ class ScratchTurns(WarehouseTurns):
 
 
 @contextmanager
-def done(turns: ScratchTurns, settings: Settings, request: dict[str, Any]) -> Iterator[str]:
+def worked_off(turns: ScratchTurns, settings: Settings, request: dict[str, Any]) -> Iterator[str]:
     """The id of the request, done over copies that are there until the end. Raises `DbtFailed` when a model fails."""
     url = settings.postgres_loader_url.get_secret_value()
     with turns, Lease(url, LEASE):
@@ -117,7 +117,7 @@ def work_off(turns: ScratchTurns) -> None:
 def dry_run(settings: Settings, request: dict[str, Any]) -> dict[str, int]:
     """The changes of a request, as `ops.requests` names them. Raises `DbtFailed` when a model fails."""
     turns = ScratchTurns(settings, Dbt(settings))
-    with done(turns, settings, request) as request_id:
+    with worked_off(turns, settings, request) as request_id:
         progress = turns.progress(request_id)
     return progress.changes if progress else {}
 

@@ -17,7 +17,7 @@ from typing import Any
 from echolead.settings import Settings, load_settings
 from echolead.warehouse_accounts import SCRATCH
 from orchestration.dbt.runner import Dbt
-from orchestration.live.dry_run import ScratchTurns, done
+from orchestration.live.dry_run import ScratchTurns, worked_off
 
 MIRRORED = ("raw", "lead_rules")
 STAGED = ("staging", "stg_operational__lead_rules")
@@ -142,7 +142,7 @@ def _example(row: Mapping[str, Any]) -> dict[str, Any]:
 def dry_run(settings: Settings, trial: RulesTrial) -> Comparison:
     """What the rules would change. Raises `DbtFailed` when a model fails."""
     turns = ScratchTurnsUnderRules(settings, Dbt(settings), trial)
-    with done(turns, settings, trial.request()):
+    with worked_off(turns, settings, trial.request()):
         return turns.comparison()
 
 

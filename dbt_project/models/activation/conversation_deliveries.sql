@@ -1,6 +1,6 @@
 {#-
   What open conversations of known leads should have in Chatwoot. Only what differs from the state that was wanted before is
-  written, so that the rows of a turn are what there is to do. The note is no part of that: it is written once.
+  written, so that the rows of a turn are what there is to do. A changed note is no difference, because a note is written once.
 
   Reads in a turn the recent conversations of the tenants of which something is new, by when they were last active; of those
   that are concerned the contacts, identities and touches by their keys, and the events of the visit they came with.
@@ -264,7 +264,7 @@ told as (
         )) as attributes,
         mapUpdate(
             mapFromArrays(mapKeys(attributes), arrayMap(text -> toJSONString(text), mapValues(attributes))),
-            -- Without rules there is no score.
+            -- A lead has no score if its tenant has no rules.
             mapFilter((name, value) -> results.lead_id != '', map(
                 'score', toString(results.score),
                 'score_reasons', toJSONString(arrayStringConcat(reasons, '; ')),

@@ -16,7 +16,7 @@
     'attributes', 'clicks', 'cookies', 'events', 'external_id', 'first_touch_at', 'labels', 'last_touch_at', 'tracking_ids',
 ] %}
 
-{#- What a lead was sent with stays as it was, also in a build beside what is there. #}
+{#- The payload that a webhook was called with is kept, also when the table is built anew. #}
 {%- set standing = standing_table('activation', 'lead_deliveries') %}
 
 with
@@ -80,7 +80,7 @@ payloads as (
             mapFromArrays(mapKeys(attributes), arrayMap(text -> toJSONString(text), mapValues(attributes))),
             mapFilter((name, value) -> value != '', map(
                 'sessions_count', toString(sessions_count),
-                -- Without rules there is no score.
+                -- A lead has no score if its tenant has no rules.
                 'score', if(results.lead_id = '', '', toString(results.score))
             ))
         ) as attributes_json,
