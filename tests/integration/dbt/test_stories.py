@@ -1,4 +1,4 @@
-"""What visitors did, and what the marts make of it: a tenant for each story, all built together and tested by dbt."""
+"""What the marts make of what visitors did: a tenant for each story, all built together and tested by dbt."""
 
 import json
 from datetime import UTC, datetime
@@ -10,194 +10,17 @@ import pytest
 from reverse_etl.lead import Click, Lead
 from tests.factories import (
     CHROME_ON_ANDROID,
-    arrival,
     moment,
     raw_delivery,
     raw_delivery_attempt,
     raw_destination,
-    raw_event,
     raw_rejected_event,
     raw_tenant,
     raw_tenant_host,
     uid,
 )
-from tests.integration.dbt.conftest import Project, Rows
-
-AD = arrival(
-    moment(0),
-    "https://lp.acme.test/oferta?utm_source=google&gclid=Abc_123",
-    "https://www.google.com/",
-    utm_source="google",
-    utm_medium="cpc",
-    utm_campaign="Lançamento",
-    gclid="Abc_123",
-)
-SEARCH = arrival(moment(0), "https://lp.acme.test/", "https://www.google.com.br/")
-ANA = {"email": "Ana@Example.test", "name": "Ana", "phone": "+5511987654321"}
-NINE_AND_EIGHT = ("+5511987654321", "+551187654321")
-BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
-IPAD = (
-    "Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/604.1"
-)
-
-ARRIVALS = {
-    "https://l.instagram.com/": ("instagram", "Organic Social"),
-    "https://wa.me/": ("whatsapp", "Organic Social"),
-    "https://m.youtube.com/watch": ("youtube", "Organic Video"),
-    "https://chatgpt.com/": ("chatgpt", "AI Assistants"),
-    "https://gemini.google.com/app": ("gemini", "AI Assistants"),
-    "https://lista.mercadolivre.com.br/x": ("mercadolivre", "Organic Shopping"),
-    "https://mail.google.com/mail/u/0/": ("gmail", "Email"),
-    "android-app://com.google.android.gm/": ("gmail", "Email"),
-    "https://br.search.yahoo.com/": ("yahoo", "Organic Search"),
-    "https://pagseguro.uol.com.br/pagamento": ("(direct)", "Direct"),
-    "https://accounts.google.com/": ("(direct)", "Direct"),
-    "https://www.blog.test/artigo": ("blog.test", "Referral"),
-}
-
-
-def a_paid_visit_and_a_form() -> Rows:
-    memory = {"arrived": AD, "first": AD, "last_non_direct": AD}
-    visit = raw_event(at=moment(0), event="ana sees", referrer="https://www.google.com/", **memory)
-    form = raw_event("form_submit", at=moment(3), user=ANA, phone_variants=NINE_AND_EIGHT, **memory)
-    bought = {"name": "compra", "value": "99.90", "currency": "brl"}
-    return [
-        visit,
-        {**visit, "received_at": moment(5), "loaded_at": moment(6)},  # the script had not seen the first answer
-        form,
-        raw_event(
-            "form_submit",
-            visitor="ana at work",
-            at=moment(90),
-            user={"phone": "+551187654321"},
-            phone_variants=NINE_AND_EIGHT,
-        ),
-        raw_event("conversion", at=moment(600), sent_by="server", properties=bought),
-    ]
-
-
-def an_organic_visit_then_direct_then_chat() -> Rows:
-    def bia(name: str, minute: float, **fields: Any) -> dict[str, Any]:
-        at = moment(minute)
-        return raw_event(name, tenant_id="bistro", visitor="bia", at=at, first=SEARCH, last_non_direct=SEARCH, **fields)
-
-    return [bia("page_view", 0, arrived=SEARCH), bia("page_view", 60), bia("chat_start", 62)]
-
-
-def marketing_denied() -> Rows:
-    def caio(name: str, minute: float, **fields: Any) -> dict[str, Any]:
-        return raw_event(name, tenant_id="clinica", visitor=fields.pop("visitor", "caio"), at=moment(minute), **fields)
-
-    no = {"analytics": True, "marketing": False}
-    return [
-        caio("consent", 0, purposes=no),
-        caio("page_view", 1, arrived=AD),
-        caio("form_submit", 2, user={"email": "caio@x.test", "name": "Caio"}),
-        caio("consent", 3, visitor="davi", purposes=no),
-        caio("chat_start", 4, visitor="davi"),
-        caio("form_submit", 5, visitor="ana", user=ANA),
-    ]
-
-
-def analytics_denied_until_the_form() -> Rows:
-    """Nothing was sent on the day of the ad; the form, days later, carries what the script remembers."""
-    form = {"user": {"email": "eva@x.test"}, "first": AD, "last_non_direct": AD, "purposes": {"analytics": False}}
-    return [raw_event("form_submit", tenant_id="dentista", visitor="eva", at=moment(3 * 1440), **form)]
-
-
-def arrivals_and_devices() -> Rows:
-    seen = [
-        raw_event(
-            tenant_id="escola", visitor=f"visitor {place}", arrived=arrival(moment(0), "https://e.test/", referrer)
-        )
-        for place, referrer in enumerate(ARRIVALS)
-    ]
-    agents = {"bot": BOT, "tablet": IPAD, "nobody": ""}
-    odd = [raw_event(tenant_id="frota", visitor=visitor, user_agent=agent) for visitor, agent in agents.items()]
-    return seen + odd
-
-
-def three_people_at_one_tablet() -> Rows:
-    """Nobody resets the shop's tablet: an ad, three forms in twenty minutes, and hours later a page."""
-
-    def at_the_tablet(name: str, minute: float, **fields: Any) -> dict[str, Any]:
-        return raw_event(name, tenant_id="galeria", visitor="tablet", at=moment(minute), first=AD, **fields)
-
-    caio = {"name": "Caio", "email": "caio@x.test"}
-    return [
-        at_the_tablet("page_view", 0, arrived=AD),
-        at_the_tablet("form_submit", 1, user={"name": "Ana", "email": "ana@x.test", "phone": "+5511987650001"}),
-        at_the_tablet("form_submit", 10, user={"name": "Bia", "email": "bia@x.test", "phone": "+5511987650002"}),
-        at_the_tablet("consent", 11, purposes={"marketing": True}),
-        at_the_tablet("form_submit", 20, user=caio),
-        at_the_tablet("conversion", 25, properties={"name": "agendou"}),
-        at_the_tablet("page_view", 600),
-        raw_event(
-            "form_submit", tenant_id="galeria", visitor="bia's phone", at=moment(900), user={"email": "bia@x.test"}
-        ),
-    ]
-
-
-def contacts_that_several_give() -> Rows:
-    """An address that nobody has, and one of a company, each with the phone and name of the person."""
-    said = [
-        ("t1", "nao@tem.com", "+5511987650001", ""),
-        ("t2", "nao@tem.com", "+5511987650002", ""),
-        ("t5", "contato@imobiliaria.example", "+5511987650005", "Eva"),
-        ("t6", "contato@imobiliaria.example", "+5511987650006", "Davi"),
-    ]
-    return [
-        raw_event(
-            "form_submit",
-            tenant_id="hotel",
-            visitor=visitor,
-            at=moment(minute),
-            user={"email": email, "phone": phone, "name": name},
-        )
-        for minute, (visitor, email, phone, name) in enumerate(said)
-    ]
-
-
-def ids_that_are_no_ids() -> Rows:
-    """A page's script says `undefined` and `null` of visitors it does not know, beside one person at two devices."""
-    ids = {"undefined": 3, "null": 3, "77": 2}
-    return [
-        raw_event("identify", tenant_id="igreja", visitor=f"{given} {number}", at=moment(number),
-                  user={"email": f"{given}{number}@x.test", "external_id": given})
-        for given, count in ids.items()
-        for number in range(count)
-    ]  # fmt: skip
-
-
-def a_click_a_form_and_a_sale_with_consent() -> Rows:
-    """The click comes back with a later visit, and the clock of the phone is three hours off."""
-    clicked = arrival(moment(-180), "https://j.test/?fbclid=IwAR_a-B9", fbclid="IwAR_a-B9") | {
-        "at": "2025-03-10T12:00:00.123Z"
-    }
-    cookies = {"cookies": {"_fbp": "fb.1.1741608000000.77", "_ga": "GA1.1.111.222"}}
-
-    def gil(name: str, minute: float, **fields: Any) -> dict[str, Any]:
-        skewed = {"at": moment(minute - 180), "sent_at": moment(minute - 180), "received_at": moment(minute)}
-        memory = {"arrived": clicked | cookies, "first": clicked, "last_non_direct": clicked}
-        return raw_event(
-            name, tenant_id="jornal", visitor="gil", event=f"gil {name} {minute}", url="https://j.test/", **skewed,
-            **memory, **fields,
-        )  # fmt: skip
-
-    yes = {"analytics": True, "marketing": True}
-    sale = {"name": "assinatura", "value": "1.234,50", "order_id": 77}
-    return [
-        gil("page_view", 0.1),
-        gil("consent", 1, purposes=yes),
-        gil("form_submit", 5, user={"email": "gil@x.test", "name": "Gil"}),
-        gil("page_view", 60),
-        raw_event("conversion", tenant_id="jornal", visitor="gil", event="gil pays", at=moment(1440), sent_by="server",
-                  url="https://j.test/obrigado", properties=sale),
-        raw_event("conversion", tenant_id="jornal", visitor="gil", event="gil is called", at=moment(700),
-                  properties={"name": "qualified"}),
-        raw_event("consent", tenant_id="jornal", visitor="hana", purposes={"marketing": True, "ads": False}),
-        raw_event("form_submit", tenant_id="jornal", visitor="hana", at=moment(9), user={"email": "hana@x.test"}),
-    ]  # fmt: skip
+from tests.fixtures.visitor_stories import ARRIVALS, STORIES
+from tests.integration.dbt.conftest import Project
 
 
 @pytest.fixture(scope="module")
@@ -213,18 +36,7 @@ def told(project: Project) -> Project:
         + [raw_destination(tenant, kind) for tenant in ("acme", "clinica", "jornal") for kind in ("webhook", "meta")]
         + [raw_destination("acme", "hubspot", is_enabled=False)],
     )
-    stories = [
-        a_paid_visit_and_a_form,
-        an_organic_visit_then_direct_then_chat,
-        marketing_denied,
-        analytics_denied_until_the_form,
-        arrivals_and_devices,
-        three_people_at_one_tablet,
-        contacts_that_several_give,
-        ids_that_are_no_ids,
-        a_click_a_form_and_a_sale_with_consent,
-    ]
-    project.write("events", [row for story in stories for row in story()])
+    project.write("events", [row for story in STORIES for row in story()])
     project.write("rejected_events", [raw_rejected_event("invalid_event"), raw_rejected_event("invalid_event")])
     project.write(
         "deliveries",

@@ -1,35 +1,20 @@
 """The engine from the warehouse to the contacts, over HTTP, with a real ledger."""
 
 import random
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event
 
 from echolead.demo.chatwoot import Fault
-from echolead.operational.database import connect
 from reverse_etl.engine import Deliveries, DeliveryEngine, resync
-from reverse_etl.errors import Rejected
-from reverse_etl.ledger import LaneLedger
 from tests.fixtures.demo_chatwoot import ACCOUNT, OTHER_ACCOUNT
 from tests.fixtures.operational import make_destination, make_tenant
+from tests.fixtures.wanted_states import payloads_of
 from tests.integration.reverse_etl.bad_day import BAD_DAY, kill_engines
 from tests.integration.reverse_etl.conftest import Activation, payload_of
 from tests.integration.reverse_etl.settings import QUICK
-
-
-def leads(count: int) -> list[dict[str, object]]:
-    return [payload_of(f"lead-{number}", phone=f"+55119{90000000 + number}") for number in range(count)]
-
-
-def plan(activation: Activation, *payloads: dict[str, object]) -> None:
-    """Make these the wanted states, and plan them into the ledger."""
-    activation.want(*payloads)
-    with DeliveryEngine(activation.settings, QUICK) as planner:
-        planner.run_once()
 
 
 def test_a_wanted_lead_becomes_a_contact_with_its_origin_and_is_verified(
@@ -160,7 +145,7 @@ def test_waiting_deliveries_of_a_lead_that_is_no_longer_wanted_are_set_aside(act
 def test_waiting_deliveries_are_kept_while_the_table_of_wanted_states_is_missing(activation: Activation) -> None:
     """dbt puts a new table in the old one's place: between the two there is none."""
     activation.chatwoot.faults.replace([Fault("status", where="/contacts", status=503)])
-    activation.want(*leads(3))
+    activation.want(*payloads_of(3))
     with DeliveryEngine(activation.settings, QUICK) as first:
         first.run_once()
     activation.client.command("drop table activation.lead_deliveries sync")
@@ -216,7 +201,7 @@ def test_one_bad_record_is_recorded_with_its_reason_and_the_others_arrive(
     activation: Activation, engine: DeliveryEngine
 ) -> None:
     bad = payload_of("lead-bad", phone="not a number")
-    activation.want(*leads(30), bad)
+    activation.want(*payloads_of(30), bad)
 
     turn = activation.settle(engine)
 
@@ -231,7 +216,7 @@ def test_one_bad_record_is_recorded_with_its_reason_and_the_others_arrive(
 
 
 def test_a_lost_ledger_creates_no_second_contact(activation: Activation) -> None:
-    activation.want(*leads(8))
+    activation.want(*payloads_of(8))
     with DeliveryEngine(activation.settings, QUICK) as engine:
         activation.settle(engine)
     for table in ("delivery_attempts", "deliveries", "destination_records", "planning_position"):
@@ -264,18 +249,6 @@ def test_a_resync_without_force_takes_only_what_did_not_arrive(activation: Activ
     assert resync(activation.settings, activation.tenant_id, is_forced=True, lead_ids=["lead-1"]) == {"verified": 1}
     assert resync(activation.settings, activation.tenant_id) == {"dead": 1}
     assert activation.settle(engine).dead == 1
-
-
-def test_a_resync_sends_the_newest_state_of_a_lead_and_no_older_one(activation: Activation, ledger: LaneLedger) -> None:
-    for name in ("Ana", "Ana Maria"):
-        plan(activation, payload_of("lead-1", name=name))
-        (claim,) = ledger.claim(5, lease_seconds=60)
-        ledger.give_up(claim, Rejected("no", status=422), [], state="dead")
-
-    assert resync(activation.settings, activation.tenant_id) == {"dead": 1}
-
-    (again,) = ledger.claim(5, lease_seconds=60)
-    assert again.lead.name == "Ana Maria"
 
 
 def test_a_delivery_that_cannot_be_read_back_is_verified_later_without_being_sent_again(
@@ -328,8 +301,8 @@ def test_a_dead_destination_does_not_slow_the_others(activation: Activation) -> 
         secrets={"api_access_token": OTHER_ACCOUNT.api_access_token},
     )
     activation.chatwoot.faults.replace([Fault("hang_before", where="accounts/2/", seconds=60)])
-    activation.want(*leads(5), destination=hanging)
-    activation.want(*leads(5))
+    activation.want(*payloads_of(5), destination=hanging)
+    activation.want(*payloads_of(5))
 
     policy = replace(QUICK, patience_seconds=0.2, attempt_seconds=5.0)
     with DeliveryEngine(activation.settings, policy) as engine:
@@ -361,7 +334,7 @@ def test_tenants_get_their_own_leads_only(activation: Activation, engine: Delive
 
 
 def test_two_engines_at_once_send_each_lead_once(activation: Activation) -> None:
-    activation.want(*leads(30))
+    activation.want(*payloads_of(30))
     with (
         DeliveryEngine(activation.settings, QUICK) as one,
         DeliveryEngine(activation.settings, QUICK) as other,
@@ -381,132 +354,15 @@ def test_an_engine_killed_at_any_moment_delivers_every_lead_once(activation: Act
     print(f"seed {seed}")  # noqa: T201  # to replay a failure
     moments = random.Random(seed)
     activation.chatwoot.faults.replace(BAD_DAY, seed)
-    activation.want(*leads(40))
+    activation.want(*payloads_of(40))
 
     kill_engines(activation, moments, 3)
     with DeliveryEngine(activation.settings, QUICK) as engine:
         activation.settle(engine, seconds=120)
 
     contacts = activation.chatwoot.contacts()
-    assert sorted(contact["identifier"] for contact in contacts) == sorted(str(lead["lead_id"]) for lead in leads(40))
+    assert sorted(contact["identifier"] for contact in contacts) == sorted(f"lead-{number}" for number in range(40))
     assert {tuple(contact["labels"]) for contact in contacts} == {("canal-paid-search", "origem-google")}
     assert set(activation.states()) == {"verified"}
     assert activation.attempts(outcome="lost"), "No kill hit a delivery under way: the test is blind."
     assert sum(activation.chatwoot.faults.struck.values()) > 50
-
-
-def test_a_lead_is_not_claimed_while_an_older_state_of_it_is_in_flight(
-    activation: Activation, ledger: LaneLedger
-) -> None:
-    plan(activation, payload_of("lead-1", name="Ana"))
-    (older,) = ledger.claim(5, lease_seconds=60)
-    plan(activation, payload_of("lead-1", name="Ana Maria"), payload_of("lead-2"))
-
-    (other,) = ledger.claim(5, lease_seconds=60)
-    assert other.lead.lead_id == "lead-2"
-    ledger.delivered(older, "7", [])
-    assert ledger.claim(5, lease_seconds=60) == []
-    ledger.verified(older, [])
-    (newer,) = ledger.claim(5, lease_seconds=60)
-    assert (newer.lead.name, newer.history.remote_id) == ("Ana Maria", "7")
-
-
-def test_a_state_that_was_in_flight_when_its_holder_died_is_not_sent_after_a_newer_one(
-    activation: Activation, ledger: LaneLedger
-) -> None:
-    plan(activation, payload_of("lead-1", name="Ana"))
-    ledger.claim(5, lease_seconds=60)
-    plan(activation, payload_of("lead-1", name="Ana Maria"))
-    activation.rows(
-        "update deliveries set lease_until = now() - interval '1 s' where lease_until is not null returning 1"
-    )
-
-    (newer,) = ledger.claim(5, lease_seconds=60)
-
-    assert newer.lead.name == "Ana Maria"
-    assert "Ana" in [sent.name for sent in newer.history.sent]
-    ledger.delivered(newer, "7", [])
-    ledger.verified(newer, [])
-    assert ledger.claim(5, lease_seconds=60) == []
-    ledger.set_aside_overtaken()
-    assert activation.states() == ["superseded", "verified"]
-
-
-def test_a_state_that_was_put_off_while_a_newer_one_was_planned_is_not_sent_after_it(
-    activation: Activation, ledger: LaneLedger
-) -> None:
-    """Neither transaction sees the other's row, so that both states are due."""
-    plan(activation, payload_of("lead-1", name="Ana"))
-    plan(activation, payload_of("lead-1", name="Ana Maria"))
-    activation.rows(
-        "update deliveries set state = 'retry', next_attempt_at = now() where state = 'superseded' returning 1"
-    )
-
-    (newer,) = ledger.claim(5, lease_seconds=60)
-
-    assert newer.lead.name == "Ana Maria"
-    ledger.give_up(newer, Rejected("no", status=422), [], state="dead")
-    assert ledger.claim(5, lease_seconds=60) == []
-    ledger.set_aside_overtaken()
-    assert activation.states() == ["superseded", "dead"]
-
-
-def test_two_claims_at_once_take_a_lead_once(activation: Activation, ledger: LaneLedger) -> None:
-    """The first has chosen and not ended its transaction yet when the second looks."""
-    plan(activation, *leads(4))
-    first = connect(activation.urls["postgres_deliveries_url"])
-    has_chosen, may_end = threading.Event(), threading.Event()
-
-    @event.listens_for(first, "commit")
-    def wait_before_the_end(_: object) -> None:
-        has_chosen.set()
-        assert may_end.wait(60)
-
-    with ThreadPoolExecutor(2) as both:
-        of_first = both.submit(
-            LaneLedger(first, activation.tenant_id, activation.destination_id).claim, 3, lease_seconds=60
-        )
-        assert has_chosen.wait(60)
-        of_second = both.submit(ledger.claim, 3, lease_seconds=60)
-        while not of_second.done() and not activation.rows("select from pg_locks where not granted"):
-            time.sleep(0.01)
-        may_end.set()
-        claims = [*of_first.result(60), *of_second.result(60)]
-    first.dispose()
-
-    assert sorted(claim.lead.lead_id for claim in claims) == [f"lead-{number}" for number in range(4)]
-
-
-def test_a_holder_that_lost_its_lease_cannot_record_a_result(activation: Activation, ledger: LaneLedger) -> None:
-    plan(activation, payload_of("lead-1"))
-
-    (slow,) = ledger.claim(5, lease_seconds=0.01)
-    assert slow.was == "pending"
-    activation.wait_until("select from deliveries where lease_until < clock_timestamp()")
-    (taking_over,) = ledger.claim(5, lease_seconds=60)
-    assert taking_over.was == "in_flight"
-    assert ledger.claim(5, lease_seconds=60) == []
-
-    ledger.give_up(slow, Rejected("too late to say", status=422), [], state="dead")
-    assert activation.states() == ["in_flight"]
-    ledger.give_up(taking_over, Rejected("no", status=422), [], state="dead")
-    assert activation.states() == ["dead"]
-
-
-def test_the_ledger_is_written_as_the_tenant(activation: Activation) -> None:
-    activation.rows("update destinations set is_enabled = false returning 1")
-    activation.want(payload_of("lead-1"))
-    with DeliveryEngine(activation.settings, QUICK) as planner:
-        planner.run_once()
-    connections = connect(activation.urls["postgres_deliveries_url"])
-    ledger = LaneLedger(connections, activation.tenant_id, activation.destination_id)
-    (claim,) = ledger.claim(5, lease_seconds=60)
-
-    # The statement names the delivery and no tenant: the database must notice that the lane is another tenant's.
-    LaneLedger(connections, "another-tenant", activation.destination_id).give_up(
-        claim, Rejected("no", status=422), [], state="dead"
-    )
-    assert activation.states() == ["in_flight"]
-    ledger.give_up(claim, Rejected("no", status=422), [], state="dead")
-    assert activation.states() == ["dead"]
-    connections.dispose()
