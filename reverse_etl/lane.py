@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_QUEUE_SECONDS = 1.0
 """While calls wait longer than this for their places, a lane claims no more deliveries: they would wait as well."""
-SET_ASIDE_SECONDS = 60.0
-"""The shortest time between two searches for overtaken deliveries. A search takes 2.5 s for 100,000 waiting rows."""
 LIMIT_BASE_SECONDS, LIMIT_CAP_SECONDS = 300.0, 6 * 3600.0
 
 
@@ -67,6 +65,8 @@ class Policy:
     """After so long without work a lane closes its connections."""
     patience_seconds: float = 1.0
     """How long a turn waits for its lanes; a lane that needs longer goes on beside the next turns."""
+    set_aside_seconds: float = 60.0
+    """The shortest time between two searches for overtaken deliveries; one takes 2.5 s for 100,000 waiting rows."""
     planned_rows: int = 2_000
     """Changes of the wanted state that are planned in one transaction."""
 
@@ -117,7 +117,7 @@ class Lane:
         """Work until nothing is due."""
         if self._connection.breaker.seconds_left > 0 or not await self._prepare():
             return
-        if monotonic() - self._set_aside_at >= SET_ASIDE_SECONDS:
+        if monotonic() - self._set_aside_at >= self._policy.set_aside_seconds:
             self._set_aside_at = monotonic()
             await self._ask(self._ledger.set_aside_overtaken)
         working: set[asyncio.Task[None]] = set()

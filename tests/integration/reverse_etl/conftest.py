@@ -23,14 +23,16 @@ from reverse_etl.ledger import LaneLedger
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
 from tests.fixtures.operational import make_destination, make_tenant
 from tests.fixtures.wanted_states import LEAD_DELIVERIES, MANY, WantedStates, payload_of
-from tests.integration.reverse_etl.settings import QUICK, settings_of
+from tests.integration.reverse_etl.settings import UNKILLED, settings_of
 
 __all__ = ["LEAD_DELIVERIES", "MANY", "Activation", "payload_of"]
 
 UNSETTLED = """
-select count(*) from deliveries
+select count(*) as waiting, (select count(*) from delivery_attempts) as calls from deliveries
 where state in ('pending', 'in_flight', 'retry') or state = 'delivered' and next_attempt_at is not null
 """
+STALLED_SECONDS = 120.0
+"""After so long without a call or a result nothing comes any more, however slow the machine is."""
 
 
 @dataclass
@@ -88,18 +90,19 @@ class Activation:
         found = self.rows("select * from delivery_attempts order by started_at, created_at")
         return [row for row in found if all(row[key] == value for key, value in wanted.items())]
 
-    def wait_until(self, query: str, seconds: float = 60.0) -> None:
+    def wait_until(self, query: str, seconds: float = STALLED_SECONDS) -> None:
         """Return once the ledger has rows for this query."""
         deadline = time.monotonic() + seconds
         while not self.rows(query):
             assert time.monotonic() < deadline, f"Nothing came of {query}"
             time.sleep(0.01)
 
-    def settle(self, engine: DeliveryEngine, seconds: float = 90.0) -> Deliveries:
-        """Run turns until no delivery waits; returns the sum of the turns."""
-        total = engine.run_once()
-        deadline = time.monotonic() + seconds
-        while self.rows(UNSETTLED)[0]["count"]:
+    def settle(self, engine: DeliveryEngine) -> Deliveries:
+        """Run turns until no delivery waits; returns the sum of the turns. Fails when nothing happens any more."""
+        total, seen, deadline = engine.run_once(), None, 0.0
+        while (left := self.rows(UNSETTLED)[0])["waiting"]:
+            if left != seen:
+                seen, deadline = left, time.monotonic() + STALLED_SECONDS
             assert time.monotonic() < deadline, self.rows("select state, last_error from deliveries")
             time.sleep(0.02)
             turn = engine.run_once()
@@ -144,7 +147,7 @@ def activation(
 @pytest.fixture
 def engine(activation: Activation) -> Iterator[DeliveryEngine]:
     """A running engine on that."""
-    with DeliveryEngine(activation.settings, QUICK) as running:
+    with DeliveryEngine(activation.settings, UNKILLED) as running:
         yield running
 
 

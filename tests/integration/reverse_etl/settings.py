@@ -1,5 +1,7 @@
 """The engine's settings in these tests, also for engines in other processes: no pytest in here."""
 
+from dataclasses import replace
+
 from pydantic import SecretStr
 
 from echolead.settings import Settings
@@ -20,7 +22,10 @@ QUICK = Policy(
     requests_per_second=1000,
     coalesce_seconds=0.0,
     patience_seconds=5.0,
+    set_aside_seconds=1.0,
 )
+# Of an engine that is not killed: on a busy machine three seconds can pass before it has written what it did.
+UNKILLED = replace(QUICK, lease_seconds=60.0)
 
 
 def settings_of(urls: dict[str, str]) -> Settings:

@@ -134,7 +134,7 @@ def test_each_conversation_has_one_note_its_last_state_and_what_people_put_there
     with DeliveryEngine(activation.settings, QUICK) as one, DeliveryEngine(activation.settings, QUICK) as other:
         beside = threading.Thread(target=activation.settle, args=(other, 240))
         beside.start()
-        activation.settle(one, seconds=240)
+        activation.settle(one)
         beside.join()
     activation.chatwoot.faults.replace([])
 

@@ -358,7 +358,7 @@ def test_an_engine_killed_at_any_moment_delivers_every_lead_once(activation: Act
 
     kill_engines(activation, moments, 3)
     with DeliveryEngine(activation.settings, QUICK) as engine:
-        activation.settle(engine, seconds=120)
+        activation.settle(engine)
 
     contacts = activation.chatwoot.contacts()
     assert sorted(contact["identifier"] for contact in contacts) == sorted(f"lead-{number}" for number in range(40))

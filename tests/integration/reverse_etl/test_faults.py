@@ -205,7 +205,7 @@ def test_each_lead_arrives_once_and_in_its_last_state(activation: Activation, pr
             DeliveryEngine(activation.settings, PATIENT) as other,
             ThreadPoolExecutor(2) as both,
         ):
-            list(both.map(lambda engine: activation.settle(engine, seconds=240 + LEADS), (one, other)))
+            list(both.map(activation.settle, (one, other)))
 
         assert fake.held() == wanted()
         for kind, counted in fake.companions().items():

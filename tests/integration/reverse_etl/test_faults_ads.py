@@ -41,7 +41,7 @@ def test_engines_that_are_killed_and_two_at_once_report_every_event_once(activat
             DeliveryEngine(activation.settings, QUICK) as other,
             ThreadPoolExecutor(2) as both,
         ):
-            list(both.map(lambda engine: activation.settle(engine, seconds=240), (one, other)))
+            list(both.map(activation.settle, (one, other)))
         check(ads)
         assert sum(served.faults.struck.values()) > 100
     assert activation.attempts(outcome="lost"), "No kill hit a delivery under way: the test is blind."

@@ -84,7 +84,7 @@ def test_each_lead_arrives_once_and_no_conversion_twice(activation: Activation) 
             DeliveryEngine(activation.settings, QUICK) as other,
             ThreadPoolExecutor(2) as both,
         ):
-            list(both.map(lambda engine: activation.settle(engine, seconds=240), (one, other)))
+            list(both.map(activation.settle, (one, other)))
 
     contacts = {contact["cf_echolead_id"]: contact for contact in rdstation.base.contacts.values()}
     assert len(rdstation.base.contacts) == len(contacts) == LEADS

@@ -86,7 +86,7 @@ def test_each_lead_arrives_once_and_in_its_last_state(activation: Activation) ->
             DeliveryEngine(activation.settings, QUICK) as other,
             ThreadPoolExecutor(2) as both,
         ):
-            list(both.map(lambda engine: activation.settle(engine, seconds=240), (one, other)))
+            list(both.map(activation.settle, (one, other)))
 
     last = [state_of(number, STATES) for number in range(LEADS)]
     assert sorted(held["EchoLead_Id__c"] for held in salesforce.org.present()) == sorted(x["lead_id"] for x in last)

@@ -58,7 +58,7 @@ def test_engines_that_are_killed_and_two_at_once_leave_each_lead_in_its_newest_s
         DeliveryEngine(activation.settings, QUICK) as other,
         ThreadPoolExecutor(2) as both,
     ):
-        list(both.map(lambda engine: activation.settle(engine, seconds=180), (one, other)))
+        list(both.map(activation.settle, (one, other)))
 
     arrived = {lead_id: body["data"]["attributes"]["update"] for lead_id, body in inbox.leads.items()}
     assert arrived == newest
