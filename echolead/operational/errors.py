@@ -23,7 +23,7 @@ class ChangedMeanwhile(ChangeRefused):
     def __init__(
         self, what: str, *, version: str, by: str, at: datetime | None, differences: Sequence[dict[str, Any]] = ()
     ) -> None:
-        """`what` names the object; a difference has `field`, `yours`, the value in the edit, and `theirs`, the newest."""
+        """`what` names the object; a difference has `field`, `yours` (the edit's value) and `theirs` (the newest)."""
         when = f" at {at:%Y-%m-%d %H:%M:%S %Z}" if at else ""
         super().__init__(f"{what} was changed by {by or 'somebody'}{when}: look at version {version}, and edit again.")
         self.version = version

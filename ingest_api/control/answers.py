@@ -12,8 +12,7 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 from starlette.responses import Response
 
-from ingest_api.control.call import Call
-from ingest_api.http.problems import INVALID_REQUEST, VERSION_REQUIRED, Problem
+from ingest_api.http.problems import INVALID_REQUEST, Problem
 
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 MAX_PAGE = 200
@@ -33,7 +32,7 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_only_iso), AfterValidator(lam
 """A moment: read as ISO 8601 with an offset, written in UTC with `Z`."""
 
 
-class Body(BaseModel):
+class ControlBody(BaseModel):
     """The body of a request: a name that is not known is an error, and no value changes its type."""
 
     model_config = ConfigDict(extra="forbid")
@@ -45,17 +44,15 @@ class View(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Page(BaseModel, Generic[Item]):
+class ListPage(BaseModel, Generic[Item]):
     """Some rows of a list. `next_cursor` is null on the last page; it is for the same list and filters only."""
 
     items: list[Item]
     next_cursor: str | None = None
 
 
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Rows of a page.")]
-Cursor = Annotated[
-    str | None, Query(max_length=2000, description="`next_cursor` of the page before.", examples=[None])
-]
+PageSize = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Rows of a page.")]
+Cursor = Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.", examples=[None])]
 
 
 def answer(view: BaseModel, status: int = 200, *, version: str | None = None) -> Response:
@@ -69,22 +66,15 @@ def nothing() -> Response:
     return Response(status_code=204, headers=PRIVATE)
 
 
-def base_version(call: Call) -> str:
-    """The version that an edit is based on, from If-Match. Raises `Problem` (428) without one."""
-    if call.if_match is None:
-        raise Problem(VERSION_REQUIRED, "Send If-Match with the ETag of what you edit, as the GET answered it.")
-    return call.if_match.strip().removeprefix("W/").strip('"')
-
-
 def page(
     rows: Sequence[Row], limit: int, form: Callable[[Row], Item], key: Callable[[Row], Sequence[Any]]
-) -> Page[Item]:
+) -> ListPage[Item]:
     """A page of up to `limit` rows; `rows` has one more where there is a next page. `key` is what the list is sorted
     by, JSON-like and unique.
     """
     shown = rows[:limit]
     more = len(rows) > limit
-    return Page(items=[form(row) for row in shown], next_cursor=_cursor(key(shown[-1])) if more and shown else None)
+    return ListPage(items=[form(row) for row in shown], next_cursor=_cursor(key(shown[-1])) if more and shown else None)
 
 
 def after(cursor: str | None, read: Callable[..., Key]) -> Key | None:

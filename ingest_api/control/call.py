@@ -22,9 +22,10 @@ from echolead.security import SignedIn
 from echolead.settings import Settings
 from ingest_api.control.refusals import refusals
 from ingest_api.control.sessions import ConsoleSessions
-from ingest_api.http.problems import CONTROL_UNAVAILABLE, FORBIDDEN, NOT_SIGNED_IN, Problem
+from ingest_api.http.problems import CONTROL_UNAVAILABLE, FORBIDDEN, NOT_SIGNED_IN, VERSION_REQUIRED, Problem
 
-OPERATION = "x-operation"
+OPERATION, ROLE, EDITS = "x-operation", "x-least-role", "x-needs-version"
+"""What a route says in the OpenAPI document."""
 TenantPath = Annotated[str, Path(pattern=TENANT_ID_PATTERN, examples=["acme"])]
 
 
@@ -77,7 +78,8 @@ class Call:
     who: SignedIn
     operation: str
     tenant_id: str
-    if_match: str | None
+    base: str
+    """The version that an edit is based on: the ETag of If-Match, without quotes."""
     idempotency_key: str | None
     fingerprint: bytes
     """SHA-256 of method, path, query and body."""
@@ -95,11 +97,10 @@ class Call:
             yield session
 
 
-def operation(name: str) -> dict[str, Any]:
-    """What a route's decorator is given for an operation of `PERMISSIONS`."""
+def operation(name: str, *, edits: bool = False) -> dict[str, Any]:
+    """What a route's decorator is given for an operation of `PERMISSIONS`; `edits`: it needs If-Match."""
     needed = PERMISSIONS[name].role
-    words = "A platform administrator." if needed == PLATFORM else f"Least role in the tenant: {needed}."
-    return {"openapi_extra": {OPERATION: name, "x-role": needed}, "response_description": words}
+    return {"openapi_extra": {OPERATION: name, ROLE: needed, EDITS: edits}}
 
 
 async def _fingerprint(request: Request) -> bytes:
@@ -107,11 +108,20 @@ async def _fingerprint(request: Request) -> bytes:
     return hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body).digest()
 
 
-def _call(request: Request, fingerprint: Annotated[bytes, Depends(_fingerprint)]) -> Call:
-    """The request, if its user may do what its route does. Raises `Problem`."""
+def _call(request: Request, fingerprint: Annotated[bytes, Depends(_fingerprint)], tenant_id: TenantPath) -> Call:
+    """The request about a tenant, if its user may do what its route does. Raises `Problem`."""
+    return _checked(request, fingerprint, tenant_id)
+
+
+def _call_of_installation(request: Request, fingerprint: Annotated[bytes, Depends(_fingerprint)]) -> Call:
+    """The request about no tenant, checked likewise. Raises `Problem`."""
+    return _checked(request, fingerprint, "")
+
+
+def _checked(request: Request, fingerprint: bytes, tenant_id: str) -> Call:
     control: Control = request.app.state.control
-    name: str = request.scope["route"].openapi_extra[OPERATION]
-    tenant_id: str = request.path_params.get("tenant_id", "")
+    said = request.scope["route"].openapi_extra
+    name: str = said[OPERATION]
     if not request.headers.get("authorization"):
         raise Problem(NOT_SIGNED_IN, "Send Authorization: Bearer … with the token of POST /v1/login.")
     who = control.sessions.who(request)
@@ -119,16 +129,20 @@ def _call(request: Request, fingerprint: Annotated[bytes, Depends(_fingerprint)]
         needed = PERMISSIONS[name].role
         role = "a platform administrator" if needed == PLATFORM else f"the role {needed} in the tenant {tenant_id}"
         raise Problem(FORBIDDEN, f"This needs {role}.")
+    if said[EDITS] and request.headers.get("if-match") is None:
+        raise Problem(VERSION_REQUIRED, "Send If-Match with the ETag of what you edit, as the GET answered it.")
     return Call(
         control=control,
         who=who,
         operation=name,
         tenant_id=tenant_id,
-        if_match=request.headers.get("if-match"),
+        base=request.headers.get("if-match", "").strip().removeprefix("W/").strip('"'),
         idempotency_key=request.headers.get("idempotency-key"),
         fingerprint=fingerprint,
     )
 
 
 Calling = Annotated[Call, Depends(_call)]
-"""The checked request, as a route's first parameter."""
+"""The checked request about the tenant of the address, as a route's first parameter."""
+CallingInstallation = Annotated[Call, Depends(_call_of_installation)]
+"""The checked request about the installation."""

@@ -19,18 +19,17 @@ from echolead.operational.lead_rules import (
 )
 from echolead.rules.document import MAX_CHARACTERS
 from ingest_api.control.answers import (
-    Body,
+    ControlBody,
     Cursor,
-    Limit,
+    ListPage,
     Moment,
-    Page,
+    PageSize,
     View,
     after,
     answer,
-    base_version,
     page,
 )
-from ingest_api.control.call import Call, Calling, TenantPath, operation
+from ingest_api.control.call import Call, Calling, operation
 from ingest_api.control.once import once
 from ingest_api.control.tasks import TaskView, task_answer
 from ingest_api.http.problems import INVALID_REQUEST, Problem
@@ -68,21 +67,21 @@ class RuleSetView(View):
     created_at: Moment | None
 
 
-class RulesToApply(Body):
+class RulesToApply(ControlBody):
     """Rules to put in force."""
 
     source: Source
     reason: Reason
 
 
-class RulesToTry(Body):
+class RulesToTry(ControlBody):
     """Rules to try over the leads with events received in the last days."""
 
     source: Source
     days: Annotated[int, Field(ge=1, le=3660)] = 90
 
 
-class Reversion(Body):
+class Reversion(ControlBody):
     """An earlier version to put in force again."""
 
     version: Version
@@ -92,25 +91,24 @@ class Reversion(Body):
 @routes.get(PATH, summary="Rules in force", response_model=RuleSetView, **operation("rules.read"))
 def show(
     call: Calling,
-    tenant_id: TenantPath,
     version: Annotated[int | None, Query(ge=0, description="Another version; 0: the default set.")] = None,
 ) -> Response:
     """The rules in force, or another version. The ETag is for `If-Match` of the next edit."""
     with call.session() as session:
-        return _shown(get_rules(session, tenant_id, version))
+        return _shown(get_rules(session, call.tenant_id, version))
 
 
-@routes.get(f"{PATH}/versions", summary="Versions", response_model=Page[RuleVersionLine], **operation("rules.read"))
-def versions(call: Calling, tenant_id: TenantPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
+@routes.get(f"{PATH}/versions", summary="Versions", response_model=ListPage[RuleVersionLine], **operation("rules.read"))
+def versions(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """The versions, newest first: who made them, why, and which rules they changed."""
     before = after(cursor, int)
     with call.session() as session:
-        rows = list_versions(session, tenant_id, before=before, limit=limit + 1)
+        rows = list_versions(session, call.tenant_id, before=before, limit=limit + 1)
     return answer(page(rows, limit, lambda row: _line(*row), lambda row: [row[0].version]))
 
 
-@routes.put(PATH, summary="Put rules in force", response_model=RuleSetView, **operation("rules.apply"))
-def apply(call: Calling, tenant_id: TenantPath, body: RulesToApply) -> Response:
+@routes.put(PATH, summary="Put rules in force", response_model=RuleSetView, **operation("rules.apply", edits=True))
+def apply(call: Calling, body: RulesToApply) -> Response:
     """A new version, from which all leads of the tenant are evaluated anew. `If-Match` has the version that was edited.
 
     The same text as in force makes no version.
@@ -119,42 +117,41 @@ def apply(call: Calling, tenant_id: TenantPath, body: RulesToApply) -> Response:
     with call.session() as session:
         try:
             made = apply_rules(
-                session, tenant_id, body.source, actor=call.actor, reason=body.reason, base_version=base
+                session, call.tenant_id, body.source, actor=call.actor, reason=body.reason, base_version=base
             )
         except SameRules:
-            made = get_rules(session, tenant_id)
+            made = get_rules(session, call.tenant_id)
         return _shown(made)
 
 
 @routes.post(
-    f"{PATH}/reversions", summary="Go back to a version", response_model=RuleSetView, **operation("rules.apply")
+    f"{PATH}/reversions",
+    summary="Go back to a version",
+    response_model=RuleSetView,
+    **operation("rules.apply", edits=True),
 )
-def revert(call: Calling, tenant_id: TenantPath, body: Reversion) -> Response:
+def revert(call: Calling, body: Reversion) -> Response:
     """Put an earlier version in force again, as a new one. `If-Match` has the version in force."""
     base = _edited(call)
     return once(
         call,
         lambda session: _shown(
-            revert_rules(
-                session, tenant_id, body.version, actor=call.actor, reason=body.reason, base_version=base
-            )
+            revert_rules(session, call.tenant_id, body.version, actor=call.actor, reason=body.reason, base_version=base)
         ),
     )
 
 
-@routes.post(
-    f"{PATH}/trials", summary="Try rules", status_code=202, response_model=TaskView, **operation("rules.try")
-)
-def try_(call: Calling, tenant_id: TenantPath, body: RulesToTry) -> Response:
+@routes.post(f"{PATH}/trials", summary="Try rules", status_code=202, response_model=TaskView, **operation("rules.try"))
+def try_(call: Calling, body: RulesToTry) -> Response:
     """A task that finds what the rules would change: how many leads in what, with examples. Nothing changes."""
     return once(
         call,
         lambda session: task_answer(
             control_tasks.ask(
                 session,
-                tenant_id,
+                call.tenant_id,
                 "rules_trial",
-                rules_trial(session, tenant_id, body.source, body.days),
+                rules_trial(session, call.tenant_id, body.source, body.days),
                 actor=call.actor,
             )
         ),
@@ -162,10 +159,9 @@ def try_(call: Calling, tenant_id: TenantPath, body: RulesToTry) -> Response:
 
 
 def _edited(call: Call) -> int:
-    version = base_version(call)
-    if not version.isdecimal():
+    if not call.base.isdecimal():
         raise Problem(INVALID_REQUEST, "header.if-match: send the ETag of the rules, as the GET answered it.")
-    return int(version)
+    return int(call.base)
 
 
 def _shown(found: RuleVersion) -> Response:

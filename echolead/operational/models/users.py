@@ -10,7 +10,6 @@ from echolead.operational.models.base import Base, Timed, one_of
 from echolead.permissions import ROLES
 
 
-
 class User(Timed, Base):
     """A person who signs in to the console. `user_tenants` has the tenants they may see."""
 

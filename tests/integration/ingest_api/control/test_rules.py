@@ -32,14 +32,18 @@ def test_rules_are_read_changed_and_reverted_as_versions(control: ControlApi) ->
     assert (made.status_code, made.headers["etag"], made.json()["source"]) == (200, '"1"', SOURCE)
     assert made.json()["author"].startswith("user:")
     assert made.json()["created_at"].endswith("Z")
-    back = control.ask("operator", "POST", f"{RULES}/reversions", tenant, {"version": 0, "reason": "no"}, if_match='"1"')
+    back = control.ask(
+        "operator", "POST", f"{RULES}/reversions", tenant, {"version": 0, "reason": "no"}, if_match='"1"'
+    )
     assert (back.status_code, back.json()["version"]) == (200, 2)
     listed = control.ask("viewer", "GET", f"{RULES}/versions", tenant).json()
     assert [line["version"] for line in listed["items"]] == [2, 1, 0]
     assert "from-the-city" in listed["items"][0]["removed"]
     assert control.ask("viewer", "GET", f"{RULES}?version=1", tenant).json()["source"] == SOURCE
     with system_session(control.system) as session:
-        actions = session.scalars(select(AuditEntry.action).where(AuditEntry.tenant_id == tenant, AuditEntry.action.like("lead_rules.%")))
+        actions = session.scalars(
+            select(AuditEntry.action).where(AuditEntry.tenant_id == tenant, AuditEntry.action.like("lead_rules.%"))
+        )
         assert actions.all() == ["lead_rules.applied", "lead_rules.reverted"]
 
 
@@ -66,7 +70,10 @@ def test_the_second_of_two_editors_sees_who_was_first_and_what_differs(control: 
     assert told["changed_by"].startswith("user:")
     assert told["changed_at"]
     [difference] = [each for each in told["differences"] if each["field"] == "from-the-city"]
-    assert (difference["yours"]["rule"]["actions"][0]["points"], difference["theirs"]["rule"]["actions"][0]["points"]) == (20, 10)
+    assert (
+        difference["yours"]["rule"]["actions"][0]["points"],
+        difference["theirs"]["rule"]["actions"][0]["points"],
+    ) == (20, 10)
     assert saved(control, tenant, OTHER, told["version"]).json()["version"] == 2
 
 
