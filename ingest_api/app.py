@@ -18,6 +18,8 @@ from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
 from ingest_api.api import health, problem_pages, server_events
 from ingest_api.control import page, sessions
+from ingest_api.control.call import Control
+from ingest_api.control.resources import RESOURCES
 from ingest_api.http.addresses import IpPolicy, TrustedProxies
 from ingest_api.http.asgi import Endpoint, Receive, Scope, Send, peer_of
 from ingest_api.http.bodies import Bodies
@@ -151,6 +153,7 @@ class Parts:
             settings.collector_url.rstrip("/"),
         )
         self.people = sessions.ConsoleSessions.of(settings, self.proxies)
+        self.control = Control(settings, self.people)
         self.drain = health.Drain(settings.collector_drain_seconds)
 
     @asynccontextmanager
@@ -171,6 +174,7 @@ class Parts:
             await asyncio.gather(*beside, return_exceptions=True)
             await self.redemptions.close()
             self.people.sign_in.close()
+            self.control.close()
 
     async def _watch_queue(self) -> None:
         """Connect, however long the queue takes to start, then check it regularly until cancelled."""
@@ -208,6 +212,9 @@ def create_app(settings: Settings | None = None) -> Ingest:
     api.include_router(webhooks.router(parts.webhooks))
     api.include_router(sessions.router(parts.people))
     api.include_router(page.router(parts.people))
+    api.state.control = parts.control
+    for resource in RESOURCES:
+        api.include_router(resource)
     api.include_router(problem_pages.router())
     answer_with_problems(api, parts.metrics)
     api.openapi = partial(openapi_document, api, api.openapi, settings.collect_path)  # type: ignore[method-assign]

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +19,10 @@ from echolead.operational.lead_rules import (
     get_rules,
     list_versions,
     revert_rules,
-    try_rules,
+    rules_trial,
 )
 from echolead.rules.document import MAX_CHARACTERS
-from echolead.rules.rule_set import RuleSet
 from echolead.rules.schema import SCHEMA
-from echolead.settings import Settings
 
 is_group = True
 app = typer.Typer(help="Rules over leads: points, segments, labels, routes, destinations.", no_args_is_help=True)
@@ -95,8 +92,8 @@ def dry_run(
     """Show what rules would change if they were applied: how many leads in what, with examples. Nothing changes."""
     source = _text_of(file)
     with administering(data_dir) as (settings, session):
-        tried = try_rules(session, tenant_id, source)
-    found = _compared(settings, tried, tenant_id, days)
+        trial = rules_trial(session, tenant_id, source, days)
+    found: dict[str, Any] = dry_run_of(settings, "orchestration.live.rules_dry_run", trial)
     if as_json:
         show_json(found)
         return
@@ -150,18 +147,6 @@ def _text_of(file: Path) -> str:
         raise CommandFailed(f"{file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise CommandFailed(f"{file} is not UTF-8: save it in that encoding.") from error
-
-
-def _compared(settings: Settings, tried: RuleSet, tenant_id: str, days: int) -> dict[str, Any]:
-    """What the rules would change."""
-    trial = {
-        "tenant_id": tenant_id,
-        "rules": tried.rows(),
-        "digest": tried.digest,
-        "received_from": (datetime.now(UTC) - timedelta(days=days)).isoformat(),
-    }
-    found: dict[str, Any] = dry_run_of(settings, "orchestration.live.rules_dry_run", trial)
-    return found
 
 
 def _rows_of_examples(examples: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -40,7 +40,7 @@ PasswordStdin = Annotated[
 def create(
     email: Email,
     name: Annotated[str, SHOWN_NAME] = "",
-    role: Annotated[list[str] | None, typer.Option(help="tenant=viewer|operator|admin; repeatable.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="tenant=viewer|analyst|operator|admin; repeatable.")] = None,
     superuser: Annotated[bool, typer.Option("--superuser", help="Admin of every tenant.")] = False,
     password_stdin: PasswordStdin = False,
     data_dir: DataDir = None,
@@ -84,7 +84,7 @@ def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 def grant(
     email: Email,
     tenant_id: TenantId,
-    role: Annotated[str, typer.Argument(help="viewer, operator or admin.", show_default=False)],
+    role: Annotated[str, typer.Argument(help="viewer, analyst, operator or admin.", show_default=False)],
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:

@@ -33,6 +33,7 @@ SECRETS: dict[str, tuple[str, ...]] = {
     "collector": (
         "postgres_collector_url",
         "postgres_api_url",
+        "postgres_app_url",
         "nats_collector_url",
         "collector_secret_keys",
         "jwt_secret",

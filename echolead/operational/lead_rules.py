@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.errors import ChangeRefused, NotFound
+from echolead.operational.errors import ChangedMeanwhile, ChangeRefused, NotFound
 from echolead.operational.models import Destination, LeadRuleSet, Tenant
 from echolead.operational.tenants import get_tenant
 from echolead.rules.errors import BadRules
@@ -43,29 +43,53 @@ class RuleChanges:
     changed: list[str]
 
 
-def apply_rules(session: Session, tenant_id: str, source: str, *, actor: str, reason: str) -> RuleVersion:
-    """Put a rule set in force as a new version. Raises `NotFound`, `ChangeRefused` with every problem and its line."""
+class SameRules(ChangeRefused):
+    """The rules in force are this text already."""
+
+
+def apply_rules(
+    session: Session, tenant_id: str, source: str, *, actor: str, reason: str, base_version: int | None = None
+) -> RuleVersion:
+    """Put a rule set in force as a new version. `base_version` is the one that was edited, where it matters.
+
+    Raises `NotFound`, `ChangedMeanwhile` if another version is in force, `SameRules`, and `ChangeRefused` with every
+    problem and its line.
+    """
     present = _locked(session, tenant_id)
-    read = _read(source)
     if source == present.source:
-        raise ChangeRefused(f"Version {present.version} of tenant {tenant_id} is this text already.")
+        raise SameRules(f"Version {present.version} of tenant {tenant_id} is this text already.")
+    read = _read(source)
+    if base_version not in (None, present.version):
+        raise _overtaken(present, read.rows())
     return _add(session, tenant_id, read, after=present.version, action="applied", actor=actor, reason=reason)
 
 
-def try_rules(session: Session, tenant_id: str, source: str) -> RuleSet:
-    """A rule set as `apply_rules` would put it in force. Nothing is saved. Raises as it does."""
+def rules_trial(session: Session, tenant_id: str, source: str, days: int) -> dict[str, Any]:
+    """What `orchestration.live.rules_dry_run` is given to try a rule set over the leads of the last days. Nothing is
+    saved. Raises as `apply_rules`.
+    """
     get_tenant(session, tenant_id)
     read = _read(source)
     _check_destinations(session, tenant_id, read.rows())
-    return read
+    received_from = datetime.now(UTC) - timedelta(days=days)
+    return {
+        "tenant_id": tenant_id,
+        "rules": read.rows(),
+        "digest": read.digest,
+        "received_from": received_from.isoformat(),
+    }
 
 
-def revert_rules(session: Session, tenant_id: str, version: int, *, actor: str, reason: str) -> RuleVersion:
+def revert_rules(
+    session: Session, tenant_id: str, version: int, *, actor: str, reason: str, base_version: int | None = None
+) -> RuleVersion:
     """Put an earlier version in force again, as a new one; 0 is the default set. Raises as `apply_rules`."""
     present = _locked(session, tenant_id)
     wanted = get_rules(session, tenant_id, version)
     if wanted.version == present.version or wanted.source == present.source:
-        raise ChangeRefused(f"Version {version} of tenant {tenant_id} is in force already.")
+        raise SameRules(f"Version {version} of tenant {tenant_id} is in force already.")
+    if base_version not in (None, present.version):
+        raise _overtaken(present, wanted.rules)
     read = _read(wanted.source)
     return _add(
         session, tenant_id, read, after=present.version, action="reverted", actor=actor, reason=reason, to=version
@@ -88,14 +112,25 @@ def get_rules(session: Session, tenant_id: str, version: int | None = None) -> R
     return _version(row)
 
 
-def list_versions(session: Session, tenant_id: str) -> list[tuple[RuleVersion, RuleChanges]]:
-    """The versions of a tenant's rules, newest first, each with what it changed. Raises `NotFound`."""
+def list_versions(
+    session: Session, tenant_id: str, *, before: int | None = None, limit: int | None = None
+) -> list[tuple[RuleVersion, RuleChanges]]:
+    """The versions of a tenant's rules, newest first, each with what it changed; `limit` of those before a version.
+
+    Raises `NotFound`.
+    """
     get_tenant(session, tenant_id)
-    asked = select(LeadRuleSet).where(LeadRuleSet.tenant_id == tenant_id).order_by(LeadRuleSet.version)
-    versions = [_default(), *map(_version, session.scalars(asked))]
-    before = [[], *(version.rules for version in versions)]
-    pairs = zip(versions, before, strict=False)
-    return [(version, changes(earlier, version.rules)) for version, earlier in pairs][::-1]
+    asked = select(LeadRuleSet).where(LeadRuleSet.tenant_id == tenant_id).order_by(LeadRuleSet.version.desc())
+    if before is not None:
+        asked = asked.where(LeadRuleSet.version < before)
+    if limit is not None:
+        asked = asked.limit(limit + 1)  # the one before the last says what that changed
+    found = [_version(row) for row in session.scalars(asked)]
+    if before != DEFAULT_VERSION and (limit is None or len(found) <= limit):
+        found.append(_default())
+    earlier = [*(version.rules for version in found[1:]), []]
+    pairs = zip(found[:limit], earlier, strict=False)
+    return [(version, changes(rules, version.rules)) for version, rules in pairs]
 
 
 def changes(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> RuleChanges:
@@ -112,6 +147,22 @@ def _locked(session: Session, tenant_id: str) -> RuleVersion:
     """The version in force, with the tenant's row locked, so that two changes come one after the other."""
     session.execute(select(Tenant.tenant_id).where(Tenant.tenant_id == tenant_id).with_for_update())
     return get_rules(session, tenant_id)
+
+
+def _overtaken(present: RuleVersion, yours: Sequence[dict[str, Any]]) -> ChangedMeanwhile:
+    """The version in force is not the one that was edited; what differs, rule by rule."""
+    mine, theirs = ({rule["rule_id"]: rule for rule in rules} for rules in (yours, present.rules))
+    found = changes(present.rules, yours)
+    return ChangedMeanwhile(
+        "The rule set",
+        version=str(present.version),
+        by=present.author,
+        at=present.created_at,
+        differences=[
+            {"field": name, "yours": mine.get(name), "theirs": theirs.get(name)}
+            for name in (*found.added, *found.removed, *found.changed)
+        ],
+    )
 
 
 def _read(source: str) -> RuleSet:

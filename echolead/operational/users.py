@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, ChangeRefused, NotFound
-from echolead.operational.models import ROLES, Tenant, User, UserTenant
+from echolead.operational.models import Tenant, User, UserTenant
 from echolead.operational.sessions import end_sessions_of
 from echolead.operational.tenants import get_tenant
+from echolead.permissions import ROLES
 from echolead.security import SignedIn, check_password, hash_password
 
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
@@ -177,7 +178,7 @@ def _installation_role(session: Session, user: User, roles: Mapping[str, str]) -
     if user.is_superuser:
         return "admin"
     active = set(session.scalars(select(Tenant.tenant_id).where(Tenant.is_active)))
-    return min(roles.values(), key=ROLES.index) if active and active <= roles.keys() else None
+    return min(roles.values(), key=list[str](ROLES).index) if active and active <= roles.keys() else None
 
 
 def normal_email(email: str) -> str:

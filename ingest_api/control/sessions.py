@@ -39,7 +39,7 @@ class Credentials(BaseModel):
 
 
 class SignedInUser(BaseModel):
-    """A signed-in user; `tenants` maps each tenant they may see to viewer, operator or admin.
+    """A signed-in user; `tenants` maps each tenant they may see to viewer, analyst, operator or admin.
 
     `installation_role` is the least of these where they may see every active tenant, null otherwise.
     """

@@ -1,5 +1,6 @@
 """Refusals as RFC 9457 problem documents; each type has a page in docs/problems."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from echolead.events import MAX_BATCH_EVENTS, MAX_BODY_BYTES, encode
@@ -146,32 +147,83 @@ SIGN_IN_UNAVAILABLE = ProblemType(
     5,
 )  # fmt: skip
 
+FORBIDDEN = ProblemType(
+    "forbidden", 403, "Your role does not allow this",
+    "The operation needs another role in the tenant, or a scope that the token does not have; `detail` names it. The "
+    "answer is the same where there is no such tenant. An admin of the tenant can change your role: `echolead user "
+    "grant`. A change works at the next request.",
+)  # fmt: skip
+NO_SUCH_OBJECT = ProblemType(
+    "no-such-object", 404, "There is no such object in this tenant",
+    "The object of the address was removed, belongs to another tenant, or never was; `detail` says what there is.",
+)  # fmt: skip
+ALREADY_THERE = ProblemType(
+    "already-there", 409, "This is there already",
+    "The name is taken, or another request has made the same change at the same time. Look again, and choose another "
+    "name if it is not yours.",
+)  # fmt: skip
+CHANGED_MEANWHILE = ProblemType(
+    "changed-meanwhile", 409, "Another user has changed this meanwhile",
+    "The edit is based on an earlier version, and was not saved. `version`, `changed_by` and `changed_at` say what is "
+    "the newest, `differences` what differs between it and your edit. Read the newest version, apply your edit to it, "
+    "and send it with the new ETag.",
+)  # fmt: skip
+VERSION_REQUIRED = ProblemType(
+    "version-required", 428, "The edit does not name the version it is based on",
+    "Send the header If-Match with the ETag that the GET of the same address answered. Otherwise two users who edit at "
+    "the same time would overwrite each other.",
+)  # fmt: skip
+CHANGE_REFUSED = ProblemType(
+    "change-refused", 422, "The change is not possible",
+    "The request is well-formed, but its values do not fit together or not to what is stored; `detail` says which and "
+    "what to do instead. Nothing was changed.",
+)  # fmt: skip
+IDEMPOTENCY_KEY_REUSED = ProblemType(
+    "idempotency-key-reused", 422, "The Idempotency-Key belongs to another request",
+    "The same key was sent with another method, address or body in the last 24 hours. Use a new key for each new "
+    "request, and the same key only to send the same request again.",
+)  # fmt: skip
+CONTROL_UNAVAILABLE = ProblemType(
+    "control-unavailable", 503, "The operation is not possible at the moment",
+    "A database that the operation needs does not answer or is not configured; `detail` names it. Nothing was changed. "
+    "Send the same request again after Retry-After seconds, with the same Idempotency-Key.",
+    5,
+)  # fmt: skip
+
 PROBLEM_TYPES = (
     UNKNOWN_HOST, NOT_FOUND, ORIGIN_NOT_ALLOWED, NOT_AN_IDENTITY, INVALID_REQUEST, METHOD_NOT_ALLOWED, SLOW_REQUEST,
     BODY_TOO_LARGE, UNSUPPORTED_ENCODING, NOT_A_BATCH, TOO_MANY_EVENTS, INVALID_KEY, WRONG_PASSWORD, NOT_SIGNED_IN,
     TOO_MANY_SIGN_INS, TOO_MANY_EVENTS_A_MINUTE, QUOTA_REACHED, UNKNOWN_WEBHOOK, INVALID_SIGNATURE, STALE_WEBHOOK,
     QUEUE_UNAVAILABLE, OVERLOADED, TENANTS_UNAVAILABLE, WEBHOOKS_UNAVAILABLE, SIGN_IN_UNAVAILABLE,
+    FORBIDDEN, NO_SUCH_OBJECT, ALREADY_THERE, CHANGED_MEANWHILE, VERSION_REQUIRED, CHANGE_REFUSED,
+    IDEMPOTENCY_KEY_REUSED, CONTROL_UNAVAILABLE,
 )  # fmt: skip
 
 
 class Problem(Exception):
     """The request is answered with a problem document. `detail` is a sentence that says what to do.
 
-    `retry_after_seconds` replaces the kind's own.
+    `retry_after_seconds` replaces the kind's own; `more` are members of the document beside the standard ones.
     """
 
-    def __init__(self, kind: ProblemType, detail: str, retry_after_seconds: int | None = None) -> None:
+    def __init__(
+        self,
+        kind: ProblemType,
+        detail: str,
+        retry_after_seconds: int | None = None,
+        more: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(f"{kind.title}: {detail}")
         self.kind = kind
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds or kind.retry_after_seconds
+        self.more = dict(more or {})
 
     def body(self) -> bytes:
         """The problem document."""
         kind = self.kind
-        return encode(
-            {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status, "detail": self.detail},
-        )
+        standard = {"type": f"/problems/{kind.name}", "title": kind.title, "status": kind.status, "detail": self.detail}
+        return encode({**self.more, **standard})
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Headers that go with the document."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from ingest_api.openapi.control import describe_control
 from ingest_api.openapi.events import describe_events
 from ingest_api.openapi.problems import correct_problems
 from ingest_api.openapi.script import describe_script
@@ -15,6 +16,8 @@ TAGS = [
     {"name": "script", "description": "What pages load"},
     {"name": "webhooks", "description": "Webhooks of Chatwoot and the CRMs"},
     {"name": "sessions", "description": "Sign in, sign out, and the signed-in user"},
+    {"name": "rules", "description": "Rules over leads, in versions"},
+    {"name": "tasks", "description": "What takes longer than a request, and what it found"},
     {"name": "health", "description": "Whether the process answers, and whether events would be stored"},
     {"name": "problems", "description": "What the type of a problem document means"},
 ]
@@ -29,6 +32,7 @@ def openapi_document(api: FastAPI, of_fastapi: Any, collect_path: str) -> dict[s
         describe_script(document, collect_path)
         describe_webhooks(document)
         describe_sessions(document)
+        describe_control(document)
         correct_problems(document)
         api.openapi_schema = document
     return api.openapi_schema

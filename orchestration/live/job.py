@@ -89,6 +89,7 @@ def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
     """Loop until the run's time is over."""
     # The code server, which only describes this job, does not need what it runs with.
     from dlt_pipelines.lease import Lease  # noqa: PLC0415
+    from orchestration.live.control_worker import ControlWorker  # noqa: PLC0415
     from orchestration.live.loop import run_loop  # noqa: PLC0415
 
     settings = echolead.settings()
@@ -96,7 +97,8 @@ def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
     reporter = Reporter(context.log_event)  # type: ignore[arg-type]  # it takes evaluations of checks as well
     with Lease(settings.postgres_loader_url.get_secret_value(), heartbeat_name(context.run_id)):
         try:
-            run_loop(settings, term.is_over, reporter.turn)
+            with ControlWorker(settings):
+                run_loop(settings, term.is_over, reporter.turn)
         except dg.DagsterExecutionInterruptedError:
             run = context.instance.get_run_by_id(context.run_id)
             if run is not None and run.status == dg.DagsterRunStatus.CANCELING:

@@ -8,6 +8,7 @@ from echolead.operational.models.audit import AuditEntry
 from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS, Base, one_of
 from echolead.operational.models.chat import ChatPull, ChatSettings
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
+from echolead.operational.models.control import TASK_KINDS, TASK_STATES, AnsweredRequest, ControlTask
 from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
 from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
@@ -25,7 +26,7 @@ from echolead.operational.models.tenants import (
     TenantOrigin,
     TenantRate,
 )
-from echolead.operational.models.users import ROLES, SignInAttempt, User, UserSession, UserTenant
+from echolead.operational.models.users import SignInAttempt, User, UserSession, UserTenant
 from echolead.operational.models.warehouse import (
     DECISION_KINDS,
     OPEN_STATES,
@@ -51,9 +52,11 @@ __all__ = [
     "OPEN_STATES",
     "REQUEST_KINDS",
     "REQUEST_STATES",
-    "ROLES",
+    "TASK_KINDS",
+    "TASK_STATES",
     "TENANT_ID_PATTERN",
     "WAITING",
+    "AnsweredRequest",
     "ApiKey",
     "AuditEntry",
     "Base",
@@ -62,6 +65,7 @@ __all__ = [
     "ChatPull",
     "ChatSettings",
     "CollectorCount",
+    "ControlTask",
     "DealPull",
     "DealStage",
     "Delivery",

@@ -7,8 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from echolead.operational.models.base import Base, Timed, one_of
-
-ROLES = ("viewer", "operator", "admin")
+from echolead.permissions import ROLES
 
 
 class User(Timed, Base):
@@ -49,7 +48,7 @@ class SignInAttempt(Base):
 
 
 class UserTenant(Timed, Base):
-    """What a user may do in a tenant: viewer, operator or admin; today all of them read."""
+    """A user's role in a tenant: what it allows is in `echolead.permissions`."""
 
     __tablename__ = "user_tenants"
     __table_args__ = (one_of("role", ROLES), Index(None, "tenant_id"))

@@ -68,6 +68,8 @@ READING = {
     "read compiled rules": ("select version, rules from lead_rule_sets", "loader system app"),
     "read why rules were changed": ("select reason from lead_rule_sets", "system app"),
     "read business hours": ("select document from business_hours", "loader system app"),
+    "read tasks of the control API": ("select result from control_tasks", "loader system app"),
+    "read answers that are kept": ("select answer from answered_requests", "api system app"),
     "read the audit log": ("select action from audit_log", "system app"),
 }
 WRITING = {
@@ -144,7 +146,7 @@ WRITING = {
     ),
     "ask for something to be computed again": (
         "insert into warehouse_requests (tenant_id, kind, requested_by) values ('{tenant}', 'replay', 'x')",
-        "loader system",
+        "app loader system",
     ),
     "note how far a request has come": ("update warehouse_requests set position = 'v'", "loader system"),
     "forget a request": ("delete from warehouse_requests", "system"),
@@ -159,8 +161,15 @@ WRITING = {
     "merge two leads": (
         "insert into lead_decisions (tenant_id, kind, lead_id, other_lead_id, decided_by, reason) "
         "values ('{tenant}', 'merge', 'a', 'c', 'x', 'y')",
-        "system",
+        "app system",
     ),
+    "take a decision back": ("update lead_decisions set is_reverted = true", "app system"),
+    "ask for a task": (
+        "insert into control_tasks (tenant_id, kind, asked, requested_by) values ('{tenant}', 'resync', '{{}}', 'x')",
+        "app system",
+    ),
+    "write down what a task found": ("update control_tasks set result = '{{}}'", "loader system"),
+    "ask a task for something else": ("update control_tasks set asked = '{{}}'", "system"),
     "rewrite a decision": ("update lead_decisions set decided_by = 'somebody else'", "system"),
     "delete what failed": ("delete from live_steps", "system"),
     "make a user a superuser": ("update users set is_superuser = true", "owner system"),

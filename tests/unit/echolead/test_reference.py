@@ -22,7 +22,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["settings.md", "command-line.md"])
+@pytest.mark.parametrize("page", ["settings.md", "command-line.md", "control-api.md"])
 def test_the_page_is_what_the_code_makes(page: str, generate: ModuleType) -> None:
     made = generate.PAGES[page]()
     assert (REFERENCE / page).read_text() == made, "run `python docs/reference/generate.py`"

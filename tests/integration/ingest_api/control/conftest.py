@@ -15,6 +15,7 @@ from echolead.settings import Settings
 from ingest_api.control.sessions import ConsoleSessions
 from ingest_api.http.addresses import TrustedProxies
 from tests.fixtures.console_sign_in import CONSOLE, DAGSTER, PASSWORD, client_at, serving
+from tests.fixtures.control_api import ControlApi, control_api
 from tests.fixtures.operational import JWT_SECRET, make_tenant
 
 
@@ -54,3 +55,10 @@ def email(system_engine: Engine) -> str:
     with system_session(system_engine) as session:
         create_user(session, address, PASSWORD, actor="test", name="Ana", roles={tenant.tenant_id: "operator"})
     return address
+
+
+@pytest.fixture(scope="session")
+def control(operational_urls: OperationalUrls) -> Iterator[ControlApi]:
+    """The control API on the test database."""
+    with control_api(operational_urls) as api:
+        yield api

@@ -23,7 +23,7 @@ EXPECTED = {
     "nats": set(),
     "warehouse": set(),
     "collector": {
-        *("postgres_collector_url", "postgres_api_url", "nats_collector_url"),
+        *("postgres_collector_url", "postgres_api_url", "postgres_app_url", "nats_collector_url"),
         *("collector_secret_keys", "jwt_secret"),
     },
     "console": {"clickhouse_tenant_key"},

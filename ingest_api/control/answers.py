@@ -1,0 +1,100 @@
+"""The forms of requests and answers that all operations share: JSON, moments, versions, pages of a list."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from starlette.responses import Response
+
+from ingest_api.http.problems import INVALID_REQUEST, Problem
+
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+MAX_PAGE = 200
+
+Item = TypeVar("Item", bound=BaseModel)
+Row = TypeVar("Row")
+Key = TypeVar("Key")
+
+
+def _only_iso(value: Any) -> Any:
+    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value.upper()):
+        return value
+    raise ValueError("use ISO 8601 with an offset, as in 2026-03-10T23:30:00-03:00")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_iso), AfterValidator(lambda at: at.astimezone(UTC))]
+"""A moment: read as ISO 8601 with an offset, written in UTC with `Z`."""
+
+
+class ControlBody(BaseModel):
+    """The body of a request: a name that is not known is an error, and no value changes its type."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class View(BaseModel):
+    """What an operation answers."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ListPage(BaseModel, Generic[Item]):
+    """Some rows of a list. `next_cursor` is null on the last page; it is for the same list and filters only."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+PageSize = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Rows of a page.")]
+Cursor = Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.", examples=[None])]
+
+
+def answer(view: BaseModel, status: int = 200, *, version: str | None = None) -> Response:
+    """JSON; with `version` its ETag, for `If-Match` of the next edit."""
+    headers = {**PRIVATE, **({"ETag": f'"{version}"'} if version is not None else {})}
+    return Response(view.model_dump_json(), status, headers, "application/json")
+
+
+def nothing() -> Response:
+    """204."""
+    return Response(status_code=204, headers=PRIVATE)
+
+
+def page(
+    rows: Sequence[Row], limit: int, form: Callable[[Row], Item], key: Callable[[Row], Sequence[Any]]
+) -> ListPage[Item]:
+    """A page of up to `limit` rows; `rows` has one more where there is a next page. `key` is what the list is sorted
+    by, JSON-like and unique.
+    """
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return ListPage(items=[form(row) for row in shown], next_cursor=_cursor(key(shown[-1])) if more and shown else None)
+
+
+def after(cursor: str | None, read: Callable[..., Key]) -> Key | None:
+    """The key of the last row of the page before, None on the first page. Raises `Problem`.
+
+    `read` makes it of the values that `page` was given.
+    """
+    if cursor is None:
+        return None
+    try:
+        return read(*json.loads(base64.urlsafe_b64decode(cursor.encode() + b"==")))
+    except (binascii.Error, ValueError, TypeError, UnicodeError) as error:
+        raise Problem(INVALID_REQUEST, "query.cursor: send next_cursor of the page before, unchanged.") from error
+
+
+def time_and_id(at: str, row_id: str) -> tuple[datetime, UUID]:
+    """The key of lists that are sorted by a time and an id, for `after`."""
+    return datetime.fromisoformat(at), UUID(row_id)
+
+
+def _cursor(key: Sequence[Any]) -> str:
+    text = json.dumps(list(key), default=str)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -1,0 +1,148 @@
+"""One request to the control API: who sends it, whether their role allows it, and its transaction.
+
+Each route names its operation (`operation("rules.apply")`); `Calling` looks it up in `echolead.permissions`. A request
+is signed by `Authorization: Bearer …` alone, never by a cookie, so that no page can send one in a user's name.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from echolead.operational.database import connect, system_session, tenant_session
+from echolead.operational.models import TENANT_ID_PATTERN
+from echolead.permissions import PERMISSIONS, PLATFORM, may
+from echolead.security import SignedIn
+from echolead.settings import Settings
+from ingest_api.control.refusals import refusals
+from ingest_api.control.sessions import ConsoleSessions
+from ingest_api.http.problems import CONTROL_UNAVAILABLE, FORBIDDEN, NOT_SIGNED_IN, VERSION_REQUIRED, Problem
+
+OPERATION, ROLE, EDITS = "x-operation", "x-least-role", "x-needs-version"
+"""What a route says in the OpenAPI document."""
+TenantPath = Annotated[str, Path(pattern=TENANT_ID_PATTERN, examples=["acme"])]
+
+
+class Control:
+    """What operations need: sessions, settings, and connections as the API's role and as the tenants' role."""
+
+    def __init__(self, settings: Settings, sessions: ConsoleSessions) -> None:
+        self.settings = settings
+        self.sessions = sessions
+        self._installation = _engine(settings.postgres_api_url.get_secret_value())
+        self._tenants = _engine(settings.postgres_app_url.get_secret_value())
+
+    @contextmanager
+    def tenant(self, tenant_id: str) -> Iterator[Session]:
+        """One transaction that the database limits to the tenant. Raises `Problem`."""
+        if self._tenants is None:
+            raise Problem(CONTROL_UNAVAILABLE, "ECHOLEAD_POSTGRES_APP_URL is not set for the API.")
+        with refusals(), tenant_session(self._tenants, tenant_id) as session:
+            yield session
+
+    @contextmanager
+    def installation(self) -> Iterator[Session]:
+        """One transaction across tenants, with the API's rights. Raises `Problem`."""
+        if self._installation is None:
+            raise Problem(CONTROL_UNAVAILABLE, "ECHOLEAD_POSTGRES_API_URL is not set for the API.")
+        with refusals(), system_session(self._installation) as session:
+            yield session
+
+    def hash_of(self, purpose: str, value: bytes) -> bytes:
+        """HMAC of a value under the key of session tokens, so that the database holds none that can be guessed."""
+        key = self.settings.jwt_secret.get_secret_value().encode()
+        return hmac.digest(key, f"control:{purpose}:".encode() + value, "sha256")
+
+    def close(self) -> None:
+        """Close the connections."""
+        for engine in (self._installation, self._tenants):
+            if engine is not None:
+                engine.dispose()
+
+
+def _engine(url: str) -> Engine | None:
+    return connect(url, pool_size=3, application_name="echolead-control") if url else None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that is allowed: its user, its operation, and its tenant ('': the installation)."""
+
+    control: Control
+    who: SignedIn
+    operation: str
+    tenant_id: str
+    base: str
+    """The version that an edit is based on: the ETag of If-Match, without quotes."""
+    idempotency_key: str | None
+    fingerprint: bytes
+    """SHA-256 of method, path, query and body."""
+
+    @property
+    def actor(self) -> str:
+        """The user, for the audit log."""
+        return f"user:{self.who.email}"
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """The transaction of the operation: its tenant's, else the installation's. Raises `Problem`."""
+        opened = self.control.tenant(self.tenant_id) if self.tenant_id else self.control.installation()
+        with opened as session:
+            yield session
+
+
+def operation(name: str, *, edits: bool = False) -> dict[str, Any]:
+    """What a route's decorator is given for an operation of `PERMISSIONS`; `edits`: it needs If-Match."""
+    needed = PERMISSIONS[name].role
+    return {"openapi_extra": {OPERATION: name, ROLE: needed, EDITS: edits}}
+
+
+async def _fingerprint(request: Request) -> bytes:
+    body = await request.body()
+    return hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body).digest()
+
+
+def _call(request: Request, fingerprint: Annotated[bytes, Depends(_fingerprint)], tenant_id: TenantPath) -> Call:
+    """The request about a tenant, if its user may do what its route does. Raises `Problem`."""
+    return _checked(request, fingerprint, tenant_id)
+
+
+def _call_of_installation(request: Request, fingerprint: Annotated[bytes, Depends(_fingerprint)]) -> Call:
+    """The request about no tenant, checked likewise. Raises `Problem`."""
+    return _checked(request, fingerprint, "")
+
+
+def _checked(request: Request, fingerprint: bytes, tenant_id: str) -> Call:
+    control: Control = request.app.state.control
+    said = request.scope["route"].openapi_extra
+    name: str = said[OPERATION]
+    if not request.headers.get("authorization"):
+        raise Problem(NOT_SIGNED_IN, "Send Authorization: Bearer … with the token of POST /v1/login.")
+    who = control.sessions.who(request)
+    if not may(who, name, tenant_id):
+        needed = PERMISSIONS[name].role
+        role = "a platform administrator" if needed == PLATFORM else f"the role {needed} in the tenant {tenant_id}"
+        raise Problem(FORBIDDEN, f"This needs {role}.")
+    if said[EDITS] and request.headers.get("if-match") is None:
+        raise Problem(VERSION_REQUIRED, "Send If-Match with the ETag of what you edit, as the GET answered it.")
+    return Call(
+        control=control,
+        who=who,
+        operation=name,
+        tenant_id=tenant_id,
+        base=request.headers.get("if-match", "").strip().removeprefix("W/").strip('"'),
+        idempotency_key=request.headers.get("idempotency-key"),
+        fingerprint=fingerprint,
+    )
+
+
+Calling = Annotated[Call, Depends(_call)]
+"""The checked request about the tenant of the address, as a route's first parameter."""
+CallingInstallation = Annotated[Call, Depends(_call_of_installation)]
+"""The checked request about the installation."""

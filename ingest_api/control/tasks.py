@@ -1,0 +1,60 @@
+"""Tasks that a worker does: how far they are, what they found, and stopping them."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from echolead.operational.control_tasks import get_task, list_tasks, stop_task
+from echolead.operational.models import ControlTask
+from ingest_api.control.answers import Cursor, ListPage, Moment, PageSize, View, after, answer, page, time_and_id
+from ingest_api.control.call import Calling, operation
+from ingest_api.control.once import once
+
+PATH = "/v1/tenants/{tenant_id}/tasks"
+
+routes = APIRouter(tags=["tasks"])
+
+
+class TaskView(View):
+    """A task. `result` depends on the kind and is null until `state` is `done`; `message` says why it failed."""
+
+    task_id: UUID
+    kind: str
+    state: Literal["waiting", "running", "done", "failed", "stopped"]
+    result: dict[str, Any] | None
+    message: str
+    requested_by: str
+    created_at: Moment
+    started_at: Moment | None
+    ended_at: Moment | None
+
+
+@routes.get(PATH, summary="Tasks", response_model=ListPage[TaskView], **operation("tasks.read"))
+def list_(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
+    """The tasks of the tenant, newest first."""
+    before = after(cursor, time_and_id)
+    with call.session() as session:
+        rows = list_tasks(session, call.tenant_id, before=before, limit=limit + 1)
+        return answer(page(rows, limit, TaskView.model_validate, lambda row: [row.created_at, row.task_id]))
+
+
+@routes.get(f"{PATH}/{{task_id}}", summary="A task", response_model=TaskView, **operation("tasks.read"))
+def show(call: Calling, task_id: UUID) -> Response:
+    """How far a task is, and what it found. Ask again every second or so until it is neither waiting nor running."""
+    with call.session() as session:
+        return answer(TaskView.model_validate(get_task(session, task_id)))
+
+
+@routes.post(f"{PATH}/{{task_id}}/stop", summary="Stop a task", response_model=TaskView, **operation("tasks.stop"))
+def stop(call: Calling, task_id: UUID) -> Response:
+    """Stop a task; stopping it again is not an error. A worker that does it ends within five seconds."""
+    return once(call, lambda session: answer(TaskView.model_validate(stop_task(session, task_id, actor=call.actor))))
+
+
+def task_answer(task: ControlTask) -> Response:
+    """202 with the task and its address."""
+    made = answer(TaskView.model_validate(task), 202)
+    made.headers["Location"] = f"/v1/tenants/{task.tenant_id}/tasks/{task.task_id}"
+    return made
