@@ -26,7 +26,7 @@ where tenant_id = {tenant_id:String}
 
 
 @dataclass(frozen=True)
-class Page:
+class OpenPage:
     """What a page is opened with: the tenant and its clock, the address, and the filters it says."""
 
     asked: Asked
@@ -53,7 +53,7 @@ class Page:
         return self.filters.period(self.zone, self.asked.now)
 
 
-def opened(title: str, *, has_period: bool = True, dimensions: Sequence[str] = ()) -> Page:
+def opened(title: str, *, has_period: bool = True, dimensions: Sequence[str] = ()) -> OpenPage:
     """Show the head of a page and return what it is about. `title` is the key of its text.
 
     `dimensions` are those it can be filtered by; `has_period` is whether it shows a period.
@@ -69,7 +69,7 @@ def opened(title: str, *, has_period: bool = True, dimensions: Sequence[str] = (
     if has_period:
         filters = _filters(tenant_id, facts.zone, now, dimensions)
     address = {key: st.query_params.get_all(key) for key in st.query_params}
-    page = Page(Asked(query, tenant_id, facts.zone, facts.currency, now, address), filters)
+    page = OpenPage(Asked(query, tenant_id, facts.zone, facts.currency, now, address), filters)
     if has_period:
         _controls(page, dimensions)
     _context(page, has_period=has_period)
@@ -108,7 +108,7 @@ def _period_text(name: str) -> str:
     return t(f"period_{name}") if name in NAMES or name == CUSTOM else name
 
 
-def _controls(page: Page, dimensions: Sequence[str]) -> None:
+def _controls(page: OpenPage, dimensions: Sequence[str]) -> None:
     """The choice of period and comparison, and the filters that hold, each of which can be taken away."""
     is_named = page.filters.period_name in NAMES
     # The address decides what the widgets show, also after Back and in a followed link.
@@ -139,7 +139,7 @@ def _controls(page: Page, dimensions: Sequence[str]) -> None:
         _held(page)
 
 
-def _custom_dates(page: Page) -> None:
+def _custom_dates(page: OpenPage) -> None:
     """Two dates, the day first."""
     window = page.period.current
     first, last = window.start.date(), (window.end - pd.Timedelta(microseconds=1)).date()
@@ -155,7 +155,7 @@ def _custom_dates(page: Page) -> None:
     )
 
 
-def _held(page: Page) -> None:
+def _held(page: OpenPage) -> None:
     """The filters that hold, as buttons that take them away."""
     held = [(name, value) for name, values in page.filters.values.items() for value in values]
     if not held:
@@ -194,7 +194,7 @@ def window_text(window: Window, period: Period) -> str:
     return f"{spoken.day(window.start.date())}–{spoken.day(last)}{until}"
 
 
-def _context(page: Page, *, has_period: bool) -> None:
+def _context(page: OpenPage, *, has_period: bool) -> None:
     """One line: the windows, the zone, and how old the data is; and what is not in the figures."""
     times = query(DATA_TIMES, page.tenant_id)
     row = times.iloc[0] if len(times) else None
@@ -229,7 +229,7 @@ def _age(moment: pd.Timestamp, now: datetime) -> float:
     return (pd.Timestamp(now) - (stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp)).total_seconds()
 
 
-def _as_of(refreshed_at: pd.Timestamp | None, page: Page) -> str:
+def _as_of(refreshed_at: pd.Timestamp | None, page: OpenPage) -> str:
     if refreshed_at is None or not known(refreshed_at):
         return t("data_as_of_never")
     spoken = forms()

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboards.listings import Asked, Listing, cell_text
 from dashboards.texts import forms, language, t
-from echolead.spreadsheets import Kind, escaped
+from echolead.spreadsheets import CellKind, escaped
 
 NUMERIC = ("count", "number", "share", "seconds", "money")
 MAX_HEIGHT = 620
@@ -52,7 +52,7 @@ def show(listing: Listing, asked: Asked, frame: pd.DataFrame, label: str, **opti
     return shown
 
 
-def _writer(kind: Kind, asked: Asked) -> Any:
+def _writer(kind: CellKind, asked: Asked) -> Any:
     """How a number of a kind is written on the page."""
     spoken = forms()
     return lambda value: cell_text(value, kind, spoken, asked.zone, asked.currency)

@@ -13,7 +13,7 @@ import streamlit as st
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from dashboards.listings import Query
+from dashboards.listings import TenantQuery
 from dashboards.texts import t
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect
@@ -108,7 +108,7 @@ def query(sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:
         st.stop()
 
 
-def tenant_facts(tenant_id: str, ask: Query = query) -> TenantFacts:
+def tenant_facts(tenant_id: str, ask: TenantQuery = query) -> TenantFacts:
     """The zone and currency of a tenant."""
     found = ask(TENANT, tenant_id)
     zone, currency = (str(found[name].iloc[0]) if len(found) else "" for name in ("time_zone", "currency"))

@@ -14,6 +14,7 @@ from babel.numbers import NumberFormatError, format_currency, format_decimal, ge
 NONE = "–"
 """What stands where a number is not known or cannot be: a dash, never 0."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
+PLAIN_NUMBER = re.compile(r"[+-]?[\d.,]+")
 DAY_BY_DIGITS = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 
 
@@ -101,10 +102,13 @@ class Language:
 
     def read_number(self, typed: str) -> Decimal:
         """The number that was typed. Raises `NotReadable`: 1234.56 is not read as 123456 in Portuguese, but refused."""
+        text = typed.strip()
         try:
-            return parse_decimal(typed.strip(), locale=self.locale, strict=True)
+            if PLAIN_NUMBER.fullmatch(text):
+                return parse_decimal(text, locale=self.locale, strict=True)
         except (NumberFormatError, InvalidOperation):
-            raise NotReadable(typed, self.number(1234.56, 2)) from None
+            pass
+        raise NotReadable(typed, self.number(1234.56, 2))
 
     def read_day(self, typed: str) -> date:
         """The date that was typed, the day first. Raises `NotReadable`."""

@@ -25,7 +25,7 @@ LONG_NUMBER = re.compile(r"\+?\d{12,}\Z")
 """Excel shows more than eleven digits as 5,512E+12; a telephone number has more."""
 
 Dialect = Literal["excel", "programs"]
-Kind = Literal["text", "count", "number", "share", "seconds", "money", "date", "moment", "local", "flag"]
+CellKind = Literal["text", "count", "number", "share", "seconds", "money", "date", "moment", "local", "flag"]
 """`moment` is UTC and shown on the tenant's clock, `local` is on that clock already."""
 FRACTION_DIGITS = {"money": 2, "share": 4}
 BYTE_ORDER_MARK = "\ufeff"
@@ -33,11 +33,11 @@ FLUSH_ROWS = 500
 
 
 @dataclass(frozen=True)
-class Field:
+class CsvField:
     """A column of a file: the name of its values, what they are, and its heading."""
 
     name: str
-    kind: Kind
+    kind: CellKind
     heading: str
 
 
@@ -47,7 +47,7 @@ def escaped(text: str) -> str:
     return f"'{marked}" if marked.startswith(("\t", "\r", "\n")) else marked
 
 
-def written(fields: Sequence[Field], rows: Iterable[Sequence[Any]], dialect: Dialect, zone: str) -> Iterator[str]:
+def written(fields: Sequence[CsvField], rows: Iterable[Sequence[Any]], dialect: Dialect, zone: str) -> Iterator[str]:
     """The parts of the file, of about `FLUSH_ROWS` rows each. Moments are on the clock of `zone`.
 
     `excel`: byte order mark, `;`, decimal comma, 10/03/2026 23:30:00. `programs`: no mark, comma, decimal point, ISO
@@ -73,7 +73,7 @@ def _taken(buffer: io.StringIO) -> str:
     return text
 
 
-def _cell(value: Any, kind: Kind, dialect: Dialect, zone: str) -> str:
+def _cell(value: Any, kind: CellKind, dialect: Dialect, zone: str) -> str:
     if is_unknown(value):
         return ""
     if kind == "flag":
@@ -91,7 +91,7 @@ def _cell(value: Any, kind: Kind, dialect: Dialect, zone: str) -> str:
     return f"'{text}" if dialect == "excel" and LONG_NUMBER.match(text) else text
 
 
-def _number(value: float | Decimal, kind: Kind, dialect: Dialect) -> str:
+def _number(value: float | Decimal, kind: CellKind, dialect: Dialect) -> str:
     digits = FRACTION_DIGITS.get(kind)
     if kind in ("count", "seconds"):
         digits = 0

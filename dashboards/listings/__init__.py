@@ -17,13 +17,13 @@ from dashboards.filters import Filters, read
 from dashboards.texts import TEXTS, text_in
 from echolead.languages import BY_CODE, NONE, Language, is_unknown
 from echolead.metrics.periods import Period
-from echolead.spreadsheets import Dialect, Field, Kind, written
+from echolead.spreadsheets import CellKind, CsvField, Dialect, written
 
 PAGE_ROWS = 50
 FILE_ROWS = 50_000
 
 
-class Query(Protocol):
+class TenantQuery(Protocol):
     """Runs a statement with the account of a tenant."""
 
     def __call__(self, sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:
@@ -34,7 +34,7 @@ class Query(Protocol):
 class Asked:
     """Who asks for rows, of what, and how many: the tenant with its clock and money, and an address."""
 
-    query: Query
+    query: TenantQuery
     tenant_id: str
     zone: str
     currency: str
@@ -67,11 +67,11 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Column:
+class ListingColumn:
     """A column: the name of its values, what they are, the key of its title, and of the words of its values."""
 
     name: str
-    kind: Kind = "text"
+    kind: CellKind = "text"
     title: str = ""
     words: str = ""
     width: str = ""
@@ -89,11 +89,11 @@ class Listing:
     """One table: its name in addresses of files, its columns, and how its rows are read."""
 
     name: str
-    columns: tuple[Column, ...]
+    columns: tuple[ListingColumn, ...]
     rows: Callable[[Asked], pd.DataFrame]
 
     @property
-    def shown_columns(self) -> tuple[Column, ...]:
+    def shown_columns(self) -> tuple[ListingColumn, ...]:
         """The columns that the page shows."""
         return tuple(each for each in self.columns if each.is_shown)
 
@@ -106,12 +106,12 @@ class Listing:
     def file(self, asked: Asked, dialect: Dialect, code: str) -> Iterator[str]:
         """The parts of the file; for Excel with titles and words in the language, for programs with the data's own."""
         frame = self.rows(asked)
-        fields = [Field(each.name, each.kind, each.heading(code)) for each in self.columns]
+        fields = [CsvField(each.name, each.kind, each.heading(code)) for each in self.columns]
         values = [self._in_words(each, frame[each.name], dialect, code) for each in self.columns]
         return written(fields, zip(*values, strict=True), dialect, asked.zone)
 
     @staticmethod
-    def _in_words(column: Column, cells: pd.Series, dialect: Dialect, code: str) -> list[Any]:
+    def _in_words(column: ListingColumn, cells: pd.Series, dialect: Dialect, code: str) -> list[Any]:
         plain = [None if _is_unknown(cell) else _plain(cell) for cell in cells]
         if dialect == "excel" and column.words:
             return [in_words(column.words, cell, code) for cell in plain]
@@ -135,12 +135,12 @@ def in_words(kind: str, value: Any, code: str) -> Any:
     return text_in(code, key) if key in TEXTS else value
 
 
-def cell_text(value: Any, kind: Kind, language: Language, zone: str, currency: str) -> str:
+def cell_text(value: Any, kind: CellKind, language: Language, zone: str, currency: str) -> str:
     """A value as the page shows it."""
     if _is_unknown(value):
         return "" if kind == "text" else NONE
     value = _plain(value)
-    writers: dict[Kind, Callable[[], str]] = {
+    writers: dict[CellKind, Callable[[], str]] = {
         "text": lambda: str(value),
         "share": lambda: language.share(value),
         "money": lambda: language.money(value, currency),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dashboards.listings import Asked, Column, Listing
+from dashboards.listings import Asked, Listing, ListingColumn
 from echolead.metrics.people import BUCKET, DIMENSIONS, METRICS, Question, statement
 
 BY = "by"
@@ -72,14 +72,14 @@ def _by_dimension(asked: Asked) -> pd.DataFrame:
 PEOPLE_BY = Listing(
     "people",
     (
-        Column("split", words="dimension", title="split_by", is_shown=False),
-        Column("key", title="split_value", width="large"),
-        *(Column(name, "count") for name in ("visitors", "leads")),
-        Column("before", "count", title="leads_before"),
-        Column("conversion", "share"),
-        *(Column(name, "count") for name in ("qualified", "won")),
-        Column("revenue", "money"),
-        Column("speed_p50", "seconds"),
+        ListingColumn("split", words="dimension", title="split_by", is_shown=False),
+        ListingColumn("key", title="split_value", width="large"),
+        *(ListingColumn(name, "count") for name in ("visitors", "leads")),
+        ListingColumn("before", "count", title="leads_before"),
+        ListingColumn("conversion", "share"),
+        *(ListingColumn(name, "count") for name in ("qualified", "won")),
+        ListingColumn("revenue", "money"),
+        ListingColumn("speed_p50", "seconds"),
     ),
     _by_dimension,
 )
@@ -106,13 +106,13 @@ def _by_bucket(asked: Asked) -> pd.DataFrame:
 PEOPLE_BY_TIME = Listing(
     "people-by-time",
     (
-        Column("begins_at", "local", title="begins_at"),
-        Column("visitors", "count"),
-        Column("visitors_before", "count"),
-        Column("leads", "count"),
-        Column("leads_before", "count"),
-        Column("qualified", "count"),
-        Column("won", "count"),
+        ListingColumn("begins_at", "local", title="begins_at"),
+        ListingColumn("visitors", "count"),
+        ListingColumn("visitors_before", "count"),
+        ListingColumn("leads", "count"),
+        ListingColumn("leads_before", "count"),
+        ListingColumn("qualified", "count"),
+        ListingColumn("won", "count"),
     ),
     _by_bucket,
 )

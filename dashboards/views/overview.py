@@ -10,7 +10,7 @@ from dashboards.cards import Card, metric
 from dashboards.design import CHART_HEIGHT, palette
 from dashboards.listings.people import PEOPLE_BY, PEOPLE_BY_TIME, Figures, figures
 from dashboards.navigation import link
-from dashboards.page import Page, dimension_text, empty, opened, part, plain, write
+from dashboards.page import OpenPage, dimension_text, empty, opened, part, plain, write
 from dashboards.tables import chart, links, show
 from dashboards.texts import forms, t
 from echolead.metrics.people import DIMENSIONS, FUNNEL
@@ -27,7 +27,7 @@ def known_or_none(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-def show_cards(page: Page, found: Figures) -> None:
+def show_cards(page: OpenPage, found: Figures) -> None:
     """The figures of the period, each against the time before."""
     now, before = found.whole(), found.whole("before")
     with st.container(key="cards"):
@@ -73,7 +73,7 @@ def funnel_chart(found: Figures) -> alt.LayerChart:
     return drawn
 
 
-def time_chart(rows: pd.DataFrame, page: Page) -> alt.LayerChart:
+def time_chart(rows: pd.DataFrame, page: OpenPage) -> alt.LayerChart:
     """Leads of each hour or day, with those of the time before as a line."""
     pattern = "%H:%M" if page.period.is_by_hour else "%d/%m"
     spoken = forms()
@@ -96,7 +96,7 @@ def time_chart(rows: pd.DataFrame, page: Page) -> alt.LayerChart:
     return drawn
 
 
-def show_causes(page: Page, found: Figures) -> None:
+def show_causes(page: OpenPage, found: Figures) -> None:
     """What changed most, and what the change is made of: the parts of each split add up to it."""
     now, before = int(found.whole()["leads"]), int(found.whole("before")["leads"])
     st.subheader(t("what_changed"))
@@ -115,7 +115,7 @@ def show_causes(page: Page, found: Figures) -> None:
                 show_cause(page, split, str(row.key), int(row.change), int(row.leads))
 
 
-def show_cause(page: Page, split: str, key: str, change: int, leads: int) -> None:
+def show_cause(page: OpenPage, split: str, key: str, change: int, leads: int) -> None:
     """One part of the change, with a link to its leads."""
     sign = "+" if change > 0 else "−"
     label = f"{sign}{forms().number(abs(change))} {dimension_text(split, key)}"
@@ -125,7 +125,7 @@ def show_cause(page: Page, split: str, key: str, change: int, leads: int) -> Non
         st.markdown(plain(label))
 
 
-def show_splits(page: Page) -> None:
+def show_splits(page: OpenPage) -> None:
     """The people by one dimension; a chosen row becomes a filter of the page."""
     said = page.asked.first("by", "campaign")
     st.session_state["by_choice"] = said if said in DIMENSIONS else "campaign"

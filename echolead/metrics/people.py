@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from echolead.metrics.periods import Period
 
-Kind = Literal["count", "share", "seconds", "money"]
+MetricKind = Literal["count", "share", "seconds", "money"]
 
 DIMENSIONS = ("channel", "source", "campaign", "landing_page", "device", "country", "rules_version")
 """What people are split and filtered by."""
@@ -27,7 +27,7 @@ class Metric:
     """One figure: its SQL over `people`, how it is written, and whether more of it is better."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     sql: str
     is_more_better: bool = True
 
