@@ -2,7 +2,7 @@
 
 import argparse
 
-from dashboards.server import application
+from dashboards.server import application, settings_of_pages
 
 
 def main() -> None:
@@ -11,7 +11,8 @@ def main() -> None:
     arguments.add_argument("--host", default="127.0.0.1")
     arguments.add_argument("--port", type=int, default=8701)
     chosen = arguments.parse_args()
-    application().run(config={"server.address": chosen.host, "server.port": chosen.port})
+    own = {"server.address": chosen.host, "server.port": chosen.port}
+    application().run(config={**own, **settings_of_pages()})
 
 
 if __name__ == "__main__":

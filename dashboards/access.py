@@ -22,7 +22,8 @@ def sign_in_url() -> str:
 
 
 @st.cache_resource
-def _who_is() -> WhoIs:
+def who_is() -> WhoIs:
+    """Asks the API whose a session is."""
     return WhoIs.of(settings())
 
 
@@ -32,7 +33,7 @@ def current_session() -> tuple[SignedIn | None, str]:
     The cookie is the one with which the browser opened the page; each run of the script asks the API about it again.
     """
     try:
-        return _who_is().signed_in(st.context.headers.get_all("Cookie")), ""
+        return who_is().signed_in(st.context.headers.get_all("Cookie")), ""
     except NoSession:
         return None, "sign_in_first"
     except SeveralSessions:
@@ -60,17 +61,27 @@ def offer_sign_in(problem: str) -> None:
 
 
 def choose_tenant(session: SignedIn) -> str:
-    """The tenant to show: the one in the address, else the last chosen one. It is always one of the user's tenants."""
+    """The tenant to show: the one in the address, else the last chosen one. It is always one of the user's tenants.
+
+    Another tenant's page begins without the filters of this one: the address keeps none of them.
+    """
     own = sorted(session.tenants)
     if not own:
         st.info(t("no_tenant"))
         st.stop()
-    asked = st.query_params.get("tenant_id")
-    if asked is not None and asked not in own:
+    asked = st.query_params.get("tenant_id", st.session_state.get("shown_tenant"))
+    if asked is not None and asked not in own and "tenant_id" in st.query_params:
         st.error(t("foreign_tenant"), icon=":material/lock:")
         st.stop()
-    if asked is not None and "tenant_id" not in st.session_state:
-        st.session_state.tenant_id = asked
-    chosen = st.sidebar.selectbox(t("tenant"), own, key="tenant_id", label_visibility="collapsed")
+    st.session_state.tenant_choice = asked if asked in own else own[0]
+
+    def choose() -> None:
+        st.query_params.clear()
+        st.query_params["tenant_id"] = st.session_state.tenant_choice
+
+    chosen = st.sidebar.selectbox(
+        t("tenant"), own, key="tenant_choice", on_change=choose, label_visibility="collapsed"
+    )  # fmt: skip
     st.query_params["tenant_id"] = chosen
+    st.session_state.tenant_id = st.session_state.shown_tenant = chosen
     return str(chosen)

@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from dashboards import design
 from dashboards.access import choose_tenant, current_session, go_to, offer_sign_in
+from dashboards.navigation import pages
 from dashboards.texts import LANGUAGES, language, t
 from dashboards.warehouse import settings
 
@@ -13,21 +15,12 @@ TAB_ICON = """
 </svg>
 """.strip()
 st.set_page_config(page_title="EchoLead", page_icon=TAB_ICON, layout="wide")
+design.apply()
 
 if "language" not in st.session_state:
     st.session_state.language = language()
 session, problem = current_session()
-pages = st.navigation(
-    [
-        st.Page("views/overview.py", title=t("overview"), icon=":material/monitoring:", url_path="", default=True),
-        st.Page("views/leads.py", title=t("leads"), icon=":material/group:", url_path="leads"),
-        st.Page("views/health.py", title=t("health"), icon=":material/ecg_heart:", url_path="health"),
-        st.Page("views/marts.py", title=t("tables"), icon=":material/table_view:", url_path="tables"),
-        # Streamlit serves the default page at `/` only.
-        st.Page("views/overview.py", title=t("overview"), url_path="overview", visibility="hidden"),
-    ],
-    position="hidden" if session is None else "sidebar",
-)
+chosen = st.navigation(pages(), position="hidden" if session is None else "sidebar")
 if session is None:
     offer_sign_in(problem)
     st.stop()
@@ -38,4 +31,4 @@ with st.sidebar:
     )
     st.text(session.email)
     go_to(t("sign_out"), f"{settings().collector_url}/logout")
-pages.run()
+chosen.run()

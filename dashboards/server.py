@@ -14,6 +14,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.starlette import App
 
+from dashboards.design import theme_settings
+from dashboards.files import ROUTE
+
 SCRIPT = Path(__file__).parent / "app.py"
 PAGE = Path(streamlit.__file__).parent / "static" / "index.html"
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -84,6 +87,11 @@ def is_refused(path: str) -> bool:
     return path not in SERVED and path.startswith(REFUSED)
 
 
+def settings_of_pages() -> dict[str, object]:
+    """Streamlit's settings that are made of something else: the design, and where a table's file comes from."""
+    return {"client.disableDataExport": True, **theme_settings()}
+
+
 def application() -> App:
     """The console, for any ASGI server."""
-    return App(SCRIPT, middleware=[Middleware(PageGuard)])
+    return App(SCRIPT, routes=[ROUTE], middleware=[Middleware(PageGuard)])

@@ -1,21 +1,22 @@
-"""Tables and charts of the console, whose rows users can download or copy.
+"""Tables and charts of the console, in the page's language, with the links to their files.
 
-They contain text from visitors. A spreadsheet runs a cell that begins like a formula, so such text is escaped.
+Streamlit's own downloads are switched off (`dashboards/server.py`): a table's file comes from `dashboards/files.py`.
 """
 
-import re
+from html import escape
 from typing import Any
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-# A formula begins with one of these characters, in some spreadsheets also with its wide form. Spreadsheets skip blanks
-# and zero-width characters, and begin a new cell after `;` (where the comma separates decimals), a tab or a line break,
-# although the file uses commas. Numbers and E.164 telephone numbers begin with a sign and are harmless.
-CELL_BEGIN = r"(?:^|[;\t\r\n\v\f\u0085\u2028\u2029])"
-BLANKS = r"[\s\x00-\x1f\u00ad\u200b-\u200f\u2060\ufeff]*"
-FORMULA = re.compile(rf"({CELL_BEGIN}{BLANKS})(?=[=@＝＠]|[+\-＋－−](?!\d[\d.,]*\Z))")
+from dashboards.listings import Asked, Listing, cell_text
+from dashboards.texts import forms, language, t
+from echolead.spreadsheets import CellKind, escaped
+
+NUMERIC = ("count", "number", "share", "seconds", "money")
+MAX_HEIGHT = 620
+ROW_HEIGHT = 35
 
 
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:
@@ -26,20 +27,49 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.map(lambda cell: escaped(cell) if isinstance(cell, str) else cell)
 
 
-def escaped(text: str) -> str:
-    """`text` without a formula at its beginning or at the beginning of a part that may be read as a cell."""
-    marked = FORMULA.sub(r"\1'", text)
-    return f"'{marked}" if marked.startswith(("\t", "\r", "\n")) else marked
-
-
 def table(frame: pd.DataFrame, **options: Any) -> Any:
     """Show a frame; `options` and the return value are those of `st.dataframe`."""
     return st.dataframe(harmless(frame), hide_index=True, **options)
 
 
-def chart(drawn: alt.Chart | alt.LayerChart) -> None:
-    """Show a chart, whose toolbar shows its data as a table. All layers draw the same frame."""
+def show(listing: Listing, asked: Asked, frame: pd.DataFrame, label: str, **options: Any) -> Any:
+    """Show the rows of a listing in the page's language, and the links to its file. Returns the selection, if any.
+
+    Numbers stay numbers, so that a click on a heading sorts them; `label` names the table for screen readers.
+    """
+    texts = listing.shown(frame, forms(), asked.zone, asked.currency)
+    numeric = [each for each in listing.shown_columns if each.kind in NUMERIC]
+    cells = pd.DataFrame({each.name: texts[each.name] for each in listing.shown_columns})
+    cells[[each.name for each in numeric]] = frame[[each.name for each in numeric]].to_numpy()
+    styled = cells.style.format({each.name: _writer(each.kind, asked) for each in numeric})
+    columns = {
+        each.name: st.column_config.Column(each.heading(language()), width=each.width or None)  # type: ignore[arg-type]
+        for each in listing.shown_columns
+    }
+    height = min(MAX_HEIGHT, ROW_HEIGHT * (len(cells) + 1) + 3)
+    shown = st.dataframe(styled, hide_index=True, column_config=columns, height=height, alt=label, **options)
+    links(listing, asked)
+    return shown
+
+
+def _writer(kind: CellKind, asked: Asked) -> Any:
+    """How a number of a kind is written on the page."""
+    spoken = forms()
+    return lambda value: cell_text(value, kind, spoken, asked.zone, asked.currency)
+
+
+def links(listing: Listing, asked: Asked) -> None:
+    """The links to the file of a listing, with the filters of the page."""
+    anchors = " · ".join(
+        f'<a href="{escape(listing.address(asked, dialect, language()))}" download>{escape(t(key))}</a>'
+        for dialect, key in (("excel", "csv_excel"), ("programs", "csv_programs"))
+    )
+    st.html(f'<div style="text-align:right;font-size:.8rem">{escape(t("download"))} {anchors}</div>')
+
+
+def chart(drawn: alt.Chart | alt.LayerChart, label: str = "") -> None:
+    """Show a chart; `label` describes it for screen readers. All layers draw the same frame."""
     if not isinstance(drawn.data, pd.DataFrame):
         raise TypeError("A chart of the console draws one frame, so that its cells can be made harmless.")
     drawn.data = harmless(drawn.data)
-    st.altair_chart(drawn, width="stretch")
+    st.altair_chart(drawn, width="stretch", theme=None, alt=label or None)

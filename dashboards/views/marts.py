@@ -12,7 +12,7 @@ from dashboards.texts import language, t
 from dashboards.warehouse import query
 
 MAX_ROWS = 5_000
-PERIODS = {7: "days_7", 30: "days_30", 90: "days_90"}
+PERIODS = {7: "period_7d", 30: "period_30d", 90: "period_90d"}
 
 PAGES = """
 select table_name, page from ops.console_pages where tenant_id = {tenant_id:String} order by position

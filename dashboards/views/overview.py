@@ -1,152 +1,175 @@
 """How many visitors become leads, and through which channel, campaign and landing page?"""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboards.tables import chart, table
-from dashboards.texts import t
-from dashboards.times import time_zone
-from dashboards.warehouse import query
+from dashboards.cards import Card, metric
+from dashboards.design import CHART_HEIGHT, palette
+from dashboards.listings.people import PEOPLE_BY, PEOPLE_BY_TIME, Figures, figures
+from dashboards.navigation import link
+from dashboards.page import OpenPage, dimension_text, empty, opened, part, plain, write
+from dashboards.tables import chart, links, show
+from dashboards.texts import forms, t
+from echolead.metrics.people import DIMENSIONS, FUNNEL
 
-PERIODS = {7: "days_7", 30: "days_30", 90: "days_90"}
-STAGES = ("visitors", "sessions", "chats", "leads")
-OF_DEALS = ("qualified", "won")
-"""Shown when the tenant has deals: leads of the period, by the day on which they became leads."""
-
-FUNNEL = """
-select date, channel, campaign, landing_page, visitors, sessions, chats, leads
-from marts.funnel_daily
-where tenant_id = {tenant_id:String} and date > toDate(now({timezone:String})) - 2 * {days:UInt16}
-order by date
-"""
-
-JOURNEYS = """
-select created_date as date, channel, countIf(furthest_stage in ('qualified', 'won')) as qualified,
-    countIf(furthest_stage = 'won') as won, sum(deals) as deals
-from marts.lead_journeys
-where tenant_id = {tenant_id:String} and created_date > toDate(now({timezone:String})) - 2 * {days:UInt16}
-group by date, channel
-"""
+CARDS = (("visitors", "leads", "conversion", "known_source"), ("speed_p50", "synced", "verified", "revenue"))
+# Figures with leads behind them.
+LISTED = {"leads", "known_source", "speed_p50", "synced", "verified", "revenue", "conversion"}
+CAUSES = ("campaign", "source", "rules_version")
+FEW = 3
 
 
-def counts(rows: pd.DataFrame, journeys: pd.DataFrame) -> dict[str, int]:
-    """The number of each stage; those of deals are left out when there are no deals."""
-    found = {stage: int(rows[stage].sum()) for stage in STAGES}
-    return found | {stage: int(journeys[stage].sum()) for stage in OF_DEALS if len(journeys)}
+def known_or_none(value: Any) -> float | None:
+    """A cell of a frame as a number, None when it is not known."""
+    return None if pd.isna(value) else float(value)
 
 
-def header(current: dict[str, int], before: dict[str, int]) -> None:
-    """The figures of the period, each against the period before."""
-    for column, (stage, now) in zip(st.columns(len(current)), current.items(), strict=True):
-        then = before.get(stage, 0)
-        column.metric(t(stage), f"{now:,}", delta=now - then, border=True, help=t("before"))
+def show_cards(page: OpenPage, found: Figures) -> None:
+    """The figures of the period, each against the time before."""
+    now, before = found.whole(), found.whole("before")
+    with st.container(key="cards"):
+        for names in CARDS:
+            for column, name in zip(st.columns(len(names)), names, strict=True):
+                card = Card(
+                    metric(name),
+                    known_or_none(now[name]),
+                    known_or_none(before[name]),
+                    page.currency,
+                    trend=found.trend(name, len(page.period.buckets)),
+                    note=speed_note(now) if name == "speed_p50" else "",
+                    behind=("leads", page.filters.address()) if name in LISTED and now["leads"] else None,
+                )
+                with column:
+                    card.show()
 
 
-def funnel_chart(current: dict[str, int]) -> alt.LayerChart:
-    """One bar per stage, with its share of the visitors."""
-    totals = pd.DataFrame({"stage": [t(stage) for stage in current], "people": list(current.values())})
-    visitors = max(int(totals["people"].iloc[0]), 1)
-    totals["label"] = [f"{people:,} · {people / visitors:.0%}" for people in totals["people"]]
-    base = alt.Chart(totals).encode(
-        y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(labelFontSize=13, ticks=False, domain=False)),
-        x=alt.X("people:Q", title=None, axis=None, scale=alt.Scale(domainMin=0, nice=True)),
+def speed_note(now: pd.Series) -> str:
+    """The slowest tenth beside the median."""
+    return t("speed_p90_note", p90=forms().duration(known_or_none(now["speed_p90"])))
+
+
+def funnel_chart(found: Figures) -> alt.LayerChart:
+    """One bar per stage: its people, its share of the first stage, and the drop from the stage before."""
+    whole, spoken = found.whole(), forms()
+    people = [int(whole[stage]) for stage in FUNNEL]
+    rows = []
+    for number, (stage, count) in enumerate(zip(FUNNEL, people, strict=True)):
+        kept = count / people[number - 1] if number and people[number - 1] else None
+        label = f"{spoken.number(count)} · {spoken.share(count / people[0] if people[0] else None)}"
+        drop = t("drop_off", share=spoken.share(1 - kept)) if kept is not None else ""
+        rows.append({"stage": t(stage), "people": count, "label": f"{label}   {drop}".strip()})
+    colours = palette()
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(labelFontSize=13, labelColor=colours.text)),
+        x=alt.X("people:Q", title=None, axis=None, scale=alt.Scale(domainMin=0, domainMax=max(people[0], 1) * 2)),
     )
-    bars = base.mark_bar(cornerRadius=5, height=24, color="#0f766e")
-    labels = base.mark_text(align="left", dx=6, fontSize=13).encode(text="label:N")
-    chart: alt.LayerChart = (bars + labels).properties(height=230)
-    return chart
-
-
-def leads_by_day(current: pd.DataFrame, first_day: pd.Timestamp, days: int) -> alt.Chart:
-    """Leads of each day of the period, days without any included, stacked by channel."""
-    daily = current.groupby(["date", "channel"], as_index=False)["leads"].sum()
-    daily["day"] = [f"{pd.Timestamp(date):%d/%m}" for date in daily["date"]]
-    chart: alt.Chart = (
-        alt.Chart(daily[daily["leads"] > 0])
-        .mark_bar(cornerRadius=2)
-        .encode(
-            x=alt.X(
-                "day:O",
-                title=None,
-                axis=alt.Axis(labelOverlap=True, labelAngle=0),
-                scale=alt.Scale(domain=[f"{first_day + pd.Timedelta(days=day):%d/%m}" for day in range(days)]),
-            ),
-            y=alt.Y("leads:Q", title=t("leads"), axis=alt.Axis(tickMinStep=1)),
-            color=alt.Color("channel:N", title=None, legend=alt.Legend(orient="bottom")),
-            tooltip=[
-                alt.Tooltip("date:T", title=t("day")),
-                alt.Tooltip("channel:N", title=t("channel")),
-                alt.Tooltip("leads:Q", title=t("leads")),
-            ],
-        )
-        .properties(height=230)
+    bars = base.mark_bar(height=22).encode(tooltip=[alt.Tooltip("stage:N", title=t("stage")), "label:N"])
+    drawn: alt.LayerChart = (bars + base.mark_text(align="left", dx=6, fontSize=12).encode(text="label:N")).properties(
+        height=CHART_HEIGHT
     )
-    return chart
+    return drawn
 
 
-def breakdown(current: pd.DataFrame, column: str) -> None:
-    """The same counts by one attribute, largest number of leads first."""
-    counts = current.groupby(column, as_index=False)[list(STAGES)].sum()
-    counts["conversion"] = counts["leads"] / counts["visitors"].clip(lower=1)
-    table(
-        counts.sort_values(["leads", "visitors"], ascending=False),
-        column_config={
-            column: st.column_config.TextColumn(t(column), width="large"),
-            **{name: t(name) for name in STAGES},
-            "conversion": st.column_config.ProgressColumn(
-                t("conversion"), format="percent", min_value=0, max_value=1, width="medium"
-            ),
-        },
+def time_chart(rows: pd.DataFrame, page: OpenPage) -> alt.LayerChart:
+    """Leads of each hour or day, with those of the time before as a line."""
+    pattern = "%H:%M" if page.period.is_by_hour else "%d/%m"
+    spoken = forms()
+    rows = rows.assign(
+        at=[f"{begins:{pattern}}" for begins in rows["begins_at"]],
+        now_text=[spoken.number(each) for each in rows["leads"]],
+        before_text=[spoken.number(each) for each in rows["leads_before"]],
     )
+    base = alt.Chart(rows).encode(
+        x=alt.X("at:O", title=None, sort=None, axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+        tooltip=[
+            alt.Tooltip("at:O", title=t("period")),
+            alt.Tooltip("now_text:N", title=t("leads")),
+            alt.Tooltip("before_text:N", title=t("before")),
+        ],
+    )
+    bars = base.mark_bar().encode(y=alt.Y("leads:Q", title=t("leads"), axis=alt.Axis(tickMinStep=1, format=",d")))
+    line = base.mark_line(color=palette().before, point=False, strokeDash=[4, 3]).encode(y="leads_before:Q")
+    drawn: alt.LayerChart = (bars + line).properties(height=CHART_HEIGHT)
+    return drawn
 
 
-tenant_id: str = st.session_state.tenant_id
-timezone = time_zone(tenant_id)
-title, period, refresh = st.columns([4, 3, 2], vertical_alignment="bottom")
-title.title(t("overview"))
-days = period.segmented_control(
-    t("period"),
-    list(PERIODS),
-    format_func=lambda n: t(PERIODS[n]),
-    default=30,
-    key="days",
-    label_visibility="collapsed",
-)
-refresh.button(t("refresh"), icon=":material/refresh:", width="stretch")
-days = int(days or 30)
+def show_causes(page: OpenPage, found: Figures) -> None:
+    """What changed most, and what the change is made of: the parts of each split add up to it."""
+    now, before = int(found.whole()["leads"]), int(found.whole("before")["leads"])
+    st.subheader(t("what_changed"))
+    spoken = forms()
+    difference = now - before
+    if not difference:
+        st.caption(t("leads_unchanged", n=spoken.number(now)))
+    else:
+        key = "more_leads" if difference > 0 else "fewer_leads"
+        st.markdown(t(key, n=spoken.number(abs(difference)), now=spoken.number(now), before=spoken.number(before)))
+    for column, split in zip(st.columns(len(CAUSES)), CAUSES, strict=True):
+        with column:
+            st.markdown(f":gray[{t(split)}]")
+            parts = found.compared(split)
+            for row in parts[parts["change"] != 0].head(FEW).itertuples():
+                show_cause(page, split, str(row.key), int(row.change), int(row.leads))
 
-funnel = query(FUNNEL, tenant_id, days=days, timezone=timezone)
-if funnel.empty:
-    st.info(t("no_events"), icon=":material/info:")
-    st.stop()
-funnel["date"] = pd.to_datetime(funnel["date"])
-journeys = query(JOURNEYS, tenant_id, days=days, timezone=timezone)
-journeys["date"] = pd.to_datetime(journeys["date"])
-if not journeys["deals"].sum():
-    journeys = journeys.head(0)
-channels = st.pills(t("channel"), sorted(funnel["channel"].unique()), selection_mode="multi", key="channels")
-if channels:
-    funnel = funnel[funnel["channel"].isin(channels)]
-    journeys = journeys[journeys["channel"].isin(channels)]
-first_day = pd.Timestamp.now(tz=timezone).normalize().tz_localize(None) - pd.Timedelta(days=days - 1)
-current, before = funnel[funnel["date"] >= first_day], funnel[funnel["date"] < first_day]
-is_now = journeys["date"] >= first_day
-totals = counts(current, journeys[is_now])
 
-header(totals, counts(before, journeys[~is_now]))
-left, right = st.columns(2, gap="large")
-with left:
-    st.subheader(t("funnel"))
-    chart(funnel_chart(totals))
-with right:
-    st.subheader(t("leads_by_day"))
-    chart(leads_by_day(current, first_day, days))
-by_campaign, by_landing_page, by_channel = st.tabs([t("by_campaign"), t("by_landing_page"), t("channel")])
-with by_campaign:
-    breakdown(current, "campaign")
-with by_landing_page:
-    breakdown(current, "landing_page")
-with by_channel:
-    breakdown(current, "channel")
-st.caption(t("funnel_caption", timezone=timezone))
+def show_cause(page: OpenPage, split: str, key: str, change: int, leads: int) -> None:
+    """One part of the change, with a link to its leads."""
+    sign = "+" if change > 0 else "−"
+    label = f"{sign}{forms().number(abs(change))} {dimension_text(split, key)}"
+    if leads:
+        link("leads", plain(label), page.filters.only(split, key).address(), icon="group")
+    else:
+        st.markdown(plain(label))
+
+
+def show_splits(page: OpenPage) -> None:
+    """The people by one dimension; a chosen row becomes a filter of the page."""
+    said = page.asked.first("by", "campaign")
+    st.session_state["by_choice"] = said if said in DIMENSIONS else "campaign"
+
+    def choose() -> None:
+        st.query_params["by"] = st.session_state["by_choice"] or "campaign"
+
+    st.segmented_control(
+        t("split_by"), DIMENSIONS, format_func=t, key="by_choice", on_change=choose, label_visibility="collapsed"
+    )
+    split = st.session_state["by_choice"] or "campaign"
+    rows = PEOPLE_BY.rows(page.asked)
+    keys = list(rows["key"])
+    rows["key"] = [dimension_text(split, key) for key in keys]
+    selected = show(
+        PEOPLE_BY, page.asked, rows, t("split_by"), on_select="rerun", selection_mode="single-row",
+        key=f"split {split} {page.asked.address}",
+    )  # fmt: skip
+    st.caption(t("people_caption"))
+    if selected.selection.rows:
+        write(page.tenant_id, page.filters.only(split, keys[selected.selection.rows[0]]))
+        st.rerun()
+
+
+def main() -> None:
+    """The page."""
+    page = opened("overview", dimensions=DIMENSIONS)
+    found = figures(page.asked)
+    if found.is_empty:
+        empty("no_events")
+        return
+    show_cards(page, found)
+    left, right = st.columns(2, gap="large")
+    with left, part("funnel"):
+        st.subheader(t("funnel"))
+        chart(funnel_chart(found), t("funnel"))
+        st.caption(t("funnel_caption"))
+    with right, part("leads_over_time"):
+        st.subheader(t("leads_over_time"))
+        chart(time_chart(PEOPLE_BY_TIME.rows(page.asked), page), t("leads_over_time"))
+        links(PEOPLE_BY_TIME, page.asked)
+    show_causes(page, found)
+    st.subheader(t("split_title"))
+    show_splits(page)
+
+
+main()

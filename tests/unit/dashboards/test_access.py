@@ -58,6 +58,6 @@ def test_signing_in_leads_back_to_the_page_that_was_asked_for() -> None:
     app = AppTest.from_file("../../../dashboards/app.py")
     app.query_params["lead_id"] = "lead 1"
     app.run(timeout=60)
-    (link,) = re.findall('href="(.*?)"', app.get("html")[-1].proto.body)
+    (link,) = re.findall('href="(.*?)"', "".join(each.proto.body for each in app.get("html")))
     (back,) = parse_qs(urlsplit(unescape(link)).query)["next"]
     assert urlsplit(back).query == "lead_id=lead+1"

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards.tables import chart, escaped, harmless
+from dashboards.tables import chart, harmless
+from echolead.spreadsheets import escaped
 
 DASHBOARDS = Path(__file__).parents[3] / "dashboards"
 # Streamlit's functions that show rows or offer a download.

@@ -39,6 +39,7 @@ select
     leads.source as source,
     leads.medium as medium,
     leads.campaign as campaign,
+    leads.last_non_direct_landing_page as landing_page,
     if(leads.first_touch_at between toDateTime64('1971-01-01', 3, 'UTC') and leads.created_at, leads.first_touch_at, null)
         as first_visit_at,
     of_leads.deals as deals,

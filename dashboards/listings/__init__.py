@@ -1,0 +1,171 @@
+"""Tables of the console, each defined once: a page shows it, and its file holds the same rows.
+
+A listing says its columns and how its rows are read from what an address says. The page and the route of files
+(`dashboards/files.py`) ask it with the same address, so that they cannot differ.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from dashboards.filters import Filters, read
+from dashboards.texts import TEXTS, text_in
+from echolead.languages import BY_CODE, NONE, Language, is_unknown
+from echolead.metrics.periods import Period
+from echolead.spreadsheets import CellKind, CsvField, Dialect, written
+
+PAGE_ROWS = 50
+FILE_ROWS = 50_000
+
+
+class TenantQuery(Protocol):
+    """Runs a statement with the account of a tenant."""
+
+    def __call__(self, sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:
+        """The rows of `sql`; `tenant_id` and `parameters` are bound by the server."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks for rows, of what, and how many: the tenant with its clock and money, and an address."""
+
+    query: TenantQuery
+    tenant_id: str
+    zone: str
+    currency: str
+    now: datetime
+    address: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rows: int = PAGE_ROWS
+
+    @property
+    def filters(self) -> Filters:
+        """The period and filters of the address."""
+        return read(self.address, self.zone, self.now).filters
+
+    @property
+    def period(self) -> Period:
+        """The period of the address."""
+        return self.filters.period(self.zone, self.now)
+
+    def first(self, key: str, otherwise: str = "") -> str:
+        """The first value of a parameter of the address."""
+        return next(iter(self.address.get(key, ())), otherwise)
+
+    def page(self) -> int:
+        """The number of the page of rows, from 1."""
+        said = self.first("page", "1")
+        return max(int(said), 1) if said.isascii() and said.isdigit() and len(said) < 7 else 1
+
+    def run(self, sql: str, **parameters: Any) -> pd.DataFrame:
+        """The rows of `sql` of this tenant, at most `rows`: the statement says `limit {rows:UInt32}`."""
+        return self.query(sql, self.tenant_id, rows=self.rows, **parameters)
+
+
+@dataclass(frozen=True)
+class ListingColumn:
+    """A column: the name of its values, what they are, the key of its title, and of the words of its values."""
+
+    name: str
+    kind: CellKind = "text"
+    title: str = ""
+    words: str = ""
+    width: str = ""
+    is_shown: bool = True
+    """False for a column of the file alone."""
+
+    def heading(self, code: str) -> str:
+        """The title in a language."""
+        key = self.title or self.name
+        return text_in(code, key) if key in TEXTS else key
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One table: its name in addresses of files, its columns, and how its rows are read."""
+
+    name: str
+    columns: tuple[ListingColumn, ...]
+    rows: Callable[[Asked], pd.DataFrame]
+
+    @property
+    def shown_columns(self) -> tuple[ListingColumn, ...]:
+        """The columns that the page shows."""
+        return tuple(each for each in self.columns if each.is_shown)
+
+    def address(self, asked: Asked, dialect: Dialect, code: str) -> str:
+        """The address of the file with all rows of what the page shows."""
+        said = {key: list(values) for key, values in asked.address.items() if key != "page"}
+        said |= {"tenant_id": [asked.tenant_id], "for": [dialect], "language": [code]}
+        return f"/export/{self.name}.csv?{urlencode(said, doseq=True)}"
+
+    def file(self, asked: Asked, dialect: Dialect, code: str) -> Iterator[str]:
+        """The parts of the file; for Excel with titles and words in the language, for programs with the data's own."""
+        frame = self.rows(asked)
+        fields = [CsvField(each.name, each.kind, each.heading(code)) for each in self.columns]
+        values = [self._in_words(each, frame[each.name], dialect, code) for each in self.columns]
+        return written(fields, zip(*values, strict=True), dialect, asked.zone)
+
+    @staticmethod
+    def _in_words(column: ListingColumn, cells: pd.Series, dialect: Dialect, code: str) -> list[Any]:
+        plain = [None if _is_unknown(cell) else _plain(cell) for cell in cells]
+        if dialect == "excel" and column.words:
+            return [in_words(column.words, cell, code) for cell in plain]
+        return plain
+
+    def shown(self, frame: pd.DataFrame, language: Language, zone: str, currency: str) -> dict[str, list[str]]:
+        """The cells of each column as text in a language."""
+        return {
+            each.name: [
+                cell_text(in_words(each.words, cell, language.code) if each.words else cell, each.kind, language,
+                          zone, currency)
+                for cell in frame[each.name]
+            ]
+            for each in self.shown_columns
+        }  # fmt: skip
+
+
+def in_words(kind: str, value: Any, code: str) -> Any:
+    """The text for a value of the data, such as a state; a value without a text stays."""
+    key = f"{kind}_{value}"
+    return text_in(code, key) if key in TEXTS else value
+
+
+def cell_text(value: Any, kind: CellKind, language: Language, zone: str, currency: str) -> str:
+    """A value as the page shows it."""
+    if _is_unknown(value):
+        return "" if kind == "text" else NONE
+    value = _plain(value)
+    writers: dict[CellKind, Callable[[], str]] = {
+        "text": lambda: str(value),
+        "share": lambda: language.share(value),
+        "money": lambda: language.money(value, currency),
+        "seconds": lambda: language.duration(value),
+        "moment": lambda: language.moment(value, zone),
+        "local": lambda: language.moment(value.replace(tzinfo=ZoneInfo(zone)), zone),
+        "date": lambda: language.day(value),
+        "flag": lambda: text_in(language.code, "yes" if value else "no"),
+        "count": lambda: language.number(value),
+        "number": lambda: language.number(value, 2),
+    }
+    return writers[kind]()
+
+
+def _is_unknown(value: Any) -> bool:
+    return value is pd.NaT or value is pd.NA or is_unknown(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value of pandas or NumPy as Python's own."""
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime()
+    return value.item() if hasattr(value, "item") and not isinstance(value, str) else value
+
+
+def language_of(code: str) -> Language:
+    """The language of an address, English for an unknown one."""
+    return BY_CODE.get(code, BY_CODE["en"])

@@ -1,0 +1,81 @@
+"""Texts of the health page."""
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "unmapped_stages": ("Stages of deals that count as nothing yet", "Etapas de negócios ainda sem correspondência"),
+    "unmapped_stages_caption": (
+        "Deals in these stages are in no stage of the funnel. `echolead deal stages map` says what a stage counts as.",
+        "Negócios nestas etapas não entram no funil. `echolead deal stages map` diz o que cada etapa vale.",
+    ),
+    "pipeline": ("Pipeline", "Funil de vendas"),
+    "deals": ("Deals", "Negócios"),
+    "freshness": ("Newest event", "Último evento"),
+    "lag": ("Lag, p95", "Atraso, p95"),
+    "lag_caption": (
+        "Lag: from the collector's receipt to the row in `raw.events`, of 95 % of the events of the newest hour.",
+        "Atraso: do recebimento no coletor até a linha em `raw.events`, de 95 % dos eventos da hora mais recente.",
+    ),
+    "events_24h": ("Events, 24 h", "Eventos, 24 h"),
+    "rejected_24h": ("Rejected, 24 h", "Rejeitados, 24 h"),
+    "stuck": ("Deliveries waiting", "Entregas esperando"),
+    "events_by_hour": ("Events by hour", "Eventos por hora"),
+    "rejected_events": ("Rejected events", "Eventos rejeitados"),
+    "reason": ("Reason", "Motivo"),
+    "detail": ("Detail", "Detalhe"),
+    "number": ("Count", "Quantidade"),
+    "newest": ("Newest", "Mais recente"),
+    "nothing_rejected": ("Nothing was rejected.", "Nada foi rejeitado."),
+    "step_fails": (
+        "{step} has been failing since {since}. It is tried again every few seconds; steps that do not depend on it "
+        "go on.",
+        "{step} falha desde {since}. Nova tentativa a cada poucos segundos; o que não depende disso continua.",
+    ),
+    "because_of_event": ("The cause is event {event_id}.", "A causa é o evento {event_id}."),
+    "quarantine": ("Visitors in quarantine", "Visitantes em quarentena"),
+    "quarantine_caption": (
+        "A model fails on their rows, which wait until the model is corrected or an operator releases them. All "
+        "others go on.",
+        "Um modelo falha com as linhas deles, que esperam até o modelo ser corrigido ou um operador as liberar. Os "
+        "demais continuam.",
+    ),
+    "all_visitors": ("all visitors", "todos os visitantes"),
+    "visitor": ("Visitor", "Visitante"),
+    "step": ("Step", "Etapa"),
+    "since": ("Since", "Desde"),
+    "waiting_events": ("Events that wait", "Eventos em espera"),
+    "set_aside": ("Values set aside", "Valores separados"),
+    "set_aside_caption": (
+        "Values of the last 30 days that could not be used. The rest of their events is used.",
+        "O que foi enviado nos últimos 30 dias e não pôde ser usado. O resto destes eventos é usado.",
+    ),
+    "nothing_set_aside": ("Everything that was sent could be used.", "Tudo o que foi enviado pôde ser usado."),
+    "shared_values": ("Contacts that several people give", "Contatos que várias pessoas informam"),
+    "shared_values_caption": (
+        "Too many visitors: the contact joins none of them. Different people: the contact joins them into one lead, "
+        "although they may be several. A lead of very many visitors: contacts that each few give join them in a chain.",
+        "Visitantes demais: o contato não une nenhum deles. Pessoas diferentes: o contato une todas em um só "
+        "lead, embora possam ser várias. Um lead de visitantes demais: contatos de poucos unem todos em cadeia.",
+    ),
+    "shared_too_many_visitors": ("too many visitors", "visitantes demais"),
+    "shared_different_people": ("different people", "pessoas diferentes"),
+    "shared_large_lead": ("a lead of very many visitors", "um lead de visitantes demais"),
+    "field": ("Field", "Campo"),
+    "value": ("Value", "Valor"),
+    "sent_by": ("Sent by", "Enviado por"),
+    "aside_not_json": ("not JSON", "não é JSON"),
+    "aside_not_utf8": ("not text", "não é texto"),
+    "aside_invalid_text": ("invalid characters", "caracteres inválidos"),
+    "aside_unreadable_escape": ("% escapes that are not text", "escapes % que não são texto"),
+    "aside_too_long": ("too long, cut", "longo demais, cortado"),
+    "aside_not_a_time": ("not a time", "não é data e hora"),
+    "aside_out_of_range": ("out of range", "fora dos limites"),
+    "aside_not_a_number": ("not a number", "não é um número"),
+    "aside_not_a_currency": ("not a currency", "não é uma moeda"),
+    "aside_unknown_time_zone": ("unknown time zone", "fuso horário desconhecido"),
+    "deliveries_by_state": ("Deliveries by state", "Entregas por estado"),
+    "ago_seconds": ("{n} s ago", "há {n} s"),
+    "ago_minutes": ("{n} min ago", "há {n} min"),
+    "ago_hours": ("{n} h ago", "há {n} h"),
+    "ago_days": ("{n} days ago", "há {n} dias"),
+    "waiting": ("Waiting", "Esperando"),
+    "never": ("never", "nunca"),
+}
