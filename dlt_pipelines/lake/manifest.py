@@ -16,7 +16,9 @@ from echolead.settings import Settings
 
 STATEMENT_SECONDS = 60
 LEASE = "lake"
-"""One process at a time writes the lake, or takes files from it."""
+"""One process at a time writes the lake."""
+FILES_LEASE = "lake-files"
+"""Whoever holds it finds the files of the manifest where they are: none is merged or removed meanwhile."""
 
 COLUMNS = (
     "tenant_id, source, day, path, first_load, last_load, rows, bytes, sha256, schema_version, level, packages, message"

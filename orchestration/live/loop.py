@@ -40,6 +40,9 @@ REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
 LAKE = "copying to the lake"
 
+PAUSE_LEASE = "pause of the live path"
+"""Whoever holds it lets the live run end, and the next one begin when it is free."""
+
 CHAT_SECONDS = 5.0
 """How often is looked for what a pull has brought. A webhook is looked at in the turn that loads it."""
 
