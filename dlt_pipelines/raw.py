@@ -25,6 +25,10 @@ from echolead.warehouse import connect
 FROZEN: Any = {"tables": "freeze", "columns": "freeze", "data_type": "freeze"}
 
 SMALL_GRANULES = {"index_granularity": 1024}
+STANDING = """
+SELECT table, name FROM system.columns WHERE database = 'raw'
+UNION ALL SELECT table, name FROM system.data_skipping_indices WHERE database = 'raw'
+"""
 
 
 def schema(pipeline: str) -> dlt.Schema:
@@ -149,8 +153,10 @@ def ensure_raw_tables(settings: Settings) -> None:
     url = settings.clickhouse("loader")
     with closing(connect(url)) as client:
         client.command("CREATE DATABASE IF NOT EXISTS raw")
-        found = client.query("SELECT table, name FROM system.columns WHERE database = 'raw'").result_rows
-    if {(table.name, name) for table in TABLES.values() for name in table.columns.names} <= {*map(tuple, found)}:
+        found = client.query(STANDING).result_rows
+    wanted = {(table.name, name) for table in TABLES.values() for name in table.columns.names}
+    wanted |= {(table.name, index) for table in TABLES.values() for index in table.indexes}
+    if wanted <= {*map(tuple, found)}:
         return
     configure()
     destination = warehouse(url)
@@ -162,8 +168,8 @@ def ensure_raw_tables(settings: Settings) -> None:
                 job_client.update_stored_schema(force=True)
     with closing(connect(url)) as client:
         for table in TABLES.values():
-            if table.is_read_by_load:
-                index = "ADD INDEX IF NOT EXISTS of_load load_seq TYPE minmax GRANULARITY 1"
+            for name, column in table.indexes.items():
+                index = f"ADD INDEX IF NOT EXISTS {name} {column} TYPE minmax GRANULARITY 1"
                 client.command(f"ALTER TABLE raw.{table.name} {index}")
 
 

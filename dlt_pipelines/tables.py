@@ -302,6 +302,32 @@ class RawTable:
     partition: str | None = None
     is_read_by_load: bool = False
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether its rows belong to loads of `raw.loads`; those of other tables belong to dlt's packages."""
+        return self.pipeline == "collector"
+
+    @property
+    def load_column(self) -> str:
+        """The column that says of which load, or of which package, a row is."""
+        return "load_seq" if self.is_numbered else "_dlt_load_id"
+
+    @property
+    def indexes(self) -> dict[str, str]:
+        """Indexes by name, with their column: they find the rows of a load or package without reading the others."""
+        by_load = {"of_load": "load_seq"} if "load_seq" in self.columns.names and self.name != "loads" else {}
+        return by_load if self.is_numbered else {**by_load, "of_package": "_dlt_load_id"}
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """The columns by which a row is found that was written already."""
+        return ("_dlt_load_id", "_dlt_id") if "_dlt_id" in self.columns.names else (self.load_column,)
+
+    @property
+    def day_column(self) -> str:
+        """The time of receipt, by which the lake and partitions have days."""
+        return next(name for name in ("received_at", "mirrored_at", "loaded_at") if name in self.columns.names)
+
 
 BY_DAY_RECEIVED = "toYYYYMMDD(received_at)"
 TABLES = {

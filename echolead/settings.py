@@ -112,6 +112,20 @@ class Settings(BaseSettings):
     """Key of the API's session and device tokens (HS256), 32 bytes or more. During a change: the new one, a comma, the
     old one; the first signs, all are accepted."""
 
+    lake_url: str = ""
+    """Address of the lake, in the form of fsspec: a folder, `s3://bucket/folder` (also `gs://`, `az://`, with the
+    credentials of their own environment). Empty: the folder `lake` in `data_dir`."""
+    lake_endpoint_url: str = ""
+    """URL of an S3-compatible server for `s3://`. Empty: Amazon's."""
+    lake_access_key: SecretStr = SecretStr("")
+    """Access key for `s3://`. Empty: what the AWS client finds in its environment, as for the next one."""
+    lake_secret_key: SecretStr = SecretStr("")
+    """Secret key for `s3://`."""
+    lake_days: int = Field(0, ge=0)
+    """Days of receipt that the lake keeps, today included; 0: all."""
+    raw_days: int = Field(0, ge=0)
+    """Days of receipt that the events in the warehouse's `raw` are kept, if the lake has them; 0: all."""
+
     collector_url: str = "http://localhost:8700"
     """Public URL of the collector and API, for browsers and the console."""
     api_url: str = ""
@@ -151,6 +165,11 @@ class Settings(BaseSettings):
     developer: str = Field("", pattern="^([a-z][a-z0-9_]{0,30})?$")
     """Whose databases `echolead dbt --target dev` writes: `dev_<developer>_marts` and so on. Empty: the user of the
     operating system."""
+
+    @property
+    def lake_address(self) -> str:
+        """Where the lake is."""
+        return self.lake_url or str(self.data_dir / "lake")
 
     @property
     def dagster_home(self) -> Path:

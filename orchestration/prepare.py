@@ -21,6 +21,7 @@ from dlt_pipelines.raw import ensure_raw_tables
 from echolead.operational.live_steps import StepRecord
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect, standing
+from echolead.warehouse_accounts import MODEL_DATABASES
 from orchestration import instance
 from orchestration.dbt import project
 
@@ -35,6 +36,10 @@ TRIES = 5
 FIRST_PAUSE_SECONDS = 2.0
 
 log = logging.getLogger("prepare")
+
+
+class NotBuilt(RuntimeError):
+    """A model could not be built; the message says where to look."""
 
 
 def prepare(settings: Settings) -> None:
@@ -55,7 +60,21 @@ def prepare(settings: Settings) -> None:
     log.info("Dagster's tables")
     _create_dagster_tables(settings)
     if versions is not None:
-        _file(settings).write_text(json.dumps({"project": project.fingerprint(), "versions": versions}))
+        _remember(settings, versions)
+
+
+def build_everything(settings: Settings) -> None:
+    """Build every table behind raw anew, and put it in place of what readers see; deliveries that are equal stay.
+
+    Raises `WarehouseAway`, and `NotBuilt` when a model fails: everything is as it was then.
+    """
+    with closing(connect(settings.clickhouse("dbt"))) as client:
+        for database in sorted(MODEL_DATABASES):
+            client.command(f"create database if not exists {database}")
+        versions = _bring_up_to_date(settings, client, {})
+    if versions is None:
+        raise NotBuilt(f"The models cannot be built: `echolead doctor` shows why, at `{STEP}`.")
+    _remember(settings, versions)
 
 
 def _is_up_to_date(settings: Settings, client: Client, remembered: Mapping[str, Any]) -> bool:
@@ -179,6 +198,10 @@ def _create_dagster_tables(settings: Settings) -> None:
 
 def _file(settings: Settings) -> Path:
     return settings.data_dir / "dbt" / BUILT_FILE
+
+
+def _remember(settings: Settings, versions: Mapping[str, str]) -> None:
+    _file(settings).write_text(json.dumps({"project": project.fingerprint(), "versions": versions}))
 
 
 def _remembered(settings: Settings) -> dict[str, Any]:

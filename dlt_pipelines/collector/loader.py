@@ -19,7 +19,7 @@ from dlt_pipelines.clickhouse import Inserted
 from dlt_pipelines.collector.batches import BatchReader, LoadBatch
 from dlt_pipelines.collector.rows import loader_dead_letters
 from dlt_pipelines.lease import Lease
-from dlt_pipelines.loads import last_load, record_load
+from dlt_pipelines.loads import last_number, record_load
 from dlt_pipelines.tables import TABLES as RAW_TABLES
 from echolead.events import DeadLetter
 from echolead.settings import Settings
@@ -87,13 +87,14 @@ class EventLoader:
         with ExitStack() as opening:
             opening.enter_context(self._lease)
             raw.ensure_raw_tables(self._settings)
+            postgres_url = self._settings.postgres_loader_url.get_secret_value()
             self._schema = raw.schema("collector")
             # Made once: dlt reads them anew for every package, and making them costs as much as a small load.
             self._resources = {table: self._resource(table) for table in TABLES}
             self._pipeline = self._new_pipeline()
             opening.callback(self._close_pipeline)
             self._warehouse = opening.enter_context(closing(connect(self._settings.clickhouse("loader"))))
-            self._load_seq = last_load(self._warehouse)
+            self._load_seq = last_number(self._warehouse, postgres_url)
             opening.enter_context(self._batches)
             self._open = opening.pop_all()
         return self

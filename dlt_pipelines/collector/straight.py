@@ -22,7 +22,7 @@ from dlt_pipelines.collector.loader import LEASE, LoadFailed
 from dlt_pipelines.collector.rows import EventRows
 from dlt_pipelines.collector.stream import StreamMessage
 from dlt_pipelines.lease import Lease, LeaseLost, is_held
-from dlt_pipelines.loads import last_load, record_load
+from dlt_pipelines.loads import last_number, record_load
 from dlt_pipelines.raw import ensure_raw_tables, with_value
 from echolead.events import ReceivedRequest, decode_received_request
 from echolead.settings import Settings, load_settings
@@ -52,7 +52,7 @@ def write_raw(settings: Settings, requests: Iterable[ReceivedRequest], on_progre
     with Lease(settings.postgres_loader_url.get_secret_value(), LEASE) as lease:
         ensure_raw_tables(settings)
         with closing(connect(settings.clickhouse("loader"))) as client:
-            load_seq = last_load(client)
+            load_seq = last_number(client, settings.postgres_loader_url.get_secret_value())
             for rows in _inserts(requests):
                 lease.check()
                 load_seq += 1

@@ -50,6 +50,8 @@ SECRETS: dict[str, tuple[str, ...]] = {
         "dagster_postgres_url",
         "nats_loader_url",
         "destination_secret_keys",
+        "lake_access_key",
+        "lake_secret_key",
     ),
 }
 """By part. Other parts have none: Dagster's own processes read their database's URL from `dagster.yaml`."""

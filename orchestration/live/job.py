@@ -23,26 +23,27 @@ def heartbeat_name(run_id: str) -> str:
 class Term:
     """How long a live run goes on: its time, and then until a successor has started, but at most twice its time.
 
-    Without this a daemon that is down would stop the loading.
+    Without this a daemon that is down would stop the loading. It also ends when raw is to be put in place anew.
     """
 
-    def __init__(self, seconds: float, has_successor: Callable[[], bool]) -> None:
+    def __init__(
+        self, seconds: float, has_successor: Callable[[], bool], is_to_pause: Callable[[], bool] = lambda: False
+    ) -> None:
         self._started = time.monotonic()
         self._seconds = seconds
         self._has_successor = has_successor
-        self._asked = 0.0
+        self._is_to_pause = is_to_pause
+        self._asked = self._started
 
     def is_over(self) -> bool:
         """Whether to end now."""
         now = time.monotonic()
-        if now < self._started + self._seconds:
-            return False
         if now >= self._started + 2 * self._seconds:
             return True
         if now - self._asked < SUCCESSOR_CHECK_SECONDS:
             return False
         self._asked = now
-        return self._has_successor()
+        return self._is_to_pause() or (now >= self._started + self._seconds and self._has_successor())
 
 
 class Reporter:
@@ -88,15 +89,22 @@ class Reporter:
 def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
     """Loop until the run's time is over."""
     # The code server, which only describes this job, does not need what it runs with.
-    from dlt_pipelines.lease import Lease  # noqa: PLC0415
+    from dlt_pipelines.lease import Lease, is_held  # noqa: PLC0415
     from orchestration.live.control_worker import ControlWorker  # noqa: PLC0415
-    from orchestration.live.loop import run_loop  # noqa: PLC0415
+    from orchestration.live.loop import PAUSE_LEASE, run_loop  # noqa: PLC0415
 
     settings = echolead.settings()
-    term = Term(settings.live_run_seconds, lambda: has_successor(context.instance, context.run_id))
+    url = settings.postgres_loader_url.get_secret_value()
+    term = Term(
+        settings.live_run_seconds,
+        lambda: has_successor(context.instance, context.run_id),
+        lambda: is_held(url, PAUSE_LEASE),
+    )
     reporter = Reporter(context.log_event)  # type: ignore[arg-type]  # it takes evaluations of checks as well
-    with Lease(settings.postgres_loader_url.get_secret_value(), heartbeat_name(context.run_id)):
+    with Lease(url, heartbeat_name(context.run_id)):
         try:
+            with Lease(url, PAUSE_LEASE):
+                pass  # until raw is in place
             with ControlWorker(settings):
                 run_loop(settings, term.is_over, reporter.turn)
         except dg.DagsterExecutionInterruptedError:

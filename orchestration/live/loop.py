@@ -19,6 +19,7 @@ from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
 from orchestration.live.blame import Blame
 from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.conversation_turns import ConversationTurns
+from orchestration.live.lake_copy import LakeFollower
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
 from orchestration.live.watermarks import WatermarkReader, Watermarks
@@ -37,6 +38,10 @@ CHATS = "computing conversations"
 WANTED = "computing what conversations should have"
 REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
+LAKE = "copying to the lake"
+
+PAUSE_LEASE = "pause of the live path"
+"""Whoever holds it lets the live run end, and the next one begin when it is free."""
 
 CHAT_SECONDS = 5.0
 """How often is looked for what a pull has brought. A webhook is looked at in the turn that loads it."""
@@ -87,6 +92,7 @@ class LiveLoop:
             self._chats = opening.enter_context(ChatTurns(self._settings, self._dbt))
             self._conversations = opening.enter_context(ConversationTurns(self._settings, self._dbt))
             self._engine = opening.enter_context(DeliveryEngine(self._settings))
+            self._lake = opening.enter_context(closing(LakeFollower(self._settings)))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
             self._requests = opening.enter_context(
                 closing(RequestRecord(self._settings.postgres_loader_url.get_secret_value()))
@@ -125,6 +131,9 @@ class LiveLoop:
         if turn.models or self._engine.is_behind or (marks is not None and marks.is_delivery_due):
             self._steps.run(DELIVER, lambda: self._deliver(turn))
         self._steps.run(LEDGER, lambda: self._mirror_ledger(turn))
+        self._lake.start_if_due()
+        if self._lake.has_ended:
+            self._steps.run(LAKE, self._lake.take)
         self._steps.beat()
         if self._steps.pop_change():
             turn.failing = self._steps.failing()

@@ -50,7 +50,8 @@ new_loads as (
             *,
             sum(events) over (order by load_seq rows between unbounded preceding and 1 preceding) as events_before
         from {{ source('collector', 'loads') }}
-        where load_seq > (select last_load from last_turn)
+        -- Those of dead letters alone concern no model.
+        where load_seq > (select last_load from last_turn) and (events > 0 or webhooks > 0)
     )
     where events_before < {{ var('events_of_a_turn') }}
 ),

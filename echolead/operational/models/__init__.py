@@ -12,6 +12,7 @@ from echolead.operational.models.control import TASK_KINDS, TASK_STATES, Answere
 from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
 from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
+from echolead.operational.models.lake import LakeFile, LakePosition
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
 from echolead.operational.models.tenants import (
     COLLECT_PATH_PATTERN,
@@ -74,6 +75,8 @@ __all__ = [
     "DestinationRecord",
     "DestinationTokens",
     "ExcludedReferrer",
+    "LakeFile",
+    "LakePosition",
     "LeadDecision",
     "LeadRuleSet",
     "LiveStep",

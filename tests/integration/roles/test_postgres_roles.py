@@ -59,6 +59,8 @@ READING = {
     "read what is to be computed again": ("select state from warehouse_requests", "loader system app"),
     "read decisions about leads": ("select kind from lead_decisions", "loader system app"),
     "read whose rows are left out": ("select message from quarantine", "loader system app"),
+    "read which files the lake has": ("select path from lake_files", "loader system app"),
+    "read how far the lake is": ("select position from lake_positions", "owner loader system"),
     "read stages of deals": ("select stage from deal_stages", "loader system app"),
     "read how pulls of deals stand": ("select message from deal_pulls", "deliveries system app"),
     "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
@@ -158,6 +160,15 @@ WRITING = {
     "release a visitor": ("update quarantine set released_at = now()", "loader system"),
     "name another visitor that was left out": ("update quarantine set tracking_id = tracking_id", "system"),
     "forget that a visitor was left out": ("delete from quarantine", "system"),
+    "note a file of the lake": (
+        "insert into lake_files (tenant_id, source, day, path, first_load, last_load) "
+        "values ('{tenant}', 'events', '2026-03-01', '{unique}', '1', '1')",
+        "loader system",
+    ),
+    "note that a file of the lake is replaced": ("update lake_files set state = 'replaced'", "loader system"),
+    "give a file of the lake another checksum": ("update lake_files set sha256 = 'x'", "system"),
+    "forget files of the lake": ("delete from lake_files", "loader system"),
+    "note how far the lake is": ("update lake_positions set position = '2'", "owner loader system"),
     "merge two leads": (
         "insert into lead_decisions (tenant_id, kind, lead_id, other_lead_id, decided_by, reason) "
         "values ('{tenant}', 'merge', 'a', 'c', 'x', 'y')",

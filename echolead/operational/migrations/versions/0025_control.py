@@ -8,7 +8,7 @@ from echolead.operational.isolation import isolate, keep_updated_at, serve
 from echolead.operational.provision import API, APP, LOADER
 
 revision = "0025"
-down_revision = "0021"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
