@@ -184,7 +184,8 @@ class Persons:
                     answer = await work.order.calls.ask("merge", "PUT", path, body=body, is_safe_to_repeat=False)
                     person = await self.read(work, str(answer["data"]["id"])) or person
                 except Rejected as refused:
-                    work.conflicts.append(f"person {twin} is the same lead's, and was not merged: {refused}")
+                    if await self.read(work, twin) is not None:  # else somebody merged or deleted it meanwhile
+                        work.conflicts.append(f"person {twin} is the same lead's, and was not merged: {refused}")
             await work.order.settle_twin("contact", twin)
         return person
 

@@ -78,7 +78,11 @@ async def test_a_creation_without_an_answer_is_found_in_the_store_and_not_in_the
     assert pipedrive.kept["lead-1"].records["creating"] == ""
 
 
-async def test_persons_of_leads_that_became_one_are_merged_into_the_leads_own(pipedrive: PipedriveAccount) -> None:
+@pytest.mark.parametrize("shows_deleted", [True, False])
+async def test_persons_of_leads_that_became_one_are_merged_into_the_leads_own(
+    pipedrive: PipedriveAccount, shows_deleted: bool
+) -> None:
+    pipedrive.store.shows_deleted = shows_deleted
     own = await pipedrive.deliver(changed(tracking_ids=()))
     twin = await pipedrive.deliver(changed(lead_id="browser-2", email="ana@work.test", phone="", tracking_ids=()))
     asked = pipedrive.order(LEAD)
@@ -91,6 +95,11 @@ async def test_persons_of_leads_that_became_one_are_merged_into_the_leads_own(pi
     assert pipedrive.emails(own.remote_id) == ["ana@lead.test", "ana@work.test"]
     assert pipedrive.custom(own.remote_id)["EchoLead: id"] == "lead-1"
     assert pipedrive.kept["lead-1"].records[twin_kind("contact", twin.remote_id)] == twin.remote_id
+
+    again = (await pipedrive.destination.deliver([asked]))[asked.delivery_id]  # its answer was lost with the engine
+
+    assert isinstance(again, Delivered)
+    assert (again.remote_id, again.conflicts) == (own.remote_id, ())
 
 
 async def test_a_creation_that_never_arrived_is_made_again(pipedrive: PipedriveAccount) -> None:
