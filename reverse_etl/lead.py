@@ -14,6 +14,7 @@ ConsentState = Literal["granted", "denied", "unknown"]
 EventName = Literal["lead", "qualified", "won"]
 
 TWIN_PREFIX = "twin:"
+UNCONFIRMED = "unconfirmed"
 CONVERSATION_PREFIX = "conversation:"
 """The ledger's id of a conversation is this and the conversation's id in the product."""
 KIND_CHARACTERS = 200  # of a record's kind in the ledger
@@ -146,6 +147,12 @@ class DeliveryHistory:
     """By kind, the ids of further records of the same person: they were made for leads that became part of this one.
 
     A product merges them where it can, else it marks them, and says so with `Order.settle_twin`, which leaves them out.
+    """
+    unconfirmed: tuple[str, ...] = ()
+    """Leads that may have a record which we do not know, as they were sent without an answer: those that became part of
+    this one, and this one itself when the known record is that of another.
+
+    A product looks for it by the lead's id and treats it as a twin; `Order.settle_twin(UNCONFIRMED, …)` leaves it out.
     """
 
     @property

@@ -19,7 +19,7 @@ from reverse_etl.destinations.hubspot.asking import (
     ids_of,
 )
 from reverse_etl.errors import DeliveryFailed, NotThere, OutcomeUnknown, Postponed, Rejected, Withheld
-from reverse_etl.lead import Lead
+from reverse_etl.lead import UNCONFIRMED, Lead
 from reverse_etl.mapping import PropertyMap
 from reverse_etl.property_types import options_after, same
 
@@ -94,7 +94,7 @@ class HubSpotContacts:
         HubSpot makes a contact with a new id of the two, to which both of their ids lead. One that it does not merge is
         named in a conflict. Raises `DeliveryFailed`.
         """
-        for twin in row.order.history.twins.get("contact", ()):
+        for twin in await self._twins(row):
             if await self._are_two(row, twin):
                 refused = await self._merge(row, twin)
                 # A merge whose answer was lost is refused when it is asked for again.
@@ -102,6 +102,14 @@ class HubSpotContacts:
                     reason = f": {refused}" if refused else "."
                     row.conflicts.append(f"contact {twin} is the same lead's, and was not merged{reason}")
             await row.order.settle_twin("contact", twin)
+        for lead_id in row.order.history.unconfirmed:
+            await row.order.settle_twin(UNCONFIRMED, lead_id)
+
+    async def _twins(self, row: ContactRow) -> list[str]:
+        """The known contacts of leads that became part of this one, and those that were made without an answer."""
+        history = row.order.history
+        unknown = await self._read([row], lambda _: history.unconfirmed, KEY) if history.unconfirmed else []
+        return list(dict.fromkeys((*history.twins.get("contact", ()), *(str(each["id"]) for each in unknown))))
 
     async def _are_two(self, row: ContactRow, twin: str) -> bool:
         """Whether both contacts are there, each for itself. Reads the row's contact anew."""
@@ -134,8 +142,8 @@ class HubSpotContacts:
             row.contact = next(iter(found.values()), None)
             row.conflicts += [
                 f"contact {twin} is the same lead's as contact {row.contact_id}: merge them in HubSpot"
-                for twin in found
-                if twin != row.contact_id
+                for twin, contact in found.items()
+                if twin != row.contact_id and contact["properties"].get(KEY) not in row.order.history.unconfirmed
             ]
 
     async def _read(self, rows: Sequence[ContactRow], of: ValuesOf, key: str | None = None) -> list[Contact]:

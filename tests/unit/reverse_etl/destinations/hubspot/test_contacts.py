@@ -8,7 +8,7 @@ import pytest
 from echolead.demo.chatwoot import Fault
 from reverse_etl.destination import Order
 from reverse_etl.errors import Withheld
-from reverse_etl.lead import Delivered, twin_kind
+from reverse_etl.lead import UNCONFIRMED, Delivered, twin_kind
 from tests.fixtures.demo_hubspot import DEALS, LEAD, HubSpotAccount, changed
 
 
@@ -127,6 +127,28 @@ async def test_a_merge_whose_answer_was_lost_is_no_refused_one(hubspot: HubSpotA
     assert isinstance(outcome, Delivered)
     assert outcome.conflicts == ()
     assert len(hubspot.contacts()) == 1
+
+
+@pytest.mark.parametrize("has_own", [True, False])
+async def test_a_contact_that_was_made_without_an_answer_is_merged_as_well(
+    hubspot: HubSpotAccount, has_own: bool
+) -> None:
+    """An engine died in the creation, and then the lead became part of another: nothing in the ledger names it."""
+    if has_own:
+        await hubspot.deliver(changed(tracking_ids=()))
+    else:
+        hubspot.add(echolead_id="lead-1", email="ana@lead.test")
+    hubspot.add(echolead_id="other-1", email="ana@work.test")
+    asked = hubspot.order(changed(tracking_ids=("lead-1", "other-1")))
+    asked = replace(asked, history=replace(asked.history, unconfirmed=("other-1",)))
+
+    outcome = (await hubspot.destination.deliver([asked]))[asked.delivery_id]
+
+    assert isinstance(outcome, Delivered)
+    (contact,) = hubspot.contacts()
+    assert (contact["echolead_id"], contact["hs_additional_emails"]) == ("lead-1", "ana@work.test")
+    assert outcome.conflicts == ()
+    assert hubspot.kept["lead-1"].records[twin_kind(UNCONFIRMED, "other-1")] == "other-1"
 
 
 async def test_a_contact_that_hubspot_does_not_merge_is_named_once(hubspot: HubSpotAccount) -> None:
