@@ -128,6 +128,14 @@ class Testable(Protocol):
 
 
 @runtime_checkable
+class LeavesOut(Protocol):
+    """A destination whose mapping can name fields that are not written; the engine keeps them for the health page."""
+
+    def left_out(self) -> list[Finding]:
+        """The mapped fields that deliveries leave out, by the account as it was read last, and why; calls nobody."""
+
+
+@runtime_checkable
 class SetUp(Protocol):
     """A destination that makes what it needs in the account: `echolead destination setup`."""
 

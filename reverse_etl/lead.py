@@ -89,6 +89,8 @@ class Lead:
     """Of the tenant, by its IANA name: calendar days of the lead are days there."""
     withheld: tuple[str, ...] = ()
     """Parts of the payload that consent kept back, by their names there, such as clicks."""
+    is_withdrawal: bool = False
+    """The lead denies marketing and filled in no form: this is said where the lead is already, and nowhere else."""
     conversation: WantedConversation | None = None
 
     @property
@@ -120,6 +122,7 @@ class Lead:
             last_touch_at=_moment(payload.get("last_touch_at")),
             time_zone=str(payload.get("time_zone") or "UTC"),
             withheld=tuple(payload.get("withheld") or ()),
+            is_withdrawal=bool(payload.get("withdrawal")),
             conversation=_conversation(payload["conversation"]) if payload.get("conversation") else None,
         )
 
@@ -154,6 +157,11 @@ class DeliveryHistory:
 
     A product looks for it by the lead's id and treats it as a twin; `Order.settle_twin(UNCONFIRMED, …)` leaves it out.
     """
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether the destination may have something of the lead: a record that we know, or a state that was sent."""
+        return bool(self.records) or any(not sent.is_withdrawal for sent in self.sent)
 
     @property
     def remote_id(self) -> str | None:

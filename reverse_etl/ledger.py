@@ -6,7 +6,7 @@ A lead's current delivery at a destination is its row with the newest `created_a
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -165,7 +165,12 @@ NOTE = text("""
     where tenant_id = :tenant_id and destination_id = :destination_id and state in ('pending', 'retry')
         and last_error is distinct from :error
 """)
-
+LEFT_OUT = text("""
+    insert into destination_fields (tenant_id, destination_id, left_out)
+    values (:tenant_id, :destination_id, cast(:left_out as jsonb))
+    on conflict (tenant_id, destination_id) do update set left_out = excluded.left_out
+        where destination_fields.left_out <> excluded.left_out
+""")
 SWITCH_OFF = text("""
     with destination as (
         update destinations
@@ -297,6 +302,12 @@ class LaneLedger:
         """Write on everything that waits why the whole lane does not deliver."""
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(NOTE, {**self._lane, **_error(error)})
+
+    def note_left_out(self, fields: Sequence[tuple[str, str]]) -> None:
+        """Keep which mapped fields deliveries leave out, each with the reason; twice changes nothing."""
+        left_out = json.dumps([{"field": field, "reason": reason} for field, reason in fields])
+        with tenant_session(self._engine, self._tenant_id) as session:
+            session.execute(LEFT_OUT, {**self._lane, "left_out": left_out})
 
     def switch_off(self, error: Exception) -> None:
         """Disable the destination, with the time and the reason; what waits is delivered when it is enabled again."""

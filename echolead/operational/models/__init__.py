@@ -10,7 +10,12 @@ from echolead.operational.models.chat import ChatPull, ChatSettings
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
 from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
-from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
+from echolead.operational.models.destinations import (
+    Destination,
+    DestinationFields,
+    DestinationRecord,
+    DestinationTokens,
+)
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
 from echolead.operational.models.tenants import (
     COLLECT_PATH_PATTERN,
@@ -67,6 +72,7 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "Destination",
+    "DestinationFields",
     "DestinationRecord",
     "DestinationTokens",
     "ExcludedReferrer",
