@@ -243,6 +243,13 @@ DEAL_STAGES = _mirrored(
     ("stage", pa.string()),  # new, working, qualified, won, lost
 )
 
+# The mapped fields that deliveries leave out, by the account as an engine read it last.
+DESTINATION_FIELDS = _mirrored(
+    ("tenant_id", pa.string()),
+    ("destination_id", pa.string()),
+    ("left_out", pa.string()),  # JSON: objects with field and reason
+)
+
 # Which record of a destination is which lead's.
 DESTINATION_RECORDS = _mirrored(
     ("tenant_id", pa.string()),
@@ -364,6 +371,7 @@ TABLES = {
         RawTable("lead_decisions", "operational", LEAD_DECISIONS, ("tenant_id", "mirrored_at")),
         RawTable("quarantine", "operational", QUARANTINE, ("tenant_id", "mirrored_at")),
         RawTable("deal_stages", "operational", DEAL_STAGES, ("tenant_id", "mirrored_at")),
+        RawTable("destination_fields", "operational", DESTINATION_FIELDS, ("tenant_id", "mirrored_at")),
         RawTable(
             "destination_records",
             "operational",

@@ -65,7 +65,10 @@ class Order:
         await self.remember_in_ledger(kind, remote_id)
 
     async def settle_twin(self, kind: str, remote_id: str) -> None:
-        """Keep that this other record of the same person was merged or marked: it is in `history.twins` no more."""
+        """Keep that this other record of the same person was merged or marked: it is in `history.twins` no more.
+
+        With the kind `UNCONFIRMED` and a lead's id: that its record was looked for, and settled if it was there.
+        """
         await self.remember_in_ledger(twin_kind(kind, remote_id), remote_id)
 
 
@@ -122,6 +125,14 @@ class Testable(Protocol):
 
         Raises what a call raises that says nothing of one thing alone: `Misconfigured`, `Unavailable`.
         """
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A destination whose mapping can name fields that are not written; the engine keeps them for the health page."""
+
+    def left_out(self) -> list[Finding]:
+        """The mapped fields that deliveries leave out, by the account as it was read last, and why; calls nobody."""
 
 
 @runtime_checkable

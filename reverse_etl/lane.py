@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from reverse_etl.calls import LONGEST_WAIT_SECONDS, Calls, LaneConnection, RecordedCall
-from reverse_etl.destination import DestinationProduct, Order
+from reverse_etl.destination import DestinationProduct, LeavesOut, Order
 from reverse_etl.errors import (
     DeliveryFailed,
     Gone,
@@ -32,6 +32,9 @@ from reverse_etl.pace import backoff
 
 log = logging.getLogger(__name__)
 
+NOT_THERE = (
+    "The lead denies marketing and filled in no form; nothing of it was sent here, so that there is nothing to say."
+)
 LONGEST_QUEUE_SECONDS = 1.0
 """While calls wait longer than this for their places, a lane claims no more deliveries: they would wait as well."""
 LIMIT_BASE_SECONDS, LIMIT_CAP_SECONDS = 300.0, 6 * 3600.0
@@ -98,6 +101,7 @@ class Lane:
         self._lease_seconds = max(policy.lease_seconds, policy.attempt_seconds + destination.traits.settle_seconds)
         self._set_aside_at = float("-inf")
         self._is_prepared = False
+        self._left_out: list[tuple[str, str]] | None = None
         self.is_stopping = False
 
     def stop(self) -> None:
@@ -180,7 +184,17 @@ class Lane:
             await self._ask(self._ledger.note, reason)
             return False
         self._is_prepared = True
+        await self._note_left_out()
         return True
+
+    async def _note_left_out(self) -> None:
+        """Keep which mapped fields are left out, when that has changed: the account is read again now and then."""
+        if not isinstance(self._destination, LeavesOut):
+            return
+        found = [(each.subject, each.detail) for each in self._destination.left_out()]
+        if found != self._left_out:
+            await self._ask(self._ledger.note_left_out, found)
+            self._left_out = found
 
     async def _work(self, claims: Sequence[Claim]) -> None:
         """One attempt of each of these deliveries, and their entries in the ledger."""
@@ -190,6 +204,8 @@ class Lane:
             order = self._order(claim)
             if claim.was == "delivered" and claim.history.remote_id is not None:
                 sent.append((claim, order, Delivered(claim.history.remote_id)))
+            elif claim.lead.is_withdrawal and not claim.history.may_be_there:
+                await self._failed(claim, Withheld(NOT_THERE), ())
             else:
                 if claim.lead.withheld:
                     kept_back = ", ".join(claim.lead.withheld)
@@ -220,6 +236,7 @@ class Lane:
             is_over = not self._destination.traits.reads_back
             await self._ask(self._ledger.delivered, claim, outcome.remote_id, order.calls.recorded, is_over=is_over)
             delivered.append((claim, order, outcome))
+        await self._note_left_out()
         return delivered
 
     async def _verify(self, sent: Sequence[tuple[Claim, Order, Delivered]]) -> None:

@@ -14,6 +14,7 @@ ConsentState = Literal["granted", "denied", "unknown"]
 EventName = Literal["lead", "qualified", "won"]
 
 TWIN_PREFIX = "twin:"
+UNCONFIRMED = "unconfirmed"
 CONVERSATION_PREFIX = "conversation:"
 """The ledger's id of a conversation is this and the conversation's id in the product."""
 KIND_CHARACTERS = 200  # of a record's kind in the ledger
@@ -88,6 +89,8 @@ class Lead:
     """Of the tenant, by its IANA name: calendar days of the lead are days there."""
     withheld: tuple[str, ...] = ()
     """Parts of the payload that consent kept back, by their names there, such as clicks."""
+    is_withdrawal: bool = False
+    """The lead denies marketing and filled in no form: this is said where the lead is already, and nowhere else."""
     conversation: WantedConversation | None = None
 
     @property
@@ -119,6 +122,7 @@ class Lead:
             last_touch_at=_moment(payload.get("last_touch_at")),
             time_zone=str(payload.get("time_zone") or "UTC"),
             withheld=tuple(payload.get("withheld") or ()),
+            is_withdrawal=bool(payload.get("withdrawal")),
             conversation=_conversation(payload["conversation"]) if payload.get("conversation") else None,
         )
 
@@ -147,6 +151,17 @@ class DeliveryHistory:
 
     A product merges them where it can, else it marks them, and says so with `Order.settle_twin`, which leaves them out.
     """
+    unconfirmed: tuple[str, ...] = ()
+    """Leads that may have a record which we do not know, as they were sent without an answer: those that became part of
+    this one, and this one itself when the known record is that of another.
+
+    A product looks for it by the lead's id and treats it as a twin; `Order.settle_twin(UNCONFIRMED, …)` leaves it out.
+    """
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether the destination may have something of the lead: a record that we know, or a state that was sent."""
+        return bool(self.records) or any(not sent.is_withdrawal for sent in self.sent)
 
     @property
     def remote_id(self) -> str | None:

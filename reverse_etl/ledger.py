@@ -6,7 +6,7 @@ A lead's current delivery at a destination is its row with the newest `created_a
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from echolead.operational.database import tenant_session
 from echolead.operational.models import DeliveryAttempt
 from reverse_etl.calls import RecordedCall
 from reverse_etl.errors import DeliveryFailed
-from reverse_etl.lead import TWIN_PREFIX, DeliveryHistory, Lead, twin_kind
+from reverse_etl.lead import TWIN_PREFIX, UNCONFIRMED, DeliveryHistory, Lead, twin_kind
 
 SENT_STATES_REMEMBERED = 20
 LEADS_RECORD = "contact"
@@ -101,14 +101,14 @@ MEMORY = text("""
     select asked.lead_id, known.records, sent.payloads
     from jsonb_to_recordset(cast(:leads as jsonb)) as asked (lead_id text, known_as text[])
     left join lateral (
-        select jsonb_agg(jsonb_build_array(remote_kind, remote_id)
+        select jsonb_agg(jsonb_build_array(remote_kind, remote_id, lead_id)
             order by lead_id <> asked.lead_id, created_at, lead_id) as records
         from destination_records
         where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = any(asked.known_as)
     ) as known on true
     left join lateral (
-        select jsonb_agg(payload) as payloads from (
-            select payload from deliveries
+        select jsonb_agg(payload || jsonb_build_object('lead_id', lead_id)) as payloads from (
+            select payload, lead_id from deliveries
             where tenant_id = :tenant_id and destination_id = :destination_id and lead_id = any(asked.known_as)
                 and (attempts > 0 or delivered_at is not null)
             order by created_at desc limit :states
@@ -165,7 +165,12 @@ NOTE = text("""
     where tenant_id = :tenant_id and destination_id = :destination_id and state in ('pending', 'retry')
         and last_error is distinct from :error
 """)
-
+LEFT_OUT = text("""
+    insert into destination_fields (tenant_id, destination_id, left_out)
+    values (:tenant_id, :destination_id, cast(:left_out as jsonb))
+    on conflict (tenant_id, destination_id) do update set left_out = excluded.left_out
+        where destination_fields.left_out <> excluded.left_out
+""")
 SWITCH_OFF = text("""
     with destination as (
         update destinations
@@ -298,6 +303,12 @@ class LaneLedger:
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(NOTE, {**self._lane, **_error(error)})
 
+    def note_left_out(self, fields: Sequence[tuple[str, str]]) -> None:
+        """Keep which mapped fields deliveries leave out, each with the reason; twice changes nothing."""
+        left_out = json.dumps([{"field": field, "reason": reason} for field, reason in fields])
+        with tenant_session(self._engine, self._tenant_id) as session:
+            session.execute(LEFT_OUT, {**self._lane, "left_out": left_out})
+
     def switch_off(self, error: Exception) -> None:
         """Disable the destination, with the time and the reason; what waits is delivered when it is enabled again."""
         reason = str(error)[:ERROR_KEPT_CHARACTERS]
@@ -308,7 +319,7 @@ class LaneLedger:
         known_as = [{"lead_id": each.lead_id, "known_as": [each.lead_id, *each.tracking_ids]} for each in leads]
         asked = {**self._lane, "leads": json.dumps(known_as), "states": SENT_STATES_REMEMBERED}
         return {
-            row.lead_id: _history(row.records or (), [Lead.of(payload) for payload in row.payloads or ()])
+            row.lead_id: _history(row.lead_id, row.records or (), [Lead.of(payload) for payload in row.payloads or ()])
             for row in session.execute(MEMORY, asked)
         }
 
@@ -337,17 +348,24 @@ class LaneLedger:
             session.execute(insert(DeliveryAttempt), rows)
 
 
-def _history(records: Iterable[tuple[str, str]], sent: list[Lead]) -> DeliveryHistory:
+def _history(lead_id: str, records: Iterable[tuple[str, str, str]], sent: list[Lead]) -> DeliveryHistory:
     """Of each kind the first record is the lead's; others of the same person are twins, until they are settled."""
     own: dict[str, str] = {}
     twins: dict[str, list[str]] = {}
-    settled = {kind for kind, _ in records if kind.startswith(TWIN_PREFIX)}
-    for kind, remote_id in records:
+    settled = {kind for kind, _, _ in records if kind.startswith(TWIN_PREFIX)}
+    confirmed = {of_lead for kind, _, of_lead in records if kind == LEADS_RECORD} or {lead_id}
+    unconfirmed = dict.fromkeys(each.lead_id for each in sent if each.lead_id not in confirmed)
+    for kind, remote_id, _ in records:
         if kind in settled:
             continue
         if own.setdefault(kind, remote_id) != remote_id and twin_kind(kind, remote_id) not in settled:
             twins.setdefault(kind, []).append(remote_id)
-    return DeliveryHistory(own, tuple(sent), {kind: tuple(dict.fromkeys(ids)) for kind, ids in twins.items()})
+    return DeliveryHistory(
+        own,
+        tuple(sent),
+        {kind: tuple(dict.fromkeys(ids)) for kind, ids in twins.items()},
+        tuple(each for each in unconfirmed if twin_kind(UNCONFIRMED, each) not in settled),
+    )
 
 
 def _held(claim: Claim) -> dict[str, Any]:

@@ -6,6 +6,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Deals in these stages are in no stage of the funnel. `echolead deal stages map` says what a stage counts as.",
         "Negócios nestas etapas não entram no funil. `echolead deal stages map` diz o que cada etapa vale.",
     ),
+    "left_out_fields": ("Fields that destinations do not take", "Campos que os destinos não aceitam"),
+    "left_out_fields_caption": (
+        "Leads arrive without these. Give the integration's user the right to write them, make them in the account, or "
+        "map others; `echolead destination test` shows the present state.",
+        "Os leads chegam sem eles. Dê ao usuário da integração o direito de escrita, crie-os na conta ou mapeie "
+        "outros; `echolead destination test` mostra o estado atual.",
+    ),
     "pipeline": ("Pipeline", "Funil de vendas"),
     "deals": ("Deals", "Negócios"),
     "freshness": ("Newest event", "Último evento"),

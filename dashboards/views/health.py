@@ -53,6 +53,10 @@ UNMAPPED = """
 select destination_name, pipeline_label, stage_label, deals
 from ops.unmapped_stages where tenant_id = {tenant_id:String} order by deals desc, destination_name, position limit 100
 """
+LEFT_OUT = """
+select destination_name, field, reason
+from ops.left_out_fields where tenant_id = {tenant_id:String} order by destination_name, field limit 100
+"""
 SHARED = """
 select kind, value, reason, visitors, leads, last_stated_at from ops.shared_values
 where tenant_id = {tenant_id:String}
@@ -193,6 +197,23 @@ def show_unmapped(tenant_id: str) -> None:
     )
 
 
+def show_left_out(tenant_id: str) -> None:
+    """Fields of destinations that deliveries leave out; nothing when there are none."""
+    left_out = query(LEFT_OUT, tenant_id)
+    if left_out.empty:
+        return
+    st.subheader(t("left_out_fields"))
+    st.caption(t("left_out_fields_caption"))
+    table(
+        left_out,
+        column_config={
+            "destination_name": t("destination"),
+            "field": t("field"),
+            "reason": st.column_config.TextColumn(t("reason"), width="large"),
+        },
+    )
+
+
 def events_by_hour(lag: pd.DataFrame, zone: str) -> alt.Chart:
     """Events received in each hour of the last day, on the clock of the other tables."""
     hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(zone).dt.tz_localize(None)
@@ -274,3 +295,4 @@ else:
 show_set_aside(tenant, tenant_zone)
 show_shared(tenant, tenant_zone)
 show_unmapped(tenant)
+show_left_out(tenant)

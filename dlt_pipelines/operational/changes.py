@@ -29,6 +29,7 @@ from echolead.operational.models import (
     Delivery,
     DeliveryAttempt,
     Destination,
+    DestinationFields,
     DestinationRecord,
     ExcludedReferrer,
     LeadDecision,
@@ -98,6 +99,11 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
     "deal_stages": select(
         DealStage.tenant_id, DealStage.destination_id, DealStage.pipeline_id, DealStage.stage_id, DealStage.stage
     ).order_by(DealStage.tenant_id, DealStage.destination_id, DealStage.pipeline_id, DealStage.stage_id),
+    "destination_fields": select(
+        DestinationFields.tenant_id,
+        DestinationFields.destination_id,
+        cast(DestinationFields.left_out, Text).label("left_out"),
+    ).order_by(DestinationFields.tenant_id, DestinationFields.destination_id),
     # How far a request has come is in the warehouse itself.
     "warehouse_requests": select(
         WarehouseRequest.request_id,

@@ -51,6 +51,11 @@ select tenant_id, destination_name, pipeline_label, stage_label, deals from ops.
 order by deals desc, tenant_id, destination_name, position limit 20
 """
 
+LEFT_OUT = """
+select tenant_id, destination_name, field, reason from ops.left_out_fields
+order by tenant_id, destination_name, field limit 20
+"""
+
 
 @dataclass(frozen=True)
 class Symptom:
@@ -342,6 +347,7 @@ def _warehouse(settings: Settings) -> Iterator[Symptom]:
             yield Symptom("ok", "Warehouse", f"answers; {events} rows in raw.events")
             yield from _set_aside(client)
             yield from _unmapped_stages(client)
+            yield from _left_out_fields(client)
 
 
 def _set_aside(client: Client) -> Iterator[Symptom]:
@@ -366,4 +372,17 @@ def _unmapped_stages(client: Client) -> Iterator[Symptom]:
             f"the stage {stage} of {pipeline} ({destination} of tenant {tenant_id}) counts as nothing; "
             f"{deals} deals are in it",
             f"See `echolead deal stages list {tenant_id}`, and say it with `echolead deal stages map`.",
+        )
+
+
+def _left_out_fields(client: Client) -> Iterator[Symptom]:
+    if not client.command("EXISTS TABLE ops.left_out_fields"):
+        return
+    for tenant_id, destination, field, reason in client.query(LEFT_OUT).result_rows:
+        yield Symptom(
+            "note",
+            "Fields",
+            f"{field} is left out of deliveries to {destination} of tenant {tenant_id}: {reason}",
+            "Leads arrive without it. Give our user the right to it, make it there, or map another one: "
+            f"`echolead destination test --tenant {tenant_id} --destination {destination}`.",
         )

@@ -12,7 +12,7 @@ from reverse_etl.destinations.chatwoot_account import ChatwootAccount
 from reverse_etl.destinations.chatwoot_conversations import ChatwootConversations
 from reverse_etl.destinations.chatwoot_definitions import LINK_KEY
 from reverse_etl.errors import Mismatch, NotThere, OutcomeUnknown, Rejected
-from reverse_etl.lead import Delivered, DeliveryHistory, Lead
+from reverse_etl.lead import UNCONFIRMED, Delivered, DeliveryHistory, Lead
 
 Contact = dict[str, Any]
 
@@ -133,10 +133,16 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
 
         Chatwoot deletes those; the contact's own values win.
         """
-        twins = [twin for twin in order.history.twins.get("contact", ()) if twin != str(contact["id"])]
+        known, unconfirmed = order.history.twins.get("contact", ()), order.history.unconfirmed
+        other = Lead(unconfirmed[0], tracking_ids=unconfirmed) if unconfirmed else None
+        found = await self._holders(order.calls, other) if other else []
+        ids = dict.fromkeys((*known, *(str(each["id"]) for each in found)))
+        twins = [twin for twin in ids if twin != str(contact["id"])]
         for twin in twins:
             await self._merge(order.calls, contact["id"], int(twin))
             await order.settle_twin("contact", twin)
+        for lead_id in unconfirmed:
+            await order.settle_twin(UNCONFIRMED, lead_id)
         if not twins:
             return contact
         answer = await order.calls.ask("show contact", "GET", f"contacts/{contact['id']}")

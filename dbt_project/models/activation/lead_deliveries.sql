@@ -21,14 +21,13 @@
 
 with
 
--- Who denies marketing is still delivered when they asked to be contacted.
 leads as (
     select
         leads.*,
         {{ known_time_zone('tenant_rules.time_zone') }} as time_zone
     from {{ ref('leads') }} as leads
     left join {{ ref('tenant_rules') }} as tenant_rules on leads.tenant_id = tenant_rules.tenant_id
-    where {{ is_in('affected_leads', 'lead_id') }} and (marketing_consent != 'denied' or form_submits > 0)
+    where {{ is_in('affected_leads', 'lead_id') }}
 ),
 
 results as (
@@ -43,6 +42,9 @@ payloads as (
         results.send_to as send_to,
         results.withheld_from as withheld_from,
         marketing_consent = 'denied' as denies_marketing,
+        -- Who denies marketing is still delivered when they asked to be contacted. Others are delivered to nobody; that they
+        -- deny is said where they are already, which the engine knows.
+        denies_marketing and form_submits = 0 as is_withdrawal,
         stated_consent['ads'] = 'granted' as grants_ads,
         mapUpdate(last_non_direct_click_ids, mapFilter((name, value) -> value != '', map(
             'channel', channel,
@@ -156,12 +158,13 @@ withheld as (
                 'external_id', if(is_history_withheld, '""', ''),
                 'labels', if(is_history_withheld, '["sem-consentimento-marketing"]', ''),
                 'tracking_ids', if(is_history_withheld, '[]', ''),
+                'withdrawal', if(is_withdrawal, 'true', ''),
                 'withheld', if(empty(withheld_keys), '', toJSONString(withheld_keys))
             ))
         ) as said
     from payloads
     inner join destinations using (tenant_id)
-    where not has(withheld_from, destination_name)
+    where not has(withheld_from, destination_name) and not (is_withdrawal and is_ad_platform)
 ),
 
 wanted as (

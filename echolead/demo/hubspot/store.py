@@ -17,6 +17,8 @@ FIRST_STAGES = (
     ("closedwon", "1.0", True),
     ("closedlost", "0.0", True),
 )
+MOST_MERGED = 250
+"""How many contacts can become part of one."""
 CHANGED = {"contacts": "lastmodifieddate", "deals": "hs_lastmodifieddate", "notes": "hs_lastmodifieddate"}
 
 
@@ -42,9 +44,10 @@ class Conflict(Exception):
 class HubSpotStore:
     """Contacts, deals, notes, what they have to do with each other, and the submissions of forms.
 
-    What HubSpot does is not certain in three places; each is tried both ways. `lifecycle_mode`: an earlier stage is
+    What HubSpot does is not certain in four places; each is tried both ways. `lifecycle_mode`: an earlier stage is
     ignored, with a 200, or taken. `second_address_mode`: an address that the contact has as its second one becomes the
-    first, and the first is lost, or is refused. `has_partial_batches`: rows fail alone, or all together.
+    first, and the first is lost, or is refused. `has_partial_batches`: rows fail alone, or all together. `merge_mode`:
+    two contacts become a new one, or the second becomes part of the first, as before HubSpot's change of 2025.
     """
 
     def __init__(self) -> None:
@@ -63,6 +66,7 @@ class HubSpotStore:
         self.lifecycle_mode: Literal["ignores", "moves"] = "ignores"
         self.second_address_mode: Literal["replaces", "conflict"] = "replaces"
         self.has_partial_batches = True
+        self.merge_mode: Literal["new", "first"] = "new"
         self.ignores_associations_on_create = False
         self._ids = itertools.count(501)
 
@@ -138,24 +142,33 @@ class HubSpotStore:
         return self.create(kind, {id_property: value, **properties}), True
 
     def merge(self, primary_id: str, other_id: str) -> Row:
-        """The other contact becomes part of the first; its addresses become second ones. Raises `Missing`."""
-        if primary_id not in self.objects["contacts"] or other_id not in self.objects["contacts"]:
-            raise Missing(other_id)
-        other = self.objects["contacts"].pop(other_id)
-        primary = self.objects["contacts"][primary_id]
-        held = primary["properties"]
-        primary["merged"] += [other_id, *other["merged"]]
-        primary["updatedAt"] = self._now()
-        second = [*held.get("hs_additional_emails", "").split(";"), *addresses(other)]
+        """Two contacts become one with the first one's values; the other's addresses become second ones.
+
+        The ids of both lead to it from then on. Raises `Missing`, and `RefusedValue` for two that are one already and
+        for one that too many have become part of.
+        """
+        primary, other = self.find("contacts", primary_id), self.find("contacts", other_id)
+        if primary is None or other is None:
+            raise Missing(other_id if primary is not None else primary_id)
+        if primary["id"] == other["id"]:
+            raise RefusedValue("objectIdToMerge", "SAME_OBJECT", "Cannot merge an object with itself")
+        before = [primary["id"]] if self.merge_mode == "new" else []
+        merged = [*before, other["id"], *primary["merged"], *other["merged"]]
+        if len(merged) > MOST_MERGED:
+            raise RefusedValue("objectIdToMerge", "TOO_MANY_MERGES", f"The limit of {MOST_MERGED} merges is reached")
+        del self.objects["contacts"][other["id"]], self.objects["contacts"][primary["id"]]
+        held = {**other["properties"], **primary["properties"]}
+        second = [*primary["properties"].get("hs_additional_emails", "").split(";"), *addresses(other)]
         held["hs_additional_emails"] = ";".join(dict.fromkeys(each for each in second if each))
-        for name, text in other["properties"].items():
-            held.setdefault(name, text)
-        joined = [each for each in self.associations if other_id in (each[1], each[3])]
-        for kind, object_id, other_kind, its_id in joined:
-            self.associations.discard((kind, object_id, other_kind, its_id))
-            ours = {other_id: primary_id}
-            self.associations.add((kind, ours.get(object_id, object_id), other_kind, ours.get(its_id, its_id)))
-        return primary
+        new_id = next(self._ids) if before else primary["id"]
+        row = {**primary, "id": str(new_id), "properties": held, "merged": merged, "updatedAt": self._now()}
+        self.objects["contacts"][row["id"]] = row
+        ours = dict.fromkeys((primary["id"], other["id"]), row["id"])
+        self.associations = {
+            (kind, ours.get(object_id, object_id), other_kind, ours.get(its_id, its_id))
+            for kind, object_id, other_kind, its_id in self.associations
+        }
+        return row
 
     def archive_deal(self, deal_id: str) -> None:
         """Delete a deal: it is in the archive from now on. Raises `Missing`."""

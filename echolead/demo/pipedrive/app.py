@@ -89,7 +89,10 @@ async def create_person(_request: Request, store: PipedriveStore, body: Record) 
 
 async def show_person(request: Request, store: PipedriveStore, _body: Record) -> Response:
     """`GET /api/v2/persons/{id}`"""
-    return succeeded(store.person(request.path_params["id"]))
+    person_id = request.path_params["id"]
+    if store.shows_deleted and person_id in store.deleted:
+        return succeeded(store.deleted[person_id])
+    return succeeded(store.person(person_id))
 
 
 async def update_person(request: Request, store: PipedriveStore, body: Record) -> Response:

@@ -30,7 +30,7 @@ class PipedriveStore:
     """Persons, deals, leads, notes and the fields of persons and deals.
 
     `index_seconds`: for how long a search does not see what was written. `deal_cap`: how many deals the plan has room
-    for.
+    for. `shows_deleted`: a person that was merged into another is shown as deleted, or is not there.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -43,6 +43,9 @@ class PipedriveStore:
         """(kind, body) of each write that was asked for, in order."""
         self.index_seconds = 0.0
         self.deal_cap: int | None = None
+        self.shows_deleted = True
+        self.deleted: dict[int, Record] = {}
+        """Persons that became part of others."""
         self.stages: dict[int, Record] = {
             stage: {"id": stage, "pipeline_id": pipeline, "name": f"Stage {stage}", "order_nr": place}
             for place, (stage, pipeline) in enumerate(STAGES.items())
@@ -118,16 +121,23 @@ class PipedriveStore:
         return found
 
     def merge_person(self, person_id: int, into_id: int) -> Record:
-        """The person becomes part of the other one, whose values count. Raises `NoSuchItem`."""
+        """The person becomes part of the other one, whose values count; what that one lacks is filled.
+
+        Raises `NoSuchItem`, and `BadRequest` for one person alone.
+        """
         other, person = self.person(person_id), self.person(into_id)
+        if other is person:
+            raise BadRequest("A person cannot be merged with itself.")
         for kind in ("emails", "phones"):
             known = [each["value"].lower() for each in person[kind]]
             person[kind] += [{**each, "primary": False} for each in other[kind] if each["value"].lower() not in known]
-        person["custom_fields"] = {**other["custom_fields"], **person["custom_fields"]}
+        own = {key: value for key, value in person["custom_fields"].items() if value not in (None, "")}
+        person["custom_fields"] = {**person["custom_fields"], **other["custom_fields"], **own}
+        person["update_time"] = self._now()
         for item in (*self.deals.values(), *self.leads.values(), *self.notes.values()):
             if item.get("person_id") == person_id:
                 item["person_id"] = into_id
-        del self.persons[person_id]
+        self.deleted[person_id] = {**self.persons.pop(person_id), "is_deleted": True}
         self._written("merge", {"id": person_id, "into": into_id}, person)
         return person
 

@@ -11,7 +11,12 @@ from echolead.operational.models.collecting import ApiKey, CollectorCount, Webho
 from echolead.operational.models.control import TASK_KINDS, TASK_STATES, AnsweredRequest, ControlTask
 from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
-from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
+from echolead.operational.models.destinations import (
+    Destination,
+    DestinationFields,
+    DestinationRecord,
+    DestinationTokens,
+)
 from echolead.operational.models.lake import LakeFile, LakePosition
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
 from echolead.operational.models.tenants import (
@@ -72,6 +77,7 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "Destination",
+    "DestinationFields",
     "DestinationRecord",
     "DestinationTokens",
     "ExcludedReferrer",

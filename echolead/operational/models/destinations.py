@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from echolead.operational.models.base import EMPTY_OBJECT, Base, Timed
+from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, Base, Timed
 
 
 class Destination(Timed, Base):
@@ -56,6 +56,24 @@ class DestinationTokens(Timed, Base):
     def name(self) -> str:
         """Whose they are, for messages."""
         return f"destination {self.destination_id}"
+
+
+class DestinationFields(Timed, Base):
+    """The mapped fields that deliveries to a destination leave out, by its account as an engine read it last.
+
+    `left_out` is a list of objects with `field` and `reason`, empty when everything is written.
+    """
+
+    __tablename__ = "destination_fields"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "destination_id"], ["destinations.tenant_id", "destinations.destination_id"]
+        ),
+    )
+
+    tenant_id: Mapped[str] = mapped_column(primary_key=True)
+    destination_id: Mapped[UUID] = mapped_column(primary_key=True)
+    left_out: Mapped[list[Any]] = mapped_column(server_default=EMPTY_LIST)
 
 
 class DestinationRecord(Timed, Base):

@@ -106,6 +106,10 @@ class HubSpot:
         await self._account.check_pipeline(calls)
         return self._account.findings(self._mapping)
 
+    def left_out(self) -> list[Finding]:
+        """What the account does not have, or the token may not write."""
+        return [each for each in self._account.findings(self._mapping) if each.state != "ok"]
+
     async def setup(self, calls: Calls, is_dry_run: bool) -> list[Finding]:
         """Make our properties that are missing."""
         before = await self.test(calls)

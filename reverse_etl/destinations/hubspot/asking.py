@@ -10,7 +10,8 @@ from reverse_etl.destinations.hubspot.account import KEY
 Input = Mapping[str, Any]
 
 SECOND_ADDRESSES = "hs_additional_emails"
-MERGED_IDS = "hs_merged_object_ids"
+MERGED_IDS = ("hs_merged_object_ids", "hs_calculated_merged_vids")
+"""The ids of the contacts that became part of one; the second has them as `id:time`, and each may lack some."""
 
 
 async def ask_batch(
@@ -49,6 +50,12 @@ def names_in(contact: Mapping[str, Any], name: str) -> list[str]:
     return [each for each in str(contact["properties"].get(name) or "").split(";") if each]
 
 
+def ids_of(contact: Mapping[str, Any]) -> list[str]:
+    """The ids that lead to a contact: its own, and those of the contacts that became part of it."""
+    merged = [each.partition(":")[0].strip() for name in MERGED_IDS for each in names_in(contact, name)]
+    return list(dict.fromkeys((str(contact["id"]), *merged)))
+
+
 def addresses(contact: Mapping[str, Any]) -> list[str]:
     """A contact's addresses in small letters, the first one first."""
     first = contact["properties"].get("email")
@@ -67,5 +74,5 @@ def _names(row: Mapping[str, Any]) -> set[str]:
     for key in ("ids", "objectWriteTraceId", "fromObjectId"):
         named += context.get(key) or ()
     if row.get("properties"):
-        named += [row["properties"].get(KEY), *addresses(row), *names_in(row, MERGED_IDS)]
+        named += [row["properties"].get(KEY), *addresses(row), *ids_of(row)]
     return {str(each) for each in named if each}

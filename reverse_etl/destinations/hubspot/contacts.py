@@ -16,10 +16,10 @@ from reverse_etl.destinations.hubspot.asking import (
     SECOND_ADDRESSES,
     addresses,
     ask_batch,
-    names_in,
+    ids_of,
 )
 from reverse_etl.errors import DeliveryFailed, NotThere, OutcomeUnknown, Postponed, Rejected, Withheld
-from reverse_etl.lead import Lead
+from reverse_etl.lead import UNCONFIRMED, Lead
 from reverse_etl.mapping import PropertyMap
 from reverse_etl.property_types import options_after, same
 
@@ -77,7 +77,7 @@ class HubSpotContacts:
         """Give each row its contact: the remembered one, else by our key, else by e-mail, also a second one."""
         remembered = {row.order.history.remote_id: row for row in rows if row.order.history.remote_id}
         for contact in await self._read(rows, lambda row: [row.order.history.remote_id or ""]):
-            for contact_id in (contact["id"], *names_in(contact, MERGED_IDS)):
+            for contact_id in ids_of(contact):
                 if contact_id in remembered:
                     remembered[contact_id].contact = contact
         await self._find_by(rows, KEY, lambda row: (row.order.lead.lead_id, *row.order.lead.tracking_ids))
@@ -91,25 +91,45 @@ class HubSpotContacts:
     async def merge_twins(self, row: ContactRow) -> None:
         """Merge the contacts of leads that became part of this one into its own, which keeps its values.
 
-        One that HubSpot does not merge is named in a conflict. Raises `DeliveryFailed`.
+        HubSpot makes a contact with a new id of the two, to which both of their ids lead. One that it does not merge is
+        named in a conflict. Raises `DeliveryFailed`.
         """
-        order = row.order
-        for twin in order.history.twins.get("contact", ()):
-            held = await self.read([row], partial(_either, row.contact_id, twin))
-            own, other = held.get(row.contact_id), held.get(twin)
-            if own is not None and other is not None and own["id"] != other["id"]:
-                body = {"primaryObjectId": row.contact_id, "objectIdToMerge": twin}
-                try:
-                    merged = await order.calls.ask("merge", "POST", "crm/v3/objects/contacts/merge", body=body)
-                    row.contact = (await self.read([row], partial(_either, merged["id"], ""))).get(merged["id"], own)
-                except Rejected as refused:
-                    row.conflicts.append(f"contact {twin} is the same lead's, and was not merged: {refused}")
-            await order.settle_twin("contact", twin)
+        for twin in await self._twins(row):
+            if await self._are_two(row, twin):
+                refused = await self._merge(row, twin)
+                # A merge whose answer was lost is refused when it is asked for again.
+                if await self._are_two(row, twin):
+                    reason = f": {refused}" if refused else "."
+                    row.conflicts.append(f"contact {twin} is the same lead's, and was not merged{reason}")
+            await row.order.settle_twin("contact", twin)
+        for lead_id in row.order.history.unconfirmed:
+            await row.order.settle_twin(UNCONFIRMED, lead_id)
+
+    async def _twins(self, row: ContactRow) -> list[str]:
+        """The known contacts of leads that became part of this one, and those that were made without an answer."""
+        history = row.order.history
+        unknown = await self._read([row], lambda _: history.unconfirmed, KEY) if history.unconfirmed else []
+        return list(dict.fromkeys((*history.twins.get("contact", ()), *(str(each["id"]) for each in unknown))))
+
+    async def _are_two(self, row: ContactRow, twin: str) -> bool:
+        """Whether both contacts are there, each for itself. Reads the row's contact anew."""
+        held = await self.read([row], partial(_either, row.contact_id, twin))
+        own, other = held.get(row.contact_id), held.get(twin)
+        row.contact = own or row.contact
+        return own is not None and other is not None and own["id"] != other["id"]
+
+    async def _merge(self, row: ContactRow, twin: str) -> Rejected | None:
+        body = {"primaryObjectId": row.contact_id, "objectIdToMerge": twin}
+        try:
+            await row.order.calls.ask("merge", "POST", "crm/v3/objects/contacts/merge", body=body)
+        except Rejected as refused:
+            return refused
+        return None
 
     async def read(self, rows: Sequence[ContactRow], of: ValuesOf) -> dict[str, Contact]:
         """Contacts by their ids, and by the ids of those that were merged into them."""
         found = await self._read(rows, of)
-        return {contact_id: each for each in found for contact_id in (each["id"], *names_in(each, MERGED_IDS))}
+        return {contact_id: each for each in found for contact_id in ids_of(each)}
 
     async def _find_by(self, rows: Sequence[ContactRow], key: str, of: ValuesOf) -> None:
         searched = [row for row in rows if row.contact is None]
@@ -122,15 +142,15 @@ class HubSpotContacts:
             row.contact = next(iter(found.values()), None)
             row.conflicts += [
                 f"contact {twin} is the same lead's as contact {row.contact_id}: merge them in HubSpot"
-                for twin in found
-                if twin != row.contact_id
+                for twin, contact in found.items()
+                if twin != row.contact_id and contact["properties"].get(KEY) not in row.order.history.unconfirmed
             ]
 
     async def _read(self, rows: Sequence[ContactRow], of: ValuesOf, key: str | None = None) -> list[Contact]:
         """The contacts with these ids or values; those that are not there are left out. From the store, not search."""
         asked = {row.trace: [value for value in dict.fromkeys(of(row)) if value] for row in rows}
         values = list(dict.fromkeys(value for own in asked.values() for value in own))
-        names = [*self._mapping.records["contact"], KEY, STAGE, SECOND_ADDRESSES, MERGED_IDS]
+        names = [*self._mapping.records["contact"], KEY, STAGE, SECOND_ADDRESSES, *MERGED_IDS]
         body: dict[str, Any] = {"properties": list(dict.fromkeys(names)), "propertiesWithHistory": []}
         body |= {"idProperty": key} if key else {}
         found: list[Contact] = []

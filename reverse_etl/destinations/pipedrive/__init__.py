@@ -105,6 +105,10 @@ class Pipedrive(OneByOne):
         await self._check_stage(calls)
         return self._fields.findings(self._mapping)
 
+    def left_out(self) -> list[Finding]:
+        """What the account does not have, or holds a kind of value that is left to people."""
+        return [each for each in self._fields.findings(self._mapping) if each.state != "ok"]
+
     async def setup(self, calls: Calls, is_dry_run: bool) -> list[Finding]:
         """Make our fields that are missing."""
         before = await self.test(calls)

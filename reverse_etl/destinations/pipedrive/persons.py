@@ -16,14 +16,14 @@ from echolead.normalize import normalize_phone
 from reverse_etl.destination import Order
 from reverse_etl.destinations.pipedrive.fields import PipedriveFields
 from reverse_etl.errors import NotThere, OutcomeUnknown, Rejected, Withheld
-from reverse_etl.lead import Lead
+from reverse_etl.lead import UNCONFIRMED, Lead
 from reverse_etl.mapping import PropertyMap, Written
 from reverse_etl.property_types import PropertyType, options_after, same
 
 Person = Mapping[str, Any]
 
 CREATING = "creating"
-"""The record that says since when a person may have been created without our knowing its id."""
+"""The record that says since when a person may have been created without our knowing its id, and for which lead."""
 ADDED = "added"
 """The record with the marks of the addresses and numbers that we added: all others are somebody's own."""
 CLOCKS_APART = timedelta(minutes=5)
@@ -41,11 +41,23 @@ class PersonWork:
     is_new: bool = False
     written: dict[str, Any] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    """Marks of the addresses and numbers that we added."""
 
     @property
     def lead(self) -> Lead:
         """The wanted state."""
         return self.order.lead
+
+    @property
+    def begun(self) -> dict[str, datetime]:
+        """By lead, this one or one that became part of it: since when it may have a person that we do not know."""
+        history = self.order.history
+        begun = [each for each in (history.records.get(CREATING), *history.twins.get(CREATING, ())) if each]
+        return {
+            whose or self.lead.lead_id: datetime.fromisoformat(moment)
+            for moment, _, whose in (each.partition(" ") for each in reversed(begun))
+        }
 
 
 class Persons:
@@ -58,14 +70,14 @@ class Persons:
 
     async def deliver(self, work: PersonWork) -> int:
         """Create or update the lead's person and return its id. Raises `DeliveryFailed`."""
+        work.added = work.order.history.records.get(ADDED, "").split()
         person = await self._find(work)
         if person is None:
-            person = await self._create(work)
-        else:
-            person = await self._merge_twins(work, person)
-            await self._update(work, person)
-        if work.order.history.records.get(CREATING) and not work.is_new:
+            return int((await self._create(work))["id"])
+        if work.lead.lead_id in work.begun and work.lead.lead_id not in work.order.history.unconfirmed:
             await self._remember_created(work, person)
+        person = await self._merge_twins(work, person)
+        await self._update(work, person)
         return int(person["id"])
 
     async def read(self, work: PersonWork, person_id: str) -> Person | None:
@@ -86,8 +98,8 @@ class Persons:
             person = await self.read(work, history.remote_id)
             if person is not None:
                 return person
-        if since := history.records.get(CREATING):
-            person = await self._created_since(work, datetime.fromisoformat(since))
+        if since := work.begun.get(lead.lead_id):
+            person = await self._created_since(work, since, lead.lead_id)
             if person is not None:
                 return person
         keys = list(dict.fromkeys((lead.lead_id, *reversed(lead.tracking_ids))))[:KEYS_SEARCHED]
@@ -121,14 +133,14 @@ class Persons:
             work.conflicts.append(f"person {twin['id']} has the same {name} as person {theirs[0]['id']}: merge them")
         return theirs[0] if theirs else None
 
-    async def _created_since(self, work: PersonWork, moment: datetime) -> Person | None:
-        """The person with our key among those that changed since: from the store, which is not behind."""
+    async def _created_since(self, work: PersonWork, moment: datetime, lead_id: str) -> Person | None:
+        """The person with this lead's id among those that changed since: from the store, which is not behind."""
         since = (moment - CLOCKS_APART).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         params = {"updated_since": since, "sort_by": "id", "sort_direction": "desc", "limit": "500"}
         for _ in range(PAGES):
             answer = await work.order.calls.ask("list new persons", "GET", "api/v2/persons", params=params)
             for person in answer["data"] or ():
-                if self._key(person) == work.lead.lead_id and not person.get("is_deleted"):
+                if self._key(person) == lead_id and not person.get("is_deleted"):
                     found: Person = person
                     return found
             cursor = (answer.get("additional_data") or {}).get("next_cursor")
@@ -158,7 +170,7 @@ class Persons:
             **({"phones": [_entry(lead.phone, is_first=True)]} if lead.phone else {}),
             "custom_fields": {**custom, self._fields.key("person"): lead.lead_id},
         }
-        await work.order.remember(CREATING, datetime.now(UTC).isoformat())
+        await work.order.remember(CREATING, f"{datetime.now(UTC).isoformat()} {lead.lead_id}")
         person = await self._write(work, "create person", "POST", "api/v2/persons", body)
         await self._remember_created(work, person)
         work.is_new = True
@@ -167,7 +179,8 @@ class Persons:
     async def _remember_created(self, work: PersonWork, person: Person) -> None:
         await work.order.remember("contact", str(person["id"]))
         if self._has_key(work.lead.lead_id, person):
-            await work.order.remember(ADDED, _marks(person))
+            work.added = list(dict.fromkeys((*work.added, *_marks(person))))
+            await work.order.remember(ADDED, " ".join(work.added))
         await work.order.remember(CREATING, "")
 
     async def _merge_twins(self, work: PersonWork, person: Person) -> Person:
@@ -175,7 +188,8 @@ class Persons:
 
         One that Pipedrive does not merge is named in a conflict. Raises `DeliveryFailed`.
         """
-        for twin in work.order.history.twins.get("contact", ()):
+        history = work.order.history
+        for twin in dict.fromkeys((*history.twins.get("contact", ()), *await self._unconfirmed(work))):
             own_id = str(person["id"])
             if twin != own_id and await self.read(work, twin) is not None:
                 body = {"merge_with_id": int(own_id)}
@@ -184,19 +198,32 @@ class Persons:
                     answer = await work.order.calls.ask("merge", "PUT", path, body=body, is_safe_to_repeat=False)
                     person = await self.read(work, str(answer["data"]["id"])) or person
                 except Rejected as refused:
-                    work.conflicts.append(f"person {twin} is the same lead's, and was not merged: {refused}")
+                    if await self.read(work, twin) is not None:  # else somebody merged or deleted it meanwhile
+                        work.conflicts.append(f"person {twin} is the same lead's, and was not merged: {refused}")
             await work.order.settle_twin("contact", twin)
+        for lead_id in history.unconfirmed:
+            await work.order.settle_twin(UNCONFIRMED, lead_id)
+        if work.lead.lead_id in history.unconfirmed:
+            await work.order.remember(CREATING, "")
         return person
+
+    async def _unconfirmed(self, work: PersonWork) -> list[str]:
+        """The persons that were created without an answer for leads which became part of this one."""
+        found, begun = [], work.begun
+        for lead_id in work.order.history.unconfirmed:
+            person = await self._created_since(work, begun[lead_id], lead_id) if lead_id in begun else None
+            found += [] if person is None else [str(person["id"])]
+        return found
 
     async def _update(self, work: PersonWork, person: Person) -> None:
         body = await self._changes(work, person)
         if not body:
             return
         await self._write(work, "update person", "PATCH", f"api/v2/persons/{person['id']}", body)
-        lead, added = work.lead, work.order.history.records.get(ADDED, "").split()
+        lead = work.lead
         new = [value for name, value in (("emails", lead.email), ("phones", lead.phone)) if name in body]
         if new:
-            await work.order.remember(ADDED, " ".join(dict.fromkeys((*added, *map(_mark, new)))))
+            await work.order.remember(ADDED, " ".join(dict.fromkeys((*work.added, *map(_mark, new)))))
 
     async def _write(self, work: PersonWork, operation: str, method: str, path: str, body: dict[str, Any]) -> Person:
         """Write; a custom field that Pipedrive names in a refusal is left out. Raises `DeliveryFailed`."""
@@ -232,8 +259,7 @@ class Persons:
         emails = await self._emails(work, person)
         if emails is not None:
             body["emails"] = emails
-        added = work.order.history.records.get(ADDED, "").split()
-        phones = _joined(person.get("phones") or (), lead.phone, added, _same_number)
+        phones = _joined(person.get("phones") or (), lead.phone, work.added, _same_number)
         if phones is not None:
             body["phones"] = phones
         changed = self._custom_changes(work, person, custom)
@@ -244,7 +270,7 @@ class Persons:
     async def _emails(self, work: PersonWork, person: Person) -> list[dict[str, Any]] | None:
         """The addresses with ours; one that another person has stays there alone."""
         lead, held = work.lead, person.get("emails") or ()
-        after = _joined(held, lead.email, work.order.history.records.get(ADDED, "").split(), _same_text)
+        after = _joined(held, lead.email, work.added, _same_text)
         if after is None:
             return None
         own_id = int(person["id"])
@@ -336,9 +362,9 @@ def _mark(value: str) -> str:
     return sha256(value.strip().lower().encode()).hexdigest()[:16]
 
 
-def _marks(person: Person) -> str:
+def _marks(person: Person) -> list[str]:
     entries = (*(person.get("emails") or ()), *(person.get("phones") or ()))
-    return " ".join(_mark(str(entry["value"])) for entry in entries)
+    return [_mark(str(entry["value"])) for entry in entries]
 
 
 def _emails(person: Person) -> list[str]:

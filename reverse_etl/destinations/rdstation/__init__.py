@@ -85,8 +85,11 @@ class RDStationContacts(OneByOne):
         """Read the account's fields: what it has no field for is not sent."""
         self._types = types_of(await account.fields_of(calls))
         self._map = resolved(self._configured, self._types)
-        findings = self._map.findings(RECORD, self._types)
-        self._unnamed = [f"{each.subject}: {each.detail}" for each in findings if each.state != "ok"]
+        self._unnamed = [f"{each.subject}: {each.detail}" for each in self.left_out()]
+
+    def left_out(self) -> list[Finding]:
+        """What the account has no field for."""
+        return [each for each in self._map.findings(RECORD, self._types) if each.state != "ok"]
 
     async def test(self, calls: Calls) -> list[Finding]:
         """How each mapped field stands in the account."""

@@ -24,6 +24,7 @@ API = "services/data/v60.0"
 COLLECTION = 200
 SYSTEM_FIELDS = ("Id", "IsConverted", "ConvertedContactId", "CreatedDate")
 # Notes on the account and not on the lead: the first delivery names them.
+NOT_WRITABLE = "not writable for this user, so that it is left out"
 SAID_ONCE = ("the account has no such property.", "not writable for this user.")
 # How long a creation may go on in an org whose external id does not keep a second one out.
 SETTLE_SECONDS = 60.0
@@ -103,12 +104,15 @@ class SalesforceLeads:
         is_unique = self._fields[ID_FIELD].is_unique
         self.traits = replace(self.traits, settle_seconds=0.0 if is_unique else SETTLE_SECONDS)
         self._unwritable.clear()
-        self._unnamed = [
-            f"{finding.subject}: {finding.detail}"
-            for finding in self._map.findings(RECORD, self._types())
-            if finding.state != "ok"
-        ]
+        self._unnamed = [f"{finding.subject}: {finding.detail}" for finding in self.left_out()]
         self._is_outdated = False
+
+    def left_out(self) -> list[Finding]:
+        """What our user does not see or may not write: by the description, and by what Salesforce refused since."""
+        found = [each for each in self._map.findings(RECORD, self._types()) if each.state != "ok"]
+        described = {each.subject for each in found}
+        refused = [f"{RECORD} {name}" for name in sorted(self._unwritable)]
+        return found + [Finding(name, "note", NOT_WRITABLE) for name in refused if name not in described]
 
     async def test(self, calls: Calls) -> list[Finding]:
         """The account's state: rights, fields, what is left of the day."""

@@ -186,9 +186,24 @@ def test_withdrawn_consent_is_said_and_the_history_is_not(told: Project) -> None
     assert {"clicks", "events", "first_touch_at"} < set(lead.withheld)
 
 
-def test_marketing_denied_without_a_form_delivers_nothing(told: Project) -> None:
-    delivered = told.query("select lead_id from activation.lead_deliveries where tenant_id = 'clinica'")
-    assert {each["lead_id"] for each in delivered} == {uid("caio"), uid("ana")}
+def test_marketing_denied_without_a_form_is_said_where_the_lead_is_already(told: Project) -> None:
+    """The engine sends a withdrawal to nobody who does not know the lead."""
+    delivered = told.query("select lead_id, payload from activation.lead_deliveries where tenant_id = 'clinica'")
+    withdrawals = {each["lead_id"] for each in delivered if Lead.of(json.loads(each["payload"])).is_withdrawal}
+    assert withdrawals == {uid("davi")}
+    assert {each["lead_id"] for each in delivered} == {uid("caio"), uid("ana"), uid("davi")}
+    assert payload_of(told, "clinica", "davi") == {
+        "lead_id": uid("davi"),
+        "name": "",
+        "email": "",
+        "phone": "",
+        "external_id": "",
+        "tracking_ids": [],
+        "labels": ["sem-consentimento-marketing"],
+        "attributes": {"marketing_consent": "denied"},
+        "withdrawal": True,
+        "withheld": ["attributes", "external_id", "labels", "tracking_ids"],
+    }
 
 
 def test_a_form_brings_the_first_touch_from_before_consent(told: Project) -> None:

@@ -1,13 +1,7 @@
 """Raw and everything behind it, from the lake alone."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +9,13 @@ from sqlalchemy import text
 
 from dlt_pipelines.lake.copying import LakeCopy
 from dlt_pipelines.lake.manifest import LakeExtent, Manifest
-from dlt_pipelines.lake.storage import LakeStorage
 from dlt_pipelines.tables import TABLES
 from echolead.operational.database import connect as connect_database
 from echolead.operational.database import system_session
-from echolead.operational.warehouse_requests import RequestRecord
 from echolead.warehouse import standing
 from echolead.warehouse_accounts import MODEL_DATABASES
 from orchestration.rebuild import Order, Rebuilt, rebuild
-from tests.fixtures.prepared import PEOPLE, Prepared, form, write_events
+from tests.fixtures.prepared import PEOPLE, Prepared
 
 EVERYTHING = LakeExtent()
 # What a lead is, whatever turn has found it out.

@@ -68,9 +68,10 @@ class Activation:
             tenant_id, self.destination_id if destination is None else destination.destination_id, payloads
         )
 
-    def unwant(self, *lead_ids: str) -> None:
-        """A turn of the warehouse no longer wants these leads anywhere: merged into another, erased."""
-        self.wanted.end_turn([(self.tenant_id, lead_id, self.destination_id, "{}", True) for lead_id in lead_ids])
+    def unwant(self, *lead_ids: str, destination: Destination | None = None) -> None:
+        """A turn of the warehouse no longer wants these leads there: merged into another, erased."""
+        destination_id = self.destination_id if destination is None else destination.destination_id
+        self.wanted.end_turn([(self.tenant_id, lead_id, destination_id, "{}", True) for lead_id in lead_ids])
 
     def want_many(self, count: int, turn: int) -> None:
         """A turn that wants the leads `old-0`, `old-1` and so on: a rebuild, or an import of history."""

@@ -1,5 +1,7 @@
 """Every product on its worst day: three calls in ten fail, engines are killed, two run at once, and leads change.
 
+Meanwhile every fifth lead turns out to be the same person as another one.
+
 ECHOLEAD_TEST_FAULT_LEADS says how many leads each product gets, 100 without it: 500 is the number to believe in.
 To add a product, add a row to `PRODUCTS`.
 """
@@ -31,8 +33,14 @@ from tests.integration.reverse_etl.engine_process import run_until_killed
 from tests.integration.reverse_etl.settings import QUICK
 
 LEADS = int(os.environ.get("ECHOLEAD_TEST_FAULT_LEADS", "100"))
+TWINS = range(0, LEADS, 5)
+"""The leads that another lead becomes part of, from the state `JOINED_AT` on."""
+TWIN_IDS = {f"lead-{number}" for number in TWINS}
+JOINED_AT = 2
 STATES = 3
 CHANNELS = ("Direct", "Email", "Paid Search")
+OTHER = "other-"
+OTHERS_THERE = f"select distinct lead_id from destination_records where lead_id like '{OTHER}%'"
 CHAT = "https://chat.test/app/conversations/"
 # Three in ten calls fail, in every way that differs for the caller.
 FAULTS = [
@@ -76,12 +84,13 @@ def served_hubspot() -> Iterator[Served]:
             for row in store.objects["contacts"].values():
                 shown = row["properties"]
                 state = {"name": shown["firstname"], "email": shown["email"], "channel": shown["echolead_channel"]}
-                found.setdefault(shown["echolead_id"], []).append(state)
+                found.setdefault(lead_of(shown["echolead_id"]), []).append(state)
             return found
 
         def companions() -> dict[str, Counter[str]]:
             leads = {
-                contact_id: row["properties"]["echolead_id"] for contact_id, row in store.objects["contacts"].items()
+                contact_id: lead_of(row["properties"]["echolead_id"])
+                for contact_id, row in store.objects["contacts"].items()
             }
             counted: dict[str, Counter[str]] = {"deals": Counter(), "notes": Counter()}
             for kind, of_kind in counted.items():
@@ -113,15 +122,19 @@ def served_pipedrive() -> Iterator[Served]:
             found: dict[str, list[dict[str, Any]]] = {}
             named = keys("person")
             for person in store.persons.values():
-                custom, emails = person["custom_fields"], [each["value"] for each in person["emails"]]
+                custom = person["custom_fields"]
+                lead_id = lead_of(custom[named["EchoLead: id"]])
+                emails = [each["value"] for each in person["emails"]]
+                if lead_id in TWIN_IDS:  # it has the addresses of all records that became one
+                    emails = [each for each in emails if each == last_address(lead_id)]
                 channel = custom[named["EchoLead: canal"]]
                 state = {"name": person["name"], "email": ", ".join(emails), "channel": channel}
-                found.setdefault(custom[named["EchoLead: id"]], []).append(state)
+                found.setdefault(lead_id, []).append(state)
             return found
 
         def companions() -> dict[str, Counter[str]]:
             named = keys("person")["EchoLead: id"]
-            leads = {person["id"]: person["custom_fields"][named] for person in store.persons.values()}
+            leads = {person["id"]: lead_of(person["custom_fields"][named]) for person in store.persons.values()}
             return {
                 "leads": Counter(leads[lead["person_id"]] for lead in store.leads.values()),
                 "notes": Counter(leads[note["person_id"]] for note in store.notes.values()),
@@ -134,6 +147,15 @@ def served_pipedrive() -> Iterator[Served]:
 PRODUCTS = {"hubspot": served_hubspot, "pipedrive": served_pipedrive}
 
 
+def lead_of(key: str) -> str:
+    """The lead that goes on: a record keeps the id of the lead that it was made for."""
+    return key.replace(OTHER, "lead-")
+
+
+def last_address(lead_id: str) -> str:
+    return f"{lead_id}.v{STATES // 2}@lead.test"
+
+
 def lead_ids() -> list[str]:
     return [f"lead-{number}" for number in range(LEADS)]
 
@@ -141,12 +163,24 @@ def lead_ids() -> list[str]:
 def state_of(number: int, version: int) -> dict[str, Any]:
     """The wanted state of a lead: it changes its name, its address and its channel."""
     lead_id = f"lead-{number}"
+    has_joined = number in TWINS and version >= JOINED_AT
     return payload_of(
         lead_id,
+        tracking_ids=[lead_id, *([other_id(number)] if has_joined else [])],
         name=f"Ana{version}",
         email=f"{lead_id}.v{version // 2}@lead.test",
         attributes={"channel": CHANNELS[version % len(CHANNELS)], "conversation_url": f"{CHAT}{number}"},
     )
+
+
+def other_id(number: int) -> str:
+    return f"{OTHER}{number}"
+
+
+def other_state(number: int, version: int) -> dict[str, Any]:
+    """The wanted state of the lead that becomes part of another."""
+    address = f"{other_id(number)}@lead.test"
+    return payload_of(other_id(number), tracking_ids=[other_id(number)], name=f"Bia{version}", email=address)
 
 
 def wanted() -> dict[str, list[dict[str, Any]]]:
@@ -158,8 +192,26 @@ def wanted() -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def of_others(kind: str, counted: Counter[str]) -> Counter[str]:
+    """The deals of leads that became part of others: the sales team's, as they are there already."""
+    has_one = [f"lead-{number}" for number in TWINS if kind != "notes" and counted[f"lead-{number}"] == 2]
+    return Counter(has_one)
+
+
 def want(activation: Activation, destination: Destination, version: int) -> None:
-    activation.want(*(state_of(number, version) for number in range(LEADS)), destination=destination)
+    if version == JOINED_AT:
+        let_others_arrive(activation)
+    others = [other_state(number, version) for number in TWINS if version < JOINED_AT]
+    if version == JOINED_AT:
+        activation.unwant(*(other_id(number) for number in TWINS), destination=destination)
+    activation.want(*(state_of(number, version) for number in range(LEADS)), *others, destination=destination)
+
+
+def let_others_arrive(activation: Activation) -> None:
+    """Deliver until half of those that are to become part of another lead have a record, and the rest perhaps."""
+    with DeliveryEngine(activation.settings, PATIENT) as engine:
+        while len(activation.rows(OTHERS_THERE)) < len(TWINS) // 2:
+            engine.run_once()
 
 
 def kill_an_engine(activation: Activation, chance: random.Random) -> None:
@@ -209,21 +261,25 @@ def test_each_lead_arrives_once_and_in_its_last_state(activation: Activation, pr
 
         assert fake.held() == wanted()
         for kind, counted in fake.companions().items():
-            assert counted == Counter(lead_ids()), f"{kind}: twice, or missing"
+            assert counted - of_others(kind, counted) == Counter(lead_ids()), f"{kind}: twice, or missing"
         struck = Counter(fake.faults.struck)
-    newest = activation.rows("select distinct on (lead_id) state from deliveries order by lead_id, created_at desc")
+    newest = activation.rows(
+        "select distinct on (lead_id) state from deliveries where is_wanted order by lead_id, created_at desc"
+    )
+    merges = activation.attempts(operation="merge", outcome="ok")
+    assert merges, "Nobody's two records became one: the test is blind."
     assert {row["state"] for row in newest} == {"verified"}
     assert struck.total() > 10
     assert activation.attempts(outcome="lost"), "No kill hit a delivery under way: the test is blind."
-    print_table(activation, product, struck)
+    print_table(activation, product, struck, len(merges))
 
 
-def print_table(activation: Activation, product: str, struck: Counter[str]) -> None:
+def print_table(activation: Activation, product: str, struck: Counter[str], merges: int) -> None:
     """What the ledger tells of it."""
     outcomes = activation.rows("select outcome, count(*) as calls from delivery_attempts group by 1 order by 2 desc")
     tries = activation.rows("select max(attempts) as most, count(*) as deliveries from deliveries")[0]
     told = ", ".join(f"{row['outcome']} {row['calls']}" for row in outcomes)
     print(  # noqa: T201  # with -s
         f"{product}: {LEADS} leads, {tries['deliveries']} deliveries, at most {tries['most']} tries; faults"
-        f" {dict(struck)}; attempts by outcome: {told}"
+        f" {dict(struck)}; {merges} merges; attempts by outcome: {told}"
     )

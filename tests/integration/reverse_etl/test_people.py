@@ -11,7 +11,7 @@ from echolead.operational.database import connect
 from reverse_etl.destinations.chatwoot import ChatwootContacts
 from reverse_etl.engine import DeliveryEngine, resync
 from reverse_etl.errors import OutcomeUnknown, Postponed, Unavailable
-from reverse_etl.lead import twin_kind
+from reverse_etl.lead import UNCONFIRMED, twin_kind
 from reverse_etl.ledger import Claim, LaneLedger
 from tests.fixtures.operational import make_destination
 from tests.integration.reverse_etl.conftest import Activation, payload_of
@@ -226,6 +226,29 @@ def test_a_lead_that_another_with_a_record_became_part_of_is_told_of_the_twin(
 
     assert claim.history.records == {"contact": "contact of lead-1", "event:form": "sent", "deal": "deal of lead-1"}
     assert claim.history.twins == {"contact": ("contact of lead-2",), "deal": ("deal of lead-2",)}
+
+
+def test_a_lead_that_was_sent_without_an_answer_before_it_became_part_of_another_is_looked_for_once(
+    activation: Activation, ledger: LaneLedger
+) -> None:
+    """An engine died while it made the contact of the phone's visitor, who then signed in on the laptop."""
+    plan(activation, payload_of("lead-1", tracking_ids=["lead-1"]), payload_of("lead-2", tracking_ids=["lead-2"]))
+    for claim in ledger.claim(5, lease_seconds=60):
+        if claim.lead.lead_id == "lead-1":
+            ledger.delivered(claim, "contact of lead-1", [])
+            ledger.verified(claim, [])
+    lapse(activation)
+    activation.unwant("lead-2")
+    plan(activation, payload_of("lead-1", tracking_ids=["lead-1", "lead-2"], name="Ana Maria"))
+    (claim,) = ledger.claim(5, lease_seconds=60)
+    assert (claim.history.unconfirmed, claim.history.twins) == (("lead-2",), {})
+
+    ledger.remember(claim, twin_kind(UNCONFIRMED, "lead-2"), "lead-2")
+    ledger.verified(claim, [])
+    plan(activation, payload_of("lead-1", tracking_ids=["lead-1", "lead-2"], name="Ana Lima"))
+
+    (claim,) = ledger.claim(5, lease_seconds=60)
+    assert (claim.history.unconfirmed, claim.history.twins) == ((), {})
 
 
 def test_a_twin_that_was_settled_is_left_out_from_then_on(activation: Activation, ledger: LaneLedger) -> None:

@@ -50,6 +50,7 @@ READING = {
     "read states of deliveries": ("select state, last_error from deliveries", "loader deliveries system app"),
     "read attempts": ("select request, response from delivery_attempts", "deliveries loader system app"),
     "read ids at destinations": ("select remote_id from destination_records", "deliveries loader system app"),
+    "read which fields are left out": ("select left_out from destination_fields", "deliveries loader system app"),
     "read users": ("select email from users", "owner api system"),
     "read password hashes": ("select password_hash from users", "owner api system"),
     "read users' roles": ("select role from user_tenants", "api system app"),
@@ -90,6 +91,7 @@ WRITING = {
         "values ('{tenant}', '{destination}', 'p', '{unique}', 'won')",
         "app system",
     ),
+    "note which fields are left out": ("update destination_fields set left_out = '[]'", "deliveries system"),
     "note a pull of deals": ("update deal_pulls set message = 'x'", "deliveries system"),
     "let a host be no source": (
         "insert into excluded_referrers (tenant_id, host) values ('{tenant}', '{unique}.test')",

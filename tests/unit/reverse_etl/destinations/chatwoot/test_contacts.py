@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from reverse_etl.errors import Mismatch, Rejected
+from reverse_etl.lead import UNCONFIRMED, twin_kind
 from tests.fixtures.chatwoot_account import LEAD, InProcess
 from tests.fixtures.demo_chatwoot import ACCOUNT
+from tests.fixtures.orders import Kept, delivered, order
 
 
 async def test_an_unknown_lead_is_created(chatwoot: InProcess) -> None:
@@ -21,6 +23,20 @@ async def test_an_unknown_lead_is_created(chatwoot: InProcess) -> None:
         "labels": ["canal-paid-search"],
     }
     assert contact["custom_attributes"]["echolead_url"] == "https://console.test/lead-1"
+
+
+async def test_a_contact_that_was_made_without_an_answer_is_merged_into_the_leads_own(chatwoot: InProcess) -> None:
+    """An engine died in the creation, and then the lead became part of another: nothing in the ledger names it."""
+    own = chatwoot.add(identifier="lead-1", email="ana@lead.test")
+    chatwoot.add(identifier="browser-2", phone_number="+5511999990001")
+    kept = Kept()
+    asked = order(chatwoot.connection, LEAD, kept=kept, contact=str(own))
+    asked = replace(asked, history=replace(asked.history, unconfirmed=("browser-2",)))
+
+    outcome = await delivered(chatwoot.destination, asked)
+
+    assert (outcome.remote_id, chatwoot.count()) == (str(own), 1)
+    assert kept.records[twin_kind(UNCONFIRMED, "browser-2")] == "browser-2"
 
 
 async def test_twice_leaves_the_same_as_once_and_writes_nothing(chatwoot: InProcess) -> None:

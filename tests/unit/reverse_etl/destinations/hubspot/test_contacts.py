@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from echolead.demo.chatwoot import Fault
+from reverse_etl.destination import Order
 from reverse_etl.errors import Withheld
-from reverse_etl.lead import Delivered, twin_kind
+from reverse_etl.lead import UNCONFIRMED, Delivered, twin_kind
 from tests.fixtures.demo_hubspot import DEALS, LEAD, HubSpotAccount, changed
 
 
@@ -69,26 +71,104 @@ async def test_a_lead_that_another_became_part_of_keeps_its_contact(hubspot: Hub
     assert len(hubspot.contacts()) == 1
 
 
-async def test_contacts_of_leads_that_became_one_are_merged_into_the_leads_own(hubspot: HubSpotAccount) -> None:
-    own = await hubspot.deliver(changed(tracking_ids=()))
-    twin = await hubspot.deliver(changed(lead_id="browser-2", email="ana@work.test", tracking_ids=()))
-    asked = hubspot.order(LEAD)
-    asked = replace(asked, history=replace(asked.history, twins={"contact": (twin.remote_id,)}))
+async def two_contacts(hubspot: HubSpotAccount, count: int = 1) -> tuple[Order, list[str]]:
+    """An order of a lead with a contact that others with contacts became part of, and the ids of those."""
+    await hubspot.deliver(changed(tracking_ids=()))
+    twins = [
+        await hubspot.deliver(changed(lead_id=f"other-{n}", email=f"ana{n}@work.test", tracking_ids=()))
+        for n in range(count)
+    ]
+    asked, ids = hubspot.order(LEAD), [twin.remote_id for twin in twins]
+    return replace(asked, history=replace(asked.history, twins={"contact": tuple(ids)})), ids
 
-    outcomes = await hubspot.destination.deliver([asked])
 
-    assert isinstance(outcomes[asked.delivery_id], Delivered)
+@pytest.mark.parametrize("mode", ["new", "first"])
+async def test_contacts_of_leads_that_became_one_are_merged_into_the_leads_own(
+    hubspot: HubSpotAccount, mode: Any
+) -> None:
+    """Since 2025 HubSpot makes a contact with a new id of two; that one is the lead's from then on."""
+    asked, twins = await two_contacts(hubspot, 2)
+    hubspot.store.merge_mode = mode
+
+    outcome = (await hubspot.destination.deliver([asked]))[asked.delivery_id]
+
+    assert isinstance(outcome, Delivered)
+    assert list(hubspot.store.objects["contacts"]) == [outcome.remote_id]
     (contact,) = hubspot.contacts()
-    assert (contact["email"], contact["hs_additional_emails"]) == ("ana@lead.test", "ana@work.test")
+    assert contact["email"] == "ana@lead.test"
+    assert set(contact["hs_additional_emails"].split(";")) == {"ana0@work.test", "ana1@work.test"}
     assert contact["echolead_id"] == "lead-1"
-    assert hubspot.store.objects["contacts"][own.remote_id]["merged"] == [twin.remote_id]
-    assert hubspot.kept["lead-1"].records[twin_kind("contact", twin.remote_id)] == twin.remote_id
+    assert all(hubspot.kept["lead-1"].records[twin_kind("contact", twin)] == twin for twin in twins)
+    assert outcome.conflicts == ()
+    await hubspot.verify(LEAD, outcome)
+
+
+async def test_an_engine_that_died_after_a_merge_left_the_old_id_which_leads_to_the_new_contact(
+    hubspot: HubSpotAccount,
+) -> None:
+    asked, twins = await two_contacts(hubspot)
+    merged = hubspot.store.merge(str(asked.history.remote_id), twins[0])
+    hubspot.store.writes.clear()
+
+    outcome = (await hubspot.destination.deliver([asked]))[asked.delivery_id]
+
+    assert isinstance(outcome, Delivered)
+    assert (outcome.remote_id, outcome.conflicts) == (merged["id"], ())
+    assert len(hubspot.contacts()) == 1
+
+
+async def test_a_merge_whose_answer_was_lost_is_no_refused_one(hubspot: HubSpotAccount) -> None:
+    """Asked for again, HubSpot refuses to merge a contact with itself."""
+    asked, _ = await two_contacts(hubspot)
+    hubspot.faults.replace([Fault("status_after", where="/contacts/merge", times=1, status=502)])
+
+    outcome = (await hubspot.destination.deliver([asked]))[asked.delivery_id]
+
+    assert isinstance(outcome, Delivered)
+    assert outcome.conflicts == ()
+    assert len(hubspot.contacts()) == 1
+
+
+@pytest.mark.parametrize("has_own", [True, False])
+async def test_a_contact_that_was_made_without_an_answer_is_merged_as_well(
+    hubspot: HubSpotAccount, has_own: bool
+) -> None:
+    """An engine died in the creation, and then the lead became part of another: nothing in the ledger names it."""
+    if has_own:
+        await hubspot.deliver(changed(tracking_ids=()))
+    else:
+        hubspot.add(echolead_id="lead-1", email="ana@lead.test")
+    hubspot.add(echolead_id="other-1", email="ana@work.test")
+    asked = hubspot.order(changed(tracking_ids=("lead-1", "other-1")))
+    asked = replace(asked, history=replace(asked.history, unconfirmed=("other-1",)))
+
+    outcome = (await hubspot.destination.deliver([asked]))[asked.delivery_id]
+
+    assert isinstance(outcome, Delivered)
+    (contact,) = hubspot.contacts()
+    assert (contact["echolead_id"], contact["hs_additional_emails"]) == ("lead-1", "ana@work.test")
+    assert outcome.conflicts == ()
+    assert hubspot.kept["lead-1"].records[twin_kind(UNCONFIRMED, "other-1")] == "other-1"
+
+
+async def test_a_contact_that_hubspot_does_not_merge_is_named_once(hubspot: HubSpotAccount) -> None:
+    asked, (twin,) = await two_contacts(hubspot)
+    own = hubspot.store.objects["contacts"][str(asked.history.remote_id)]
+    own["merged"] = [f"old-{n}" for n in range(250)]
+
+    outcome = (await hubspot.destination.deliver([asked]))[asked.delivery_id]
+
+    assert isinstance(outcome, Delivered)
+    (conflict,) = outcome.conflicts
+    assert f"contact {twin} is the same lead's, and was not merged" in conflict
+    assert "250" in conflict
+    assert hubspot.kept["lead-1"].records[twin_kind("contact", twin)] == twin
 
 
 async def test_a_contact_that_was_merged_into_another_is_found_there(hubspot: HubSpotAccount) -> None:
     first = await hubspot.deliver()
     other = hubspot.add(email="ana@work.test")
-    hubspot.store.merge(other, first.remote_id)
+    other = hubspot.store.merge(other, first.remote_id)["id"]
 
     again = await hubspot.deliver(changed(attributes={"channel": "Email"}))
 

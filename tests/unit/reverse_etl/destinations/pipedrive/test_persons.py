@@ -12,7 +12,7 @@ from reverse_etl.errors import (
     OutcomeUnknown,
     Withheld,
 )
-from reverse_etl.lead import Delivered, twin_kind
+from reverse_etl.lead import UNCONFIRMED, Delivered, twin_kind
 from tests.fixtures.demo_pipedrive import LEAD, PipedriveAccount, changed
 
 
@@ -78,7 +78,11 @@ async def test_a_creation_without_an_answer_is_found_in_the_store_and_not_in_the
     assert pipedrive.kept["lead-1"].records["creating"] == ""
 
 
-async def test_persons_of_leads_that_became_one_are_merged_into_the_leads_own(pipedrive: PipedriveAccount) -> None:
+@pytest.mark.parametrize("shows_deleted", [True, False])
+async def test_persons_of_leads_that_became_one_are_merged_into_the_leads_own(
+    pipedrive: PipedriveAccount, shows_deleted: bool
+) -> None:
+    pipedrive.store.shows_deleted = shows_deleted
     own = await pipedrive.deliver(changed(tracking_ids=()))
     twin = await pipedrive.deliver(changed(lead_id="browser-2", email="ana@work.test", phone="", tracking_ids=()))
     asked = pipedrive.order(LEAD)
@@ -91,6 +95,46 @@ async def test_persons_of_leads_that_became_one_are_merged_into_the_leads_own(pi
     assert pipedrive.emails(own.remote_id) == ["ana@lead.test", "ana@work.test"]
     assert pipedrive.custom(own.remote_id)["EchoLead: id"] == "lead-1"
     assert pipedrive.kept["lead-1"].records[twin_kind("contact", twin.remote_id)] == twin.remote_id
+
+    again = (await pipedrive.destination.deliver([asked]))[asked.delivery_id]  # its answer was lost with the engine
+
+    assert isinstance(again, Delivered)
+    assert (again.remote_id, again.conflicts) == (own.remote_id, ())
+
+
+async def test_a_person_that_was_made_without_an_answer_is_merged_as_well(pipedrive: PipedriveAccount) -> None:
+    """An engine died in the creation, and then the lead became part of another: nothing in the ledger names it."""
+    pipedrive.store.index_seconds = 3600
+    own = await pipedrive.deliver(changed(tracking_ids=()))
+    pipedrive.faults.replace([Fault("status_after", where=r"POST /api/v2/persons$", times=1, status=502)])
+    with pytest.raises(OutcomeUnknown):
+        await pipedrive.deliver(changed(lead_id="other-1", email="ana@work.test", phone="", tracking_ids=()))
+    begun = pipedrive.kept["other-1"].records["creating"]
+    asked = pipedrive.order(changed(tracking_ids=("lead-1", "other-1")))
+    history = replace(asked.history, unconfirmed=("other-1",), twins={"creating": (begun,)})
+
+    asked = replace(asked, history=history)
+    outcome = (await pipedrive.destination.deliver([asked]))[asked.delivery_id]
+
+    assert isinstance(outcome, Delivered)
+    assert [str(person_id) for person_id in pipedrive.store.persons] == [own.remote_id]
+    assert pipedrive.emails(own.remote_id) == ["ana@lead.test", "ana@work.test"]
+    assert pipedrive.kept["lead-1"].records[twin_kind(UNCONFIRMED, "other-1")] == "other-1"
+
+
+async def test_an_address_that_was_created_without_an_answer_is_replaced_by_the_next_one(
+    pipedrive: PipedriveAccount,
+) -> None:
+    """The ledger did not know that the address of the lost creation is ours, and kept it beside the corrected one."""
+    pipedrive.faults.replace([Fault("status_after", where=r"POST /api/v2/persons$", times=1, status=502)])
+    with pytest.raises(OutcomeUnknown):
+        await pipedrive.deliver(changed(email="ana@laed.test"))
+
+    outcome = await pipedrive.deliver(changed(email="ana@lead.test"))
+    assert pipedrive.emails(outcome.remote_id) == ["ana@lead.test"]
+    await pipedrive.deliver(changed(email="ana@work.test"))
+
+    assert pipedrive.emails(outcome.remote_id) == ["ana@work.test"]
 
 
 async def test_a_creation_that_never_arrived_is_made_again(pipedrive: PipedriveAccount) -> None:
