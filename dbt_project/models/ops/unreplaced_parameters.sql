@@ -1,22 +1,12 @@
-{#- A view: reads of the tenant's sessions those of the last 30 days whose campaign counts as none. -#}
-with
-
-visits as (
-    select
-        *,
-        {{ unstated_reason('utm_campaign') }} as why
-    from {{ ref('campaign_visits') }}
-    where started_at > now() - toIntervalDay({{ var('set_aside_days') }}) and utm_campaign != ''
-)
-
+{#- A view: reads of the tenant's arrivals that are in no campaign those of the last 30 days. -#}
 select
     tenant_id,
     platform,
     landing_page,
-    why as reason,
+    {{ unstated_reason('utm_campaign') }} as reason,
     utm_campaign as value,
-    count() as visits,
-    max(started_at) as last_started_at
-from visits
-where why != ''
+    sum(arrivals.visits) as visits,
+    max(arrivals.last_at) as last_started_at
+from {{ ref('unjoined_arrivals') }} as arrivals
+where date > today() - {{ var('set_aside_days') }} and arrivals.visits > 0 and {{ unstated_reason('utm_campaign') }} != ''
 group by tenant_id, platform, landing_page, reason, value

@@ -5,16 +5,15 @@ Each case has a tenant of its own; all rows are written first and taken by one t
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from tests.factories import Row, arrival, raw_destination, raw_event, raw_tenant, raw_tenant_rate, uid
-from tests.fixtures.deal_rows import deal_payload, raw_deal_record, raw_deal_stages, raw_destination_records
+from tests.fixtures.deal_rows import deal_payload, raw_deal_record, raw_deal_stages
 from tests.fixtures.spend_rows import raw_ad_spend, raw_campaign_alias
 from tests.integration.dbt.conftest import Project, Rows
 
-R21, ALIASED, R22, R24, DEALS = "r21", "r21-alias", "r22", "r24", "won"
+R21, ALIASED, R22, R24, TURNS = "r21", "r21-alias", "r22", "r24", "turns"
 MODEL = "last_non_direct"
 
 
@@ -101,31 +100,23 @@ def visits_of_hours() -> Rows:
     ]  # fmt: skip
 
 
-def won_deals(tenant: str, names: dict[str, tuple[str, str]]) -> dict[str, Rows]:
-    """Deals that were won, (value, currency) by the name of their lead; closed at once."""
-    closed = at("2026-03-10")
-    return {
-        "deal_records": [
-            raw_deal_record(
-                "deal", name,
-                deal_payload("a/13", ("a/13", closed), value=value, currency=currency, closed_at=closed,
-                             lead_key=uid(f"{tenant} {name}")),
-                tenant_id=tenant, version=closed,
-            )
-            for name, (value, currency) in names.items()
-        ]
-    }  # fmt: skip
+def deal(tenant: str, name: str, stage: str, value: str, currency: str = "BRL", version: datetime | None = None) -> Row:
+    """The deal of the lead of this name, closed on the 10th when it is in stage 13; another version is loaded now."""
+    closed = at("2026-03-10") if stage == "13" else None
+    payload = deal_payload(f"a/{stage}", (f"a/{stage}", at("2026-03-10")), value=value, currency=currency,
+                           closed_at=closed, lead_key=uid(f"{tenant} {name}"))  # fmt: skip
+    return raw_deal_record("deal", name, payload, tenant_id=tenant, version=version or at("2026-03-10"),
+                           loaded_at=version and datetime.now(UTC))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def built(project: Project) -> Project:
     project.forget()
-    tenants = (R21, ALIASED, R22, R24, DEALS)
+    tenants = (R21, ALIASED, R22, R24, TURNS)
     project.write("tenants", [raw_tenant(tenant) for tenant in tenants])
-    project.write("destinations", [raw_destination(tenant, "hubspot") for tenant in (R24, DEALS)])
-    project.write("deal_stages", [row for tenant in (R24, DEALS) for row in raw_deal_stages(tenant, a_12="qualified",
+    project.write("destinations", [raw_destination(tenant, "hubspot") for tenant in (R24, TURNS)])
+    project.write("deal_stages", [row for tenant in (R24, TURNS) for row in raw_deal_stages(tenant, a_12="qualified",
                                                                                            a_13="won")])  # fmt: skip
-    project.write("destination_records", raw_destination_records(DEALS, []))
     for known, rate in ((at("2026-03-01"), "5.00"), (at("2026-03-20"), "5.50")):
         later: Rows = [raw_tenant_rate(R24, "USD", rate, from_date="2026-03-07", mirrored_at=known)]
         days = [("2026-03-05", "5.10"), ("2026-03-06", "0")]
@@ -141,10 +132,11 @@ def built(project: Project) -> Project:
         *lead(R24, "late", at("2026-03-06", 3, 30), **CPC, utm_campaign="Natal | SP"),
         *lead(R24, "usd", at("2026-03-06", 9), **CPC, utm_campaign="Natal | SP"),
     ])  # fmt: skip
-    for table, rows in won_deals(R24, {"usd": ("1000", "USD"), "late": ("2000", "BRL")}).items():
-        project.write(table, rows)
+    project.write("deal_records", [deal(R24, "usd", "13", "1000", "USD"), deal(R24, "late", "13", "2000")])
     project.turn()
-    project.run("run", "config.materialized:view")
+    project.run("run", "stg_spend__days", "campaign_costs")
+    project.run("run", "tag:campaigns", full_refresh=True)
+    project.run("run", "tag:campaigns+,config.materialized:view")
     return project
 
 
@@ -189,8 +181,8 @@ def test_r21_what_is_unknown_or_ambiguous_is_counted_with_its_reason_and_spread_
 
 
 def test_r21_an_alias_lets_a_name_stand_for_a_campaign(built: Project) -> None:
-    (row,) = campaigns(built, ALIASED, "sum(cost) / sum(leads) as cpl, sum(leads) as leads", "campaign_id = '111'")
-    assert row == {"cpl": 60.0, "leads": 5.0}
+    (row,) = campaigns(built, ALIASED, "sum(cost) as total, sum(leads) as counted", "campaign_id = '111'")
+    assert row == {"total": Decimal(300), "counted": 5.0}
     assert [row["reason"] for row in unjoined(built, ALIASED)] == ["ambiguous"]
 
 
@@ -219,11 +211,10 @@ def test_r22_what_else_is_said_joins_and_the_health_page_counts_the_others(built
     assert [(row["campaign"], row["reason"], row["leads"]) for row in unjoined(built, R22)] == [
         ("", "macro not replaced", 3), ("", "no value", 3), ("sale{summer}now", "unknown name", 1)
     ]  # fmt: skip
-    # The cases are of one day: the view shows the last 30 days, and the rows here are of another month.
     counted = built.query(
-        "select platform, reason, count() as visits from ("
-        " select platform, reason from marts.campaign_visits where tenant_id = 'r22' and reason like '%o%'"
-        ") where reason in ('macro not replaced', 'no value') group by all order by all"
+        "select platform, reason, sum(visits) as visits from staging.unjoined_arrivals"
+        " where tenant_id = 'r22' and landing_page = 'https://lp.acme.test/oferta'"
+        " and reason in ('macro not replaced', 'no value') group by all order by all"
     )
     assert counted == [
         {"platform": "google_ads", "reason": "macro not replaced", "visits": 2},
@@ -267,3 +258,75 @@ def test_the_sum_of_the_days_is_the_range_in_every_model(built: Project) -> None
         " group by model order by model"
     )
     assert [(row["leads"], row["cost"]) for row in rows] == [(4.0, Decimal(450))] * 4
+
+
+CAMPAIGN_TABLES = ("marts.ad_campaigns", "marts.campaign_days", "staging.campaign_sessions", "staging.campaign_leads",
+                   "staging.unjoined_arrivals")  # fmt: skip
+
+
+def totals(project: Project) -> Row:
+    """What the tenant of turns has in all, in the model of the source."""
+    (row,) = project.query(
+        "select sum(cost) as cost, sum(visits) as visits, sum(leads) as leads, sum(won) as won, sum(revenue) as revenue"
+        " from marts.campaigns where tenant_id = 'turns' and model = 'last_non_direct'"
+    )
+    return {name: value and float(value) for name, value in row.items()}
+
+
+def settled(project: Project) -> Row:
+    """The totals after a turn over events and one over campaigns."""
+    project.turn()
+    project.run("run", "tag:campaigns")
+    return totals(project)
+
+
+def test_turns_over_campaigns_follow_every_change_and_leave_what_a_rebuild_leaves(built: Project) -> None:
+    now = {"tenant_id": TURNS, "loaded_at": datetime.now(UTC)}
+    natal = {**CPC, "utm_campaign": "Natal | SP"}
+    built.write("events", [
+        *lead(TURNS, "ana", at("2026-11-10"), **natal), *lead(TURNS, "bia", at("2026-11-20"), **natal),
+        *lead(TURNS, "caio", at("2026-11-20"), **CPC, utm_campaign="Outra"),
+    ])  # fmt: skip
+    counted = {"cost": None, "visits": 0.0, "leads": 0.0, "won": 0.0, "revenue": None}
+    assert settled(built) == counted
+
+    # Its spend comes later than its leads, and is restated.
+    built.write("ad_spend", [raw_ad_spend(day, "100", **now) for day in ("2026-11-10", "2026-11-20")])
+    counted = {**counted, "cost": 200.0, "visits": 2.0, "leads": 2.0}
+    assert settled(built) == counted
+    built.write("ad_spend", [raw_ad_spend("2026-11-20", "90", load_id="restated", **now)])
+    counted["cost"] = 190.0
+    assert settled(built) == counted
+
+    # A campaign of the same name in another account from the 20th on, and an alias for another name.
+    built.write("ad_spend", [raw_ad_spend("2026-11-20", "5", "333", account_id="g2", **now)])
+    counted = {**counted, "cost": 195.0, "visits": 1.0, "leads": 1.0}
+    assert settled(built) == counted
+    aliases = [(ALIASED, "natal__sp", "111"), (TURNS, "outra", "111")]
+    built.write("campaign_aliases", [raw_campaign_alias(*each, mirrored_at=at("2026-11-21")) for each in aliases])
+    counted = {**counted, "visits": 2.0, "leads": 2.0}
+    assert settled(built) == counted
+
+    # Won, opened again, and won for less.
+    for stage, value, won, revenue in (("13", "500", 1.0, 500.0), ("12", "500", 0.0, None), ("13", "400", 1.0, 400.0)):
+        version = at("2026-11-22") + timedelta(hours=len(built.query("select 1 from raw.deal_records")))
+        built.write("deal_records", [deal(TURNS, "ana", stage, value, version=version)])
+        counted = {**counted, "won": won, "revenue": revenue}
+        assert settled(built) == counted
+
+    # An event that comes late lets a lead become one a day earlier; two leads turn out to be one person.
+    day_before = arrival(at("2026-11-09"), "https://lp.acme.test/oferta", **natal)
+    built.write("events", [
+        raw_event("form_submit", tenant_id=TURNS, visitor=f"{TURNS} ana", at=at("2026-11-09"), arrived=day_before,
+                  user={"email": "ana@turns.test"}),
+        raw_event("form_submit", tenant_id=TURNS, visitor=f"{TURNS} caio", at=at("2026-11-23"),
+                  user={"email": "ana@turns.test"}),
+    ])  # fmt: skip
+    counted = {**counted, "leads": 0.0, "won": 0.0, "revenue": None}
+    found = settled(built)
+
+    by_turns = {table: built.table(table) for table in CAMPAIGN_TABLES}
+    built.run("run", "tag:campaigns", full_refresh=True)
+    rebuilt = {table: built.table(table) for table in CAMPAIGN_TABLES}
+    assert totals(built) == found
+    assert [table for table in CAMPAIGN_TABLES if by_turns[table] != rebuilt[table]] == []

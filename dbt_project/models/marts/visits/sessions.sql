@@ -9,6 +9,7 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'tracking_id', 'started_at'],
     settings={'index_granularity': 1024},
+    indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
 ) }}
 
 {%- set entry_columns = [
