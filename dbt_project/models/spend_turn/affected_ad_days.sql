@@ -4,6 +4,9 @@
   campaign is new or renamed also which days its names came on, and when a tenant has other settings all of its days.
 -#}
 -- depends_on: {{ ref('campaign_turn') }}
+-- depends_on: {{ ref('campaign_settings') }}
+-- depends_on: {{ ref('ad_campaigns') }}
+-- depends_on: {{ ref('stg_operational__campaign_aliases') }}
 {{ config(tags=['campaigns'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'date']) }}
 
 {%- set takes_all = built_so_far('staging', 'campaign_turns') is none %}

@@ -26,7 +26,7 @@ outcomes as (
         lead_id,
         {{ outcome_digest() }} as digest
     from {{ ref('lead_journeys') }}
-    where tenant_id in (select tenant_id from tenants_with_news) and deals > 0
+    where tenant_id in (select tenant_id from tenants_with_news)
 ),
 
 counted as (
