@@ -23,6 +23,7 @@ from dlt_pipelines.tables import TABLES
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import (
     OPEN_STATES,
+    CampaignAlias,
     ChannelRule,
     ChatSettings,
     DealStage,
@@ -104,6 +105,13 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         DestinationFields.destination_id,
         cast(DestinationFields.left_out, Text).label("left_out"),
     ).order_by(DestinationFields.tenant_id, DestinationFields.destination_id),
+    "campaign_aliases": select(
+        CampaignAlias.tenant_id,
+        CampaignAlias.platform,
+        CampaignAlias.alias,
+        CampaignAlias.account_id,
+        CampaignAlias.campaign_id,
+    ).order_by(CampaignAlias.tenant_id, CampaignAlias.platform, CampaignAlias.alias),
     # How far a request has come is in the warehouse itself.
     "warehouse_requests": select(
         WarehouseRequest.request_id,

@@ -19,6 +19,7 @@ from echolead.operational.models.destinations import (
 )
 from echolead.operational.models.lake import LakeFile, LakePosition
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
+from echolead.operational.models.spend import SPEND_PLATFORMS, CampaignAlias, SpendPull, SpendSource
 from echolead.operational.models.tenants import (
     COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
@@ -60,6 +61,7 @@ __all__ = [
     "REQUEST_STATES",
     "TASK_KINDS",
     "TASK_STATES",
+    "SPEND_PLATFORMS",
     "TENANT_ID_PATTERN",
     "WAITING",
     "AnsweredRequest",
@@ -67,6 +69,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "BusinessHours",
+    "CampaignAlias",
     "ChannelRule",
     "ChatPull",
     "ChatSettings",
@@ -89,6 +92,8 @@ __all__ = [
     "PlanningPosition",
     "QuarantineEntry",
     "SignInAttempt",
+    "SpendPull",
+    "SpendSource",
     "Tenant",
     "TenantHost",
     "TenantOrigin",

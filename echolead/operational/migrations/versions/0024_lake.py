@@ -8,7 +8,7 @@ from echolead.operational.isolation import isolate, serve
 from echolead.operational.provision import LOADER
 
 revision = "0024"
-down_revision = "0021"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
