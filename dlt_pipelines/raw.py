@@ -163,7 +163,7 @@ def ensure_raw_tables(settings: Settings) -> None:
     with closing(connect(url)) as client:
         for table in TABLES.values():
             if table.is_read_by_load:
-                index = "ADD INDEX IF NOT EXISTS of_load load_seq TYPE minmax GRANULARITY 1"
+                index = f"ADD INDEX IF NOT EXISTS of_load {table.load_column} TYPE minmax GRANULARITY 1"
                 client.command(f"ALTER TABLE raw.{table.name} {index}")
 
 

@@ -291,7 +291,7 @@ DELIVERY_ATTEMPTS = _mirrored(
 class RawTable:
     """A table of the database `raw`: which pipeline writes it, its columns, sorting key and partition.
 
-    With `is_read_by_load` the rows of one load are found without reading the others: an index over `load_seq`, and
+    With `is_read_by_load` the rows of one load are found without reading the others: an index over `load_column`, and
     small granules, as every new row costs one.
     """
 
@@ -301,6 +301,7 @@ class RawTable:
     sorting_key: tuple[str, ...]
     partition: str | None = None
     is_read_by_load: bool = False
+    load_column: str = "load_seq"
 
 
 BY_DAY_RECEIVED = "toYYYYMMDD(received_at)"
@@ -345,7 +346,12 @@ TABLES = {
             ("tenant_id", "destination_id", "remote_kind", "remote_id"),
         ),
         RawTable(
-            "deal_records", "deals", DEAL_RECORDS, ("tenant_id", "destination_id", "kind", "version", "record_id")
+            "deal_records",
+            "deals",
+            DEAL_RECORDS,
+            ("tenant_id", "destination_id", "kind", "version", "record_id"),
+            is_read_by_load=True,
+            load_column="loaded_at",
         ),
         RawTable("deliveries", "operational", DELIVERIES, ("tenant_id", "delivery_id", "updated_at")),
         RawTable(
