@@ -68,14 +68,14 @@ _OF_CONVERSATIONS = (
     Fact("conversation.label", "list", "Its labels"),
     Fact("conversation.count", "number", "Conversations of the lead"),
     Fact("conversation.messages", "number", "Messages that the customer wrote in all of them"),
-    Fact("conversation.first_response_minutes", "number", "Whole minutes of business hours until the first human answer"),
-    Fact("conversation.waiting_minutes", "number", "Whole minutes of business hours that the customer waits for an answer"),
+    Fact("conversation.first_response_minutes", "number", "Minutes of business hours until the first human answer"),
+    Fact("conversation.waiting_minutes", "number", "Minutes of business hours that the customer waits for an answer"),
     Fact("conversation.opened_at", "time", "When it was opened"),
     Fact("conversation.last_message_at", "time", "When something was said last"),
     Fact("conversation.waiting_since", "time", "The customer's first message that is not answered"),
 )
 _OF_DEALS = (
-    Fact("deal.status", "text", "won when a deal of the lead is won, else open when one is open", ("won", "open", "lost")),
+    Fact("deal.status", "text", "won when a deal is won, else open when one is open", ("won", "open", "lost")),
     Fact("deal.stage", "text", "What its stage counts as", ("new", "working", "qualified", "won", "lost", "unmapped")),
     Fact("deal.stage_name", "text", "What the CRM calls the stage"),
     Fact("deal.pipeline", "text", "What the CRM calls its pipeline"),
@@ -140,6 +140,7 @@ FAMILIES = (
     FactFamily("page.", "events", "path", r"/[^\x00-\x1f\x7f?#]{0,199}", "Views of the page with this path"),
     FactFamily("goal.", "events", "name", r"[^\x00-\x1f\x7f]{1,100}", "Conversions of this name"),
 )
+
 
 class UnknownFact(Exception):
     """There is no such fact. The message says which there are."""

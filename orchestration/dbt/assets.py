@@ -88,10 +88,8 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
     return [seeds, views_before, turns, chats, conversations, deals, views_behind]
 
 
-def _side_turns(
-    settings: Settings, translator: DagsterDbtTranslator, name: str, selection: str
-) -> dg.AssetsDefinition:
-    """The tables of the turns that run beside those over events: one turn, as the live path takes them, and their tests."""
+def _side_turns(settings: Settings, translator: DagsterDbtTranslator, name: str, selection: str) -> dg.AssetsDefinition:
+    """One turn of those beside the turns over events, as the live path takes it, and the tests of its tables."""
 
     @dbt_assets(manifest=manifest_path(settings), select=selection, dagster_dbt_translator=translator, name=name)
     def tables(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:

@@ -27,9 +27,9 @@ class ChatTurns(SideTurns):
     selection = CHAT
     subject = "chats"
     first_model = "chat_turn"
-    has_news = (
-        f"select webhooks > 0 or last_pull != pull_before or last_load > load_before + {LOADS_PASSED_OVER} from {{table}}"
-    )
+    has_news = f"""
+select webhooks > 0 or last_pull != pull_before or last_load > load_before + {LOADS_PASSED_OVER} from {{table}}
+"""  # noqa: S608
 
     def know_time_zones(self) -> None:
         """Make the views anew that lack a tenant's time zone, which is part of their SQL. Raises `DbtFailed`."""

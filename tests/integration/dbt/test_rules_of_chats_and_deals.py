@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -59,9 +58,8 @@ class Followed:
         return {rule: points for rule, _, points, _ in found[0]["reasons"]} if found else {}
 
     def lead(self, who: str) -> str:
-        rows = self.project.query(
-            "select lead_id from marts.identities where kind = 'email' and value = {value:String}", value=f"{who}@x.test"
-        )
+        query = "select lead_id from marts.identities where kind = 'email' and value = {value:String}"
+        rows = self.project.query(query, value=f"{who}@x.test")
         return str(rows[0]["lead_id"])
 
     def results(self) -> list[tuple[Any, ...]]:
@@ -117,8 +115,8 @@ def test_what_happens_in_chats_and_deals_reaches_the_rules_of_the_lead(followed:
     assert followed.points() == {"open": 1, "boleto": 2, "wrote": 8, "large": 32}
 
     later = TEN + timedelta(minutes=20)
-    deal = deal_payload("a/3", ("a/1", TEN), ("a/3", later), value="900.00", currency="BRL", lead_key=followed.lead("ana"))
-    project.write("deal_records", [raw_deal_record("deal", "d1", deal, version=later)])
+    won = deal | deal_payload("a/3", ("a/1", TEN), ("a/3", later)) | {"value": "900.00", "lead_key": deal["lead_key"]}
+    project.write("deal_records", [raw_deal_record("deal", "d1", won, version=later)])
     followed.turn(later)
     assert followed.points() == {"open": 1, "boleto": 2, "wrote": 8, "won": 16}
     by_turns = followed.results()
