@@ -328,7 +328,7 @@ DELIVERY_ATTEMPTS = _mirrored(
 class RawTable:
     """A table of the database `raw`: which pipeline writes it, its columns, sorting key and partition.
 
-    With `is_read_by_load` the rows of one load are found without reading the others: an index over `load_seq`, and
+    With `is_read_by_load` the rows of one load are found without reading the others: an index over `read_by`, and
     small granules, as every new row costs one.
     """
 
@@ -338,6 +338,7 @@ class RawTable:
     sorting_key: tuple[str, ...]
     partition: str | None = None
     is_read_by_load: bool = False
+    read_by: str = "load_seq"
 
     @property
     def is_numbered(self) -> bool:
@@ -352,7 +353,7 @@ class RawTable:
     @property
     def indexes(self) -> dict[str, str]:
         """Indexes by name, with their column: they find the rows of a load or package without reading the others."""
-        by_load = {"of_load": "load_seq"} if "load_seq" in self.columns.names and self.name != "loads" else {}
+        by_load = {"of_load": self.read_by} if self.read_by in self.columns.names and self.name != "loads" else {}
         return by_load if self.is_numbered else {**by_load, "of_package": "_dlt_load_id"}
 
     @property
@@ -409,7 +410,12 @@ TABLES = {
             ("tenant_id", "destination_id", "remote_kind", "remote_id"),
         ),
         RawTable(
-            "deal_records", "deals", DEAL_RECORDS, ("tenant_id", "destination_id", "kind", "version", "record_id")
+            "deal_records",
+            "deals",
+            DEAL_RECORDS,
+            ("tenant_id", "destination_id", "kind", "version", "record_id"),
+            is_read_by_load=True,
+            read_by="loaded_at",
         ),
         RawTable("ad_spend", "spend", AD_SPEND, ("tenant_id", "platform", "account_id", "spend_date", "campaign_id")),
         RawTable("campaign_aliases", "operational", CAMPAIGN_ALIASES, ("tenant_id", "mirrored_at")),

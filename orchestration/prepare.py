@@ -161,10 +161,11 @@ def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -
         log.info("seeds")
         dbt.run("seed")
         log.info("tables and views")
-        failures = dbt.attempt("run", f"+{project.TURN},{VIEWS}").failed
+        # Turns over events read what is known of chats and deals.
+        failures = dbt.attempt("run", f"+{project.CHAT},{VIEWS}", f"+{project.DEALS},{VIEWS}").failed
+        failures += dbt.attempt("run", project.CHAT, project.DEALS, full_refresh=True).failed
+        failures += dbt.attempt("run", f"+{project.TURN},{VIEWS}").failed
         failures += dbt.attempt("run", project.TURN, full_refresh=True, is_empty=True).failed
-        failures += dbt.attempt("run", f"+{project.CHAT},{VIEWS}").failed
-        failures += dbt.attempt("run", project.CHAT, full_refresh=True).failed
         failures += dbt.attempt("run", VIEWS).failed
         if not failures:
             failures = _take_all_turns(settings, dbt)

@@ -64,3 +64,11 @@
         ))
     )
 {%- endmacro %}
+
+{#- Open seconds between two seconds of the local clock. -#}
+{% macro business_seconds(since, until, weekly, special_days) -%}
+    toUInt32(
+        {{ open_seconds_until(until, weekly, special_days) }}
+        - {{ open_seconds_until(since, weekly, special_days) }}
+    )
+{%- endmacro %}

@@ -1,10 +1,12 @@
 {#-
   The CTE `leads_of_contacts`: whose contact each of `contacts` is, by its identifier, which the script and deliveries set, else
-  its e-mail, else its phone number. Values that several people share name no lead.
+  its e-mail, else its phone number. Values that several people share name no lead. In a turn over leads, whose table is
+  written later, `leads` is the table as the turn before left it, and the turn's own people come first.
 
   Reads the leads and identities with these values by the tables' keys.
 -#}
-{% macro leads_of_contacts(contacts) -%}
+{% macro leads_of_contacts(contacts, leads='written') -%}
+{%- set written = ref('leads') if leads == 'written' else leads -%}
 stated_values as (
     select
         tenant_id,
@@ -33,6 +35,20 @@ known_values as (
         and (tenant_id, kind, value) in (select tenant_id, each.2, each.3 from stated_values)
     group by tenant_id, kind, value
 
+    {%- if leads != 'written' %}
+
+    union all
+
+    select distinct
+        tenant_id,
+        'lead' as kind,
+        person_id as value,
+        lead_id
+    from {{ ref('lead_members') }}
+    where (tenant_id, person_id) in (select tenant_id, each.3 from stated_values where each.2 = 'lead')
+    {%- endif %}
+    {%- if written %}
+
     union all
 
     select
@@ -40,8 +56,13 @@ known_values as (
         'lead' as kind,
         lead_id as value,
         lead_id
-    from {{ ref('leads') }}
-    where (tenant_id, lead_id) in (select tenant_id, each.3 from stated_values where each.2 = 'lead')
+    from {{ written }}
+    where
+        (tenant_id, lead_id) in (select tenant_id, each.3 from stated_values where each.2 = 'lead')
+        {%- if leads != 'written' %}
+        and (tenant_id, lead_id) not in (select tenant_id, person_id from {{ ref('lead_members') }})
+        {%- endif %}
+    {%- endif %}
 ),
 
 leads_of_contacts as (

@@ -43,6 +43,10 @@ class FactFamily:
     description: str
 
 
+STATUSES = ("open", "pending", "snoozed", "resolved")
+"""Of a conversation, in Chatwoot's words."""
+
+
 def _of_touch(which: str, words: str) -> list[Fact]:
     said = (
         ("channel", "channel"),
@@ -53,6 +57,35 @@ def _of_touch(which: str, words: str) -> list[Fact]:
     )
     return [Fact(f"{which}.{name}", "text", f"{words}: {what}") for name, what in said]
 
+
+_OF_CONVERSATIONS = (
+    Fact("conversation.status", "text", "Status of the conversation in which something was said last", STATUSES),
+    Fact("conversation.inbox", "text", "Its inbox, by name"),
+    Fact("conversation.inbox_kind", "text", "Channel of that inbox in Chatwoot's words, as in Whatsapp or WebWidget"),
+    Fact("conversation.team", "text", "Its team, by name"),
+    Fact("conversation.agent", "text", "The agent it is assigned to, by name"),
+    Fact("conversation.priority", "text", "Its priority", ("urgent", "high", "medium", "low")),
+    Fact("conversation.label", "list", "Its labels"),
+    Fact("conversation.count", "number", "Conversations of the lead"),
+    Fact("conversation.messages", "number", "Messages that the customer wrote in all of them"),
+    Fact("conversation.first_response_minutes", "number", "Minutes of business hours until the first human answer"),
+    Fact("conversation.waiting_minutes", "number", "Minutes of business hours that the customer waits for an answer"),
+    Fact("conversation.opened_at", "time", "When it was opened"),
+    Fact("conversation.last_message_at", "time", "When something was said last"),
+    Fact("conversation.waiting_since", "time", "The customer's first message that is not answered"),
+)
+_OF_DEALS = (
+    Fact("deal.status", "text", "won when a deal is won, else open when one is open", ("won", "open", "lost")),
+    Fact("deal.stage", "text", "What its stage counts as", ("new", "working", "qualified", "won", "lost", "unmapped")),
+    Fact("deal.stage_name", "text", "What the CRM calls the stage"),
+    Fact("deal.pipeline", "text", "What the CRM calls its pipeline"),
+    Fact("deal.lost_reason", "text", "Why it was lost"),
+    Fact("deal.value", "number", "Its value in the tenant's currency"),
+    Fact("deal.won_value", "number", "Value of all won deals of the lead, in the tenant's currency"),
+    Fact("deal.count", "number", "Deals of the lead"),
+    Fact("deal.created_at", "time", "When it was made"),
+    Fact("deal.closed_at", "time", "When it was won or lost"),
+)
 
 SCORE = "lead.score"
 """The sum of all points. Rules with points cannot ask for it."""
@@ -94,6 +127,8 @@ FACTS: dict[str, Fact] = {
         *_of_touch("first_touch", "First touch"),
         *_of_touch("last_touch", "Latest touch"),
         Fact("clock.business_hours", "text", "Whether the tenant is open now", ("open", "closed")),
+        *_OF_CONVERSATIONS,
+        *_OF_DEALS,
     )
 }
 
@@ -105,9 +140,6 @@ FAMILIES = (
     FactFamily("page.", "events", "path", r"/[^\x00-\x1f\x7f?#]{0,199}", "Views of the page with this path"),
     FactFamily("goal.", "events", "name", r"[^\x00-\x1f\x7f]{1,100}", "Conversions of this name"),
 )
-
-RESERVED = ("conversation.", "deal.")
-"""Begin the names of facts that are not available yet."""
 
 
 class UnknownFact(Exception):
@@ -124,8 +156,6 @@ def find_fact(name: str) -> Fact:
     for family in FAMILIES:
         if name.startswith(family.prefix):
             return _of_family(family, name.removeprefix(family.prefix))
-    if name.startswith(RESERVED):
-        raise UnknownFact(f"{name} is not available: conversations and deals cannot be named in rules yet.")
     beginning = name.partition(".")[0] + "."
     near = [each for each in FACTS if each.startswith(beginning)] or sorted({*FACTS})
     ours = [f"{family.prefix}<{family.ending}>" for family in FAMILIES]

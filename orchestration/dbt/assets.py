@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from dlt_pipelines.lease import Lease
 from echolead.settings import Settings
-from orchestration.dbt.project import CHAT, CONVERSATIONS, TURN, TURN_LEASE, manifest_path, project_dir
+from orchestration.dbt.project import CHAT, CONVERSATIONS, DEALS, TURN, TURN_LEASE, manifest_path, project_dir
 
 SEEDS = "resource_type:seed"
 
@@ -62,8 +62,8 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
-        select=f"+{TURN} +{CHAT}",
-        exclude=f"{TURN} {CHAT} {SEEDS}",
+        select=f"+{TURN} +{CHAT} +{DEALS}",
+        exclude=f"{TURN} {CHAT} {DEALS} {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_before",
     )
@@ -71,35 +71,13 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """Views between the raw tables and turns."""
         yield from _viewed(context, dbt)
 
-    @dbt_assets(manifest=manifest, select=CHAT, dagster_dbt_translator=translator, name="chats")
-    def chats(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """One turn over what is new of chats, as the live path takes them, and the tests of its tables."""
-        from orchestration.dbt.runner import Dbt  # noqa: PLC0415  # as above
-        from orchestration.live.chat_turns import ChatTurns  # noqa: PLC0415
-
-        url = settings.postgres_loader_url.get_secret_value()
-        with ChatTurns(settings, Dbt(settings)) as warehouse, Lease(url, TURN_LEASE):
-            warehouse.run()
-        for key in sorted(context.selected_asset_keys):
-            yield dg.MaterializeResult(key)
-        yield from _tested(context, dbt)
-
-    @dbt_assets(manifest=manifest, select=CONVERSATIONS, dagster_dbt_translator=translator, name="conversations")
-    def conversations(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        """One turn over what is new of conversations and their leads, and the tests of its tables."""
-        from orchestration.dbt.runner import Dbt  # noqa: PLC0415  # as above
-        from orchestration.live.conversation_turns import ConversationTurns  # noqa: PLC0415
-
-        url = settings.postgres_loader_url.get_secret_value()
-        with ConversationTurns(settings, Dbt(settings)) as warehouse, Lease(url, TURN_LEASE):
-            warehouse.run()
-        for key in sorted(context.selected_asset_keys):
-            yield dg.MaterializeResult(key)
-        yield from _tested(context, dbt)
+    chats = _side_turns(settings, translator, "chats", CHAT)
+    conversations = _side_turns(settings, translator, "conversations", CONVERSATIONS)
+    deals = _side_turns(settings, translator, "deals", DEALS)
 
     @dbt_assets(
         manifest=manifest,
-        exclude=f"+{TURN} +{CHAT} {CONVERSATIONS} {SEEDS}",
+        exclude=f"+{TURN} +{CHAT} +{DEALS} {CONVERSATIONS} {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_behind",
     )
@@ -107,7 +85,29 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """What readers see beside the tables of turns."""
         yield from _viewed(context, dbt)
 
-    return [seeds, views_before, turns, chats, conversations, views_behind]
+    return [seeds, views_before, turns, chats, conversations, deals, views_behind]
+
+
+def _side_turns(settings: Settings, translator: DagsterDbtTranslator, name: str, selection: str) -> dg.AssetsDefinition:
+    """One turn of those beside the turns over events, as the live path takes it, and the tests of its tables."""
+
+    @dbt_assets(manifest=manifest_path(settings), select=selection, dagster_dbt_translator=translator, name=name)
+    def tables(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        # The code server, which only describes this, does not need what it runs with.
+        from orchestration.dbt.runner import Dbt  # noqa: PLC0415
+        from orchestration.live.chat_turns import ChatTurns  # noqa: PLC0415
+        from orchestration.live.conversation_turns import ConversationTurns  # noqa: PLC0415
+        from orchestration.live.deal_turns import DealTurns  # noqa: PLC0415
+
+        turns = next(each for each in (ChatTurns, ConversationTurns, DealTurns) if each.selection == selection)
+        url = settings.postgres_loader_url.get_secret_value()
+        with turns(settings, Dbt(settings)) as warehouse, Lease(url, TURN_LEASE):
+            warehouse.run()
+        for key in sorted(context.selected_asset_keys):
+            yield dg.MaterializeResult(key)
+        yield from _tested(context, dbt)
+
+    return tables
 
 
 def dbt_command(settings: Settings) -> DbtCliResource:

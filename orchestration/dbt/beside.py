@@ -223,6 +223,11 @@ class Beside:
 
     def _build_empty(self) -> None:
         self._link(self._change.nodes)
+        # Turns over events read what is known of chats and deals: it is built whole here, and again when they are done.
+        before_turns = [node.name for node in self._change.nodes.values() if {"chat", "deals"} & set(node.tags)]
+        if before_turns:
+            self._dbt.run("run", f"+{project.CHAT},{VIEWS}", f"+{project.DEALS},{VIEWS}")
+            self._dbt.run("run", *before_turns, full_refresh=True)
         self._dbt.run("run", f"+{project.TURN},{VIEWS}")
         built = self._dbt.attempt("run", project.TURN, full_refresh=True, is_empty=True)
         if built.failed:

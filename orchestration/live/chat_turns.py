@@ -4,16 +4,11 @@
 """
 
 from orchestration.dbt.project import CHAT
-from orchestration.dbt.runner import CompiledModel, failed
-from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns, relation
+from orchestration.live.side_turns import SideTurns
 
 VIEWS_OF_LOCAL_TIME = "tag:chat_views"
-FIRST_MODEL = "chat_turn"
 # Loads without webhooks are no news, but passed over now and then, so that no look has to read all of them.
 LOADS_PASSED_OVER = 1000
-HAS_NEWS = """
-select webhooks > 0 or last_pull != pull_before or last_load > load_before + {passed_over} from {table}
-"""
 # As the macro tenant_time_zones has them.
 MISSING_ZONES = """
 select count() from (
@@ -26,32 +21,17 @@ where timezone in (select time_zone from system.time_zones) and position(
 """
 
 
-class ChatTurns(WarehouseTurns):
-    """Runs turns of chats over tables that `prepare` has built. Whoever runs them holds the lease of turns."""
+class ChatTurns(SideTurns):
+    """Runs turns of chats."""
 
-    def run(self) -> WarehouseTurn:
-        """One turn over what is new, if anything is. Raises `DbtFailed`, `WarehouseAway` for a model that fails.
-
-        What a turn that fails had taken is taken again by the next one.
-        """
-        if not self._models:
-            self._compile()
-        turn = WarehouseTurn()
-        self._run_models({FIRST_MODEL: self._models[FIRST_MODEL]}, turn)
-        if not turn.failed:
-            query = HAS_NEWS.format(table=relation(self._models[FIRST_MODEL]), passed_over=LOADS_PASSED_OVER)
-            if not self._client.query(query).result_rows[0][0]:
-                return WarehouseTurn(is_done=True)
-            self._run_models({name: model for name, model in self._models.items() if name != FIRST_MODEL}, turn)
-        if turn.failed:
-            raise failed("turn of chats", turn.failed)
-        turn.is_done = True
-        return turn
+    selection = CHAT
+    subject = "chats"
+    first_model = "chat_turn"
+    has_news = f"""
+select webhooks > 0 or last_pull != pull_before or last_load > load_before + {LOADS_PASSED_OVER} from {{table}}
+"""  # noqa: S608
 
     def know_time_zones(self) -> None:
         """Make the views anew that lack a tenant's time zone, which is part of their SQL. Raises `DbtFailed`."""
         if self._client.query(MISSING_ZONES).result_rows[0][0]:
             self._dbt.run("run", VIEWS_OF_LOCAL_TIME)
-
-    def _compiled(self) -> list[CompiledModel]:
-        return self._dbt.compiled(CHAT)

@@ -19,6 +19,7 @@ from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
 from orchestration.live.blame import Blame
 from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.conversation_turns import ConversationTurns
+from orchestration.live.deal_turns import DealTurns
 from orchestration.live.lake_copy import LakeFollower
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
@@ -36,6 +37,7 @@ LOAD, WATERMARKS, CONFIGURATION = "loading events", "reading what changed", "mir
 COMPUTE = "computing what is new"
 CHATS = "computing conversations"
 WANTED = "computing what conversations should have"
+DEALS = "computing deals"
 REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
 LAKE = "copying to the lake"
@@ -81,6 +83,7 @@ class LiveLoop:
         self._has_chats = True  # as with events
         self._chats_looked_at = 0.0
         self._has_news_of_conversations = True
+        self._has_deals = True
         self._mirrored: tuple[str | None, str | None, str | None] | None = None
         self._ledger: tuple[str | None, str | None] | None = None
         self._open = ExitStack()
@@ -91,6 +94,7 @@ class LiveLoop:
             self._turns = opening.enter_context(WarehouseTurns(self._settings, self._dbt))
             self._chats = opening.enter_context(ChatTurns(self._settings, self._dbt))
             self._conversations = opening.enter_context(ConversationTurns(self._settings, self._dbt))
+            self._deals = opening.enter_context(DealTurns(self._settings, self._dbt))
             self._engine = opening.enter_context(DeliveryEngine(self._settings))
             self._lake = opening.enter_context(closing(LakeFollower(self._settings)))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
@@ -119,6 +123,8 @@ class LiveLoop:
         ):
             self._steps.run(CONFIGURATION, lambda: self._mirror_configuration(turn, marks))
         self._look_at_clock()
+        if self._has_deals:
+            self._steps.run(DEALS, lambda: self._compute_deals(turn))
         if turn.load.events or self._is_due():
             self._steps.run(COMPUTE, lambda: self._compute(turn))
         if self._has_chats or started > self._chats_looked_at + CHAT_SECONDS:
@@ -156,6 +162,7 @@ class LiveLoop:
         if self._mirrored is None or self._mirrored[0] != marks.configuration:
             self._turns.forget_compiled()
             self._conversations.forget_compiled()
+            self._deals.forget_compiled()
             with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
                 self._chats.know_time_zones()
         if self._mirrored is None:  # an earlier run may not have come to write down what its last turn did
@@ -169,7 +176,7 @@ class LiveLoop:
     def _look_at_clock(self) -> None:
         if time.monotonic() - self._looked_at_clock >= CLOCK_SECONDS:
             self._looked_at_clock = time.monotonic()
-            self._is_behind = True
+            self._is_behind = self._has_deals = True
 
     def _deliver(self, turn: Turn) -> None:
         turn.deliveries = self._engine.run_once()
@@ -216,6 +223,15 @@ class LiveLoop:
             done = self._conversations.run()
         turn.models += done.models
         self._has_news_of_conversations = bool(done)
+        # Leads follow their conversations, and these what became of their leads.
+        self._is_behind |= done.rows_written.get("conversation_leads", 0) > 0
+
+    def _compute_deals(self, turn: Turn) -> None:
+        with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
+            done = self._deals.run()
+        turn.models += done.models
+        self._has_deals = False
+        self._is_behind |= done.rows_written.get("lead_deals", 0) > 0
 
     def _worked(self, request: Progress, failed: Sequence[NodeFailure]) -> None:
         if not failed:

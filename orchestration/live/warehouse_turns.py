@@ -28,7 +28,12 @@ FIRST = ("changed_tenants", "due_leads", "current_turn")
 LEAD_VISITORS = "lead_visitors"
 """When it is empty, no lead is concerned, and nothing that is computed of leads has to run."""
 SETS = ("affected_visitors", LEAD_VISITORS, "affected_leads")
-NOTHING_WITHOUT = {"remembered_sources": "remembered_touches"}
+NOTHING_WITHOUT = {
+    "remembered_sources": "remembered_touches",
+    "lead_conversations": "lead_contacts",
+    "lead_chat_facts": "lead_contacts",
+    "lead_deal_facts": "deals_of_leads",
+}
 """Models whose result is empty when the other model wrote nothing."""
 BEFORE = {"sessions_before": "sessions", "leads_before": "leads"}
 """Models that read a table before the other model replaces its rows. dbt does not know this order."""

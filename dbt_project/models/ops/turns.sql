@@ -36,6 +36,8 @@ select
     assumeNotNull((select uniqExact(tenant_id, lead_id) from {{ affected('affected_leads') }})) as leads,
     deliveries.changed_deliveries as deliveries,
     current_turn.quarantined as quarantined,
+    current_turn.conversations_until as conversations_until,
+    current_turn.deals_until as deals_until,
     -- The live path says with the statement how many rows those before it have read; a server may put its own word first.
     toUInt64OrZero(splitByChar(' ', getSetting('log_comment'))[-1]) as rows_read
 from {{ ref('current_turn') }} as current_turn

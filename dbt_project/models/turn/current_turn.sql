@@ -17,7 +17,9 @@ last_turn as (
         turn,
         last_load,
         request_id,
-        quarantined
+        quarantined,
+        conversations_until,
+        deals_until
     from (
         {% if turns -%}
         select * from (
@@ -25,7 +27,9 @@ last_turn as (
                 turn,
                 last_load,
                 request_id,
-                quarantined
+                quarantined,
+                conversations_until,
+                deals_until
             from {{ turns }}
             order by turn desc
             limit 1
@@ -36,7 +40,9 @@ last_turn as (
             toUInt64(0) as turn,
             toInt64(0) as last_load,
             '' as request_id,
-            cast([], 'Array(String)') as quarantined
+            cast([], 'Array(String)') as quarantined,
+            {{ no_news() }} as conversations_until,
+            {{ no_news() }} as deals_until
     )
     order by turn desc
     limit 1
@@ -67,18 +73,32 @@ next_request as (
     {{ next_request(turns) }}
 ),
 
+-- How far the turn takes what was told of conversations and deals.
+told as (
+    select
+        arrayMax([last_turn.conversations_until, max(due.conversations_until)]) as conversations_until,
+        arrayMax([last_turn.deals_until, max(due.deals_until)]) as deals_until
+    from last_turn
+    left join {{ ref('due_leads') }} as due on true
+    group by last_turn.conversations_until, last_turn.deals_until
+),
+
 there as (
     select
         last_turn.turn as last_turn,
         last_turn.last_load as load_before,
         last_turn.request_id as last_request,
         last_turn.quarantined as quarantined_before,
+        last_turn.conversations_until as conversations_before,
+        last_turn.deals_until as deals_before,
         greatest(last_turn.last_load, max(new_loads.load_seq)) as newest_load,
         min(new_loads.oldest_received_at) as oldest_received_at,
         max(new_loads.newest_received_at) as newest_received_at
     from last_turn
     left join new_loads on true
-    group by last_turn.turn, last_turn.last_load, last_turn.request_id, last_turn.quarantined
+    group by
+        last_turn.turn, last_turn.last_load, last_turn.request_id, last_turn.quarantined, last_turn.conversations_until,
+        last_turn.deals_until
 )
 
 select
@@ -94,6 +114,8 @@ select
     ) as takes_request,
     there.load_before as load_before,
     if(takes_request, there.load_before, there.newest_load) as last_load,
+    if(takes_request, there.conversations_before, told.conversations_until) as conversations_until,
+    if(takes_request, there.deals_before, told.deals_until) as deals_until,
     there.oldest_received_at as oldest_received_at,
     there.newest_received_at as newest_received_at,
     next_request.open_requests as open_requests,
@@ -110,4 +132,5 @@ select
     quarantine.held_tenants as held_tenants
 from there
 cross join quarantine
+cross join told
 left join next_request on true

@@ -1,7 +1,7 @@
 {#-
   What the rules of a tenant can ask of the turn's leads, by the names of `echolead/rules/facts.py`, as far as they ask.
   Texts are folded; a list has several. A fact that is missing has no row. Reads these leads, their sessions and moments,
-  and what their forms and servers said.
+  what their forms and servers said, and the facts of their conversations and deals.
 -#}
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'lead_id', 'fact']) }}
 
@@ -228,6 +228,32 @@ select
     not_counted,
     {{ never() }} as changes_at
 from {{ ref('lead_moments') }}
+
+union all
+
+select
+    tenant_id,
+    lead_id,
+    fact,
+    texts,
+    number,
+    moments,
+    toUInt32(0) as not_counted,
+    changes_at
+from {{ ref('lead_chat_facts') }}
+
+union all
+
+select
+    tenant_id,
+    lead_id,
+    fact,
+    texts,
+    number,
+    moments,
+    toUInt32(0) as not_counted,
+    {{ never() }} as changes_at
+from {{ ref('lead_deal_facts') }}
 
 union all
 

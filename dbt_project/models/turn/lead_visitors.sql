@@ -94,6 +94,13 @@ concerned_leads as (
             'tracking_id' as kind,
             tracking_id
         from affected
+        union all
+        select
+            tenant_id,
+            'tracking_id' as kind,
+            {{ visitor_of_person('lead_id') }} as value
+        from {{ ref('due_leads') }}
+        where is_told and {{ turn_of_request() }} = ''
     )
 ),
 
@@ -113,7 +120,7 @@ known_people as (
             tenant_id,
             lead_id
         from {{ ref('due_leads') }}
-        where {{ turn_of_request() }} = ''
+        where not is_told and {{ turn_of_request() }} = ''
     )
 )
 

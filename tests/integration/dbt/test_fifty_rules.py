@@ -50,7 +50,8 @@ class Evaluated:
         )
         self.found = [self._at(NOW)]
         (self.folded,) = project.query("select texts from staging.lead_facts where fact = 'field.difficult'")
-        self.statement = next(model.statement for name, model in project.turns._models.items() if name == "lead_facts")
+        places = ("lead_facts", "lead_chat_facts", "lead_deal_facts")
+        self.statements = "".join(project.turns._models[name].statement for name in places)
         self.found += [self._at(moment) for moment in LATER]
         self.by_turns = self._table()
         project.rebuild()
@@ -150,7 +151,9 @@ def test_a_rebuild_gives_the_same_scores_routes_and_owners(evaluated: Evaluated)
 
 
 def test_the_warehouse_has_the_facts_of_the_catalogue(evaluated: Evaluated) -> None:
-    named = set(re.findall(r"'((?:lead|first_touch|last_touch|clock)\.[a-z_]+)'", evaluated.statement))
+    named = set(
+        re.findall(r"'((?:lead|first_touch|last_touch|clock|conversation|deal)\.[a-z_]+)'", evaluated.statements)
+    )
     assert named == FACTS.keys() - {SCORE}
 
 

@@ -58,10 +58,11 @@ select
     facts.first_response_at as first_response_at,
     facts.responder_id as responder_id,
     responders.name as responder,
-    if(facts.first_response_at is null, null, toUInt32(
-        {{ open_seconds_until('facts.answered_at_local', 'facts.weekly', 'facts.special_days') }}
-        - {{ open_seconds_until('facts.asked_at_local', 'facts.weekly', 'facts.special_days') }}
-    )) as first_response_business_seconds,
+    if(
+        facts.first_response_at is null,
+        null,
+        {{ business_seconds('facts.asked_at_local', 'facts.answered_at_local', 'facts.weekly', 'facts.special_days') }}
+    ) as first_response_business_seconds,
     facts.waiting_since as waiting_since,
     facts.resolved_at as resolved_at,
     facts.last_message_at as last_message_at,

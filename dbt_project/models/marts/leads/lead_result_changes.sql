@@ -50,7 +50,7 @@ before as (
 
 due as (
     select * from {{ ref('due_leads') }}
-    where {{ turn_of_request() }} = ''
+    where not is_told and {{ turn_of_request() }} = ''
 )
 
 select

@@ -54,6 +54,13 @@ def test_the_page_lists_the_facts_of_the_catalogue() -> None:
     assert all(named[fact.name][1].startswith(fact.description) for fact in FACTS.values())
 
 
+def test_every_fact_of_conversations_and_deals_has_an_example() -> None:
+    rules = [rule for example in EXAMPLES for rule in compiled(example)]
+    asked = {one["fact"] for rule in rules for clause in rule.clauses for one in clause}
+    ours = {name for name in FACTS if name.startswith(("conversation.", "deal."))}
+    assert ours - asked == set()
+
+
 def test_the_page_lists_the_operators_of_each_type() -> None:
     rows = dict(re.findall(r"^\| (text|number|time|list|events) \| ([a-z_, ]+) \|$", PAGE, re.MULTILINE))
     assert rows == {kind: ", ".join(operators) for kind, operators in OPERATORS.items()}

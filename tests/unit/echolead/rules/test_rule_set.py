@@ -167,7 +167,7 @@ def test_rule_sets_that_do_the_same_have_one_digest() -> None:
     ("rule", "problem"),
     [
         ("{fact: lead.cidade, eq: x}", "line 3, column 12: 'lead.cidade' is no fact: there are lead.email,"),
-        ("{fact: conversation.status, eq: x}", "column 12: conversation.status is not available"),
+        ("{fact: conversation.status, eq: x}", "conversation.status is one of open, pending, snoozed, resolved, never"),
         ("{fact: lead.city, equals: x}", "column 29: 'equals' is not known here: use all, any,"),
         ("{fact: lead.sessions, contains: x}", "column 33: lead.sessions is of type number, which has no"),
         ("{fact: lead.city, eq: x, ne: y}", "line 3, column 5: A condition has one operator, and this one has 2"),
