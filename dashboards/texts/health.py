@@ -13,6 +13,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Os leads chegam sem eles. Dê ao usuário da integração o direito de escrita, crie-os na conta ou mapeie "
         "outros; `echolead destination test` mostra o estado atual.",
     ),
+    "unknown_events": ("Conversions that may have arrived or not", "Conversões que podem ter chegado ou não"),
+    "unknown_events_caption": (
+        "The answer was lost, and sent again they would count twice. Look for them at the destination; "
+        "`echolead resync --unknown` sends again what is not there.",
+        "A resposta se perdeu, e um novo envio poderia contar em dobro. Procure-as no destino; o que não estiver lá, "
+        "`echolead resync --unknown` envia de novo.",
+    ),
     "pipeline": ("Pipeline", "Funil de vendas"),
     "deals": ("Deals", "Negócios"),
     "freshness": ("Newest event", "Último evento"),

@@ -57,6 +57,10 @@ LEFT_OUT = """
 select destination_name, field, reason
 from ops.left_out_fields where tenant_id = {tenant_id:String} order by destination_name, field limit 100
 """
+UNKNOWN_EVENTS = """
+select destination_name, lead_id, event_id
+from ops.unknown_events where tenant_id = {tenant_id:String} order by destination_name, lead_id, event_id limit 100
+"""
 SHARED = """
 select kind, value, reason, visitors, leads, last_stated_at from ops.shared_values
 where tenant_id = {tenant_id:String}
@@ -214,6 +218,16 @@ def show_left_out(tenant_id: str) -> None:
     )
 
 
+def show_unknown_events(tenant_id: str) -> None:
+    """Events that a destination may have or not; nothing when there are none."""
+    unknown = query(UNKNOWN_EVENTS, tenant_id)
+    if unknown.empty:
+        return
+    st.subheader(t("unknown_events"))
+    st.caption(t("unknown_events_caption"))
+    table(unknown, column_config={"destination_name": t("destination"), "lead_id": "Lead", "event_id": t("event")})
+
+
 def events_by_hour(lag: pd.DataFrame, zone: str) -> alt.Chart:
     """Events received in each hour of the last day, on the clock of the other tables."""
     hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(zone).dt.tz_localize(None)
@@ -296,3 +310,4 @@ show_set_aside(tenant, tenant_zone)
 show_shared(tenant, tenant_zone)
 show_unmapped(tenant)
 show_left_out(tenant)
+show_unknown_events(tenant)
