@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.destinations import problems_of
+from echolead.operational.destinations import CheckedConfiguration, problems_of
 from echolead.operational.errors import ChangeRefused, NotFound
 from echolead.operational.models import CampaignAlias, SpendPull, SpendSource
 from echolead.operational.named_rows import check_name_is_free, get_named
@@ -29,24 +29,15 @@ FAILING = """
 """
 
 
-def add_spend_source(
-    session: Session,
-    vault: Vault,
-    tenant_id: str,
+def check_spend_source(
     platform: str,
     configuration: Mapping[str, Any],
     secrets: Mapping[str, Any],
     *,
-    actor: str,
-    name: str | None = None,
     allow_private: bool,
     private_places: Collection[Place],
-) -> SpendSource:
-    """A new account of the tenant whose spend is pulled. Raises `NotFound`, `AlreadyThere`, `ChangeRefused`.
-
-    `UnsafeAddress` for an address that must not be called.
-    """
-    get_tenant(session, tenant_id)
+) -> CheckedConfiguration:
+    """The validated values. Raises `ChangeRefused` naming what is wrong, `UnsafeAddress` for an address not to call."""
     kind = SPEND_KINDS.get(platform)
     if kind is None:
         known = ", ".join(SPEND_KINDS)
@@ -55,15 +46,33 @@ def add_spend_source(
     hidden = _validated(platform, kind.secrets, secrets, "--secret").model_dump(mode="json")
     for each in kind.addresses:
         check_url(checked[each], allow_private=allow_private, private_places=private_places)
+    return CheckedConfiguration(checked, hidden)
+
+
+def add_spend_source(
+    session: Session,
+    vault: Vault,
+    tenant_id: str,
+    platform: str,
+    checked: CheckedConfiguration,
+    *,
+    actor: str,
+    name: str | None = None,
+) -> SpendSource:
+    """A new account of the tenant whose spend is pulled. Raises `NotFound`, `AlreadyThere`."""
     chosen = name or platform
     check_name_is_free(session, SpendSource, tenant_id, chosen)
     source = SpendSource(
-        tenant_id=tenant_id, platform=platform, name=chosen, configuration=checked, secrets=vault.encrypt(hidden)
+        tenant_id=tenant_id,
+        platform=platform,
+        name=chosen,
+        configuration=checked.configuration,
+        secrets=vault.encrypt(checked.secrets),
     )
     session.add(source)
     session.flush()
     session.refresh(source)
-    said = {"platform": platform, "configuration": checked}
+    said = {"platform": platform, "configuration": checked.configuration}
     audit.record(session, actor=actor, action="spend_source.added", subject=chosen, tenant_id=tenant_id, **said)
     return source
 
