@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
     "deal": ("echolead.cli.deal", "Deals of CRMs: stages and what they count as, pulls."),
+    "spend": ("echolead.cli.spend", "What ad campaigns cost."),
     "webhook": ("echolead.cli.webhook", "Addresses to which products post their webhooks."),
     "chat": ("echolead.cli.chat", "Conversations: texts, targets, and pulls of Chatwoot."),
     "lead": ("echolead.cli.lead", "What is known of a lead; merge and split leads."),
