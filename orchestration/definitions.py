@@ -16,6 +16,7 @@ from orchestration.dbt.assets import dbt_command, dbt_models
 from orchestration.dbt.project import export_connection
 from orchestration.deals import assets as deals
 from orchestration.deliveries import assets as delivery
+from orchestration.lake import assets as lake
 from orchestration.live.checks import every_step_succeeds
 from orchestration.live.job import live_job
 from orchestration.live.sensor import keep_live
@@ -37,6 +38,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             delivery.deliveries,
             deals.deal_records,
             replayed_days,
+            lake.lake_files,
         ],
         asset_checks=[
             *collector_checks.CHECKS,
@@ -44,9 +46,19 @@ def definitions(settings: Settings) -> dg.Definitions:
             delivery.no_delivery_is_stuck,
             deals.every_pull_succeeds,
             every_step_succeeds,
+            lake.the_lake_has_every_load,
+            lake.every_file_is_what_was_written,
         ],
-        jobs=[live_job, chat.chat_pull, deals.pull_deals, schedules.full_build, schedules.forget_old_runs],
-        schedules=[schedules.hourly_build, schedules.nightly_forgetting, chat.regular_pull],
+        jobs=[
+            live_job,
+            chat.chat_pull,
+            deals.pull_deals,
+            lake.lake_upkeep,
+            lake.lake_verification,
+            schedules.full_build,
+            schedules.forget_old_runs,
+        ],
+        schedules=[schedules.hourly_build, schedules.nightly_forgetting, chat.regular_pull, *lake.SCHEDULES],
         sensors=[keep_live, deals.pull_due_deals],
         resources={
             "echolead": EchoLead(data_dir=str(settings.data_dir)),

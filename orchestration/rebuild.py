@@ -24,8 +24,8 @@ from dlt_pipelines.collector.loader import LEASE as LOADER_LEASE
 from dlt_pipelines.deals.pull import LEASE as DEALS_LEASE
 from dlt_pipelines.lake.compaction import first_day
 from dlt_pipelines.lake.copying import LakeCopy, unwatched
-from dlt_pipelines.lake.manifest import LEASE as LAKE_LEASE
 from dlt_pipelines.lake.manifest import FILES_LEASE, LakeExtent, Manifest, ManifestChanged
+from dlt_pipelines.lake.manifest import LEASE as LAKE_LEASE
 from dlt_pipelines.lake.restoring import Restored, Restoring
 from dlt_pipelines.lake.storage import LakeAway
 from dlt_pipelines.lease import Lease, LeaseLost
