@@ -3,9 +3,8 @@
 Asked by `doctor`, by `lake status`, by Dagster's check, and before models are built over all of history.
 """
 
-from datetime import date
-
 from dataclasses import dataclass
+from datetime import date
 
 import psycopg
 from clickhouse_connect.driver.client import Client

@@ -11,12 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from echolead.cli.context import actor, administering, show_json, show_table
+from echolead.cli.context import actor, show_json, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.lake import Since, Tenant, Until
 from echolead.cli.options import AsJson, DataDir
 from echolead.embedded.part import python
-from echolead.operational.tenants import get_tenant
 from echolead.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False)
@@ -63,10 +62,7 @@ def rebuilt(
     reason: str,
     is_dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Rebuild in a process of its own, with its progress on standard error. Raises `CommandFailed`, `NotFound`."""
-    if tenant:
-        with administering(settings.data_dir) as (_, session):
-            get_tenant(session, tenant)
+    """Rebuild in a process of its own, with its progress on standard error. Raises `CommandFailed`."""
     asked = {
         "tenant_id": tenant,
         "since": since and since.date().isoformat(),

@@ -1,7 +1,6 @@
 """Raw and everything behind it, from the lake alone."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import date, timedelta
 from typing import Any
 
@@ -52,7 +51,8 @@ def drop(prepared: Prepared, *, with_models: bool) -> None:
 def audited(prepared: Prepared) -> list[tuple[Any, ...]]:
     with psycopg.connect(prepared.settings.postgres_system_url.get_secret_value()) as connection:
         return connection.execute(
-            "select tenant_id, actor, detail ->> 'reason' from audit_log where action = 'lake.rebuilt' order by created_at"
+            "select tenant_id, actor, detail ->> 'reason' from audit_log"
+            " where action = 'lake.rebuilt' order by created_at"
         ).fetchall()
 
 
