@@ -171,7 +171,10 @@ class Manifest:
         return self._open().execute(MANY, {"today": today, "enough": enough}).fetchall()
 
     def replace(self, paths: Collection[str], by: Sequence[StoredFile]) -> None:
-        """Readers find the rows of these files in others from now on. Raises `ManifestChanged` if one is not present."""
+        """Readers find the rows of these files in others from now on.
+
+        Raises `ManifestChanged` if one is not present.
+        """
         with self._changing() as connection:
             if connection.execute(REPLACED, {"paths": list(paths)}).rowcount != len(paths):
                 raise ManifestChanged

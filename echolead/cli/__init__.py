@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rule": ("echolead.cli.rule", "Rules over leads: points, segments, routes, in versions."),
     "hours": ("echolead.cli.hours", "When a tenant is open: hours of the week, holidays."),
     "replay": ("echolead.cli.replay", "Compute again under present rules, or show what would change."),
+    "lake": ("echolead.cli.lake", "Everything raw as Parquet: status, verification, queries."),
+    "rebuild": ("echolead.cli.rebuild", "Put raw back from the lake, and build everything behind it."),
     "quarantine": ("echolead.cli.quarantine", "Visitors whose rows are left out because a model fails on them."),
     "resync": ("echolead.cli.resync", "Deliver again what did not arrive, or everything."),
     "dead-letter": ("echolead.cli.dead_letter", "List, show and replay refused events."),

@@ -24,6 +24,7 @@ from echolead import queue, warehouse
 from echolead.embedded import registry
 from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
+from echolead.lake_lag import lake_lag
 from echolead.operational.deals import failing_pulls
 from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
 from echolead.operational.live_steps import trouble
@@ -345,9 +346,20 @@ def _warehouse(settings: Settings) -> Iterator[Symptom]:
         else:
             events = client.command("SELECT count() FROM raw.events")
             yield Symptom("ok", "Warehouse", f"answers; {events} rows in raw.events")
+            yield from _lake(settings, client)
             yield from _set_aside(client)
             yield from _unmapped_stages(client)
             yield from _left_out_fields(client)
+
+
+def _lake(settings: Settings, client: Client) -> Iterator[Symptom]:
+    with psycopg.connect(settings.postgres_system_url.get_secret_value(), connect_timeout=3) as connection:
+        if connection.execute("select to_regclass('public.lake_files')").fetchone() == (None,):
+            return  # the finding about migrations has the solution
+        lag = lake_lag(connection, client)
+    remedy = "Look for `copying to the lake` above, and at the address ECHOLEAD_LAKE_URL: the warehouse and the queue "
+    remedy += "alone have these rows."
+    yield Symptom("wrong", "Lake", lag.sentence, remedy) if lag.is_too_long else Symptom("ok", "Lake", lag.sentence)
 
 
 def _set_aside(client: Client) -> Iterator[Symptom]:

@@ -2,15 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from clickhouse_connect.driver.client import Client
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from dlt_pipelines.collector.loader import EventLoader
 from dlt_pipelines.lake.compaction import LakeCompaction
@@ -20,24 +17,20 @@ from dlt_pipelines.lake.storage import LakeAway, LakeStorage
 from dlt_pipelines.lake.verification import verify
 from dlt_pipelines.operational.mirror import mirror_configuration
 from dlt_pipelines.tables import TABLES
-from echolead.operational.database import system_session
+from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
+from tests.fixtures.lake import EVERYTHING, empty_lake, in_raw, in_the_lake, spoil
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.queue_messages import RECEIVED_AT, make_event, make_line, make_webhook_line, publish
 from tests.integration.dlt_pipelines.lake_crasher import crash
 
 FIRST_DAY = RECEIVED_AT.date()
-EVERYTHING = LakeExtent()
 
 
 @pytest.fixture
-def manifest(settings: Settings, system_engine: Engine) -> Iterator[Manifest]:
+def manifest(settings: Settings, operational_urls: OperationalUrls) -> Iterator[Manifest]:
     """The manifest of an empty lake."""
-    with system_session(system_engine) as session:
-        session.execute(text("delete from lake_files"))
-        session.execute(text("delete from lake_positions"))
-    with closing(Manifest(settings)) as manifest:
-        yield manifest
+    yield from empty_lake(settings, operational_urls.system)
 
 
 def send(settings: Settings, tenant: str, day: int = 0, **event: object) -> None:
@@ -61,20 +54,6 @@ def sent_and_copied(settings: Settings, manifest: Manifest, *sent: tuple[str, in
 
 def there(manifest: Manifest, source: str) -> list[tuple[str, date, int]]:
     return [(each.tenant_id, each.day, each.rows) for each in manifest.files(EVERYTHING, source=source)]
-
-
-def in_the_lake(settings: Settings, manifest: Manifest, source: str) -> Counter[str]:
-    """The rows that a reader finds, by what they hold."""
-    storage = LakeStorage(settings)
-    files = [Path(storage.located(each.path)) for each in manifest.files(EVERYTHING, source=source)]
-    tables = [pq.read_table(file, schema=TABLES[source].columns, partitioning=None) for file in files]
-    return Counter(str(row) for row in pa.concat_tables(tables).to_pylist()) if tables else Counter()
-
-
-def in_raw(warehouse: Client, source: str) -> Counter[str]:
-    columns = TABLES[source].columns
-    rows = warehouse.query_arrow(f"select {', '.join(columns.names)} from raw.{source}", use_strings=True)
-    return Counter(str(row) for row in rows.cast(columns).to_pylist())
 
 
 def paths(settings: Settings) -> set[str]:
@@ -164,10 +143,8 @@ def test_a_damaged_file_is_named_and_keeps_its_own_day_alone_from_being_merged(
     settings: Settings, manifest: Manifest
 ) -> None:
     sent_and_copied(settings, manifest, ("acme", 0), ("acme", 0), ("other", 0), ("other", 0))
-    damaged, missing = (manifest.files(LakeExtent(tenant), source="events")[0] for tenant in ("acme", "acme"))
-    damaged = manifest.files(LakeExtent("acme"), source="events")[1]
-    file = Path(LakeStorage(settings).located(damaged.path))
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    missing, damaged = manifest.files(LakeExtent("acme"), source="events")
+    spoil(settings, damaged.path)
     Path(LakeStorage(settings).located(missing.path)).unlink()
 
     found = verify(settings, manifest, EVERYTHING, lambda *_: None)
