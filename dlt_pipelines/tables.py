@@ -131,6 +131,27 @@ DEAL_RECORDS = _shape(
     )
 )
 
+# Written by pulls of ad platforms and from files: one row is what a load says of a campaign's day in one currency.
+AD_SPEND = _shape(
+    (
+        ("tenant_id", pa.string()),
+        ("platform", pa.string()),  # google_ads, meta_ads, or what a file says
+        ("account_id", pa.string()),
+        ("account_name", pa.string()),
+        ("account_zone", pa.string()),  # IANA: whose calendar the days are of
+        ("campaign_id", pa.string()),  # '' in a file without ids
+        ("campaign_name", pa.string()),  # of now, whatever day it is said of
+        ("spend_date", pa.string()),  # as in 2026-03-05
+        ("currency", pa.string()),
+        ("cost", pa.string()),  # decimal
+        ("impressions", pa.int64()),
+        ("clicks", pa.int64()),
+        ("origin", pa.string()),  # pull, or the name of the file
+        ("load_id", pa.string()),  # of the pull or file; its rows replace earlier ones of the same campaigns and days
+        ("loaded_at", MILLISECONDS),
+    )
+)
+
 # Written by the mirror: one row is a row of the table of that name in PostgreSQL.
 
 TENANTS = _mirrored(
@@ -243,6 +264,15 @@ DEAL_STAGES = _mirrored(
     ("stage", pa.string()),  # new, working, qualified, won, lost
 )
 
+# Which ad campaign is meant by a name or id in links.
+CAMPAIGN_ALIASES = _mirrored(
+    ("tenant_id", pa.string()),
+    ("platform", pa.string()),
+    ("alias", pa.string()),
+    ("account_id", pa.string()),  # '': of any account
+    ("campaign_id", pa.string()),
+)
+
 # Which record of a destination is which lead's.
 DESTINATION_RECORDS = _mirrored(
     ("tenant_id", pa.string()),
@@ -347,6 +377,8 @@ TABLES = {
         RawTable(
             "deal_records", "deals", DEAL_RECORDS, ("tenant_id", "destination_id", "kind", "version", "record_id")
         ),
+        RawTable("ad_spend", "spend", AD_SPEND, ("tenant_id", "platform", "account_id", "spend_date", "campaign_id")),
+        RawTable("campaign_aliases", "operational", CAMPAIGN_ALIASES, ("tenant_id", "mirrored_at")),
         RawTable("deliveries", "operational", DELIVERIES, ("tenant_id", "delivery_id", "updated_at")),
         RawTable(
             "delivery_attempts",

@@ -22,6 +22,7 @@ from orchestration.live.sensor import keep_live
 from orchestration.operational import assets as operational
 from orchestration.replay.assets import replayed_days
 from orchestration.resources import EchoLead
+from orchestration.spend import assets as spend
 
 
 def definitions(settings: Settings) -> dg.Definitions:
@@ -36,6 +37,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             chat.chat_records,
             delivery.deliveries,
             deals.deal_records,
+            spend.ad_spend,
             replayed_days,
         ],
         asset_checks=[
@@ -43,11 +45,19 @@ def definitions(settings: Settings) -> dg.Definitions:
             chat.every_account_of_chats_is_pulled,
             delivery.no_delivery_is_stuck,
             deals.every_pull_succeeds,
+            spend.every_account_of_spend_is_pulled,
             every_step_succeeds,
         ],
-        jobs=[live_job, chat.chat_pull, deals.pull_deals, schedules.full_build, schedules.forget_old_runs],
+        jobs=[
+            live_job,
+            chat.chat_pull,
+            deals.pull_deals,
+            spend.pull_spend,
+            schedules.full_build,
+            schedules.forget_old_runs,
+        ],
         schedules=[schedules.hourly_build, schedules.nightly_forgetting, chat.regular_pull],
-        sensors=[keep_live, deals.pull_due_deals],
+        sensors=[keep_live, deals.pull_due_deals, spend.pull_due_spend],
         resources={
             "echolead": EchoLead(data_dir=str(settings.data_dir)),
             "dbt": dbt_command(settings),

@@ -3,7 +3,8 @@
 
   `relation` has touch_params Map(String, String), touch_referrer, touch_landing_url, and of enriched.tenant_rules
   own_hosts, excluded_referrers and channel_rules; all its columns are kept. Names come from utm_*, then from a click id,
-  then from the referrer; values keep their case.
+  then from the referrer; values keep their case. A value that is
+  a macro nobody replaced counts as none.
   A click id that only ads carry makes the arrival paid whatever utm_medium says, and the disagreement is flagged.
   Channels are the GA4 default channel groups and `AI Assistants` (support.google.com/analytics/answer/9756891).
 
@@ -36,10 +37,10 @@ known_sources as (
 named_touches as (
     select
         *,
-        touch_params['utm_source'] as utm_source,
-        touch_params['utm_medium'] as utm_medium,
-        touch_params['utm_campaign'] as utm_campaign,
-        touch_params['utm_id'] as utm_id,
+        {% for name in ['utm_source', 'utm_medium', 'utm_campaign', 'utm_id'] -%}
+        {{ stated_name("touch_params['" ~ name ~ "']") }} as {{ name }},
+        {% endfor -%}
+        {{ campaign_ids() }} as campaign_ids,
         {{ bare_host('touch_referrer') }} as touch_referrer_host,
         cutToFirstSignificantSubdomain(touch_referrer_host) as referrer_domain,
         touch_referrer_host in ('', {{ bare_host('touch_landing_url') }}) or has(own_hosts, touch_referrer_host) as is_from_inside,

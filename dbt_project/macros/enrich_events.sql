@@ -46,6 +46,7 @@ enriched as (
         source,
         medium,
         campaign,
+        campaign_ids,
         source_category,
         channel,
         toBool(is_paid) as is_paid,

@@ -23,6 +23,7 @@ from dlt_pipelines.tables import TABLES
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import (
     OPEN_STATES,
+    CampaignAlias,
     ChannelRule,
     ChatSettings,
     DealStage,
@@ -98,6 +99,13 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
     "deal_stages": select(
         DealStage.tenant_id, DealStage.destination_id, DealStage.pipeline_id, DealStage.stage_id, DealStage.stage
     ).order_by(DealStage.tenant_id, DealStage.destination_id, DealStage.pipeline_id, DealStage.stage_id),
+    "campaign_aliases": select(
+        CampaignAlias.tenant_id,
+        CampaignAlias.platform,
+        CampaignAlias.alias,
+        CampaignAlias.account_id,
+        CampaignAlias.campaign_id,
+    ).order_by(CampaignAlias.tenant_id, CampaignAlias.platform, CampaignAlias.alias),
     # How far a request has come is in the warehouse itself.
     "warehouse_requests": select(
         WarehouseRequest.request_id,

@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from dlt_pipelines.lease import Lease
 from echolead.settings import Settings
-from orchestration.dbt.project import CHAT, CONVERSATIONS, TURN, TURN_LEASE, manifest_path, project_dir
+from orchestration.dbt.project import CAMPAIGNS, CHAT, CONVERSATIONS, TURN, TURN_LEASE, manifest_path, project_dir
 
 SEEDS = "resource_type:seed"
 
@@ -99,7 +99,7 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
-        exclude=f"+{TURN} +{CHAT} {CONVERSATIONS} {SEEDS}",
+        exclude=f"+{TURN} +{CHAT} {CONVERSATIONS} {CAMPAIGNS} {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_behind",
     )
@@ -107,7 +107,26 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """What readers see beside the tables of turns."""
         yield from _viewed(context, dbt)
 
-    return [seeds, views_before, turns, chats, conversations, views_behind]
+    return [seeds, views_before, turns, chats, conversations, campaigns_of(settings, translator), views_behind]
+
+
+def campaigns_of(settings: Settings, translator: DagsterDbtTranslator) -> dg.AssetsDefinition:
+    """The tables of campaigns, which turns of their own keep up to date."""
+
+    @dbt_assets(manifest=manifest_path(settings), select=CAMPAIGNS, dagster_dbt_translator=translator, name="campaigns")
+    def campaigns(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """One turn over what is new of campaigns, as the live path takes them, and the tests of its tables."""
+        from orchestration.dbt.runner import Dbt  # noqa: PLC0415  # as above
+        from orchestration.live.campaign_turns import CampaignTurns  # noqa: PLC0415
+
+        url = settings.postgres_loader_url.get_secret_value()
+        with CampaignTurns(settings, Dbt(settings)) as warehouse, Lease(url, TURN_LEASE):
+            warehouse.run()
+        for key in sorted(context.selected_asset_keys):
+            yield dg.MaterializeResult(key)
+        yield from _tested(context, dbt)
+
+    return campaigns
 
 
 def dbt_command(settings: Settings) -> DbtCliResource:

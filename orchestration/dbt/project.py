@@ -23,6 +23,7 @@ TURN_LEASE = "turns of the warehouse"
 TURN = "tag:turn"
 CHAT = "tag:chat"
 CONVERSATIONS = "tag:conversations"
+CAMPAIGNS = "tag:campaigns"
 
 Target = Literal["warehouse", "next", "dev"]
 """A target of dbt_project/profiles.yml: what readers see, what is built beside it, an analyst's own."""

@@ -17,6 +17,7 @@ from orchestration.dbt.beside import models_version
 from orchestration.dbt.project import TURN_LEASE
 from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
 from orchestration.live.blame import Blame
+from orchestration.live.campaign_turns import CampaignTurns
 from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.conversation_turns import ConversationTurns
 from orchestration.live.steps import MODEL_STEP, Steps
@@ -35,11 +36,15 @@ LOAD, WATERMARKS, CONFIGURATION = "loading events", "reading what changed", "mir
 COMPUTE = "computing what is new"
 CHATS = "computing conversations"
 WANTED = "computing what conversations should have"
+CAMPAIGNS = "computing campaigns"
 REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
 
 CHAT_SECONDS = 5.0
 """How often is looked for what a pull has brought. A webhook is looked at in the turn that loads it."""
+
+CAMPAIGN_SECONDS, LONGEST_CAMPAIGN_SECONDS = 60.0, 600.0
+"""How often campaigns are computed when no event has come, and at the latest when they never stop coming."""
 
 MAX_TRIES = 3
 """Tries of a piece of a request. After the last one the request has failed, until an operator resumes it."""
@@ -76,6 +81,7 @@ class LiveLoop:
         self._has_chats = True  # as with events
         self._chats_looked_at = 0.0
         self._has_news_of_conversations = True
+        self._campaigns_computed_at = time.monotonic()
         self._mirrored: tuple[str | None, str | None, str | None] | None = None
         self._ledger: tuple[str | None, str | None] | None = None
         self._open = ExitStack()
@@ -86,6 +92,7 @@ class LiveLoop:
             self._turns = opening.enter_context(WarehouseTurns(self._settings, self._dbt))
             self._chats = opening.enter_context(ChatTurns(self._settings, self._dbt))
             self._conversations = opening.enter_context(ConversationTurns(self._settings, self._dbt))
+            self._campaigns = opening.enter_context(CampaignTurns(self._settings, self._dbt))
             self._engine = opening.enter_context(DeliveryEngine(self._settings))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
             self._requests = opening.enter_context(
@@ -125,6 +132,8 @@ class LiveLoop:
         if turn.models or self._engine.is_behind or (marks is not None and marks.is_delivery_due):
             self._steps.run(DELIVER, lambda: self._deliver(turn))
         self._steps.run(LEDGER, lambda: self._mirror_ledger(turn))
+        if self._are_campaigns_due(turn):
+            self._steps.run(CAMPAIGNS, lambda: self._compute_campaigns(turn))
         self._steps.beat()
         if self._steps.pop_change():
             turn.failing = self._steps.failing()
@@ -147,6 +156,7 @@ class LiveLoop:
         if self._mirrored is None or self._mirrored[0] != marks.configuration:
             self._turns.forget_compiled()
             self._conversations.forget_compiled()
+            self._campaigns.forget_compiled()
             with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
                 self._chats.know_time_zones()
         if self._mirrored is None:  # an earlier run may not have come to write down what its last turn did
@@ -207,6 +217,15 @@ class LiveLoop:
             done = self._conversations.run()
         turn.models += done.models
         self._has_news_of_conversations = bool(done)
+
+    def _are_campaigns_due(self, turn: Turn) -> bool:
+        seconds = time.monotonic() - self._campaigns_computed_at
+        return seconds > LONGEST_CAMPAIGN_SECONDS or (seconds > CAMPAIGN_SECONDS and not turn)
+
+    def _compute_campaigns(self, turn: Turn) -> None:
+        self._campaigns_computed_at = time.monotonic()  # also of a turn that fails
+        with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
+            turn.models += self._campaigns.run().models
 
     def _worked(self, request: Progress, failed: Sequence[NodeFailure]) -> None:
         if not failed:

@@ -14,6 +14,7 @@ select
         || (select (count(*), max(updated_at))::text from destinations)
         || (select (count(*), max(updated_at))::text from channel_rules)
         || (select (count(*), max(updated_at))::text from deal_stages)
+        || (select (count(*), max(updated_at))::text from campaign_aliases)
         || (select (count(*), max(updated_at))::text from excluded_referrers)
         || (select (count(*), max(updated_at))::text from chat_settings)
         || (select (count(*), max(created_at))::text from lead_rule_sets)

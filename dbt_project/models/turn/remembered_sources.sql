@@ -28,6 +28,7 @@ select
     source,
     medium,
     campaign,
+    campaign_ids,
     touch_params['utm_term'] as term,
     touch_params['utm_content'] as content,
     channel,

@@ -12,6 +12,7 @@ from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
 from echolead.operational.models.destinations import Destination, DestinationRecord, DestinationTokens
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
+from echolead.operational.models.spend import SPEND_PLATFORMS, CampaignAlias, SpendPull, SpendSource
 from echolead.operational.models.tenants import (
     COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
@@ -52,12 +53,14 @@ __all__ = [
     "REQUEST_KINDS",
     "REQUEST_STATES",
     "ROLES",
+    "SPEND_PLATFORMS",
     "TENANT_ID_PATTERN",
     "WAITING",
     "ApiKey",
     "AuditEntry",
     "Base",
     "BusinessHours",
+    "CampaignAlias",
     "ChannelRule",
     "ChatPull",
     "ChatSettings",
@@ -76,6 +79,8 @@ __all__ = [
     "PlanningPosition",
     "QuarantineEntry",
     "SignInAttempt",
+    "SpendPull",
+    "SpendSource",
     "Tenant",
     "TenantHost",
     "TenantOrigin",

@@ -61,6 +61,9 @@ READING = {
     "read whose rows are left out": ("select message from quarantine", "loader system app"),
     "read stages of deals": ("select stage from deal_stages", "loader system app"),
     "read how pulls of deals stand": ("select message from deal_pulls", "deliveries system app"),
+    "read where spend is pulled from": ("select secrets from spend_sources", "deliveries system app"),
+    "read how pulls of spend stand": ("select message from spend_pulls", "deliveries system app"),
+    "read names of campaigns": ("select alias from campaign_aliases", "loader system app"),
     "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
     "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
     "read settings of chats": ("select keeps_texts from chat_settings", "loader deliveries system app"),
@@ -87,6 +90,12 @@ WRITING = {
         "app system",
     ),
     "note a pull of deals": ("update deal_pulls set message = 'x'", "deliveries system"),
+    "note a pull of spend": ("update spend_pulls set message = 'x'", "deliveries system"),
+    "let a name stand for a campaign": (
+        "insert into campaign_aliases (tenant_id, platform, alias, campaign_id) "
+        "values ('{tenant}', 'meta_ads', '{unique}', '1')",
+        "app system",
+    ),
     "let a host be no source": (
         "insert into excluded_referrers (tenant_id, host) values ('{tenant}', '{unique}.test')",
         "app system",

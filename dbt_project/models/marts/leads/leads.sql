@@ -5,6 +5,7 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'lead_id'],
     settings={'index_granularity': 1024},
+    indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
 ) }}
 
 {%- set said_fields = ['name', 'email', 'phone', 'external_id', 'company'] %}

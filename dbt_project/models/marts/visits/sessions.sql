@@ -9,10 +9,11 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'tracking_id', 'started_at'],
     settings={'index_granularity': 1024},
+    indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
 ) }}
 
 {%- set entry_columns = [
-    'occurred_date', 'source', 'medium', 'campaign', 'channel', 'source_category', 'source_rule', 'is_paid',
+    'occurred_date', 'source', 'medium', 'campaign', 'campaign_ids', 'channel', 'source_category', 'source_rule', 'is_paid',
     'has_source_conflict', 'utm_source', 'utm_medium', 'utm_campaign', 'utm_term', 'utm_content', 'utm_id', 'touch_referrer',
     'device_type', 'browser', 'os', 'country', 'click_ids', 'arrived_at',
 ] %}
