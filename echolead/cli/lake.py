@@ -15,21 +15,22 @@ from echolead.embedded.part import python
 from echolead.settings import load_settings
 
 is_group = True
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+HELP = "Everything raw as Parquet: status, verification, queries."
+app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
 
 MODULE = "dlt_pipelines.lake"
 TABLE = ("table", "files", "rows", "bytes", "first_day", "last_day", "owed")
-Tenant = Annotated[str, typer.Option("--tenant", help="Only this tenant.", show_default=False)]
-Since = Annotated[
+OnlyTenant = Annotated[str, typer.Option("--tenant", help="Only this tenant.", show_default=False)]
+SinceDay = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day of receipt, in UTC.", show_default=False)
 ]
-Until = Annotated[
+UntilDay = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of receipt, in UTC.", show_default=False)
 ]
 
 
 @app.command()
-def status(tenant: Tenant = "", data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def status(tenant: OnlyTenant = "", data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show what the lake has of each raw table, and which loads it lacks."""
     found = answer_of(load_settings(data_dir), MODULE, "status", *chosen(tenant, None, None))
     if as_json:
@@ -44,7 +45,11 @@ def status(tenant: Tenant = "", data_dir: DataDir = None, as_json: AsJson = Fals
 
 @app.command()
 def verify(
-    tenant: Tenant = "", since: Since = None, until: Until = None, data_dir: DataDir = None, as_json: AsJson = False
+    tenant: OnlyTenant = "",
+    since: SinceDay = None,
+    until: UntilDay = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Read every file and compare its checksum; name each that is damaged or missing, and exit with 1 if one is."""
     found = answer_of(load_settings(data_dir), MODULE, "verify", *chosen(tenant, since, until))
@@ -92,9 +97,9 @@ def copy(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="A SELECT; tables are named as in raw: `select count() from events`.")],
-    tenant: Tenant = "",
-    since: Since = None,
-    until: Until = None,
+    tenant: OnlyTenant = "",
+    since: SinceDay = None,
+    until: UntilDay = None,
     data_dir: DataDir = None,
     output_format: Annotated[
         str, typer.Option("--format", help="A ClickHouse output format: PrettyCompact, CSVWithNames, JSONEachRow …")

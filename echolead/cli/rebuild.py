@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from echolead.cli.context import actor, show_json, show_table
 from echolead.cli.errors import CommandFailed
-from echolead.cli.lake import Since, Tenant, Until
+from echolead.cli.lake import OnlyTenant, SinceDay, UntilDay
 from echolead.cli.options import AsJson, DataDir
 from echolead.embedded.part import python
 from echolead.settings import Settings, load_settings
@@ -26,9 +26,9 @@ COLUMNS = ("table", "rows_before", "rows_in_the_lake", "rows_after", "comparison
 @app.command()
 def rebuild(
     from_: Annotated[str, typer.Option("--from", help="Where from: `lake`.")] = "lake",
-    tenant: Tenant = "",
-    since: Since = None,
-    until: Until = None,
+    tenant: OnlyTenant = "",
+    since: SinceDay = None,
+    until: UntilDay = None,
     reason: Annotated[str, typer.Option(help="Why; kept in the audit log.", show_default=False)] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only compare what the lake has with what raw has.")

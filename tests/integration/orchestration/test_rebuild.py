@@ -14,7 +14,7 @@ from dlt_pipelines.lake.window import trim_raw
 from dlt_pipelines.tables import TABLES
 from echolead.warehouse import standing
 from echolead.warehouse_accounts import MODEL_DATABASES
-from orchestration.rebuild import Order, Rebuilt, rebuild
+from orchestration.rebuild import RebuildOrder, Rebuilt, rebuild
 from tests.fixtures.lake import EVERYTHING, all_of_raw, empty_lake, spoil
 from tests.fixtures.prepared import PEOPLE, Prepared
 
@@ -37,7 +37,7 @@ def behind(prepared: Prepared) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def run(prepared: Prepared, extent: LakeExtent = EVERYTHING, **order: Any) -> Rebuilt:
-    return rebuild(prepared.settings, Order(extent, "test", **order), lambda *_: None)
+    return rebuild(prepared.settings, RebuildOrder(extent, "test", **order), lambda *_: None)
 
 
 def drop(prepared: Prepared, *, with_models: bool) -> None:
@@ -52,7 +52,7 @@ def audited(prepared: Prepared) -> list[tuple[Any, ...]]:
     with psycopg.connect(prepared.settings.postgres_system_url.get_secret_value()) as connection:
         return connection.execute(
             "select tenant_id, actor, detail ->> 'reason' from audit_log"
-            " where action = 'lake.rebuilt' order by created_at"
+            " where action = 'lake.rebuilt' order by audit_id"
         ).fetchall()
 
 
