@@ -29,6 +29,7 @@ from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
 from echolead.operational.quarantine import quarantined
+from echolead.operational.spend import failing_spend_pulls
 from echolead.operational.warehouse_requests import failed_requests
 from echolead.ports import Port
 from echolead.settings import WIDER, Settings
@@ -49,6 +50,10 @@ limit 20
 UNMAPPED = """
 select tenant_id, destination_name, pipeline_label, stage_label, deals from ops.unmapped_stages
 order by deals desc, tenant_id, destination_name, position limit 20
+"""
+
+GAPS = """
+select tenant_id, platform, reason, campaigns, visits, leads, cost from ops.spend_gaps order by leads desc, visits desc, reason limit 20
 """
 
 
@@ -184,6 +189,7 @@ def _postgres(settings: Settings) -> Iterator[Symptom]:
         yield from _requests(connection)
         yield from _quarantine(connection)
         yield from _pulls(connection)
+        yield from _spend_pulls(connection)
         stuck, dead = deliveries_in_trouble(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
@@ -255,6 +261,18 @@ def _pulls(connection: psycopg.Connection) -> Iterator[Symptom]:
             "Deals",
             f"those of destination {name} of tenant {tenant_id} cannot be read since {since:%Y-%m-%d %H:%M}: {message}",
             f"Correct the destination or its rights; `echolead deal pull {tenant_id}` tries it at once.",
+        )
+
+
+def _spend_pulls(connection: psycopg.Connection) -> Iterator[Symptom]:
+    if connection.execute("select to_regclass('public.spend_pulls')").fetchone() == (None,):
+        return  # as above
+    for tenant_id, name, since, message in failing_spend_pulls(connection):
+        yield Symptom(
+            "wrong",
+            "Spend",
+            f"that of account {name} of tenant {tenant_id} cannot be read since {since:%Y-%m-%d %H:%M}: {message}",
+            f"Correct the account or its rights; `echolead spend pull {tenant_id}` tries it at once.",
         )
 
 
@@ -342,6 +360,7 @@ def _warehouse(settings: Settings) -> Iterator[Symptom]:
             yield Symptom("ok", "Warehouse", f"answers; {events} rows in raw.events")
             yield from _set_aside(client)
             yield from _unmapped_stages(client)
+            yield from _spend_gaps(client)
 
 
 def _set_aside(client: Client) -> Iterator[Symptom]:
@@ -366,4 +385,17 @@ def _unmapped_stages(client: Client) -> Iterator[Symptom]:
             f"the stage {stage} of {pipeline} ({destination} of tenant {tenant_id}) counts as nothing; "
             f"{deals} deals are in it",
             f"See `echolead deal stages list {tenant_id}`, and say it with `echolead deal stages map`.",
+        )
+
+
+def _spend_gaps(client: Client) -> Iterator[Symptom]:
+    if not client.command("EXISTS TABLE ops.spend_gaps"):
+        return
+    for tenant_id, platform, reason, campaigns, visits, leads, cost in client.query(GAPS).result_rows:
+        amounts = " and ".join(f"{amount} {currency}" for currency, amount in cost.items())
+        yield Symptom(
+            "note",
+            "Spend",
+            f"{amounts or f'{visits} visits and {leads} leads'} of {platform} of tenant {tenant_id}: {reason} ({', '.join(campaigns) or 'no name'})",
+            f"`echolead spend alias set` joins a name, `echolead tenant rate set {tenant_id}` sets a rate.",
         )

@@ -96,11 +96,11 @@ def account(engine: Engine, tenant_id: str, platform: str, values: tuple[dict[st
 
 
 @pytest.fixture
-def accounts(empty_operational_engine: Engine, platforms: Platforms, address: str) -> Engine:
-    make_tenant(empty_operational_engine, "acme")
+def accounts(system_engine: Engine, platforms: Platforms, address: str) -> Engine:
+    make_tenant(system_engine, "acme")
     for platform in (GOOGLE, META):
-        account(empty_operational_engine, "acme", platform, platforms.spend_values(platform, address))
-    return empty_operational_engine
+        account(system_engine, "acme", platform, platforms.spend_values(platform, address))
+    return system_engine
 
 
 def due_again(engine: Engine) -> None:
