@@ -70,7 +70,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "spend_gaps": ("Ads outside of campaigns", "Anúncios fora das campanhas"),
     "spend_gaps_caption": (
         "Visits, leads and cost of the last 30 days that cannot be compared. `echolead spend alias set` joins a name.",
-        "Visitas, leads e custos dos últimos 30 dias que não podem ser comparados. `echolead spend alias set` liga um nome.",
+        "Visitas, leads e custos dos últimos 30 dias sem comparação possível. `echolead spend alias set` liga um nome.",
     ),
     "unreplaced": ("Macros that no ad platform replaced", "Macros que nenhuma plataforma substituiu"),
     "unreplaced_caption": (

@@ -42,9 +42,7 @@ SET_ASIDE = """
 select tenant_id, field, reason, count() as number, argMax(event_id, received_at)
 from ops.set_aside
 where received_at > now() - interval 1 day
-group by tenant_id, field, reason
-order by number desc
-limit 20
+group by tenant_id, field, reason order by number desc limit 20
 """
 
 UNMAPPED = """
@@ -53,7 +51,7 @@ order by deals desc, tenant_id, destination_name, position limit 20
 """
 
 GAPS = """
-select tenant_id, platform, reason, campaigns, visits, leads, cost from ops.spend_gaps order by leads desc, visits desc, reason limit 20
+select tenant_id, platform, reason, campaigns, visits, leads, cost from ops.spend_gaps order by leads desc limit 20
 """
 
 
@@ -393,9 +391,10 @@ def _spend_gaps(client: Client) -> Iterator[Symptom]:
         return
     for tenant_id, platform, reason, campaigns, visits, leads, cost in client.query(GAPS).result_rows:
         amounts = " and ".join(f"{amount} {currency}" for currency, amount in cost.items())
+        concerned, named = amounts or f"{visits} visits and {leads} leads", ", ".join(campaigns) or "no name"
         yield Symptom(
             "note",
             "Spend",
-            f"{amounts or f'{visits} visits and {leads} leads'} of {platform} of tenant {tenant_id}: {reason} ({', '.join(campaigns) or 'no name'})",
+            f"{concerned} of {platform} of tenant {tenant_id}: {reason} ({named})",
             f"`echolead spend alias set` joins a name, `echolead tenant rate set {tenant_id}` sets a rate.",
         )
