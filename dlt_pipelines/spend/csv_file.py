@@ -1,7 +1,7 @@
 """Ad spend from a CSV file, as the platforms' own pages and spreadsheets write them, in Portuguese or English.
 
 Recognised are the names of columns, `;`, `,` or tabs between values, a mark at the beginning of the file (BOM), and
-both ways of writing numbers and dates. Which way the file has is decided from all of its rows: `1.234` alone says nothing.
+both ways of writing numbers and dates. Which way the file has is decided from all its rows: `1.234` alone says nothing.
 """
 
 import csv

@@ -33,7 +33,7 @@ class SpendDay:
     clicks: int = 0
 
 
-class SpendSource(Protocol):
+class AdSource(Protocol):
     """One platform's way of giving the spend of an account."""
 
     async def account(self, ask: Ask) -> AdAccount:

@@ -51,8 +51,7 @@ CHAT_SECONDS = 5.0
 """How often is looked for what a pull has brought. A webhook is looked at in the turn that loads it."""
 
 CAMPAIGN_SECONDS, LONGEST_CAMPAIGN_SECONDS = 300.0, 900.0
-"""How often campaigns are computed when no event has come, and at the latest when they never stop coming: leads wait for
-the seconds that it takes."""
+"""How often campaigns are computed: while no event comes, and at the latest. Leads that come then wait for seconds."""
 
 MAX_TRIES = 3
 """Tries of a piece of a request. After the last one the request has failed, until an operator resumes it."""
