@@ -156,6 +156,7 @@ def main() -> None:
     found = figures(page.asked)
     if found.is_empty:
         empty("no_events")
+        link("install", t("to_install"), {}, icon="code")
         return
     show_cards(page, found)
     left, right = st.columns(2, gap="large")
