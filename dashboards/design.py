@@ -124,4 +124,4 @@ def chart_theme() -> alt.theme.ThemeConfig:
             "text": {"color": colours.text, "font": FONT},
             "locale": BY_CODE[language()].chart_locale(),
         }
-    }  # type: ignore[typeddict-item]
+    }

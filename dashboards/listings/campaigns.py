@@ -1,5 +1,7 @@
 """Campaigns: what each cost and brought, and the credit of conversions under one model beside another."""
 
+from datetime import date, timedelta
+
 import pandas as pd
 
 from dashboards.listings import Asked, Listing, ListingColumn
@@ -12,7 +14,9 @@ from echolead.metrics.credit import (
     credit_statement,
     days,
 )
+from echolead.metrics.periods import Period
 
+LATE_AFTER_DAYS = 2
 MODEL, OTHER, CREDIT_BY = "model", "other", "credit_by"
 
 
@@ -83,6 +87,14 @@ PATHS_TO_LEAD = Listing(
     ),
     lambda asked: asked.run(PATHS, **days(asked.period)),
 )
+
+
+def late_since(totals: pd.Series, period: Period) -> date | None:
+    """The last day with a cost when costs are later than usual; None when they are not, or when there are none."""
+    if pd.isna(totals["last_day_with_cost"]):
+        return None
+    last = pd.Timestamp(totals["last_day_with_cost"]).date()
+    return last if last < (period.current.end - timedelta(days=LATE_AFTER_DAYS)).date() else None
 
 
 def cost_totals(asked: Asked) -> pd.Series:

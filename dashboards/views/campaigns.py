@@ -1,7 +1,5 @@
 """What did each campaign cost and bring, and which conversions does another attribution model give to another one?"""
 
-from datetime import timedelta
-
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -16,16 +14,16 @@ from dashboards.listings.campaigns import (
     PATHS_TO_LEAD,
     cost_totals,
     credit_by,
+    late_since,
     model,
     other_model,
 )
-from dashboards.page import OpenPage, dimension_text, empty, known, opened, part, plain, write
+from dashboards.page import OpenPage, dimension_text, empty, opened, part, plain, write
 from dashboards.tables import chart, show
 from dashboards.texts import forms, t
 from echolead.metrics.credit import DIMENSIONS, MODELS
 
 FEW = 12
-LATE_AFTER_DAYS = 2
 
 
 def choose_models(page: OpenPage) -> None:
@@ -52,11 +50,9 @@ def show_costs(page: OpenPage) -> None:
         empty("no_costs")
         return
     totals, spoken = cost_totals(page.asked), forms()
-    if known(totals["last_day_with_cost"]):
-        last = pd.Timestamp(totals["last_day_with_cost"]).date()
-        expected = (page.period.current.end - timedelta(days=LATE_AFTER_DAYS)).date()
-        if last < expected:
-            st.warning(t("cost_is_late", day=spoken.day(last)), icon=":material/schedule:")
+    late = late_since(totals, page.period)
+    if late:
+        st.warning(t("cost_is_late", day=spoken.day(late)), icon=":material/schedule:")
     if totals["days_without_rate"]:
         st.warning(t("cost_without_rate"), icon=":material/currency_exchange:")
     show(CAMPAIGN_COSTS, page.asked, rows, t("costs"))

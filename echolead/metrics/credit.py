@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from echolead.metrics.people import Metric
 from echolead.metrics.periods import Period
 
+COST = Metric("cost", "money", "sum(cost)", is_more_better=False)
 MODELS = ("last_non_direct", "first_touch", "last_touch", "linear")
 DIMENSIONS = ("channel", "source", "campaign", "landing_page")
 LARGEST = 500

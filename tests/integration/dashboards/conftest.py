@@ -78,8 +78,8 @@ class Console:
             )
             client.command(
                 "insert into marts.lead_journeys (tenant_id, lead_id, created_date, created_at, channel, source,"
-                " medium, campaign, landing_page, furthest_stage) select {tenant:String}, {lead:String}, today(), now64(3),"
-                " {name:String}, 'google', 'cpc', {name:String}, '/', 'lead'",
+                " medium, campaign, landing_page, furthest_stage) select {tenant:String}, {lead:String}, today(),"
+                " now64(3), {name:String}, 'google', 'cpc', {name:String}, '/', 'lead'",
                 **row,
             )
         self.fill("enriched.tenant_rules", tenant_id, time_zone="'UTC'", currency="'BRL'")
