@@ -48,7 +48,7 @@ def _credit(asked: Asked) -> pd.DataFrame:
 CREDITS = Listing(
     "credit",
     (
-        ListingColumn("key", title="split_value", width="large"),
+        ListingColumn("key", title="split_value", width="medium"),
         ListingColumn("lead_credit", "number"),
         ListingColumn("other_lead_credit", "number"),
         ListingColumn("moved", "number"),
@@ -80,7 +80,7 @@ CAMPAIGN_COSTS = Listing(
 PATHS_TO_LEAD = Listing(
     "paths",
     (
-        ListingColumn("path", width="large"),
+        ListingColumn("path", width="medium"),
         ListingColumn("leads", "count"),
         ListingColumn("touches", "number"),
         ListingColumn("days_seconds", "seconds", title="path_time"),

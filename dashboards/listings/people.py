@@ -73,7 +73,7 @@ PEOPLE_BY = Listing(
     "people",
     (
         ListingColumn("split", words="dimension", title="split_by", is_shown=False),
-        ListingColumn("key", title="split_value", width="large"),
+        ListingColumn("key", title="split_value", width="medium"),
         *(ListingColumn(name, "count") for name in ("visitors", "leads")),
         ListingColumn("before", "count", title="leads_before"),
         ListingColumn("conversion", "share"),

@@ -68,20 +68,39 @@ def picture(page: Page, look: Look) -> Image.Image:
     return taken.resize((round(taken.width * look.scale), round(taken.height * look.scale)), Image.Resampling.LANCZOS)
 
 
-def take(browser: Browser, look: Look, stack: dict[str, str], lead_id: str) -> None:
+@dataclass(frozen=True)
+class DemoStack:
+    """Where a running stack's API and console are, and the demo user who signs in."""
+
+    api: str
+    console: str
+    email: str
+    password: str
+
+    @classmethod
+    def of(cls, data_dir: Path) -> "DemoStack":
+        """The stack that runs on `data_dir`, as it wrote it down. Raises `KeyError` for one without the demo."""
+        addresses = json.loads((data_dir / "stack.json").read_text())["facts"]["addresses"]
+        found = {each["title"]: each for each in addresses}
+        email, password = found["Console"]["note"].split()
+        api = found["Collector and API"]["url"].removesuffix("/docs")
+        return cls(api, found["Console"]["url"], email, password)
+
+
+def take(browser: Browser, look: Look, stack: DemoStack, lead_id: str) -> None:
     """Every page in one look."""
     context = browser.new_context(
         locale=look.locale, color_scheme=look.theme, viewport={"width": look.width, "height": 900}
     )
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
-    page.goto(f"{stack['api']}/login?next={stack['console']}/")
-    page.locator("[name=email]").fill(stack["email"])
-    page.locator("[name=password]").fill(stack["password"])
+    page.goto(f"{stack.api}/login?next={stack.console}/")
+    page.locator("[name=email]").fill(stack.email)
+    page.locator("[name=password]").fill(stack.password)
     page.locator("button[type=submit]").click()
-    page.wait_for_url(f"{stack['console']}/**")
+    page.wait_for_url(f"{stack.console}/**")
     for name, path in PAGES:
-        settled(page, f"{stack['console']}/{path or ('leads?lead_id=' + lead_id if name == 'lead' else '')}")
+        settled(page, f"{stack.console}/{f'leads?lead_id={lead_id}' if name == 'lead' else path}")
         picture(page, look).save(HERE / f"{name}-{look.name}.webp", quality=55, method=6)
     context.close()
 
@@ -93,11 +112,11 @@ def main() -> None:
     arguments.add_argument("--lead", required=True, help="the lead whose record is shown")
     arguments.add_argument("--chromium", default="chromium", help="path of the browser")
     chosen = arguments.parse_args()
-    facts = json.loads((chosen.data_dir / "stack.json").read_text())["facts"]
+    stack = DemoStack.of(chosen.data_dir)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chosen.chromium, args=["--no-sandbox", "--disable-gpu"])
         for look in LOOKS:
-            take(browser, look, facts, chosen.lead)
+            take(browser, look, stack, chosen.lead)
 
 
 if __name__ == "__main__":

@@ -59,11 +59,11 @@ limit {rows:UInt32}
 # The same of everything: one row. Cost and revenue are those of the cards.
 COST_TOTALS = """
 select
-    sumIf(cost, date >= toDate({first_day:String})) as cost,
-    sumIf(cost, date < toDate({first_day:String})) as cost_before,
-    max(if(cost is null, null, date)) as last_day_with_cost,
+    sumIf(campaigns.cost, date >= toDate({first_day:String})) as cost,
+    sumIf(campaigns.cost, date < toDate({first_day:String})) as cost_before,
+    max(if(campaigns.cost is null, null, date)) as last_day_with_cost,
     countIf(notEmpty(unconverted_cost)) as days_without_rate
-from marts.campaigns
+from marts.campaigns as campaigns
 where tenant_id = {tenant_id:String} and model = 'last_non_direct'
     and ((date >= toDate({first_day:String}) and date < toDate({day_behind:String}))
         or (date >= toDate({first_day_before:String}) and date < toDate({day_behind_before:String})))
