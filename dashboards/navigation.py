@@ -12,9 +12,13 @@ VIEWS = Path(__file__).parent / "views"
 # Name of the page, which is its path and the key of its title; its file; its icon.
 PAGES = (
     ("overview", "overview", "monitoring"),
+    ("campaigns", "campaigns", "campaign"),
     ("leads", "leads", "group"),
+    ("conversations", "conversations", "forum"),
     ("health", "health", "ecg_heart"),
+    ("install", "install", "code"),
     ("tables", "marts", "table_view"),
+    ("design", "design", "palette"),
 )
 HOME = "overview"
 

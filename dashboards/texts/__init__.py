@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from dashboards.texts import common, health, leads, overview
+from dashboards.texts import campaigns, common, conversations, health, install, leads, overview
 from echolead.languages import BY_CODE, Language
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 
 # Each key has its English text, then the Portuguese one.
-TEXTS: dict[str, tuple[str, str]] = common.TEXTS | overview.TEXTS | leads.TEXTS | health.TEXTS
+SUBJECTS = (common, overview, leads, campaigns, conversations, health, install)
+TEXTS: dict[str, tuple[str, str]] = {key: texts for each in SUBJECTS for key, texts in each.TEXTS.items()}
 
 
 def language() -> str:
