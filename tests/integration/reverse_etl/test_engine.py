@@ -119,6 +119,7 @@ def test_a_newer_state_takes_the_place_of_one_that_still_waits(activation: Activ
     with DeliveryEngine(activation.settings, slow) as patient:
         activation.want(payload_of("lead-1", name="Ana"))
         patient.run_once()
+        activation.wait_until("select from deliveries where state = 'retry'")
         assert activation.states() == ["retry"]
         activation.want(payload_of("lead-1", name="Ana Maria"))
         activation.settle(patient)
