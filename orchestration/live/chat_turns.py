@@ -5,12 +5,10 @@
 
 from orchestration.dbt.project import CHAT
 from orchestration.dbt.runner import CompiledModel, failed
-from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns, relation
+from orchestration.live.warehouse_turns import LOADS_PASSED_OVER, WarehouseTurn, WarehouseTurns, relation
 
 VIEWS_OF_LOCAL_TIME = "tag:chat_views"
 FIRST_MODEL = "chat_turn"
-# Loads without webhooks are no news, but passed over now and then, so that no look has to read all of them.
-LOADS_PASSED_OVER = 1000
 HAS_NEWS = """
 select webhooks > 0 or last_pull != pull_before or last_load > load_before + {passed_over} from {table}
 """

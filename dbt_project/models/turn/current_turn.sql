@@ -73,6 +73,7 @@ there as (
         last_turn.request_id as last_request,
         last_turn.quarantined as quarantined_before,
         greatest(last_turn.last_load, max(new_loads.load_seq)) as newest_load,
+        sum(new_loads.events) as new_events,
         min(new_loads.oldest_received_at) as oldest_received_at,
         max(new_loads.newest_received_at) as newest_received_at
     from last_turn
@@ -89,10 +90,11 @@ select
     next_request.request_id != ''
     and (
         there.last_request = ''
-        or (there.newest_load = there.load_before and (select count() from {{ ref('due_leads') }}) = 0)
+        or (there.new_events = 0 and (select count() from {{ ref('due_leads') }}) = 0)
     ) as takes_request,
     there.load_before as load_before,
     if(takes_request, there.load_before, there.newest_load) as last_load,
+    if(takes_request, 0, there.new_events) as new_events,
     there.oldest_received_at as oldest_received_at,
     there.newest_received_at as newest_received_at,
     next_request.open_requests as open_requests,
