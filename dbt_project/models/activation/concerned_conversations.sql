@@ -17,12 +17,11 @@
 {#- A conversation in which nothing is said for so long is left as it is. -#}
 {%- set recent_days = 30 %}
 {%- set wanted = built_so_far('activation', 'conversation_deliveries') %}
-{%- set is_open = "status not in ('', 'resolved')
-        and (last_message_at is null or last_message_at >= now64(3) - interval " ~ recent_days ~ " day)" %}
+{%- set is_open = "(status not in ('', 'resolved')
+        and (last_message_at is null or last_message_at >= now64(3) - interval " ~ recent_days ~ " day))" %}
 
 with
 
-{% if wanted -%}
 changed as (
     select
         tenant_id,
@@ -30,6 +29,7 @@ changed as (
         toInt64OrZero(id) as conversation_id
     from {{ ref('conversation_news') }}
     where kind = 'conversation'
+    {%- if wanted %}
     union all
     -- What was that of a lead which has changed may be another's now.
     select
@@ -39,10 +39,10 @@ changed as (
     from {{ wanted }}
     where
         tenant_id in (select tenant_id from {{ ref('conversation_news') }})
-        and (tenant_id, lead_id) in (select tenant_id, id from {{ ref('conversation_news') }} where kind = 'lead')
+        and (tenant_id, 'lead', lead_id) in (select tenant_id, kind, id from {{ ref('conversation_news') }})
+    {%- endif %}
 ),
 
-{% endif -%}
 conversations as (
     select
         tenant_id,
@@ -53,10 +53,7 @@ conversations as (
         referrals,
         true as is_open
     from {{ ref('conversation_facts') }}
-    where
-        {{ is_open }}
-        {%- if wanted %}
-        and tenant_id in (select tenant_id from {{ ref('conversation_news') }})
+    where {{ is_open }} and tenant_id in (select tenant_id from {{ ref('conversation_news') }})
 
     union all
 
@@ -69,15 +66,12 @@ conversations as (
         referrals,
         false as is_open
     from {{ ref('conversation_facts') }}
-    where
-        (tenant_id, account_id, conversation_id) in (select tenant_id, account_id, conversation_id from changed)
-        and not ({{ is_open }})
-        {%- endif %}
+    where not {{ is_open }} and (tenant_id, account_id, conversation_id) in (select * from changed)
 ),
 
 contacts as (
     select * from {{ ref('chat_contacts') }}
-    where (tenant_id, account_id, contact_id) in (select tenant_id, account_id, contact_id from conversations where is_open)
+    where (tenant_id, account_id, contact_id) in (select tenant_id, account_id, contact_id from conversations)
 ),
 
 {{ leads_of_contacts('contacts') }}
@@ -95,12 +89,9 @@ left join leads_of_contacts as owners
         conversations.tenant_id = owners.tenant_id
         and conversations.account_id = owners.account_id
         and conversations.contact_id = owners.contact_id
-{%- if wanted %}
 where
-    (conversations.tenant_id, conversations.account_id, conversations.conversation_id)
-    in (select tenant_id, account_id, conversation_id from changed)
-    or (conversations.tenant_id, conversations.account_id, toString(conversations.contact_id))
-    in (select tenant_id, account_id, id from {{ ref('conversation_news') }} where kind = 'contact')
-    or (conversations.tenant_id, owners.lead_id)
-    in (select tenant_id, id from {{ ref('conversation_news') }} where kind = 'lead')
-{%- endif %}
+    (conversations.tenant_id, conversations.account_id, conversations.conversation_id) in (select * from changed)
+    or (conversations.tenant_id, conversations.account_id, 'contact', toString(conversations.contact_id)) in (
+        select tenant_id, account_id, kind, id from {{ ref('conversation_news') }}
+    )
+    or (conversations.tenant_id, 'lead', owners.lead_id) in (select tenant_id, kind, id from {{ ref('conversation_news') }})
