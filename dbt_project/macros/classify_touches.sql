@@ -51,27 +51,10 @@ named_touches as (
     from {{ relation }}
 ),
 
--- Apart from what is decided by the rule: an expression that is named is planned at each place that names it.
-referred_touches as (
-    select
-        * except (host_rules),
-        arrayFirst(rule -> {{ is_below('touch_referrer_host', 'rule.1', 'rule.3') }}, host_rules) as referrer_rule
-    from named_touches
-    left join known_hosts using (referrer_domain)
-    left join (
-        select
-            row_number() over (order by priority) as click_place,
-            source as click_source,
-            medium as click_medium,
-            category as click_category,
-            is_paid as click_is_paid
-        from {{ ref('click_ids') }}
-    ) as clicks using (click_place)
-),
-
 sourced_touches as (
     select
-        *,
+        * except (host_rules),
+        arrayFirst(rule -> {{ is_below('touch_referrer_host', 'rule.1', 'rule.3') }}, host_rules) as referrer_rule,
         referrer_rule.3 as referrer_category,
         multiIf(
             concat(utm_source, utm_medium, utm_campaign, utm_id) != '', 'utm',
@@ -102,7 +85,17 @@ sourced_touches as (
         ) as medium,
         multiIf(utm_campaign != '', utm_campaign, utm_id != '', utm_id, touch_params['gad_campaignid']) as campaign,
         replaceRegexpOne(lower(source), '^www\\.', '') as source_key
-    from referred_touches
+    from named_touches
+    left join known_hosts using (referrer_domain)
+    left join (
+        select
+            row_number() over (order by priority) as click_place,
+            source as click_source,
+            medium as click_medium,
+            category as click_category,
+            is_paid as click_is_paid
+        from {{ ref('click_ids') }}
+    ) as clicks using (click_place)
 ),
 
 categorised_touches as (

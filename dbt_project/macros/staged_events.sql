@@ -102,21 +102,14 @@ typed as (
         {{ bounded_time('first_touch_time') }} as first_touch_said_at,
         {{ bounded_time('last_non_direct_touch_time') }} as last_non_direct_touch_said_at,
         {{ plain_number('said_revenue') }} as revenue_number,
+        {{ bounded_amount('revenue_number') }} as revenue,
         if(match(said_currency, '^[A-Z]{3}$'), said_currency, '') as currency,
         -- A number is its digits, as everywhere; a list or an object names no order.
         if(
             match(said_order_id, '^[\\[{]'),
             '',
             {{ bounded_text("trim(both ' ' from if(startsWith(said_order_id, '\"'), JSONExtractString(said_order_id), said_order_id))", 256) }}
-        ) as order_id
-    from bounded
-),
-
--- Apart from `typed`: what an expression names is written out at each place, and planned as often.
-weighed as (
-    select
-        *,
-        {{ bounded_amount('revenue_number') }} as revenue,
+        ) as order_id,
         [
             {%- for _, _, reason in judged %}
             {{ reason }}{{ ',' if not loop.last }}
@@ -128,7 +121,7 @@ weighed as (
             length({{ said_at(path) }}){{ ',' if not loop.last }}
             {%- endfor %}
         ) as longest
-    from typed
+    from bounded
 )
 
 select
@@ -143,10 +136,10 @@ select
     toDateTime64(loaded_at, 3, 'UTC') as loaded_at,
     source as sent_by,
     {%- for column in ['host', 'ip', 'user_agent', 'email', 'phone', 'trace_id'] %}
-    {{ bounded_text('weighed.' ~ column, 2048) }} as {{ column }},
+    {{ bounded_text('typed.' ~ column, 2048) }} as {{ column }},
     {%- endfor %}
     arrayMap(
-        variant -> {{ bounded_text('variant', 64) }}, JSONExtract({{ readable_json('weighed.phone_variants') }}, 'Array(String)')
+        variant -> {{ bounded_text('variant', 64) }}, JSONExtract({{ readable_json('typed.phone_variants') }}, 'Array(String)')
     ) as phone_variants,
     {%- for column, _, _ in texts if not column.startswith('last_') %}
     {{ column }},
@@ -187,6 +180,6 @@ select
         []
     ) as set_aside,
     toInt32(schema_version) as schema_version,
-    cityHash64(payload, weighed.host, weighed.ip, weighed.user_agent, coalesce(toUnixTimestamp64Milli(sent_at), 0)) as copy_hash
-from weighed
+    cityHash64(payload, typed.host, typed.ip, typed.user_agent, coalesce(toUnixTimestamp64Milli(sent_at), 0)) as copy_hash
+from typed
 {%- endmacro %}

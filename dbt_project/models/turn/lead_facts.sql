@@ -108,39 +108,26 @@ places as (
 ),
 
 -- Whether a tenant that asks is open now, and its next opening or closing, at the latest midnight.
--- Apart from `openings`: what an expression names is planned at each place that names it.
-clocks as (
-    select
-        hours.tenant_id as tenant_id,
-        hours.special_days as special_days,
-        hours.closed_dates as closed_dates,
-        hours.weekly as weekly,
-        {{ known_time_zone('tenants.time_zone') }} as time_zone,
-        {{ tenant_date(moment_of_turn(), 'time_zone') }} as today,
-        {{ tenant_clock(moment_of_turn(), 'time_zone') }} as shown
-    from {{ ref('stg_operational__business_hours') }} as hours
-    left join {{ ref('tenant_rules') }} as tenants on hours.tenant_id = tenants.tenant_id
-    where (hours.tenant_id, 'clock.business_hours') in (select tenant_id, fact from asked)
-),
-
 openings as (
     select
-        tenant_id,
-        time_zone,
-        today,
-        shown,
+        hours.tenant_id as tenant_id,
+        {{ known_time_zone('tenants.time_zone') }} as time_zone,
+        {{ tenant_date(moment_of_turn(), 'time_zone') }} as today,
+        {{ tenant_clock(moment_of_turn(), 'time_zone') }} as shown,
         multiIf(
-            arrayExists(each -> each.1 = today, special_days),
-            tupleElement(arrayFirst(each -> each.1 = today, special_days), 2),
-            has(closed_dates, today), [],
-            weekly[toDayOfWeek(today)]
+            arrayExists(each -> each.1 = today, hours.special_days),
+            tupleElement(arrayFirst(each -> each.1 = today, hours.special_days), 2),
+            has(hours.closed_dates, today), [],
+            hours.weekly[toDayOfWeek(today)]
         ) as intervals,
         arrayExists(each -> shown >= each.1 and shown < each.2, intervals) as is_open,
         arrayMin(arrayConcat(['24:00'], arrayFilter(
             edge -> edge > shown, arrayFlatten(arrayMap(each -> [each.1, each.2], intervals))
         ))) as next_edge,
         if(next_edge = '24:00', concat(toString(today + 1), ' 00:00'), concat(toString(today), ' ', next_edge)) as until
-    from clocks
+    from {{ ref('stg_operational__business_hours') }} as hours
+    left join {{ ref('tenant_rules') }} as tenants on hours.tenant_id = tenants.tenant_id
+    where (hours.tenant_id, 'clock.business_hours') in (select tenant_id, fact from asked)
 ),
 
 described as (

@@ -41,8 +41,7 @@ literals as (
     where literal.fact != 'lead.score'
 ),
 
--- Apart from `compared`: what an expression names is planned at each place that names it.
-looked_up as (
+compared as (
     select
         tenant_id,
         lead_id,
@@ -53,10 +52,7 @@ looked_up as (
         literals.fact as fact,
         literals.operator as operator,
         literals.negated as negated,
-        literals.texts as wanted_texts,
-        literals.numbers as wanted_numbers,
         literals.days as days,
-        literals.least as least,
         facts.texts as texts,
         facts.moments as moments,
         facts.not_counted as not_counted,
@@ -70,34 +66,28 @@ looked_up as (
         ) as number,
         arrayFilter(
             each -> days = 0 or each > {{ moment_of_turn() }} - toIntervalSecond(toUInt64(days * 86400)), facts.moments
-        ) as recent
-    from leads
-    inner join literals using (tenant_id)
-    left join {{ ref('lead_facts') }} as facts using (tenant_id, lead_id, fact)
-),
-
-compared as (
-    select
-        *,
+        ) as recent,
         multiIf(
             operator = 'is_set', is_there,
             operator = 'within_days', notEmpty(recent),
-            operator = 'count', length(recent) >= least,
+            operator = 'count', length(recent) >= literals.least,
             operator = 'contains',
-            arrayExists(text -> arrayExists(part -> position(text, part) > 0, wanted_texts), texts),
+            arrayExists(text -> arrayExists(part -> position(text, part) > 0, literals.texts), facts.texts),
             operator = 'starts_with',
-            arrayExists(text -> arrayExists(part -> startsWith(text, part), wanted_texts), texts),
-            operator = 'regex', arrayExists(text -> match(text, concat('(?i)', wanted_texts[1])), texts),
-            notEmpty(wanted_numbers), {{ compares('operator', 'number', 'wanted_numbers') }},
-            arrayExists(text -> has(wanted_texts, text), texts)
+            arrayExists(text -> arrayExists(part -> startsWith(text, part), literals.texts), facts.texts),
+            operator = 'regex', arrayExists(text -> match(text, concat('(?i)', literals.texts[1])), facts.texts),
+            notEmpty(literals.numbers), {{ compares('operator', 'number', 'literals.numbers') }},
+            arrayExists(text -> has(literals.texts, text), facts.texts)
         ) as is_so,
         -- When a time that is counted is no longer counted; `count` waits for that which makes it one too few.
         multiIf(
             operator = 'within_days', recent[1],
-            operator = 'count' and days > 0, recent[least],
+            operator = 'count' and days > 0, recent[literals.least],
             toDateTime64(0, 3, 'UTC')
         ) as leaves_with
-    from looked_up
+    from leads
+    inner join literals using (tenant_id)
+    left join {{ ref('lead_facts') }} as facts using (tenant_id, lead_id, fact)
 ),
 
 judged as (
