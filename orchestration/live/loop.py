@@ -49,7 +49,7 @@ WITHOUT_WAITING = Policy(patience_seconds=0)
 """Deliveries go on beside the turns: an event that comes meanwhile waits for none of them."""
 
 LEDGER_SECONDS = 5.0
-"""How long the ledger's mirror, which only readers wait for, stays behind while messages come."""
+"""How long the ledger's mirror, for which only readers wait, stays behind while messages come or lanes are at work."""
 
 MAX_TRIES = 3
 """Tries of a piece of a request. After the last one the request has failed, until an operator resumes it."""
@@ -136,7 +136,8 @@ class LiveLoop:
         is_delivery_due = marks is not None and marks.is_delivery_due
         if turn.models or self._engine.is_behind or self._engine.is_at_work or is_delivery_due:
             self._steps.run(DELIVER, lambda: self._deliver(turn))
-        if not turn.load.messages or time.monotonic() > self._ledger_mirrored_at + LEDGER_SECONDS:
+        is_quiet = not turn.load.messages and not self._engine.is_at_work
+        if is_quiet or time.monotonic() > self._ledger_mirrored_at + LEDGER_SECONDS:
             self._steps.run(LEDGER, lambda: self._mirror_ledger(turn))
             self._ledger_mirrored_at = time.monotonic()
         self._steps.beat()
