@@ -78,6 +78,16 @@ STYLE = """
 [data-testid=stCaptionContainer] { color: inherit; opacity: .78; }
 [data-testid=stMetricLabel] p { font-size: .85rem; }
 [data-testid=stMetricDelta] { font-size: .8rem; }
+.timeline { list-style: none; margin: 0; padding: 0 0 0 .9rem; border-left: 2px solid rgba(128, 150, 145, .35); }
+.timeline li { position: relative; padding: 0 0 .7rem .2rem; line-height: 1.35; }
+.timeline li::before { content: ""; position: absolute; left: -1.28rem; top: .35rem; width: .6rem; height: .6rem;
+  border-radius: 50%; background: #64748b; }
+.timeline li.arrival::before { background: #0f766e; }
+.timeline li.chat::before { background: #2563eb; }
+.timeline li.deal::before { background: #c2570c; }
+.timeline li.delivery::before { background: #7c3aed; }
+.timeline time, .timeline small { display: block; font-size: .78rem; opacity: .78; }
+.timeline code { font-size: .75rem; overflow-wrap: anywhere; }
 @media (max-width: 640px) {
   [data-testid=stMainBlockContainer] { padding-left: 1rem; padding-right: 1rem; }
   .st-key-cards [data-testid=stColumn] { min-width: calc(50% - .5rem); flex: 1 1 calc(50% - .5rem); }

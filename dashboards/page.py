@@ -13,7 +13,7 @@ from dashboards.filters import Filters
 from dashboards.listings import Asked
 from dashboards.texts import forms, t
 from dashboards.warehouse import TooSlow, query, tenant_facts
-from echolead.metrics.periods import COMPARISONS, NAMES, Period, Window
+from echolead.metrics.periods import ALL, COMPARISONS, NAMES, Period, Window
 
 PERIOD_KEY, COMPARISON_KEY = "period_choice", "comparison_choice"
 CUSTOM = "custom"
@@ -37,6 +37,10 @@ class OpenPage:
         """The tenant that is shown."""
         return self.asked.tenant_id
 
+    def asked_for(self, rows: int) -> Asked:
+        """The same question for another number of rows."""
+        return replace(self.asked, rows=rows)
+
     @property
     def zone(self) -> str:
         """The tenant's time zone."""
@@ -53,10 +57,11 @@ class OpenPage:
         return self.filters.period(self.zone, self.asked.now)
 
 
-def opened(title: str, *, has_period: bool = True, dimensions: Sequence[str] = ()) -> OpenPage:
+def opened(title: str, *, has_period: bool = True, dimensions: Sequence[str] = (), lists_all: bool = False) -> OpenPage:
     """Show the head of a page and return what it is about. `title` is the key of its text.
 
-    `dimensions` are those it can be filtered by; `has_period` is whether it shows a period.
+    `dimensions` are those it can be filtered by; `has_period` is whether it shows a period, `lists_all` whether that
+    may be all of it.
     """
     tenant_id: str = st.session_state.tenant_id
     facts = tenant_facts(tenant_id)
@@ -67,11 +72,11 @@ def opened(title: str, *, has_period: bool = True, dimensions: Sequence[str] = (
         st.cache_data.clear()
     filters = Filters()
     if has_period:
-        filters = _filters(tenant_id, facts.zone, now, dimensions)
+        filters = _filters(tenant_id, facts.zone, now, dimensions, lists_all=lists_all)
     address = {key: st.query_params.get_all(key) for key in st.query_params}
     page = OpenPage(Asked(query, tenant_id, facts.zone, facts.currency, now, address), filters)
     if has_period:
-        _controls(page, dimensions)
+        _controls(page, dimensions, [ALL, *NAMES, CUSTOM] if lists_all else [*NAMES, CUSTOM])
     _context(page, has_period=has_period)
     return page
 
@@ -80,7 +85,7 @@ def _remembered_key(tenant_id: str) -> str:
     return f"filters of {tenant_id}"
 
 
-def _filters(tenant_id: str, zone: str, now: datetime, dimensions: Sequence[str]) -> Filters:
+def _filters(tenant_id: str, zone: str, now: datetime, dimensions: Sequence[str], *, lists_all: bool) -> Filters:
     """The filters of the address, or those remembered for the tenant, which the address says from now on."""
     address = {key: st.query_params.get_all(key) for key in st.query_params}
     found = choices.chosen(address, st.session_state.get(_remembered_key(tenant_id)), zone, now)
@@ -88,6 +93,10 @@ def _filters(tenant_id: str, zone: str, now: datetime, dimensions: Sequence[str]
         st.warning(t("unknown_filter", name=t(key), value=value), icon=":material/filter_alt_off:")
     usable = {name: values for name, values in found.filters.values.items() if name in dimensions}
     filters = replace(found.filters, values=usable)
+    if filters.period_name == ALL and not lists_all:
+        filters = replace(filters, period_name=choices.DEFAULT_PERIOD)
+    elif lists_all and not choices.says_filters(address) and _remembered_key(tenant_id) not in st.session_state:
+        filters = replace(filters, period_name=ALL)
     write(tenant_id, filters)
     return filters
 
@@ -105,12 +114,12 @@ def write(tenant_id: str, filters: Filters) -> None:
 
 
 def _period_text(name: str) -> str:
-    return t(f"period_{name}") if name in NAMES or name == CUSTOM else name
+    return t(f"period_{name}") if name in (*NAMES, ALL, CUSTOM) else name
 
 
-def _controls(page: OpenPage, dimensions: Sequence[str]) -> None:
+def _controls(page: OpenPage, dimensions: Sequence[str], names: Sequence[str]) -> None:
     """The choice of period and comparison, and the filters that hold, each of which can be taken away."""
-    is_named = page.filters.period_name in NAMES
+    is_named = page.filters.period_name in names
     # The address decides what the widgets show, also after Back and in a followed link.
     st.session_state[PERIOD_KEY] = page.filters.period_name if is_named else CUSTOM
     st.session_state[COMPARISON_KEY] = page.filters.comparison
@@ -126,7 +135,7 @@ def _controls(page: OpenPage, dimensions: Sequence[str]) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.segmented_control(
-            t("period"), [*NAMES, CUSTOM], format_func=_period_text, key=PERIOD_KEY, on_change=choose,
+            t("period"), names, format_func=_period_text, key=PERIOD_KEY, on_change=choose,
             label_visibility="collapsed",
         )  # fmt: skip
         st.selectbox(
@@ -199,7 +208,7 @@ def _context(page: OpenPage, *, has_period: bool) -> None:
     times = query(DATA_TIMES, page.tenant_id)
     row = times.iloc[0] if len(times) else None
     parts = []
-    if has_period:
+    if has_period and page.filters.period_name != ALL:
         period = page.period
         parts.append(t("windows", now=window_text(period.current, period), before=window_text(period.before, period)))
     parts.append(t("zone_is", zone=page.zone))

@@ -72,6 +72,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "period_30d": ("30 days", "30 dias"),
     "period_90d": ("90 days", "90 dias"),
     "period_month": ("This month", "Este mês"),
+    "period_all": ("All", "Tudo"),
     "period_custom": ("Dates", "Datas"),
     "windows": ("{now} against {before}", "{now} contra {before}"),
     "zone_is": ("Time zone {zone}", "Fuso {zone}"),

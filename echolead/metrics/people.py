@@ -138,29 +138,40 @@ class Question:
     splits: Sequence[str] = ()
 
 
+def conditions(question: Question) -> str:
+    """The filters as SQL over `people`, '' for none. Raises `KeyError` for a dimension that there is not."""
+    filters = {name: values for name, values in question.filters.items() if values}
+    for name in filters:
+        if name not in DIMENSIONS:
+            raise KeyError(name)
+    return " and ".join(f"has({{of_{name}:Array(String)}}, {name})" for name in filters)
+
+
+def bound_parameters(question: Question) -> dict[str, Any]:
+    """The parameters of `PEOPLE` and of `conditions`, but for the tenant."""
+    return _bound(question.period) | {f"of_{name}": list(found) for name, found in question.filters.items() if found}
+
+
 def statement(question: Question) -> tuple[str, dict[str, Any]]:
     """The SQL and its parameters. Rows: `part` (current or before), `split` ('' for the whole), `key`, every metric.
 
     Raises `KeyError` for a dimension that there is not.
     """
-    for name in (*question.filters, *(each for each in question.splits if each != BUCKET)):
-        if name not in DIMENSIONS:
+    for name in question.splits:
+        if name not in (*DIMENSIONS, BUCKET):
             raise KeyError(name)
-    filters = {name: list(values) for name, values in question.filters.items() if values}
-    conditions = " and ".join(f"has({{of_{name}:Array(String)}}, {name})" for name in filters) or "true"
     keys = ", ".join(["('', '')", *(f"('{name}', {_key(name, question.period)})" for name in question.splits)])
     metrics = ",\n    ".join(f"{each.sql} as {each.name}" for each in METRICS)
     # Names of dimensions and metrics are this module's own; values are bound.
     sql = f"""{PEOPLE}
 select part, tupleElement(each, 1) as split, tupleElement(each, 2) as key,
     {metrics}
-from (select *, arrayJoin([{keys}]) as each from people where {conditions}) as parts
+from (select *, arrayJoin([{keys}]) as each from people where {conditions(question) or 'true'}) as parts
 group by part, split, key
 order by leads desc, visitors desc, key
 limit {{largest:UInt32}} by part, split
 """  # noqa: S608
-    chosen = {f"of_{name}": found for name, found in filters.items()}
-    return sql, _bound(question.period) | {"largest": LARGEST} | chosen
+    return sql, bound_parameters(question) | {"largest": LARGEST}
 
 
 def _key(name: str, period: Period) -> str:
