@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from dashboards.texts import common, health, leads, overview
+from dashboards.texts import acting, common, destinations, health, leads, overview, replay, rules, team
 from echolead.languages import BY_CODE, Language
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 
 # Each key has its English text, then the Portuguese one.
-TEXTS: dict[str, tuple[str, str]] = common.TEXTS | overview.TEXTS | leads.TEXTS | health.TEXTS
+SUBJECTS = (common, overview, leads, health, acting, rules, destinations, replay, team)
+TEXTS: dict[str, tuple[str, str]] = {key: texts for each in SUBJECTS for key, texts in each.TEXTS.items()}
 
 
 def language() -> str:

@@ -8,5 +8,5 @@ import streamlit as st
 import dashboards
 
 st.session_state.tenant_id = st.query_params["tenant_id"]
-st.session_state.language = "en"
+st.session_state.language = st.query_params.get("language", "en")
 runpy.run_path(str(Path(dashboards.__file__).parent / "views" / f"{st.query_params['view']}.py"))
