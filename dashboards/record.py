@@ -52,9 +52,8 @@ def show_lead() -> None:
     show_trace(row, page)
     with st.container(key="record"):
         left, right = st.columns([3, 2], gap="large")
-    with left, part("timeline"):
-        with st.container(height=860, border=False):
-            show_timeline(page)
+    with left, part("timeline"), st.container(height=860, border=False):
+        show_timeline(page)
     with right:
         show_source(row, page)
         show_result(page)

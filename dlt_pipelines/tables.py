@@ -122,7 +122,7 @@ DEAL_RECORDS = _shape(
     (
         ("tenant_id", pa.string()),
         ("destination_id", pa.string()),
-        ("product", pa.string()),  # hubspot, pipedrive, salesforce
+        ("product", pa.string()),  # hubspot, pipedrive, rdstation_crm, salesforce
         ("kind", pa.string()),  # deal, archived, stage, contact, merge, archive
         ("record_id", pa.string()),  # the product's; of a stage `pipeline/stage`
         ("version", MILLISECONDS),  # the product's time of the change; of lists without one, when it was seen

@@ -1,6 +1,10 @@
-"""How far the lake is behind the warehouse: asked by `doctor`, by `lake status` and by Dagster's check."""
+"""The lake beside the warehouse: how far it is behind, and which days it has alone.
+
+Asked by `doctor`, by `lake status`, by Dagster's check, and before models are built over all of history.
+"""
 
 from dataclasses import dataclass
+from datetime import date
 
 import psycopg
 from clickhouse_connect.driver.client import Client
@@ -16,6 +20,14 @@ select coalesce((select position::bigint from lake_positions where origin = 'loa
 LAG = """
 select count(), if(count() = 0, 0, dateDiff('millisecond', min(loaded_at), now64(3, 'UTC')) / 1000)
 from raw.loads where load_seq > {position:Int64}
+"""
+
+FIRST_DAY = "select min(day) from lake_files where state = 'present' and source = 'events'"
+FIRST_DAY_OF_RAW = """
+select min(toDate(received_at)) from raw.events
+where _partition_id = (
+    select min(partition_id) from system.parts where database = 'raw' and table = 'events' and active
+)
 """
 
 
@@ -46,3 +58,15 @@ def lake_lag(connection: psycopg.Connection, client: Client) -> LakeLag:
     position, owed = connection.execute(POSITION).fetchone() or (0, 0)
     loads, seconds = client.query(LAG, parameters={"position": position}).result_rows[0]
     return LakeLag(int(loads), max(0.0, float(seconds)), int(owed))
+
+
+def days_of_the_lake_alone(connection: psycopg.Connection, client: Client) -> tuple[date, date] | None:
+    """The first day of events in the lake, and in raw, if raw lacks days that the lake has; else None.
+
+    Reads the oldest day of raw. Raises as `lake_lag`.
+    """
+    first = (connection.execute(FIRST_DAY).fetchone() or (None,))[0]
+    first_of_raw = client.query(FIRST_DAY_OF_RAW).result_rows[0][0]
+    if first is None or first_of_raw <= first:
+        return None
+    return first, first_of_raw

@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 import dlt_pipelines.operational.mirror as operational
 from dlt_pipelines.raw import ensure_raw_tables
+from echolead.lake_lag import days_of_the_lake_alone
 from echolead.operational.live_steps import StepRecord
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect, standing
@@ -138,8 +139,29 @@ def _build_changes(settings: Settings, client: Client, built: Mapping[str, str])
         dbt = Dbt(settings, project.NEXT)
         present = project_versions(settings, dbt.manifest, project.NEXT)
         change = change_of(dbt.manifest, present, built, standing(client))
+        if change.in_turns:
+            _check_history(settings)
         Beside(settings, client, dbt, change).build()
     return present
+
+
+def _check_history(settings: Settings) -> None:
+    """Raises `NotInPlace` when models over all of raw would lose the days that raw no longer has."""
+    import psycopg  # noqa: PLC0415  # as above
+
+    from orchestration.dbt.beside import NotInPlace  # noqa: PLC0415
+
+    url = settings.postgres_loader_url.get_secret_value()
+    with (
+        psycopg.connect(url, connect_timeout=5) as connection,
+        closing(connect(settings.clickhouse("loader"))) as client,
+    ):
+        alone = days_of_the_lake_alone(connection, client)
+    if alone is not None:
+        raise NotInPlace(
+            f"Raw begins at {alone[1]}, and the lake at {alone[0]}: `echolead rebuild --from lake` brings these back "
+            "and builds what has changed; until then everything stays as it was"
+        )
 
 
 def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -> dict[str, str]:  # noqa: ARG001

@@ -60,7 +60,7 @@ class Rebuilt:
 
 
 @dataclass(frozen=True)
-class Order:
+class RebuildOrder:
     """Who wants what of the lake back, and why."""
 
     extent: LakeExtent
@@ -71,7 +71,7 @@ class Order:
 
 def rebuild(
     settings: Settings,
-    order: Order,
+    order: RebuildOrder,
     on_progress: Callable[[int, int, str], object],
     on_step: Callable[[str], None] = unwatched,
 ) -> Rebuilt:
@@ -118,7 +118,7 @@ def _restore(settings: Settings, manifest: Manifest, restoring: Restoring) -> Re
         return restoring.put_in_place()
 
 
-def _ask(settings: Settings, order: Order, done: Rebuilt) -> None:
+def _ask(settings: Settings, order: RebuildOrder, done: Rebuilt) -> None:
     """Let the live run compute again what is behind the rows."""
     since, until = order.extent.since, order.extent.until
     received_from = datetime.combine(since, time(), UTC) if since else FIRST_TIME
@@ -133,7 +133,7 @@ def _ask(settings: Settings, order: Order, done: Rebuilt) -> None:
                 done.unknown_tenants.append(tenant_id)
 
 
-def _audit(url: str, order: Order, done: Rebuilt) -> None:
+def _audit(url: str, order: RebuildOrder, done: Rebuilt) -> None:
     detail = {
         "reason": order.reason,
         "since": order.extent.since and order.extent.since.isoformat(),
@@ -147,10 +147,10 @@ def _audit(url: str, order: Order, done: Rebuilt) -> None:
         connection.execute(AUDITED, asked)
 
 
-def _order(said: dict[str, Any]) -> Order:
+def _order(said: dict[str, Any]) -> RebuildOrder:
     days = [date.fromisoformat(said[name]) if said.get(name) else None for name in ("since", "until")]
     extent = LakeExtent(said.get("tenant_id") or None, *days)
-    return Order(extent, said["actor"], said.get("reason", ""), bool(said.get("is_dry_run")))
+    return RebuildOrder(extent, said["actor"], said.get("reason", ""), bool(said.get("is_dry_run")))
 
 
 def _show(read: int, every: int, table: str) -> None:

@@ -8,21 +8,21 @@ from orchestration.chat.assets import JOB_NAME as CHAT_JOB_NAME
 from orchestration.chat.assets import chat_records
 from orchestration.deals.assets import deal_records
 from orchestration.deliveries.assets import deliveries
+from orchestration.lake.assets import every_file_is_what_was_written, lake_files
 from orchestration.live.job import JOB_NAME
 from orchestration.replay.assets import replayed_days
+from orchestration.spend.assets import ad_spend
 
 LIVE_RUNS_KEPT = timedelta(days=1)
 RUNS_KEPT = timedelta(days=30)
 MAX_FORGOTTEN = 500
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
-BY_OTHERS = (deliveries, replayed_days, chat_records, deal_records)
+BY_OTHERS = (deliveries, replayed_days, chat_records, deal_records, ad_spend, lake_files)
 full_build = dg.define_asset_job(
     "full_build",
-    selection=(
-        dg.AssetSelection.all() - dg.AssetSelection.assets(deliveries, replayed_days, chat_records, deal_records)
-    )
-    | dg.AssetSelection.all_asset_checks(),
+    selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(*BY_OTHERS))
+    | (dg.AssetSelection.all_asset_checks() - dg.AssetSelection.checks(every_file_is_what_was_written)),
     description="Mirror, every dbt model with its tests, and the checks; no deliveries, no pulls and no replays.",
     executor_def=dg.in_process_executor,
 )

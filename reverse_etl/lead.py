@@ -15,6 +15,11 @@ EventName = Literal["lead", "qualified", "won"]
 
 TWIN_PREFIX = "twin:"
 UNCONFIRMED = "unconfirmed"
+EVENT_UNKNOWN, EVENT_UNSENT = "unknown", "not sent"
+"""Marks of an event in the ledger's records: it may be there and is not sent again by itself; it is to be sent.
+
+`echolead resync --unknown` turns the first into the second.
+"""
 CONVERSATION_PREFIX = "conversation:"
 """The ledger's id of a conversation is this and the conversation's id in the product."""
 KIND_CHARACTERS = 200  # of a record's kind in the ledger

@@ -13,6 +13,35 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Os leads chegam sem eles. Dê ao usuário da integração o direito de escrita, crie-os na conta ou mapeie "
         "outros; `echolead destination test` mostra o estado atual.",
     ),
+    "unknown_events": ("Conversions that may have arrived or not", "Conversões que podem ter chegado ou não"),
+    "unknown_events_caption": (
+        "The answer was lost, and sent again they would count twice. Look for them at the destination; "
+        "`echolead resync --unknown` sends again what is not there.",
+        "A resposta se perdeu, e um novo envio poderia contar em dobro. Procure-as no destino; o que não estiver lá, "
+        "`echolead resync --unknown` envia de novo.",
+    ),
+    "spend_gaps": ("Ads outside of campaigns", "Anúncios fora das campanhas"),
+    "spend_gaps_caption": (
+        "Visits, leads and cost of the last 30 days that cannot be compared. `echolead spend alias set` joins a name.",
+        "Visitas, leads e custos dos últimos 30 dias sem comparação possível. `echolead spend alias set` liga um nome.",
+    ),
+    "unreplaced": ("Macros that no ad platform replaced", "Macros que nenhuma plataforma substituiu"),
+    "unreplaced_caption": (
+        "Ads send these visits without a campaign, as the link still has the macro. Correct the ad's URL parameters.",
+        "Os anúncios enviam estas visitas sem campanha, pois o link ainda tem a macro. Corrija os parâmetros de URL.",
+    ),
+    "platform": ("Platform", "Plataforma"),
+    "cost": ("Cost", "Custo"),
+    "gap_ambiguous": ("several campaigns fit", "várias campanhas servem"),
+    "gap_unknown_on_that_day": ("unknown on that day", "desconhecido naquele dia"),
+    "gap_unknown_name": ("unknown name", "nome desconhecido"),
+    "gap_unknown_id": ("unknown id", "id desconhecido"),
+    "gap_macro_not_replaced": ("macro not replaced", "macro não substituída"),
+    "gap_no_value": ("no value", "sem valor"),
+    "gap_no_campaign": ("no campaign in the link", "link sem campanha"),
+    "gap_no_spend_of_the_platform": ("no spend of the platform", "sem custos da plataforma"),
+    "gap_cost_without_a_rate": ("cost without a rate", "custo sem taxa de câmbio"),
+    "gap_cost_without_a_visit": ("cost without a visit", "custo sem visita"),
     "pipeline": ("Pipeline", "Funil de vendas"),
     "deals": ("Deals", "Negócios"),
     "freshness": ("Newest event", "Último evento"),

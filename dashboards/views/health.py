@@ -57,6 +57,18 @@ LEFT_OUT = """
 select destination_name, field, reason
 from ops.left_out_fields where tenant_id = {tenant_id:String} order by destination_name, field limit 100
 """
+UNKNOWN_EVENTS = """
+select destination_name, lead_id, event_id
+from ops.unknown_events where tenant_id = {tenant_id:String} order by destination_name, lead_id, event_id limit 100
+"""
+GAPS = """
+select platform, reason, campaigns, visits, leads, cost from ops.spend_gaps
+where tenant_id = {tenant_id:String} order by leads desc, visits desc, platform, reason limit 100
+"""
+UNREPLACED = """
+select platform, landing_page, value, visits, last_started_at from ops.unreplaced_parameters
+where tenant_id = {tenant_id:String} order by visits desc, landing_page, value limit 100
+"""
 SHARED = """
 select kind, value, reason, visitors, leads, last_stated_at from ops.shared_values
 where tenant_id = {tenant_id:String}
@@ -214,6 +226,59 @@ def show_left_out(tenant_id: str) -> None:
     )
 
 
+def show_gaps(tenant_id: str) -> None:
+    """Visits, leads and cost of ads that are in no campaign, and why; nothing when there are none."""
+    gaps = query(GAPS, tenant_id)
+    if gaps.empty:
+        return
+    st.subheader(t("spend_gaps"))
+    st.caption(t("spend_gaps_caption"))
+    table(
+        gaps.assign(
+            reason=[named("gap", reason.replace(" ", "_")) for reason in gaps["reason"]],
+            campaigns=[", ".join(names) for names in gaps["campaigns"]],
+            cost=[", ".join(f"{amount} {currency}" for currency, amount in cost.items()) for cost in gaps["cost"]],
+        ),
+        column_config={
+            "platform": t("platform"),
+            "reason": t("reason"),
+            "campaigns": t("campaign"),
+            "visits": t("sessions"),
+            "leads": "Leads",
+            "cost": t("cost"),
+        },
+    )
+
+
+def show_unknown_events(tenant_id: str) -> None:
+    """Events that a destination may have or not; nothing when there are none."""
+    unknown = query(UNKNOWN_EVENTS, tenant_id)
+    if unknown.empty:
+        return
+    st.subheader(t("unknown_events"))
+    st.caption(t("unknown_events_caption"))
+    table(unknown, column_config={"destination_name": t("destination"), "lead_id": "Lead", "event_id": t("event")})
+
+
+def show_unreplaced(tenant_id: str, zone: str) -> None:
+    """Landing pages to which ads send macros that nobody replaced; nothing when there are none."""
+    found = query(UNREPLACED, tenant_id)
+    if found.empty:
+        return
+    st.subheader(t("unreplaced"))
+    st.caption(t("unreplaced_caption"))
+    table(
+        found,
+        column_config={
+            "platform": t("platform"),
+            "landing_page": t("landing_page"),
+            "value": "utm_campaign",
+            "visits": t("sessions"),
+            "last_started_at": times_column(t("newest"), zone),
+        },
+    )
+
+
 def events_by_hour(lag: pd.DataFrame, zone: str) -> alt.Chart:
     """Events received in each hour of the last day, on the clock of the other tables."""
     hours = pd.to_datetime(lag["hour"], utc=True).dt.tz_convert(zone).dt.tz_localize(None)
@@ -296,3 +361,6 @@ show_set_aside(tenant, tenant_zone)
 show_shared(tenant, tenant_zone)
 show_unmapped(tenant)
 show_left_out(tenant)
+show_unknown_events(tenant)
+show_gaps(tenant)
+show_unreplaced(tenant, tenant_zone)

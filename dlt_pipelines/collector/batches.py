@@ -211,20 +211,39 @@ class BatchReader:
     async def _messages(
         self, wait_seconds: float
     ) -> tuple[list[StreamMessage], list[StreamMessage], list[StreamMessage]]:
-        dead = await self._dead.pull(MAX_MESSAGES, MAX_BYTES, 0)
-        webhooks = await self._webhooks.pull(MAX_MESSAGES, MAX_BYTES, 0)
-        events = await self._events.pull(MAX_MESSAGES, MAX_BYTES, 0 if dead or webhooks else wait_seconds)
-        return events, webhooks, dead
+        found = await self._there()
+        if wait_seconds > 0 and not any(found):
+            await self._wait(wait_seconds)
+            found = await self._there()
+        return found
+
+    async def _there(self) -> tuple[list[StreamMessage], list[StreamMessage], list[StreamMessage]]:
+        dead = await self._dead.pull(MAX_MESSAGES, MAX_BYTES)
+        webhooks = await self._webhooks.pull(MAX_MESSAGES, MAX_BYTES)
+        return await self._events.pull(MAX_MESSAGES, MAX_BYTES), webhooks, dead
+
+    async def _wait(self, seconds: float) -> None:
+        """Return when a message comes in one of the streams, or when the time is over. Raises `nats.errors.Error`."""
+        streams = (self._events, self._webhooks, self._dead)
+        waits = [asyncio.ensure_future(stream.wait(seconds)) for stream in streams]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        for each in done:
+            each.result()
 
     async def _keep(self) -> None:
         """Tell the server again and again that what is held is being worked on."""
         while True:
             await asyncio.sleep(KEEP_SECONDS)
             with suppress(nats.errors.Error):
-                for batch in list(self._held):
-                    await self._events.keep(batch.event_messages)
-                    await self._webhooks.keep(batch.webhook_messages)
-                    await self._dead.keep(batch.dead_messages)
+                held = list(self._held)
+                await self._events.keep([message for batch in held for message in batch.event_messages])
+                await self._webhooks.keep([message for batch in held for message in batch.webhook_messages])
+                await self._dead.keep([message for batch in held for message in batch.dead_messages])
 
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:

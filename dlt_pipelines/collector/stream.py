@@ -8,11 +8,11 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
@@ -52,8 +52,11 @@ class StreamReader:
         self._jetstream = jetstream
         self._stream = stream
         self._durable = durable
-        self._inbox = ""
-        self._subscription: Subscription | None = None
+        self._inbox = client.new_inbox()
+        self._requests = 0
+        self._there: list[StreamMessage] = []
+        self._ended = ""
+        self._came = asyncio.Event()
 
     async def open(self) -> None:
         """Create or update the consumer, take back what a predecessor left pending, and listen for messages."""
@@ -63,21 +66,24 @@ class StreamReader:
             await self._configure(TAKEOVER_ACK_WAIT_SECONDS)
             await asyncio.sleep(TAKEOVER_ACK_WAIT_SECONDS + 0.3)
             await self._configure(ACK_WAIT_SECONDS)
-        self._inbox = self._client.new_inbox()
-        self._subscription = await self._client.subscribe(self._inbox)
+        await self._client.subscribe(f"{self._inbox}.*", cb=self._take)
 
-    async def pull(self, max_messages: int, max_bytes: int, wait_seconds: float) -> list[StreamMessage]:
-        """Up to that many messages that are there; when there are none, the first ones to come within the wait."""
-        messages = await self._collect({"batch": max_messages, "max_bytes": max_bytes, "no_wait": True}, 0)
-        if not messages and wait_seconds > 0:
-            messages = await self._collect({"batch": 1, "expires": int(wait_seconds * 1e9)}, wait_seconds)
-            if messages:
-                messages += await self._collect({"batch": max_messages, "max_bytes": max_bytes, "no_wait": True}, 0)
+    async def pull(self, max_messages: int, max_bytes: int) -> list[StreamMessage]:
+        """Up to that many messages that are there, and what came for a `wait`."""
+        await self._ask({"batch": max_messages, "max_bytes": max_bytes, "no_wait": True}, 0)
+        messages, self._there = self._there, []
         return messages
 
+    async def wait(self, seconds: float) -> None:
+        """Return when a message has come, which the next `pull` returns, or when the time is over.
+
+        May be cancelled: what the server still sends for it is returned by a later `pull`.
+        """
+        await self._ask({"batch": 1, "expires": int(seconds * 1e9)}, seconds)
+
     async def keep(self, messages: Sequence[StreamMessage]) -> None:
-        """Tell the server that these are being worked on: the wait for their acknowledgement starts anew."""
-        for message in messages:
+        """Tell the server that these, and those not pulled yet, are worked on: their wait for an answer starts anew."""
+        for message in [*messages, *self._there]:
             await self._client.publish(message.reply, b"+WPI")
 
     async def acknowledge(self, messages: Sequence[StreamMessage]) -> None:
@@ -113,25 +119,27 @@ class StreamReader:
         )
         return await self._jetstream.add_consumer(self._stream, config)
 
-    async def _collect(self, request: dict[str, object], wait_seconds: float) -> list[StreamMessage]:
-        """Send one pull request and gather its messages up to the status message that ends it."""
-        if self._subscription is None:
-            raise RuntimeError("open() comes first")
+    async def _ask(self, request: dict[str, object], wait_seconds: float) -> None:
+        """Send one pull request; return when all its messages are there, or the status message that ends it."""
         deadline = time.monotonic() + wait_seconds + ANSWER_TIMEOUT_SECONDS
+        self._requests += 1
+        inbox = f"{self._inbox}.{self._requests}"
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
-        await self._client.publish(subject, json.dumps(request).encode(), self._inbox)
-        messages: list[StreamMessage] = []
-        while len(messages) < int(str(request["batch"])):
-            try:
-                received = await self._subscription.next_msg(max(0.01, deadline - time.monotonic()))
-            except NatsTimeout:
-                break  # the connection was cut: what was sent comes back by itself
-            status = (received.headers or {}).get("Status")
-            if status is None:
-                messages.append(_message(received))
-            elif status != "100":
-                break
-        return messages
+        await self._client.publish(subject, json.dumps(request).encode(), inbox)
+        # When the connection was cut there is no end: what was sent comes back by itself.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadline - time.monotonic()):
+                while self._ended != inbox and len(self._there) < int(str(request["batch"])):
+                    self._came.clear()
+                    await self._came.wait()
+
+    async def _take(self, received: Msg) -> None:
+        status = (received.headers or {}).get("Status")
+        if status is None:
+            self._there.append(_message(received))
+        elif status != "100":
+            self._ended = received.subject
+        self._came.set()
 
 
 def _message(received: Msg) -> StreamMessage:

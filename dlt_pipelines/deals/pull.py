@@ -12,6 +12,7 @@ from dlt.extract import DltSource
 from dlt_pipelines import raw
 from dlt_pipelines.deals.hubspot import HubSpotDeals
 from dlt_pipelines.deals.pipedrive import PipedriveDeals
+from dlt_pipelines.deals.rdstation import RDStationCrmDeals
 from dlt_pipelines.deals.records import OVERLAP_SECONDS, Ask, DealRecord, DealSource, Known, RecordPage, row_id
 from dlt_pipelines.deals.salesforce import SalesforceDeals
 from dlt_pipelines.lease import Lease
@@ -26,6 +27,7 @@ MAX_RECORDS = 2000
 SOURCES: dict[str, type[DealSource]] = {
     "hubspot": HubSpotDeals,
     "pipedrive": PipedriveDeals,
+    "rdstation_crm": RDStationCrmDeals,
     "salesforce": SalesforceDeals,
 }
 

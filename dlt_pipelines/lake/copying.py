@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
-from dlt_pipelines.lake.manifest import Manifest, Position, StoredFile
+from dlt_pipelines.lake.manifest import LakeReached, Manifest, StoredFile
 from dlt_pipelines.lake.parquet import ROWS_OF_A_GROUP, open_writer, path_of, quoted, schema_version
 from dlt_pipelines.lake.storage import LakeAway, LakeStorage, digest_of
 from dlt_pipelines.tables import TABLES, RawTable
@@ -84,10 +84,10 @@ class Copied:
 
 
 @dataclass(frozen=True)
-class Span:
+class LakeSpan:
     """Loads or packages that are copied together."""
 
-    begun_at: Position
+    begun_at: LakeReached
     loads: tuple[str, ...]
 
     @property
@@ -146,7 +146,7 @@ class LakeCopy:
                     done += self._copy(client, span, tables)
         return done
 
-    def _copy(self, client: Client, span: Span, tables: Sequence[RawTable]) -> Copied:
+    def _copy(self, client: Client, span: LakeSpan, tables: Sequence[RawTable]) -> Copied:
         done = Copied(is_behind=True)
         files: list[StoredFile] = []
         for table in tables:
@@ -166,7 +166,7 @@ class LakeCopy:
             done, files=len(there), rows=sum(each.rows for each in there), bytes=sum(each.bytes for each in there)
         )
 
-    def _new_loads(self, client: Client) -> Span | None:
+    def _new_loads(self, client: Client) -> LakeSpan | None:
         position = self._manifest.position(LOADS)
         after = int(position.position or 0)
         limited = NEW_LOADS.format(limit=MAX_LOADS)
@@ -175,9 +175,9 @@ class LakeCopy:
             return None
         parts = " union all ".join(SIZE.format(table=table.name) for table in OF_LOADS if table.name != LOADS)
         sizes = client.query(SIZES.format(parts=parts), parameters={"after": after, "until": loads[-1]}).result_rows
-        return Span(position, tuple(str(each) for each in _fitting(loads, sizes)))
+        return LakeSpan(position, tuple(str(each) for each in _fitting(loads, sizes)))
 
-    def _new_packages(self, client: Client) -> Span | None:
+    def _new_packages(self, client: Client) -> LakeSpan | None:
         position = self._manifest.position(PACKAGES)
         asked = {
             "after": _minus(position.position, OUT_OF_ORDER_SECONDS),
@@ -186,9 +186,9 @@ class LakeCopy:
         }
         found = client.query(NEW_PACKAGES.format(limit=MAX_PACKAGES), parameters=asked).result_rows
         packages = tuple(str(row[0]) for row in found)
-        return Span(position, packages) if packages else None
+        return LakeSpan(position, packages) if packages else None
 
-    def _files_of(self, client: Client, table: RawTable, span: Span) -> Iterator[tuple[StoredFile, pa.Table]]:
+    def _files_of(self, client: Client, table: RawTable, span: LakeSpan) -> Iterator[tuple[StoredFile, pa.Table]]:
         rows = read(client, table, span.condition(table))
         for tenant_id, day, part in parts_of(table, rows):
             yield StoredFile(tenant_id, table.name, day, "", span.first, span.last), part
@@ -219,19 +219,20 @@ def condition_of(owed: StoredFile) -> str:
     """Which rows of raw a file that is owed is to have."""
     table = TABLES[owed.source]
     if table.is_numbered:
-        span = Span(Position(LOADS, str(int(owed.first_load) - 1)), (owed.last_load,))
+        span = LakeSpan(LakeReached(LOADS, str(int(owed.first_load) - 1)), (owed.last_load,))
     else:
-        span = Span(Position(PACKAGES), tuple(owed.packages))
+        span = LakeSpan(LakeReached(PACKAGES), tuple(owed.packages))
     tenant = f" and tenant_id = {quoted(owed.tenant_id)}" if "tenant_id" in table.columns.names else ""
     return f"{span.condition(table)}{tenant} and toDate({table.day_column}) = '{owed.day.isoformat()}'"
 
 
-def _reached(span: Span) -> Position:
+def _reached(span: LakeSpan) -> LakeReached:
     if span.is_numbered:
-        return Position(LOADS, span.last)
+        return LakeReached(LOADS, span.last)
     newest = max(span.begun_at.position, span.last)
     oldest = _minus(newest, OUT_OF_ORDER_SECONDS)
-    return Position(PACKAGES, newest, sorted({each for each in (*span.begun_at.recent, *span.loads) if each > oldest}))
+    recent = {each for each in (*span.begun_at.recent, *span.loads) if each > oldest}
+    return LakeReached(PACKAGES, newest, sorted(recent))
 
 
 def read(client: Client, table: RawTable, condition: str) -> pa.Table:

@@ -98,7 +98,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
-class Position:
+class LakeReached:
     """How far raw is in the lake: of `loads` the last number, of `packages` the last id and those about as new."""
 
     origin: str
@@ -128,16 +128,16 @@ class Manifest:
         self._url = settings.postgres_loader_url.get_secret_value()
         self._connection: psycopg.Connection | None = None
 
-    def position(self, origin: str) -> Position:
+    def position(self, origin: str) -> LakeReached:
         """How far the rows of this origin are in the lake."""
         row = (
             self._open()
             .execute("select position, recent, copied_at from lake_positions where origin = %s", [origin])
             .fetchone()
         )
-        return Position(origin) if row is None else Position(origin, *row)
+        return LakeReached(origin) if row is None else LakeReached(origin, *row)
 
-    def commit(self, files: Sequence[StoredFile], before: Position, after: Position) -> None:
+    def commit(self, files: Sequence[StoredFile], before: LakeReached, after: LakeReached) -> None:
         """The files are there, and raw is in the lake up to the position `after`: both, or neither.
 
         Raises `ManifestChanged` when the position is no longer `before`: another process has copied the same rows.
@@ -171,7 +171,10 @@ class Manifest:
         return self._open().execute(MANY, {"today": today, "enough": enough}).fetchall()
 
     def replace(self, paths: Collection[str], by: Sequence[StoredFile]) -> None:
-        """Readers find the rows of these files in others from now on. Raises `ManifestChanged` if one is not present."""
+        """Readers find the rows of these files in others from now on.
+
+        Raises `ManifestChanged` if one is not present.
+        """
         with self._changing() as connection:
             if connection.execute(REPLACED, {"paths": list(paths)}).rowcount != len(paths):
                 raise ManifestChanged

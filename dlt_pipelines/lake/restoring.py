@@ -1,8 +1,8 @@
 """Raw from the lake: every file into tables beside, and these into the place of what raw has, in whole days.
 
-What was read is written down in the warehouse beside the rows, and an insert has the name of its file, so that one that is
-repeated adds nothing: a restoring that is killed goes on where it was. A damaged file is named, and rows of its day that
-raw still has are kept.
+What was read is written down in the warehouse beside the rows, and an insert has the name of its file, so that a
+repeated one adds nothing: a restoring that is killed goes on where it was. A damaged file is named, and rows of its day
+that raw still has are kept.
 """
 
 import json

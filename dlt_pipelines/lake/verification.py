@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dlt_pipelines.lake.compaction import GRACE
-from dlt_pipelines.lake.manifest import LakeExtent, Manifest
+from dlt_pipelines.lake.manifest import LakeExtent, Manifest, StoredFile
 from dlt_pipelines.lake.storage import PART, Damaged, LakeStorage
 from echolead.settings import Settings
 
@@ -22,17 +22,26 @@ class Verified:
     unknown: list[str] = field(default_factory=list)
 
 
+def every(_: StoredFile) -> bool:
+    """Leave no file out."""
+    return True
+
+
 def verify(
-    settings: Settings, manifest: Manifest, extent: LakeExtent, on_progress: Callable[[int, int], object]
+    settings: Settings,
+    manifest: Manifest,
+    extent: LakeExtent,
+    on_progress: Callable[[int, int], object],
+    is_chosen: Callable[[StoredFile], bool] = every,
 ) -> Verified:
-    """Read every file of the extent. `on_progress` hears how many of how many bytes are read.
+    """Read every file of the extent that is chosen. `on_progress` hears how many of how many bytes are read.
 
     Raises `LakeAway` when the lake itself does not answer. Only a verification of everything lists the lake for files
     that the manifest does not know: what a killed writer left, which is no part of the lake.
     """
     storage = LakeStorage(settings)
-    files = manifest.files(extent)
-    every = sum(each.bytes for each in files)
+    files = [each for each in manifest.files(extent) if is_chosen(each)]
+    in_all = sum(each.bytes for each in files)
     done = Verified()
     for each in files:
         try:
@@ -40,10 +49,10 @@ def verify(
         except Damaged as error:
             done.problems[each.path] = error.problem
         done.files, done.rows, done.bytes = done.files + 1, done.rows + each.rows, done.bytes + each.bytes
-        on_progress(done.bytes, every)
+        on_progress(done.bytes, in_all)
     for owed in manifest.files(extent, state="owed"):
         done.owed[f"{owed.source} of tenant {owed.tenant_id or '-'} of {owed.day}"] = owed.message
-    if extent.is_everything:
+    if extent.is_everything and is_chosen is every:
         done.unknown = _unknown(storage, manifest)
     return done
 

@@ -1,1 +1,1 @@
-"""Ad spend: what campaigns cost by day, from platforms' APIs and files, appended to `raw.ad_spend` (docs/reference/spend.md)."""
+"""Ad spend: what campaigns cost by day, from platforms and files, to `raw.ad_spend` (docs/reference/spend.md)."""

@@ -1,8 +1,8 @@
 """Google Ads: cost of campaigns by day, by `googleAds:search`.
 
-Sources: Google Ads API reference (GoogleAdsService.Search: pages of 10,000 rows, `pageToken`; REST interface: lower camel
-case, int64 as text), field reference of `campaign`, `customer`, `metrics.cost_micros`, `segments.date`. Days are those of
-the account's time zone. With a segment, rows without any activity are left out.
+Sources: Google Ads API reference (GoogleAdsService.Search: pages of 10,000 rows, `pageToken`; REST: lower camel case,
+int64 as text), field reference of `campaign`, `customer`, `metrics.cost_micros`, `segments.date`. Days are those of the
+account's time zone. With a segment, rows without any activity are left out.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from dlt_pipelines.lease import Lease
 from dlt_pipelines.spend.google_ads import GoogleAdsSpend
 from dlt_pipelines.spend.load import LEASE, SpendLoad, append
 from dlt_pipelines.spend.meta_ads import MetaAdsSpend
-from dlt_pipelines.spend.records import NO_COST, AdAccount, SpendDay, SpendSource, UnreadableSpend
+from dlt_pipelines.spend.records import NO_COST, AdAccount, AdSource, SpendDay, UnreadableSpend
 from echolead.settings import Settings
 from echolead.warehouse import connect
 
@@ -65,7 +65,7 @@ async def pull(settings: Settings, place: SpendPlace, ask: Ask, now: datetime | 
 
     What was appended before a call failed stays. Raises what `ask` raises; `UnreadableSpend`.
     """
-    source: SpendSource = SOURCES[place.platform](place.configuration)
+    source: AdSource = SOURCES[place.platform](place.configuration)
     account = await source.account(ask)
     if account.zone not in available_timezones():
         raise UnreadableSpend(f"The time zone {account.zone[:60]!r} of the account is not known.")

@@ -1,4 +1,4 @@
-"""What is loaded of ad spend: a campaign's days in one shape for all platforms and files, and the shape of a platform."""
+"""What is loaded of ad spend: campaigns' days in one shape for all platforms and files, and the shape of a platform."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class SpendDay:
     clicks: int = 0
 
 
-class SpendSource(Protocol):
+class AdSource(Protocol):
     """One platform's way of giving the spend of an account."""
 
     async def account(self, ask: Ask) -> AdAccount:

@@ -15,12 +15,13 @@ from echolead.cli.context import actor, administering, show_json, show_record, s
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
 from echolead.cli.processes import dry_run_of
+from echolead.cli.rebuild import rebuilt
 from echolead.cli.warehouse import reading
 from echolead.operational import warehouse_requests
 from echolead.operational.models import OPEN_STATES, WarehouseRequest
 from echolead.operational.tenants import get_tenant
 from echolead.operational.warehouse_requests import Extent
-from echolead.settings import Settings
+from echolead.settings import Settings, load_settings
 
 is_group = True
 app = typer.Typer(invoke_without_command=True, add_completion=False)
@@ -53,6 +54,9 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
     ] = None,
     lead: Annotated[list[str] | None, typer.Option(help="Only this lead; repeatable.", show_default=False)] = None,
     reason: Annotated[str, typer.Option(help="Why; kept with the request.", show_default=False)] = "",
+    from_lake: Annotated[
+        bool, typer.Option("--from-lake", help="First put the days back into raw as they are in the lake.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait until it is done.")] = False,
     data_dir: DataDir = None,
@@ -67,6 +71,15 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
     if not tenant:
         raise CommandFailed("Name the tenant with --tenant, or see `echolead replay --help`.")
     extent = Extent(_utc(from_), _utc(to and to + timedelta(days=1)), tuple(lead or ()))
+    if from_lake:
+        if lead or dry_run:
+            raise CommandFailed(
+                "--from-lake takes whole days: see `echolead rebuild --dry-run` for what it would bring."
+            )
+        settings = load_settings(data_dir)
+        request_id = _from_lake(settings, tenant, from_, to, reason)
+        _follow(data_dir, settings, request_id, detach=detach, as_json=as_json)
+        return
     if dry_run:
         with administering(data_dir) as (settings, session):
             get_tenant(session, tenant)
@@ -76,9 +89,7 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
     with administering(data_dir) as (settings, session):
         request = warehouse_requests.ask(session, tenant, extent, actor=actor(), reason=reason)
         request_id = request.request_id
-    if not detach:
-        _wait(data_dir, settings, request)
-    _show(data_dir, request_id, as_json)
+    _follow(data_dir, settings, request_id, detach=detach, as_json=as_json)
 
 
 @app.command("list")
@@ -122,10 +133,8 @@ def resume(
 ) -> None:
     """Let a stopped or failed request go on where it was."""
     with administering(data_dir) as (settings, session):
-        request = warehouse_requests.resume(session, request_id, actor=actor())
-    if not detach:
-        _wait(data_dir, settings, request)
-    _show(data_dir, request_id, as_json)
+        warehouse_requests.resume(session, request_id, actor=actor())
+    _follow(data_dir, settings, request_id, detach=detach, as_json=as_json)
 
 
 def summary(changes: Mapping[str, int], *, would: bool) -> str:
@@ -142,6 +151,25 @@ def summary(changes: Mapping[str, int], *, would: bool) -> str:
     ]
     said = [f"{count} {one if count == 1 else many}" for count, one, many in facts if count]
     return f"{', '.join(said) or 'Nothing changes'}; {changes.get('unchanged_leads', 0)} leads as before."
+
+
+def _from_lake(settings: Settings, tenant: str, from_: datetime | None, to: datetime | None, reason: str) -> UUID:
+    """Put the days back into raw; the request that computes what is behind them."""
+    found = rebuilt(settings, tenant, from_, to, reason=reason)
+    for path, problem in found["raw"]["damaged"].items():
+        typer.echo(f"{path} is {problem}: its rows are not restored.", err=True)
+    if tenant not in found["requests"]:
+        raise CommandFailed(f"The lake has no events of {tenant} of these days: see `echolead lake status --tenant`.")
+    return UUID(found["requests"][tenant])
+
+
+def _follow(data_dir: Path | None, settings: Settings, request_id: UUID, *, detach: bool, as_json: bool) -> None:
+    """Watch a request until it waits no longer, unless detached, and show it."""
+    if not detach:
+        with administering(data_dir) as (_, session):
+            request = warehouse_requests.get_request(session, request_id)
+        _wait(data_dir, settings, request)
+    _show(data_dir, request_id, as_json)
 
 
 def _tried(settings: Settings, tenant_id: str, extent: Extent) -> dict[str, int]:

@@ -17,13 +17,21 @@ app = typer.Typer()
 
 
 @app.command()
-def resync(
+def resync(  # noqa: PLR0913, PLR0917  # the options of the command
     tenant: Annotated[str, typer.Option(help="The tenant.", show_default=False)],
     destination: Annotated[str, typer.Option(help="Only this destination, by its name.", show_default=False)] = "",
     lead: Annotated[list[str] | None, typer.Option(help="Only this lead; repeatable.", show_default=False)] = None,
     error: Annotated[
         str, typer.Option(help="Only what failed with this class of error, such as Rejected.", show_default=False)
     ] = "",
+    unknown: Annotated[
+        bool,
+        typer.Option(
+            "--unknown",
+            help="Only leads with an event that may have arrived or not, and send that event again: what was there "
+            "counts twice.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Also what arrived.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show how many there are, what they cost and what they would change.")
@@ -37,7 +45,7 @@ def resync(
     """
     with administering(data_dir) as (_, session):
         destination_id = get_named(session, Destination, tenant, destination).destination_id if destination else None
-        wanted = Selection(tenant, destination_id, lead, error or None, force)
+        wanted = Selection(tenant, destination_id, lead, error or None, force, unknown)
         costs = {each.destination_id: _cost(session, each) for each in list_named(session, Destination, tenant)}
         changes = resyncing.changes(session, wanted) if dry_run else []
         again = resyncing.plan_again(session, wanted)

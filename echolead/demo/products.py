@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from echolead.demo.ads import PLATFORM_KINDS, load_or_make_platforms
+from echolead.demo.ads import PLATFORM_KINDS, SPEND_PLATFORM_KINDS, load_or_make_platforms
 from echolead.demo.tenant import TENANT_ID
 from echolead.demo.watching import DemoCredentials, load_or_make_credentials
 from echolead.operational.database import connect, system_session
 from echolead.operational.destinations import add_destination, check_configuration, set_enabled, update_destination
-from echolead.operational.models import Destination
+from echolead.operational.models import Destination, SpendSource
+from echolead.operational.spend import add_spend_source, check_spend_source
 from echolead.outbound import Place, opened_places
 from echolead.ports import Port
 from echolead.security import Vault
 from echolead.settings import Settings
 
 ACTOR = "echolead demo"
+ADS = "ads"
 Values = tuple[dict[str, str], dict[str, str]]
 """The configuration and the secrets of a destination."""
 
@@ -110,7 +112,7 @@ PRODUCTS = {
             "rdstation", "RD Station", Port.DEMO_RDSTATION, {"rdstation": _rdstation, "rdstation_crm": _rdstation_crm}
         ),
         DemoProduct("receiver", "webhook receiver", Port.DEMO_RECEIVER, {"webhook": _receiver}),
-        DemoProduct("ads", "ad platforms", Port.DEMO_ADS, {kind: _ads(kind) for kind in PLATFORM_KINDS}),
+        DemoProduct(ADS, "ad platforms", Port.DEMO_ADS, {kind: _ads(kind) for kind in PLATFORM_KINDS}),
     )
 }
 
@@ -136,6 +138,24 @@ def enable(settings: Settings, products: Iterable[DemoProduct]) -> None:
                     session, vault, found, configuration=configuration, secrets=secrets, actor=ACTOR, **reach
                 )
             set_enabled(session, found, True, actor=ACTOR)
+        for product in products:
+            if product.name == ADS:
+                _pull_spend(session, vault, product, settings, reach)
+
+
+def _pull_spend(session: Session, vault: Vault, product: DemoProduct, settings: Settings, reach: Reach) -> None:
+    """Let the spend of the demo's ad accounts be pulled, with the credentials of now."""
+    platforms = load_or_make_platforms(product.data_dir(settings))
+    address = f"http://{product.place(settings.port_base)}"
+    for platform in SPEND_PLATFORM_KINDS:
+        checked = check_spend_source(platform, *platforms.spend_values(platform, address), **reach)
+        name = f"demo-{platform}"
+        found = session.scalar(select(SpendSource).where(SpendSource.tenant_id == TENANT_ID, SpendSource.name == name))
+        if found is None:
+            add_spend_source(session, vault, TENANT_ID, platform, checked, actor=ACTOR, name=name)
+        else:
+            found.configuration, found.secrets = checked.configuration, vault.encrypt(checked.secrets)
+            found.is_enabled = True
 
 
 def disable(settings: Settings, products: Iterable[DemoProduct]) -> None:
@@ -144,6 +164,12 @@ def disable(settings: Settings, products: Iterable[DemoProduct]) -> None:
         for product, kind in _places(products):
             if (found := _destination(session, product, kind)) is not None:
                 set_enabled(session, found, False, actor=ACTOR)
+        if any(product.name == ADS for product in products):
+            session.execute(
+                update(SpendSource)
+                .where(SpendSource.tenant_id == TENANT_ID, SpendSource.name.startswith("demo-"))
+                .values(is_enabled=False)
+            )
 
 
 def _places(products: Iterable[DemoProduct]) -> Iterator[tuple[DemoProduct, str]]:

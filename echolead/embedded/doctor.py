@@ -24,11 +24,13 @@ from echolead import queue, warehouse
 from echolead.embedded import registry
 from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
+from echolead.lake_lag import lake_lag
 from echolead.operational.deals import failing_pulls
 from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
 from echolead.operational.quarantine import quarantined
+from echolead.operational.spend import failing_spend_pulls
 from echolead.operational.warehouse_requests import failed_requests
 from echolead.ports import Port
 from echolead.settings import WIDER, Settings
@@ -41,9 +43,7 @@ SET_ASIDE = """
 select tenant_id, field, reason, count() as number, argMax(event_id, received_at)
 from ops.set_aside
 where received_at > now() - interval 1 day
-group by tenant_id, field, reason
-order by number desc
-limit 20
+group by tenant_id, field, reason order by number desc limit 20
 """
 
 UNMAPPED = """
@@ -54,6 +54,10 @@ order by deals desc, tenant_id, destination_name, position limit 20
 LEFT_OUT = """
 select tenant_id, destination_name, field, reason from ops.left_out_fields
 order by tenant_id, destination_name, field limit 20
+"""
+
+GAPS = """
+select tenant_id, platform, reason, campaigns, visits, leads, cost from ops.spend_gaps order by leads desc limit 20
 """
 
 
@@ -189,6 +193,7 @@ def _postgres(settings: Settings) -> Iterator[Symptom]:
         yield from _requests(connection)
         yield from _quarantine(connection)
         yield from _pulls(connection)
+        yield from _spend_pulls(connection)
         stuck, dead = deliveries_in_trouble(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
@@ -260,6 +265,18 @@ def _pulls(connection: psycopg.Connection) -> Iterator[Symptom]:
             "Deals",
             f"those of destination {name} of tenant {tenant_id} cannot be read since {since:%Y-%m-%d %H:%M}: {message}",
             f"Correct the destination or its rights; `echolead deal pull {tenant_id}` tries it at once.",
+        )
+
+
+def _spend_pulls(connection: psycopg.Connection) -> Iterator[Symptom]:
+    if connection.execute("select to_regclass('public.spend_pulls')").fetchone() == (None,):
+        return  # as above
+    for tenant_id, name, since, message in failing_spend_pulls(connection):
+        yield Symptom(
+            "wrong",
+            "Spend",
+            f"that of account {name} of tenant {tenant_id} cannot be read since {since:%Y-%m-%d %H:%M}: {message}",
+            f"Correct the account or its rights; `echolead spend pull {tenant_id}` tries it at once.",
         )
 
 
@@ -345,9 +362,21 @@ def _warehouse(settings: Settings) -> Iterator[Symptom]:
         else:
             events = client.command("SELECT count() FROM raw.events")
             yield Symptom("ok", "Warehouse", f"answers; {events} rows in raw.events")
+            yield from _lake(settings, client)
             yield from _set_aside(client)
             yield from _unmapped_stages(client)
             yield from _left_out_fields(client)
+            yield from _spend_gaps(client)
+
+
+def _lake(settings: Settings, client: Client) -> Iterator[Symptom]:
+    with psycopg.connect(settings.postgres_system_url.get_secret_value(), connect_timeout=3) as connection:
+        if connection.execute("select to_regclass('public.lake_files')").fetchone() == (None,):
+            return  # the finding about migrations has the solution
+        lag = lake_lag(connection, client)
+    remedy = "Look for `copying to the lake` above, and at the address ECHOLEAD_LAKE_URL: the warehouse and the queue "
+    remedy += "alone have these rows."
+    yield Symptom("wrong", "Lake", lag.sentence, remedy) if lag.is_too_long else Symptom("ok", "Lake", lag.sentence)
 
 
 def _set_aside(client: Client) -> Iterator[Symptom]:
@@ -385,4 +414,18 @@ def _left_out_fields(client: Client) -> Iterator[Symptom]:
             f"{field} is left out of deliveries to {destination} of tenant {tenant_id}: {reason}",
             "Leads arrive without it. Give our user the right to it, make it there, or map another one: "
             f"`echolead destination test --tenant {tenant_id} --destination {destination}`.",
+        )
+
+
+def _spend_gaps(client: Client) -> Iterator[Symptom]:
+    if not client.command("EXISTS TABLE ops.spend_gaps"):
+        return
+    for tenant_id, platform, reason, campaigns, visits, leads, cost in client.query(GAPS).result_rows:
+        amounts = " and ".join(f"{amount} {currency}" for currency, amount in cost.items())
+        concerned, named = amounts or f"{visits} visits and {leads} leads", ", ".join(campaigns) or "no name"
+        yield Symptom(
+            "note",
+            "Spend",
+            f"{concerned} of {platform} of tenant {tenant_id}: {reason} ({named})",
+            f"`echolead spend alias set` joins a name, `echolead tenant rate set {tenant_id}` sets a rate.",
         )

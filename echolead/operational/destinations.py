@@ -154,11 +154,11 @@ def _validated(kind: str, shape: type[BaseModel], values: Mapping[str, Any], opt
     try:
         return shape.model_validate(dict(values))
     except ValidationError as error:
-        raise ChangeRefused(_problems(kind, error, shape, option)) from None
+        raise ChangeRefused(problems_of(f"{kind} destination", error, shape, option)) from None
 
 
-def _problems(kind: str, error: ValidationError, shape: type[BaseModel], option: str) -> str:
-    """One sentence that names each problem, but never the value, which may be a secret."""
+def problems_of(what: str, error: ValidationError, shape: type[BaseModel], option: str) -> str:
+    """One sentence that names each problem of what was given, but never the value, which may be a secret."""
     problems = []
     for found in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in found["loc"])
@@ -168,4 +168,4 @@ def _problems(kind: str, error: ValidationError, shape: type[BaseModel], option:
             problems.append(f"{name} is not known (there are {', '.join(shape.model_fields)})")
         else:
             problems.append(f"{name} is wrong: {found['msg'][0].lower()}{found['msg'][1:]}")
-    return f"The {kind} destination cannot work with this: {'; '.join(problems)}."
+    return f"The {what} cannot work with this: {'; '.join(problems)}."

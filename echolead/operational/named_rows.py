@@ -9,23 +9,23 @@ from sqlalchemy.orm import Session
 
 from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, NotFound
-from echolead.operational.models import Destination, DestinationTokens, Tenant, WebhookEndpoint
+from echolead.operational.models import Destination, DestinationTokens, SpendSource, Tenant, WebhookEndpoint
 from echolead.operational.tenants import get_tenant
 from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings
 
-Named = TypeVar("Named", Destination, WebhookEndpoint)
+Named = TypeVar("Named", Destination, SpendSource, WebhookEndpoint)
 
-WithSecrets = TypeVar("WithSecrets", Destination, DestinationTokens, WebhookEndpoint, Tenant)
+WithSecrets = TypeVar("WithSecrets", Destination, DestinationTokens, SpendSource, WebhookEndpoint, Tenant)
 
 WORDS = {
     Destination: "destination",
     DestinationTokens: "token",
+    SpendSource: "spend account",
     WebhookEndpoint: "webhook",
     Tenant: "tenant",
 }
-"""The words for them in messages and in the audit log; of the first, third and fourth also the
-names of their commands."""
+"""The words for them in messages and in the audit log; of those that have names also their commands."""
 
 
 def check_name_is_free(session: Session, model: type[Named], tenant_id: str, name: str) -> None:
@@ -69,6 +69,7 @@ def renew_secrets(session: Session, settings: Settings, *, actor: str) -> Renewe
     each = [
         _renew(session, Destination, of_destinations, actor),
         _renew(session, DestinationTokens, of_destinations, actor),
+        _renew(session, SpendSource, of_destinations, actor),
         _renew(session, WebhookEndpoint, of_collector, actor),
         _renew(session, Tenant, of_collector, actor),
     ]

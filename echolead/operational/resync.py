@@ -15,8 +15,17 @@ from echolead.operational.destination_kinds import KINDS
 SAMPLE_DELIVERIES = 100
 COMPARED_LEADS = 20
 
+# An event that may have arrived, as products mark it that would count it twice (`reverse_etl.lead.EVENT_UNKNOWN`).
+UNKNOWN_EVENT = "events.remote_kind like 'event:%' and events.remote_id = 'unknown'"
+SEND_EVENTS = text(f"""
+    update destination_records as events set remote_id = 'not sent'
+    where tenant_id = :tenant_id
+        and (cast(:destination_id as uuid) is null or destination_id = cast(:destination_id as uuid))
+        and (cast(:lead_ids as text[]) is null or lead_id = any(cast(:lead_ids as text[])))
+        and {UNKNOWN_EVENT}
+""")  # noqa: S608  # a constant of this module
 # The newest state of each lead that is wanted, if it did not arrive; `is_forced` takes what arrived as well.
-SELECTED = """
+SELECTED = f"""
     newest as (
         select distinct on (tenant_id, destination_id, lead_id)
             tenant_id, destination_id, lead_id, delivery_id, state, last_error_class, payload, is_wanted
@@ -28,10 +37,18 @@ SELECTED = """
     ), selected as (
         select * from newest
         where is_wanted
-            and (state in ('dead', 'retry', 'withheld') or :is_forced and state in ('delivered', 'verified'))
+            and (
+                state in ('dead', 'retry', 'withheld')
+                or (:is_forced or :is_unknown) and state in ('delivered', 'verified')
+            )
             and (cast(:error_class as text) is null or last_error_class = :error_class)
+            and (not :is_unknown or exists (
+                select from destination_records as events
+                where events.tenant_id = newest.tenant_id and events.destination_id = newest.destination_id
+                    and events.lead_id = newest.lead_id and {UNKNOWN_EVENT}
+            ))
     )
-"""
+"""  # noqa: S608  # as above
 # A lead that has a record is new no more: thousands of them must not stand before one that has just come. What is read
 # back at this moment loses its holder; a person that must not be touched yet stays so.
 PLAN_AGAIN = text(f"""
@@ -83,6 +100,7 @@ class Selection:
     """What to deliver again: of one destination, some leads, or one class of error when given, else all of the tenant.
 
     Without `is_forced` what did not arrive: dead, withheld, or waiting for a retry. With it what arrived as well.
+    `is_unknown`: only leads with an event that may have arrived or not, which is then sent again.
     """
 
     tenant_id: str
@@ -90,6 +108,7 @@ class Selection:
     lead_ids: Sequence[str] | None = None
     error_class: str | None = None
     is_forced: bool = False
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +133,9 @@ class FieldChange:
 
 def plan_again(session: Session, wanted: Selection) -> list[Again]:
     """Make due again what is selected."""
-    rows = session.execute(PLAN_AGAIN, _parameters(wanted))
+    rows = session.execute(PLAN_AGAIN, _parameters(wanted)).all()
+    if wanted.is_unknown:
+        session.execute(SEND_EVENTS, _parameters(wanted))
     return [Again(row.destination_id, row.state, row.deliveries) for row in rows]
 
 
@@ -168,6 +189,7 @@ def record(session: Session, wanted: Selection, states: Mapping[str, int], *, ac
         "lead_ids": None if wanted.lead_ids is None else list(wanted.lead_ids),
         "error_class": wanted.error_class,
         "is_forced": wanted.is_forced,
+        "is_unknown": wanted.is_unknown,
     }
     audit.record(
         session, actor=actor, action="deliveries.resynced", subject=subject, tenant_id=wanted.tenant_id, **detail

@@ -11,7 +11,16 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from dlt_pipelines.lease import Lease
 from echolead.settings import Settings
-from orchestration.dbt.project import CHAT, CONVERSATIONS, DEALS, TURN, TURN_LEASE, manifest_path, project_dir
+from orchestration.dbt.project import (
+    CAMPAIGNS,
+    CHAT,
+    CONVERSATIONS,
+    DEALS,
+    TURN,
+    TURN_LEASE,
+    manifest_path,
+    project_dir,
+)
 
 SEEDS = "resource_type:seed"
 
@@ -74,10 +83,11 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
     chats = _side_turns(settings, translator, "chats", CHAT)
     conversations = _side_turns(settings, translator, "conversations", CONVERSATIONS)
     deals = _side_turns(settings, translator, "deals", DEALS)
+    campaigns = _side_turns(settings, translator, "campaigns", CAMPAIGNS)
 
     @dbt_assets(
         manifest=manifest,
-        exclude=f"+{TURN} +{CHAT} +{DEALS} {CONVERSATIONS} {SEEDS}",
+        exclude=f"+{TURN} +{CHAT} +{DEALS} {CONVERSATIONS} {CAMPAIGNS} {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_behind",
     )
@@ -85,7 +95,7 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """What readers see beside the tables of turns."""
         yield from _viewed(context, dbt)
 
-    return [seeds, views_before, turns, chats, conversations, deals, views_behind]
+    return [seeds, views_before, turns, chats, conversations, deals, campaigns, views_behind]
 
 
 def _side_turns(settings: Settings, translator: DagsterDbtTranslator, name: str, selection: str) -> dg.AssetsDefinition:
@@ -95,11 +105,14 @@ def _side_turns(settings: Settings, translator: DagsterDbtTranslator, name: str,
     def tables(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
         # The code server, which only describes this, does not need what it runs with.
         from orchestration.dbt.runner import Dbt  # noqa: PLC0415
+        from orchestration.live.campaign_turns import CampaignTurns  # noqa: PLC0415
         from orchestration.live.chat_turns import ChatTurns  # noqa: PLC0415
         from orchestration.live.conversation_turns import ConversationTurns  # noqa: PLC0415
         from orchestration.live.deal_turns import DealTurns  # noqa: PLC0415
 
-        turns = next(each for each in (ChatTurns, ConversationTurns, DealTurns) if each.selection == selection)
+        turns = next(
+            each for each in (ChatTurns, ConversationTurns, DealTurns, CampaignTurns) if each.selection == selection
+        )
         url = settings.postgres_loader_url.get_secret_value()
         with turns(settings, Dbt(settings)) as warehouse, Lease(url, TURN_LEASE):
             warehouse.run()

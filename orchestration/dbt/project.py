@@ -24,6 +24,7 @@ TURN = "tag:turn"
 CHAT = "tag:chat"
 CONVERSATIONS = "tag:conversations"
 DEALS = "tag:deals"
+CAMPAIGNS = "tag:campaigns"
 
 Target = Literal["warehouse", "next", "dev"]
 """A target of dbt_project/profiles.yml: what readers see, what is built beside it, an analyst's own."""

@@ -26,9 +26,9 @@ class ChatTurns(SideTurns):
 
     selection = CHAT
     subject = "chats"
-    first_model = "chat_turn"
+    first_models = ("chat_turn",)
     has_news = f"""
-select webhooks > 0 or last_pull != pull_before or last_load > load_before + {LOADS_PASSED_OVER} from {{table}}
+select webhooks > 0 or last_pull != pull_before or last_load > load_before + {LOADS_PASSED_OVER} from {{chat_turn}}
 """  # noqa: S608
 
     def know_time_zones(self) -> None:

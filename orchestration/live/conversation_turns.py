@@ -12,7 +12,7 @@ class ConversationTurns(SideTurns):
 
     selection = CONVERSATIONS
     subject = "conversations"
-    first_model = "conversation_turn"
+    first_models = ("conversation_turn",)
     has_news = """
-select leads_until != leads_after or chats_until != chats_after or contacts_until != contacts_after from {table}
+select leads_until != leads_after or chats_until != chats_after or contacts_until != contacts_after from {conversation_turn}
 """

@@ -12,5 +12,5 @@ class DealTurns(SideTurns):
 
     selection = DEALS
     subject = "deals"
-    first_model = "deal_news"
-    has_news = "select count() > 0 from {table}"
+    first_models = ("deal_news",)
+    has_news = "select count() > 0 from {deal_news}"

@@ -17,6 +17,7 @@ from orchestration.dbt.beside import models_version
 from orchestration.dbt.project import TURN_LEASE
 from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
 from orchestration.live.blame import Blame
+from orchestration.live.campaign_turns import CampaignTurns
 from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.conversation_turns import ConversationTurns
 from orchestration.live.deal_turns import DealTurns
@@ -38,6 +39,7 @@ COMPUTE = "computing what is new"
 CHATS = "computing conversations"
 WANTED = "computing what conversations should have"
 DEALS = "computing deals"
+CAMPAIGNS = "computing campaigns"
 REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
 LAKE = "copying to the lake"
@@ -47,6 +49,9 @@ PAUSE_LEASE = "pause of the live path"
 
 CHAT_SECONDS = 5.0
 """How often is looked for what a pull has brought. A webhook is looked at in the turn that loads it."""
+
+CAMPAIGN_SECONDS, LONGEST_CAMPAIGN_SECONDS = 300.0, 900.0
+"""How often campaigns are computed: while no event comes, and at the latest. Leads that come then wait for seconds."""
 
 MAX_TRIES = 3
 """Tries of a piece of a request. After the last one the request has failed, until an operator resumes it."""
@@ -84,6 +89,7 @@ class LiveLoop:
         self._chats_looked_at = 0.0
         self._has_news_of_conversations = True
         self._has_deals = True
+        self._campaigns_computed_at = time.monotonic()
         self._mirrored: tuple[str | None, str | None, str | None] | None = None
         self._ledger: tuple[str | None, str | None] | None = None
         self._open = ExitStack()
@@ -95,6 +101,7 @@ class LiveLoop:
             self._chats = opening.enter_context(ChatTurns(self._settings, self._dbt))
             self._conversations = opening.enter_context(ConversationTurns(self._settings, self._dbt))
             self._deals = opening.enter_context(DealTurns(self._settings, self._dbt))
+            self._campaigns = opening.enter_context(CampaignTurns(self._settings, self._dbt))
             self._engine = opening.enter_context(DeliveryEngine(self._settings))
             self._lake = opening.enter_context(closing(LakeFollower(self._settings)))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
@@ -140,6 +147,8 @@ class LiveLoop:
         self._lake.start_if_due()
         if self._lake.has_ended:
             self._steps.run(LAKE, self._lake.take)
+        if self._are_campaigns_due(turn):
+            self._steps.run(CAMPAIGNS, lambda: self._compute_campaigns(turn))
         self._steps.beat()
         if self._steps.pop_change():
             turn.failing = self._steps.failing()
@@ -163,6 +172,7 @@ class LiveLoop:
             self._turns.forget_compiled()
             self._conversations.forget_compiled()
             self._deals.forget_compiled()
+            self._campaigns.forget_compiled()
             with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
                 self._chats.know_time_zones()
         if self._mirrored is None:  # an earlier run may not have come to write down what its last turn did
@@ -232,6 +242,15 @@ class LiveLoop:
         turn.models += done.models
         self._has_deals = False
         self._is_behind |= done.rows_written.get("lead_deals", 0) > 0
+
+    def _are_campaigns_due(self, turn: Turn) -> bool:
+        seconds = time.monotonic() - self._campaigns_computed_at
+        return seconds > LONGEST_CAMPAIGN_SECONDS or (seconds > CAMPAIGN_SECONDS and not turn)
+
+    def _compute_campaigns(self, turn: Turn) -> None:
+        self._campaigns_computed_at = time.monotonic()  # also of a turn that fails
+        with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):
+            turn.models += self._campaigns.run().models
 
     def _worked(self, request: Progress, failed: Sequence[NodeFailure]) -> None:
         if not failed:

@@ -10,12 +10,12 @@ from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns, re
 class SideTurns(WarehouseTurns, ABC):
     """Runs turns of one subject over tables that `prepare` has built. Whoever runs them holds the lease of turns.
 
-    `first_model` says what is new. `has_news` is the query that asks it, with its table as `{table}`.
+    `first_models` say what is new. `has_news` is the query that asks them, with their tables as `{<model>}`.
     """
 
     selection: ClassVar[str]
     subject: ClassVar[str]
-    first_model: ClassVar[str]
+    first_models: ClassVar[tuple[str, ...]]
     has_news: ClassVar[str]
 
     def run(self) -> WarehouseTurn:
@@ -26,12 +26,13 @@ class SideTurns(WarehouseTurns, ABC):
         if not self._models:
             self._compile()
         turn = WarehouseTurn()
-        self._run_models({self.first_model: self._models[self.first_model]}, turn)
+        first = {name: self._models[name] for name in self.first_models}
+        self._run_models(first, turn)
         if not turn.failed:
-            query = self.has_news.format(table=relation(self._models[self.first_model]))
+            query = self.has_news.format(**{name: relation(model) for name, model in first.items()})
             if not self._client.query(query).result_rows[0][0]:
                 return WarehouseTurn(is_done=True)
-            self._run_models({name: model for name, model in self._models.items() if name != self.first_model}, turn)
+            self._run_models({name: model for name, model in self._models.items() if name not in first}, turn)
         if turn.failed:
             raise failed(f"turn of {self.subject}", turn.failed)
         turn.is_done = True

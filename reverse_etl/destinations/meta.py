@@ -61,19 +61,7 @@ class MetaConversions(AdEvents):
 
     def judge(self, answer: Reply) -> DeliveryFailed | None:
         """By the error's code: the status is 400 for a bad event, a limit and an expired token alike."""
-        content = answer.content
-        error = content.get("error") if isinstance(content, dict) else None
-        if not isinstance(error, dict):
-            return judge_by_status(answer)
-        code, subcode = error.get("code"), error.get("error_subcode")
-        said = f"({code}/{subcode}) {error.get('error_user_msg') or error.get('message') or ''}"[:500]
-        if code in TOKEN_CODES or code in RIGHTS_CODES or (code == 100 and subcode == NO_SUCH_OBJECT):
-            return Misconfigured(f"Meta refuses the token or the data set: {said}")
-        if code in LIMIT_CODES or answer.status == 429:
-            return Unavailable(f"Meta's limit is reached: {said}", retry_after=60.0)
-        if code in PASSING_CODES or error.get("is_transient") or answer.status >= 500:
-            return OutcomeUnknown(f"Meta failed: {said}")
-        return Rejected(f"Meta refuses it: {said}", status=answer.status, code=str(subcode or code))
+        return judge_graph(answer)
 
     def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> EventBody:
         """One row of `data`. Raises `Withheld` when Meta could find nobody by it."""
@@ -132,6 +120,23 @@ class MetaConversions(AdEvents):
         body = {"data": [event], "test_event_code": self._test_event_code}
         await calls.ask("send a test event", "POST", f"{self._path}/events", body=body)
         return [*findings, Finding("test event", "ok", f"Look for {event['event_id']} under Test Events.")]
+
+
+def judge_graph(answer: Reply) -> DeliveryFailed | None:
+    """What an answer of the Graph API stands for; `code` of a refusal is its subcode where it has one."""
+    content = answer.content
+    error = content.get("error") if isinstance(content, dict) else None
+    if not isinstance(error, dict):
+        return judge_by_status(answer)
+    code, subcode = error.get("code"), error.get("error_subcode")
+    said = f"({code}/{subcode}) {error.get('error_user_msg') or error.get('message') or ''}"[:500]
+    if code in TOKEN_CODES or code in RIGHTS_CODES or (code == 100 and subcode == NO_SUCH_OBJECT):
+        return Misconfigured(f"Meta refuses the token, the data set or the account: {said}")
+    if code in LIMIT_CODES or answer.status == 429:
+        return Unavailable(f"Meta's limit is reached: {said}", retry_after=60.0)
+    if code in PASSING_CODES or error.get("is_transient") or answer.status >= 500:
+        return OutcomeUnknown(f"Meta failed: {said}")
+    return Rejected(f"Meta refuses it: {said}", status=answer.status, code=str(subcode or code))
 
 
 def _person(lead: Lead) -> dict[str, Any]:

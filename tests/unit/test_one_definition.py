@@ -45,7 +45,7 @@ def test_each_kind_of_destination_has_its_parts_of_a_payload_and_each_part_is_re
     listed = macro.partition("return({")[0]
     parts = set(re.findall(r"'(\w+)'", listed))
     of_conversations = {"conversation"}  # activation.conversation_deliveries makes them
-    assert {field.name for field in fields(Lead)} == parts | {"withheld"} | of_conversations
+    assert {field.name for field in fields(Lead)} == parts | {"withheld", "is_withdrawal"} | of_conversations
 
 
 def test_every_click_id_except_gclsrc_has_a_source() -> None:

@@ -133,7 +133,7 @@ labelled as (
         multiIf(
             length(found) = 1, '',
             length(found) > 1, 'ambiguous',
-            notEmpty(known), 'another name on that day',
+            notEmpty(known), 'unknown on that day',
             states_an_id, 'unknown id',
             placed.campaign != '', 'unknown name',
             {{ unstated_reason('placed.utm_campaign') }} != '', {{ unstated_reason('placed.utm_campaign') }},

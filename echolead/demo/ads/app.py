@@ -16,14 +16,22 @@ from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
 
 
 def create_app(platforms: Platforms | None = None, *, faults: Faults | None = None) -> Starlette:
-    """The application. Base addresses: `/api/meta`, `/api/google`, `/api/ga4`, `/api/openai`."""
+    """The application. Base addresses: `/api/meta`, `/api/google`, `/api/google-ads`, `/api/ga4`, `/api/openai`."""
     app = Starlette(
         routes=[
+            Route("/api/meta/{version}/act_{account_id}", meta_account),
+            Route("/api/meta/{version}/act_{account_id}/insights", meta_insights),
             Route("/api/meta/{version}/{pixel_id}", meta_data_set),
             Route("/api/meta/{version}/{pixel_id}/events", meta_events, methods=["POST"]),
             Route("/api/google/token", google_token, methods=["POST"]),
             Route("/api/google/v1/events:ingest", google_events, methods=["POST"]),
             Route("/api/google/v1/requestStatus:retrieve", google_status),
+            Route("/api/google-ads/token", google_ads_token, methods=["POST"]),
+            Route(
+                "/api/google-ads/{version}/customers/{customer_id}/googleAds:search",
+                google_ads_search,
+                methods=["POST"],
+            ),
             Route("/api/ga4/mp/collect", ga4_events, methods=["POST"]),
             Route("/api/ga4/debug/mp/collect", ga4_check, methods=["POST"]),
             Route("/api/openai/v1/events", openai_events, methods=["POST"]),
@@ -43,6 +51,29 @@ async def meta_events(request: Request) -> Response:
     """`POST /{version}/{pixel_id}/events`."""
     body = await _body(request)
     return _answer(_of(request).meta.receive(_token(request), request.path_params["pixel_id"], body))
+
+
+async def meta_account(request: Request) -> Response:
+    """`GET /{version}/act_{account_id}`."""
+    return _answer(_of(request).meta_reports.show(_token(request), request.path_params["account_id"]))
+
+
+async def meta_insights(request: Request) -> Response:
+    """`GET /{version}/act_{account_id}/insights`."""
+    reports, account_id = _of(request).meta_reports, request.path_params["account_id"]
+    return _answer(reports.insights(_token(request), account_id, request.query_params))
+
+
+async def google_ads_token(request: Request) -> Response:
+    """`POST /token`: for an OAuth client's refresh token."""
+    form = dict(parse_qsl((await request.body()).decode()))
+    return _answer(_of(request).google_reports.token(form))
+
+
+async def google_ads_search(request: Request) -> Response:
+    """`POST /{version}/customers/{customer_id}/googleAds:search`."""
+    reports, customer_id = _of(request).google_reports, request.path_params["customer_id"]
+    return _answer(reports.search(request.headers, customer_id, await _body(request)))
 
 
 async def google_token(request: Request) -> Response:

@@ -13,6 +13,7 @@ from echolead.demo.ads.ga4 import Ga4Stream
 from echolead.demo.ads.google import GoogleAccount
 from echolead.demo.ads.meta import MetaDataSet
 from echolead.demo.ads.openai import OpenAiPixel
+from echolead.demo.ads.spend import GoogleAdsReports, MetaAdsReports, demo_account
 from echolead.demo.watching import load_or_make_credentials
 
 Values = tuple[dict[str, str], dict[str, str]]
@@ -27,10 +28,16 @@ class Platforms:
     google: GoogleAccount = field(default_factory=GoogleAccount)
     ga4: Ga4Stream = field(default_factory=Ga4Stream)
     openai: OpenAiPixel = field(default_factory=OpenAiPixel)
+    google_reports: GoogleAdsReports = field(default_factory=GoogleAdsReports)
+    meta_reports: MetaAdsReports = field(default_factory=MetaAdsReports)
 
     def values(self, kind: str, address: str) -> Values:
         """What a destination of this kind needs to deliver to the platforms that are served at `address`."""
         return VALUES[kind](self, address)
+
+    def spend_values(self, platform: str, address: str) -> Values:
+        """What an account needs whose spend is pulled from there."""
+        return SPEND_VALUES[platform](self, address)
 
 
 def load_or_make_platforms(data_dir: Path) -> Platforms:
@@ -41,7 +48,10 @@ def load_or_make_platforms(data_dir: Path) -> Platforms:
         GoogleAccount(key=_load_or_make_key(data_dir / "google-service-account.pem")),
         Ga4Stream(api_secret=secret),
         OpenAiPixel(api_key=secret),
-    )
+        GoogleAdsReports(demo_account("google_ads", "1234567890"), client_secret=secret, refresh_token=secret,
+                         developer_token=secret),
+        MetaAdsReports(demo_account("meta_ads", "9876543210"), access_token=secret),
+    )  # fmt: skip
 
 
 def _load_or_make_key(path: Path) -> rsa.RSAPrivateKey:
@@ -86,4 +96,24 @@ VALUES: Mapping[str, Callable[[Platforms, str], Values]] = {
     "google_ads": _google,
     "ga4": _ga4,
     "openai_ads": _openai,
+}
+
+
+def _google_spend(platforms: Platforms, address: str) -> Values:
+    reports, base = platforms.google_reports, f"{address}/api/google-ads"
+    configuration = {"customer_id": reports.account.account_id, "client_id": reports.client_id, "base_url": base,
+                     "token_url": f"{base}/token"}  # fmt: skip
+    names = ("developer_token", "client_secret", "refresh_token")
+    return configuration, {name: getattr(reports, name) for name in names}
+
+
+def _meta_spend(platforms: Platforms, address: str) -> Values:
+    reports = platforms.meta_reports
+    configuration = {"account_id": reports.account.account_id, "base_url": f"{address}/api/meta"}
+    return configuration, {"access_token": reports.access_token}
+
+
+SPEND_VALUES: Mapping[str, Callable[[Platforms, str], Values]] = {
+    "google_ads": _google_spend,
+    "meta_ads": _meta_spend,
 }

@@ -112,6 +112,7 @@ class RDStationContacts(OneByOne):
         body, conflicts = self._body(order, address, contact)
         if body or contact is None:
             contact = await self._write(order, address, body, conflicts, limits)
+        await conversions.note_lost(order)
         for event in conversions.unsent(order) if lead.email else ():
             bases = consent_of((), lead.consent.get("marketing")) or []
             await conversions.send(order, event, limits, prefix=self._prefix, legal_bases=bases)

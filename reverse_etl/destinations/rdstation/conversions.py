@@ -1,7 +1,8 @@
 """Conversions: each real one is sent once, as RD Station counts every call as another and drops no repetition.
 
-A mark is kept before the call. When the call's outcome is unknown the conversion is not sent again: one too few is
-corrected by hand, one too many starts the tenant's automations twice.
+A mark is kept before the call. When the call's outcome is unknown, or the engine dies between mark and call, the
+conversion is not sent again by itself: one too many starts the tenant's automations twice. It is marked as unknown, and
+an operator who does not see it in RD Station has it sent again (`echolead resync --unknown`).
 """
 
 import re
@@ -11,11 +12,12 @@ from typing import Any
 from reverse_etl.destination import Order
 from reverse_etl.destinations.rdstation.limits import CONVERSIONS, LeadLimits
 from reverse_etl.errors import DeliveryFailed, OutcomeUnknown, Postponed
-from reverse_etl.lead import Lead, LeadEvent
+from reverse_etl.lead import EVENT_UNKNOWN, EVENT_UNSENT, Lead, LeadEvent
 
 PATH = "platform/events"
 MARK = "event:"
-SENT, NOT_SENT = "sent", "not sent"
+SENDING, SENT = "sending", "sent"
+RESEND = "If it is not in RD Station, `echolead resync --unknown` sends it again."
 WORDS = {"lead": "lead", "qualified": "qualificado", "won": "venda"}
 VISITOR = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 TRAFFIC = {
@@ -28,9 +30,22 @@ TRAFFIC = {
 
 def unsent(order: Order) -> list[LeadEvent]:
     """The events that no delivery has sent, the oldest first."""
-    records = order.history.records
-    marks = {event.event_id: records.get(MARK + event.event_id, NOT_SENT) for event in order.lead.events}
-    return sorted((each for each in order.lead.events if marks[each.event_id] == NOT_SENT), key=lambda each: each.at)
+    return sorted(
+        (each for each in order.lead.events if _mark_of(order, each) == EVENT_UNSENT), key=lambda each: each.at
+    )
+
+
+async def note_lost(order: Order) -> None:
+    """Mark as unknown what an engine was about to send when it went away, and say so in the attempt."""
+    for event in order.lead.events:
+        if _mark_of(order, event) == SENDING:
+            await order.remember(MARK + event.event_id, EVENT_UNKNOWN)
+            sentence = f"The engine went away while it sent {event.name}: it may be there. {RESEND}"
+            order.calls.note("send conversion", "unknown", sentence)
+
+
+def _mark_of(order: Order, event: LeadEvent) -> str:
+    return order.history.records.get(MARK + event.event_id, EVENT_UNSENT)
 
 
 async def send(
@@ -39,7 +54,7 @@ async def send(
     """Send one conversion. Raises `DeliveryFailed` when RD did not take it; an unknown outcome is noted, not raised."""
     mark = MARK + event.event_id
     await limits.count(CONVERSIONS)
-    await order.remember(mark, SENT)
+    await order.remember(mark, SENDING)
     body = {
         "event_type": "CONVERSION",
         "event_family": "CDP",
@@ -55,10 +70,12 @@ async def send(
             is_safe_to_repeat=False,
         )
     except OutcomeUnknown as unknown:
-        order.calls.note("send conversion", "conflict", f"{event.name} may be there, not sent again: {unknown}")
+        await order.remember(mark, EVENT_UNKNOWN)
+        sentence = f"{event.name} may be there, not sent again by itself: {unknown} {RESEND}"
+        order.calls.note("send conversion", "conflict", sentence)
         return
     except DeliveryFailed as failure:
-        await order.remember(mark, NOT_SENT)
+        await order.remember(mark, EVENT_UNSENT)
         if isinstance(failure, Postponed):
             raise await limits.refused(failure) from None
         raise

@@ -36,6 +36,11 @@ TABLES = {
     "ops.unmapped_stages": "destination_name String, pipeline_label String, stage_label String, position Int64,"
     " deals UInt64",
     "ops.left_out_fields": "destination_name String, field String, reason String",
+    "ops.unknown_events": "destination_name String, lead_id String, event_id String",
+    "ops.spend_gaps": "platform String, reason String, campaigns Array(String), visits UInt64, leads UInt64,"
+    " cost Map(String, Decimal(38, 2))",
+    "ops.unreplaced_parameters": "platform String, landing_page String, reason String, value String, visits UInt64,"
+    " last_started_at DateTime64(3, 'UTC')",
     "enriched.tenant_rules": "time_zone String",
     "ops.freshness": "layer String, newest_received_at DateTime, age_seconds Float64, row_count UInt64",
     "ops.load_lag": "hour DateTime, events UInt64, p50_seconds Float64, p95_seconds Float64",

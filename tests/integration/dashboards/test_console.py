@@ -66,6 +66,7 @@ def test_qualified_and_won_are_shown_for_a_tenant_with_deals_alone(console: Cons
         "insert into ops.unmapped_stages select {t:String}, 'crm', 'Vendas', 'Proposta enviada', 0, 3",
         parameters={"t": tenant_id},
     )
+    client.command("insert into ops.unknown_events select {t:String}, 'rd', 'v-1', 'e-1'", parameters={"t": tenant_id})
     client.command(
         "insert into ops.left_out_fields select {t:String}, 'crm', 'contact score', 'not writable for this user'",
         parameters={"t": tenant_id},
@@ -83,6 +84,7 @@ def test_qualified_and_won_are_shown_for_a_tenant_with_deals_alone(console: Cons
     page.goto(f"{console.url}/health?tenant_id={tenant_id}")
     expect(page.get_by_text("Stages of deals that count as nothing yet")).to_be_visible(timeout=SLOW)
     expect(page.get_by_text("Fields that destinations do not take")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("Conversions that may have arrived or not")).to_be_visible(timeout=SLOW)
 
 
 # Access ends

@@ -3,11 +3,13 @@
 Each case has a tenant of its own; all rows are written first and taken by one turn.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from orchestration.live.campaign_turns import CampaignTurns
 from tests.factories import Row, arrival, raw_destination, raw_event, raw_tenant, raw_tenant_rate, uid
 from tests.fixtures.deal_rows import deal_payload, raw_deal_record, raw_deal_stages
 from tests.fixtures.spend_rows import raw_ad_spend, raw_campaign_alias
@@ -273,14 +275,20 @@ def totals(project: Project) -> Row:
     return {name: value and float(value) for name, value in row.items()}
 
 
-def settled(project: Project) -> Row:
-    """The totals after a turn over events and one over campaigns."""
-    project.turn()
-    project.run("run", "tag:campaigns")
-    return totals(project)
+@pytest.fixture
+def campaign_turns(built: Project) -> Iterator[CampaignTurns]:
+    with CampaignTurns(built.settings, built.dbt) as turns:
+        yield turns
 
 
-def test_turns_over_campaigns_follow_every_change_and_leave_what_a_rebuild_leaves(built: Project) -> None:
+def test_turns_over_campaigns_follow_every_change_and_leave_what_a_rebuild_leaves(
+    built: Project, campaign_turns: CampaignTurns
+) -> None:
+    def settled() -> Row:
+        built.turn()
+        assert campaign_turns.run().is_done
+        return totals(built)
+
     now = {"tenant_id": TURNS, "loaded_at": datetime.now(UTC)}
     natal = {**CPC, "utm_campaign": "Natal | SP"}
     built.write("events", [
@@ -288,31 +296,31 @@ def test_turns_over_campaigns_follow_every_change_and_leave_what_a_rebuild_leave
         *lead(TURNS, "caio", at("2026-11-20"), **CPC, utm_campaign="Outra"),
     ])  # fmt: skip
     counted = {"cost": None, "visits": 0.0, "leads": 0.0, "won": 0.0, "revenue": None}
-    assert settled(built) == counted
+    assert settled() == counted
 
     # Its spend comes later than its leads, and is restated.
     built.write("ad_spend", [raw_ad_spend(day, "100", **now) for day in ("2026-11-10", "2026-11-20")])
     counted = {**counted, "cost": 200.0, "visits": 2.0, "leads": 2.0}
-    assert settled(built) == counted
+    assert settled() == counted
     built.write("ad_spend", [raw_ad_spend("2026-11-20", "90", load_id="restated", **now)])
     counted["cost"] = 190.0
-    assert settled(built) == counted
+    assert settled() == counted
 
     # A campaign of the same name in another account from the 20th on, and an alias for another name.
     built.write("ad_spend", [raw_ad_spend("2026-11-20", "5", "333", account_id="g2", **now)])
     counted = {**counted, "cost": 195.0, "visits": 1.0, "leads": 1.0}
-    assert settled(built) == counted
+    assert settled() == counted
     aliases = [(ALIASED, "natal__sp", "111"), (TURNS, "outra", "111")]
     built.write("campaign_aliases", [raw_campaign_alias(*each, mirrored_at=at("2026-11-21")) for each in aliases])
     counted = {**counted, "visits": 2.0, "leads": 2.0}
-    assert settled(built) == counted
+    assert settled() == counted
 
     # Won, opened again, and won for less.
     for stage, value, won, revenue in (("13", "500", 1.0, 500.0), ("12", "500", 0.0, None), ("13", "400", 1.0, 400.0)):
         version = at("2026-11-22") + timedelta(hours=len(built.query("select 1 from raw.deal_records")))
         built.write("deal_records", [deal(TURNS, "ana", stage, value, version=version)])
         counted = {**counted, "won": won, "revenue": revenue}
-        assert settled(built) == counted
+        assert settled() == counted
 
     # An event that comes late lets a lead become one a day earlier; two leads turn out to be one person.
     day_before = arrival(at("2026-11-09"), "https://lp.acme.test/oferta", **natal)
@@ -323,7 +331,7 @@ def test_turns_over_campaigns_follow_every_change_and_leave_what_a_rebuild_leave
                   user={"email": "ana@turns.test"}),
     ])  # fmt: skip
     counted = {**counted, "leads": 0.0, "won": 0.0, "revenue": None}
-    found = settled(built)
+    found = settled()
 
     by_turns = {table: built.table(table) for table in CAMPAIGN_TABLES}
     built.run("run", "tag:campaigns", full_refresh=True)

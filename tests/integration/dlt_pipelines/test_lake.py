@@ -1,43 +1,40 @@
 """The lake: raw as Parquet files, each row once, whatever is killed in between."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from clickhouse_connect.driver.client import Client
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from dlt_pipelines.collector.loader import EventLoader
 from dlt_pipelines.lake.compaction import LakeCompaction
 from dlt_pipelines.lake.copying import LakeCopy
 from dlt_pipelines.lake.manifest import LakeExtent, Manifest
+from dlt_pipelines.lake.reading import LakeReader, NotReadable
 from dlt_pipelines.lake.storage import LakeAway, LakeStorage
 from dlt_pipelines.lake.verification import verify
 from dlt_pipelines.operational.mirror import mirror_configuration
 from dlt_pipelines.tables import TABLES
-from echolead.operational.database import system_session
+from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
+from orchestration.live.lake_copy import LakeFollower
+from tests.fixtures.lake import EVERYTHING, empty_lake, in_raw, in_the_lake, spoil
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.queue_messages import RECEIVED_AT, make_event, make_line, make_webhook_line, publish
 from tests.integration.dlt_pipelines.lake_crasher import crash
 
 FIRST_DAY = RECEIVED_AT.date()
-EVERYTHING = LakeExtent()
 
 
 @pytest.fixture
-def manifest(settings: Settings, system_engine: Engine) -> Iterator[Manifest]:
+def manifest(settings: Settings, operational_urls: OperationalUrls) -> Iterator[Manifest]:
     """The manifest of an empty lake."""
-    with system_session(system_engine) as session:
-        session.execute(text("delete from lake_files"))
-        session.execute(text("delete from lake_positions"))
-    with closing(Manifest(settings)) as manifest:
-        yield manifest
+    yield from empty_lake(settings, operational_urls.system)
 
 
 def send(settings: Settings, tenant: str, day: int = 0, **event: object) -> None:
@@ -61,20 +58,6 @@ def sent_and_copied(settings: Settings, manifest: Manifest, *sent: tuple[str, in
 
 def there(manifest: Manifest, source: str) -> list[tuple[str, date, int]]:
     return [(each.tenant_id, each.day, each.rows) for each in manifest.files(EVERYTHING, source=source)]
-
-
-def in_the_lake(settings: Settings, manifest: Manifest, source: str) -> Counter[str]:
-    """The rows that a reader finds, by what they hold."""
-    storage = LakeStorage(settings)
-    files = [Path(storage.located(each.path)) for each in manifest.files(EVERYTHING, source=source)]
-    tables = [pq.read_table(file, schema=TABLES[source].columns, partitioning=None) for file in files]
-    return Counter(str(row) for row in pa.concat_tables(tables).to_pylist()) if tables else Counter()
-
-
-def in_raw(warehouse: Client, source: str) -> Counter[str]:
-    columns = TABLES[source].columns
-    rows = warehouse.query_arrow(f"select {', '.join(columns.names)} from raw.{source}", use_strings=True)
-    return Counter(str(row) for row in rows.cast(columns).to_pylist())
 
 
 def paths(settings: Settings) -> set[str]:
@@ -164,10 +147,8 @@ def test_a_damaged_file_is_named_and_keeps_its_own_day_alone_from_being_merged(
     settings: Settings, manifest: Manifest
 ) -> None:
     sent_and_copied(settings, manifest, ("acme", 0), ("acme", 0), ("other", 0), ("other", 0))
-    damaged, missing = (manifest.files(LakeExtent(tenant), source="events")[0] for tenant in ("acme", "acme"))
-    damaged = manifest.files(LakeExtent("acme"), source="events")[1]
-    file = Path(LakeStorage(settings).located(damaged.path))
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    missing, damaged = manifest.files(LakeExtent("acme"), source="events")
+    spoil(settings, damaged.path)
     Path(LakeStorage(settings).located(missing.path)).unlink()
 
     found = verify(settings, manifest, EVERYTHING, lambda *_: None)
@@ -223,6 +204,47 @@ def test_loads_after_raw_was_dropped_are_new_to_the_lake(
     sent_and_copied(settings, manifest, ("acme", 1))
     assert sum(row[2] for row in there(manifest, "events")) == 3
     assert warehouse.query("select load_seq from raw.loads").result_rows == [(3,)]
+
+
+def test_the_live_run_copies_beside_its_turns_and_hears_of_what_fails(
+    settings: Settings, warehouse: Client, manifest: Manifest
+) -> None:
+    send(settings, "acme")
+    load(settings)
+    in_the_way = settings.data_dir / "lake"
+    in_the_way.write_text("no folder")
+    with closing(LakeFollower(settings)) as follower:
+        with pytest.raises(LakeAway):
+            followed(follower)
+        in_the_way.unlink()
+        followed(follower)
+    assert in_the_lake(settings, manifest, "events") == in_raw(warehouse, "events") != Counter()
+
+
+def followed(follower: LakeFollower) -> None:
+    """One pass, as turns start it and take it."""
+    while not follower.has_ended:
+        follower.start_if_due()
+        time.sleep(0.01)
+    follower.take()
+
+
+def test_the_engine_reads_each_row_once_and_only_the_files_that_are_chosen(
+    settings: Settings, manifest: Manifest
+) -> None:
+    sent_and_copied(settings, manifest, ("acme", 0), ("acme", 1), ("other", 0))
+    LakeCompaction(settings, manifest).compact()
+    counted = "select tenant_id, count() from events group by tenant_id order by tenant_id"
+
+    def asked(query: str, extent: LakeExtent = EVERYTHING) -> str:
+        return LakeReader(settings, manifest, extent).query(query, "CSV").decode()
+
+    assert asked(counted) == '"acme",2\n"other",1\n'
+    assert asked(counted, LakeExtent("other")) == '"other",1\n'
+    assert asked(counted, LakeExtent(until=FIRST_DAY)) == '"acme",1\n"other",1\n'
+    assert asked("select count() from chat_records") == "0\n"
+    with pytest.raises(NotReadable, match="nowhere"):
+        asked("select * from nowhere")
 
 
 def test_the_lake_keeps_as_many_days_as_it_is_to_keep(settings: Settings, manifest: Manifest) -> None:

@@ -444,10 +444,24 @@ async def deliver_in_vain(
     reader = StreamReader(client, client.jetstream(), stream, durable)
     await reader.open()
     for _ in range(times):
-        messages = await reader.pull(100, 1024 * 1024, 5)
+        await reader.wait(5)
+        messages = await reader.pull(100, 1024 * 1024)
         assert messages
         await reader.give_back(messages)
     await client.close()
+
+
+def test_whatever_comes_first_ends_the_wait_and_what_comes_next_is_there(settings: Settings) -> None:
+    loads: list[Load] = []
+    with EventLoader(settings) as loader:
+        waiting = threading.Thread(target=lambda: loads.append(loader.load_once(300)), daemon=True)
+        waiting.start()
+        send(settings, make_webhook_line(), subject="webhooks.acme.chatwoot")
+        waiting.join(100)
+        assert [load.chatwoot_events for load in loads] == [1]
+        # The queue still answers what was asked of it while the loader waited.
+        send(settings, make_line([make_event()]))
+        assert loader.load_once(0).events == 1
 
 
 def test_the_lease_is_free_again_after_the_loader_has_left(settings: Settings) -> None:

@@ -25,6 +25,11 @@ values (
 )
 """
 
+MARK = """
+insert into destination_records (tenant_id, destination_id, lead_id, remote_kind, remote_id)
+values (:t, :d, :lead, 'event:event-1', :mark)
+"""
+
 CALL = """
 insert into delivery_attempts (tenant_id, delivery_id, attempt, operation, outcome, latency_ms, started_at)
 select tenant_id, delivery_id, 1, :operation, 'ok', 3, :at from deliveries where tenant_id = :t and state = 'verified'
@@ -150,3 +155,37 @@ def test_a_resync_names_what_is_not_there(run: Run, run_json: RunJson, slug: str
     assert "no tenant" in run("resync", "--tenant", "nobody").output
     run_json("tenant", "create", slug)
     assert "has no destination crm" in run("resync", "--tenant", slug, "--destination", "crm").output
+
+
+def test_an_event_that_may_be_there_is_sent_again_only_when_it_is_asked_for(
+    run_json: RunJson, system_engine: Engine, slug: str
+) -> None:
+    """RD Station counts a conversion twice; whether it has one whose answer was lost is for the operator to see."""
+    run_json("tenant", "create", slug)
+    added = run_json("destination", "add", slug, "chatwoot", *CHATWOOT, "--secret", f"api_access_token={TOKEN}")
+    place = {"t": slug, "d": added["destination_id"]}
+    marks = {"lead-1": "unknown", "lead-2": "8f14e45f", "lead-3": "sending"}
+    with system_session(system_engine) as session:
+        for lead, mark in marks.items():
+            state = {"lead": lead, "hash": "h", "payload": "{}", "state": "verified", "second": 0}
+            session.execute(text(STATE), {**place, **state})
+            session.execute(text(MARK), {**place, "lead": lead, "mark": mark})
+
+    def marked() -> dict[str, str]:
+        with system_session(system_engine) as session:
+            rows = session.execute(
+                text("select lead_id, remote_id from destination_records where tenant_id = :t"), place
+            )
+            return {row.lead_id: row.remote_id for row in rows}
+
+    resync = ("resync", "--tenant", slug)
+    assert run_json(*resync) == []
+    (shown,) = run_json(*resync, "--unknown", "--dry-run")["deliveries"]
+    assert shown["deliveries"] == 1
+    assert marked() == marks
+
+    (again,) = run_json(*resync, "--unknown")
+    assert (again["state"], again["deliveries"]) == ("verified", 1)
+    assert marked() == {**marks, "lead-1": "not sent"}
+    assert states_of(system_engine, slug) == ["pending", "verified", "verified"]
+    assert run_json(*resync, "--unknown") == []

@@ -100,8 +100,8 @@ def test_each_lead_arrives_once_and_no_conversion_twice(activation: Activation) 
 
 
 def check_conversions(activation: Activation, sent: Counter[str]) -> None:
-    """None twice; a missing one is marked as sent: its answer got lost, or its engine between mark and call."""
+    """None twice; a missing one is marked as unknown: its answer got lost, or its engine between mark and call."""
     assert set(sent.values()) == {1}
     missing = {f"lead-{number}" for number in range(LEADS)} - sent.keys()
-    marked = activation.rows("select lead_id from destination_records where remote_id = 'sent'")
+    marked = activation.rows("select lead_id from destination_records where remote_id = 'unknown'")
     assert missing <= {row["lead_id"] for row in marked}

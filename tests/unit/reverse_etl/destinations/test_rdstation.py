@@ -259,6 +259,27 @@ async def test_a_conversion_whose_answer_is_lost_is_not_sent_again(rdstation: In
 
     assert len(rdstation.base.events) == 1
     assert "not sent again" in str(conflicts(order))
+    assert rdstation.kept["lead-1"].records["event:event-1"] == "unknown"
+
+
+async def test_a_conversion_that_an_engine_left_behind_is_unknown_and_sent_again_by_an_operator_alone(
+    rdstation: InProcess,
+) -> None:
+    """The engine died between mark and call: the sale was missing in RD Station, and nothing said so."""
+    await rdstation.deliver(LEAD)
+    rdstation.kept["lead-1"].records["event:event-1"] = "sending"
+
+    order = await rdstation.deliver(replace(LEAD, events=(EVENT,)))
+    again = await rdstation.deliver(replace(LEAD, events=(EVENT,)))
+
+    (unknown,) = [call for call in order.calls.recorded if call.outcome == "unknown"]
+    assert "echolead resync --unknown" in str(unknown.response)
+    assert [call for call in again.calls.recorded if call.outcome == "unknown"] == []
+    assert (rdstation.base.events, rdstation.kept["lead-1"].records["event:event-1"]) == ([], "unknown")
+    rdstation.kept["lead-1"].records["event:event-1"] = "not sent"  # what the command leaves
+
+    await rdstation.deliver(replace(LEAD, events=(EVENT,)))
+    assert len(rdstation.base.events) == 1
 
 
 @pytest.mark.parametrize("fault", [Fault("status", status=503), Fault("status", status=429)], ids=["503", "429"])

@@ -1,0 +1,134 @@
+"""`echolead rebuild`: raw and everything behind it, from the lake."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from echolead.cli.context import actor, show_json, show_table
+from echolead.cli.errors import CommandFailed
+from echolead.cli.lake import OnlyTenant, SinceDay, UntilDay
+from echolead.cli.options import AsJson, DataDir
+from echolead.embedded.part import python
+from echolead.settings import Settings, load_settings
+
+app = typer.Typer(add_completion=False)
+
+COLUMNS = ("table", "rows_before", "rows_in_the_lake", "rows_after", "comparison")
+
+
+@app.command()
+def rebuild(
+    from_: Annotated[str, typer.Option("--from", help="Where from: `lake`.")] = "lake",
+    tenant: OnlyTenant = "",
+    since: SinceDay = None,
+    until: UntilDay = None,
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit log.", show_default=False)] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only compare what the lake has with what raw has.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put raw back as it is in the lake, and compute everything behind it again.
+
+    With --tenant, --since or --until only these rows, which the live run then computes again in pieces. A rebuild that
+    was killed goes on when it is repeated. A damaged file is named, and everything else is rebuilt.
+    """
+    if from_ != "lake":
+        raise CommandFailed(f"There is no rebuild from {from_!r}: say `--from lake`.")
+    settings = load_settings(data_dir)
+    found = rebuilt(settings, tenant, since, until, reason=reason, is_dry_run=dry_run)
+    if as_json:
+        show_json(found)
+    else:
+        _show(found, is_dry_run=dry_run)
+    if found["raw"]["damaged"]:
+        raise typer.Exit(1)
+
+
+def rebuilt(
+    settings: Settings,
+    tenant: str,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    reason: str,
+    is_dry_run: bool = False,
+) -> dict[str, Any]:
+    """Rebuild in a process of its own, with its progress on standard error. Raises `CommandFailed`."""
+    asked = {
+        "tenant_id": tenant,
+        "since": since and since.date().isoformat(),
+        "until": until and until.date().isoformat(),
+        "actor": actor(),
+        "reason": reason,
+        "is_dry_run": is_dry_run,
+    }
+    command = python("-m", "orchestration.rebuild", "--data-dir", str(settings.data_dir))
+    with (
+        tempfile.TemporaryFile("w+") as answer,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=answer, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdin is not None  # noqa: S101
+        process.stdin.write(json.dumps(asked))
+        process.stdin.close()
+        last = _followed(process)
+        if process.wait() != 0:
+            raise CommandFailed(f"The rebuild did not come to its end; it goes on when it is repeated: {last}")
+        answer.seek(0)
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def _followed(process: "subprocess.Popen[str]") -> str:
+    """Show what it does until it ends; the last line that it wrote."""
+    console = Console(stderr=True)
+    last = "no reason was given"
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"))
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("reading the lake", total=None)
+        for line in process.stderr or ():
+            try:
+                said = json.loads(line)
+                progress.update(task, description=said["table"], completed=said["read"], total=said["every"])
+            except (ValueError, TypeError, KeyError):
+                last = line.strip() or last
+                progress.update(task, description=last[:60])
+    return last
+
+
+def _show(found: Mapping[str, Any], *, is_dry_run: bool) -> None:
+    raw = found["raw"]
+    rows = [
+        {
+            "table": table,
+            "rows_before": before["rows"],
+            "rows_in_the_lake": raw["in_the_lake"].get(table, 0),
+            "rows_after": raw["after"].get(table, {}).get("rows", ""),
+            "comparison": "" if is_dry_run else _comparison(before, raw["after"][table]),
+        }
+        for table, before in raw["before"].items()
+        if before["rows"] or raw["in_the_lake"].get(table)
+    ]
+    show_table(rows, COLUMNS, nothing="Neither raw nor the lake has such rows.")
+    for path, problem in raw["damaged"].items():
+        typer.echo(f"{path} is {problem}: its rows are not restored, except those that raw still had.")
+    if found["is_built"]:
+        typer.echo("Everything behind raw was built anew.")
+    for tenant_id, request_id in found["requests"].items():
+        typer.echo(f"What is behind the rows of {tenant_id} is computed again: `echolead replay show {request_id}`")
+    for tenant_id in found["unknown_tenants"]:
+        typer.echo(f"There is no tenant {tenant_id}: its rows are in raw, and nothing is computed of them.")
+
+
+def _comparison(before: Mapping[str, int], after: Mapping[str, int]) -> str:
+    if before == after:
+        return "equal, by rows and checksum"
+    return "other rows" if before["rows"] == after["rows"] else "other number of rows"

@@ -1,0 +1,1 @@
+"""Ad spend: how platforms are called, which accounts are due, and what Dagster runs."""
