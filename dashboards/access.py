@@ -60,6 +60,13 @@ def offer_sign_in(problem: str) -> None:
         go_to(t("sign_in"), sign_in_url(), is_primary=True)
 
 
+def shown_tenant(session: SignedIn) -> str:
+    """The tenant that `choose_tenant` shows; '' where it shows none."""
+    own = sorted(session.tenants)
+    asked = st.query_params.get("tenant_id", st.session_state.get("shown_tenant"))
+    return asked if asked in own else own[0] if own and "tenant_id" not in st.query_params else ""
+
+
 def choose_tenant(session: SignedIn) -> str:
     """The tenant to show: the one in the address, else the last chosen one. It is always one of the user's tenants.
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboards import design
-from dashboards.access import choose_tenant, current_session, go_to, offer_sign_in
+from dashboards.access import choose_tenant, current_session, go_to, offer_sign_in, shown_tenant
 from dashboards.navigation import pages
 from dashboards.texts import LANGUAGES, language, t
 from dashboards.warehouse import settings
@@ -20,11 +20,13 @@ design.apply()
 if "language" not in st.session_state:
     st.session_state.language = language()
 session, problem = current_session()
-chosen = st.navigation(pages(), position="hidden" if session is None else "sidebar")
+allowed = pages(session, shown_tenant(session)) if session is not None else pages()
+chosen = st.navigation(allowed, position="hidden" if session is None else "sidebar")
 if session is None:
     offer_sign_in(problem)
     st.stop()
 choose_tenant(session)
+st.session_state.user = session
 with st.sidebar:
     st.segmented_control(
         t("language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", label_visibility="collapsed"

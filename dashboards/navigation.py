@@ -7,6 +7,8 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from dashboards.texts import t
+from echolead.permissions import may
+from echolead.security import SignedIn
 
 VIEWS = Path(__file__).parent / "views"
 # Name of the page, which is its path and the key of its title; its file; its icon.
@@ -20,11 +22,17 @@ PAGES = (
     ("tables", "marts", "table_view"),
     ("design", "design", "palette"),
 )
+# Pages on which people act, behind the others, with the operation of `echolead.permissions` that they begin with.
+ACTING = (("rules", "rules", "rule", "rules.read"),)
 HOME = "overview"
 
 
-def pages() -> list[StreamlitPage]:
-    """The pages for `st.navigation`. The default one is served at `/`, and at its own path as well."""
+def pages(user: SignedIn | None = None, tenant_id: str = "") -> list[StreamlitPage]:
+    """The pages for `st.navigation` that the user may read. The default one is also served at its own path.
+
+    Without a user there are all of them, so that an address leads to its page after signing in.
+    """
+    acting = [each[:3] for each in ACTING if user is None or may(user, each[3], tenant_id)]
     shown = [
         st.Page(
             VIEWS / f"{file}.py",
@@ -33,14 +41,14 @@ def pages() -> list[StreamlitPage]:
             url_path="" if name == HOME else name,
             default=name == HOME,
         )
-        for name, file, icon in PAGES
+        for name, file, icon in (*PAGES, *acting)
     ]
     return [*shown, st.Page(VIEWS / "overview.py", title=t(HOME), url_path=HOME, visibility="hidden")]
 
 
 def link(name: str, label: str, said: Mapping[str, Sequence[str]], *, icon: str = "arrow_forward") -> None:
     """A link to a page of the same tenant with the parameters `said`."""
-    file = next(file for each, file, _ in PAGES if each == name)
+    file = next(file for each, file, *_ in (*PAGES, *ACTING) if each == name)
     page = st.Page(VIEWS / f"{file}.py", url_path="" if name == HOME else name, default=name == HOME)
     query = {"tenant_id": st.session_state.tenant_id, **{key: list(values) for key, values in said.items()}}
     st.page_link(page, label=label, icon=f":material/{icon}:", query_params=query)

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import filters as choices
+from dashboards.acting import control_if_signed_in
 from dashboards.filters import Filters
 from dashboards.listings import Asked
 from dashboards.texts import forms, t
@@ -74,7 +75,8 @@ def opened(title: str, *, has_period: bool = True, dimensions: Sequence[str] = (
     if has_period:
         filters = _filters(tenant_id, facts.zone, now, dimensions, lists_all=lists_all)
     address = {key: st.query_params.get_all(key) for key in st.query_params}
-    page = OpenPage(Asked(query, tenant_id, facts.zone, facts.currency, now, address), filters)
+    asked = Asked(query, tenant_id, facts.zone, facts.currency, now, address, api=control_if_signed_in())
+    page = OpenPage(asked, filters)
     if has_period:
         _controls(page, dimensions, [ALL, *NAMES, CUSTOM] if lists_all else [*NAMES, CUSTOM])
     _context(page, has_period=has_period)

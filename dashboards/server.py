@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.starlette import App
 
 from dashboards.design import theme_settings
-from dashboards.files import ROUTE
+from dashboards.files import ROUTES
 
 SCRIPT = Path(__file__).parent / "app.py"
 PAGE = Path(streamlit.__file__).parent / "static" / "index.html"
@@ -94,4 +94,4 @@ def settings_of_pages() -> dict[str, object]:
 
 def application() -> App:
     """The console, for any ASGI server."""
-    return App(SCRIPT, routes=[ROUTE], middleware=[Middleware(PageGuard)])
+    return App(SCRIPT, routes=ROUTES, middleware=[Middleware(PageGuard)])

@@ -55,7 +55,8 @@ class WhoIs:
     """Asks the API for the user of a session cookie, with their current roles. Thread-safe."""
 
     def __init__(self, api_url: str, console_url: str) -> None:
-        self._url = f"{api_url.rstrip('/')}/v1/me"
+        self.api_url = api_url.rstrip("/")
+        self._url = f"{self.api_url}/v1/me"
         self._cookie = cookie_name(SESSION_COOKIE, console_url)
         # The API is on the internal network: the environment's proxies are for other hosts.
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
@@ -67,20 +68,24 @@ class WhoIs:
 
     def signed_in(self, cookie_headers: Sequence[str]) -> SignedIn:
         """The user of a request with these Cookie headers. Raises `NotSignedIn`, `ApiUnavailable`."""
+        return self._ask(self.token(cookie_headers))
+
+    def token(self, cookie_headers: Sequence[str]) -> str:
+        """The session's token, with which the API does what its user asks for. Raises `NotSignedIn`."""
         tokens = cookies_named(self._cookie, cookie_headers)
         if not tokens:
             raise NoSession("No session cookie was sent.")
         if len(tokens) > 1:
             raise SeveralSessions(f"{len(tokens)} cookies are named {self._cookie}.")
-        return self._ask(tokens[0])
+        if TOKEN.fullmatch(tokens[0]) is None:
+            raise SessionEnded("The cookie holds no token.")
+        return tokens[0]
 
     async def signed_in_async(self, cookie_headers: Sequence[str]) -> SignedIn:
         """As `signed_in`, for event loops."""
         return await asyncio.to_thread(self.signed_in, cookie_headers)
 
     def _ask(self, token: str) -> SignedIn:
-        if TOKEN.fullmatch(token) is None:
-            raise SessionEnded("The cookie holds no token.")
         try:
             answer = self._client.get(self._url, headers={"Authorization": f"Bearer {token}"})
         except httpx.HTTPError as error:

@@ -4,7 +4,8 @@ A listing says its columns and how its rows are read from what an address says. 
 (`dashboards/files.py`) ask it with the same address, so that they cannot differ.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,10 +14,12 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from dashboards.control import ControlClient
 from dashboards.filters import Filters, read
 from dashboards.texts import TEXTS, text_in
 from echolead.languages import BY_CODE, NONE, Language, is_unknown
 from echolead.metrics.periods import Period
+from echolead.signed_in import NotSignedIn
 from echolead.spreadsheets import CellKind, CsvField, Dialect, written
 
 PAGE_ROWS = 50
@@ -41,6 +44,8 @@ class Asked:
     now: datetime
     address: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: int = PAGE_ROWS
+    api: ControlClient | None = None
+    """The control API as the session's user; None where no one is signed in."""
 
     @property
     def filters(self) -> Filters:
@@ -55,6 +60,12 @@ class Asked:
     def first(self, key: str, otherwise: str = "") -> str:
         """The first value of a parameter of the address."""
         return next(iter(self.address.get(key, ())), otherwise)
+
+    def from_api(self) -> ControlClient:
+        """The control API. Raises `NotSignedIn` where no one is signed in."""
+        if self.api is None:
+            raise NotSignedIn("This table is read as a user.")
+        return self.api
 
     def page(self) -> int:
         """The number of the page of rows, from 1."""
@@ -127,6 +138,28 @@ class Listing:
             ]
             for each in self.shown_columns
         }  # fmt: skip
+
+
+def api_rows(listing: "Listing", lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Lines of the control API as rows of a listing: moments as such, users by their e-mails, lists and objects as
+    text.
+    """
+    frame = pd.DataFrame(
+        [{each.name: _api_cell(line.get(each.name)) for each in listing.columns} for line in lines],
+        columns=[each.name for each in listing.columns],
+    )
+    for each in listing.columns:
+        if each.kind == "moment":
+            frame[each.name] = pd.to_datetime(frame[each.name], utc=True, format="ISO8601")
+    return frame
+
+
+def _api_cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.removeprefix("user:")
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def in_words(kind: str, value: Any, code: str) -> Any:

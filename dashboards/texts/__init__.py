@@ -2,13 +2,39 @@
 
 import streamlit as st
 
-from dashboards.texts import campaigns, common, conversations, health, install, leads, overview
+from dashboards.texts import (
+    acting,
+    campaigns,
+    common,
+    conversations,
+    destinations,
+    health,
+    install,
+    leads,
+    overview,
+    replay,
+    rules,
+    team,
+)
 from echolead.languages import BY_CODE, Language
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 
 # Each key has its English text, then the Portuguese one.
-SUBJECTS = (common, overview, leads, campaigns, conversations, health, install)
+SUBJECTS = (
+    common,
+    overview,
+    leads,
+    campaigns,
+    conversations,
+    health,
+    install,
+    acting,
+    rules,
+    destinations,
+    replay,
+    team,
+)
 TEXTS: dict[str, tuple[str, str]] = {key: texts for each in SUBJECTS for key, texts in each.TEXTS.items()}
 
 

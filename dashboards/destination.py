@@ -1,0 +1,218 @@
+"""One destination: how it stands, its errors, its account, its settings and its secrets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+import yaml
+
+from dashboards.acting import at, can, control, done, show_task, who
+from dashboards.control import ApiAnswer, ApiRefusal, part_of_path
+from dashboards.destination_form import changed, lacking, secret_fields, settings_fields, show_problems
+from dashboards.listings.destinations import ERRORS, state_of
+from dashboards.page import OpenPage, part, plain
+from dashboards.resending import show_resync
+from dashboards.tables import show, table
+from dashboards.texts import forms, t
+from echolead.operational.destination_kinds import KINDS
+
+TASK = "task"
+MAPPING = "mapping"
+
+
+def show_destination(page: OpenPage, found: ApiAnswer) -> None:
+    """All of it; what the role may not do is left out."""
+    name = found.body["name"]
+    st.header(plain(f"{name} ({found.body['kind']})"))
+    show_state(page, found.body)
+    show_account(page, name)
+    st.subheader(t("errors_by_class"))
+    with part("errors_by_class"):
+        show_errors(page, name)
+    show_settings(page, found)
+    show_secrets(page, found)
+    show_mapping(found.body)
+
+
+def show_state(page: OpenPage, destination: Mapping[str, Any]) -> None:
+    """On, paused or switched off and why, with the way to pause and resume."""
+    state, name = state_of(dict(destination)), destination["name"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if state == "on":
+            st.success(t("destination_is_on"), icon=":material/play_circle:")
+        elif state == "paused":
+            st.info(t("destination_is_paused"), icon=":material/pause_circle:")
+        else:
+            switched_at = forms().moment(at(destination["disabled_at"]), page.zone)
+            reason = destination["disabled_reason"]
+            st.error(plain(t("destination_switched_off", at=switched_at, reason=reason)), icon=":material/power_off:")
+        if not can("destinations.pause"):
+            return
+        path = f"/destinations/{part_of_path(name)}"
+        if state == "on" and st.button(t("pause"), icon=":material/pause:"):
+            control().post(f"{path}/pause")
+            done("paused_now", name=name)
+        if state != "on" and st.button(t("resume"), icon=":material/play_arrow:", type="primary"):
+            control().post(f"{path}/resume")
+            done("resumed_now", name=name)
+
+
+def show_account(page: OpenPage, name: str) -> None:
+    """The test and the set-up of the account, and what the last of them found."""
+    path = f"/destinations/{part_of_path(name)}"
+    asked: tuple[str, Any] | None = None
+    with st.container(horizontal=True):
+        if can("destinations.test") and st.button(
+            t("test_connection"), icon=":material/network_check:", help=t("test_caption")
+        ):
+            asked = (f"{path}/tests", None)
+        if can("destinations.set_up"):
+            if st.button(t("see_set_up"), icon=":material/preview:", help=t("set_up_caption")):
+                asked = (f"{path}/set-ups", {"dry_run": True})
+            is_seen = page.asked.first("set_up") == "seen"
+            if is_seen and st.button(t("set_up_now"), icon=":material/construction:", type="primary"):
+                asked = (f"{path}/set-ups", {"dry_run": False})
+    if asked is not None:
+        st.query_params[TASK] = control().post(*asked).body["task_id"]
+        is_dry = asked[1] is not None and asked[1]["dry_run"]
+        st.query_params["set_up"] = "seen" if is_dry else "no"
+        st.rerun()
+    if page.asked.first(TASK):
+        show_task(page.asked.first(TASK), page.zone, show_findings)
+
+
+def show_findings(result: Mapping[str, Any]) -> None:
+    """What a test or set-up found in the account."""
+    findings = result["findings"]
+    if not findings:
+        st.success(t("no_findings"), icon=":material/check_circle:")
+        return
+    heads = {name: t(f"finding_{name}") for name in ("state", "subject", "detail")}
+    table(pd.DataFrame(findings, columns=list(heads)), column_config=heads)
+
+
+def show_errors(page: OpenPage, name: str) -> None:
+    """The errors by class; a chosen one is corrected and delivered again."""
+    rows = ERRORS.rows(page.asked)
+    if rows.empty:
+        st.success(t("no_errors"), icon=":material/check_circle:")
+        return
+    selected = show(
+        ERRORS, page.asked, rows, t("errors_by_class"), on_select="rerun", selection_mode="single-row",
+        key=f"errors of {name}",
+    )  # fmt: skip
+    if not can("deliveries.try"):
+        return
+    st.markdown(f"**{t('fix_and_resend')}**")
+    st.caption(t("fix_and_resend_caption"))
+    chosen = rows["error_class"].iloc[selected.selection.rows[0]] if selected.selection.rows else None
+    if chosen:
+        st.caption(plain(f"{t('error_class')}: {chosen}"))
+    show_resync({"destination": name, "error_class": chosen}, f"{name} {chosen or ''}")
+
+
+def show_settings(page: OpenPage, found: ApiAnswer) -> None:
+    """The settings: a form for those who may change them, else a table."""
+    destination = found.body
+    name, kind = destination["name"], destination["kind"]
+    own = {key: value for key, value in destination["configuration"].items() if key != MAPPING}
+    st.subheader(t("settings_of_destination"))
+    if not can("destinations.change") or kind not in KINDS:
+        table(pd.DataFrame([(key, str(value)) for key, value in own.items()], columns=[t("field"), t("value")]))
+        return
+    base = _base(name, found.version)
+    with st.form(f"settings of {name}"):
+        typed = settings_fields(kind, own, f"settings {name}")
+        wants = st.form_submit_button(t("save"), icon=":material/save:")
+    if wants:
+        values, problems = changed(kind, typed, own)
+        problems += lacking(KINDS[kind].configuration, {**own, **values})
+        show_problems(problems)
+        if not problems:
+            save(page, name, {"configuration": values}, base)
+
+
+def _base(name: str, version: str) -> str:
+    """The version that the form was opened with: an edit by another person since then is not overwritten."""
+    key = f"version of {name}"
+    return str(st.session_state.setdefault(key, version))
+
+
+def save(page: OpenPage, name: str, edit: Mapping[str, Any], base: str, outcome: str = "saved_destination") -> None:
+    """Change the destination, or say who was first and what differs."""
+    key = f"version of {name}"
+    try:
+        control().patch(f"/destinations/{part_of_path(name)}", edit, version=base)
+    except ApiRefusal as refusal:
+        if refusal.kind != "changed-meanwhile":
+            raise
+        when = forms().moment(at(refusal.more["changed_at"]), page.zone)
+        by = who(refusal.more["changed_by"])
+        st.warning(plain(t("destination_conflict", by=by, at=when)), icon=":material/merge:")
+        heads = {each: t(f"difference_{each}") for each in ("field", "yours", "theirs")}
+        table(pd.DataFrame(refusal.more["differences"], columns=list(heads)).astype(str), column_config=heads)
+
+        def take_their_version(theirs: str) -> None:
+            st.session_state[key] = theirs
+
+        st.button(t("save_on_theirs"), icon=":material/edit:", on_click=take_their_version,
+                  args=(refusal.more["version"],))  # fmt: skip
+    else:
+        st.session_state.pop(key, None)
+        done(outcome, name=name)
+
+
+def show_secrets(page: OpenPage, found: ApiAnswer) -> None:
+    """When each secret was set and by whom, and fields that replace them; no field holds a stored one."""
+    destination = found.body
+    st.subheader(t("secrets"))
+    for name, secret in destination["secrets"].items():
+        st.text(f"{name}: {_secret_text(secret, page.zone)}")
+    if not can("destinations.change") or destination["kind"] not in KINDS:
+        return
+    with st.form(f"secrets of {destination['name']}", clear_on_submit=True):
+        st.caption(t("secrets_caption"))
+        given = secret_fields(destination["kind"], f"secret {destination['name']}")
+        wants = st.form_submit_button(t("replace_secrets"), icon=":material/key:")
+    if wants:
+        problems = lacking(KINDS[destination["kind"]].secrets, given)
+        show_problems(problems)
+        if not problems:
+            save(page, destination["name"], {"secrets": given}, found.version, "secrets_replaced")
+
+
+def _secret_text(secret: Mapping[str, Any], zone: str) -> str:
+    if not secret["set_at"]:
+        return t("secret_set_before", masked=secret["masked"])
+    set_at = forms().moment(at(secret["set_at"]), zone)
+    return t("secret_set", masked=secret["masked"], at=set_at, by=who(secret["set_by"] or ""))
+
+
+def show_mapping(destination: Mapping[str, Any]) -> None:
+    """The mapping of fields as it is stored."""
+    st.subheader(t("mapping"))
+    mapping = destination["configuration"].get(MAPPING)
+    if not mapping:
+        st.caption(t("mapping_default"))
+        return
+    st.code(yaml.safe_dump(mapping, allow_unicode=True, sort_keys=False), language="yaml")
+
+
+def show_new_destination() -> None:
+    """The form of a new destination."""
+    with st.expander(t("add_destination"), icon=":material/add:"):
+        kind = st.selectbox(t("destination_kind"), list(KINDS), key="new kind")
+        with st.form("new destination", border=False):
+            name = st.text_input(t("destination_name"), value=kind, key=f"new name {kind}").strip()
+            typed = settings_fields(kind, {}, f"new {kind}")
+            given = secret_fields(kind, f"new secret {kind}")
+            wants = st.form_submit_button(t("add_destination"), type="primary")
+        if wants:
+            values, problems = changed(kind, typed, {})
+            problems += lacking(KINDS[kind].configuration, values) + lacking(KINDS[kind].secrets, given)
+            show_problems(problems)
+            if not problems:
+                body = {"kind": kind, "name": name or kind, "configuration": values, "secrets": given}
+                made = control().post("/destinations", body).body
+                done("added_destination", name=made["name"])
