@@ -24,6 +24,7 @@ from echolead.operational.database import connect, system_session
 from echolead.operational.models import (
     OPEN_STATES,
     ChannelRule,
+    ChatMember,
     ChatSettings,
     DealStage,
     Delivery,
@@ -77,6 +78,7 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
             .scalar_subquery(),
             Text,
         ).label("excluded_referrers"),
+        Tenant.language,
     ).order_by(Tenant.tenant_id),
     "tenant_hosts": select(TenantHost.tenant_id, TenantHost.host).order_by(TenantHost.tenant_id, TenantHost.host),
     "tenant_rates": select(TenantRate.tenant_id, TenantRate.currency, TenantRate.from_date, TenantRate.rate).order_by(
@@ -91,8 +93,20 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         Destination.is_enabled,
     ).order_by(Destination.tenant_id, Destination.destination_id),
     "chat_settings": select(
-        ChatSettings.tenant_id, ChatSettings.keeps_texts, ChatSettings.first_response_minutes
+        ChatSettings.tenant_id,
+        ChatSettings.keeps_texts,
+        ChatSettings.first_response_minutes,
+        ChatSettings.covers_absence,
+        func.coalesce(ChatSettings.cover_after_minutes, 0).label("cover_after_minutes"),
     ).order_by(ChatSettings.tenant_id),
+    "chat_members": select(
+        ChatMember.tenant_id,
+        ChatMember.kind,
+        ChatMember.name,
+        func.coalesce(ChatMember.most_open, -1).label("most_open"),
+        func.coalesce(cast(ChatMember.away_from, Text), "").label("away_from"),
+        func.coalesce(cast(ChatMember.away_until, Text), "").label("away_until"),
+    ).order_by(ChatMember.tenant_id, ChatMember.kind, ChatMember.name),
     "lead_rules": RULES,
     "business_hours": HOURS,
     "deal_stages": select(

@@ -6,7 +6,7 @@ the tenant, because PostgreSQL checks them without row policies.
 
 from echolead.operational.models.audit import AuditEntry
 from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS, Base, one_of
-from echolead.operational.models.chat import ChatPull, ChatSettings
+from echolead.operational.models.chat import MEMBER_KINDS, ChatMember, ChatPull, ChatSettings
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
 from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
 from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Delivery, DeliveryAttempt, PlanningPosition
@@ -16,6 +16,7 @@ from echolead.operational.models.tenants import (
     COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
     IP_POLICIES,
+    LANGUAGES,
     MIN_LIMIT,
     TENANT_ID_PATTERN,
     ChannelRule,
@@ -46,6 +47,8 @@ __all__ = [
     "EMPTY_OBJECT",
     "FUNNEL_STAGES",
     "IP_POLICIES",
+    "LANGUAGES",
+    "MEMBER_KINDS",
     "MIN_LIMIT",
     "NO_TEXTS",
     "OPEN_STATES",
@@ -59,6 +62,7 @@ __all__ = [
     "Base",
     "BusinessHours",
     "ChannelRule",
+    "ChatMember",
     "ChatPull",
     "ChatSettings",
     "CollectorCount",
