@@ -68,7 +68,7 @@ class TenantOrigin(Timed, Base):
 
 
 class TenantRate(Timed, Base):
-    """What a unit of another currency is worth in the tenant's own from a day on, until that of the next; 0: unknown."""
+    """What a unit of another currency is worth in the tenant's own from a day on, until that of the next; 0: none."""
 
     __tablename__ = "tenant_rates"
     __table_args__ = (
