@@ -96,8 +96,8 @@ def test_the_live_path_has_every_model_between_an_event_and_its_delivery(loaded:
 
 
 def test_jobs_sensor_and_schedules_are_there(loaded: dict[str, Any]) -> None:
-    assert {"live", "full_build", "forget_old_runs", "chat_pull", "pull_deals"} <= set(loaded["jobs"])
-    assert loaded["sensors"] == ["keep_live", "pull_due_deals"]
+    assert {"live", "full_build", "forget_old_runs", "chat_pull", "pull_deals", "pull_spend"} <= set(loaded["jobs"])
+    assert loaded["sensors"] == ["keep_live", "pull_due_deals", "pull_due_spend"]
     assert sorted(loaded["schedules"]) == ["hourly_build", "nightly_forgetting", "regular_chat_pull"]
 
 
@@ -108,6 +108,7 @@ def test_the_full_build_holds_everything_but_deliveries_pulls_and_replays(loaded
         "ops/replayed_days",
         "raw/chat_records",
         "raw/deal_records",
+        "raw/ad_spend",
     }
     assert set(loaded["models"]) <= set(loaded["full_build"])
     assert outside & set(loaded["full_build"]) == set()
