@@ -99,7 +99,7 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
-        exclude=f"+{TURN} +{CHAT} {CONVERSATIONS} {CAMPAIGNS} {SEEDS}",
+        exclude=f"+{TURN} +{CHAT} {CONVERSATIONS} {CAMPAIGNS}+ {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_behind",
     )
@@ -107,11 +107,11 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """What readers see beside the tables of turns."""
         yield from _viewed(context, dbt)
 
-    return [seeds, views_before, turns, chats, conversations, campaigns_of(settings, translator), views_behind]
+    return [seeds, views_before, turns, chats, conversations, *campaigns_of(settings, translator), views_behind]
 
 
-def campaigns_of(settings: Settings, translator: DagsterDbtTranslator) -> dg.AssetsDefinition:
-    """The tables of campaigns, which turns of their own keep up to date."""
+def campaigns_of(settings: Settings, translator: DagsterDbtTranslator) -> list[dg.AssetsDefinition]:
+    """The tables of campaigns, which turns of their own keep up to date, and the views behind them."""
 
     @dbt_assets(manifest=manifest_path(settings), select=CAMPAIGNS, dagster_dbt_translator=translator, name="campaigns")
     def campaigns(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
@@ -126,7 +126,18 @@ def campaigns_of(settings: Settings, translator: DagsterDbtTranslator) -> dg.Ass
             yield dg.MaterializeResult(key)
         yield from _tested(context, dbt)
 
-    return campaigns
+    @dbt_assets(
+        manifest=manifest_path(settings),
+        select=f"{CAMPAIGNS}+",
+        exclude=CAMPAIGNS,
+        dagster_dbt_translator=translator,
+        name="campaign_views",
+    )
+    def campaign_views(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """What readers see of campaigns."""
+        yield from _viewed(context, dbt)
+
+    return [campaigns, campaign_views]
 
 
 def dbt_command(settings: Settings) -> DbtCliResource:
