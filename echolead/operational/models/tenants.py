@@ -71,12 +71,12 @@ class TenantOrigin(Timed, Base):
 
 
 class TenantRate(Timed, Base):
-    """What a unit of another currency is worth in the tenant's own, from a day on until that of the next rate."""
+    """What a unit of another currency is worth in the tenant's own from a day on, until that of the next; 0: none."""
 
     __tablename__ = "tenant_rates"
     __table_args__ = (
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso"),
-        CheckConstraint("rate > 0", name="rate_positive"),
+        CheckConstraint("rate >= 0", name="rate_not_negative"),
     )
 
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)

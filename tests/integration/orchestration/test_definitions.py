@@ -96,9 +96,9 @@ def test_the_live_path_has_every_model_between_an_event_and_its_delivery(loaded:
 
 
 def test_jobs_sensor_and_schedules_are_there(loaded: dict[str, Any]) -> None:
-    own = {"live", "full_build", "forget_old_runs", "chat_pull", "pull_deals", "lake_upkeep", "lake_verification"}
-    assert own <= set(loaded["jobs"])
-    assert loaded["sensors"] == ["keep_live", "pull_due_deals"]
+    own = {"live", "full_build", "forget_old_runs", "chat_pull", "pull_deals", "pull_spend"}
+    assert own | {"lake_upkeep", "lake_verification"} <= set(loaded["jobs"])
+    assert loaded["sensors"] == ["keep_live", "pull_due_deals", "pull_due_spend"]
     assert sorted(loaded["schedules"]) == [
         "hourly_build",
         "hourly_lake_upkeep",
@@ -116,6 +116,7 @@ def test_the_full_build_holds_everything_but_deliveries_pulls_and_replays(loaded
         "ops/replayed_days",
         "raw/chat_records",
         "raw/deal_records",
+        "raw/ad_spend",
     }
     assert set(loaded["models"]) <= set(loaded["full_build"])
     assert outside & set(loaded["full_build"]) == set()
