@@ -7,7 +7,7 @@ from echolead.operational.isolation import isolate, keep_updated_at, serve
 from echolead.operational.provision import DELIVERIES, LOADER
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
