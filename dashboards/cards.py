@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 
@@ -27,7 +28,7 @@ class Card:
         """The card, in the column that is open."""
         spoken = forms()
         change, is_up = self._change(spoken)
-        better = "normal" if self.metric.is_more_better else "inverse"
+        better: Literal["normal", "inverse"] = "normal" if self.metric.is_more_better else "inverse"
         box = st.container(border=True, height="stretch", gap="xxsmall")
         box.metric(
             t(self.metric.name),

@@ -11,7 +11,8 @@ from echolead.languages import BY_CODE
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 RADIUS = "0.6rem"
 CHART_HEIGHT = 240
-SPARK_HEIGHT = 48
+TYPE = {"title": "1.75rem", "section": "1.25rem", "text": "1rem", "caption": ".85rem"}
+SPACES = {"small": ".5rem", "medium": "1rem", "large": "2rem"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def theme_settings() -> dict[str, object]:
         "theme.baseRadius": RADIUS,
         "theme.showWidgetBorder": True,
         "theme.metricValueFontSize": "1.6rem",
-        "theme.headingFontSizes": ["1.75rem", "1.25rem", "1.05rem"],
+        "theme.headingFontSizes": [TYPE["title"], TYPE["section"], TYPE["text"]],
     }
     for name, colours in (("light", LIGHT), ("dark", DARK)):
         settings |= {
@@ -124,4 +125,4 @@ def chart_theme() -> alt.theme.ThemeConfig:
             "text": {"color": colours.text, "font": FONT},
             "locale": BY_CODE[language()].chart_locale(),
         }
-    }  # type: ignore[typeddict-item]
+    }

@@ -18,6 +18,7 @@ from dashboards.listings import FILE_ROWS, Asked, Listing, language_of
 from dashboards.listings.all import LISTINGS
 from dashboards.warehouse import tenant_facts, uncached
 from echolead.signed_in import ApiUnavailable, NotSignedIn
+from echolead.spreadsheets import Dialect
 
 BY_NAME: dict[str, Listing] = {each.name: each for each in LISTINGS}
 
@@ -66,7 +67,7 @@ def _download(name: str) -> dict[str, str]:
 def _file(listing: Listing, api: ControlClient, request: Request) -> Response:
     tenant_id = api.tenant_id
     address = {key: request.query_params.getlist(key) for key in request.query_params}
-    dialect = "programs" if request.query_params.get("for") == "programs" else "excel"
+    dialect: Dialect = "programs" if request.query_params.get("for") == "programs" else "excel"
     facts = tenant_facts(tenant_id, uncached)
     asked = Asked(
         uncached, tenant_id, facts.zone, facts.currency, datetime.now(UTC), address, rows=FILE_ROWS, api=api

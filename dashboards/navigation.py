@@ -14,9 +14,13 @@ VIEWS = Path(__file__).parent / "views"
 # Name of the page, which is its path and the key of its title; its file; its icon.
 PAGES = (
     ("overview", "overview", "monitoring"),
+    ("campaigns", "campaigns", "campaign"),
     ("leads", "leads", "group"),
+    ("conversations", "conversations", "forum"),
     ("health", "health", "ecg_heart"),
+    ("install", "install", "code"),
     ("tables", "marts", "table_view"),
+    ("design", "design", "palette"),
 )
 # Pages on which people act, behind the others, with the operation of `echolead.permissions` that they begin with.
 ACTING = (("rules", "rules", "rule", "rules.read"),)

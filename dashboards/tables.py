@@ -12,9 +12,10 @@ import streamlit as st
 
 from dashboards.listings import Asked, Listing, cell_text
 from dashboards.texts import forms, language, t
-from echolead.spreadsheets import CellKind, escaped
+from echolead.spreadsheets import CellKind, Dialect, escaped
 
 NUMERIC = ("count", "number", "share", "seconds", "money")
+DIALECTS: tuple[tuple[Dialect, str], ...] = (("excel", "csv_excel"), ("programs", "csv_programs"))
 MAX_HEIGHT = 620
 ROW_HEIGHT = 35
 
@@ -62,7 +63,7 @@ def links(listing: Listing, asked: Asked) -> None:
     """The links to the file of a listing, with the filters of the page."""
     anchors = " · ".join(
         f'<a href="{escape(listing.address(asked, dialect, language()))}" download>{escape(t(key))}</a>'
-        for dialect, key in (("excel", "csv_excel"), ("programs", "csv_programs"))
+        for dialect, key in DIALECTS
     )
     st.html(f'<div style="text-align:right;font-size:.8rem">{escape(t("download"))} {anchors}</div>')
 

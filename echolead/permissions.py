@@ -15,7 +15,7 @@ ROLES: tuple[Role, ...] = ("viewer", "analyst", "operator", "admin")
 """From least to most. A viewer reads, an analyst also tries what would change, an operator works on leads, rules,
 deliveries and replays, an admin also on destinations, keys, users and settings, and reads the audit log.
 """
-PLATFORM = "platform"
+PLATFORM: Literal["platform"] = "platform"
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,42 @@ def _reads(role: Role | Literal["platform"]) -> Permission:
 
 
 PERMISSIONS: Mapping[str, Permission] = {
+    "tenants.list": _reads(PLATFORM),
+    "tenants.create": Permission(PLATFORM),
+    "tenants.activate": Permission(PLATFORM),
+    "settings.read": _reads("viewer"),
+    "settings.change": Permission("admin"),
+    "addresses.change": Permission("admin"),
+    "keys.read": _reads("admin"),
+    "keys.change": Permission("admin"),
+    "users.read": _reads("admin"),
+    "users.change": Permission("admin"),
+    "accounts.read": _reads(PLATFORM),
+    "accounts.change": Permission(PLATFORM),
+    "destinations.read": _reads("viewer"),
+    "destinations.change": Permission("admin"),
+    "destinations.pause": Permission("operator"),
+    "destinations.test": Permission("operator"),
+    "destinations.set_up": Permission("admin"),
     "rules.read": _reads("viewer"),
     "rules.try": _reads("analyst"),
     "rules.apply": Permission("operator"),
+    "hours.read": _reads("viewer"),
+    "hours.change": Permission("admin"),
+    "leads.read": _reads("viewer"),
+    "leads.decide": Permission("operator"),
+    "deliveries.read": _reads("viewer"),
+    "deliveries.try": _reads("analyst"),
+    "deliveries.resync": Permission("operator"),
+    "replays.read": _reads("viewer"),
+    "replays.try": _reads("analyst"),
+    "replays.run": Permission("operator"),
+    "quarantine.read": _reads("viewer"),
+    "quarantine.release": Permission("operator"),
     "tasks.read": _reads("viewer"),
     "tasks.stop": Permission("analyst"),
+    "audit.read": _reads("admin"),
+    "audit.export": _reads("admin"),
 }
 """By operation: `<resource>.<verb>`. Tests generate the matrix of role and operation from it."""
 

@@ -19,7 +19,9 @@ from pydantic import SecretStr
 
 from echolead.settings import Settings
 
-API_KEY_PATTERN = re.compile(r"^elk_([a-z0-9]{10})_([A-Za-z0-9_-]{43})$")
+API_KEY, USER_TOKEN = "elk", "elu"
+"""How API keys of tenants and tokens of users begin."""
+KEY_PATTERN = r"%s_([a-z0-9]{10})_([A-Za-z0-9_-]{43})"
 API_KEY_PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 TOKEN_ISSUER = "echolead"  # noqa: S105  # a public claim, as the next
@@ -144,16 +146,16 @@ class PresentedApiKey:
         return hmac.compare_digest(_key_hash(self.secret), key_hash)
 
 
-def new_api_key() -> NewApiKey:
+def new_api_key(kind: str = API_KEY) -> NewApiKey:
     """`elk_<prefix>_<secret>`: 10 characters for the look-up, 256 random bits as the secret."""
     prefix = "".join(secrets.choice(API_KEY_PREFIX_ALPHABET) for _ in range(10))
     secret = secrets.token_urlsafe(32)
-    return NewApiKey(key=f"elk_{prefix}_{secret}", prefix=prefix, key_hash=_key_hash(secret))
+    return NewApiKey(key=f"{kind}_{prefix}_{secret}", prefix=prefix, key_hash=_key_hash(secret))
 
 
-def read_api_key(presented: str) -> PresentedApiKey | None:
+def read_api_key(presented: str, kind: str = API_KEY) -> PresentedApiKey | None:
     """The parts of a key, None for other text."""
-    match = API_KEY_PATTERN.fullmatch(presented)
+    match = re.fullmatch(KEY_PATTERN % kind, presented)
     return PresentedApiKey(prefix=match[1], secret=match[2]) if match else None
 
 
@@ -297,7 +299,7 @@ SECRET_NAME = re.compile(
 )
 # Secrets inside text: our own API keys, JWTs, `Bearer …` and `Basic …`, and passwords in addresses.
 SECRETS_IN_TEXT = (
-    (re.compile(r"elk_[a-z0-9]{10}_[A-Za-z0-9_-]{43}"), REDACTED),
+    (re.compile(r"el[ku]_[a-z0-9]{10}_[A-Za-z0-9_-]{43}"), REDACTED),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
     (re.compile(r"\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
     (re.compile(r"([a-z][a-z0-9+.-]{0,31}://[^\s/:@?#]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{REDACTED}@"),

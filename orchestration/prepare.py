@@ -172,13 +172,17 @@ def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -
     from dlt_pipelines.lease import Lease  # noqa: PLC0415  # as above
     from orchestration.dbt.beside import other_tables, project_versions  # noqa: PLC0415
     from orchestration.dbt.runner import Dbt, failed  # noqa: PLC0415
-    from orchestration.dbt.versions import built_nodes  # noqa: PLC0415
+    from orchestration.dbt.versions import built_nodes, is_view, views_before  # noqa: PLC0415
 
     project.target_dir(settings).mkdir(parents=True, exist_ok=True)
     log.info("parsing the dbt project")
     project.deploy(settings)
     dbt = Dbt(settings)
     versions = project_versions(settings, dbt.manifest, project.WAREHOUSE)
+    nodes = built_nodes(dbt.manifest)
+    of_turns = {key for key, node in nodes.items() if {"turn", "chat", "deals"} & set(node.tags)}
+    earlier = views_before(nodes, of_turns)
+    later_views = [node.name for key, node in nodes.items() if is_view(node) and key not in earlier]
     with Lease(settings.postgres_loader_url.get_secret_value(), project.TURN_LEASE):
         log.info("seeds")
         dbt.run("seed")
@@ -188,10 +192,10 @@ def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -
         failures += dbt.attempt("run", project.CHAT, project.DEALS, full_refresh=True).failed
         failures += dbt.attempt("run", f"+{project.TURN},{VIEWS}").failed
         failures += dbt.attempt("run", project.TURN, full_refresh=True, is_empty=True).failed
-        failures += dbt.attempt("run", VIEWS).failed
+        failures += dbt.attempt("run", *later_views).failed
         if not failures:
             failures = _take_all_turns(settings, dbt)
-        others = other_tables(built_nodes(dbt.manifest).values())
+        others = other_tables(nodes.values())
         if others and not failures:
             failures = dbt.attempt("run", *others).failed
     if failures:

@@ -87,8 +87,13 @@ class DeliveryEngine:
         """Whether changes of the wanted state may wait to be planned, so that `run_once` has work at once."""
         return bool(self._behind)
 
-    def run_once(self) -> Deliveries:
-        """One turn: plan what is new, start every lane with due work, plan a chunk of what is older, wait a moment.
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a lane is at work, or has ended its work since `run_once` looked after it."""
+        return bool(self._lanes.under_way())
+
+    def start(self) -> None:
+        """Plan what is new, start every lane with due work, plan a chunk of what is older. Waits for no lane.
 
         When the warehouse does not answer, what was planned before is delivered all the same, and its error is raised
         at the end.
@@ -99,6 +104,12 @@ class DeliveryEngine:
                 self._plan()
         finally:
             self._lanes.start_due(self._system)
+
+    def run_once(self) -> Deliveries:
+        """One turn: `start`, wait a moment for the lanes, and see what they did. Raises as `start` does."""
+        try:
+            self.start()
+        finally:
             wait(self._lanes.under_way(), timeout=self._policy.patience_seconds)
             self._lanes.settle()
         counts = self._lanes.pop_counts() + Counter(planned=self._planned)

@@ -16,7 +16,7 @@ where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 """
 ALIAS = "select lead_id from marts.lead_aliases where tenant_id = {tenant_id:String} and alias = {lead_id:String}"
 RESULT = """
-select version, score, reasons, segments, stage, priority, team, owner, route_reason, evaluated_at
+select version, score, reasons, segments, stage, priority, team, owner, route_reason
 from marts.lead_results
 where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 """
@@ -24,7 +24,8 @@ where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 FACTS = """
 select fact.1 as field, fact.2 as value, argMin(events.sent_by, occurred_at) as sent_by,
     argMin(concat('event_', event_name), occurred_at) as event, argMin(page_path, occurred_at) as page,
-    min(occurred_at) as first_said_at, max(occurred_at) as last_said_at, argMin(events.tracking_id, occurred_at) as tracking_id
+    min(occurred_at) as first_said_at, max(occurred_at) as last_said_at,
+    argMin(events.tracking_id, occurred_at) as tracking_id
 from enriched.lead_events as events
 array join arrayFilter(each -> each.2 != '', [
     ('name', name), ('email', email), ('phone', phone), ('company', company), ('external_id', external_id)

@@ -73,7 +73,7 @@ PEOPLE_BY = Listing(
     "people",
     (
         ListingColumn("split", words="dimension", title="split_by", is_shown=False),
-        ListingColumn("key", title="split_value", width="large"),
+        ListingColumn("key", title="split_value", width="medium"),
         *(ListingColumn(name, "count") for name in ("visitors", "leads")),
         ListingColumn("before", "count", title="leads_before"),
         ListingColumn("conversion", "share"),
@@ -88,19 +88,14 @@ PEOPLE_BY = Listing(
 def _by_bucket(asked: Asked) -> pd.DataFrame:
     """A row for each hour or day of the period, those without anyone included."""
     found, period = figures(asked), asked.period
-    by_key = {part: found.of(BUCKET, part).set_index("key") for part in ("current", "before")}
     counted = [each.name for each in METRICS if each.kind == "count"]
-    rows = []
-    for number, begins in enumerate(period.buckets):
-        key = str(number)
-        row = {"begins_at": pd.Timestamp(begins)}
-        for name in counted:
-            frame = by_key["current"]
-            row[name] = int(frame.at[key, name]) if key in frame.index else 0
-            then = by_key["before"]
-            row[f"{name}_before"] = int(then.at[key, name]) if key in then.index else 0
-        rows.append(row)
-    return pd.DataFrame(rows)
+    keys = [str(number) for number in range(len(period.buckets))]
+    parts = {
+        part: found.of(BUCKET, part).set_index("key")[counted].reindex(keys).fillna(0).astype("int64")
+        for part in ("current", "before")
+    }
+    rows = parts["current"].join(parts["before"], rsuffix="_before").reset_index(drop=True)
+    return rows.assign(begins_at=pd.to_datetime(pd.Series(period.buckets)))
 
 
 PEOPLE_BY_TIME = Listing(

@@ -2,13 +2,28 @@
 
 import streamlit as st
 
-from dashboards.texts import acting, common, destinations, health, leads, overview, replay, rules, team
+from dashboards.texts import (
+    acting,
+    campaigns,
+    common,
+    conversations,
+    destinations,
+    health,
+    install,
+    leads,
+    overview,
+    replay,
+    rules,
+    team,
+)
 from echolead.languages import BY_CODE, Language
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 
 # Each key has its English text, then the Portuguese one.
-SUBJECTS = (common, overview, leads, health, acting, rules, destinations, replay, team)
+OF_READING = (common, overview, leads, campaigns, conversations, health, install)
+OF_ACTING = (acting, rules, destinations, replay, team)
+SUBJECTS = (*OF_READING, *OF_ACTING)
 TEXTS: dict[str, tuple[str, str]] = {key: texts for each in SUBJECTS for key, texts in each.TEXTS.items()}
 
 

@@ -30,8 +30,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Ads send these visits without a campaign, as the link still has the macro. Correct the ad's URL parameters.",
         "Os anúncios enviam estas visitas sem campanha, pois o link ainda tem a macro. Corrija os parâmetros de URL.",
     ),
-    "platform": ("Platform", "Plataforma"),
-    "cost": ("Cost", "Custo"),
     "gap_ambiguous": ("several campaigns fit", "várias campanhas servem"),
     "gap_unknown_on_that_day": ("unknown on that day", "desconhecido naquele dia"),
     "gap_unknown_name": ("unknown name", "nome desconhecido"),
@@ -46,10 +44,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "deals": ("Deals", "Negócios"),
     "freshness": ("Newest event", "Último evento"),
     "lag": ("Lag, p95", "Atraso, p95"),
-    "lag_caption": (
-        "Lag: from the collector's receipt to the row in `raw.events`, of 95 % of the events of the newest hour.",
-        "Atraso: do recebimento no coletor até a linha em `raw.events`, de 95 % dos eventos da hora mais recente.",
-    ),
     "events_24h": ("Events, 24 h", "Eventos, 24 h"),
     "rejected_24h": ("Rejected, 24 h", "Rejeitados, 24 h"),
     "stuck": ("Deliveries waiting", "Entregas esperando"),
@@ -108,10 +102,61 @@ TEXTS: dict[str, tuple[str, str]] = {
     "aside_not_a_currency": ("not a currency", "não é uma moeda"),
     "aside_unknown_time_zone": ("unknown time zone", "fuso horário desconhecido"),
     "deliveries_by_state": ("Deliveries by state", "Entregas por estado"),
-    "ago_seconds": ("{n} s ago", "há {n} s"),
-    "ago_minutes": ("{n} min ago", "há {n} min"),
-    "ago_hours": ("{n} h ago", "há {n} h"),
-    "ago_days": ("{n} days ago", "há {n} dias"),
     "waiting": ("Waiting", "Esperando"),
     "never": ("never", "nunca"),
+    "ago": ("{age} ago", "há {age}"),
+    "age": ("Age", "Idade"),
+    "hour": ("Hour", "Hora"),
+    "rows": ("Rows", "Linhas"),
+    "events": ("Events", "Eventos"),
+    "p50_seconds": ("Lag, median (s)", "Atraso, mediana (s)"),
+    "p95_seconds": ("Lag, p95 (s)", "Atraso, p95 (s)"),
+    "layer": ("Layer", "Camada"),
+    "layer_raw": ("received", "recebido"),
+    "layer_enriched": ("enriched", "enriquecido"),
+    "layer_leads": ("leads", "leads"),
+    "layer_deliveries": ("deliveries", "entregas"),
+    "layers": ("How fresh each layer is", "Quão recente é cada camada"),
+    "layers_caption": (
+        "Each layer should be as fresh as the one before it. When one stays behind, `echolead doctor` shows why.",
+        "Cada camada deve ser tão recente quanto a anterior. Se uma fica para trás, `echolead doctor` mostra por quê.",
+    ),
+    "deliveries_by_state_caption": (
+        "Of all deliveries. `echolead resync` sends again what was given up.",
+        "De todas as entregas. `echolead resync` reenvia as desistidas.",
+    ),
+    "about_freshness": (
+        "When the newest event was received. Without new events on a busy site, check the script on the page Install.",
+        "Quando chegou o evento mais novo. Sem eventos novos em um site movimentado, confira o script em Instalação.",
+    ),
+    "about_lag": (
+        "From the collector's receipt to the row in `raw.events`, of 95 % of the events of the newest hour.",
+        "Do recebimento no coletor até a linha em `raw.events`, de 95 % dos eventos da hora mais recente.",
+    ),
+    "about_events_24h": ("Events received in the last 24 hours.", "Eventos recebidos nas últimas 24 horas."),
+    "about_rejected_24h": (
+        "Events that were refused since yesterday. None is lost: each can be corrected and replayed.",
+        "Eventos recusados desde ontem. Nenhum se perde: cada um pode ser corrigido e reprocessado.",
+    ),
+    "about_stuck": (
+        "Deliveries that have not arrived 15 minutes after they were planned, or were given up.",
+        "Entregas que não chegaram 15 minutos depois de planejadas, ou desistidas.",
+    ),
+    "stuck_caption": (
+        "The reason says what to do: credentials and permissions are corrected at the destination, then `echolead "
+        "resync` sends again. Others are tried again by themselves.",
+        "O motivo diz o que fazer: credenciais e permissões se corrigem no destino, depois `echolead resync` reenvia. "
+        "As outras são tentadas de novo sozinhas.",
+    ),
+    "nothing_stuck": ("No delivery is stuck.", "Nenhuma entrega está parada."),
+    "rejected_events_caption": (
+        "`echolead dead-letter show` shows an event, `echolead dead-letter replay` sends it again when its cause is "
+        "mended.",
+        "`echolead dead-letter show` mostra um evento, `echolead dead-letter replay` o reenvia depois de corrigida a "
+        "causa.",
+    ),
+    "no_events_today": (
+        "No event in the last 24 hours. The page Install shows whether the script sends.",
+        "Nenhum evento nas últimas 24 horas. A página Instalação mostra se o script envia.",
+    ),
 }

@@ -10,6 +10,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "known_source": ("Known source", "Origem conhecida"),
     "speed_p50": ("Speed to lead", "Tempo até virar lead"),
     "speed_p90_note": ("90 % within {p90}", "90 % em até {p90}"),
+    "verified_note": ("{share} verified", "{share} verificados"),
+    "cost_until": ("known until {day}", "conhecido até {day}"),
     "synced": ("Synced", "Sincronizados"),
     "verified": ("Verified", "Verificados"),
     "revenue": ("Revenue", "Receita"),

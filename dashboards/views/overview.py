@@ -8,16 +8,18 @@ import streamlit as st
 
 from dashboards.cards import Card, metric
 from dashboards.design import CHART_HEIGHT, palette
+from dashboards.listings.campaigns import cost_totals, late_since
 from dashboards.listings.people import PEOPLE_BY, PEOPLE_BY_TIME, Figures, figures
 from dashboards.navigation import link
 from dashboards.page import OpenPage, dimension_text, empty, opened, part, plain, write
 from dashboards.tables import chart, links, show
 from dashboards.texts import forms, t
+from echolead.metrics.credit import COST
 from echolead.metrics.people import DIMENSIONS, FUNNEL
 
-CARDS = (("visitors", "leads", "conversion", "known_source"), ("speed_p50", "synced", "verified", "revenue"))
+CARDS = (("visitors", "leads", "conversion", "known_source"), ("speed_p50", "synced", "revenue", "cost"))
 # Figures with leads behind them.
-LISTED = {"leads", "known_source", "speed_p50", "synced", "verified", "revenue", "conversion"}
+LISTED = {"leads", "known_source", "speed_p50", "synced", "revenue", "conversion"}
 CAUSES = ("campaign", "source", "rules_version")
 FEW = 3
 
@@ -33,28 +35,49 @@ def show_cards(page: OpenPage, found: Figures) -> None:
     with st.container(key="cards"):
         for names in CARDS:
             for column, name in zip(st.columns(len(names)), names, strict=True):
+                if name == COST.name:
+                    with column, part(name):
+                        show_cost(page)
+                    continue
                 card = Card(
                     metric(name),
                     known_or_none(now[name]),
                     known_or_none(before[name]),
                     page.currency,
                     trend=found.trend(name, len(page.period.buckets)),
-                    note=speed_note(now) if name == "speed_p50" else "",
+                    note=note(name, now),
                     behind=("leads", page.filters.address()) if name in LISTED and now["leads"] else None,
                 )
                 with column:
                     card.show()
 
 
-def speed_note(now: pd.Series) -> str:
-    """The slowest tenth beside the median."""
-    return t("speed_p90_note", p90=forms().duration(known_or_none(now["speed_p90"])))
+def note(name: str, now: pd.Series) -> str:
+    """What stands below a figure: the slowest tenth beside the median, the verified beside the synced."""
+    if name == "speed_p50":
+        return t("speed_p90_note", p90=forms().duration(known_or_none(now["speed_p90"])))
+    return t("verified_note", share=forms().share(known_or_none(now["verified"]))) if name == "synced" else ""
+
+
+def show_cost(page: OpenPage) -> None:
+    """What the ad accounts cost, with the last day that is known when that is late."""
+    totals, spoken = cost_totals(page.asked), forms()
+    late = late_since(totals, page.period)
+    card = Card(
+        COST,
+        known_or_none(totals["cost"]),
+        known_or_none(totals["cost_before"]),
+        page.currency,
+        note=t("cost_until", day=spoken.day(late)) if late else "",
+        behind=("campaigns", page.filters.address()),
+    )
+    card.show()
 
 
 def funnel_chart(found: Figures) -> alt.LayerChart:
     """One bar per stage: its people, its share of the first stage, and the drop from the stage before."""
     whole, spoken = found.whole(), forms()
-    people = [int(whole[stage]) for stage in FUNNEL]
+    people = [round(float(whole[stage])) for stage in FUNNEL]
     rows = []
     for number, (stage, count) in enumerate(zip(FUNNEL, people, strict=True)):
         kept = count / people[number - 1] if number and people[number - 1] else None
@@ -156,6 +179,7 @@ def main() -> None:
     found = figures(page.asked)
     if found.is_empty:
         empty("no_events")
+        link("install", t("to_install"), {}, icon="code")
         return
     show_cards(page, found)
     left, right = st.columns(2, gap="large")

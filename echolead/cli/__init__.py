@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("echolead.cli.traffic", "Create the demo tenant, and traffic for it."),
     "tenant": ("echolead.cli.tenant", "Tenants, their hosts and their pages' origins."),
     "user": ("echolead.cli.user", "People who sign in to the console, and their roles."),
+    "audit": ("echolead.cli.audit", "Who did what: list, export, verify."),
     "key": ("echolead.cli.key", "API keys for sending events from a server."),
     "destination": ("echolead.cli.destination", "Products that leads are delivered to."),
     "deal": ("echolead.cli.deal", "Deals of CRMs: stages and what they count as, pulls."),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from echolead.cli import user_token
 from echolead.cli.context import (
     actor,
     administering,
@@ -29,6 +30,7 @@ from echolead.operational.users import (
 
 is_group = True
 app = typer.Typer(help="People who sign in to the console, and their roles.", no_args_is_help=True)
+app.add_typer(user_token.app, name="token")
 
 Email = Annotated[str, typer.Argument(help="The user's e-mail address.", show_default=False)]
 PasswordStdin = Annotated[

@@ -36,6 +36,7 @@ SECRETS: dict[str, tuple[str, ...]] = {
         "postgres_app_url",
         "nats_collector_url",
         "collector_secret_keys",
+        "destination_secret_keys",
         "jwt_secret",
     ),
     "console": ("clickhouse_tenant_key",),

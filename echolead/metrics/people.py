@@ -166,7 +166,7 @@ def statement(question: Question) -> tuple[str, dict[str, Any]]:
     sql = f"""{PEOPLE}
 select part, tupleElement(each, 1) as split, tupleElement(each, 2) as key,
     {metrics}
-from (select *, arrayJoin([{keys}]) as each from people where {conditions(question) or 'true'}) as parts
+from (select *, arrayJoin([{keys}]) as each from people where {conditions(question) or "true"}) as parts
 group by part, split, key
 order by leads desc, visitors desc, key
 limit {{largest:UInt32}} by part, split

@@ -1,5 +1,6 @@
 """The audit log: actor, action and object. A row is written in the transaction of its action."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,3 +17,8 @@ def record(
     `detail` must be JSON-like; secrets in it are redacted.
     """
     session.add(AuditEntry(tenant_id=tenant_id, actor=actor, action=action, subject=subject, detail=redact(detail)))
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What an edit changes, as `detail` says it: for each name `from` and `to`. `after` may have some names only."""
+    return {name: {"from": before.get(name), "to": value} for name, value in after.items() if before.get(name) != value}

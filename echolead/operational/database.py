@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, make_url, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import ORMExecuteState, Session, defer
+
+from echolead.operational.models import Destination, DestinationTokens, Tenant, WebhookEndpoint
 
 # One statement for both: it sets the tenant for this transaction, and returns whether row policies apply to the role at
 # all. A superuser or BYPASSRLS role would silently see every tenant.
 ENTER_TENANT = text("select set_config('echolead.tenant_id', :tenant_id, true), row_security_active('public.tenants')")
+WITH_SECRETS = (Destination, DestinationTokens, Tenant, WebhookEndpoint)
 
 
 class NotIsolated(Exception):
@@ -38,6 +41,7 @@ def tenant_session(engine: Engine, tenant_id: str) -> Iterator[Session]:
     if not tenant_id:
         raise ValueError("A tenant's session needs the tenant's id.")
     with Session(engine, expire_on_commit=False) as session, session.begin():
+        event.listen(session, "do_orm_execute", _leave_secrets)
         _, is_bound = session.execute(ENTER_TENANT, {"tenant_id": tenant_id}).one()
         if not is_bound:
             raise NotIsolated(
@@ -48,10 +52,23 @@ def tenant_session(engine: Engine, tenant_id: str) -> Iterator[Session]:
 
 
 @contextmanager
-def system_session(engine: Engine) -> Iterator[Session]:
+def system_session(engine: Engine, *, reads_secrets: bool = True) -> Iterator[Session]:
     """One transaction across tenants, for services that serve them all; commits on leaving without error.
 
-    `engine` must be connected as `echolead_system` (`settings.postgres_system_url`).
+    `engine` must be connected as `echolead_system` (`settings.postgres_system_url`), or as a role that may not read
+    secrets.
     """
     with Session(engine, expire_on_commit=False) as session, session.begin():
+        if not reads_secrets:
+            event.listen(session, "do_orm_execute", _leave_secrets)
         yield session
+
+
+def _leave_secrets(state: ORMExecuteState) -> None:
+    """Rows are read without their secrets, which a tenant's session has no right to."""
+    if state.is_select:
+        described = state.statement.column_descriptions
+        read = {each["entity"] for each in described if each.get("entity") is each["expr"]}
+        state.statement = state.statement.options(
+            *(defer(model.secrets) for model in WITH_SECRETS if model in read)  # type: ignore[arg-type]
+        )

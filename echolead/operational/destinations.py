@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import func
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
-from echolead.operational.destination_kinds import KINDS, PaceSettings
+from echolead.operational.destination_kinds import KINDS, Kind, PaceSettings
 from echolead.operational.errors import ChangeRefused
 from echolead.operational.models import Destination
 from echolead.operational.named_rows import check_name_is_free
+from echolead.operational.versions import check_version
 from echolead.outbound import Place, check_url
 from echolead.security import Vault
 
@@ -41,20 +42,36 @@ def check_configuration(
     Raises `ChangeRefused` naming every value that is missing, unknown or wrong, `UnsafeAddress` for an address that
     must not be called.
     """
-    product = KINDS.get(kind)
-    if product is None:
-        raise ChangeRefused(f"There is no destination {kind!r}: use {', '.join(KINDS)}.")
+    values = _checked_values(kind, configuration, allow_private=allow_private, private_places=private_places)
+    return CheckedConfiguration(values, _checked_secrets(kind, secrets))
+
+
+def _checked_values(
+    kind: str, configuration: Mapping[str, Any], *, allow_private: bool, private_places: Collection[Place]
+) -> dict[str, Any]:
+    product = _product(kind)
     of_pace = {name: value for name, value in configuration.items() if name in PaceSettings.model_fields}
     own = {name: value for name, value in configuration.items() if name not in of_pace and name != MAPPING}
     checked = _validated(kind, product.configuration, own, "--set")
     pace = _validated(kind, PaceSettings, of_pace, "--set")
-    hidden = _validated(kind, product.secrets, secrets, "--secret")
     values = {**checked.model_dump(mode="json"), **pace.model_dump(mode="json", exclude_none=True)}
     if configuration.get(MAPPING):
         values[MAPPING] = configuration[MAPPING]
     for name in product.addresses:
         check_url(values[name], allow_private=allow_private, private_places=private_places)
-    return CheckedConfiguration(values, hidden.model_dump(mode="json"))
+    return values
+
+
+def _checked_secrets(kind: str, secrets: Mapping[str, Any]) -> dict[str, str]:
+    hidden: dict[str, str] = _validated(kind, _product(kind).secrets, secrets, "--secret").model_dump(mode="json")
+    return hidden
+
+
+def _product(kind: str) -> Kind:
+    product = KINDS.get(kind)
+    if product is None:
+        raise ChangeRefused(f"There is no destination {kind!r}: use {', '.join(KINDS)}.")
+    return product
 
 
 def add_destination(
@@ -79,6 +96,7 @@ def add_destination(
         name=chosen,
         configuration=checked.configuration,
         secrets=vault.encrypt(checked.secrets),
+        secret_facts=secret_facts(session, {}, [name for name, value in checked.secrets.items() if value], actor),
     )
     session.add(destination)
     session.flush()
@@ -106,19 +124,75 @@ def update_destination(
         allow_private=allow_private,
         private_places=private_places,
     )
-    destination.configuration = checked.configuration
-    if secrets:
-        destination.secrets = vault.encrypt(checked.secrets)
+    return _save(session, destination, checked.configuration, checked.secrets, sorted(secrets), vault, actor)
+
+
+@dataclass(frozen=True)
+class ValueEdit:
+    """An edit of the version `base_version`: values that replace those of their names, and secrets that replace all
+    that are stored; without any the stored ones stay.
+    """
+
+    base_version: str
+    configuration: Mapping[str, Any]
+    secrets: Mapping[str, str]
+
+
+def edit_destination(
+    session: Session,
+    vault: Vault | None,
+    destination: Destination,
+    edit: ValueEdit,
+    *,
+    allow_private: bool,
+    private_places: Collection[Place],
+    actor: str,
+) -> Destination:
+    """As `update_destination`, for who cannot read the secrets. `destination` is locked.
+
+    Raises `ChangedMeanwhile`, `ChangeRefused`, `UnsafeAddress`.
+    """
+    configuration, secrets = edit.configuration, edit.secrets
+    present = destination.configuration
+    check_version(
+        session, edit.base_version, destination, what=f"Destination {destination.name}", subject=destination.name,
+        current=present, edit=configuration,
+    )  # fmt: skip
+    wanted = {**present, **configuration}
+    values = _checked_values(destination.kind, wanted, allow_private=allow_private, private_places=private_places)
+    hidden = _checked_secrets(destination.kind, secrets) if secrets else {}
+    if values == present and not hidden:
+        return destination
+    return _save(session, destination, values, hidden, sorted(secrets), vault, actor)
+
+
+def _save(
+    session: Session,
+    destination: Destination,
+    values: dict[str, Any],
+    hidden: dict[str, str],
+    replaced: Sequence[str],
+    vault: Vault | None,
+    actor: str,
+) -> Destination:
+    changes = audit.differences(destination.configuration, values)
+    destination.configuration = values
+    if replaced:
+        if vault is None:
+            raise ChangeRefused("ECHOLEAD_DESTINATION_SECRET_KEYS is not set here, so secrets cannot be replaced.")
+        destination.secrets = vault.encrypt(hidden)
+        destination.secret_facts = secret_facts(session, destination.secret_facts, replaced, actor)
     session.flush()
-    _record(
-        session,
-        destination,
-        "destination.updated",
-        actor,
-        configuration=checked.configuration,
-        replaced_secrets=sorted(secrets),
-    )
+    _record(session, destination, "destination.updated", actor, changes=changes, replaced_secrets=list(replaced))
     return destination
+
+
+def secret_facts(
+    session: Session, present: Mapping[str, Any], replaced: Sequence[str], actor: str
+) -> dict[str, dict[str, str]]:
+    """When each secret was last set and by whom, with those that are replaced now."""
+    now = session.scalar(select(func.clock_timestamp()))
+    return {**present, **{name: {"at": now.isoformat(), "by": actor} for name in replaced}}
 
 
 def set_enabled(session: Session, destination: Destination, is_enabled: bool, *, actor: str) -> Destination:

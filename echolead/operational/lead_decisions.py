@@ -1,9 +1,10 @@
 """What operators decided about leads: two are one, or visitors of one are somebody else. Each can be reverted."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit, warehouse_requests
@@ -72,6 +73,20 @@ def list_decisions(session: Session, tenant_id: str, lead_id: str = "") -> Seque
     if lead_id:
         found = found.where((LeadDecision.lead_id == lead_id) | (LeadDecision.other_lead_id == lead_id))
     return session.scalars(found).all()
+
+
+def page_of_decisions(
+    session: Session, tenant_id: str, *, limit: int, before: tuple[datetime, UUID] | None = None, lead_id: str = ""
+) -> Sequence[LeadDecision]:
+    """The newest decisions about a tenant's leads, or about one of them, or the newest before one (time and id)."""
+    found = select(LeadDecision).where(LeadDecision.tenant_id == tenant_id)
+    if lead_id:
+        found = found.where((LeadDecision.lead_id == lead_id) | (LeadDecision.other_lead_id == lead_id))
+    if before is not None:
+        found = found.where(tuple_(LeadDecision.decided_at, LeadDecision.decision_id) < before)
+    return session.scalars(
+        found.order_by(LeadDecision.decided_at.desc(), LeadDecision.decision_id.desc()).limit(limit)
+    ).all()
 
 
 def _decide(session: Session, decision: LeadDecision, actor: str) -> LeadDecision:

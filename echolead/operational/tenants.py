@@ -2,7 +2,7 @@
 
 import re
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from echolead.operational.models import (
     TenantHost,
     TenantOrigin,
 )
+from echolead.operational.versions import check_version
 from echolead.security import Vault
 from echolead.webhooks import MIN_SECRET_LENGTH
 
@@ -104,15 +105,26 @@ def create_tenant(
     return tenant
 
 
-def change_tenant(session: Session, tenant_id: str, *, actor: str, **changes: Any) -> Tenant:
-    """Change some of a tenant's `TenantSettings`, by name. Raises `NotFound`, `ChangeRefused` for an invalid value."""
-    tenant = get_tenant(session, tenant_id)
+def change_tenant(
+    session: Session, tenant_id: str, *, actor: str, base_version: str | None = None, **changes: Any
+) -> Tenant:
+    """Change some of a tenant's `TenantSettings`, by name. `base_version` is what was edited, where it matters.
+
+    Raises `NotFound`, `ChangedMeanwhile`, `ChangeRefused` for an invalid value.
+    """
+    tenant = get_tenant(session, tenant_id, is_changed=True)
     current = {each.name: getattr(tenant, each.name) for each in fields(TenantSettings)}
     _check(TenantSettings(**(current | changes)))
+    check_version(
+        session, base_version, tenant, what=f"Tenant {tenant_id}", subject=tenant_id, current=current, edit=changes
+    )
+    told = audit.differences(current, changes)
+    if not told:
+        return tenant
     for name, value in changes.items():
         setattr(tenant, name, value)
     session.flush()
-    audit.record(session, actor=actor, action="tenant.changed", subject=tenant_id, tenant_id=tenant_id, **changes)
+    audit.record(session, actor=actor, action="tenant.changed", subject=tenant_id, tenant_id=tenant_id, changes=told)
     session.refresh(tenant)
     return tenant
 
@@ -202,9 +214,9 @@ def set_active(session: Session, tenant_id: str, is_active: bool, *, actor: str)
     return tenant
 
 
-def get_tenant(session: Session, tenant_id: str) -> Tenant:
-    """The tenant. Raises `NotFound`, which lists existing tenants."""
-    tenant = session.get(Tenant, tenant_id)
+def get_tenant(session: Session, tenant_id: str, *, is_changed: bool = False) -> Tenant:
+    """The tenant, locked if it is to be changed. Raises `NotFound`, which lists existing tenants."""
+    tenant = session.get(Tenant, tenant_id, with_for_update=is_changed or None, populate_existing=is_changed)
     if tenant is None:
         known = session.scalars(select(Tenant.tenant_id).order_by(Tenant.tenant_id).limit(10)).all()
         there_are = f"there are {', '.join(known)}" if known else "create one with `echolead tenant create`"
@@ -226,6 +238,11 @@ def show_tenant(session: Session, tenant_id: str) -> TenantView:
             )
         ),
     )
+
+
+def page_of_tenants(session: Session, *, limit: int, after: str = "") -> Sequence[Tenant]:
+    """Tenants by id, behind one of them, without hosts and origins."""
+    return session.scalars(select(Tenant).where(Tenant.tenant_id > after).order_by(Tenant.tenant_id).limit(limit)).all()
 
 
 def list_tenants(session: Session) -> list[TenantView]:

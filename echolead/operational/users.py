@@ -45,7 +45,9 @@ def create_user(
     _check_new_password(password)
     if session.scalar(select(User.user_id).where(User.email == address)) is not None:
         raise AlreadyThere(f"There is a user {address} already: see `echolead user list`.")
-    user = User(email=address, name=name, password_hash=hash_password(password), is_superuser=is_superuser)
+    user = User(email=address, name=name, password_hash=hash_password(password))
+    if is_superuser:  # the API has no right to this column
+        user.is_superuser = True
     session.add(user)
     session.flush()
     session.refresh(user)
@@ -132,6 +134,27 @@ def list_users(session: Session) -> Sequence[UserView]:
     for grant in session.scalars(select(UserTenant).order_by(UserTenant.tenant_id)):
         roles[grant.user_id][grant.tenant_id] = grant.role
     return [UserView(user, roles[user.user_id]) for user in users]
+
+
+def page_of_users(session: Session, *, limit: int, after: str = "") -> Sequence[User]:
+    """Users by e-mail, behind one of them."""
+    return session.scalars(select(User).where(User.email > after).order_by(User.email).limit(limit)).all()
+
+
+def role_in(session: Session, email: str, tenant_id: str) -> str | None:
+    """The user's role in the tenant. Raises `NotFound` for an unknown user."""
+    found = session.get(UserTenant, (get_user(session, email).user_id, tenant_id))
+    return found.role if found else None
+
+
+def list_members(session: Session, tenant_id: str, *, limit: int, after: str = "") -> Sequence[tuple[User, str]]:
+    """Users with a role in a tenant, and the role, by e-mail."""
+    members = (
+        select(User, UserTenant.role)
+        .join(UserTenant, UserTenant.user_id == User.user_id)
+        .where(UserTenant.tenant_id == tenant_id, User.email > after)
+    )
+    return [(row.User, row.role) for row in session.execute(members.order_by(User.email).limit(limit))]
 
 
 def authenticate(session: Session, email: str, password: str) -> User | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
@@ -37,8 +37,7 @@ def ask(
 ) -> WarehouseRequest:
     """A new request. Raises `NotFound` without such a tenant, `ChangeRefused` for a time that ends before it begins."""
     get_tenant(session, tenant_id)
-    if extent.received_from and extent.received_before and extent.received_from >= extent.received_before:
-        raise ChangeRefused("The time ends before it begins: --to is the last day that is computed again.")
+    check_extent(extent)
     request = WarehouseRequest(
         tenant_id=tenant_id,
         kind=kind,
@@ -54,14 +53,22 @@ def ask(
     return request
 
 
+def check_extent(extent: Extent) -> None:
+    """Raises `ChangeRefused` for a time that ends before it begins."""
+    if extent.received_from and extent.received_before and extent.received_from >= extent.received_before:
+        raise ChangeRefused("The time ends before it begins: --to is the last day that is computed again.")
+
+
 def stop(session: Session, request_id: UUID, *, actor: str) -> WarehouseRequest:
-    """Let a request wait until it is resumed; the piece that is under way comes to its end.
+    """Let a request wait until it is resumed; the piece that is under way comes to its end. Once more is no error.
 
     Raises `NotFound`, `ChangeRefused` when it has ended, or is for other settings of the tenant.
     """
     request = get_request(session, request_id, is_changed=True)
     if request.kind == "settings":
         raise ChangeRefused("This request brings rows to the tenant's present settings: change the settings instead.")
+    if request.state == "stopped":
+        return request
     if request.state not in OPEN_STATES:
         raise ChangeRefused(f"Request {request_id} is {request.state}: there is nothing to stop.")
     request.state = "stopped"
@@ -94,6 +101,17 @@ def list_requests(session: Session, tenant_id: str, limit: int) -> Sequence[Ware
         get_tenant(session, tenant_id)
         newest = newest.where(WarehouseRequest.tenant_id == tenant_id)
     return session.scalars(newest).all()
+
+
+def page_of_requests(
+    session: Session, tenant_id: str, *, limit: int, before: tuple[datetime, UUID] | None = None
+) -> Sequence[WarehouseRequest]:
+    """The newest requests of a tenant, or the newest before one (time and id)."""
+    found = select(WarehouseRequest).where(WarehouseRequest.tenant_id == tenant_id)
+    if before is not None:
+        found = found.where(tuple_(WarehouseRequest.created_at, WarehouseRequest.request_id) < before)
+    newest = (WarehouseRequest.created_at.desc(), WarehouseRequest.request_id.desc())
+    return session.scalars(found.order_by(*newest).limit(limit)).all()
 
 
 def failed_requests(connection: psycopg.Connection) -> list[tuple[str, str, str]]:

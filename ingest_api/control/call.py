@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from echolead.operational.database import connect, system_session, tenant_session
 from echolead.operational.models import TENANT_ID_PATTERN
-from echolead.permissions import PERMISSIONS, PLATFORM, may
-from echolead.security import SignedIn
+from echolead.operational.user_tokens import holder_of
+from echolead.permissions import PERMISSIONS, PLATFORM, may, within
+from echolead.security import USER_TOKEN, SignedIn
 from echolead.settings import Settings
 from ingest_api.control.refusals import refusals
 from ingest_api.control.sessions import ConsoleSessions
@@ -51,8 +52,30 @@ class Control:
         """One transaction across tenants, with the API's rights. Raises `Problem`."""
         if self._installation is None:
             raise Problem(CONTROL_UNAVAILABLE, "ECHOLEAD_POSTGRES_API_URL is not set for the API.")
-        with refusals(), system_session(self._installation) as session:
+        with refusals(), system_session(self._installation, reads_secrets=False) as session:
             yield session
+
+    @contextmanager
+    def people(self, tenant_id: str) -> Iterator[Session]:
+        """One transaction on users and their roles in one tenant, to which the database limits it. Raises `Problem`."""
+        if self._installation is None:
+            raise Problem(CONTROL_UNAVAILABLE, "ECHOLEAD_POSTGRES_API_URL is not set for the API.")
+        with refusals(), tenant_session(self._installation, tenant_id) as session:
+            yield session
+
+    def who(self, request: Request) -> tuple[SignedIn, frozenset[str] | None]:
+        """The user of the request with their present roles, and the scopes of their token (None: a session).
+
+        Raises `Problem`.
+        """
+        [bearer] = self.sessions.tokens(request) or [""]
+        if not bearer.startswith(f"{USER_TOKEN}_"):
+            return self.sessions.who(request), None
+        with self.installation() as session:
+            holder = holder_of(session, bearer)
+        if holder is None:
+            raise Problem(NOT_SIGNED_IN, "The token is not known, was revoked or has expired.")
+        return holder.who, holder.scopes
 
     def hash_of(self, purpose: str, value: bytes) -> bytes:
         """HMAC of a value under the key of session tokens, so that the database holds none that can be guessed."""
@@ -124,7 +147,11 @@ def _checked(request: Request, fingerprint: bytes, tenant_id: str) -> Call:
     name: str = said[OPERATION]
     if not request.headers.get("authorization"):
         raise Problem(NOT_SIGNED_IN, "Send Authorization: Bearer … with the token of POST /v1/login.")
-    who = control.sessions.who(request)
+    who, granted = control.who(request)
+    if granted is not None and not within(granted, name):
+        raise Problem(
+            FORBIDDEN, f"The token has the scopes {', '.join(sorted(granted))}: none of them includes {name}."
+        )
     if not may(who, name, tenant_id):
         needed = PERMISSIONS[name].role
         role = "a platform administrator" if needed == PLATFORM else f"the role {needed} in the tenant {tenant_id}"

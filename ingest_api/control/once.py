@@ -7,6 +7,7 @@ done. It is encrypted with a key that the database does not hold: answers may co
 import base64
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from cryptography.fernet import Fernet
@@ -23,20 +24,26 @@ KEPT = timedelta(hours=24)
 MAX_KEY_CHARACTERS = 255
 
 
-def once(call: Call, work: Callable[[Session], Response]) -> Response:
+def once(
+    call: Call,
+    work: Callable[[Session], Response],
+    transaction: Callable[[], AbstractContextManager[Session]] | None = None,
+) -> Response:
     """The response of `work`, or the one that the same request got before. Raises `Problem`.
+
+    `work` runs in the operation's own transaction unless another is given.
 
     Two such requests at once: the second waits for the first, and gets its answer.
     """
     key = call.idempotency_key
     if key is None:
-        with call.session() as session:
+        with (transaction or call.session)() as session:
             return work(session)
     if not 1 <= len(key) <= MAX_KEY_CHARACTERS or not key.isprintable():
         raise Problem(INVALID_REQUEST, f"header.idempotency-key: use 1 to {MAX_KEY_CHARACTERS} printable characters.")
     name = call.control.hash_of("idempotency", f"{call.who.user_id}:{key}".encode()).hex()
     vault = Fernet(base64.urlsafe_b64encode(call.control.hash_of("answer", f"{call.who.user_id}:{key}".encode())))
-    with call.session() as session:
+    with (transaction or call.session)() as session:
         row = _claimed(session, call, name)
         if row.answer is not None:
             return _unpacked(vault.decrypt(row.answer))

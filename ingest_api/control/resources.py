@@ -1,5 +1,7 @@
 """All resources of the control API."""
 
-from ingest_api.control import rules, tasks
+from ingest_api.control import audit, deliveries, destinations, hours, leads, replays, rules, tasks, tenants, users
 
-RESOURCES = (rules.routes, tasks.routes)
+RESOURCES = tuple(
+    module.routes for module in (tenants, users, destinations, rules, hours, leads, deliveries, replays, tasks, audit)
+)

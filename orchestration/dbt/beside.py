@@ -8,7 +8,7 @@ raw, so that memory is bounded; what is behind them alone is computed from them 
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from echolead.warehouse import standing
 from echolead.warehouse_accounts import BESIDE, ONE_VERSION
 from orchestration.dbt import project
 from orchestration.dbt.runner import Dbt, failed
-from orchestration.dbt.versions import BuiltNode, before, behind, built_nodes, versions
+from orchestration.dbt.versions import BuiltNode, before, behind, built_nodes, is_view, versions, views_before
 from orchestration.live.warehouse_turns import LAST, OF_REQUESTS, SETS, WarehouseTurns
 
 IN_TURNS = "built_in_turns"
@@ -107,11 +107,6 @@ class Change:
 def relation(node: BuiltNode) -> str:
     """`database.name` of a node as readers ask for it, whatever target it was parsed for."""
     return f"{str(node.schema).removeprefix(BESIDE)}.{node.name}"
-
-
-def is_view(node: BuiltNode) -> bool:
-    """Whether nothing is stored of it."""
-    return bool(node.config.materialized == "view")
 
 
 def is_seed(node: BuiltNode) -> bool:
@@ -217,9 +212,8 @@ class Beside:
     def _build_at_once(self) -> None:
         steps = {key for key in before(self._dbt.manifest, self._change.nodes) if is_step(self._nodes[key])}
         self._link(self._change.nodes.keys() | steps)
-        names = [*self._change.names(), *(self._nodes[key].name for key in steps)]
         log.info("tables: %s", ", ".join(self._change.names()))
-        self._dbt.run("run", VIEWS, *names, full_refresh=True)
+        self._run_with_views(self._change.nodes.keys() | steps)
 
     def _build_empty(self) -> None:
         self._link(self._change.nodes)
@@ -242,7 +236,16 @@ class Beside:
 
     def _build_others(self) -> None:
         """What turns do not keep: views, and tables that are made whole each time."""
-        self._dbt.run("run", VIEWS, *other_tables(self._change.nodes.values()), full_refresh=True)
+        others = {key for key, node in self._change.nodes.items() if "turn" not in node.tags}
+        of_turns = {key for key, node in self._nodes.items() if "turn" in node.tags}
+        self._run_with_views(others, but=views_before(self._nodes, of_turns))
+
+    def _run_with_views(self, keys: Set[str], *, but: Set[str] = frozenset()) -> None:
+        """Build these nodes and the views they are made of, without seeds and the views that are there (`but`)."""
+        wanted = (keys | views_before(self._nodes, keys)) - but
+        built = [node.name for key, node in self._nodes.items() if key in wanted and not is_seed(node)]
+        if built:  # dbt takes no name for every name
+            self._dbt.run("run", *built, full_refresh=True)
 
     def _put_in_place(self) -> None:
         there = standing(self._client)

@@ -60,6 +60,22 @@ def before(manifest: Manifest, keys: Iterable[str]) -> set[str]:
     return found
 
 
+def is_view(node: BuiltNode) -> bool:
+    """Whether nothing is stored of it."""
+    return bool(node.config.materialized == "view")
+
+
+def views_before(nodes: Mapping[str, BuiltNode], keys: Iterable[str]) -> set[str]:
+    """The views among `nodes` that these are made of, directly or through other views."""
+    found: set[str] = set()
+    left = list(keys)
+    while left:
+        views = {key for key in parents(nodes[left.pop()]) & nodes.keys() if is_view(nodes[key])}
+        left += views - found
+        found |= views
+    return found
+
+
 def _version(manifest: Manifest, node: BuiltNode, variables: Mapping[str, Any]) -> str:
     if isinstance(node, SeedNode):
         texts = [node.checksum.checksum]

@@ -5,10 +5,9 @@
 
 from orchestration.dbt.project import CHAT
 from orchestration.live.side_turns import SideTurns
+from orchestration.live.warehouse_turns import LOADS_PASSED_OVER
 
 VIEWS_OF_LOCAL_TIME = "tag:chat_views"
-# Loads without webhooks are no news, but passed over now and then, so that no look has to read all of them.
-LOADS_PASSED_OVER = 1000
 # As the macro tenant_time_zones has them.
 MISSING_ZONES = """
 select count() from (

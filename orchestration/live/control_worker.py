@@ -41,9 +41,15 @@ def _trial(module: str) -> Callable[[TakenTask], Command]:
     return lambda task: Command(module, given=task.asked)
 
 
+def _of_account(task: TakenTask, *words: str) -> Command:
+    return Command("reverse_etl.account", (*words, "--tenant-id", task.tenant_id, "--name", task.asked["name"]))
+
+
 COMMANDS: Mapping[str, Callable[[TakenTask], Command]] = {
     "rules_trial": _trial("orchestration.live.rules_dry_run"),
     "replay_trial": _trial("orchestration.live.dry_run"),
+    "destination_test": lambda task: _of_account(task, "test"),
+    "destination_setup": lambda task: _of_account(task, "setup", *(["--dry-run"] if task.asked["dry_run"] else [])),
 }
 
 
@@ -92,4 +98,4 @@ class ControlWorker:
         except (OSError, ValueError) as error:  # it could not be started, or printed no JSON
             record.failed(task, f"{type(error).__name__}: {error}")
         else:
-            record.done(task, found)
+            record.done(task, found if isinstance(found, dict) else {"findings": found})

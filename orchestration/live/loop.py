@@ -26,9 +26,13 @@ from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
 from orchestration.live.watermarks import WatermarkReader, Watermarks
 from reverse_etl.engine import Deliveries, DeliveryEngine
+from reverse_etl.lane import Policy
 
 WAIT_SECONDS = 2.0
 """How long an idle turn waits for an event; also how late a change of the configuration is noticed."""
+
+LANES_SECONDS = 0.2
+"""The same while deliveries are under way, so that what became of them is seen soon."""
 
 CLOCK_SECONDS = 30.0
 """How often the warehouse is asked for leads that the clock alone has made due."""
@@ -52,6 +56,12 @@ CHAT_SECONDS = 5.0
 
 CAMPAIGN_SECONDS, LONGEST_CAMPAIGN_SECONDS = 300.0, 900.0
 """How often campaigns are computed: while no event comes, and at the latest. Leads that come then wait for seconds."""
+
+WITHOUT_WAITING = Policy(patience_seconds=0)
+"""Deliveries go on beside the turns: an event that comes meanwhile waits for none of them."""
+
+LEDGER_SECONDS = 5.0
+"""How long the ledger's mirror, for which only readers wait, stays behind while messages come or lanes are at work."""
 
 MAX_TRIES = 3
 """Tries of a piece of a request. After the last one the request has failed, until an operator resumes it."""
@@ -92,17 +102,18 @@ class LiveLoop:
         self._campaigns_computed_at = time.monotonic()
         self._mirrored: tuple[str | None, str | None, str | None] | None = None
         self._ledger: tuple[str | None, str | None] | None = None
+        self._ledger_mirrored_at = time.monotonic()
         self._open = ExitStack()
 
     def __enter__(self) -> "LiveLoop":
         with ExitStack() as opening:
             self._loader = opening.enter_context(EventLoader(self._settings))
-            self._turns = opening.enter_context(WarehouseTurns(self._settings, self._dbt))
+            self._turns = opening.enter_context(WarehouseTurns(self._settings, self._dbt, self._start_delivering))
             self._chats = opening.enter_context(ChatTurns(self._settings, self._dbt))
             self._conversations = opening.enter_context(ConversationTurns(self._settings, self._dbt))
             self._deals = opening.enter_context(DealTurns(self._settings, self._dbt))
             self._campaigns = opening.enter_context(CampaignTurns(self._settings, self._dbt))
-            self._engine = opening.enter_context(DeliveryEngine(self._settings))
+            self._engine = opening.enter_context(DeliveryEngine(self._settings, WITHOUT_WAITING))
             self._lake = opening.enter_context(closing(LakeFollower(self._settings)))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
             self._requests = opening.enter_context(
@@ -141,9 +152,13 @@ class LiveLoop:
             self._steps.run(WANTED, lambda: self._compute_conversations(turn))
         if self._to_note:
             self._steps.run(REQUESTS, self._note)
-        if turn.models or self._engine.is_behind or (marks is not None and marks.is_delivery_due):
+        is_delivery_due = marks is not None and marks.is_delivery_due
+        if turn.models or self._engine.is_behind or self._engine.is_at_work or is_delivery_due:
             self._steps.run(DELIVER, lambda: self._deliver(turn))
-        self._steps.run(LEDGER, lambda: self._mirror_ledger(turn))
+        is_quiet = not turn.load.messages and not self._engine.is_at_work
+        if is_quiet or time.monotonic() > self._ledger_mirrored_at + LEDGER_SECONDS:
+            self._steps.run(LEDGER, lambda: self._mirror_ledger(turn))
+            self._ledger_mirrored_at = time.monotonic()
         self._lake.start_if_due()
         if self._lake.has_ended:
             self._steps.run(LAKE, self._lake.take)
@@ -156,7 +171,8 @@ class LiveLoop:
         return turn
 
     def _load(self, turn: Turn) -> None:
-        turn.load = self._loader.load_once(0.0 if self._is_due() else WAIT_SECONDS)
+        wait = LANES_SECONDS if self._engine.is_at_work else WAIT_SECONDS
+        turn.load = self._loader.load_once(0.0 if self._is_due() else wait)
         self._is_behind |= turn.load.events > 0
         self._has_chats |= turn.load.chatwoot_events > 0
 
@@ -190,6 +206,9 @@ class LiveLoop:
 
     def _deliver(self, turn: Turn) -> None:
         turn.deliveries = self._engine.run_once()
+
+    def _start_delivering(self) -> None:
+        self._steps.run(DELIVER, self._engine.start)
 
     def _is_due(self) -> bool:
         """Whether there is something to compute that does not wait for the next try of what failed."""

@@ -6,7 +6,7 @@ dbt's own way of running a model costs more than the model in a turn over a few 
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, fields
 from graphlib import TopologicalSorter
@@ -33,8 +33,11 @@ NOTHING_WITHOUT = {
     "lead_conversations": "lead_contacts",
     "lead_chat_facts": "lead_contacts",
     "lead_deal_facts": "deals_of_leads",
+    "conversation_deliveries": "concerned_conversations",
 }
 """Models whose result is empty when the other model wrote nothing."""
+WANTED_STATES = "lead_deliveries"
+"""What the delivery engine reads. It need not wait for the models behind and beside it."""
 BEFORE = {"sessions_before": "sessions", "leads_before": "leads"}
 """Models that read a table before the other model replaces its rows. dbt does not know this order."""
 REQUESTED = "requested_visitors"
@@ -49,10 +52,14 @@ LAST = (*OF_REQUESTS, *SETTLING)
 MODELS_AT_ONCE = 2
 """The engine plans a statement on one processor, and planning is most of what a model costs in a turn."""
 
+LOADS_PASSED_OVER = 1000
+"""Loads without anything for these turns are no work, but passed over now and then: no look has to read all of them."""
+
 # Of a turn over loads that did not come to its end the affected visitors are still there; by the clock, lead_visitors.
 WORK = """
 select
-    last_load != load_before
+    new_events > 0
+    or last_load > load_before + {passed_over}
     or takes_request
     or (select count() from {changed_tenants} where not has_other_rules and not has_other_deliveries) > 0
     or (select count() from {due_leads}) > 0
@@ -108,11 +115,15 @@ class WarehouseTurn:
 
 
 class WarehouseTurns:
-    """Runs turns over tables that `prepare` has built. One at a time: whoever runs them holds the lease of turns."""
+    """Runs turns over tables that `prepare` has built. One at a time: whoever runs them holds the lease of turns.
 
-    def __init__(self, settings: Settings, dbt: Dbt) -> None:
+    `on_wanted` is called in a turn that changes wanted states as soon as these are there. It must not raise.
+    """
+
+    def __init__(self, settings: Settings, dbt: Dbt, on_wanted: Callable[[], object] = lambda: None) -> None:
         self._settings = settings
         self._dbt = dbt
+        self._on_wanted = on_wanted
         self._models: Mapping[str, CompiledModel] = {}
         self._noting = threading.Lock()
 
@@ -141,7 +152,7 @@ class WarehouseTurns:
         self._run_models({name: self._models[name] for name in FIRST if name in self._models}, turn)
         if turn.failed:
             return turn
-        found = self._client.query(WORK.format(**self._tables())).result_rows[0]
+        found = self._client.query(WORK.format(**self._tables(), passed_over=LOADS_PASSED_OVER)).result_rows[0]
         has_work, turn.due_leads, turn.open_requests, is_entered, *request = found
         if not has_work:
             return WarehouseTurn(is_done=True)
@@ -190,15 +201,18 @@ class WarehouseTurns:
         running: dict[Future[None], str] = {}
         with ThreadPoolExecutor(MODELS_AT_ONCE) as threads:
             while order.is_active():
-                for name in sorted(order.get_ready(), key=lambda ready: -len(models[ready].behind)):
+                for name in sorted(order.get_ready(), key=lambda ready: urgency(models[ready])):
                     if name in needless or self._is_stopped(models[name], turn):
                         order.done(name)
                     else:
                         running[threads.submit(self._run, models[name], turn)] = name
                 for name in done(running):
                     order.done(name)
-                    if name == LEAD_VISITORS and not self._count(LEAD_VISITORS):
+                    # A turn that did not come to its end has left its own there.
+                    if name == LEAD_VISITORS and not turn.rows_written.get(name) and not self._count(name):
                         needless = models[name].behind - set(LAST)
+                    if name == WANTED_STATES and turn.rows_written.get(name):
+                        self._on_wanted()
 
     def _compile(self) -> None:
         models = self._compiled()
@@ -261,6 +275,11 @@ def depended_on(models: Mapping[str, CompiledModel]) -> dict[str, set[str]]:
         for later in {*model.behind, BEFORE.get(name), *settling} & waits.keys():
             waits[str(later)].add(name)
     return waits
+
+
+def urgency(model: CompiledModel) -> tuple[bool, int]:
+    """Sorts models that could run now: what the wanted states wait for first, then what most others wait for."""
+    return model.name != WANTED_STATES and WANTED_STATES not in model.behind, -len(model.behind)
 
 
 def done(running: dict[Future[None], str]) -> Iterator[str]:

@@ -2,8 +2,8 @@
   What open conversations of known leads should have in Chatwoot. Only what differs from the state that was wanted before is
   written, so that the rows of a turn are what there is to do. A changed note is no difference, because a note is written once.
 
-  Reads in a turn the recent conversations of the tenants of which something is new, by when they were last active; of those
-  that are concerned the contacts, identities and touches by their keys, and the events of the visit they came with.
+  Reads the leads, results and touches of the conversations of the turn by their keys, and the events of the visit they came
+  with; of the table itself these conversations.
 -#}
 {{ config(
     tags=['conversations'],
@@ -14,14 +14,10 @@
     indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
 ) }}
 
-{#- A conversation in which nothing is said for so long is left as it is. -#}
-{%- set recent_days = 30 %}
 {#- Clocks of Chatwoot and of the collector differ, and Chatwoot's times are whole seconds. -#}
 {%- set leeway = 5 %}
 {%- set most = 10 %}
 {%- set turn_of_conversations = "assumeNotNull((select max(turn) from " ~ ref('conversation_turn') ~ "))" %}
-{%- set changed = '(select tenant_id, account_id, id from ' ~ ref('conversation_news') ~ ' where kind = ' %}
--- depends_on: {{ ref('conversation_news') }}
 
 with
 
@@ -48,68 +44,16 @@ tenants as (
 ),
 
 {% if is_incremental() -%}
--- What the table has of the conversations and leads that have changed.
+-- What the table has of the conversations of the turn.
 known as (
     select * from {{ this }}
-    where
-        tenant_id in (select tenant_id from {{ ref('conversation_news') }})
-        and (
-            (tenant_id, account_id, conversation_id) in {{ changed }}'conversation')
-            or (tenant_id, 0, lead_id) in {{ changed }}'lead')
-        )
+    where (tenant_id, conversation_id) in (select tenant_id, toString(conversation_id) from {{ ref('concerned_conversations') }})
 ),
 
 {% endif -%}
-open_conversations as (
-    select
-        tenant_id,
-        account_id,
-        conversation_id,
-        contact_id,
-        opened_at,
-        referrals
-    from {{ ref('conversation_facts') }}
-    where
-        status not in ('', 'resolved')
-        and (last_message_at is null or last_message_at >= now64(3) - interval {{ recent_days }} day)
-        {%- if is_incremental() %}
-        and tenant_id in (select tenant_id from {{ ref('conversation_news') }})
-        {%- endif %}
-),
-
-contacts as (
-    select * from {{ ref('chat_contacts') }}
-    where (tenant_id, account_id, contact_id) in (select tenant_id, account_id, contact_id from open_conversations)
-),
-
-{{ leads_of_contacts('contacts') }},
-
 conversations as (
-    select
-        open_conversations.tenant_id as tenant_id,
-        open_conversations.account_id as account_id,
-        open_conversations.conversation_id as conversation_id,
-        open_conversations.contact_id as contact_id,
-        open_conversations.opened_at as opened_at,
-        open_conversations.referrals as referrals,
-        owners.lead_id as lead_id
-    from open_conversations
-    inner join leads_of_contacts as owners
-        on
-            open_conversations.tenant_id = owners.tenant_id
-            and open_conversations.account_id = owners.account_id
-            and open_conversations.contact_id = owners.contact_id
-    {%- if is_incremental() %}
-    where
-        (open_conversations.tenant_id, open_conversations.account_id, toString(open_conversations.conversation_id))
-        in {{ changed }}'conversation')
-        or (open_conversations.tenant_id, open_conversations.account_id, toString(open_conversations.contact_id))
-        in {{ changed }}'contact')
-        or (open_conversations.tenant_id, 0, owners.lead_id) in {{ changed }}'lead')
-        -- What was that of a lead which has changed may be another's now.
-        or (open_conversations.tenant_id, open_conversations.account_id, toString(open_conversations.conversation_id))
-        in (select tenant_id, account_id, conversation_id from known)
-    {%- endif %}
+    select * from {{ ref('concerned_conversations') }}
+    where lead_id != ''
 ),
 
 -- As for contacts: who denies marketing is still answered when they asked to be contacted.

@@ -73,8 +73,8 @@ next_request as (
     {{ next_request(turns) }}
 ),
 
--- How far the turn takes what was told of conversations and deals.
-told as (
+-- How far the turn takes the news of conversations and deals.
+news as (
     select
         arrayMax([last_turn.conversations_until, max(due.conversations_until)]) as conversations_until,
         arrayMax([last_turn.deals_until, max(due.deals_until)]) as deals_until
@@ -92,6 +92,7 @@ there as (
         last_turn.conversations_until as conversations_before,
         last_turn.deals_until as deals_before,
         greatest(last_turn.last_load, max(new_loads.load_seq)) as newest_load,
+        sum(new_loads.events) as new_events,
         min(new_loads.oldest_received_at) as oldest_received_at,
         max(new_loads.newest_received_at) as newest_received_at
     from last_turn
@@ -110,12 +111,13 @@ select
     next_request.request_id != ''
     and (
         there.last_request = ''
-        or (there.newest_load = there.load_before and (select count() from {{ ref('due_leads') }}) = 0)
+        or (there.new_events = 0 and (select count() from {{ ref('due_leads') }}) = 0)
     ) as takes_request,
     there.load_before as load_before,
     if(takes_request, there.load_before, there.newest_load) as last_load,
-    if(takes_request, there.conversations_before, told.conversations_until) as conversations_until,
-    if(takes_request, there.deals_before, told.deals_until) as deals_until,
+    if(takes_request, there.conversations_before, news.conversations_until) as conversations_until,
+    if(takes_request, there.deals_before, news.deals_until) as deals_until,
+    if(takes_request, 0, there.new_events) as new_events,
     there.oldest_received_at as oldest_received_at,
     there.newest_received_at as newest_received_at,
     next_request.open_requests as open_requests,
@@ -132,5 +134,5 @@ select
     quarantine.held_tenants as held_tenants
 from there
 cross join quarantine
-cross join told
+cross join news
 left join next_request on true

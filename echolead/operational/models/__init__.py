@@ -4,7 +4,7 @@ Every table with a `tenant_id` has row-level security (docs/decisions/0006-row-l
 the tenant, because PostgreSQL checks them without row policies.
 """
 
-from echolead.operational.models.audit import AuditEntry
+from echolead.operational.models.audit import AuditChain, AuditEntry
 from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS, Base, one_of
 from echolead.operational.models.chat import ChatPull, ChatSettings
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
@@ -33,7 +33,7 @@ from echolead.operational.models.tenants import (
     TenantOrigin,
     TenantRate,
 )
-from echolead.operational.models.users import SignInAttempt, User, UserSession, UserTenant
+from echolead.operational.models.users import SignInAttempt, User, UserSession, UserTenant, UserToken
 from echolead.operational.models.warehouse import (
     DECISION_KINDS,
     OPEN_STATES,
@@ -66,6 +66,7 @@ __all__ = [
     "WAITING",
     "AnsweredRequest",
     "ApiKey",
+    "AuditChain",
     "AuditEntry",
     "Base",
     "BusinessHours",
@@ -101,6 +102,7 @@ __all__ = [
     "User",
     "UserSession",
     "UserTenant",
+    "UserToken",
     "WarehouseRequest",
     "WebhookEndpoint",
     "one_of",

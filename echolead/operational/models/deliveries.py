@@ -66,6 +66,7 @@ class Delivery(Timed, Base):
             postgresql_where=text("lease_until is not null"),
         ),
         Index(None, "updated_at"),
+        Index(None, "tenant_id", "created_at", "delivery_id"),
     )
 
     delivery_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())

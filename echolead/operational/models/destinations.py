@@ -13,6 +13,7 @@ from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, Base, Tim
 class Destination(Timed, Base):
     """A product that receives a tenant's leads. `secrets` is Fernet over a JSON object (`security.Vault`).
 
+    `secret_facts` has, for each secret by its name, `at` and `by`: when it was last set, and by whom.
     `disabled_at` and `disabled_reason` say when and why the engine switched it off, as the product wants nothing more.
     """
 
@@ -28,6 +29,7 @@ class Destination(Timed, Base):
     name: Mapped[str]
     configuration: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     secrets: Mapped[bytes]
+    secret_facts: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     is_enabled: Mapped[bool] = mapped_column(server_default=true())
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]

@@ -56,3 +56,21 @@ class UserTenant(Timed, Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
     role: Mapped[str]
+
+
+class UserToken(Base):
+    """A user's token for programs: it may do what its user may, within its scopes. `token_hash` is SHA-256."""
+
+    __tablename__ = "user_tokens"
+    __table_args__ = (CheckConstraint("cardinality(scopes) > 0", name="scopes_given"), Index(None, "user_id"))
+
+    token_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
+    name: Mapped[str]
+    prefix: Mapped[str] = mapped_column(unique=True)
+    token_hash: Mapped[str]
+    scopes: Mapped[list[str]]
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

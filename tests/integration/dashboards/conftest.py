@@ -1,6 +1,7 @@
 """The console as it is deployed: its own process in front of the API's, on the warehouse, seen through Chromium."""
 
 import asyncio
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
@@ -26,38 +28,22 @@ from tests.fixtures.operational import make_tenant
 from tests.fixtures.parts import free_port, running
 
 PASSWORD = "a-long-password"
-# What the pages read, as little of it as they need; docs/reference/models.md has the whole.
-TABLES = {
-    "marts.leads": "lead_id String, name String, email String, phone String, channel String, source String,"
-    " medium String, campaign String, created_at DateTime64(3, 'UTC')",
-    "marts.funnel_daily": "date Date, channel String, campaign String, landing_page String, visitors UInt64,"
-    " sessions UInt64, chats UInt64, leads UInt64",
-    "marts.lead_journeys": "created_date Date, channel String, furthest_stage String, deals UInt64",
-    "ops.unmapped_stages": "destination_name String, pipeline_label String, stage_label String, position Int64,"
-    " deals UInt64",
-    "ops.left_out_fields": "destination_name String, field String, reason String",
-    "ops.unknown_events": "destination_name String, lead_id String, event_id String",
-    "ops.spend_gaps": "platform String, reason String, campaigns Array(String), visits UInt64, leads UInt64,"
-    " cost Map(String, Decimal(38, 2))",
-    "ops.unreplaced_parameters": "platform String, landing_page String, reason String, value String, visits UInt64,"
-    " last_started_at DateTime64(3, 'UTC')",
-    "enriched.tenant_rules": "time_zone String",
-    "ops.freshness": "layer String, newest_received_at DateTime, age_seconds Float64, row_count UInt64",
-    "ops.load_lag": "hour DateTime, events UInt64, p50_seconds Float64, p95_seconds Float64",
-    "ops.rejected_by_reason": "date Date, reason String, stage String, rejected UInt64, last_received_at DateTime,"
-    " last_detail String",
-    "ops.stuck_deliveries": "destination_name String, state String, lead_id String, attempts UInt64,"
-    " last_error_class String, last_error String, waiting_seconds Float64",
-    "ops.set_aside": "source String, event_id String, event_name String, field String, reason String, value String,"
-    " received_at DateTime64(3, 'UTC')",
-    "ops.shared_values": "kind String, value String, reason String, visitors UInt64, leads UInt64,"
-    " last_stated_at DateTime64(3, 'UTC')",
-    "ops.quarantine": "tracking_id String, event_id String, step String, quarantined_at DateTime64(3, 'UTC'),"
-    " events UInt64, message String",
-    "ops.failing_steps": "step String, failing_since DateTime64(3, 'UTC'), is_own UInt8, event_id String,"
-    " message String, failing_seconds Int64",
-    "marts.deliveries": "state String, updated_at DateTime",
-}
+ROOT = Path(__file__).parents[3]
+# The tables that the pages' SQL names, in views, listings and metrics.
+NAMED = re.compile(r"\b(?:from|join)\s+((?:enriched|marts|activation|ops)\.\w+)")
+SQL = (*ROOT.glob("dashboards/**/*.py"), *ROOT.glob("echolead/metrics/*.py"))
+
+
+def contracts() -> dict[str, list[tuple[str, str]]]:
+    """The columns that the models promise, with their types, of each table the pages read."""
+    tables = {name for file in SQL for name in NAMED.findall(file.read_text())}
+    found = {}
+    for file in (ROOT / "dbt_project" / "models").rglob("*.yml"):
+        for model in (yaml.safe_load(file.read_text()) or {}).get("models", ()):
+            table = f"{file.relative_to(ROOT / 'dbt_project' / 'models').parts[0]}.{model['name']}"
+            if table in tables:
+                found[table] = [(each["name"], each["data_type"]) for each in model["columns"]]
+    return found
 
 
 @dataclass(frozen=True)
@@ -70,26 +56,35 @@ class Console:
     engine: Engine
     warehouse: EmbeddedWarehouse
 
+    def fill(self, table: str, tenant_id: str, **values: str) -> None:
+        """A row of a table; `values` are SQL by column, the others are at their default."""
+        names = ", ".join(values)
+        connect(self.warehouse.url).command(
+            f"insert into {table} (tenant_id, {names}) select {{tenant:String}}, {', '.join(values.values())}",
+            parameters={"tenant": tenant_id},
+        )
+
     def tenant(self, *names: str) -> str:
         """A tenant with one lead of each name, which is the name of its campaign and channel as well."""
         tenant_id = make_tenant(self.engine).tenant_id
         client = connect(self.warehouse.url)
-        bound = {"parameters": {"tenant": tenant_id}}
-        for name in names:
-            row = {"parameters": {"tenant": tenant_id, "name": name}}
+        for number, name in enumerate(names):
+            row = {"parameters": {"tenant": tenant_id, "name": name, "lead": f"lead-{number}-{uuid4().hex[:8]}"}}
             client.command(
-                "insert into marts.leads select {tenant:String}, generateUUIDv4(), {name:String}, 'a@acme.test',"
-                " '+5511999998888', 'Paid Search', 'google', 'cpc', {name:String}, now64(3)",
+                "insert into marts.leads (tenant_id, lead_id, name, email, phone, channel, source, medium, campaign,"
+                " created_at, last_event_at) select {tenant:String}, {lead:String}, {name:String}, 'a@acme.test',"
+                " '+5511999998888', {name:String}, 'google', 'cpc', {name:String}, now64(3), now64(3)",
                 **row,
             )
             client.command(
-                "insert into marts.funnel_daily select {tenant:String}, today(), {name:String}, {name:String}, '/',"
-                " 3, 3, 1, 1",
+                "insert into marts.lead_journeys (tenant_id, lead_id, created_date, created_at, channel, source,"
+                " medium, campaign, landing_page, furthest_stage) select {tenant:String}, {lead:String}, today(),"
+                " now64(3), {name:String}, 'google', 'cpc', {name:String}, '/', 'lead'",
                 **row,
             )
-        client.command("insert into enriched.tenant_rules select {tenant:String}, 'UTC'", **bound)
-        client.command("insert into ops.load_lag select {tenant:String}, toStartOfHour(now()), 3, 1, 2", **bound)
-        client.command("insert into marts.deliveries select {tenant:String}, 'verified', now()", **bound)
+        self.fill("enriched.tenant_rules", tenant_id, time_zone="'UTC'", currency="'BRL'")
+        self.fill("ops.load_lag", tenant_id, hour="toStartOfHour(now())", events="3", p50_seconds="1", p95_seconds="2")
+        self.fill("marts.deliveries", tenant_id, state="'verified'", updated_at="now64(3)")
         return tenant_id
 
     def user(self, *tenant_ids: str) -> str:
@@ -138,9 +133,10 @@ def console(
     )
     client = connect(warehouse_server.url)
     with ExitStack() as stack:
-        for table, columns in TABLES.items():
+        for table, columns in contracts().items():
+            shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
             client.command(f"create database if not exists {table.partition('.')[0]}")
-            client.command(f"create table {table} (tenant_id String, {columns}) engine = MergeTree order by tenant_id")
+            client.command(f"create table {table} ({shape}) engine = MergeTree order by tenant_id")
             stack.callback(client.command, f"drop table {table}")
         process = stack.enter_context(running(api, servers_dir / "logs"))
         stack.enter_context(running(pages, servers_dir / "logs"))

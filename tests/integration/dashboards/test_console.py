@@ -1,5 +1,8 @@
 """The console in Chromium: access and its end, downloads, and the restrictions of its pages."""
 
+import csv
+import io
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -29,8 +32,8 @@ def open_overview(console: Console, page: Page, email: str, tenant_id: str, name
 
 
 def channel(page: Page, name: str) -> Locator:
-    """The button of a channel, which stands for the shown data of a tenant."""
-    return page.get_by_test_id("stButtonGroup").get_by_role("button", name=name)
+    """The link to the leads of a campaign, which stands for the shown data of a tenant."""
+    return page.get_by_test_id("stPageLink").get_by_text(name)
 
 
 def expect_no_data(page: Page, sentence: str) -> None:
@@ -51,40 +54,31 @@ def test_the_list_of_leads_says_whose_clock_it_shows(console: Console, page: Pag
     """The tenant's, and not the browser's, which is in São Paulo."""
     tenant_id = console.tenant("Ana")
     console.sign_in(page, console.user(tenant_id), f"/leads?tenant_id={tenant_id}")
-    expect(page.get_by_text("Times are in the tenant's zone (UTC).")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("Time zone UTC")).to_be_visible(timeout=SLOW)
 
 
-def test_qualified_and_won_are_shown_for_a_tenant_with_deals_alone(console: Console, page: Page) -> None:
-    without, tenant_id = console.tenant("Campanha da Bia"), console.tenant("Campanha da Ana")
+def test_health_shows_what_does_not_arrive(console: Console, page: Page) -> None:
+    tenant_id = console.tenant("Ana")
     client = connect(console.warehouse.url)
-    for stage, deals in (("lead", 0), ("qualified", 1), ("won", 2)):
-        client.command(
-            "insert into marts.lead_journeys select {t:String}, today(), 'Campanha da Ana', {s:String}, {d:UInt64}",
-            parameters={"t": tenant_id, "s": stage, "d": deals},
-        )
-    client.command(
-        "insert into ops.unmapped_stages select {t:String}, 'crm', 'Vendas', 'Proposta enviada', 0, 3",
-        parameters={"t": tenant_id},
-    )
-    client.command("insert into ops.unknown_events select {t:String}, 'rd', 'v-1', 'e-1'", parameters={"t": tenant_id})
-    client.command(
-        "insert into ops.left_out_fields select {t:String}, 'crm', 'contact score', 'not writable for this user'",
-        parameters={"t": tenant_id},
-    )
-    email = console.user(without, tenant_id)
-    open_overview(console, page, email, without, "Campanha da Bia")
-    metrics = page.get_by_test_id("stMetric")
-    expect(metrics).to_have_count(4, timeout=SLOW)
-
-    page.goto(f"{console.url}/?tenant_id={tenant_id}")
-    expect(metrics).to_have_count(6, timeout=SLOW)
-    expect(metrics.filter(has_text="Qualified")).to_contain_text("2")
-    expect(metrics.filter(has_text="Won")).to_contain_text("1")
-
-    page.goto(f"{console.url}/health?tenant_id={tenant_id}")
-    expect(page.get_by_text("Stages of deals that count as nothing yet")).to_be_visible(timeout=SLOW)
-    expect(page.get_by_text("Fields that destinations do not take")).to_be_visible(timeout=SLOW)
-    expect(page.get_by_text("Conversions that may have arrived or not")).to_be_visible(timeout=SLOW)
+    for table, columns, values in (
+        ("unmapped_stages", "destination_name, stage_label, deals", ("crm", "Proposta", 3)),
+        ("left_out_fields", "destination_name, field, reason", ("crm", "contact score", "not writable")),
+        ("unknown_events", "destination_name, lead_id, event_id", ("rd", "v-1", "e-1")),
+        ("spend_gaps", "platform, reason, leads", ("google", "unknown name", 2)),
+        ("unreplaced_parameters", "platform, landing_page, value", ("meta", "https://a.test/", "{{ad.name}}")),
+    ):
+        names = columns.split(", ")
+        row = dict(zip(["tenant_id", *names], (tenant_id, *values), strict=True))
+        client.insert(f"ops.{table}", [list(row.values())], column_names=list(row))
+    console.sign_in(page, console.user(tenant_id), f"/health?tenant_id={tenant_id}")
+    for title in (
+        "Stages of deals that count as nothing yet",
+        "Fields that destinations do not take",
+        "Conversions that may have arrived or not",
+        "Ads outside of campaigns",
+        "Macros that no ad platform replaced",
+    ):
+        expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=SLOW)
 
 
 # Access ends
@@ -192,26 +186,67 @@ HOSTILE = '=HYPERLINK("http://x.example","ok")'
 
 
 def test_a_downloaded_table_holds_no_formula(console: Console, page: Page, tmp_path: Path) -> None:
-    names = [HOSTILE, "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "x;=1+1", "Ana"]
+    names = [HOSTILE, "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "x;=1+1", "João Conceição"]
     tenant_id = console.tenant(*names)
-    page.add_init_script("delete window.showSaveFilePicker")  # it asks the person where to save
     console.sign_in(page, console.user(tenant_id), f"/leads?tenant_id={tenant_id}")
-    frame = page.get_by_test_id("stDataFrame")
-    frame.wait_for(timeout=SLOW)
-    frame.hover()
+    page.get_by_test_id("stDataFrame").wait_for(timeout=SLOW)
+    expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)
     with page.expect_download(timeout=SLOW) as download:
-        page.get_by_role("button", name="Download as CSV").first.click()
+        page.get_by_role("link", name="for Excel").first.click()
     saved = tmp_path / "leads.csv"
     download.value.save_as(saved)
-    written = saved.read_text("utf-8-sig")
-    assert "Ana" in written
-    assert "+5511999998888" in written  # a telephone number is not a formula, and stays unchanged
-    assert '"\'=HYPERLINK(""http://x.example"",""ok"")"' in written
-    # With any separator no cell and no line of the file begins like a formula.
-    cells = [
-        cell.strip('" \n') for line in written.splitlines() for part in line.split(",") for cell in part.split(";")
-    ]
-    assert [cell for cell in cells if cell[:1] in {"=", "+", "-", "@"} and not cell[1:].isdigit()] == []
+    assert saved.read_bytes().startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(io.StringIO(saved.read_text("utf-8-sig"), newline=""), delimiter=";"))
+    assert "João Conceição" in {row[0] for row in rows}
+    assert {row[2] for row in rows[1:]} == {"'+5511999998888"}
+    cells = [part for row in rows for cell in row for part in re.split("[;\t\r\n]", cell)]
+    assert [cell for cell in cells if cell[:1] in {"=", "+", "-", "@"}] == []
+
+
+def test_a_file_is_only_for_users_of_its_tenant(console: Console, page: Page) -> None:
+    own, foreign = console.tenant("Ana"), console.tenant("Bruno")
+    open_overview(console, page, console.user(own), own, "Ana")
+    cookie = {each["name"]: each["value"] for each in page.context.cookies(console.url)}
+    address = f"{console.url}/export/leads.csv?for=programs&tenant_id="
+    with httpx.Client(cookies=cookie, trust_env=False) as client:
+        answer = client.get(address + own)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        assert "Ana" in answer.text
+        refused = client.get(address + foreign)
+        assert (refused.status_code, "Bruno" in refused.text) == (403, False)
+        assert client.get(f"{console.url}/export/nothing.csv?tenant_id={own}").status_code == 404
+    assert httpx.get(address + own, trust_env=False).status_code == 401
+
+
+# Filters in the address
+
+
+def test_back_and_reload_show_the_filters_of_the_address(console: Console, page: Page) -> None:
+    tenant_id = console.tenant("inverno", "verão")
+    console.sign_in(page, console.user(tenant_id), f"/?tenant_id={tenant_id}&period=7d&campaign=inverno")
+    held = page.get_by_role("button", name="Campaign: inverno")
+    expect(held).to_be_visible(timeout=SLOW)
+    page.get_by_role("button", name="90 days").click()
+    expect(page).to_have_url(re.compile("period=90d"), timeout=SLOW)
+    page.reload()
+    expect(held).to_be_visible(timeout=SLOW)
+    expect(page).to_have_url(re.compile("period=90d"))
+    page.go_back()
+    expect(page).to_have_url(re.compile("period=7d"), timeout=SLOW)
+    expect(page.locator("[data-testid=stButtonGroup] [aria-checked=true]").first).to_have_text("7 days", timeout=SLOW)
+
+
+def test_a_followed_link_is_not_mixed_with_what_was_chosen_before(console: Console, page: Page) -> None:
+    tenant_id, other = console.tenant("inverno", "verão"), console.tenant("outro")
+    email = console.user(tenant_id, other)
+    console.sign_in(page, email, f"/?tenant_id={tenant_id}&campaign=inverno&vs=weekday")
+    expect(page.get_by_role("button", name="Campaign: inverno")).to_be_visible(timeout=SLOW)
+    page.goto(f"{console.url}/?tenant_id={tenant_id}&campaign=ver%C3%A3o")
+    expect(page.get_by_role("button", name="Campaign: verão")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("button", name="Campaign: inverno")).to_have_count(0)
+    assert "vs=" not in page.url
+    page.goto(f"{console.url}/?tenant_id={tenant_id}&period=8d")
+    expect(page.get_by_text("“8d” does not exist here")).to_be_visible(timeout=SLOW)
 
 
 # What the pages may do

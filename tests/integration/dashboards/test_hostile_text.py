@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from playwright.sync_api import Page, expect
 
 from echolead.embedded.clickhouse import EmbeddedWarehouse
@@ -15,8 +14,8 @@ from tests.browser import headless_chromium
 from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import missing
 from tests.fixtures.parts import free_port, running
+from tests.integration.dashboards.conftest import contracts
 
-ROOT = Path(__file__).parents[3]
 TENANT = "hostile"
 SLOW = 60_000  # milliseconds, on a busy machine
 HOSTILE = (
@@ -29,25 +28,6 @@ KNOWN = {
     "delivery_id": "00000000-0000-0000-0000-000000000001", "last_non_direct_source_rule": "direct",
     "layer": "raw", "state": "retry", "event_name": "page_view", "time_zone": "UTC", "stage": "new",
 }  # fmt: skip
-
-
-# The tables that the pages' SQL names.
-TABLES = {
-    name
-    for file in (ROOT / "dashboards" / "views").glob("*.py")
-    for name in re.findall(r"\b(?:from|join)\s+((?:enriched|marts|activation|ops)\.\w+)", file.read_text())
-}
-
-
-def contracts() -> dict[str, list[tuple[str, str]]]:
-    """The columns that the models promise, with their types, of each table the pages read."""
-    found = {}
-    for file in (ROOT / "dbt_project" / "models").rglob("*.yml"):
-        for model in (yaml.safe_load(file.read_text()) or {}).get("models", ()):
-            table = f"{file.relative_to(ROOT / 'dbt_project' / 'models').parts[0]}.{model['name']}"
-            if table in TABLES:
-                found[table] = [(each["name"], each["data_type"]) for each in model["columns"]]
-    return found
 
 
 def expression(name: str, kind: str) -> str:
@@ -109,7 +89,10 @@ def page() -> Iterator[Page]:
     [
         pytest.param("view=leads&lead_id=lead-1", "stExpander", id="a lead"),
         pytest.param("view=leads", "stDataFrame", id="the list of leads"),
-        pytest.param("view=overview", "stButtonGroup", id="the overview"),
+        pytest.param("view=overview", "stVegaLiteChart", id="the overview"),
+        pytest.param("view=campaigns", "stDataFrame", id="campaigns"),
+        pytest.param("view=conversations", "stDataFrame", id="conversations"),
+        pytest.param("view=install", "stDataFrame", id="install"),
         pytest.param("view=health", "stDataFrame", id="health"),
     ],
 )
@@ -128,5 +111,5 @@ def test_hostile_text_is_shown_and_nothing_of_it_runs(console: str, page: Page, 
 def test_a_leads_name_is_its_title_letter_for_letter(console: str, page: Page) -> None:
     """The control of the above: the text is there, and whole."""
     page.goto(f"{console}/?tenant_id={TENANT}&view=leads&lead_id=lead-1")
-    title = page.get_by_test_id("stMain").locator("h1")
-    expect(title).to_have_text(HOSTILE, timeout=SLOW)
+    title = page.get_by_test_id("stMain").locator("h2")
+    expect(title.first).to_have_text(HOSTILE, timeout=SLOW)

@@ -40,7 +40,7 @@ class Chats:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._chats = ChatTurns(project.settings, project.dbt).__enter__()
-        self._conversations = ConversationTurns(project.settings, project.dbt).__enter__()
+        self.conversations = ConversationTurns(project.settings, project.dbt).__enter__()
 
     def visit(self, *events: Row) -> None:
         """Events arrive, and a turn."""
@@ -62,7 +62,7 @@ class Chats:
 
     def wanted(self) -> dict[str, Row]:
         """After a turn of conversations: what is wanted, by the conversation."""
-        while self._conversations.run():
+        while self.conversations.run():
             pass
         rows = self.project.query("select * from activation.conversation_deliveries")
         return {row["conversation_id"]: json.loads(row["payload"]) for row in rows}
@@ -187,6 +187,28 @@ def test_only_what_differs_is_written(chats: Chats) -> None:
     chats.wanted()
 
     assert (written, chats.versions()) == (1, 1)
+
+
+def test_news_of_a_lead_without_a_conversation_compute_no_state(chats: Chats) -> None:
+    chats.visit(*opened(ago(60)))
+
+    done = chats.conversations.run()
+
+    assert [run.key[1] for run in done.models] == [
+        "conversation_turn", "conversation_news", "concerned_conversations", "conversation_turns",
+    ]  # fmt: skip
+
+
+def test_a_conversation_whose_contact_is_another_lead_now_is_wanted_for_nobody_before(chats: Chats) -> None:
+    chats.visit(*opened(ago(60)))
+    chats.chat(17, ago(59))
+    assert set(chats.wanted()) == {"17"}
+
+    renamed = {"id": 900, "identifier": None, "email": "other@x.test", "account": {"id": 1}}
+    chats.project.write("chatwoot_events", [told("contact_updated", renamed, ago(58))])
+    chats.turn_of_chats()
+
+    assert chats.wanted() == {}
 
 
 def test_a_resolved_conversation_is_wanted_no_more_and_a_reopened_one_again(chats: Chats) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestration.dbt.project import TURN
-from orchestration.live.warehouse_turns import depended_on
+from orchestration.live.warehouse_turns import WarehouseTurns, depended_on
 from tests.factories import (
     arrival,
     moment,
@@ -23,6 +23,7 @@ from tests.factories import (
     raw_tenant_rate,
     uid,
 )
+from tests.fixtures.chat import conversation, told
 from tests.integration.dbt.conftest import MARTS, Killed, Life, Project, Rows, Story, StoryResults, run_stories
 
 DAY = 1440
@@ -398,6 +399,37 @@ def test_a_run_without_news_changes_nothing(empty: Project) -> None:
     before = empty.marts()
     empty.turn()
     assert empty.marts() == before
+
+
+def test_loads_of_webhooks_alone_are_no_turn_and_hold_up_no_event(empty: Project) -> None:
+    webhook = told("conversation_created", conversation(1, moment(0)), moment(0))
+    empty.write("events", [raw_event()])
+    empty.turn()
+    for number in range(3):
+        empty.write("chatwoot_events", [webhook | {"delivery_id": f"d{number}"}])
+        assert not empty.turns.run()
+    empty.write("events", [raw_event(event="later")])
+
+    assert "events" in empty.turns.run().rows_written
+    assert not empty.turns.run()
+
+
+def test_wanted_states_are_announced_before_the_turn_is_done(empty: Project) -> None:
+    turns_before: list[int] = []
+
+    def announced() -> None:
+        turns_before.append(int(empty.query("select count() as n from ops.turns")[0]["n"]))
+        assert empty.query("select lead_id from activation.lead_deliveries")
+
+    turns = empty.query("select count() as n from ops.turns")[0]["n"]
+    with WarehouseTurns(empty.settings, empty.dbt, announced) as live:
+        empty.write("events", [raw_event()])
+        assert live.run().is_done
+        assert turns_before == []
+        empty.write("events", [raw_event("form_submit", event="form", user={"email": "ana@x.test"})])
+        assert live.run().is_done
+
+    assert turns_before == [turns + 1]
 
 
 def test_no_model_runs_beside_one_that_writes_what_it_reads(project: Project) -> None:

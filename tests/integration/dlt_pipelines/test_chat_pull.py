@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine, select
+from typer.testing import CliRunner, Result
 
 from dlt_pipelines.chatwoot import pull as pulling
 from dlt_pipelines.chatwoot import walk
 from dlt_pipelines.chatwoot.pull import PulledChats, pull
+from echolead.cli import app
 from echolead.demo.chatwoot import Fault
 from echolead.operational.chat import set_chat_settings
 from echolead.operational.database import system_session
 from echolead.operational.models import ChatPull, Destination
 from echolead.operational.provision import OperationalUrls
-from echolead.settings import Settings
+from echolead.settings import STACK_ENV, Settings
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
 from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
 
@@ -111,6 +113,44 @@ def test_a_pull_brings_everything_once(
     say(chatwoot, first, "Ainda está aí?")
     assert one(pull(chat_settings)).records == 2
     assert [each["id"] for each in records(warehouse, "message")][-1] == 4
+
+
+def test_the_command_pulls_and_says_how_much_and_fails_with_the_reason(
+    chatwoot: ServedChatwoot,
+    destination: Destination,
+    chat_settings: Settings,
+    operational_urls: OperationalUrls,
+    warehouse: Client,
+) -> None:
+    """`echolead chat sync` pulls in a process of its own, with the stack's settings."""
+    talk(chatwoot, "Oi", "Tudo bem?")
+    given = {
+        "POSTGRES_SYSTEM_URL": operational_urls.system,
+        "POSTGRES_LOADER_URL": operational_urls.loader,
+        "POSTGRES_DELIVERIES_URL": operational_urls.deliveries,
+        "CLICKHOUSE_URL": chat_settings.clickhouse_url.get_secret_value(),
+        "SECRET_KEYS": SECRET_KEY,
+        "ALLOW_PRIVATE_DESTINATIONS": "true",
+    }
+    lines = [f"ECHOLEAD_{name}={value}\n" for name, value in given.items()]
+    (chat_settings.data_dir / STACK_ENV).write_text("".join(lines))
+
+    def sync(*options: str) -> Result:
+        words = ["chat", "sync", destination.tenant_id, "--data-dir", str(chat_settings.data_dir), *options]
+        return CliRunner().invoke(app, words)
+
+    first = sync("--json")
+    assert first.exit_code == 0, first.output
+    [done] = json.loads(first.stdout)
+    assert (done["destination"], done["is_behind"], done["error"]) == (destination.name, False, "")
+    stored = warehouse.query("SELECT count() FROM raw.chat_records").result_rows
+    assert [(done["records"],)] == stored
+    assert len(records(warehouse, "message")) == 2
+
+    chatwoot.faults.replace([Fault("status", where="conversations", status=401)])
+    refused = sync()
+    assert refused.exit_code == 1
+    assert "401" in refused.stdout
 
 
 def test_texts_are_left_out_until_the_tenant_keeps_them(

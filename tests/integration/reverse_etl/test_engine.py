@@ -119,6 +119,7 @@ def test_a_newer_state_takes_the_place_of_one_that_still_waits(activation: Activ
     with DeliveryEngine(activation.settings, slow) as patient:
         activation.want(payload_of("lead-1", name="Ana"))
         patient.run_once()
+        activation.wait_until("select from deliveries where state = 'retry'")
         assert activation.states() == ["retry"]
         activation.want(payload_of("lead-1", name="Ana Maria"))
         activation.settle(patient)
@@ -290,6 +291,20 @@ def test_due_deliveries_of_a_disabled_tenant_wait_until_it_is_enabled(activation
         activation.rows("update tenants set is_active = true returning 1")
         activation.settle(engine)
     assert activation.states() == ["verified"]
+
+
+def test_a_start_waits_for_no_lane_and_a_later_turn_sees_what_became_of_it(
+    activation: Activation, engine: DeliveryEngine
+) -> None:
+    activation.want(*leads(1))
+    assert not engine.is_at_work
+
+    engine.start()
+    assert engine.is_at_work
+    done = activation.settle(engine)
+
+    assert done == Deliveries(planned=1, delivered=1, verified=1)
+    assert not engine.is_at_work
 
 
 def test_a_dead_destination_does_not_slow_the_others(activation: Activation) -> None:

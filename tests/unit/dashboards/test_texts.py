@@ -8,7 +8,8 @@ import pytest
 
 from dashboards.texts import TEXTS
 
-DASHBOARDS = Path(__file__).parents[3] / "dashboards"
+ROOT = Path(__file__).parents[3]
+DASHBOARDS, METRICS = ROOT / "dashboards", ROOT / "echolead" / "metrics"
 ASKED = re.compile(r"""\bt\(\s*"(\w+)\"""")
 
 
@@ -28,8 +29,11 @@ def test_every_text_a_page_asks_for_exists() -> None:
 
 
 def test_every_text_is_asked_for() -> None:
-    pages = "".join(file.read_text() for file in DASHBOARDS.rglob("*.py") if file.name != "texts.py")
+    files = [file for file in DASHBOARDS.rglob("*.py") if file.parent.name != "texts"]
+    pages = "".join(file.read_text() for file in (*files, *METRICS.glob("*.py")))
     # Names in the data (`named("state", …)`) and rules have a text each, so they are asked for by their kind.
-    kinds = {*re.findall(r"""\bnamed\("(\w+)\"""", pages), *re.findall(r"""\bt\(f"(\w+)_\{""", pages)}
+    asked = (r"""\bnamed\("(\w+)\"""", r"""\bt\(f"(\w+)_\{""", r"""\bwords="(\w+)\"""", r"""key = f"(\w+)_\{""")
+    kinds = {kind for each in asked for kind in re.findall(each, pages)}
     quoted = set(re.findall(r"""["'](\w+)["']""", pages))
+    quoted |= {f"{name}_caption" for name in quoted}
     assert {key for key in TEXTS.keys() - quoted if key.partition("_")[0] not in kinds} == set()

@@ -14,7 +14,7 @@ depends_on = None
 
 NOW = sa.func.clock_timestamp()
 WORKED = "state, result, message, lease_until, started_at, ended_at"
-KINDS = "'rules_trial', 'replay_trial', 'destination_test', 'destination_setup', 'resync', 'dead_letters'"
+KINDS = "'rules_trial', 'replay_trial', 'destination_test', 'destination_setup'"
 
 
 def upgrade() -> None:

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from echolead.operational.database import system_session
+from echolead.operational.database import connect, system_session
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.users import create_user
 from echolead.settings import Settings
@@ -62,3 +62,11 @@ def control(operational_urls: OperationalUrls) -> Iterator[ControlApi]:
     """The control API on the test database."""
     with control_api(operational_urls) as api:
         yield api
+
+
+@pytest.fixture
+def owner(operational_urls: OperationalUrls) -> Iterator[Engine]:
+    """The owner of the tables, who can do anything to them."""
+    engine = connect(operational_urls.owner)
+    yield engine
+    engine.dispose()

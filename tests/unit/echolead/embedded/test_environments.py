@@ -24,7 +24,7 @@ EXPECTED = {
     "warehouse": set(),
     "collector": {
         *("postgres_collector_url", "postgres_api_url", "postgres_app_url", "nats_collector_url"),
-        *("collector_secret_keys", "jwt_secret"),
+        *("collector_secret_keys", "destination_secret_keys", "jwt_secret"),
     },
     "console": {"clickhouse_tenant_key"},
     "dagster-code": {
@@ -77,7 +77,10 @@ def test_only_set_up_has_the_superuser_and_the_owner(stack: Stack, monkeypatch: 
 def test_no_part_can_decrypt_the_secrets_of_the_other_kind(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in stack.parts():
         has = held(read_as(part, monkeypatch)) & {"collector_secret_keys", "destination_secret_keys", "secret_keys"}
-        assert len(has) <= 1 or part.name == "set-up", part.name
+        # The collector's process has the control API, which encrypts a destination's secrets: its accounts in the
+        # database may not read what is stored (tests/integration/roles).
+        both = {"collector_secret_keys", "destination_secret_keys"}
+        assert len(has) <= 1 or part.name == "set-up" or (part.name == "collector" and has == both), part.name
 
 
 def test_every_part_gets_the_settings_that_are_not_secret(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,60 @@
+"""Versions of rows that are edited as a whole: an edit says on which it is based."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from echolead.operational.errors import ChangedMeanwhile
+from echolead.operational.models import AuditEntry
+
+
+class Versioned(Protocol):
+    """A row of a tenant with the time of its last change, which the database sets."""
+
+    tenant_id: Any
+    updated_at: Any
+
+
+def version_of(row: Versioned) -> str:
+    """The version of a row: the microsecond of its last change, as hexadecimal."""
+    changed: datetime = row.updated_at
+    return f"{round(changed.timestamp() * 1_000_000):x}"
+
+
+def check_version(
+    session: Session,
+    base: str | None,
+    row: Versioned,
+    *,
+    what: str,
+    subject: str,
+    current: Mapping[str, Any],
+    edit: Mapping[str, Any],
+) -> None:
+    """Raises `ChangedMeanwhile` unless an edit of a locked row is based on its present version, or on none (None).
+
+    `what` is the row's name for people, `subject` its name in the audit log, which says who was first.
+    """
+    present = version_of(row)
+    if base in (None, present):
+        return
+    newest = session.scalar(
+        select(AuditEntry)
+        .where(func.coalesce(AuditEntry.tenant_id, "") == row.tenant_id, AuditEntry.subject == subject)
+        .order_by(AuditEntry.chain_position.desc())
+        .limit(1)
+    )
+    raise ChangedMeanwhile(
+        what,
+        version=present,
+        by=newest.actor if newest else "",
+        at=row.updated_at,
+        differences=[
+            {"field": name, "yours": value, "theirs": current.get(name)}
+            for name, value in edit.items()
+            if current.get(name) != value
+        ],
+    )

@@ -1,0 +1,165 @@
+"""The figures of people over the real engine: one base for every filter, a merged person once, the tenant's days."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pandas as pd
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from dashboards.listings import Asked
+from dashboards.listings.leads import leads, number_of_leads
+from dashboards.listings.people import PEOPLE_BY, PEOPLE_BY_TIME, figures
+from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.warehouse import connect
+from echolead.warehouse_accounts import tenant_url
+from tests.integration.dashboards.conftest import contracts
+
+ZONE = "America/Sao_Paulo"
+NUMBERS = count(1)
+NOW = datetime(2026, 3, 10, 17, 30, tzinfo=UTC)  # Tuesday, 14:30 in São Paulo
+
+
+class Rows:
+    """Writes the rows of one tenant and asks for its figures."""
+
+    def __init__(self, owner: Client, own: Client, tenant_id: str) -> None:
+        self._owner, self._own, self.tenant_id = owner, own, tenant_id
+
+    def add(self, table: str, **values: Any) -> None:
+        """One row; columns that are not named are at their default."""
+        row = {"tenant_id": self.tenant_id, **values}
+        self._owner.insert(table, [list(row.values())], column_names=list(row))
+
+    def visit(self, tracking_id: str, started_at: str, **values: Any) -> None:
+        """A session."""
+        at = datetime.fromisoformat(started_at).replace(tzinfo=UTC)
+        self.add("marts.sessions", tracking_id=tracking_id, session_id=f"{tracking_id} {at}", started_at=at, **values)
+
+    def lead(self, lead_id: str, created_at: str, *visitors: str, stage: str = "lead", **values: Any) -> None:
+        """A lead with its visitors."""
+        at = datetime.fromisoformat(created_at).replace(tzinfo=UTC)
+        for tracking_id in visitors or (lead_id,):
+            self.add("marts.identities", lead_id=lead_id, kind="tracking_id", value=tracking_id)
+        self.add("marts.leads", lead_id=lead_id, name=lead_id, created_at=at, **values)
+        sources = {name: value for name, value in values.items() if name in ("channel", "source", "campaign")}
+        self.add("marts.lead_journeys", lead_id=lead_id, created_at=at, furthest_stage=stage, **sources)
+
+    def query(self, sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:
+        """As a page asks."""
+        return self._own.query_df(sql, parameters={"tenant_id": tenant_id, **parameters})
+
+    def ask(self, **address: Any) -> Asked:
+        """What an address asks for at `NOW`."""
+        said = {key: value if isinstance(value, list) else [value] for key, value in address.items()}
+        return Asked(self.query, self.tenant_id, ZONE, "BRL", NOW, said)
+
+
+@pytest.fixture(scope="module")
+def tables(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
+    """The tables that the pages read, without rows."""
+    with closing(connect(warehouse_server.url)) as owner:
+        made = contracts()
+        for table, columns in made.items():
+            shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
+            owner.command(f"create database if not exists {table.partition('.')[0]}")
+            owner.command(f"create or replace table {table} ({shape}) engine = MergeTree order by tenant_id")
+        yield owner
+        for table in made:
+            owner.command(f"drop table {table} sync")
+
+
+@pytest.fixture
+def rows(tables: Client, warehouse_server: EmbeddedWarehouse) -> Iterator[Rows]:
+    """A tenant of the test's own."""
+    tenant_id = f"figures-{next(NUMBERS)}"
+    url = tenant_url(warehouse_server.address, warehouse_server.tenant_key, tenant_id)
+    with closing(connect(url)) as own:
+        yield Rows(tables, own, tenant_id)
+
+
+def test_a_rate_has_one_base_under_every_filter(rows: Rows) -> None:
+    """Case P4: 100 leads, 12 won; of them 20 from Centro, 4 won."""
+    for number in range(100):
+        campaign = "Centro" if number < 20 else "Norte"
+        is_won = number < 4 or 20 <= number < 28
+        rows.lead(f"l{number}", "2026-03-09T12:00", stage="won" if is_won else "lead", campaign=campaign,
+                  channel="Email" if number % 2 else "Direct")  # fmt: skip
+    whole = figures(rows.ask(period="7d")).whole()
+    assert (whole["leads"], whole["won"]) == (100, 12)
+    centro = figures(rows.ask(period="7d", campaign="Centro")).whole()
+    assert (centro["visitors"], centro["leads"], centro["won"]) == (20, 20, 4)
+    both = figures(rows.ask(period="7d", campaign="Centro", channel="Email")).whole()
+    assert (both["leads"], both["won"]) == (10, 2)
+    by_campaign = PEOPLE_BY.rows(rows.ask(period="7d")).set_index("key")
+    assert by_campaign["leads"].to_dict() == {"Norte": 80, "Centro": 20}
+    assert by_campaign["conversion"].max() <= 1
+    assert (
+        number_of_leads(rows.ask(period="7d", campaign="Centro"), leads(rows.ask(period="7d", campaign="Centro"))) == 20
+    )
+    assert len(leads(rows.ask(period="7d", reached="won", campaign="Centro"))) == 4
+
+
+def test_a_person_with_two_devices_counts_once(rows: Rows) -> None:
+    """Case P6: the phone clicks, the laptop converts, and later both are one lead."""
+    rows.visit("a1", "2026-03-02T12:00", campaign="ad", device_type="mobile")
+    rows.visit("a2", "2026-03-09T12:00", campaign="", device_type="desktop")
+    rows.lead("a2", "2026-03-10T12:00", "a1", "a2", campaign="ad")
+    whole = figures(rows.ask(period="month")).whole()
+    assert (whole["visitors"], whole["leads"], whole["conversion"]) == (1, 1, 1)
+    by_device = figures(rows.ask(period="month")).of("device")
+    assert by_device.set_index("key")["visitors"].to_dict() == {"mobile": 1}
+
+
+def test_undoing_the_join_leaves_the_click_unconverted(rows: Rows) -> None:
+    rows.visit("a1", "2026-03-02T12:00", campaign="ad")
+    rows.visit("a2", "2026-03-09T12:00", campaign="")
+    rows.lead("a2", "2026-03-10T12:00", "a2")
+    by_campaign = figures(rows.ask(period="month")).of("campaign").set_index("key")
+    assert by_campaign["visitors"].to_dict() == {"ad": 1, "": 1}
+    assert by_campaign["leads"].to_dict() == {"ad": 0, "": 1}
+
+
+def test_today_meets_the_same_part_of_yesterday(rows: Rows) -> None:
+    """Case P1: 40 leads on Monday, 18 of them before 14:30; 20 today."""
+    for number in range(40):
+        rows.lead(f"m{number}", "2026-03-09T13:00" if number < 18 else "2026-03-09T20:00")
+    for number in range(20):
+        rows.lead(f"d{number}", "2026-03-10T12:00")
+    found = figures(rows.ask(period="today"))
+    assert (found.whole()["leads"], found.whole("before")["leads"]) == (20, 18)
+    by_hour = PEOPLE_BY_TIME.rows(rows.ask(period="today"))
+    assert by_hour["leads"].tolist() == [0] * 9 + [20] + [0] * 5
+    assert by_hour["leads_before"].sum() == 18
+
+
+def test_a_lead_falls_on_one_day_in_figures_chart_and_list(rows: Rows) -> None:
+    """Case P2: 23:30 and 23:59:59 of the tenth, and midnight."""
+    for name, at in (("a", "2026-03-10T02:30"), ("b", "2026-03-10T02:59:59"), ("c", "2026-03-10T03:00")):
+        rows.lead(name, at)
+    for day, expected in (("2026-03-09", {"a", "b"}), ("2026-03-10", {"c"})):
+        asked = rows.ask(period=f"{day}..{day}")
+        assert figures(asked).whole()["leads"] == len(expected)
+        assert PEOPLE_BY_TIME.rows(asked)["leads"].sum() == len(expected)
+        assert set(leads(asked)["lead_id"]) == expected
+
+
+def test_a_robot_counts_only_as_a_lead(rows: Rows) -> None:
+    rows.visit("r1", "2026-03-09T12:00", is_bot=True)
+    rows.visit("r2", "2026-03-09T12:00", is_bot=True)
+    rows.lead("r2", "2026-03-09T12:05")
+    assert figures(rows.ask(period="7d")).whole()["visitors"] == 1
+
+
+def test_a_search_finds_a_whole_identifier_and_a_part_of_a_name(rows: Rows) -> None:
+    rows.lead("l1", "2026-03-09T12:00", email="ana@acme.test", phone="+5511999998888")
+    rows.lead("l2", "2026-03-09T12:00", email="bia@acme.test")
+    rows.add("marts.identities", lead_id="l1", kind="email", value="ana@acme.test")
+    rows.add("marts.identities", lead_id="l1", kind="phone", value="+5511999998888")
+    for text in ("Ana@acme.test", "(11) 99999-8888", "+55 11 99999-8888", "l1"):
+        assert list(leads(rows.ask(q=text, period="today"))["lead_id"]) == ["l1"], text
+    assert set(leads(rows.ask(q="acme", period="today"))["lead_id"]) == {"l1", "l2"}
+    assert leads(rows.ask(q="nobody", period="today")).empty
