@@ -21,7 +21,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "destination_dead": ("Given up", "Desistidas"),
     "destination_delivered": ("Delivered in 24 h", "Entregues em 24 h"),
     "last_delivered": ("Last delivered", "Última entrega"),
-    "open_destination": ("Open", "Abrir"),
     "all_destinations": ("All destinations", "Todos os destinos"),
     "destination_gone": ("This destination is not here.", "Este destino não está aqui."),
     "destination_switched_off": (

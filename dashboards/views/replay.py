@@ -136,7 +136,7 @@ def _show_progress(path: str) -> bool:
 
 def _say_progress(request: Mapping[str, Any]) -> None:
     counts = {name: forms().number(request[name]) for name in ("pieces", "visitors", "events")}
-    st.info(t("replay_progress", state=named("replay_state", request["state"]), **counts), icon=":material/replay:")
+    st.info(t("replay_progress", state=named("request", request["state"]), **counts), icon=":material/replay:")
 
 
 def show_destinations() -> None:
