@@ -11,6 +11,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "replay_first_day": ("Received from", "Recebidos de"),
     "replay_last_day": ("to", "até"),
     "replay_leads": ("Lead ids, one a line (none: all leads of the days)", "Ids de leads, um por linha (vazio: todos)"),
+    "resync_leads": ("Lead ids, one a line (none: all)", "Ids de leads, um por linha (vazio: todos)"),
     "replay_whole": ("All days", "Todos os dias"),
     "replay_try": ("See what would change", "Ver o que mudaria"),
     "replay_run": ("Run", "Executar"),
