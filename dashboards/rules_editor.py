@@ -31,7 +31,7 @@ class Draft:
     def __init__(self, present: ApiAnswer) -> None:
         self.version = present.version
         self.source: str = present.body["source"]
-        self.text = self.source
+        self.text: str = self.source
         self.conflict: dict[str, Any] | None = None
 
     @property

@@ -41,7 +41,8 @@ def test_a_lead_is_merged_with_a_reason_and_the_decision_is_taken_back(pages: Pa
     assert (decision["kind"], decision["other_lead_id"], decision["reason"]) == ("merge", "bia", "Same person")
     seen = pages.open("actions", tenant, "viewer", lead_id="ana")
     assert "merged with bia" in texts(seen)
-    assert buttons(seen) == []
+    assert not {"Merge", "Split", "Take back"} & set(buttons(seen))
+    page = pages.open("actions", tenant, "operator", lead_id="ana")
     page.text_input(key=f"reason {decision['decision_id']}").set_value("They are sisters")
     press(page, "Take back")
     assert pages.control.ask("viewer", "GET", DECISIONS, tenant).json()["items"][0]["is_reverted"] is True
