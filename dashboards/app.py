@@ -21,7 +21,7 @@ if "language" not in st.session_state:
     st.session_state.language = language()
 session, problem = current_session()
 allowed = pages(session, shown_tenant(session)) if session is not None else pages()
-chosen = st.navigation(allowed, position="hidden" if session is None else "sidebar")
+chosen = st.navigation(allowed, position="hidden" if session is None else "sidebar", expanded=True)
 if session is None:
     offer_sign_in(problem)
     st.stop()

@@ -101,7 +101,9 @@ STYLE = """
 
 def apply() -> None:
     """Set what Streamlit's theme has no setting for, and register the theme of the charts."""
-    st.html(STYLE)
+    # Streamlit writes white on the primary colour, which cannot be read on the light one of the dark theme.
+    on_primary = f"[data-testid^=stBaseButton-primary] :is(p, span) {{ color: {palette().background}; }}"
+    st.html(f"{STYLE}<style>{on_primary}</style>")
     alt.theme.register("echolead", enable=True)(chart_theme)
 
 

@@ -11,12 +11,11 @@ from dashboards.page import OpenPage, part, plain
 from dashboards.resending import show_resync
 from dashboards.texts import forms, t
 
-# Reads the visitors of one lead.
+# Reads one row, by the key.
 VISITORS = """
-select distinct value as tracking_id from marts.identities
-where tenant_id = {tenant_id:String} and lead_id = {lead_id:String} and kind = 'tracking_id'
-order by tracking_id
-limit 200
+select arrayJoin(arraySort(tracking_ids)) as tracking_id from marts.leads
+where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
+limit 1000
 """
 
 

@@ -23,7 +23,13 @@ PAGES = (
     ("design", "design", "palette"),
 )
 # Pages on which people act, behind the others, with the operation of `echolead.permissions` that they begin with.
-ACTING = (("rules", "rules", "rule", "rules.read"),)
+ACTING = (
+    ("rules", "rules", "rule", "rules.read"),
+    ("destinations", "destinations", "outbox", "destinations.read"),
+    ("replay", "replay", "replay", "replays.read"),
+    ("users_and_keys", "team", "manage_accounts", "users.read"),
+    ("audit", "audit", "history", "audit.read"),
+)
 HOME = "overview"
 
 

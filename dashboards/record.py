@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboards.lead_actions import show_actions
 from dashboards.listings import Asked
 from dashboards.listings.lead_record import (
     ALIAS,
@@ -49,6 +50,7 @@ def show_lead() -> None:
         empty("lead_not_found", icon=":material/person_search:")
         return
     show_header(row, page)
+    show_actions(page, str(row["lead_id"]))
     show_trace(row, page)
     with st.container(key="record"):
         left, right = st.columns([3, 2], gap="large")

@@ -31,7 +31,7 @@ class Draft:
     def __init__(self, present: ApiAnswer) -> None:
         self.version = present.version
         self.source: str = present.body["source"]
-        self.text = self.source
+        self.text: str = self.source
         self.conflict: dict[str, Any] | None = None
 
     @property
@@ -70,7 +70,7 @@ def show_editor(page: OpenPage, present: ApiAnswer) -> None:
     else:
         with st.expander(t("rules_difference", version=draft.version), icon=":material/difference:"):
             st.code(difference(draft.source, draft.text, draft.version, "…"), language="diff")
-    if is_valid:
+    if is_valid and draft.is_changed:
         show_trial_form(draft)
     if is_valid and draft.is_changed and can("rules.apply"):
         show_apply_form(draft)

@@ -157,7 +157,8 @@ def api_rows(listing: "Listing", lines: Iterable[Mapping[str, Any]]) -> pd.DataF
 def _api_cell(value: Any) -> Any:
     if isinstance(value, str):
         return value.removeprefix("user:")
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+    # Not all(): the module of that name in this package hides it.
+    if isinstance(value, list) and {type(each) for each in value} <= {str}:
         return ", ".join(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 

@@ -2,6 +2,7 @@
 
 from dashboards.listings.campaigns import CAMPAIGN_COSTS, CREDITS, PATHS_TO_LEAD
 from dashboards.listings.chat import RESPONSES_BY_AGENT, RESPONSES_BY_HOUR, RESPONSES_BY_TEAM, WAITING_NOW
+from dashboards.listings.destinations import DESTINATIONS, ERRORS
 from dashboards.listings.health import (
     ASIDE,
     DELIVERY_STATES,
@@ -19,10 +20,12 @@ from dashboards.listings.lead_record import FIELDS, LEAD_CHATS, LEAD_DEALS
 from dashboards.listings.leads import LEADS_LIST
 from dashboards.listings.missing import LEFT_OUT_FIELDS, SPEND_GAPS, UNKNOWN_EVENTS, UNREPLACED_PARAMETERS
 from dashboards.listings.people import PEOPLE_BY, PEOPLE_BY_TIME
+from dashboards.listings.replays import REPLAYS
 from dashboards.listings.rules import RULES, VERSIONS
+from dashboards.listings.team import AUDIT, KEYS, USERS
 from dashboards.listings.timeline import TIMELINE
 
-ACTING = (RULES, VERSIONS)
+ACTING = (RULES, VERSIONS, DESTINATIONS, ERRORS, REPLAYS, USERS, KEYS, AUDIT)
 """Of the pages that act: their rows come from the control API as well, which decides who may read them."""
 LISTINGS = (
     PEOPLE_BY,

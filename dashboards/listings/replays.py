@@ -13,8 +13,8 @@ REPLAYS = Listing(
     "replays",
     (
         ListingColumn("created_at", "moment", title="made_at"),
-        ListingColumn("kind", words="replay_kind"),
-        ListingColumn("state", words="replay_state"),
+        ListingColumn("kind", words="asked"),
+        ListingColumn("state", words="request"),
         ListingColumn("reason", title="reason_why", width="medium"),
         ListingColumn("requested_by"),
         ListingColumn("pieces", "count"),

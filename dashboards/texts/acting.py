@@ -41,7 +41,5 @@ TEXTS: dict[str, tuple[str, str]] = {
     "stop": ("Stop", "Parar"),
     "reason_why": ("Why", "Por quê"),
     "reason_example": ("It is kept in the audit log.", "Fica no registro de auditoria."),
-    "nothing_to_choose": ("none", "nenhum"),
     "by_user": ("By", "Por"),
-    "more_lines": ("Show more", "Ver mais"),
 }

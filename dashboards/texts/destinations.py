@@ -21,7 +21,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "destination_dead": ("Given up", "Desistidas"),
     "destination_delivered": ("Delivered in 24 h", "Entregues em 24 h"),
     "last_delivered": ("Last delivered", "Última entrega"),
-    "open_destination": ("Open", "Abrir"),
     "all_destinations": ("All destinations", "Todos os destinos"),
     "destination_gone": ("This destination is not here.", "Este destino não está aqui."),
     "destination_switched_off": (
@@ -74,7 +73,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "save_on_theirs": ("Keep my values, to save them again", "Manter meus valores, para salvar de novo"),
     "secrets": ("Secrets", "Segredos"),
     "secret_set": ("{masked}, set {at} by {by}", "{masked}, definido {at} por {by}"),
-    "secret_set_before": ("{masked}, set before it was recorded by whom", "{masked}, definido antes de haver registro"),
+    "secret_set_before": ("{masked}, no record of when it was set", "{masked}, sem registro de quando foi definido"),
     "secrets_caption": (
         "A secret can be replaced and never read. All secrets of the product are replaced together.",
         "Um segredo pode ser trocado e nunca lido. Todos os segredos do produto são trocados juntos.",

@@ -78,6 +78,5 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rules_added": ("Added", "Incluídas"),
     "rules_removed": ("Removed", "Removidas"),
     "rules_changed": ("Changed", "Alteradas"),
-    "rules_choose_version": ("Version to look at", "Versão a ver"),
     "rules_revert": ("Put version {version} in force again", "Pôr a versão {version} em vigor de novo"),
 }

@@ -136,7 +136,7 @@ def _show_progress(path: str) -> bool:
 
 def _say_progress(request: Mapping[str, Any]) -> None:
     counts = {name: forms().number(request[name]) for name in ("pieces", "visitors", "events")}
-    st.info(t("replay_progress", state=named("replay_state", request["state"]), **counts), icon=":material/replay:")
+    st.info(t("replay_progress", state=named("request", request["state"]), **counts), icon=":material/replay:")
 
 
 def show_destinations() -> None:
@@ -149,7 +149,7 @@ def show_destinations() -> None:
         t("destination"), ["", *names], format_func=lambda each: each or t("every_destination"), key="resync_name"
     )
     error_class = errors.text_input(t("error_class"), placeholder=t("every_error"), key="resync_class").strip()
-    leads = lines_of(st.text_area(t("replay_leads"), key="resync_leads", height=80))
+    leads = lines_of(st.text_area(t("resync_leads"), key="resync_leads", height=80))
     is_forced = st.checkbox(t("resync_force"), key="resync_force")
     chosen = {"destination": destination, "error_class": error_class, "lead_ids": leads, "force": is_forced}
     show_resync(chosen, "of the page")

@@ -89,9 +89,9 @@ def show_keys(page: OpenPage) -> None:
 def show_addresses(tenant: Mapping[str, Any]) -> None:
     """Hosts and origins, each with its end, and fields for others."""
     st.subheader(t("addresses"))
-    for column, kind in zip(st.columns(2), ("host", "origin"), strict=True):
+    for column, kind, title in zip(st.columns(2), ("host", "origin"), (t("hosts"), t("origins")), strict=True):
         with column:
-            st.markdown(f"**{t(f'{kind}s')}**")
+            st.markdown(f"**{title}**")
             for address in tenant[f"{kind}s"]:
                 show_address(kind, address)
             if can("addresses.change"):

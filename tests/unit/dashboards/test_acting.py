@@ -5,6 +5,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.control import ApiRefusal, ControlClient, part_of_path
+from dashboards.listings import api_rows
+from dashboards.listings.all import LISTINGS
+from dashboards.listings.rules import VERSIONS
 from dashboards.navigation import ACTING
 from echolead.permissions import PERMISSIONS
 from echolead.signed_in import ApiUnavailable
@@ -84,6 +87,20 @@ def test_a_list_is_read_page_by_page_up_to_a_bound() -> None:
     assert [each["n"] for each in api.lines("/audit", most=3)] == [1, 2, 3]
     assert [request.url.params.get("cursor") for request in sent] == [None, "c1"]
     assert sent[1].url.params["limit"] == "1"
+
+
+def test_lines_of_the_api_become_rows_of_a_listing() -> None:
+    lines = [
+        {"version": 2, "made_at": "2026-03-11T02:30:00Z", "author": "user:ana@acme.test", "reason": "x",
+         "rules_added": ["a", "b"], "rules_removed": [], "rules_changed": [{"id": 1}]},
+        {"version": 0, "made_at": None, "author": "echolead", "reason": "y"},
+    ]  # fmt: skip
+    assert LISTINGS
+    rows = api_rows(VERSIONS, lines)
+    assert rows["author"].tolist() == ["ana@acme.test", "echolead"]
+    assert rows.iloc[0][["rules_added", "rules_removed", "rules_changed"]].tolist() == ["a, b", "", '[{"id": 1}]']
+    assert rows["made_at"].iloc[0].isoformat() == "2026-03-11T02:30:00+00:00"
+    assert rows["made_at"].isna().tolist() == [False, True]
 
 
 def test_a_name_in_a_path_stays_one_part() -> None:

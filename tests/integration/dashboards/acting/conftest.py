@@ -20,6 +20,7 @@ from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.control_api import ControlApi, control_api
 
 VIEW = Path(__file__).parents[1] / "one_view.py"
+LEAD_ACTIONS = Path(__file__).parent / "lead_actions_page.py"
 # What the head of a page and the pages that act read; docs/reference/models.md has the whole.
 TABLES = {
     "enriched.tenant_rules": "time_zone String, currency String",
@@ -56,9 +57,10 @@ class Pages:
     patch: pytest.MonkeyPatch
 
     def open(self, view: str, tenant_id: str, role: str, language: str = "en", **address: str) -> AppTest:
-        """The page as it is after its first run. `platform` is a platform administrator."""
+        """A page, or the `actions` of a lead, after its first run. `platform` is a platform administrator."""
         self.patch.setattr(acting, "session_token", lambda: self.control.token_of(role, tenant_id))
-        page = AppTest.from_file(str(VIEW), default_timeout=120)
+        file = LEAD_ACTIONS if view == "actions" else VIEW
+        page = AppTest.from_file(str(file), default_timeout=120)
         for key, value in {"tenant_id": tenant_id, "view": view, "language": language, **address}.items():
             page.query_params[key] = value
         is_platform = role == "platform"

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
+from dashboards.audit_chain import verified
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, python
@@ -121,6 +122,10 @@ def test_a_rule_is_tried_and_applied_by_an_admin_and_a_viewer_can_do_neither(
     with system_session(control.system) as session:
         asked = select(AuditEntry).where(AuditEntry.tenant_id == tenant, AuditEntry.action == "lead_rules.applied")
         assert session.scalars(asked).one().actor == f"user:{admin}"
+    versions = page.context.request.get(f"{site.url}/export/rule-versions.csv?for=programs&tenant_id={tenant}")
+    assert (versions.status, "They buy more" in versions.text()) == (200, True)
+    log = page.context.request.get(f"{site.url}/export/audit.jsonl?tenant_id={tenant}")
+    assert verified(log.text()).problem == ""
 
     page.context.clear_cookies()
     viewer = user(control, tenant, "viewer")
@@ -136,3 +141,5 @@ def test_a_rule_is_tried_and_applied_by_an_admin_and_a_viewer_can_do_neither(
         headers={"Authorization": f"Bearer {token}", "If-Match": '"1"'},
     )
     assert refused.status_code == 403
+    for name in ("audit.csv", "audit.jsonl", "users.csv"):
+        assert page.context.request.get(f"{site.url}/export/{name}?tenant_id={tenant}").status == 403, name

@@ -1,0 +1,83 @@
+"""The pages of users, keys and settings, and of the audit log."""
+
+import json
+
+from dashboards.audit_chain import verified
+from tests.integration.dashboards.acting.conftest import Pages, buttons, press, texts
+
+USERS = "/v1/tenants/{t}/users"
+
+
+def test_a_new_user_gets_a_role_and_a_password_that_is_shown_once(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    page = pages.open("team", tenant, "admin")
+    assert not page.exception, page.exception
+    email = f"bia@{tenant}.test"
+    page.text_input(key="new_email").set_value(email)
+    page.selectbox(key="new_role").select("analyst")
+    press(page, "Add a user")
+    assert "The account is new" in texts(page)
+    assert {"email": email, "role": "analyst"}.items() <= next(
+        each for each in pages.control.ask("admin", "GET", USERS, tenant).json()["items"] if each["email"] == email
+    ).items()
+    page.run()
+    assert "The account is new" not in texts(page)
+
+
+def test_a_key_is_shown_once(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    page = pages.open("team", tenant, "admin")
+    page.text_input(key="key_holder").set_value("site-backend")
+    press(page, "Make a key")
+    assert "elk_" in texts(page)
+    page.run()
+    assert "elk_" not in texts(page)
+
+
+def test_hosts_origins_and_settings_are_changed(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    page = pages.open("team", tenant, "admin")
+    page.text_input(key="new_host").set_value(f"lp.{tenant}.example")
+    press(page, "Add a host")
+    page.text_input(key="setting name").set_value("Acme Ltda")
+    press(page, "Save")
+    found = pages.control.ask("viewer", "GET", "/v1/tenants/{t}", tenant).json()
+    assert (found["hosts"], found["name"]) == ([f"lp.{tenant}.example"], "Acme Ltda")
+
+
+def test_tenants_are_a_platform_administrators(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    assert "Create a client" not in buttons(pages.open("team", tenant, "admin"))
+    page = pages.open("team", tenant, "platform")
+    page.text_input(key="new_tenant_id").set_value(f"{tenant}-b")
+    press(page, "Create a client")
+    assert f"{tenant}-b is created." in texts(page)
+
+
+def test_the_audit_log_is_searched_by_the_address(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    for name in ("a", "b"):
+        pages.control.ask("admin", "POST", "/v1/tenants/{t}/keys", tenant, {"name": name})
+    pages.control.ask("admin", "POST", "/v1/tenants/{t}/hosts", tenant, {"host": f"x.{tenant}.example"})
+    page = pages.open("audit", tenant, "admin")
+    assert not page.exception, page.exception
+    assert len(page.dataframe[0].value) >= 3
+    [action] = {each for each in page.dataframe[0].value["action"] if "host" in each}
+    found = pages.open("audit", tenant, "admin", action=action).dataframe[0].value
+    assert found["action"].tolist() == [action]
+    assert "No entry" in texts(pages.open("audit", tenant, "admin", actor="nobody"))
+
+
+def test_the_chain_of_the_audit_log_is_verified_from_its_export(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    for name in ("a", "b", "c"):
+        pages.control.ask("admin", "POST", "/v1/tenants/{t}/keys", tenant, {"name": name})
+    page = press(pages.open("audit", tenant, "admin"), "Verify the chain")
+    assert "The chain is whole" in texts(page)
+    export = pages.control.ask("admin", "GET", "/v1/tenants/{t}/audit/export", tenant).text
+    lines = export.splitlines()
+    assert verified(export).problem == ""
+    assert verified("\n".join(lines[1:])).problem
+    changed = json.loads(lines[1])
+    changed["line"] = changed["line"].replace('"a"', '"x"') + " "
+    assert verified("\n".join([lines[0], json.dumps(changed), *lines[2:]])).problem.startswith("2")
