@@ -193,6 +193,7 @@ def show_deliveries(page: OpenPage) -> None:
         empty("no_deliveries", icon=":material/outbox:")
         return
     attempts = of_lead(page.asked, ATTEMPTS)
+    row: Any
     for number, row in enumerate(deliveries.itertuples()):
         state = str(row.state)
         badge = f":{STATE_COLORS.get(state, 'blue')}-badge[{named('state', state)}]"
@@ -209,6 +210,7 @@ def show_attempts(own: pd.DataFrame, asked: Asked) -> None:
     Successful calls that only define an attribute or a label in the account are left out: they would hide the others.
     """
     is_preparation = own["operation"].str.startswith("define ") & (own["outcome"] == "ok")
+    row: Any
     for row in own[~is_preparation].itertuples():
         status = str(int(row.response_status)) if known(row.response_status) else t("no_answer")
         at = forms().moment(row.started_at, asked.zone, seconds=True)

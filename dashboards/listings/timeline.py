@@ -118,7 +118,7 @@ def _with_visitors(asked: Asked, rows: pd.DataFrame) -> pd.DataFrame:
         str(row.tracking_id): " · ".join(str(part) for part in (row.device_type, row.browser, row.os) if part)
         for row in devices.itertuples()
     }
-    of_join = {
+    of_join: dict[str, tuple[str, Any]] = {
         str(row.tracking_id): (str(row.email or row.phone or row.external_id), row.occurred_at)
         for row in joins.itertuples()
     }

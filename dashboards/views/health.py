@@ -1,5 +1,7 @@
 """Is anything late, refused or stuck, and what is to be done about it?"""
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -48,6 +50,7 @@ def show_figures(page: OpenPage) -> None:
 
 def show_failing(page: OpenPage) -> None:
     """The steps of the live path that fail now, above everything else."""
+    row: Any
     for row in FAILING_STEPS.rows(page.asked).itertuples():
         since = forms().moment(row.failing_since, page.zone, seconds=True)
         text = t("step_fails", step=row.step, since=since)

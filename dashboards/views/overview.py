@@ -134,6 +134,7 @@ def show_causes(page: OpenPage, found: Figures) -> None:
         with column:
             st.markdown(f":gray[{t(split)}]")
             parts = found.compared(split)
+            row: Any
             for row in parts[parts["change"] != 0].head(FEW).itertuples():
                 show_cause(page, split, str(row.key), int(row.change), int(row.leads))
 

@@ -28,7 +28,7 @@ class KeptTexts:
         with psycopg.connect(self._url, connect_timeout=5, application_name="echolead texts") as connection:
             keepers = {tenant_id for (tenant_id,) in connection.execute(KEEPERS)}
         rows = zip(webhooks["tenant_id"].to_pylist(), webhooks["payload"].to_pylist(), strict=True)
-        payloads = [payload if tenant_id in keepers else without_texts(payload) for tenant_id, payload in rows]
+        payloads = [payload if tenant_id in keepers else without_texts(payload or "") for tenant_id, payload in rows]
         place = webhooks.schema.get_field_index("payload")
         return webhooks.set_column(place, webhooks.schema.field(place), pa.array(payloads, pa.string()))
 

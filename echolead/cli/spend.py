@@ -162,8 +162,13 @@ def add_account(
     secrets = assignments(secrets_given or [], option="--secret", hidden=True)
     with administering(data_dir) as (settings, session):
         get_tenant(session, tenant_id)
-        reach = {"allow_private": settings.allow_private_destinations, "private_places": opened_places(settings)}
-        checked = check_spend_source(platform, configuration, secrets, **reach)
+        checked = check_spend_source(
+            platform,
+            configuration,
+            secrets,
+            allow_private=settings.allow_private_destinations,
+            private_places=opened_places(settings),
+        )
         vault = Vault.of_destinations(settings)
         add_spend_source(session, vault, tenant_id, platform, checked, actor=actor(), name=name)
         rows = _accounts(list_named(session, SpendSource, tenant_id))

@@ -135,7 +135,9 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
         "events_per_minute": events_per_minute,
         "events_per_month": events_per_month,
     }
-    changes = {key: None if value in (0, "/") else value for key, value in given.items() if value is not None}
+    changes: dict[str, Any] = {
+        key: None if value in (0, "/") else value for key, value in given.items() if value is not None
+    }
     if not changes and chatwoot_hmac_token is None:
         options = [each for each in context.command.params if each.param_type_name == "option"]
         choices = [each.opts[0] for each in options if each.name not in {"data_dir", "as_json"}]

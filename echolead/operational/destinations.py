@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -191,7 +192,7 @@ def secret_facts(
     session: Session, present: Mapping[str, Any], replaced: Sequence[str], actor: str
 ) -> dict[str, dict[str, str]]:
     """When each secret was last set and by whom, with those that are replaced now."""
-    now = session.scalars(select(func.clock_timestamp())).one()
+    now: datetime = session.scalars(select(func.clock_timestamp())).one()
     return {**present, **{name: {"at": now.isoformat(), "by": actor} for name in replaced}}
 
 

@@ -71,7 +71,7 @@ class DefinedInAccount:
         self._attributes: dict[int, dict[str, str]] = {model: {} for model in NEEDED}
         self._labels: set[str] = set()
         self._may_define = True
-        self.needed_labels = LABELS
+        self.needed_labels: tuple[str, ...] = LABELS
 
     async def read(self, calls: Calls) -> None:
         """Ask the account. Raises `DeliveryFailed`."""
