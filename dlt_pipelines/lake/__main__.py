@@ -15,7 +15,7 @@ from clickhouse_connect.driver import exceptions as driver
 
 from dlt_pipelines.lake.copying import LakeCopy
 from dlt_pipelines.lake.manifest import LEASE, LakeExtent, Manifest, ManifestChanged
-from dlt_pipelines.lake.reading import LakeReader, UnreadableFile
+from dlt_pipelines.lake.reading import LakeReader, LakeUnreadable
 from dlt_pipelines.lake.storage import LakeAway
 from dlt_pipelines.lake.upkeep import tend
 from dlt_pipelines.lake.verification import verify
@@ -78,7 +78,7 @@ COMMANDS: dict[str, Callable[[Settings, LakeExtent], Mapping[str, Any]]] = {
     "compact": compact,
     "copy": copy,
 }
-KNOWN = (LakeAway, UnreadableFile, ManifestChanged, driver.Error, psycopg.Error)
+KNOWN = (LakeAway, LakeUnreadable, ManifestChanged, driver.Error, psycopg.Error)
 
 
 def main() -> int:

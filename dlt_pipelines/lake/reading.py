@@ -21,7 +21,7 @@ MAX_FILES = 20_000
 TYPES = {"string": "String", "int32": "Int32", "int64": "Int64", "bool": "Bool"}
 
 
-class UnreadableFile(RuntimeError):
+class LakeUnreadable(RuntimeError):
     """The lake cannot be queried so; the message says what to do."""
 
 
@@ -34,7 +34,7 @@ class LakeReader:
     extent: LakeExtent
 
     def query(self, statement: str, output_format: str) -> bytes:
-        """The answer in a ClickHouse format. Raises `UnreadableFile` with what the engine or the lake says."""
+        """The answer in a ClickHouse format. Raises `LakeUnreadable` with what the engine or the lake says."""
         # The engine takes a second to load, and nothing else of the lake needs it.
         from chdb import ChdbError  # noqa: PLC0415
         from chdb.session import Session  # noqa: PLC0415
@@ -47,7 +47,7 @@ class LakeReader:
             session.query("use lake")
             return bytes(session.query(statement, output_format).bytes())
         except (ChdbError, RuntimeError) as error:
-            raise UnreadableFile(str(error)) from error
+            raise LakeUnreadable(str(error)) from error
         finally:
             session.close()
 
@@ -56,7 +56,7 @@ class LakeReader:
         for table in TABLES.values():
             files = self.manifest.files(self.extent, source=table.name)
             if len(files) > MAX_FILES:
-                raise UnreadableFile(
+                raise LakeUnreadable(
                     f"{table.name} has {len(files)} files: choose a tenant or days, or compact the lake."
                 )
             columns = ", ".join(f"{each.name} {_type(each)}" for each in table.columns)
@@ -71,7 +71,7 @@ class LakeReader:
         if storage.is_local:
             return f"file({quoted(storage.located(names))}, Parquet, {quoted(columns)})"
         if not storage.address.startswith("s3://"):
-            raise UnreadableFile(f"The engine reads folders and s3:// addresses, and the lake is {storage.address}.")
+            raise LakeUnreadable(f"The engine reads folders and s3:// addresses, and the lake is {storage.address}.")
         url = f"{self._endpoint()}/{storage.located(names)}"
         key, secret = self.settings.lake_access_key, self.settings.lake_secret_key
         if not key.get_secret_value():

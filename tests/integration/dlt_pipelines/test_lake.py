@@ -20,7 +20,7 @@ from dlt_pipelines.collector.loader import EventLoader
 from dlt_pipelines.lake.compaction import LakeCompaction
 from dlt_pipelines.lake.copying import LakeCopy
 from dlt_pipelines.lake.manifest import LakeExtent, Manifest
-from dlt_pipelines.lake.reading import LakeReader, UnreadableFile
+from dlt_pipelines.lake.reading import LakeReader, LakeUnreadable
 from dlt_pipelines.lake.storage import LakeAway, LakeStorage
 from dlt_pipelines.lake.verification import verify
 from dlt_pipelines.operational.mirror import mirror_configuration
@@ -249,7 +249,7 @@ def test_the_engine_reads_each_row_once_and_only_the_files_that_are_chosen(
     assert asked(counted, LakeExtent("other")) == '"other",1\n'
     assert asked(counted, LakeExtent(until=FIRST_DAY)) == '"acme",1\n"other",1\n'
     assert asked("select count() from chat_records") == "0\n"
-    with pytest.raises(UnreadableFile, match="nowhere"):
+    with pytest.raises(LakeUnreadable, match="nowhere"):
         asked("select * from nowhere")
 
 
