@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, Select, create_engine, event, make_url, text
 from sqlalchemy.orm import ORMExecuteState, Session, defer
 
-from echolead.operational.models import Destination, DestinationTokens, Tenant, WebhookEndpoint
+from echolead.operational.models import Destination, DestinationTokens, SpendSource, Tenant, WebhookEndpoint
 
 # One statement for both: it sets the tenant for this transaction, and returns whether row policies apply to the role at
 # all. A superuser or BYPASSRLS role would silently see every tenant.
 ENTER_TENANT = text("select set_config('echolead.tenant_id', :tenant_id, true), row_security_active('public.tenants')")
-WITH_SECRETS = (Destination, DestinationTokens, Tenant, WebhookEndpoint)
+WITH_SECRETS = (Destination, DestinationTokens, SpendSource, Tenant, WebhookEndpoint)
 
 
 class NotIsolated(Exception):
