@@ -46,7 +46,7 @@ class Card:
                 st.caption(self.note)
             if self.behind is not None:
                 page, said = self.behind
-                link(page, t("behind"), said)
+                link(page, t(f"behind_{page}"), said)
 
     def _change(self, spoken: Language) -> tuple[str, bool | None]:
         """The change as text, and whether it is upward; a dash against nothing or 0: no change can be computed."""

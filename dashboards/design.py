@@ -1,6 +1,7 @@
 """The tokens of the design: colours, spacing and type in one place, for pages, charts and Streamlit's own theme."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import altair as alt
 import streamlit as st
@@ -113,7 +114,7 @@ def chart_theme() -> alt.theme.ThemeConfig:
         "labelColor": colours.muted, "titleColor": colours.muted, "gridColor": colours.border, "domain": False,
         "ticks": False, "labelFont": FONT, "titleFont": FONT, "labelFontSize": 12, "titleFontWeight": "normal",
     }  # fmt: skip
-    return {
+    theme: Any = {
         "config": {
             "background": "transparent",
             "font": FONT,
@@ -128,3 +129,4 @@ def chart_theme() -> alt.theme.ThemeConfig:
             "locale": BY_CODE[language()].chart_locale(),
         }
     }
+    return cast("alt.theme.ThemeConfig", theme)

@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboards.listings import Asked, Listing, cell_text
 from dashboards.texts import forms, language, t
+from echolead.languages import NONE
 from echolead.spreadsheets import CellKind, Dialect, escaped
 
 NUMERIC = ("count", "number", "share", "seconds", "money")
@@ -48,7 +49,9 @@ def show(listing: Listing, asked: Asked, frame: pd.DataFrame, label: str, **opti
         for each in listing.shown_columns
     }
     height = min(MAX_HEIGHT, ROW_HEIGHT * (len(cells) + 1) + 3)
-    shown = st.dataframe(styled, hide_index=True, column_config=columns, height=height, alt=label, **options)
+    shown = st.dataframe(
+        styled, hide_index=True, column_config=columns, height=height, alt=label, placeholder=NONE, **options
+    )
     links(listing, asked)
     return shown
 

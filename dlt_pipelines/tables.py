@@ -164,6 +164,7 @@ TENANTS = _mirrored(
     ("is_active", pa.bool_()),
     ("channel_rules", pa.string()),  # JSON list of {channel, conditions}, in the order in which they are tried
     ("excluded_referrers", pa.string()),  # JSON list of hosts
+    ("language", pa.string()),  # of texts in other products: pt-BR, en
 )
 
 TENANT_HOSTS = _mirrored(
@@ -191,6 +192,17 @@ CHAT_SETTINGS = _mirrored(
     ("tenant_id", pa.string()),
     ("keeps_texts", pa.bool_()),
     ("first_response_minutes", pa.int32()),
+    ("covers_absence", pa.bool_()),
+    ("cover_after_minutes", pa.int32()),  # 0: no cover for want of an answer
+)
+
+CHAT_MEMBERS = _mirrored(
+    ("tenant_id", pa.string()),
+    ("kind", pa.string()),  # agent, team
+    ("name", pa.string()),
+    ("most_open", pa.int32()),  # -1: no limit
+    ("away_from", pa.string()),  # ISO 8601 days, '' for none
+    ("away_until", pa.string()),
 )
 
 # A tenant without rules of its own has the default ones, as version 0.
@@ -395,6 +407,7 @@ TABLES = {
         RawTable("tenant_rates", "operational", TENANT_RATES, ("tenant_id", "mirrored_at")),
         RawTable("destinations", "operational", DESTINATIONS, ("tenant_id", "mirrored_at")),
         RawTable("chat_settings", "operational", CHAT_SETTINGS, ("tenant_id", "mirrored_at")),
+        RawTable("chat_members", "operational", CHAT_MEMBERS, ("tenant_id", "mirrored_at")),
         RawTable("lead_rules", "operational", LEAD_RULES, ("tenant_id", "mirrored_at")),
         RawTable("business_hours", "operational", BUSINESS_HOURS, ("tenant_id", "mirrored_at")),
         RawTable("live_failures", "operational", LIVE_FAILURES, ("step", "mirrored_at")),

@@ -24,7 +24,7 @@ from raw.loads where load_seq > {position:Int64}
 
 FIRST_DAY = "select min(day) from lake_files where state = 'present' and source = 'events'"
 FIRST_DAY_OF_RAW = """
-select min(toDate(received_at)) from raw.events
+select minOrNull(toDate(received_at)) from raw.events
 where _partition_id = (
     select min(partition_id) from system.parts where database = 'raw' and table = 'events' and active
 )
@@ -60,13 +60,13 @@ def lake_lag(connection: psycopg.Connection, client: Client) -> LakeLag:
     return LakeLag(int(loads), max(0.0, float(seconds)), int(owed))
 
 
-def days_of_the_lake_alone(connection: psycopg.Connection, client: Client) -> tuple[date, date] | None:
-    """The first day of events in the lake, and in raw, if raw lacks days that the lake has; else None.
+def days_of_the_lake_alone(connection: psycopg.Connection, client: Client) -> tuple[date, date | None] | None:
+    """The first day of events in the lake, and in raw (None: it has none), if raw lacks days of the lake; else None.
 
     Reads the oldest day of raw. Raises as `lake_lag`.
     """
     first = (connection.execute(FIRST_DAY).fetchone() or (None,))[0]
     first_of_raw = client.query(FIRST_DAY_OF_RAW).result_rows[0][0]
-    if first is None or first_of_raw <= first:
+    if first is None or (first_of_raw is not None and first_of_raw <= first):
         return None
     return first, first_of_raw

@@ -70,7 +70,8 @@ class Language:
         """A time span in its two largest units: 2 d 3 h, 5 min 10 s."""
         if seconds is None or is_unknown(seconds):
             return NONE
-        left, parts = round(seconds), []
+        left = round(seconds)
+        parts: list[str] = []
         for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
             count, left = divmod(left, size)
             if count or (unit == "s" and not parts):

@@ -159,8 +159,8 @@ def _check_history(settings: Settings) -> None:
         alone = days_of_the_lake_alone(connection, client)
     if alone is not None:
         raise NotInPlace(
-            f"Raw begins at {alone[1]}, and the lake at {alone[0]}: `echolead rebuild --from lake` brings these back "
-            "and builds what has changed; until then everything stays as it was"
+            f"Raw begins at {alone[1] or 'no day'}, and the lake at {alone[0]}: `echolead rebuild --from lake` brings "
+            "these days back and builds what has changed; until then everything stays as it was"
         )
 
 

@@ -2,8 +2,8 @@
 
 `python -m reverse_etl.account {test,setup,mapping} --tenant-id T --name D` prints a list of findings as JSON. `setup`
 makes what is missing unless it has `--dry-run`, and with `--webhook-url` the webhook to it ('' for one that is still to
-be made), whose secret is in the list; `mapping` takes YAML on standard input and calls nobody. When it cannot
-be done the last line on standard error says why, and the exit code is 1.
+be made), whose secret is in the list, and each `--label`; `mapping` takes YAML on standard input and calls nobody. When
+it cannot be done the last line on standard error says why, and the exit code is 1.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings, load_settings
 from reverse_etl.calls import Calls
 from reverse_etl.connecting import connected, product
-from reverse_etl.destination import Finding, PostsWebhooks, SetUp, Testable
+from reverse_etl.destination import Finding, HasLabels, PostsWebhooks, SetUp, Testable
 from reverse_etl.errors import DeliveryFailed, Misconfigured
 from reverse_etl.lane import Policy
 from reverse_etl.mapping import MappingError
@@ -43,9 +43,16 @@ async def test(settings: Settings, row: DestinationRow, database: Engine) -> lis
 
 
 async def setup(
-    settings: Settings, row: DestinationRow, database: Engine, *, is_dry_run: bool, webhook_url: str | None = None
+    settings: Settings,
+    row: DestinationRow,
+    database: Engine,
+    *,
+    is_dry_run: bool,
+    webhook_url: str | None = None,
+    labels: Sequence[str] = (),
 ) -> list[Finding]:
-    """Make what is missing in the account, or say what would be made; also the webhook, unless its address is None.
+    """Make what is missing in the account, or say what would be made; also the webhook, unless its address is None, and
+    these labels of rules.
 
     Raises `DeliveryFailed`, `Undecryptable`.
     """
@@ -53,6 +60,8 @@ async def setup(
     async with found.connection.client, asyncio.timeout(SECONDS):
         if not isinstance(found.destination, SetUp):
             raise Misconfigured(f"A {row.kind} destination needs nothing in its account.")
+        if isinstance(found.destination, HasLabels):
+            found.destination.expect_labels(labels)
         made = await found.destination.setup(Calls(found.connection), is_dry_run)
         if webhook_url is not None and isinstance(found.destination, PostsWebhooks):
             made += await found.destination.setup_webhook(Calls(found.connection), webhook_url, is_dry_run)
@@ -82,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", required=True)
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--webhook-url")
+    parser.add_argument("--label", action="append", default=[], help="a label that rules give; repeatable")
     asked = parser.parse_args(arguments)
     settings = load_settings(asked.data_dir)
     database = connect(
@@ -92,9 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.task == "mapping":
             findings = check_mapping(settings, row, sys.stdin.read())
         elif asked.task == "setup":
-            findings = asyncio.run(
-                setup(settings, row, database, is_dry_run=asked.dry_run, webhook_url=asked.webhook_url)
-            )
+            wanted = {"is_dry_run": asked.dry_run, "webhook_url": asked.webhook_url, "labels": asked.label}
+            findings = asyncio.run(setup(settings, row, database, **wanted))
         else:
             findings = asyncio.run(test(settings, row, database))
     except (DeliveryFailed, Undecryptable) as error:

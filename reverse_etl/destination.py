@@ -6,7 +6,7 @@ person under way at a destination.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol, TypeVar, runtime_checkable
@@ -152,6 +152,14 @@ class PostsWebhooks(Protocol):
 
     async def setup_webhook(self, calls: Calls, url: str, is_dry_run: bool) -> list[Finding]:
         """Let it post to `url`, '' for one that is still to be made; nothing when it does already."""
+
+
+@runtime_checkable
+class HasLabels(Protocol):
+    """A destination whose account lists the labels it knows; a part of `echolead destination setup`."""
+
+    def expect_labels(self, labels: Iterable[str]) -> None:
+        """Let `setup` make these labels as well."""
 
 
 class OneByOne(ABC):

@@ -61,7 +61,9 @@ class WantedConversation:
     priority: str = ""  # urgent, high, medium, low
     team: str = ""
     agent: str = ""
-    """Name or e-mail."""
+    """Name, e-mail or id."""
+    covers: str = ""
+    """Whose place the agent takes while the conversation is open; the lead stays theirs."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ def _click(stored: Mapping[str, Any]) -> Click:
 
 
 def _conversation(stored: Mapping[str, Any]) -> WantedConversation:
-    texts = {key: str(stored.get(key) or "") for key in ("lead_id", "note", "priority", "team", "agent")}
+    texts = {key: str(stored.get(key) or "") for key in ("lead_id", "note", "priority", "team", "agent", "covers")}
     return WantedConversation(conversation_id=int(stored["conversation_id"]), **texts)
 
 

@@ -218,6 +218,7 @@ def raw_tenant(
     tenant_id: str = "acme",
     *,
     time_zone: str = "America/Sao_Paulo",
+    language: str = "pt-BR",
     consent_default: str = "granted",
     is_active: bool = True,
     channel_rules: Sequence[tuple[str, Sequence[tuple[str, str, str]]]] = (),
@@ -243,6 +244,7 @@ def raw_tenant(
             ]
         ),
         "excluded_referrers": json.dumps(list(excluded_referrers)),
+        "language": language,
     }
     return _mirrored(row, mirrored_at)
 
@@ -301,11 +303,33 @@ def raw_chat_settings(
     *,
     keeps_texts: bool = False,
     first_response_minutes: int = 15,
+    covers_absence: bool = False,
+    cover_after_minutes: int = 0,
     mirrored_at: datetime = START,
 ) -> Row:
     """One row of `raw.chat_settings`."""
-    row = {"tenant_id": tenant_id, "keeps_texts": keeps_texts, "first_response_minutes": first_response_minutes}
+    row = {
+        "tenant_id": tenant_id,
+        "keeps_texts": keeps_texts,
+        "first_response_minutes": first_response_minutes,
+        "covers_absence": covers_absence,
+        "cover_after_minutes": cover_after_minutes,
+    }
     return _mirrored(row, mirrored_at)
+
+
+def raw_chat_member(
+    name: str,
+    kind: str = "agent",
+    *,
+    tenant_id: str = "acme",
+    most_open: int = -1,
+    away: tuple[str, str] = ("", ""),
+    mirrored_at: datetime = START,
+) -> Row:
+    """One row of `raw.chat_members`; `away` from one day until another, both included."""
+    days = {"away_from": away[0], "away_until": away[1]}
+    return _mirrored({"tenant_id": tenant_id, "kind": kind, "name": name, "most_open": most_open, **days}, mirrored_at)
 
 
 NINE_TO_SIX = {day: [("09:00", "18:00")] for day in ("mon", "tue", "wed", "thu", "fri")}

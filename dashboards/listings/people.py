@@ -94,7 +94,7 @@ def _by_bucket(asked: Asked) -> pd.DataFrame:
         part: found.of(BUCKET, part).set_index("key")[counted].reindex(keys).fillna(0).astype("int64")
         for part in ("current", "before")
     }
-    rows = parts["current"].join(parts["before"], rsuffix="_before").reset_index(drop=True)
+    rows = parts["current"].join(parts["before"].add_suffix("_before")).reset_index(drop=True)
     return rows.assign(begins_at=pd.to_datetime(pd.Series(period.buckets)))
 
 

@@ -115,7 +115,7 @@ def _with_visitors(asked: Asked, rows: pd.DataFrame) -> pd.DataFrame:
     devices = asked.query(DEVICES, asked.tenant_id, tracking_ids=tracking_ids)
     joins = asked.query(JOINS, asked.tenant_id, tracking_ids=tracking_ids)
     of_device = {
-        str(row.tracking_id): " · ".join(part for part in (row.device_type, row.browser, row.os) if part)
+        str(row.tracking_id): " · ".join(str(part) for part in (row.device_type, row.browser, row.os) if part)
         for row in devices.itertuples()
     }
     of_join = {

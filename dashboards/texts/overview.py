@@ -46,7 +46,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "was": ("from {before}", "de {before}"),
     "points_change": ("{n} points", "{n} p.p."),
-    "behind": ("Show the leads", "Ver os leads"),
+    "behind_leads": ("Show the leads", "Ver os leads"),
+    "behind_campaigns": ("Show the campaigns", "Ver as campanhas"),
     "funnel": ("Funnel to the sale", "Funil até a venda"),
     "drop_off": ("↓ {share}", "↓ {share}"),
     "funnel_caption": (

@@ -65,6 +65,22 @@
     )
 {%- endmacro %}
 
+{#-
+  Seconds until `wanted` open seconds can have passed, from the second `present` of the local clock on, or until the next look
+  at the clock: while it is closed that is the next opening, at the latest midnight. It may be too early, never too late.
+-#}
+{% macro seconds_to_look(present, wanted, weekly, special_days) -%}
+    {%- set hours = hours_of_day("toInt32(intDiv(" ~ present ~ ", 86400))", weekly, special_days) -%}
+    {%- set second = "modulo(" ~ present ~ ", 86400)" -%}
+    if(
+        arrayExists(open -> {{ second }} >= open.1 and {{ second }} < open.2, {{ hours }}),
+        toInt64({{ wanted }}),
+        toInt64(arrayMin(arrayConcat(
+            [86400], arrayFilter(opening -> opening > {{ second }}, arrayMap(open -> toInt64(open.1), {{ hours }}))
+        ))) - {{ second }}
+    )
+{%- endmacro %}
+
 {#- Open seconds between two seconds of the local clock. -#}
 {% macro business_seconds(since, until, weekly, special_days) -%}
     toUInt32(

@@ -81,6 +81,10 @@ class AccountReader:
         """Every team."""
         return _records(await self._get("teams"))
 
+    async def team_members(self, team_id: int) -> list[Record]:
+        """The agents of a team."""
+        return _records(await self._get(f"teams/{team_id}/team_members"))
+
     async def inboxes(self) -> list[Record]:
         """Every inbox that the token's agent sees."""
         return _records(await self._get("inboxes"), "payload")

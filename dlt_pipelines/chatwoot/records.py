@@ -1,7 +1,7 @@
 """What is kept of a record of Chatwoot: named fields alone, and the text of messages when the tenant wants it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
@@ -27,8 +27,8 @@ CONTENT_ATTRIBUTES = ("automation_rule_id", "external_echo", "deleted", "referra
 ADDITIONAL_ATTRIBUTES = ("campaign_id",)
 TEXT = ("content",)
 INBOX = ("id", "name", "channel_type", "provider")
-AGENT = (*PERSON, "role")
-NAMED = {"agent": AGENT, "team": TEAM, "inbox": INBOX}
+AGENT = (*PERSON, "role", "availability_status")
+NAMED = {"agent": AGENT, "inbox": INBOX}
 
 LATEST = datetime(2105, 12, 31, tzinfo=UTC)
 
@@ -78,8 +78,14 @@ def message(record: Record, conversation_id: int, *, keeps_text: bool) -> ChatRe
 
 
 def named(kind: str, record: Record) -> ChatRecord:
-    """An agent, a team or an inbox: what is shown of it beside its id."""
+    """An agent with their availability, or an inbox."""
     return ChatRecord(kind, record["id"], 0, moment(0), _json(_kept(record, NAMED[kind])))
+
+
+def team(record: Record, members: Iterable[Record]) -> ChatRecord:
+    """A team with the ids of its members."""
+    kept = {**_kept(record, TEAM), "member_ids": sorted(each["id"] for each in members)}
+    return ChatRecord("team", record["id"], 0, moment(0), _json(kept))
 
 
 def last_activity(record: Record) -> float:

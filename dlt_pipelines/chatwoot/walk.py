@@ -18,6 +18,8 @@ OVERLAP = timedelta(minutes=5)
 PAGES = 40
 """Pages of 25 conversations that one walk reads, and as many again of a gap."""
 MESSAGES_A_CALL = 100
+TEAMS = 50
+"""Of an account whose members are asked for, one call each."""
 
 Keep = Callable[[list[ChatRecord]], Awaitable[None]]
 
@@ -108,12 +110,10 @@ class Walk:
             last = max(each["id"] for each in some)
 
     async def _names(self) -> None:
-        """Agents, teams and inboxes that are new or called otherwise."""
+        """Agents, teams and inboxes that are new or otherwise than before: names, availability, members."""
         self.known.look_up([0])
-        for kind, listed in (
-            ("agent", await self.account.agents()),
-            ("team", await self.account.teams()),
-            ("inbox", await self.account.inboxes()),
-        ):
-            each = [records.named(kind, record) for record in listed]
-            self.found += [record for record in each if not self.known.has(record)]
+        found = [records.named("agent", each) for each in await self.account.agents()]
+        for each in (await self.account.teams())[:TEAMS]:
+            found.append(records.team(each, await self.account.team_members(each["id"])))
+        found += [records.named("inbox", each) for each in await self.account.inboxes()]
+        self.found += [record for record in found if not self.known.has(record)]

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import dlt
+import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver import exceptions as driver
@@ -18,6 +19,7 @@ from dlt_pipelines import raw
 from dlt_pipelines.clickhouse import Inserted
 from dlt_pipelines.collector.batches import BatchReader, LoadBatch
 from dlt_pipelines.collector.rows import loader_dead_letters
+from dlt_pipelines.collector.texts import KeptTexts
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.loads import last_number, record_load
 from dlt_pipelines.tables import TABLES as RAW_TABLES
@@ -25,7 +27,8 @@ from echolead.events import DeadLetter
 from echolead.settings import Settings
 from echolead.warehouse import connect
 
-TABLES = ("events", "rejected_events", "chatwoot_events", "crm_events")
+CHATS = "chatwoot_events"
+TABLES = ("events", "rejected_events", CHATS, "crm_events")
 LEASE = "raw-loader"
 """One process at a time writes what the streams hold."""
 # A message pulled this often and never acknowledged is given up, provided that others are being loaded.
@@ -77,6 +80,7 @@ class EventLoader:
         self._settings = settings
         self._on_step = on_step
         self._lease = Lease(settings.postgres_loader_url.get_secret_value(), LEASE)
+        self._texts = KeptTexts(settings)
         self._batches = BatchReader(settings.nats_loader_url.get_secret_value())
         self._pending: list[LoadBatch] = []
         self._inserted: dict[str, int] = {}
@@ -127,7 +131,7 @@ class EventLoader:
             return self._give_up(batch)
         self._batches.bury(batch.letters)
         if batch.tables:
-            self._commit(batch.tables)
+            self._commit(self._without_texts(batch.tables))
         self._lease.check()
         self._batches.acknowledge(batch)
         self._on_step("acknowledged")
@@ -141,6 +145,15 @@ class EventLoader:
             oldest_received_at=pc.min(received_at).as_py(),
             newest_received_at=pc.max(received_at).as_py(),
         )
+
+    def _without_texts(self, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        """Without what people wrote in chats of tenants that do not keep it. Raises `LoadFailed`."""
+        if CHATS not in tables:
+            return tables
+        try:
+            return {**tables, CHATS: self._texts.leave_out(tables[CHATS])}
+        except psycopg.Error as error:
+            raise LoadFailed(f"PostgreSQL does not say whose texts are kept: {error}") from error
 
     def _commit(self, tables: dict[str, pa.Table]) -> None:
         """Run dlt over the tables; on return the load package is complete and every row is on the warehouse's disk."""

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +14,7 @@ from dlt_pipelines.lake.manifest import StoredFile
 from dlt_pipelines.tables import TABLES
 from echolead.warehouse_accounts import TENANT_ID
 
-COMPRESSION = "zstd"
+COMPRESSION: Final = "zstd"
 ROWS_OF_A_GROUP = 50_000
 OF_NO_TENANT = "_"
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, OSError)
@@ -78,11 +78,11 @@ def conformed(rows: pa.Table, columns: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(found, schema=columns)
 
 
-def _column(rows: pa.Table, field: "pa.Field[pa.DataType]") -> pa.ChunkedArray:
+def _column(rows: pa.Table, field: "pa.Field[pa.DataType]") -> "pa.ChunkedArray[Any]":
     if field.name in rows.column_names:
         return pc.cast(rows[field.name], field.type)
-    value = None if field.nullable else empty_value(field.type)
-    return pa.chunked_array([pa.repeat(pa.scalar(value, field.type), rows.num_rows)])
+    value: Any = pa.scalar(None if field.nullable else empty_value(field.type), field.type)
+    return pa.chunked_array([pa.repeat(value, rows.num_rows)])
 
 
 def empty_value(kind: pa.DataType) -> object:

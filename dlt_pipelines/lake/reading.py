@@ -5,6 +5,7 @@ Every table of raw is a view over the files that the manifest has at this moment
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ class LakeReader:
         from chdb import ChdbError  # noqa: PLC0415
         from chdb.session import Session  # noqa: PLC0415
 
-        session = Session()
+        session: Any = Session()  # type: ignore[no-untyped-call]
         try:
             session.query("create database lake")
             for view in self._views():

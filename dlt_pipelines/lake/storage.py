@@ -16,8 +16,15 @@ from echolead.settings import Settings
 
 PART = ".part"
 PIECE_BYTES = 4 * 1024 * 1024
-# Of S3. Each request ends: after the time-outs, and after the tries.
-CLIENT = {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 4, "mode": "standard"}}
+# Of S3. Each request ends: after the time-outs, and after the tries. Most servers that are not Amazon's know nothing of
+# the checksums that botocore sends by itself; the manifest has its own.
+CLIENT = {
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "retries": {"max_attempts": 4, "mode": "standard"},
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+}
 AWAY = (OSError, BotoCoreError, ClientError)
 """What the file systems raise: no rights, no space, no answer."""
 

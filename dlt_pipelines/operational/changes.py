@@ -25,6 +25,7 @@ from echolead.operational.models import (
     OPEN_STATES,
     CampaignAlias,
     ChannelRule,
+    ChatMember,
     ChatSettings,
     DealStage,
     Delivery,
@@ -79,6 +80,7 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
             .scalar_subquery(),
             Text,
         ).label("excluded_referrers"),
+        Tenant.language,
     ).order_by(Tenant.tenant_id),
     "tenant_hosts": select(TenantHost.tenant_id, TenantHost.host).order_by(TenantHost.tenant_id, TenantHost.host),
     "tenant_rates": select(TenantRate.tenant_id, TenantRate.currency, TenantRate.from_date, TenantRate.rate).order_by(
@@ -93,8 +95,20 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         Destination.is_enabled,
     ).order_by(Destination.tenant_id, Destination.destination_id),
     "chat_settings": select(
-        ChatSettings.tenant_id, ChatSettings.keeps_texts, ChatSettings.first_response_minutes
+        ChatSettings.tenant_id,
+        ChatSettings.keeps_texts,
+        ChatSettings.first_response_minutes,
+        ChatSettings.covers_absence,
+        func.coalesce(ChatSettings.cover_after_minutes, 0).label("cover_after_minutes"),
     ).order_by(ChatSettings.tenant_id),
+    "chat_members": select(
+        ChatMember.tenant_id,
+        ChatMember.kind,
+        ChatMember.name,
+        func.coalesce(ChatMember.most_open, -1).label("most_open"),
+        func.coalesce(cast(ChatMember.away_from, Text), "").label("away_from"),
+        func.coalesce(cast(ChatMember.away_until, Text), "").label("away_until"),
+    ).order_by(ChatMember.tenant_id, ChatMember.kind, ChatMember.name),
     "lead_rules": RULES,
     "business_hours": HOURS,
     "deal_stages": select(

@@ -187,7 +187,7 @@ def _shape(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) -> File
 def _decimal_sign(costs: Sequence[str]) -> str:
     """`,` or `.`: the last of two signs in a number, or one that is not before three digits; `.` where none speaks."""
     for cost in costs:
-        signs = re.findall("[.,]", cost)
+        signs = [each for each in cost if each in ".,"]
         if len({*signs}) == 2:
             return signs[-1]
         if len(signs) == 1 and not re.search(r"[1-9]\d{0,2}[.,]\d{3}(?!\d)", cost):

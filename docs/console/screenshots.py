@@ -6,6 +6,7 @@ one language and theme; `phone` is 390 pixels wide.
 
 import argparse
 import json
+import shutil
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -110,7 +111,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     arguments.add_argument("--data-dir", required=True, type=Path, help="folder of the stack's data")
     arguments.add_argument("--lead", required=True, help="the lead whose record is shown")
-    arguments.add_argument("--chromium", default="chromium", help="path of the browser")
+    arguments.add_argument("--chromium", default=shutil.which("chromium"), help="path of the browser")
     chosen = arguments.parse_args()
     stack = DemoStack.of(chosen.data_dir)
     with sync_playwright() as playwright:

@@ -27,6 +27,7 @@ from echolead.operational.destinations import (
     set_up,
     update_destination,
 )
+from echolead.operational.lead_rules import get_rules
 from echolead.operational.models import Destination
 from echolead.operational.named_rows import get_named, list_named, renew_secrets
 from echolead.operational.tenants import get_tenant
@@ -142,7 +143,8 @@ def setup(
     code 1 when something could not be made.
     """
     webhook = AccountWebhook(tenant_id, _kind(tenant_id, name, data_dir), data_dir)
-    findings = _asked("setup", tenant_id, name, data_dir, "--dry-run", "--webhook-url", webhook.url)
+    labels = _labels_of_rules(tenant_id, data_dir)
+    findings = _asked("setup", tenant_id, name, data_dir, "--dry-run", "--webhook-url", webhook.url, *labels)
     if not yes:
         _show_findings(findings, as_json, nothing=NOTHING_TO_MAKE)
         if as_json or not findings:
@@ -152,7 +154,7 @@ def setup(
     if findings:
         if any(finding["subject"] == SUBJECT and finding["state"] == "missing" for finding in findings):
             webhook.make()
-        made = _asked("setup", tenant_id, name, data_dir, "--webhook-url", webhook.url)
+        made = _asked("setup", tenant_id, name, data_dir, "--webhook-url", webhook.url, *labels)
         webhook.settle(made)
     _show_findings(made, as_json, nothing=NOTHING_TO_MAKE)
     if made:
@@ -215,6 +217,15 @@ def _set_enabled(tenant_id: str, name: str, is_enabled: bool, data_dir: Path | N
         destination = get_named(session, Destination, tenant_id, name)
         set_enabled(session, destination, is_enabled, actor=actor())
     _show(destination, as_json)
+
+
+def _labels_of_rules(tenant_id: str, data_dir: Path | None) -> list[str]:
+    """As options: the labels that rules in force give, which agents should find before the first lead has one."""
+    with administering(data_dir) as (_, session):
+        rules = get_rules(session, tenant_id).rules
+    actions = [action for rule in rules for action in rule["rule"]["actions"]]
+    given = sorted({action["name"] for action in actions if action["kind"] == "label"})
+    return [part for label in given for part in ("--label", label)]
 
 
 def _kind(tenant_id: str, name: str, data_dir: Path | None) -> str:

@@ -12,7 +12,7 @@ from echolead.cli import channel_rules, tenant_rate
 from echolead.cli.context import actor, administering, hidden_value, show_json, show_record, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import SHOWN_NAME, AsJson, DataDir, TenantId
-from echolead.operational.models import CONSENT_DEFAULTS, IP_POLICIES
+from echolead.operational.models import CONSENT_DEFAULTS, IP_POLICIES, LANGUAGES
 from echolead.operational.tenants import (
     TenantSettings,
     TenantView,
@@ -40,6 +40,7 @@ DEFAULTS = TenantSettings()
 # options of both `create` and `set`
 TIME_ZONE = typer.Option(help="IANA time zone.")
 REGION = typer.Option(help="Region of phone numbers without +.")
+LANGUAGE = typer.Option(help=f"Language of texts in other products: {', '.join(LANGUAGES)}.")
 IP_POLICY = typer.Option(help=f"How visitors' IP addresses are stored: {', '.join(IP_POLICIES)}.")
 CONSENT_DEFAULT = typer.Option(help=f"Consent until a visitor decides: {', '.join(CONSENT_DEFAULTS)}.")
 
@@ -53,6 +54,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
     timezone: Annotated[str, TIME_ZONE] = DEFAULTS.timezone,
     region: Annotated[str, REGION] = DEFAULTS.default_region,
     currency: Annotated[str, typer.Option(help="ISO 4217 currency.")] = DEFAULTS.currency,
+    language: Annotated[str, LANGUAGE] = DEFAULTS.language,
     ip_policy: Annotated[str, IP_POLICY] = DEFAULTS.ip_policy,
     consent_default: Annotated[str, CONSENT_DEFAULT] = DEFAULTS.consent_default,
     data_dir: DataDir = None,
@@ -64,6 +66,7 @@ def create(  # noqa: PLR0913, PLR0917  # the options of the command
         timezone=timezone,
         default_region=region,
         currency=currency,
+        language=language,
         ip_policy=ip_policy,
         consent_default=consent_default,
     )
@@ -101,6 +104,7 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
     name: Annotated[str | None, SHOWN_NAME] = None,
     timezone: Annotated[str | None, TIME_ZONE] = None,
     region: Annotated[str | None, REGION] = None,
+    language: Annotated[str | None, LANGUAGE] = None,
     ip_policy: Annotated[str | None, IP_POLICY] = None,
     consent_default: Annotated[str | None, CONSENT_DEFAULT] = None,
     collect_path: Annotated[
@@ -124,6 +128,7 @@ def set_(  # noqa: PLR0913, PLR0917  # the options of the command
         "name": name,
         "timezone": timezone,
         "default_region": region,
+        "language": language,
         "ip_policy": ip_policy,
         "consent_default": consent_default,
         "collect_path": collect_path,
@@ -266,6 +271,7 @@ def _record(view: TenantView) -> dict[str, Any]:
         "timezone": tenant.timezone,
         "default_region": tenant.default_region,
         "currency": tenant.currency,
+        "language": tenant.language,
         "ip_policy": tenant.ip_policy,
         "consent_default": tenant.consent_default,
         "collect_path": tenant.collect_path,

@@ -8,7 +8,7 @@ import typer
 from echolead.cli.context import actor, administering, show_json, show_table
 from echolead.cli.options import AsJson, DataDir, TenantId
 from echolead.operational.models import TenantRate
-from echolead.operational.rates import ALWAYS, list_rates, remove_rate, set_rate
+from echolead.operational.rates import ALWAYS, end_rate, list_rates, remove_rate, set_rate
 
 app = typer.Typer(help="What other currencies are worth in the tenant's own.", no_args_is_help=True)
 
@@ -34,6 +34,26 @@ def set_(
     """Set a rate. Revenue of the past is converted anew with it."""
     with administering(data_dir) as (_, session):
         set_rate(session, tenant_id, currency, rate, from_date=_day(from_day), actor=actor())
+        rates = [_record(each) for each in list_rates(session, tenant_id)]
+    _show(rates, as_json)
+
+
+@app.command()
+def end(
+    tenant_id: TenantId,
+    currency: Currency,
+    from_day: Annotated[
+        datetime,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], metavar="DAY", help="First day without a rate.", show_default=False
+        ),
+    ],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let no rate hold from a day on, until that of the next. Amounts without one are shown in their own currency."""
+    with administering(data_dir) as (_, session):
+        end_rate(session, tenant_id, currency, from_date=from_day.date(), actor=actor())
         rates = [_record(each) for each in list_rates(session, tenant_id)]
     _show(rates, as_json)
 
@@ -66,7 +86,11 @@ def _day(given: datetime | None) -> date:
 
 
 def _record(rate: TenantRate) -> dict[str, Any]:
-    return {"currency": rate.currency, "from": str(rate.from_date), "rate": f"{rate.rate.normalize():f}"}
+    return {
+        "currency": rate.currency,
+        "from": str(rate.from_date),
+        "rate": f"{rate.rate.normalize():f}" if rate.rate else "none",
+    }
 
 
 def _show(rates: list[dict[str, Any]], as_json: bool) -> None:

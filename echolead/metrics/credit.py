@@ -91,7 +91,7 @@ limit {rows:UInt32}
 
 def days(period: Period) -> dict[str, Any]:
     """The days of a period's windows as parameters; a part of today is the whole of it, as costs are by day."""
-    bound = {}
+    bound: dict[str, Any] = {}
     for name, window in (("", period.current), ("_before", period.before)):
         bound |= {
             f"first_day{name}": f"{window.start:%Y-%m-%d}",

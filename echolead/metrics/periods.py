@@ -59,9 +59,11 @@ class Period:
 
 def period(name: str, zone: str, now: datetime, comparison: str = "before") -> Period:
     """The period of this name at `now`, on the clock of `zone`. Raises `UnknownPeriod`."""
-    local = now.astimezone(ZoneInfo(zone)).replace(tzinfo=None, second=0, microsecond=0)
-    today = local.replace(hour=0, minute=0)
-    local = max(local, today + timedelta(minutes=1))  # the first minute of a day is a period, too
+    exactly = now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    today = exactly.replace(hour=0, minute=0, second=0, microsecond=0)
+    # To the end of this minute: what has just arrived is in it, and pages of one minute ask for the same.
+    minutes = max(-((today - exactly) // timedelta(minutes=1)), 1)
+    local = today + timedelta(minutes=minutes)
     if name == ALL:
         begin = datetime.combine(date(2000, 1, 1), time())
         return Period(zone, Window(begin, local), Window(begin, begin))

@@ -95,6 +95,7 @@ class MetaConfiguration(_KindValues):
     """The data set (pixel) that events go to, and what they are called there.
 
     With `test_event_code`, from Test Events in Events Manager, `destination test` sends an event that counts nowhere.
+    With `whatsapp_business_account_id` leads of ads that lead into WhatsApp are reported as well.
     """
 
     pixel_id: str = Field(pattern=r"^\d{5,20}$")
@@ -102,6 +103,7 @@ class MetaConfiguration(_KindValues):
     qualified_event: str = Field(default="QualifiedLead", min_length=1, max_length=50)
     won_event: str = Field(default="Purchase", min_length=1, max_length=50)
     test_event_code: str = ""
+    whatsapp_business_account_id: str = Field(default="", pattern=r"^\d{0,20}$")
     version: str = Field(default="v25.0", pattern=r"^v\d+\.\d+$")
     base_url: WithoutSlash = "https://graph.facebook.com"
 

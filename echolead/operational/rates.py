@@ -14,6 +14,7 @@ from echolead.operational.models import TenantRate
 from echolead.operational.tenants import get_tenant
 
 ALWAYS = date(1970, 1, 1)
+UNKNOWN = Decimal(0)
 MOST = Decimal(10**9)
 LEAST = Decimal("0.00000001")
 
@@ -25,6 +26,18 @@ def set_rate(
 
     A rate of the same day is replaced. Raises `NotFound`, `ChangeRefused` for what is no currency and no rate.
     """
+    return _keep(session, tenant_id, currency, _read(rate), from_date, actor)
+
+
+def end_rate(session: Session, tenant_id: str, currency: str, *, from_date: date, actor: str) -> TenantRate:
+    """Say that no rate is known from a day on, until that of the next: amounts stay in their currency.
+
+    Raises `NotFound`, `ChangeRefused`.
+    """
+    return _keep(session, tenant_id, currency, UNKNOWN, from_date, actor)
+
+
+def _keep(session: Session, tenant_id: str, currency: str, value: Decimal, from_date: date, actor: str) -> TenantRate:
     own = get_tenant(session, tenant_id).currency
     if not re.fullmatch("[A-Z]{3}", currency):
         raise ChangeRefused(f"{currency!r} is not a currency: use three capital letters, as in USD.")
@@ -32,7 +45,6 @@ def set_rate(
         raise ChangeRefused(f"{currency} is the tenant's own currency, which needs no rate.")
     if from_date < ALWAYS or from_date.year > 2105:
         raise ChangeRefused(f"{from_date} cannot be a rate's day: use one from {ALWAYS} to 2105-12-31.")
-    value = _read(rate)
     present = session.get(TenantRate, (tenant_id, currency, from_date))
     if present is None:
         present = TenantRate(tenant_id=tenant_id, currency=currency, from_date=from_date, rate=value)
@@ -40,7 +52,7 @@ def set_rate(
     else:
         present.rate = value
     session.flush()
-    said = {"currency": currency, "rate": str(value), "from_date": str(from_date)}
+    said = {"currency": currency, "rate": str(value) if value else "none", "from_date": str(from_date)}
     audit.record(session, actor=actor, action="tenant.rate_set", subject=currency, tenant_id=tenant_id, **said)
     session.refresh(present)
     return present

@@ -18,6 +18,7 @@ from echolead.operational.models import (
     COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
     IP_POLICIES,
+    LANGUAGES,
     MIN_LIMIT,
     TENANT_ID_PATTERN,
     Tenant,
@@ -35,14 +36,15 @@ HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 @dataclass(frozen=True, kw_only=True)
 class TenantSettings:
-    """A tenant's settings: IANA time zone, ISO 3166 region of phones, ISO 4217 currency, two policies, its collect
-    path, and limits in events (None: the installation's).
+    """A tenant's settings: IANA time zone, ISO 3166 region of phones, ISO 4217 currency, the language of texts that
+    EchoLead writes, two policies, its collect path, and limits in events (None: the installation's).
     """
 
     name: str = ""  # the id, when empty
     timezone: str = "America/Sao_Paulo"
     default_region: str = "BR"
     currency: str = "BRL"
+    language: str = "pt-BR"
     ip_policy: str = "truncated"
     consent_default: str = "granted"
     collect_path: str | None = None
@@ -86,6 +88,7 @@ def create_tenant(
         timezone=chosen.timezone,
         default_region=chosen.default_region,
         currency=chosen.currency,
+        language=chosen.language,
         ip_policy=chosen.ip_policy,
         consent_default=chosen.consent_default,
         collect_path=chosen.collect_path,
@@ -301,6 +304,8 @@ def _check(settings: TenantSettings) -> None:
         raise ChangeRefused(f"{settings.default_region!r} is not a region: use two capital letters, as in BR.")
     if not re.fullmatch("[A-Z]{3}", settings.currency):
         raise ChangeRefused(f"{settings.currency!r} is not a currency: use three capital letters, as in BRL.")
+    if settings.language not in LANGUAGES:
+        raise ChangeRefused(f"{settings.language!r} is not a language of EchoLead: use {', '.join(LANGUAGES)}.")
     if settings.ip_policy not in IP_POLICIES:
         raise ChangeRefused(f"{settings.ip_policy!r} is not a policy for addresses: use {', '.join(IP_POLICIES)}.")
     if settings.consent_default not in CONSENT_DEFAULTS:

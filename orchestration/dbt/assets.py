@@ -87,7 +87,7 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(
         manifest=manifest,
-        exclude=f"+{TURN} +{CHAT} +{DEALS} {CONVERSATIONS} {CAMPAIGNS} {SEEDS}",
+        exclude=f"+{TURN} +{CHAT} +{DEALS} {CONVERSATIONS} {CAMPAIGNS}+ {SEEDS}",
         dagster_dbt_translator=translator,
         name="views_behind",
     )
@@ -95,7 +95,18 @@ def dbt_models(settings: Settings) -> list[dg.AssetsDefinition]:
         """What readers see beside the tables of turns."""
         yield from _viewed(context, dbt)
 
-    return [seeds, views_before, turns, chats, conversations, deals, campaigns, views_behind]
+    @dbt_assets(
+        manifest=manifest,
+        select=f"{CAMPAIGNS}+",
+        exclude=CAMPAIGNS,
+        dagster_dbt_translator=translator,
+        name="campaign_views",
+    )
+    def campaign_views(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        """What readers see of campaigns."""
+        yield from _viewed(context, dbt)
+
+    return [seeds, views_before, turns, chats, conversations, deals, campaigns, campaign_views, views_behind]
 
 
 def _side_turns(settings: Settings, translator: DagsterDbtTranslator, name: str, selection: str) -> dg.AssetsDefinition:

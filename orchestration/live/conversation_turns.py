@@ -14,5 +14,7 @@ class ConversationTurns(SideTurns):
     subject = "conversations"
     first_models = ("conversation_turn",)
     has_news = """
-select leads_until != leads_after or chats_until != chats_after or contacts_until != contacts_after from {conversation_turn}
+select leads_until != leads_after or chats_until != chats_after or contacts_until != contacts_after
+    or presence_until != presence_after or due > 0
+from {conversation_turn}
 """

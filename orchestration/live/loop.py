@@ -202,7 +202,7 @@ class LiveLoop:
     def _look_at_clock(self) -> None:
         if time.monotonic() - self._looked_at_clock >= CLOCK_SECONDS:
             self._looked_at_clock = time.monotonic()
-            self._is_behind = self._has_deals = True
+            self._is_behind = self._has_deals = self._has_news_of_conversations = True
 
     def _deliver(self, turn: Turn) -> None:
         turn.deliveries = self._engine.run_once()

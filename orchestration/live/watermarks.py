@@ -18,6 +18,7 @@ select
         || (select (count(*), max(updated_at))::text from campaign_aliases)
         || (select (count(*), max(updated_at))::text from excluded_referrers)
         || (select (count(*), max(updated_at))::text from chat_settings)
+        || (select (count(*), max(updated_at))::text from chat_members)
         || (select (count(*), max(created_at))::text from lead_rule_sets)
         || (select (count(*), max(updated_at))::text from business_hours),
     (select string_agg((step, failing_since, message, tenant_id, event_id)::text, ' ' order by step) from live_steps

@@ -1,6 +1,6 @@
 """One account of a Chatwoot: how it is reached, and what it needs before leads and conversations get there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 import httpx
@@ -76,6 +76,10 @@ class ChatwootAccount:
         inboxes = await calls.ask("list inboxes", "GET", "inboxes")
         await self._definitions.read(calls)
         return [inbox_finding(self._inbox_id, inboxes["payload"]), *self._definitions.findings()]
+
+    def expect_labels(self, labels: Iterable[str]) -> None:
+        """Let `setup` and `test` look for these labels as well: those that rules give."""
+        self._definitions.needed_labels += tuple(labels)
 
     async def setup(self, calls: Calls, is_dry_run: bool) -> list[Finding]:
         """Define the attributes and labels that are missing. Raises `DeliveryFailed`."""

@@ -83,7 +83,8 @@ class ChatwootConversations:
             await self._definitions.define(calls, (), order.lead.labels, conversation_attributes=attributes)
             await self._write_attributes(calls, path, shown, attributes, order.history)
             values, unknown = await self._values(calls, wanted)
-            writing = _writing(order.lead.labels, values, shown, order.history)
+            covered = await self._member(calls, "agent", wanted.covers) if wanted.covers else ""
+            writing = _writing(order.lead.labels, values, shown, order.history, covered)
             writing = replace(writing, left=writing.left + unknown)
             for sentence in writing.left:
                 calls.note("leave as it is", "conflict", sentence)
@@ -235,8 +236,10 @@ async def _write_labels(calls: Calls, path: str, writing: Writing) -> None:
         raise Mismatch("The labels of the conversation change at every try.")
 
 
-def _writing(labels: Iterable[str], wanted: Mapping[str, str], shown: Shown, history: DeliveryHistory) -> Writing:
-    """What to write over what is shown, given what was written before.
+def _writing(
+    labels: Iterable[str], wanted: Mapping[str, str], shown: Shown, history: DeliveryHistory, covered: str = ""
+) -> Writing:
+    """What to write over what is shown, given what was written before; `covered`: whose place the agent takes.
 
     A label of ours that is gone was taken off by a person, and is put on again once the rules have not wanted it in
     between. One that we were about to put on, and do not know whether we did, is put on.
@@ -252,6 +255,8 @@ def _writing(labels: Iterable[str], wanted: Mapping[str, str], shown: Shown, his
     own: dict[str, str] = {}
     for kind, current in _values_of(shown).items():
         before = written.values.get(kind, ""), begun.values.get(kind, "")
+        if kind == "agent" and covered and current == covered:
+            before = before[0], current  # whoever assigned the owner, a cover takes the place
         value, own[kind] = _single(kind, wanted[kind], current, *before)
         if value is not None:
             values[kind] = value

@@ -43,6 +43,7 @@ TITLES_OF_RULES = {
     "priority": "Prioridade",
     "team": "Equipe",
     "owner": "Responsável",
+    "cover": "Atendimento por",
 }
 CONVERSATION_TITLES = {
     "channel": "Canal",
@@ -58,7 +59,7 @@ CONVERSATION_TITLES = {
 }
 NEEDED = {CONTACT_ATTRIBUTE: TITLES, CONVERSATION_ATTRIBUTE: CONVERSATION_TITLES}
 SUBJECTS = {CONTACT_ATTRIBUTE: "attribute", CONVERSATION_ATTRIBUTE: "conversation attribute"}
-# The one label whose name is known before any lead: those of channels, sources and campaigns come with the leads.
+# Needed whatever the rules: the labels of channels, sources and campaigns come with the leads.
 LABELS = ("sem-consentimento-marketing",)
 NEEDS_ADMINISTRATOR = "defining it takes an administrator's token"
 
@@ -70,6 +71,7 @@ class DefinedInAccount:
         self._attributes: dict[int, dict[str, str]] = {model: {} for model in NEEDED}
         self._labels: set[str] = set()
         self._may_define = True
+        self.needed_labels = LABELS
 
     async def read(self, calls: Calls) -> None:
         """Ask the account. Raises `DeliveryFailed`."""
@@ -112,7 +114,7 @@ class DefinedInAccount:
         ]
         labels = [
             Finding(f"label {title}", "ok" if title in self._labels else "missing", _missing(title in self._labels))
-            for title in LABELS
+            for title in self.needed_labels
         ]
         return attributes + labels
 
@@ -124,7 +126,7 @@ class DefinedInAccount:
                 if key not in self._attributes[model]:
                     refusal = await self._define_attribute(calls, model, key)
                     made.append(_made(f"{SUBJECTS[model]} {key}", refusal))
-        for title in LABELS:
+        for title in self.needed_labels:
             if title not in self._labels:
                 made.append(_made(f"label {title}", await self._define_label(calls, title)))
         return made

@@ -15,7 +15,7 @@ import httpx
 from echolead.normalize import normalize_email
 from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding, Traits
-from reverse_etl.destinations.ad_events import EPOCH, AdEvents, EventBody, newest_click, time_of
+from reverse_etl.destinations.ad_events import CLOCK_SLIP, EPOCH, AdEvents, EventBody, newest_click, time_of
 from reverse_etl.destinations.hashing import as_it_is, hashed, meta_name, meta_phone
 from reverse_etl.errors import DeliveryFailed, Misconfigured, OutcomeUnknown, Rejected, Unavailable, Withheld
 from reverse_etl.lead import Click, Lead, LeadEvent
@@ -44,6 +44,7 @@ class MetaConversions(AdEvents):
         self._path = f"{configuration['version']}/{configuration['pixel_id']}"
         self._names = {name: str(configuration[f"{name}_event"]) for name in ("lead", "qualified", "won")}
         self._test_event_code = str(configuration.get("test_event_code") or "")
+        self._whatsapp_account = str(configuration.get("whatsapp_business_account_id") or "")
         self._access_token = access_token
 
     @classmethod
@@ -65,10 +66,13 @@ class MetaConversions(AdEvents):
 
     def event_of(self, lead: Lead, event: LeadEvent, notes: list[str]) -> EventBody:
         """One row of `data`. Raises `Withheld` when Meta could find nobody by it."""
-        click = newest_click(lead, event, ["fbclid"])
-        at = time_of(event, click, notes)
+        message = _newest_ad_message(lead, event)
+        click = None if message else newest_click(lead, event, ["fbclid"])
+        at = time_of(event, message or click, notes)
         person = _person(lead)
-        if fbc := _fbc(lead, click, _milliseconds(at)):
+        if message is not None:
+            person |= self._of_message(message)
+        elif fbc := _fbc(lead, click, _milliseconds(at)):
             person["fbc"] = fbc
         if FBP.fullmatch(lead.cookies.get("_fbp", "")):
             person["fbp"] = lead.cookies["_fbp"]
@@ -85,7 +89,9 @@ class MetaConversions(AdEvents):
             "action_source": "system_generated",
             "user_data": person,
         }
-        if event.page_url and event.user_agent:
+        if message is not None:
+            body |= {"action_source": "business_messaging", "messaging_channel": "whatsapp"}
+        elif event.page_url and event.user_agent:
             body |= {"action_source": "website", "event_source_url": event.page_url}
             person["client_user_agent"] = event.user_agent
         if event.value is not None and event.currency:
@@ -95,6 +101,14 @@ class MetaConversions(AdEvents):
         elif body["event_name"] == "Purchase":
             raise Withheld("Meta takes no Purchase without a value and its currency.")
         return body
+
+    def _of_message(self, message: Click) -> dict[str, str]:
+        """What names the click of an ad that led into WhatsApp. Raises `Withheld` when it cannot be named."""
+        if not message.value:
+            raise Withheld("the ad on WhatsApp that the lead came from last sent no click id (ctwa_clid).")
+        if not self._whatsapp_account:
+            raise Withheld("it came from an ad on WhatsApp: set whatsapp_business_account_id to report it.")
+        return {"ctwa_clid": message.value, "whatsapp_business_account_id": self._whatsapp_account}
 
     async def send(self, calls: Calls, events: Sequence[EventBody]) -> str:
         """Post the events. Raises `Rejected` when Meta refuses one, and so all."""
@@ -137,6 +151,13 @@ def judge_graph(answer: Reply) -> DeliveryFailed | None:
     if code in PASSING_CODES or error.get("is_transient") or answer.status >= 500:
         return OutcomeUnknown(f"Meta failed: {said}")
     return Rejected(f"Meta refuses it: {said}", status=answer.status, code=str(subcode or code))
+
+
+def _newest_ad_message(lead: Lead, event: LeadEvent) -> Click | None:
+    """The message that answered an ad on WhatsApp, if no click on the web is newer; without a value if it has no id."""
+    ours = [click for click in lead.clicks if click.name in ("fbclid", "ctwa_clid")]
+    newest = max((each for each in ours if each.at <= event.at + CLOCK_SLIP), key=lambda each: each.at, default=None)
+    return newest if newest is not None and newest.name == "ctwa_clid" else None
 
 
 def _person(lead: Lead) -> dict[str, Any]:

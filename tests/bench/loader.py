@@ -4,12 +4,10 @@ import os
 import random
 import statistics
 import string
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
@@ -17,13 +15,12 @@ from dlt_pipelines.collector.loader import EventLoader
 from dlt_pipelines.collector.rows import EventRows
 from dlt_pipelines.collector.stream import StreamMessage
 from echolead.embedded.clickhouse import EmbeddedWarehouse
-from echolead.embedded.nats import EmbeddedNats
-from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.settings import Settings
 from echolead.warehouse import connect
 from tests.bench.figure import Figure
+from tests.fixtures.collector import surroundings
 from tests.fixtures.parts import free_port, running
-from tests.fixtures.queue_messages import QUEUE_PASSWORDS, make_event, make_line, publish, renew_streams
+from tests.fixtures.queue_messages import make_event, make_line, publish, renew_streams
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 REQUESTS_A_MESSAGE = 100  # what a busy collector's group commit puts together
@@ -33,9 +30,9 @@ MICRO_BATCH_MESSAGES = 100
 
 def run() -> list[Figure]:
     """Rates are medians of the rounds; each round loads the same messages both ways."""
-    messages = [_message() for _ in range(MESSAGES)]
+    messages = [message() for _ in range(MESSAGES)]
     with (
-        _servers() as settings,
+        loading() as settings,
         EventLoader(settings) as loader,
         closing(connect(settings.clickhouse_url.get_secret_value())) as client,
     ):
@@ -87,7 +84,8 @@ def _insert(client: Client, messages: list[bytes]) -> float:
     return seconds
 
 
-def _message() -> bytes:
+def message() -> bytes:
+    """A hundred events, as a busy collector puts them into one message."""
     return b"\n".join(make_line([_event()], received_at=datetime.now(UTC)) for _ in range(REQUESTS_A_MESSAGE))
 
 
@@ -104,20 +102,18 @@ def _event() -> dict[str, object]:
 
 
 @contextmanager
-def _servers() -> Iterator[Settings]:
+def loading() -> Iterator[Settings]:
+    """Settings of a loader with servers of its own and nothing to do."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="echolead-bench-")))
-        folder.chmod(0o755)
-        postgres = EmbeddedPostgres(folder / "postgres", free_port(), "bench")
-        nats = EmbeddedNats(folder / "nats", free_port(), free_port(), QUEUE_PASSWORDS)
+        around = stack.enter_context(surroundings())
+        folder = around.logs.parent
         warehouse = EmbeddedWarehouse(folder / "warehouse", free_port(), "bench", "bench-reader")
-        for server in (postgres, nats, warehouse):
-            server.prepare()
-            stack.enter_context(running(server.part(), folder / "logs"))
-        renew_streams(nats.url)
+        warehouse.prepare()
+        stack.enter_context(running(warehouse.part(), around.logs))
+        renew_streams(around.nats.url)
         yield Settings(
             data_dir=folder / "data",
             clickhouse_url=warehouse.url,
-            postgres_loader_url=postgres.url,
-            nats_url=nats.url,
+            postgres_loader_url=around.urls.loader,
+            nats_url=around.nats.url,
         )

@@ -17,6 +17,17 @@
 {#- A conversation in which nothing is said for so long is left as it is. -#}
 {%- set recent_days = 30 %}
 {%- set wanted = built_so_far('activation', 'conversation_deliveries') %}
+{#- Where it was reopened, it begins anew with that. -#}
+{%- set opened_last_at %}
+        coalesce(
+            arrayMax(arrayMap(
+                (each, before) -> if(before.1 = 'resolved' and each.1 != 'resolved', toNullable(each.2), null),
+                status_history,
+                arrayPushFront(arrayPopBack(status_history), ('', toDateTime64(0, 3, 'UTC')))
+            )),
+            opened_at
+        )
+{%- endset %}
 {%- set is_open = "(status not in ('', 'resolved')
         and (last_message_at is null or last_message_at >= now64(3) - interval " ~ recent_days ~ " day))" %}
 
@@ -49,7 +60,7 @@ conversations as (
         account_id,
         conversation_id,
         contact_id,
-        opened_at,
+        {{- opened_last_at }} as opened_at,
         referrals,
         true as is_open
     from {{ ref('conversation_facts') }}
@@ -62,7 +73,7 @@ conversations as (
         account_id,
         conversation_id,
         contact_id,
-        opened_at,
+        {{- opened_last_at }} as opened_at,
         referrals,
         false as is_open
     from {{ ref('conversation_facts') }}

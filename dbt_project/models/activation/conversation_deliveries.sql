@@ -38,7 +38,7 @@ tenants as (
     select
         tenant_id,
         {{ known_time_zone('time_zone') }} as time_zone,
-        default_region in ('BR', 'PT', 'AO', 'MZ', 'CV') as is_portuguese
+        language = 'pt-BR' as is_portuguese
     from {{ ref('stg_operational__tenants') }}
     where is_active
 ),
@@ -73,6 +73,13 @@ results as (
     where (tenant_id, lead_id) in (select tenant_id, lead_id from conversations)
 ),
 
+covers as (
+    select * from {{ ref('conversation_covers') }}
+    where
+        (tenant_id, account_id, conversation_id) in (select tenant_id, account_id, conversation_id from conversations)
+        and cover_id > 0
+),
+
 touches as (
     select
         conversations.tenant_id as tenant_id,
@@ -95,6 +102,7 @@ touches as (
     inner join conversations on touches.tenant_id = conversations.tenant_id and touches.lead_id = conversations.lead_id
     where
         (touches.tenant_id, touches.lead_id) in (select tenant_id, lead_id from conversations)
+        and touches.origin not in ('message', 'conversation')
         and touches.touch_at < conversations.opened_at + interval {{ leeway }} second
     group by tenant_id, account_id, conversation_id
 ),
@@ -112,7 +120,7 @@ origins as (
         arrayElement(touches.touches_before, -1) as last_visit,
         arrayElement(arrayFilter(
             each -> each.1 < conversations.opened_at + interval 60 second and each.1 > last_visit.1, conversations.referrals
-        ), 1) as ad,
+        ), -1) as ad,
         ad.4 != '' or ad.5 != '' as is_of_ad
     from conversations
     left join touches
@@ -213,7 +221,13 @@ told as (
                 'score', toString(results.score),
                 'score_reasons', toJSONString(arrayStringConcat(reasons, '; ')),
                 'segments', toJSONString(arrayStringConcat(results.segments, ', ')),
-                'stage', toJSONString(results.stage)
+                'stage', toJSONString(results.stage),
+                'owner', toJSONString(results.owner),
+                'cover', toJSONString(if(covers.cover_id = 0, '', concat(covers.cover, ': ', multiIf(
+                    not tenants.is_portuguese, covers.reason,
+                    covers.reason = 'owner away', 'responsável ausente',
+                    'sem resposta'
+                ))))
             ))
         ) as attributes_json,
         arraySort(arrayDistinct(arrayConcat(
@@ -230,7 +244,10 @@ told as (
             each -> concat(if(each.3 > 0, '+', ''), toString(each.3), ' ', {{ plain_line('each.2') }}), results.reasons
         ) as reasons,
         mapFilter((name, value) -> value != '', map(
-            'priority', results.priority, 'team', results.team, 'agent', results.owner
+            'priority', results.priority,
+            'team', results.team,
+            'agent', if(covers.cover_id = 0, results.owner, toString(covers.cover_id)),
+            'covers', if(covers.cover_id = 0, '', results.owner)
         )) as routed,
         origins.visits as visits,
         arrayMap(visit -> concat(
@@ -253,6 +270,11 @@ told as (
     inner join destinations on origins.tenant_id = destinations.tenant_id and origins.account_id = destinations.account_id
     inner join tenants on origins.tenant_id = tenants.tenant_id
     left join results on origins.tenant_id = results.tenant_id and origins.lead_id = results.lead_id
+    left join covers
+        on
+            origins.tenant_id = covers.tenant_id
+            and origins.account_id = covers.account_id
+            and origins.conversation_id = covers.conversation_id
     left join pages
         on
             origins.tenant_id = pages.tenant_id

@@ -1,9 +1,10 @@
 {#-
-  The leads, conversations and contacts of conversations that have changed; `account_id` is 0 for a lead. Ends count as well:
-  the versions of rows are read as they are.
+  The leads, conversations and contacts of conversations that have changed, and the conversations that wait for a cover;
+  `account_id` is 0 for a lead. Ends count as well: the versions of rows are read as they are.
 
   Reads the rows of the turns that are taken, by the tables' indexes.
 -#}
+-- depends_on: {{ ref('chat_presence') }}
 {{ config(
     tags=['conversations'],
     materialized='table',
@@ -45,3 +46,31 @@ select distinct
     toString(contact_id) as id
 from {{ ref('chat_contacts') }}
 where seen_at > (select contacts_after from turn) and seen_at <= (select contacts_until from turn)
+{%- set covers = built_so_far('marts', 'conversation_covers') %}
+{%- if covers %}
+
+union distinct
+
+-- What waits for a cover: the clock has come, or somebody of the account has come or gone.
+select distinct
+    tenant_id,
+    'conversation' as kind,
+    account_id,
+    toString(conversation_id) as id
+from {{ covers }} final
+where
+    is_deleted = 0
+    and (
+        due_at <= (select looked_at from turn)
+        or (
+            is_waiting
+            and (tenant_id, account_id) in (
+                select
+                    tenant_id,
+                    account_id
+                from {{ ref('chat_presence') }}
+                where seen_at > (select presence_after from turn) and seen_at <= (select presence_until from turn)
+            )
+        )
+    )
+{%- endif %}

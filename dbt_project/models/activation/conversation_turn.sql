@@ -1,8 +1,9 @@
 {#-
-  What the next states of conversations are computed of: changes of leads, of conversations and of their contacts behind
-  those that were taken last. When everything is built anew, all of them.
+  What the next states of conversations are computed of: changes of leads, of conversations, of their contacts and of agents'
+  presence behind those that were taken last, and conversations that the clock makes due. When everything is built anew,
+  all of them.
 
-  Reads the last row of ops.conversation_turns, and the turns behind it by the tables' indexes.
+  Reads the last row of ops.conversation_turns, the turns behind it by the tables' indexes, and the agents' presence.
 -#}
 {{ config(
     tags=['conversations'],
@@ -13,6 +14,7 @@
 ) }}
 
 {%- set turns = built_so_far('ops', 'conversation_turns') %}
+{%- set covers = built_so_far('marts', 'conversation_covers') %}
 
 with
 
@@ -21,7 +23,8 @@ last_turn as (
         turn,
         leads_until,
         chats_until,
-        contacts_until
+        contacts_until,
+        presence_until
     from (
         {% if turns -%}
         select * from (
@@ -29,7 +32,8 @@ last_turn as (
                 turn,
                 leads_until,
                 chats_until,
-                contacts_until
+                contacts_until,
+                presence_until
             from {{ turns }}
             order by turn desc
             limit 1
@@ -40,7 +44,8 @@ last_turn as (
             toUInt64(0) as turn,
             toUInt64(0) as leads_until,
             toUInt64(0) as chats_until,
-            toDateTime64(0, 3, 'UTC') as contacts_until
+            toDateTime64(0, 3, 'UTC') as contacts_until,
+            toDateTime64(0, 3, 'UTC') as presence_until
     )
     order by turn desc
     limit 1
@@ -59,6 +64,37 @@ chats as (
 contacts as (
     select max(seen_at) as newest from {{ ref('chat_contacts') }}
     where seen_at > (select contacts_until from last_turn)
+),
+
+presence as (
+    select max(seen_at) as newest from {{ ref('chat_presence') }}
+    where seen_at > (select presence_until from last_turn)
+),
+
+-- Every version that is there, as the index is over all of them; the last one counts.
+due as (
+    {% if covers -%}
+    select count() as conversations
+    from (
+        select
+            tenant_id,
+            account_id,
+            conversation_id
+        from {{ covers }}
+        where (tenant_id, account_id, conversation_id) in (
+            select
+                tenant_id,
+                account_id,
+                conversation_id
+            from {{ covers }}
+            where due_at <= {{ clock() }}
+        )
+        group by tenant_id, account_id, conversation_id
+        having argMax(due_at, turn) <= {{ clock() }} and argMax(is_deleted, turn) = 0
+    )
+    {%- else -%}
+    select toUInt64(0) as conversations
+    {%- endif %}
 )
 
 select
@@ -69,8 +105,14 @@ select
     last_turn.chats_until as chats_after,
     greatest(last_turn.chats_until, chats.newest) as chats_until,
     last_turn.contacts_until as contacts_after,
-    greatest(last_turn.contacts_until, toDateTime64(contacts.newest, 3, 'UTC')) as contacts_until
+    greatest(last_turn.contacts_until, toDateTime64(contacts.newest, 3, 'UTC')) as contacts_until,
+    last_turn.presence_until as presence_after,
+    greatest(last_turn.presence_until, toDateTime64(presence.newest, 3, 'UTC')) as presence_until,
+    {{ clock() }} as looked_at,
+    due.conversations as due
 from last_turn
 cross join leads
 cross join chats
 cross join contacts
+cross join presence
+cross join due

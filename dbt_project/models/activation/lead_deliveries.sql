@@ -102,7 +102,7 @@ payloads as (
             'name', toJSONString(name),
             'phone', toJSONString(phone),
             'time_zone', toJSONString(time_zone),
-            'tracking_ids', toJSONString(people)
+            'tracking_ids', toJSONString(leads.people)
         ) as whole
     from leads
     left join {{ ref('lead_signals') }} as signals

@@ -1,5 +1,7 @@
 {#- Reads the turn. Written last: what a turn that died had taken is taken again. -#}
 -- depends_on: {{ ref('conversation_deliveries') }}
+-- depends_on: {{ ref('conversation_covers') }}
+-- depends_on: {{ ref('conversation_leads') }}
 {{ config(tags=['conversations'], materialized='incremental', engine='MergeTree()', order_by=['turn']) }}
 
 select
@@ -7,6 +9,7 @@ select
     leads_until,
     chats_until,
     contacts_until,
+    presence_until,
     assumeNotNull((select count() from {{ ref('conversation_news') }})) as changes,
     now64(3, 'UTC') as ended_at
 from {{ ref('conversation_turn') }}

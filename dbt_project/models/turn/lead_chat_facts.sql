@@ -109,32 +109,31 @@ counted as (
             last.12 is null,
             null,
             {{ business_seconds('waiting_local', 'greatest(waiting_local, present_local)', 'weekly', 'special_days') }}
-        ) as waited,
+        ) as waited
+    from timed
+),
+
+looked_at as (
+    select
+        *,
         arrayMin(arrayConcat(
             [toFloat64(10000000)], arrayFilter(limit -> limit * 60 > assumeNotNull(waited), waiting_limits)
         )) as next_limit,
-        modulo(present_local, 86400) as present_second,
-        {{ hours_of_day('toInt32(intDiv(present_local, 86400))', 'weekly', 'special_days') }} as hours_today,
-        -- While the tenant is closed nobody waits longer: the next look is at an opening, at the latest at midnight.
-        if(
-            arrayExists(open -> present_second >= open.1 and present_second < open.2, hours_today),
-            toInt64(ceil(next_limit * 60)) - assumeNotNull(waited),
-            toInt64(arrayMin(arrayConcat(
-                [86400], arrayFilter(second -> second > present_second, arrayMap(open -> toInt64(open.1), hours_today))
-            ))) - present_second
-        ) as next_look,
+        {{ seconds_to_look(
+            'present_local', 'toInt64(ceil(next_limit * 60)) - assumeNotNull(waited)', 'weekly', 'special_days'
+        ) }} as next_look,
         if(
             waited is null or next_limit = 10000000,
             {{ never() }},
             {{ moment_of_turn() }} + toIntervalSecond(greatest(next_look, 1))
         ) as waits_until
-    from timed
+    from counted
 ),
 
 known as (
     select
-        counted.tenant_id as tenant_id,
-        counted.lead_id as lead_id,
+        looked_at.tenant_id as tenant_id,
+        looked_at.lead_id as lead_id,
         arrayJoin([
             {%- for name, sql in texts.items() %}
             (
@@ -155,24 +154,24 @@ known as (
             ){{ ',' if not loop.last }}
             {%- endfor %}
         ]) as each
-    from counted
+    from looked_at
     left join names as inboxes
         on
-            counted.tenant_id = inboxes.tenant_id
-            and counted.last.13 = inboxes.account_id
-            and counted.last.2 = inboxes.record_id
+            looked_at.tenant_id = inboxes.tenant_id
+            and looked_at.last.13 = inboxes.account_id
+            and looked_at.last.2 = inboxes.record_id
             and inboxes.kind = 'inbox'
     left join names as teams
         on
-            counted.tenant_id = teams.tenant_id
-            and counted.last.13 = teams.account_id
-            and counted.last.4 = teams.record_id
+            looked_at.tenant_id = teams.tenant_id
+            and looked_at.last.13 = teams.account_id
+            and looked_at.last.4 = teams.record_id
             and teams.kind = 'team'
     left join names as agents
         on
-            counted.tenant_id = agents.tenant_id
-            and counted.last.13 = agents.account_id
-            and counted.last.5 = agents.record_id
+            looked_at.tenant_id = agents.tenant_id
+            and looked_at.last.13 = agents.account_id
+            and looked_at.last.5 = agents.record_id
             and agents.kind = 'agent'
 )
 

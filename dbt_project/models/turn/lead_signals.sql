@@ -1,6 +1,6 @@
 {#-
   What the platform that sold a click may learn of the turn's leads, each as JSON. Reads the events of these leads'
-  visitors, and their touches and conversions.
+  visitors, and their touches, conversions and deals.
 -#}
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'lead_id']) }}
 
@@ -42,7 +42,10 @@ clicks as (
             click,
             min(arrived_at) as clicked_at
         from {{ ref('lead_touches') }}
-        array join arrayZip(mapKeys(click_ids), mapValues(click_ids)) as click
+        -- Of an ad on WhatsApp that sent no id this is known as well: nothing can be reported for it.
+        array join if(
+            origin = 'message' and is_paid and empty(click_ids), [('ctwa_clid', '')], arrayZip(mapKeys(click_ids), mapValues(click_ids))
+        ) as click
         where {{ is_among('affected_leads', 'lead_id') }}
         group by tenant_id, lead_id, click
     )
@@ -50,18 +53,18 @@ clicks as (
 ),
 
 -- Won is what is paid for: another conversion says nothing to a platform, and a refund is no sale.
-steps as (
+done as (
     select
         tenant_id,
         lead_id,
-        arraySlice(arraySort(groupArray((
+        (
             occurred_at,
             event_id,
             multiIf(kind = 'lead', 'lead', {{ qualified }}, 'qualified', 'won'),
             if(revenue > 0, toString(revenue), ''),
             if(revenue > 0, currency, ''),
             order_id
-        ))), -{{ most }}) as steps
+        ) as step
     from {{ ref('conversions') }}
     where
         {{ is_among('affected_leads', 'lead_id') }}
@@ -70,6 +73,43 @@ steps as (
             or {{ qualified }}
             or (lower(name) not in ('lead', 'generate_lead') and (revenue > 0 or (revenue = 0 and order_id != '')))
         )
+    union all
+    -- A deal is qualified once and won once, however often it is moved or edited; a reopened one is won no more.
+    select
+        tenant_id,
+        lead_id,
+        (
+            assumeNotNull(qualified_at),
+            concat('deal:', destination_id, ':', deal_id, ':qualified'),
+            'qualified',
+            '',
+            '',
+            deal_id
+        ) as step
+    from {{ ref('deals_of_leads') }}
+    where qualified_at is not null
+    union all
+    select
+        tenant_id,
+        lead_id,
+        (
+            assumeNotNull(won_at),
+            concat('deal:', destination_id, ':', deal_id, ':won'),
+            'won',
+            if(value > 0, toString(assumeNotNull(value)), ''),
+            if(value > 0, currency, ''),
+            deal_id
+        ) as step
+    from {{ ref('deals_of_leads') }}
+    where won_at is not null
+),
+
+steps as (
+    select
+        tenant_id,
+        lead_id,
+        arraySlice(arraySort(groupArray(step)), -{{ most }}) as steps
+    from done
     group by tenant_id, lead_id
 )
 

@@ -19,6 +19,11 @@ async def list_teams(_request: Request, store: Store, account_id: int) -> Respon
     return JSONResponse([answers.team(row) for row in store.teams(account_id)])
 
 
+async def list_team_members(_request: Request, store: Store, account_id: int) -> Response:
+    """`GET teams/{id}/team_members`: everyone is in every team."""
+    return JSONResponse([answers.agent(row) for row in store.agents(account_id)])
+
+
 async def toggle_status(request: Request, store: Store, account_id: int) -> Response:
     """`POST conversations/{id}/toggle_status`; without a status it opens or resolves."""
     row = store.conversation(account_id, request.path_params["id"])
@@ -66,6 +71,7 @@ def routes() -> list[Route]:
     paths: list[tuple[str, str, Handler]] = [
         ("GET", "/agents", list_agents),
         ("GET", "/teams", list_teams),
+        ("GET", "/teams/{id:int}/team_members", list_team_members),
         ("POST", "/conversations/{id:int}/toggle_status", toggle_status),
         ("POST", "/conversations/{id:int}/toggle_priority", toggle_priority),
         ("POST", "/conversations/{id:int}/assignments", assign),

@@ -6,7 +6,7 @@ the tenant, because PostgreSQL checks them without row policies.
 
 from echolead.operational.models.audit import AuditChain, AuditEntry
 from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, NO_TEXTS, Base, one_of
-from echolead.operational.models.chat import ChatPull, ChatSettings
+from echolead.operational.models.chat import MEMBER_KINDS, ChatMember, ChatPull, ChatSettings
 from echolead.operational.models.collecting import ApiKey, CollectorCount, WebhookEndpoint
 from echolead.operational.models.control import TASK_KINDS, TASK_STATES, AnsweredRequest, ControlTask
 from echolead.operational.models.deals import FUNNEL_STAGES, DealPull, DealStage
@@ -24,6 +24,7 @@ from echolead.operational.models.tenants import (
     COLLECT_PATH_PATTERN,
     CONSENT_DEFAULTS,
     IP_POLICIES,
+    LANGUAGES,
     MIN_LIMIT,
     TENANT_ID_PATTERN,
     ChannelRule,
@@ -54,6 +55,8 @@ __all__ = [
     "EMPTY_OBJECT",
     "FUNNEL_STAGES",
     "IP_POLICIES",
+    "LANGUAGES",
+    "MEMBER_KINDS",
     "MIN_LIMIT",
     "NO_TEXTS",
     "OPEN_STATES",
@@ -72,6 +75,7 @@ __all__ = [
     "BusinessHours",
     "CampaignAlias",
     "ChannelRule",
+    "ChatMember",
     "ChatPull",
     "ChatSettings",
     "CollectorCount",

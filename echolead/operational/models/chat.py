@@ -1,27 +1,49 @@
 """Chat: what a tenant wants of its conversations, and how far the pull of each Chatwoot account has come."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from echolead.operational.models.base import Base, Timed
+from echolead.operational.models.base import Base, Timed, one_of
 
 MOST_RESPONSE_MINUTES = 5 * 24 * 60
+MEMBER_KINDS = ("agent", "team")
 
 
 class ChatSettings(Timed, Base):
-    """Of a tenant without a row the defaults hold: no texts, 15 minutes."""
+    """Of a tenant without a row the defaults hold: no texts, 15 minutes, no cover."""
 
     __tablename__ = "chat_settings"
     __table_args__ = (
         CheckConstraint(f"first_response_minutes between 1 and {MOST_RESPONSE_MINUTES}", name="first_response_fits"),
+        CheckConstraint(f"cover_after_minutes between 1 and {MOST_RESPONSE_MINUTES}", name="cover_after_fits"),
     )
 
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
     keeps_texts: Mapped[bool] = mapped_column(server_default=false())  # of messages, from now on
     first_response_minutes: Mapped[int] = mapped_column(server_default="15")  # within business hours
+    covers_absence: Mapped[bool] = mapped_column(server_default=false())  # while a lead's owner is away
+    cover_after_minutes: Mapped[int | None]  # of business hours without the owner's answer; NULL: no cover for it
+
+
+class ChatMember(Timed, Base):
+    """An agent or team of a tenant's Chatwoot, by the name that rules use: what is given to them, and when not."""
+
+    __tablename__ = "chat_members"
+    __table_args__ = (
+        one_of("kind", MEMBER_KINDS),
+        CheckConstraint("most_open >= 0", name="most_open_fits"),
+        CheckConstraint("away_from <= away_until", name="absence_ordered"),
+    )
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    most_open: Mapped[int | None]  # open conversations; with as many nothing new is given to them
+    away_from: Mapped[date | None]  # days of the tenant's calendar, both included
+    away_until: Mapped[date | None]
 
 
 class ChatPull(Timed, Base):

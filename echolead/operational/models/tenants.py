@@ -14,6 +14,7 @@ COLLECT_PATH_PATTERN = "^/[a-z0-9_-]{1,32}$"
 MIN_LIMIT = 500  # events; one request may hold as many
 IP_POLICIES = ("truncated", "whole", "hashed")
 CONSENT_DEFAULTS = ("granted", "wait", "denied")
+LANGUAGES = ("pt-BR", "en")
 
 
 class Tenant(Timed, Base):
@@ -26,6 +27,7 @@ class Tenant(Timed, Base):
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso"),
         one_of("ip_policy", IP_POLICIES),
         one_of("consent_default", CONSENT_DEFAULTS),
+        one_of("language", LANGUAGES),
         CheckConstraint(f"collect_path ~ '{COLLECT_PATH_PATTERN}'", name="collect_path_name"),
         CheckConstraint(f"events_per_minute >= {MIN_LIMIT}", name="events_per_minute_fits"),
         CheckConstraint(f"events_per_month >= {MIN_LIMIT}", name="events_per_month_fits"),
@@ -36,6 +38,7 @@ class Tenant(Timed, Base):
     timezone: Mapped[str] = mapped_column(server_default="America/Sao_Paulo")  # IANA name
     default_region: Mapped[str] = mapped_column(server_default="BR")  # ISO 3166, for phone numbers without +
     currency: Mapped[str] = mapped_column(server_default="BRL")  # ISO 4217
+    language: Mapped[str] = mapped_column(server_default="pt-BR")  # of texts that EchoLead writes into other products
     ip_policy: Mapped[str] = mapped_column(server_default="truncated")  # how visitors' IP addresses are stored
     consent_default: Mapped[str] = mapped_column(server_default="granted")  # consent until a visitor decides
     collect_path: Mapped[str | None]  # path of script and events in addition to ECHOLEAD_COLLECT_PATH
@@ -68,12 +71,12 @@ class TenantOrigin(Timed, Base):
 
 
 class TenantRate(Timed, Base):
-    """What a unit of another currency is worth in the tenant's own, from a day on until that of the next rate."""
+    """What a unit of another currency is worth in the tenant's own from a day on, until that of the next; 0: none."""
 
     __tablename__ = "tenant_rates"
     __table_args__ = (
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_iso"),
-        CheckConstraint("rate > 0", name="rate_positive"),
+        CheckConstraint("rate >= 0", name="rate_not_negative"),
     )
 
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"), primary_key=True)

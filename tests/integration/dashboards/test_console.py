@@ -223,7 +223,8 @@ def test_a_file_is_only_for_users_of_its_tenant(console: Console, page: Page) ->
 
 def test_back_and_reload_show_the_filters_of_the_address(console: Console, page: Page) -> None:
     tenant_id = console.tenant("inverno", "verão")
-    console.sign_in(page, console.user(tenant_id), f"/?tenant_id={tenant_id}&period=7d&campaign=inverno")
+    console.sign_in(page, console.user(tenant_id), "/")
+    page.goto(f"{console.url}/?tenant_id={tenant_id}&period=7d&campaign=inverno")
     held = page.get_by_role("button", name="Campaign: inverno")
     expect(held).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="90 days").click()
@@ -239,7 +240,8 @@ def test_back_and_reload_show_the_filters_of_the_address(console: Console, page:
 def test_a_followed_link_is_not_mixed_with_what_was_chosen_before(console: Console, page: Page) -> None:
     tenant_id, other = console.tenant("inverno", "verão"), console.tenant("outro")
     email = console.user(tenant_id, other)
-    console.sign_in(page, email, f"/?tenant_id={tenant_id}&campaign=inverno&vs=weekday")
+    console.sign_in(page, email, "/")
+    page.goto(f"{console.url}/?tenant_id={tenant_id}&campaign=inverno&vs=weekday")
     expect(page.get_by_role("button", name="Campaign: inverno")).to_be_visible(timeout=SLOW)
     page.goto(f"{console.url}/?tenant_id={tenant_id}&campaign=ver%C3%A3o")
     expect(page.get_by_role("button", name="Campaign: verão")).to_be_visible(timeout=SLOW)

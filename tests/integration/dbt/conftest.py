@@ -73,6 +73,7 @@ class Project:
         self.dbt = Dbt(settings)
         self.turns = WarehouseTurns(settings, self.dbt).__enter__()
         self._full_refresh = FullRefresh(settings, self.dbt).__enter__()
+        self.clocked: list[WarehouseTurns] = [self.turns, self._full_refresh]
         self._time_zones: dict[WarehouseTurns, set[str]] = {}
         self._clocks: dict[WarehouseTurns, datetime] = {}
 
@@ -87,11 +88,11 @@ class Project:
             assert done.is_done, done.failed
 
     def set_clock(self, now: datetime) -> None:
-        """Let rules see this moment instead of the clock, in turns and rebuilds from here on.
+        """Let rules see this moment instead of the clock, in turns and rebuilds from here on, and others in `clocked`.
 
         Compiling takes seconds, so it is done once, and the moment is put into what was compiled.
         """
-        for turns in (self.turns, self._full_refresh):
+        for turns in self.clocked:
             self._know_time_zones(turns)
             if turns not in self._clocks:
                 self._time_zones.pop(turns, None)  # compiled now, with the zones of now

@@ -18,7 +18,12 @@ OURS = (
     "staging.chat_messages_seen",
     "staging.chat_contacts",
     "staging.chat_names",
+    "staging.chat_presence",
+    "staging.chat_teams",
+    "marts.chat_loads",
     "marts.conversation_facts",
+    "marts.conversation_leads",
+    "marts.conversation_covers",
     "ops.chat_turns",
     "activation.conversation_deliveries",
     "ops.conversation_turns",
@@ -147,7 +152,7 @@ def test_the_note_tells_the_journey_and_no_word_of_a_visitor_is_markup(chats: Ch
 
 def test_a_tenant_elsewhere_reads_english(chats: Chats) -> None:
     later = START + timedelta(minutes=1)  # a snapshot of its own
-    elsewhere = raw_tenant(time_zone="America/New_York", mirrored_at=later) | {"default_region": "US"}
+    elsewhere = raw_tenant(time_zone="America/New_York", language="en", mirrored_at=later)
     chats.project.write("tenants", [elsewhere])
     chats.project.turn()
     chats.visit(*opened(ago(60)))

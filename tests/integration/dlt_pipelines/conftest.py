@@ -15,6 +15,7 @@ from echolead.operational.provision import OperationalUrls
 from echolead.queue_users import LOADER
 from echolead.settings import Settings
 from echolead.warehouse import connect
+from tests.fixtures.lake import forget_lake
 from tests.fixtures.queue_messages import renew_streams
 from tests.integration.dlt_pipelines.crasher import Crasher
 
@@ -48,6 +49,7 @@ def settings(
 ) -> Settings:
     """Settings of a loader with nothing to do."""
     renew_streams(nats_server.url)
+    forget_lake(operational_urls.system)
     return Settings(
         data_dir=tmp_path,
         clickhouse_url=warehouse_server.url,

@@ -203,7 +203,7 @@ def test_a_pull_ends_with_its_calls_and_the_next_one_goes_on(
     warehouse: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pulling, "MOST_CALLS", 32)
+    monkeypatch.setattr(pulling, "MOST_CALLS", 34)
     for number in range(40):
         talk(chatwoot, f"Conversa {number}")
     assert one(pull(chat_settings)).is_behind

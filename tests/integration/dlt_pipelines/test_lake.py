@@ -1,5 +1,9 @@
 """The lake: raw as Parquet files, each row once, whatever is killed in between."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -7,6 +11,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine
@@ -20,6 +25,7 @@ from dlt_pipelines.lake.storage import LakeAway, LakeStorage
 from dlt_pipelines.lake.verification import verify
 from dlt_pipelines.operational.mirror import mirror_configuration
 from dlt_pipelines.tables import TABLES
+from echolead.lake_lag import MAX_LAG_SECONDS, LakeLag, lake_lag
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
 from orchestration.live.lake_copy import LakeFollower
@@ -245,6 +251,50 @@ def test_the_engine_reads_each_row_once_and_only_the_files_that_are_chosen(
     assert asked("select count() from chat_records") == "0\n"
     with pytest.raises(NotReadable, match="nowhere"):
         asked("select * from nowhere")
+
+
+def test_loads_that_the_lake_lacks_for_long_and_files_that_are_owed_are_an_alert(
+    settings: Settings, warehouse: Client, manifest: Manifest
+) -> None:
+    def lag() -> LakeLag:
+        with psycopg.connect(settings.postgres_loader_url.get_secret_value()) as connection:
+            return lake_lag(connection, warehouse)
+
+    assert not lag().is_too_long
+    send(settings, "acme")
+    load(settings)
+    assert (lag().loads, lag().is_too_long) == (1, False)
+    long_ago = f"update loaded_at = now64(3) - interval {MAX_LAG_SECONDS:.0f} second"
+    warehouse.command(f"alter table raw.loads {long_ago} where 1 settings mutations_sync = 2")
+    assert lag().is_too_long
+    LakeCopy(settings, manifest).copy_all()
+    assert (lag().loads, lag().is_too_long) == (0, False)
+
+
+def test_the_command_line_copies_shows_reads_and_names_what_is_damaged(settings: Settings, manifest: Manifest) -> None:
+    send(settings, "acme")
+    load(settings)
+    environment = {
+        **os.environ,
+        "ECHOLEAD_DATA_DIR": str(settings.data_dir),
+        "ECHOLEAD_CLICKHOUSE_URL": settings.clickhouse_url.get_secret_value(),
+        "ECHOLEAD_POSTGRES_LOADER_URL": settings.postgres_loader_url.get_secret_value(),
+    }
+
+    def said(*words: str, status: int = 0) -> str:
+        command = [sys.executable, "-m", "echolead", "lake", *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr
+        return done.stdout
+
+    assert json.loads(said("copy", "--json"))["rows"] >= 2
+    assert [each["rows"] for each in json.loads(said("status", "--json"))["tables"] if each["table"] == "events"] == [1]
+    assert json.loads(said("sql", "select tenant_id from events", "--tenant", "acme", "--json")) == {
+        "tenant_id": "acme"
+    }
+    [file] = manifest.files(EVERYTHING, source="events")
+    spoil(settings, file.path)
+    assert f"{file.path}: damaged" in said("verify", status=1)
 
 
 def test_the_lake_keeps_as_many_days_as_it_is_to_keep(settings: Settings, manifest: Manifest) -> None:

@@ -151,10 +151,12 @@ def test_rates_are_set_replaced_and_removed(run: Run, run_json: RunJson, slug: s
     assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
     assert "USD from 1970-01-01, USD from 2026-03-01" in missing.stderr
     assert run_json("tenant", "rate", "remove", slug, "USD", "--from", "2026-03-01") == [always]
+    ended = {"currency": "USD", "from": "2026-04-01", "rate": "none"}
+    assert run_json("tenant", "rate", "end", slug, "USD", "--from", "2026-04-01") == [always, ended]
     with system_session(system_engine) as session:
         query = "select action from audit_log where tenant_id = :t and subject = 'USD' order by at"
         actions = session.scalars(text(query), {"t": slug}).all()
-    assert actions == ["tenant.rate_set"] * 3 + ["tenant.rate_removed"]
+    assert actions == ["tenant.rate_set"] * 3 + ["tenant.rate_removed", "tenant.rate_set"]
 
 
 @pytest.mark.parametrize("consent", ["granted", "wait", "denied"])

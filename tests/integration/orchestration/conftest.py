@@ -21,6 +21,7 @@ from echolead.operational.users import create_user
 from echolead.settings import Settings
 from orchestration import instance
 from tests.fixtures.collector import collector_environment, missing
+from tests.fixtures.lake import forget_lake
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.parts import free_port, running
 from tests.fixtures.prepared import prepared  # noqa: F401  # a fixture
@@ -60,6 +61,12 @@ class DagsterWeb:
             headers={"origin": self.url, "cookie": cookie},
             timeout=60,
         )
+
+
+@pytest.fixture(autouse=True)
+def no_lake(operational_urls: OperationalUrls) -> None:
+    """What live runs of other tests have copied is no history of this one's."""
+    forget_lake(operational_urls.system)
 
 
 @pytest.fixture(scope="session")

@@ -96,18 +96,27 @@ def test_the_live_path_has_every_model_between_an_event_and_its_delivery(loaded:
 
 
 def test_jobs_sensor_and_schedules_are_there(loaded: dict[str, Any]) -> None:
-    assert {"live", "full_build", "forget_old_runs", "chat_pull", "pull_deals"} <= set(loaded["jobs"])
-    assert loaded["sensors"] == ["keep_live", "pull_due_deals"]
-    assert sorted(loaded["schedules"]) == ["hourly_build", "nightly_forgetting", "regular_chat_pull"]
+    own = {"live", "full_build", "forget_old_runs", "chat_pull", "pull_deals", "pull_spend"}
+    assert own | {"lake_upkeep", "lake_verification"} <= set(loaded["jobs"])
+    assert loaded["sensors"] == ["keep_live", "pull_due_deals", "pull_due_spend"]
+    assert sorted(loaded["schedules"]) == [
+        "hourly_build",
+        "hourly_lake_upkeep",
+        "nightly_forgetting",
+        "nightly_lake_verification",
+        "regular_chat_pull",
+    ]
 
 
 def test_the_full_build_holds_everything_but_deliveries_pulls_and_replays(loaded: dict[str, Any]) -> None:
     outside = {
+        "lake/files",
         "operational/deliveries",
         "operational/delivery_attempts",
         "ops/replayed_days",
         "raw/chat_records",
         "raw/deal_records",
+        "raw/ad_spend",
     }
     assert set(loaded["models"]) <= set(loaded["full_build"])
     assert outside & set(loaded["full_build"]) == set()

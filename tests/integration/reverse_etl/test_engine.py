@@ -296,7 +296,7 @@ def test_due_deliveries_of_a_disabled_tenant_wait_until_it_is_enabled(activation
 def test_a_start_waits_for_no_lane_and_a_later_turn_sees_what_became_of_it(
     activation: Activation, engine: DeliveryEngine
 ) -> None:
-    activation.want(*leads(1))
+    activation.want(payload_of("lead-0", phone="+5511990000000"))
     assert not engine.is_at_work
 
     engine.start()

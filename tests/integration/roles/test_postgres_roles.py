@@ -73,6 +73,7 @@ READING = {
     "read channel rules": ("select channel, conditions from channel_rules", "loader system app"),
     "read excluded referrers": ("select host from excluded_referrers", "loader system app"),
     "read settings of chats": ("select keeps_texts from chat_settings", "loader deliveries system app"),
+    "read limits of agents": ("select most_open from chat_members", "loader system app"),
     "read how far chats are pulled": ("select reached_at from chat_pulls", "deliveries system app"),
     "read compiled rules": ("select version, rules from lead_rule_sets", "loader system app"),
     "read why rules were changed": ("select reason from lead_rule_sets", "system app"),
@@ -110,6 +111,10 @@ WRITING = {
         "app system",
     ),
     "keep texts of chats": ("update chat_settings set keeps_texts = true", "app system"),
+    "limit an agent": (
+        "insert into chat_members (tenant_id, kind, name, most_open) values ('{tenant}', 'agent', '{unique}', 5)",
+        "app system",
+    ),
     "note how far chats are pulled": ("update chat_pulls set reached_at = now()", "deliveries system"),
     "put rules in force": (
         "insert into lead_rule_sets (tenant_id, version, document, source, rules, digest, author, reason) "

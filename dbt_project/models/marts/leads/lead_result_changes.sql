@@ -61,6 +61,7 @@ select
     {%- for column in said %}
     results.{{ column }} as {{ column }},
     {%- endfor %}
+    results.people as people,
     arrayFilter(segment -> not has(before.last_segments, segment), results.segments) as entered_segments,
     arrayFilter(segment -> not has(results.segments, segment), before.last_segments) as left_segments,
     {{ turn() }} as turn

@@ -13,6 +13,9 @@
 ) }}
 
 {%- set recorded = standing_table('marts', 'lead_result_changes') %}
+{#- Rows of earlier versions do not say who the lead was. -#}
+{%- set has_people = recorded and 'people' in (adapter.get_columns_in_relation(recorded) | map(attribute='name') | list) %}
+{%- set people_then = 'changes.people' if has_people else "cast([], 'Array(String)')" %}
 {%- set no_owner = "('', '', '')" %}
 
 with
@@ -181,50 +184,118 @@ effects as (
     group by tenant_id, lead_id
 ),
 
--- Of several owners, as of leads that became one, its own one counts, then the earliest.
-kept as (
+-- The last result of each person of a lead. What was recorded while others were part of it is not its own once they are not.
+recorded as (
     {% if recorded -%}
     select
         tenant_id,
-        lead_id,
-        argMinIf(last.1, (alias != lead_id, owned_since, alias), last.1.1 != '') as owned,
-        arraySort(each -> each.3, groupArrayArray(last.2)) as sent
+        people.lead_id as lead_id,
+        changes.lead_id as alias,
+        minIf(changes.valid_from, changes.owner != '') as owned_since,
+        argMax(
+            ((changes.owner, changes.team, changes.inbox), changes.send_to, {{ people_then }}),
+            (hasAll(people.all_people, {{ people_then }}), changes.turn, changes.valid_from)
+        ) as last
     from (
         select
             tenant_id,
-            people.lead_id as lead_id,
-            changes.lead_id as alias,
-            minIf(changes.valid_from, changes.owner != '') as owned_since,
-            argMax(((changes.owner, changes.team, changes.inbox), changes.send_to), (changes.turn, changes.valid_from)) as last
-        from (
-            select
-                tenant_id,
-                lead_id,
-                arrayJoin(people) as alias
-            from leads
-        ) as people
-        inner join {{ recorded }} as changes on people.tenant_id = changes.tenant_id and people.alias = changes.lead_id
-        where (changes.tenant_id, changes.lead_id) in (select tenant_id, arrayJoin(people) from leads)
-        group by tenant_id, lead_id, alias
-    )
-    group by tenant_id, lead_id
+            lead_id,
+            people as all_people,
+            arrayJoin(people) as alias
+        from leads
+    ) as people
+    inner join {{ recorded }} as changes on people.tenant_id = changes.tenant_id and people.alias = changes.lead_id
+    where (changes.tenant_id, changes.lead_id) in (select tenant_id, arrayJoin(people) from leads)
+    group by tenant_id, lead_id, alias
     {%- else -%}
     select
         '' as tenant_id,
         '' as lead_id,
-        {{ no_owner }} as owned,
-        cast([], 'Array(Tuple(String, Bool, DateTime64(3, \'UTC\')))') as sent
+        '' as alias,
+        {{ never() }} as owned_since,
+        ({{ no_owner }}, cast([], 'Array(Tuple(String, Bool, DateTime64(3, \'UTC\')))'), cast([], 'Array(String)')) as last
     where false
     {%- endif %}
 ),
 
--- Who is chosen by weight depends on the lead and the agents alone: of each the hash, stretched by the weight.
+open_deals as (
+    select
+        tenant_id,
+        lead_id,
+        groupUniqArray(named_lead_id) as named
+    from {{ ref('deals_of_leads') }}
+    where status = 'open'
+    group by tenant_id, lead_id
+),
+
+-- When leads become one, the owner of the one with an open deal counts, else its own, else the earliest. Once that is
+-- recorded it is its own.
+kept as (
+    select
+        recorded.tenant_id as tenant_id,
+        recorded.lead_id as lead_id,
+        arrayFirst(each -> each.1 = lead_id, groupArray((recorded.alias, recorded.last.3))).2 as own_people,
+        any(open_deals.named) as with_deal,
+        arraySort(
+            each -> (
+                not has(with_deal, each.1) or has(with_deal, lead_id) or has(own_people, each.1),
+                each.1 != lead_id,
+                each.2,
+                each.1
+            ),
+            groupArrayIf((recorded.alias, recorded.owned_since, recorded.last.1), recorded.last.1.1 != '')
+        ) as owners,
+        owners[1].3 as owned,
+        arrayFilter(each -> each != owned.1, arrayDistinct(arrayMap(each -> each.3.1, owners))) as gave_way,
+        arraySort(each -> each.3, groupArrayArray(recorded.last.2)) as sent
+    from recorded
+    left join open_deals on recorded.tenant_id = open_deals.tenant_id and recorded.lead_id = open_deals.lead_id
+    group by tenant_id, lead_id
+),
+
+-- Who is away today, or has as many open conversations as they are given.
+held_back as (
+    select
+        members.tenant_id as tenant_id,
+        groupUniqArrayIf(members.name_key, members.kind = 'agent') as agents_held,
+        groupUniqArrayIf(members.name_key, members.kind = 'team') as teams_held
+    from {{ ref('stg_operational__chat_members') }} as members
+    inner join (
+        select distinct
+            tenant_id,
+            today
+        from leads
+    ) as days on members.tenant_id = days.tenant_id
+    left join (
+        select
+            tenant_id,
+            kind,
+            arrayJoin(name_keys) as name_key,
+            max(open_conversations) as conversations
+        from {{ ref('chat_loads') }}
+        where tenant_id in (select tenant_id from {{ ref('stg_operational__chat_members') }})
+        group by tenant_id, kind, name_key
+    ) as loads
+        on
+            members.tenant_id = loads.tenant_id
+            and members.kind = loads.kind
+            and members.name_key = loads.name_key
+    where
+        (members.most_open >= 0 and loads.conversations >= members.most_open)
+        or days.today between members.away_from and members.away_until
+    group by members.tenant_id
+),
+
+-- Who is chosen by weight depends on the lead and the agents alone: of each the hash, stretched by the weight. Nobody who is
+-- held back is given a lead that is not theirs yet.
 routed as (
     select
         tenant_id,
         lead_id,
         effects.* except (tenant_id, lead_id),
+        leads.people as people,
         kept.owned as owned,
+        kept.gave_way as gave_way,
         kept.sent as sent,
         effects.route.1 as route_name,
         effects.route.2 as action,
@@ -233,12 +304,18 @@ routed as (
                 -log((sipHash64(leads.tenant_id, leads.lead_id, each.agent) + 1) / 18446744073709551616) / each.weight,
                 each.agent
             ),
-            action.agents
-        )[1].agent as chosen,
+            arrayFilter(
+                each -> each.agent = owned.1 or not has(held_back.agents_held, lowerUTF8(trim(each.agent))), action.agents
+            )
+        )[1].agent as free_agent,
+        action.team != owned.2 and has(held_back.teams_held, lowerUTF8(trim(action.team))) as is_team_full,
+        (notEmpty(action.agents) and free_agent = '') or is_team_full as is_nobody_free,
+        if(is_team_full, '', free_agent) as chosen,
         owned.1 not in ('', chosen) and (route_name = '' or action.keep_owner) as is_kept
     from leads
     left join effects using (tenant_id, lead_id)
     left join kept using (tenant_id, lead_id)
+    left join held_back using (tenant_id)
 ),
 
 versions as (
@@ -270,16 +347,27 @@ computed as (
         routed.stage as stage,
         routed.priority as priority,
         if(is_kept, owned.3, action.inbox) as inbox,
-        if(is_kept, owned.2, action.team) as team,
+        multiIf(
+            is_kept, owned.2,
+            is_nobody_free and action.fallback_team != '', action.fallback_team,
+            action.team
+        ) as team,
         if(is_kept, owned.1, chosen) as owner,
         action.fallback_team as fallback_team,
-        multiIf(
-            route_name = '', if(is_kept, 'kept; no rule routes it', ''),
-            is_kept and chosen != '', concat('kept; rule ', route_name, ' would have chosen ', chosen),
-            is_kept and action.team not in ('', owned.2),
-            concat('kept; rule ', route_name, ' would have chosen ', action.team),
-            is_kept, concat('kept; rule ', route_name),
-            concat('rule ', route_name)
+        concat(
+            multiIf(
+                route_name = '', if(is_kept, 'kept; no rule routes it', ''),
+                is_kept and chosen != '', concat('kept; rule ', route_name, ' would have chosen ', chosen),
+                is_kept and action.team not in ('', owned.2),
+                concat('kept; rule ', route_name, ' would have chosen ', action.team),
+                is_kept, concat('kept; rule ', route_name),
+                is_nobody_free, concat('rule ', route_name, '; nobody whom it names is free'),
+                concat('rule ', route_name)
+            ),
+            if(
+                empty(gave_way) or owned.1 = '', '',
+                concat('; ', arrayStringConcat(gave_way, ' and '), ' owned what became part of it')
+            )
         ) as route_reason,
         arrayMap(
             place -> (
@@ -296,7 +384,9 @@ computed as (
         ) as send_to,
         routed.withheld_from as withheld_from,
         {{ moment_of_turn() }} as evaluated_at,
+        routed.people as people,
         least(
+            if(is_nobody_free and not is_kept, {{ moment_of_turn() }} + interval 5 minute, {{ never() }}),
             if(looks.lead_id = '', {{ never() }}, looks.due_at),
             if(scores.lead_id = '', {{ never() }}, scores.due_at)
         ) as due_at

@@ -1,4 +1,7 @@
-{#- Reads in a turn the sessions and events of the visitors of its leads, and the touches that these leads had before. -#}
+{#-
+  Reads in a turn the sessions and events of the visitors of its leads, their conversations, and the touches that these
+  leads had before.
+-#}
 {{ config(
     tags=['turn'],
     materialized='incremental',
@@ -25,6 +28,22 @@ first_server_events as (
         and not arrayExists(span -> span.2 <= events.occurred_at, spans.spans)
     order by occurred_at, event_id
     limit 1 by tenant_id, tracking_id, lead_id
+),
+
+-- The ads and posts that customers came from with a message, each at the time of its own message.
+referrals as (
+    select
+        tenant_id,
+        lead_id,
+        account_id,
+        arrayJoin(referrals) as each,
+        each.1 as written_at,
+        each.2 as message_id,
+        each.3 = 'ad' as is_ad,
+        each.4 as source_id,
+        each.5 as url,
+        each.6 as click_id
+    from {{ ref('lead_conversations') }}
 ),
 
 computed as (
@@ -109,6 +128,62 @@ computed as (
         utm_campaign,
         click_ids
     from {{ ref('remembered_sources') }}
+
+    union all
+
+    select
+        tenant_id,
+        lead_id,
+        concat('message:', toString(account_id), ':', toString(message_id)) as tracking_id,
+        'message' as origin,
+        tracking_id as touch_id,
+        '' as session_id,
+        written_at as touch_at,
+        touch_at as arrived_at,
+        cutQueryStringAndFragment(url) as landing_page,
+        '' as referrer,
+        'facebook' as source,
+        if(is_ad, 'paid-social', 'social') as medium,
+        '' as campaign,
+        '' as term,
+        source_id as content,
+        if(is_ad, 'Paid Social', 'Organic Social') as channel,
+        is_ad as is_paid,
+        'referral' as source_rule,
+        '' as utm_source,
+        '' as utm_medium,
+        '' as utm_campaign,
+        mapFilter((name, value) -> value != '', map('ctwa_clid', click_id)) as click_ids
+    from referrals
+
+    union all
+
+    select
+        tenant_id,
+        lead_id,
+        concat('conversation:', toString(account_id), ':', toString(conversation_id)) as tracking_id,
+        'conversation' as origin,
+        tracking_id as touch_id,
+        '' as session_id,
+        opened_at as touch_at,
+        touch_at as arrived_at,
+        '' as landing_page,
+        '' as referrer,
+        '(direct)' as source,
+        '(none)' as medium,
+        '' as campaign,
+        '' as term,
+        '' as content,
+        'Direct' as channel,
+        false as is_paid,
+        'direct' as source_rule,
+        '' as utm_source,
+        '' as utm_medium,
+        '' as utm_campaign,
+        cast(map(), 'Map(String, String)') as click_ids
+    from {{ ref('lead_conversations') }}
+    -- One that began with an ad is that ad's.
+    where {{ is_touch_of_chat() }} and not arrayExists(each -> each.1 < opened_at + interval 60 second, referrals)
 )
 
 {{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'touch_at', 'tracking_id', 'origin']) }}

@@ -94,23 +94,32 @@ placed as (
             and deals.deal_id = archive.deal_id
 ),
 
--- The rate of the closing day as it was known when the outcome was first seen, or as soon after as one was known.
-frozen as (
+-- The rate of the closing day, of those known at some time: when the outcome was first seen, or as soon after as one was.
+known as (
     select
         placed.tenant_id as tenant_id,
         placed.destination_id as destination_id,
         placed.deal_id as deal_id,
-        argMin(
-            rates.rate, (greatest(rates.known_from, placed.outcome_seen_at), -toInt32(rates.from_date))
-        ) as rate
+        greatest(rates.known_from, placed.outcome_seen_at) as known_at,
+        argMax(rates.rate, rates.from_date) as rate
     from placed
     inner join {{ ref('stg_operational__rate_history') }} as rates
         on placed.tenant_id = rates.tenant_id and placed.value_currency = rates.currency
     where
         placed.status != 'open'
-        and rates.rate > 0
         and rates.from_date <= placed.day_of_closing
         and rates.known_until > placed.outcome_seen_at
+    group by tenant_id, destination_id, deal_id, known_at
+),
+
+frozen as (
+    select
+        tenant_id,
+        destination_id,
+        deal_id,
+        argMin(known.rate, known_at) as rate
+    from known
+    where known.rate > 0
     group by tenant_id, destination_id, deal_id
 )
 

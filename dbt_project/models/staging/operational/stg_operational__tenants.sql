@@ -9,6 +9,7 @@ select
     {{ bounded_text('source.name', 2048) }} as name,
     timezone as time_zone,
     default_region,
+    if(coalesce(source.language, '') = '', 'pt-BR', assumeNotNull(source.language)) as language,
     currency,
     consent_default,
     is_active,

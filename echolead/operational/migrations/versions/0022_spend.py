@@ -70,10 +70,16 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT ON spend_sources TO {DELIVERIES}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON spend_pulls TO {DELIVERIES}")
     op.execute(f"GRANT SELECT ON campaign_aliases TO {LOADER}")
+    # A rate that ends without another one is 0 from then on.
+    op.drop_constraint(op.f("ck_tenant_rates_rate_positive"), "tenant_rates")
+    op.create_check_constraint(op.f("ck_tenant_rates_rate_not_negative"), "tenant_rates", "rate >= 0")
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Take it back; a rate that has ended holds on."""
+    op.drop_constraint(op.f("ck_tenant_rates_rate_not_negative"), "tenant_rates")
+    op.execute("DELETE FROM tenant_rates WHERE rate = 0")
+    op.create_check_constraint(op.f("ck_tenant_rates_rate_positive"), "tenant_rates", "rate > 0")
     for table in ("spend_pulls", "spend_sources", "campaign_aliases"):
         op.drop_table(table)
 

@@ -8,7 +8,7 @@ from echolead.operational.isolation import isolate, serve
 from echolead.operational.provision import LOADER
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

@@ -7,7 +7,7 @@ from echolead.operational.isolation import isolate, keep_updated_at, serve
 from echolead.operational.provision import DELIVERIES, LOADER
 
 revision = "0029"
-down_revision = "0025"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

@@ -73,6 +73,16 @@ def test_the_first_minute_of_a_day_is_a_period_too() -> None:
     assert period("today", SAO_PAULO, midnight).current == window("2026-03-10", "2026-03-10T00:01")
 
 
+def test_the_last_minute_of_a_day_is_of_that_day() -> None:
+    now = datetime(2026, 3, 11, 2, 59, 30, tzinfo=UTC)
+    assert period("today", SAO_PAULO, now).current == window("2026-03-10", "2026-03-11")
+
+
+def test_what_has_just_arrived_is_in_the_period() -> None:
+    now = datetime(2026, 3, 10, 17, 30, 20, tzinfo=UTC)
+    assert period("today", SAO_PAULO, now).current.end == datetime.fromisoformat("2026-03-10T14:31")
+
+
 @pytest.mark.parametrize(
     "name", ["", "8d", "2026-03-10", "2026-03-10..2026-03-09", "2026-02-30..2026-03-01", "2020-01-01..2026-01-01",
              "2027-01-01..2027-01-02", "..", "x..y"]

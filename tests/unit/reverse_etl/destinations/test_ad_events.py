@@ -116,6 +116,22 @@ def test_meta_gets_a_page_with_its_browser_or_none_of_both(ads: InProcess) -> No
     assert written(ads, "meta", lead(), event())["action_source"] == "system_generated"
 
 
+def test_meta_gets_the_click_of_an_ad_on_whatsapp_or_a_reason(ads: InProcess) -> None:
+    page, message = Click("fbclid", "F", AT - 2 * DAY), Click("ctwa_clid", "B2", AT - DAY)
+    platform = ads.destination("meta")
+    with pytest.raises(Withheld, match="whatsapp_business_account_id"):
+        platform.event_of(lead(page, message), event(), [])
+    with pytest.raises(Withheld, match="no click id"):
+        platform.event_of(lead(page, Click("ctwa_clid", "", AT - DAY)), event(), [])
+    assert isinstance(platform, MetaConversions)
+    platform._whatsapp_account = "777"
+    body = dict(platform.event_of(lead(page, Click("ctwa_clid", "A1", AT - 2 * DAY), message), event(), []))
+    assert (body["action_source"], body["messaging_channel"]) == ("business_messaging", "whatsapp")
+    assert (body["user_data"]["ctwa_clid"], body["user_data"]["whatsapp_business_account_id"]) == ("B2", "777")
+    later = Click("fbclid", "N", AT - timedelta(hours=1))
+    assert "messaging_channel" not in platform.event_of(lead(message, later), event(), [])
+
+
 def test_meta_gets_no_purchase_without_its_value(ads: InProcess) -> None:
     with pytest.raises(Withheld, match="Purchase"):
         written(ads, "meta", lead(), event("won"))

@@ -1,0 +1,48 @@
+"""What people write in chats is left out of Chatwoot's webhooks before they are stored, unless it is to be kept."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+import pyarrow as pa
+
+from echolead.settings import Settings
+
+TEXTS = frozenset(("content", "processed_message_content", "attachments"))
+"""Fields of a message, wherever in a webhook it is: what is written, and what is sent along."""
+KEEPERS = "select tenant_id from chat_settings where keeps_texts"
+
+
+class KeptTexts:
+    """Knows which tenants keep texts: asked for each load that has webhooks of Chatwoot."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.postgres_loader_url.get_secret_value()
+
+    def leave_out(self, webhooks: pa.Table) -> pa.Table:
+        """The same rows of `raw.chatwoot_events`, without the texts of tenants that do not keep them.
+
+        A payload that is no JSON object has nothing that any model reads, and is left out whole. Raises
+        `psycopg.Error` when it cannot be known what tenants want.
+        """
+        with psycopg.connect(self._url, connect_timeout=5, application_name="echolead texts") as connection:
+            keepers = {tenant_id for (tenant_id,) in connection.execute(KEEPERS)}
+        rows = zip(webhooks["tenant_id"].to_pylist(), webhooks["payload"].to_pylist(), strict=True)
+        payloads = [payload if tenant_id in keepers else without_texts(payload) for tenant_id, payload in rows]
+        place = webhooks.schema.get_field_index("payload")
+        return webhooks.set_column(place, webhooks.schema.field(place), pa.array(payloads, pa.string()))
+
+
+def without_texts(payload: str) -> str:
+    """A webhook's JSON without what people wrote; '' for what is no JSON object."""
+    try:
+        said = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return msgspec.json.encode(_stripped(said)).decode() if isinstance(said, dict) else ""
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _stripped(inner) for name, inner in value.items() if name not in TEXTS}
+    return [_stripped(inner) for inner in value] if isinstance(value, list) else value
