@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, Select, create_engine, event, make_url, text
 from sqlalchemy.orm import ORMExecuteState, Session, defer
 
 from echolead.operational.models import Destination, DestinationTokens, Tenant, WebhookEndpoint
@@ -66,9 +66,7 @@ def system_session(engine: Engine, *, reads_secrets: bool = True) -> Iterator[Se
 
 def _leave_secrets(state: ORMExecuteState) -> None:
     """Rows are read without their secrets, which a tenant's session has no right to."""
-    if state.is_select:
+    if isinstance(state.statement, Select):
         described = state.statement.column_descriptions
         read = {each["entity"] for each in described if each.get("entity") is each["expr"]}
-        state.statement = state.statement.options(
-            *(defer(model.secrets) for model in WITH_SECRETS if model in read)  # type: ignore[arg-type]
-        )
+        state.statement = state.statement.options(*(defer(model.secrets) for model in WITH_SECRETS if model in read))

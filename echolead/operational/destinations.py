@@ -191,7 +191,7 @@ def secret_facts(
     session: Session, present: Mapping[str, Any], replaced: Sequence[str], actor: str
 ) -> dict[str, dict[str, str]]:
     """When each secret was last set and by whom, with those that are replaced now."""
-    now = session.scalar(select(func.clock_timestamp()))
+    now = session.scalars(select(func.clock_timestamp())).one()
     return {**present, **{name: {"at": now.isoformat(), "by": actor} for name in replaced}}
 
 
