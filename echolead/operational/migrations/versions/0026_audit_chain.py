@@ -61,8 +61,8 @@ SECRETS = {
     "destination_tokens": "tenant_id, destination_id, held_until, created_at, updated_at",
     "webhook_endpoints": "tenant_id, webhook_endpoint_id, source, name, endpoint, token_header, allow_unsigned, "
     "is_active, rotated_at, created_at, updated_at",
-    "tenants": "tenant_id, name, timezone, default_region, currency, ip_policy, consent_default, collect_path, "
-    "events_per_minute, events_per_month, is_active, created_at, updated_at",
+    "tenants": "tenant_id, name, timezone, default_region, currency, language, ip_policy, consent_default, "
+    "collect_path, events_per_minute, events_per_month, is_active, created_at, updated_at",
 }
 """What the app's role may read of tables with secrets: all but the secrets."""
 AUDITED = "tenant_id, actor, action, subject, detail"
