@@ -21,9 +21,20 @@ from echolead.languages import BY_CODE, Language
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 
 # Each key has its English text, then the Portuguese one.
-OF_READING = (common, overview, leads, campaigns, conversations, health, install)
-OF_ACTING = (acting, rules, destinations, replay, team)
-SUBJECTS = (*OF_READING, *OF_ACTING)
+SUBJECTS = (
+    common,
+    overview,
+    leads,
+    campaigns,
+    conversations,
+    health,
+    install,
+    acting,
+    rules,
+    destinations,
+    replay,
+    team,
+)
 TEXTS: dict[str, tuple[str, str]] = {key: texts for each in SUBJECTS for key, texts in each.TEXTS.items()}
 
 

@@ -62,8 +62,8 @@ SECRETS = {
     "webhook_endpoints": "tenant_id, webhook_endpoint_id, source, name, endpoint, token_header, allow_unsigned, "
     "is_active, rotated_at, created_at, updated_at",
     "spend_sources": "source_id, tenant_id, platform, name, configuration, is_enabled, created_at, updated_at",
-    "tenants": "tenant_id, name, timezone, default_region, language, currency, ip_policy, consent_default, collect_path, "
-    "events_per_minute, events_per_month, is_active, created_at, updated_at",
+    "tenants": "tenant_id, name, timezone, default_region, language, currency, ip_policy, consent_default, "
+    "collect_path, events_per_minute, events_per_month, is_active, created_at, updated_at",
 }
 """What the app's role may read of tables with secrets: all but the secrets."""
 AUDITED = "tenant_id, actor, action, subject, detail"
