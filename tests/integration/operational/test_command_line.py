@@ -90,8 +90,8 @@ def test_a_refused_change_stores_nothing(run: Run, run_json: RunJson, slug: str,
         pytest.param(("tenant", "rate", "list", "nobody"), "There is no tenant nobody", id="rates of nobody"),
         pytest.param(
             ("tenant", "set", "taken"),
-            "give one or more of --name, --timezone, --region, --ip-policy, --consent-default, --collect-path, "
-            "--events-per-minute, --events-per-month, --chatwoot-hmac-token.",
+            "give one or more of --name, --timezone, --region, --language, --ip-policy, --consent-default, "
+            "--collect-path, --events-per-minute, --events-per-month, --chatwoot-hmac-token.",
             id="nothing to set",
         ),
         pytest.param(
@@ -110,7 +110,7 @@ def test_a_refused_change_stores_nothing(run: Run, run_json: RunJson, slug: str,
         pytest.param(
             ("user", "create", "a@b.c", "--role", "taken"), "--role takes name=value", id="role without tenant"
         ),
-        pytest.param(("user", "create", "a@b.c", "--role", "taken=boss"), "viewer, operator, admin", id="role"),
+        pytest.param(("user", "create", "a@b.c", "--role", "taken=boss"), "viewer, analyst, operator", id="role"),
         pytest.param(("user", "create", "ana@taken.test"), "already", id="user in use"),
         pytest.param(("user", "grant", "b@b.c", "taken", "viewer"), "There is no user b@b.c", id="unknown user"),
         *(

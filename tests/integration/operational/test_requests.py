@@ -186,7 +186,7 @@ def test_a_replay_is_asked_for_stopped_resumed_and_ends_in_the_audit_log(
     with closing(RequestRecord(operational_urls.loader)) as record:
         record.worked(Progress(request_id, "acme", "replay", position="v5", pieces=2, visitors=7, events=40))
         assert answer(do("replay", "stop", request_id, "--json"))["state"] == "stopped"
-        assert "stopped" in refusal(do("replay", "stop", request_id))
+        assert answer(do("replay", "stop", request_id, "--json"))["state"] == "stopped"  # pressed twice
         record.worked(Progress(request_id, "acme", "replay", position="v6", pieces=3, visitors=8, events=41))
         still = answer(do("replay", "show", request_id, "--json"))  # the piece that was under way
         assert (still["state"], still["position"], still["pieces"], still["visitors"]) == ("stopped", "v6", 3, 8)
@@ -210,6 +210,7 @@ def test_a_replay_is_asked_for_stopped_resumed_and_ends_in_the_audit_log(
     assert finished[0][1] == {
         "kind": "replay", "reason": "another list", "visitors": 9, "changes": {"changed_sources": 12},
     }  # fmt: skip
+    assert "there is nothing to stop" in refusal(do("replay", "stop", request_id))
     assert "only one that is stopped or failed" in refusal(do("replay", "resume", request_id))
     with system_session(database) as session:
         count = session.scalar(
