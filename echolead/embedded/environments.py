@@ -37,6 +37,7 @@ SECRETS: dict[str, tuple[str, ...]] = {
         "nats_collector_url",
         "collector_secret_keys",
         "destination_secret_keys",
+        "clickhouse_tenant_key",
         "jwt_secret",
     ),
     "console": ("clickhouse_tenant_key",),

@@ -24,7 +24,7 @@ EXPECTED = {
     "warehouse": set(),
     "collector": {
         *("postgres_collector_url", "postgres_api_url", "postgres_app_url", "nats_collector_url"),
-        *("collector_secret_keys", "destination_secret_keys", "jwt_secret"),
+        *("collector_secret_keys", "destination_secret_keys", "clickhouse_tenant_key", "jwt_secret"),
     },
     "console": {"clickhouse_tenant_key"},
     "dagster-code": {
