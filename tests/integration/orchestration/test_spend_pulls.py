@@ -158,7 +158,7 @@ def test_what_is_restated_renamed_or_gone_is_appended_and_what_is_too_old_is_lef
 def test_meta_is_asked_for_fewer_days_when_they_are_too_much(
     settings: Settings, client: Client, accounts: Engine, platforms: Platforms
 ) -> None:
-    platforms.meta_reports.account.most_days = 4
+    platforms.meta_reports.account.most_days = 16
     assert pull_due(settings).failed == {}
     assert len(newest(client, META)) == 8
 

@@ -132,7 +132,7 @@ def test_each_conversation_has_one_note_its_last_state_and_what_people_put_there
     )
     want(activation, *(state_of(number, 3) for number in numbers))
     with DeliveryEngine(activation.settings, QUICK) as one, DeliveryEngine(activation.settings, QUICK) as other:
-        beside = threading.Thread(target=activation.settle, args=(other, 240))
+        beside = threading.Thread(target=activation.settle, args=(other,))
         beside.start()
         activation.settle(one)
         beside.join()

@@ -14,7 +14,7 @@ from tests.fixtures.operational import make_destination, make_tenant
 from tests.fixtures.wanted_states import payloads_of
 from tests.integration.reverse_etl.bad_day import BAD_DAY, kill_engines
 from tests.integration.reverse_etl.conftest import Activation, payload_of
-from tests.integration.reverse_etl.settings import QUICK
+from tests.integration.reverse_etl.settings import QUICK, UNKILLED
 
 
 def test_a_wanted_lead_becomes_a_contact_with_its_origin_and_is_verified(
@@ -351,8 +351,8 @@ def test_tenants_get_their_own_leads_only(activation: Activation, engine: Delive
 def test_two_engines_at_once_send_each_lead_once(activation: Activation) -> None:
     activation.want(*payloads_of(30))
     with (
-        DeliveryEngine(activation.settings, QUICK) as one,
-        DeliveryEngine(activation.settings, QUICK) as other,
+        DeliveryEngine(activation.settings, UNKILLED) as one,
+        DeliveryEngine(activation.settings, UNKILLED) as other,
         ThreadPoolExecutor(2) as both,
     ):
         turns = list(both.map(activation.settle, (one, other)))
