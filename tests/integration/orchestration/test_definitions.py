@@ -32,7 +32,8 @@ print(json.dumps({
     "models": sorted(f"{node['schema']}/{node['name']}" for node in nodes
                      if node["resource_type"] in ("model", "seed", "snapshot")),
     "tests": sum(node["resource_type"] == "test" for node in nodes),
-    "turn": sorted(f"{node['schema']}/{node['name']}" for node in nodes if {"turn", "chat", "deals"} & set(node.get("tags", []))
+    "turn": sorted(f"{node['schema']}/{node['name']}" for node in nodes
+                  if {"turn", "chat", "deals"} & set(node.get("tags", []))
                   and node["resource_type"] == "model"),
     "jobs": sorted(job.name for job in defs.resolve_all_job_defs()),
     "sensors": [sensor.name for sensor in defs.sensors],
