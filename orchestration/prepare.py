@@ -172,7 +172,7 @@ def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -
     from dlt_pipelines.lease import Lease  # noqa: PLC0415  # as above
     from orchestration.dbt.beside import other_tables, project_versions  # noqa: PLC0415
     from orchestration.dbt.runner import Dbt, failed  # noqa: PLC0415
-    from orchestration.dbt.versions import built_nodes, is_view, views_before  # noqa: PLC0415
+    from orchestration.dbt.versions import behind, built_nodes, is_view, views_before  # noqa: PLC0415
 
     project.target_dir(settings).mkdir(parents=True, exist_ok=True)
     log.info("parsing the dbt project")
@@ -181,8 +181,10 @@ def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -
     versions = project_versions(settings, dbt.manifest, project.WAREHOUSE)
     nodes = built_nodes(dbt.manifest)
     of_turns = {key for key, node in nodes.items() if {"turn", "chat", "deals"} & set(node.tags)}
-    earlier = views_before(nodes, of_turns)
-    later_views = [node.name for key, node in nodes.items() if is_view(node) and key not in earlier]
+    others = other_tables(nodes[key] for key in nodes.keys() - of_turns)
+    of_others = behind(dbt.manifest, {key for key, node in nodes.items() if node.name in others})
+    views = {key for key, node in nodes.items() if is_view(node)}
+    later_views = [nodes[key].name for key in views - views_before(nodes, of_turns) - of_others]
     with Lease(settings.postgres_loader_url.get_secret_value(), project.TURN_LEASE):
         log.info("seeds")
         dbt.run("seed")
@@ -195,9 +197,9 @@ def _build_first(settings: Settings, client: Client, built: Mapping[str, str]) -
         failures += dbt.attempt("run", *later_views).failed
         if not failures:
             failures = _take_all_turns(settings, dbt)
-        others = other_tables(nodes.values())
-        if others and not failures:
-            failures = dbt.attempt("run", *others).failed
+        if not failures:
+            last = {*other_tables(nodes.values()), *(nodes[key].name for key in views & of_others)}
+            failures = dbt.attempt("run", *last).failed
     if failures:
         raise failed("run", failures)
     return versions
