@@ -36,10 +36,10 @@ sourced as (
         *,
         multiIf(click_source != '', click_source, alias_source != '', alias_source, source_key) as ad_source
     from (select *, lower(source) as source_key from arrivals) as arrivals
-    left join (
+    left join (  -- noqa: ST05
         select alias as source_key, source as alias_source from {{ ref('source_aliases') }}
     ) as aliases using (source_key)
-    left join (
+    left join (  -- noqa: ST05
         select click_id as paid_click, source as click_source from {{ ref('click_ids') }}
     ) as clicks using (paid_click)
 ),
@@ -50,7 +50,7 @@ placed as (
         if(known_platform != '', known_platform, ad_source) as platform,
         cityHash64(tenant_id, platform, campaign_ids, campaign) as label_id
     from sourced
-    left join (
+    left join (  -- noqa: ST05
         select source as ad_source, platform as known_platform from {{ ref('ad_platforms') }}
     ) as platforms using (ad_source)
 ),
@@ -104,9 +104,9 @@ by_name as (
         labels.label_id as label_id,
         groupUniqArray((named.account_id, named.campaign_id, named.time_zone, named.since, named.until)) as found
     from labels
-    inner join (
+    inner join (  -- noqa: ST05
         select
-            tenant_id, platform, account_id, campaign_id, time_zone, (arrayJoin(names) as each).1 as name,
+            tenant_id, platform, account_id, campaign_id, time_zone, (arrayJoin(names) as each).1 as name,  -- noqa: LT01
             each.2 as since, each.3 as until
         from campaigns
     ) as named
@@ -139,7 +139,7 @@ labelled as (
             {{ unstated_reason('placed.utm_campaign') }} != '', {{ unstated_reason('placed.utm_campaign') }},
             'no campaign'
         ) as reason,
-        if(reason = '', found[1].3, 'UTC') as account_zone
+        if(reason = '', found[1].3, 'UTC') as account_zone  -- noqa: LT01
     from placed
     left join by_id on placed.label_id = by_id.label_id
     left join by_alias on placed.label_id = by_alias.label_id
@@ -157,8 +157,8 @@ select
     utm_campaign,
     is_paid,
     platform,
-    if(reason = '', found[1].1, '') as account_id,
-    if(reason = '', found[1].2, '') as campaign_id,
+    if(reason = '', found[1].1, '') as account_id,  -- noqa: LT01
+    if(reason = '', found[1].2, '') as campaign_id,  -- noqa: LT01
     reason,
     arraySort(arrayMap(each -> (each.1, each.2), found)) as candidates,
     lead_id,

@@ -43,9 +43,10 @@ clicks as (
             min(arrived_at) as clicked_at
         from {{ ref('lead_touches') }}
         -- Of an ad on WhatsApp that sent no id this is known as well: nothing can be reported for it.
-        array join if(
-            origin = 'message' and is_paid and empty(click_ids), [('ctwa_clid', '')], arrayZip(mapKeys(click_ids), mapValues(click_ids))
-        ) as click
+        array join
+            if(
+                origin = 'message' and is_paid and empty(click_ids), [('ctwa_clid', '')], arrayZip(mapKeys(click_ids), mapValues(click_ids))
+            ) as click
         where {{ is_among('affected_leads', 'lead_id') }}
         group by tenant_id, lead_id, click
     )

@@ -16,10 +16,11 @@ newest as (
         *,
         argMin(source.campaign_name, (loaded_at, load_id)) over versions as name_of_day
     from source
-    window versions as (
-        partition by tenant_id, platform, account_id, campaign_key, spend_date
-        rows between unbounded preceding and unbounded following
-    )
+    window
+        versions as (
+            partition by tenant_id, platform, account_id, campaign_key, spend_date
+            rows between unbounded preceding and unbounded following
+        )
     qualify (loaded_at, load_id) = max((loaded_at, load_id)) over versions
 )
 
