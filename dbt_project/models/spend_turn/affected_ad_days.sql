@@ -16,7 +16,7 @@ with
 
 {% if not takes_all -%}
 
-changed_tenants as (
+changed_tenants as (  -- noqa: ST03
     select tenant_id from {{ ref('campaign_settings') }}
     where turn = {{ campaign_turn() }}
 ),
@@ -35,7 +35,7 @@ changed_names as (
     settings final = 0
 ),
 
-changed_aliases as (
+changed_aliases as (  -- noqa: ST03
     select tenant_id, alias from {{ ref('stg_operational__campaign_aliases') }}
     where (tenant_id, campaign_id) in (select tenant_id, name from changed_names)
 ),

@@ -35,16 +35,16 @@ counted as (
         lead_id,
         any({{ outcome_digest() }}) as digest
     from
-        {%- if counted %} {{ counted }}
+    {%- if counted %} {{ counted }}
         {%- else %} (
-            select
-                '' as tenant_id,
-                '' as lead_id,
-                '' as furthest_stage,
-                cast(null, 'Nullable(Decimal(38, 2))') as revenue,
-                cast(map(), 'Map(String, Decimal(38, 2))') as unconverted_revenue
-        )
-        {%- endif %}
+        select
+            '' as tenant_id,
+            '' as lead_id,
+            '' as furthest_stage,
+            cast(null, 'Nullable(Decimal(38, 2))') as revenue,
+            cast(map(), 'Map(String, Decimal(38, 2))') as unconverted_revenue
+    )
+    {%- endif %}
     where tenant_id in (select tenant_id from tenants_with_news)
     group by tenant_id, lead_id
 )

@@ -46,7 +46,7 @@ changed as (
 known as (
     select tenant_id, day, tracking_id, started_at from {{ this }}
     where (tenant_id, day, tracking_id, started_at) in (
-        select tenant_id, toDate(started_at, 'UTC'), tracking_id, started_at from changed
+        select tenant_id, toDate(started_at, 'UTC'), tracking_id, started_at from changed  -- noqa: AL03
         where is_gone
     )
 )

@@ -16,7 +16,10 @@ last_turn as (
         max(before.started_at) as started_at
     from (
         {% if turns -%}
-        select * from (select turn, events_until, started_at from {{ turns }} order by turn desc limit 1)
+        select * from (
+            select turn, events_until, started_at from {{ turns }}
+            order by turn desc limit 1
+        )
         union all
         {% endif -%}
         select toUInt64(0) as turn, toUInt64(0) as events_until, toDateTime64(0, 3, 'UTC') as started_at

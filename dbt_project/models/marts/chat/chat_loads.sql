@@ -13,7 +13,8 @@
 ) }}
 
 {%- set recent_days = 30 %}
-{%- set of_news = "(tenant_id, account_id) in (select tenant_id, account_id from " ~ ref('chat_news') ~ ")" if is_incremental() else 'true' %}
+{%- set in_news = "(tenant_id, account_id) in (select tenant_id, account_id from " ~ ref('chat_news') ~ ")" %}
+{%- set of_news = in_news if is_incremental() else 'true' %}
 
 with
 
