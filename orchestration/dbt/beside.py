@@ -274,7 +274,7 @@ class Beside:
     def _check(self, there: set[str]) -> None:
         """Raises `NotInPlace` for a seed without rows, and for a table that has none any more."""
         for node in self._change.nodes.values():
-            # Tables of staging hold what one turn passes on, and those of requests and records may wait for a first one.
+            # Tables of staging hold what one turn passes on; those of requests and records may wait for a first one.
             may_be_empty = node.name in OF_REQUESTS or relation(node) == RECORDED
             may_be_empty |= not is_seed(node) and relation(node).startswith("staging.")
             if is_view(node) or is_step(node) or may_be_empty or self._has_rows(f"{BESIDE}{relation(node)}"):
