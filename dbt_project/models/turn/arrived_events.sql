@@ -48,13 +48,15 @@ best_copies as (
 
 {%- if events %},
 
--- An end is only written for a copy that is worse than another, so that the best one is never among the ends.
+-- An end is written for a copy that is worse than another, so that the best one is not among the ends; or for all copies,
+-- when their visitor is quarantined. Merges leave the ends alone then, and what comes back is taken as new.
 known as (
     select
         tenant_id,
         tracking_id,
         event_id,
         minIf(({{ best_copy_first() }}), is_deleted = 0) as best_copy,
+        countIf(is_deleted = 0) as copies,
         groupUniqArray(occurred_at) as places
     from {{ events }}
     where
@@ -68,7 +70,7 @@ select
     known.places as places
 from best_copies
 left join known using (tenant_id, tracking_id, event_id)
-where empty(known.places) or ({{ best_copy_first() }}) <= known.best_copy
+where known.copies = 0 or ({{ best_copy_first() }}) <= known.best_copy
 
 {%- else %}
 

@@ -227,14 +227,14 @@ def test_back_and_reload_show_the_filters_of_the_address(console: Console, page:
     page.goto(f"{console.url}/?tenant_id={tenant_id}&period=7d&campaign=inverno")
     held = page.get_by_role("button", name="Campaign: inverno")
     expect(held).to_be_visible(timeout=SLOW)
-    page.get_by_role("button", name="90 days").click()
+    page.get_by_role("radio", name="90 days").click()
     expect(page).to_have_url(re.compile("period=90d"), timeout=SLOW)
     page.reload()
     expect(held).to_be_visible(timeout=SLOW)
     expect(page).to_have_url(re.compile("period=90d"))
     page.go_back()
     expect(page).to_have_url(re.compile("period=7d"), timeout=SLOW)
-    expect(page.locator("[data-testid=stButtonGroup] [aria-checked=true]").first).to_have_text("7 days", timeout=SLOW)
+    expect(page.get_by_role("radio", name="7 days")).to_be_checked(timeout=SLOW)
 
 
 def test_a_followed_link_is_not_mixed_with_what_was_chosen_before(console: Console, page: Page) -> None:

@@ -27,6 +27,7 @@ KNOWN = {
     "tenant_id": TENANT, "lead_id": "lead-1", "tracking_id": "visitor-1", "session_id": "session-1",
     "delivery_id": "00000000-0000-0000-0000-000000000001", "last_non_direct_source_rule": "direct",
     "layer": "raw", "state": "retry", "event_name": "page_view", "time_zone": "UTC", "stage": "new",
+    "model": "last_non_direct", "conversion_kind": "lead",
 }  # fmt: skip
 
 
