@@ -26,6 +26,7 @@ from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import collector_environment, make_streams, missing
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.parts import free_port, running
+from tests.fixtures.warehouse_tables import drop_tables
 
 PASSWORD = "a-long-password"
 ROOT = Path(__file__).parents[3]
@@ -132,12 +133,13 @@ def console(
         },
     )
     client = connect(warehouse_server.url)
+    drop_tables(client)
     with ExitStack() as stack:
+        stack.callback(drop_tables, client)
         for table, columns in contracts().items():
             shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
             client.command(f"create database if not exists {table.partition('.')[0]}")
             client.command(f"create table {table} ({shape}) engine = MergeTree order by tenant_id")
-            stack.callback(client.command, f"drop table {table}")
         process = stack.enter_context(running(api, servers_dir / "logs"))
         stack.enter_context(running(pages, servers_dir / "logs"))
         yield Console(url, api_url, process, system_engine, warehouse_server)

@@ -23,6 +23,7 @@ from orchestration.dbt.project import TURN, deploy
 from orchestration.dbt.runner import CompiledModel, Dbt
 from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns
 from tests.factories import START
+from tests.fixtures.warehouse_tables import drop_tables
 
 Rows = list[dict[str, Any]]
 MARTS = (
@@ -296,11 +297,12 @@ def life(monkeypatch: pytest.MonkeyPatch, project: Project) -> Life:
 def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The project with its seeds loaded and its views made, over empty raw tables."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), clickhouse_url=SecretStr(warehouse_server.url))
-    ensure_raw_tables(settings)
     with closing(connect(warehouse_server.url)) as client:
+        drop_tables(client)
+        ensure_raw_tables(settings)
         project = Project(client, settings)
-        project.forget_raw()
         project.run("seed")
         project.run("run")
         project.forget()
         yield project
+        drop_tables(client)

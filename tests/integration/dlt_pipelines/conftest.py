@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def raw_warehouse(warehouse_server: "EmbeddedWarehouse", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of a warehouse that has the raw tables."""
     ensure_raw_tables(Settings(data_dir=tmp_path_factory.mktemp("made"), clickhouse_url=warehouse_server.url))
