@@ -41,8 +41,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Leads lidos de volta em um destino e conferidos.",
     ),
     "about_revenue": (
-        "Value of the won deals of the leads of the period, in the client's currency.",
-        "Valor dos negócios ganhos dos leads do período, na moeda do cliente.",
+        "Won deals of the leads of the period; of leads without deals, reported sales less refunds. Client's currency.",
+        "Negócios ganhos dos leads do período; de leads sem negócios, vendas informadas menos estornos. Moeda do cliente.",
     ),
     "was": ("from {before}", "de {before}"),
     "points_change": ("{n} points", "{n} p.p."),

@@ -1,11 +1,13 @@
 """`echolead demo`: the demo tenant, and traffic for it and for others like it."""
 
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Annotated
 
 import nats.errors
@@ -18,9 +20,11 @@ from echolead.cli.context import actor, administering
 from echolead.cli.demo_products import chosen, serve_products
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import DataDir
+from echolead.cli.processes import answer_of
 from echolead.cli.tenant import let_read
 from echolead.demo import tenant as demo_tenant
 from echolead.demo.products import PRODUCTS
+from echolead.demo.traffic.costs import CURRENCY, ZONE, AdClicks
 from echolead.demo.traffic.generator import generate
 from echolead.demo.traffic.sites import ClientSite, sites
 from echolead.embedded.part import python
@@ -69,7 +73,8 @@ def demo(  # the options of the command
 ) -> None:
     """Create the demo tenant, its destination and its user if they are missing.
 
-    With --events, write traffic too. With --with, the demo tenant's leads also go to products that are served here.
+    With --events, write traffic too, and what its ads cost. With --with, the demo tenant's leads also go to products
+    that are served here.
     """
     served = chosen(products or [])
     settings = load_settings(data_dir)
@@ -82,8 +87,10 @@ def demo(  # the options of the command
     if events or tenants > 1:
         visited = sites(tenants)
         _ensure_tenants(settings, visited)
+        clicks = AdClicks()
         with _progress(events) as on_progress:
-            _WRITERS[into](settings, generate(seed, visited, days, events, end), on_progress)
+            _WRITERS[into](settings, generate(seed, visited, days, events, end, clicks), on_progress)
+        _load_costs(settings, clicks.files(end))
     user = demo_tenant.USER_EMAIL
     typer.echo(f"Tenant {demo_tenant.TENANT_ID}; sign in as {user} with {password} at {settings.console_url}")
     if served:
@@ -104,6 +111,18 @@ def _ensure_tenants(settings: Settings, visited: Sequence[ClientSite]) -> None:
             add_origin(session, site.tenant_id, site.origin, actor=actor())
     if made:
         let_read(settings, made)
+
+
+def _load_costs(settings: Settings, files: Mapping[str, str]) -> None:
+    """Load what the ads cost, as `echolead spend load` does."""
+    with TemporaryDirectory() as folder:
+        for tenant_id, content in files.items():
+            file = Path(folder, "spend.csv")
+            file.write_text(content)
+            options = ("--platform", "", "--account", "", "--currency", CURRENCY, "--zone", ZONE)
+            done = answer_of(settings, "dlt_pipelines.spend", str(file), "--tenant-id", tenant_id, *options)
+            if done["problems"]:
+                raise CommandFailed("The cost of the ads was not loaded. " + "\n".join(done["problems"]))
 
 
 @contextmanager

@@ -6,7 +6,6 @@
 
 {#- A lead of years is still a payload of a few kilobytes. #}
 {%- set most = 100 %}
-{%- set qualified = "lower(name) in ('qualified', 'lead_qualified', 'qualified_lead')" %}
 
 with
 
@@ -53,7 +52,7 @@ clicks as (
     group by tenant_id, lead_id
 ),
 
--- Won is what is paid for: another conversion says nothing to a platform, and a refund is no sale.
+-- A conversion of no stage says nothing to a platform.
 done as (
     select
         tenant_id,
@@ -61,7 +60,7 @@ done as (
         (
             occurred_at,
             event_id,
-            multiIf(kind = 'lead', 'lead', {{ qualified }}, 'qualified', 'won'),
+            if(kind = 'lead', 'lead', {{ stage_of_conversion() }}),
             if(revenue > 0, toString(revenue), ''),
             if(revenue > 0, currency, ''),
             order_id
@@ -69,11 +68,7 @@ done as (
     from {{ ref('conversions') }}
     where
         {{ is_among('affected_leads', 'lead_id') }}
-        and (
-            kind = 'lead'
-            or {{ qualified }}
-            or (lower(name) not in ('lead', 'generate_lead') and (revenue > 0 or (revenue = 0 and order_id != '')))
-        )
+        and (kind = 'lead' or {{ stage_of_conversion() }} != '')
     union all
     -- A deal is qualified once and won once, however often it is moved or edited; a reopened one is won no more.
     select

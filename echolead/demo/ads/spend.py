@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from echolead.demo.traffic.campaigns import ad_campaign_id
+from echolead.demo.traffic.costs import AD_ACCOUNTS
+
 Answer = tuple[int, dict[str, Any]]
 DEMO_DAYS = 90
 NAMES = {
@@ -69,7 +72,7 @@ def demo_account(platform: str, account_id: str) -> SpendAccount:
         for back in range(DEMO_DAYS):
             day = today - timedelta(days=back)
             cents = 2500 * number + 700 * day.weekday() + 13 * (day.toordinal() % 29)
-            account.spend(f"{account_id[-4:]}{number:03}", name, str(day), cents, cents // 3, cents // 120)
+            account.spend(ad_campaign_id(name), name, str(day), cents, cents // 3, cents // 120)
     return account
 
 
@@ -77,7 +80,7 @@ def demo_account(platform: str, account_id: str) -> SpendAccount:
 class GoogleAdsReports:
     """Google Ads: a user's access to one account, through an OAuth client and a developer token."""
 
-    account: SpendAccount = field(default_factory=lambda: SpendAccount("1234567890"))
+    account: SpendAccount = field(default_factory=lambda: SpendAccount(AD_ACCOUNTS["google_ads"]))
     client_id: str = "demo-client"
     client_secret: str = "demo-google-secret"  # noqa: S105  # of the demo
     refresh_token: str = "demo-refresh-token"  # noqa: S105
@@ -121,7 +124,7 @@ class GoogleAdsReports:
 class MetaAdsReports:
     """Meta Ads: the insights of one ad account."""
 
-    account: SpendAccount = field(default_factory=lambda: SpendAccount("9876543210"))
+    account: SpendAccount = field(default_factory=lambda: SpendAccount(AD_ACCOUNTS["meta_ads"]))
     access_token: str = "demo-meta-token"  # noqa: S105  # of the demo
 
     def show(self, token: str, account_id: str) -> Answer:

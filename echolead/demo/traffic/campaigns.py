@@ -6,6 +6,7 @@ from functools import cache
 from math import pi, sin, sqrt
 from random import Random
 from typing import NamedTuple
+from zlib import crc32
 
 from echolead.demo.traffic.chance import Weighted, one_of, token
 from echolead.demo.traffic.sites import ClientSite, LandingPage
@@ -43,13 +44,21 @@ class Campaign:
         return self.weight * sqrt(sin(pi * (fraction - begin) / (end - begin)))
 
 
-def google_ids(chance: Random) -> Params:
-    """Of Google Ads: an iPhone that asks not to be followed has `gbraid` and no `gclid`."""
-    source = ("gad_source", "1")
-    number = ("gad_campaignid", str(22_000_000_000 + int(chance.random() * 40)))
-    if chance.random() < 0.12:
-        return (source, number, ("gbraid", f"0AAAAA{token(chance, 22)}"))
-    return (source, number, ("gclid", f"Cj0KCQjw{token(chance, 43)}_wcB"))
+def ad_campaign_id(name: str) -> str:
+    """The id that ad platforms give the campaign of this name."""
+    return str(22_000_000_000 + crc32(name.encode()) % 1_000_000_000)
+
+
+def google_ids(name: str) -> MakeIds:
+    """Of a campaign in Google Ads: an iPhone that asks not to be followed has `gbraid` and no `gclid`."""
+    of_campaign = (("gad_source", "1"), ("gad_campaignid", ad_campaign_id(name)))
+
+    def ids(chance: Random) -> Params:
+        if chance.random() < 0.12:
+            return (*of_campaign, ("gbraid", f"0AAAAA{token(chance, 22)}"))
+        return (*of_campaign, ("gclid", f"Cj0KCQjw{token(chance, 43)}_wcB"))
+
+    return ids
 
 
 def meta_ids(chance: Random) -> Params:
@@ -93,15 +102,16 @@ def _google(site: ClientSite) -> Iterator[Campaign]:
 
     def search(weight: float, name: str, page: LandingPage, term: str, **more: float | tuple[float, float]) -> Campaign:
         params = _utm("google", "cpc", name, term=term)
-        return Campaign(weight, [page], params, google_ids, FROM_GOOGLE, **more)  # type: ignore[arg-type]
+        return Campaign(weight, [page], params, google_ids(name), FROM_GOOGLE, **more)  # type: ignore[arg-type]
 
     yield search(9, "busca-marca", home, site.name.lower().replace(" ", "+").replace("ê", "e"), appeal=2.4)
     yield search(11, "busca-generica", offer, words[0], appeal=1.3)
     yield search(6, "busca-dor", word, words[1], appeal=1.1)
     yield search(5, "busca-lancamento", promotion, words[-1], season=(0.05, 0.35), appeal=1.2)
     yield search(8, "busca-semana-do-cliente", promotion, words[0], season=(0.6, 0.78), appeal=1.5)
-    yield Campaign(7, [offer, home], _utm("google", "cpc", "pmax-vendas"), google_ids, FROM_GOOGLE)
-    yield Campaign(6, [promotion], _utm("google", "display", "remarketing-display"), google_ids, appeal=0.5)
+    everywhere, again = "pmax-vendas", "remarketing-display"
+    yield Campaign(7, [offer, home], _utm("google", "cpc", everywhere), google_ids(everywhere), FROM_GOOGLE)
+    yield Campaign(6, [promotion], _utm("google", "display", again), google_ids(again), appeal=0.5)
 
 
 def _meta(site: ClientSite) -> Iterator[Campaign]:

@@ -9,6 +9,7 @@ from random import Random
 
 from echolead.demo.traffic.campaigns import Campaign, campaigns_of, make_arrival
 from echolead.demo.traffic.chance import around, one_of
+from echolead.demo.traffic.costs import AdClicks
 from echolead.demo.traffic.devices import BOTS, make_address
 from echolead.demo.traffic.people import Person, make_person
 from echolead.demo.traffic.requests import EPOCH, Sender, requests_of, single_request
@@ -47,14 +48,14 @@ class Traffic:
     `made` counts the events that are received within the period.
     """
 
-    def __init__(self, seed: int, sites: Sequence[ClientSite], days: int, until_ms: int) -> None:
+    def __init__(self, seed: int, sites: Sequence[ClientSite], days: int, until_ms: int, clicks: AdClicks) -> None:
         self._chance = Random(f"echolead traffic {seed}")  # noqa: S311  # it has to be predictable
         self._grounds = [
             Ground(number, site, campaigns_of(site), Campaign(1, site.landing_pages[:1]))
             for number, site in enumerate(sites)
         ]
         self.rhythm = Rhythm([(ground.site, ground.campaigns) for ground in self._grounds], days, until_ms)
-        self._until_ms = until_ms
+        self._until_ms, self._clicks = until_ms, clicks
         self._day, self._mix = 0, self.rhythm.mix(0)
         self._order = count()
         self._requests: list[tuple[int, int, ReceivedRequest]] = []
@@ -115,6 +116,7 @@ class Traffic:
         self._end(ground, visit)
 
     def _visit(self, ground: Ground, visitor: DemoVisitor, campaign: Campaign, at_ms: int) -> DemoVisit:
+        self._clicks.count(ground.site.tenant_id, campaign, at_ms)
         arrival = make_arrival(self._chance, campaign, at_ms, allows_marketing=visitor.choice.allows_marketing)
         return DemoVisit(self._chance, ground.site, visitor, arrival, at_ms)
 
@@ -209,15 +211,17 @@ class Traffic:
 
 
 def generate(
-    seed: int, sites: Sequence[ClientSite], days: int, events: int, until: datetime
+    seed: int, sites: Sequence[ClientSite], days: int, events: int, until: datetime, clicks: AdClicks | None = None
 ) -> Iterator[ReceivedRequest]:
     """The requests of `days` days up to `until` in order of receipt, with exactly so many events in all.
+
+    `clicks` counts those on ads, which someone has to pay for.
 
     Held are the requests of visits under way, what comes late, and visitors who will return: it goes with the traffic
     of a few weeks, not with the whole.
     """
     until_ms = (until - EPOCH) // timedelta(milliseconds=1)
-    traffic = Traffic(seed, sites, days, until_ms)
+    traffic = Traffic(seed, sites, days, until_ms, AdClicks() if clicks is None else clicks)
     left = events
     for tick in traffic.rhythm.ticks(events):
         traffic.fill(tick)

@@ -1,5 +1,11 @@
-{#- A view: reads the tenant's leads and deals. -#}
+{#-
+  A view: reads the tenant's leads, deals and conversions. Where a lead has deals they say what became of it; otherwise its
+  `conversion` events do, as a sale is often reported both ways.
+-#}
 {{ config(materialized='view') }}
+
+{%- set has_no_deals = 'of_leads.deals = 0' %}
+{%- set is_won = '(of_leads.deals_won > 0 or (of_leads.deals = 0 and sales.has_sold))' %}
 
 with
 
@@ -28,6 +34,34 @@ of_leads as (
         ) as unconverted_revenue
     from deals
     group by tenant_id, lead_id
+),
+
+steps as (
+    select
+        *,
+        {{ stage_of_conversion() }} as stage,
+        map(currency, toDecimal128(revenue, 2)) as money
+    from {{ ref('conversions') }}
+    where kind = 'event'
+),
+
+-- What is paid back is subtracted; a sale of which nothing is left is none.
+sales as (
+    select
+        tenant_id,
+        lead_id,
+        max(stage = 'qualified') as has_qualified,
+        minOrNullIf(occurred_at, stage = 'qualified') as first_qualified_at,
+        minOrNullIf(occurred_at, stage = 'won') as first_sold_at,
+        arrayExists(
+            amount -> amount > 0, mapValues(sumMapIf(money, stage = 'won' or steps.revenue < 0))
+        ) as has_money,
+        first_sold_at is not null and (has_money or countIf(steps.revenue < 0) = 0) as has_sold,
+        if(has_sold, first_sold_at, null) as sold_at,
+        sumIf(converted_revenue, stage = 'won' or steps.revenue < 0) as converted,
+        sumMapIf(money, (stage = 'won' or steps.revenue < 0) and converted_revenue is null) as unconverted
+    from steps
+    group by tenant_id, lead_id
 )
 
 select
@@ -47,14 +81,20 @@ select
     -- A person whose other deal was won or goes on is not lost.
     toBool(of_leads.deals > 0 and of_leads.deals_lost = of_leads.deals) as is_lost,
     multiIf(
-        of_leads.deals_won > 0, 'won',
-        of_leads.has_qualified, 'qualified',
+        {{ is_won }}, 'won',
+        if({{ has_no_deals }}, sales.has_qualified, of_leads.has_qualified), 'qualified',
         leads.chats > 0, 'chat',
         'lead'
     ) as furthest_stage,
-    of_leads.qualified_at as qualified_at,
-    of_leads.won_at as won_at,
-    if(of_leads.deals_won = 0, null, toDecimal128(coalesce(of_leads.revenue, 0), 2)) as revenue,
-    of_leads.unconverted_revenue as unconverted_revenue
+    if({{ has_no_deals }}, sales.first_qualified_at, of_leads.qualified_at) as qualified_at,
+    if({{ has_no_deals }}, sales.sold_at, of_leads.won_at) as won_at,
+    if(
+        {{ is_won }}, toDecimal128(coalesce(if({{ has_no_deals }}, sales.converted, of_leads.revenue), 0), 2), null
+    ) as revenue,
+    cast(
+        multiIf(not {{ is_won }}, map(), {{ has_no_deals }}, sales.unconverted, of_leads.unconverted_revenue),
+        'Map(String, Decimal(38, 2))'
+    ) as unconverted_revenue
 from {{ ref('leads') }} as leads
 left join of_leads on leads.tenant_id = of_leads.tenant_id and leads.lead_id = of_leads.lead_id
+left join sales on leads.tenant_id = sales.tenant_id and leads.lead_id = sales.lead_id
