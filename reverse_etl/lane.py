@@ -28,7 +28,7 @@ from reverse_etl.errors import (
 )
 from reverse_etl.lead import Delivered
 from reverse_etl.ledger import Claim, LaneLedger
-from reverse_etl.pace import backoff
+from reverse_etl.pace import Breaker, backoff
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,14 @@ class Policy:
     """The shortest time between two searches for overtaken deliveries; one takes 2.5 s for 100,000 waiting rows."""
     planned_rows: int = 2_000
     """Changes of the wanted state that are planned in one transaction."""
+
+    def breaker(self) -> Breaker:
+        """A breaker for what one pool calls."""
+        return Breaker(
+            threshold=self.breaker_threshold,
+            cooldown_seconds=self.breaker_seconds,
+            longest_seconds=self.breaker_longest_seconds,
+        )
 
 
 class Lane:
