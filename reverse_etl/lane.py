@@ -83,7 +83,7 @@ class Policy:
 
 
 class Lane:
-    """Delivers what is due, `concurrency` at a time, until nothing is, the breaker opens, or it is told to stop.
+    """Delivers what is due, `concurrency` at a time, until nothing is, the breaker opens, or it is stopped.
 
     `connect` makes the connections anew after a rest.
     """

@@ -66,7 +66,7 @@ def load(  # noqa: PLR0913, PLR0917  # the options of the command
         found = get_tenant(session, tenant)
         own_currency, own_zone = found.currency, found.timezone
     if zone and zone not in available_timezones():
-        raise CommandFailed(f"{zone!r} is no time zone: use a name as America/Sao_Paulo.")
+        raise CommandFailed(f"{zone!r} is not a time zone: use a name such as America/Sao_Paulo.")
     options = {
         "platform": platform,
         "account": account,

@@ -61,7 +61,7 @@ def check_extent(extent: Extent) -> None:
 
 
 def stop(session: Session, request_id: UUID, *, actor: str) -> WarehouseRequest:
-    """Let a request wait until it is resumed; the piece that is under way comes to its end. Once more is no error.
+    """Let a request wait until it is resumed; the piece that is under way comes to its end. May be called again.
 
     Raises `NotFound`, `ChangeRefused` when it has ended, or is for other settings of the tenant.
     """
