@@ -225,7 +225,8 @@ def test_the_console_shows_the_lead_why_and_each_attempt(visited: Stack, browser
         expect(page.get_by_text(text).first).to_be_visible(timeout=30_000)
     page.goto(f"{visited.settings.console_url}/?tenant_id=acme")
     expect(page.get_by_role("heading", name="Funnel")).to_be_visible(timeout=30_000)
-    expect(page.get_by_test_id("stMetricValue").nth(3)).to_have_text("2", timeout=30_000)
+    leads = page.get_by_test_id("stMetric").filter(has=page.get_by_text("Leads", exact=True))
+    expect(leads.get_by_test_id("stMetricValue")).to_have_text("2", timeout=30_000)
     page.goto(f"{visited.settings.console_url}/health?tenant_id=acme")
     expect(page.get_by_text("Nothing was rejected.")).to_be_visible(timeout=30_000)
 

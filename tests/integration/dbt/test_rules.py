@@ -13,6 +13,7 @@ from tests.factories import (
     raw_business_hours,
     raw_destination,
     raw_event,
+    raw_lead_decision,
     raw_lead_rules,
     raw_tenant,
     uid,
@@ -43,6 +44,7 @@ class RuledTenant:
         self._project = project
         self.rules = ""
         self.destinations: list[str] = ["chatwoot"]
+        self.decisions: list[Row] = []
         self._events: list[Row] = []
 
     def tell(self, name: str, who: str, at: datetime = NOON, **said: Any) -> Row:
@@ -271,6 +273,32 @@ rules:
     assert tenant.result("ana")["owner"] == "Caio"
 
 
+def owners_come_back_when_a_merge_is_undone(tenant: RuledTenant) -> Iterator[None]:
+    tenant.rules = """
+rules:
+  - {id: a, when: {fact: field.product, eq: A}, then: [{route: {agent: Ana}}]}
+  - {id: b, when: {fact: field.product, eq: B}, then: [{route: {agent: Bia}}]}
+"""
+
+    def decide(*, is_reverted: bool, at: datetime) -> None:
+        """The operator's merge; both come by, as the request of a decision would compute them again."""
+        visitors = [f"{tenant.name} {who}" for who in ("first", "second")]
+        tenant.decisions = [raw_lead_decision("merge", *visitors, tenant_id=tenant.name, is_reverted=is_reverted)]
+        for who in ("first", "second"):
+            tenant.tell("page_view", who, at)
+
+    tenant.form("first", fields={"product": "A"})
+    tenant.form("second", NOON + timedelta(minutes=1), fields={"product": "B"})
+    yield
+    decide(is_reverted=False, at=NOON + timedelta(hours=1))
+    yield
+    assert tenant.result("first")["owner"] == "Ana"
+    assert not tenant.query("select 1 from marts.lead_results", "second")
+    decide(is_reverted=True, at=NOON + timedelta(hours=2))
+    yield
+    assert (tenant.result("first")["owner"], tenant.result("second")["owner"]) == ("Ana", "Bia")
+
+
 def a_rule_may_ask_whether_the_tenant_is_open(tenant: RuledTenant) -> Iterator[None]:
     """A Monday, two Sundays, and a Tuesday that is a holiday."""
     tenant.rules = "rules: [{id: open, when: {fact: clock.business_hours, eq: open}, then: [{points: 1}]}]"
@@ -292,6 +320,7 @@ STORIES: tuple[Story, ...] = (
     robots_give_no_points_and_suspected_scanners_are_told,
     a_condition_means_the_same_everywhere,
     a_lead_keeps_its_owner,
+    owners_come_back_when_a_merge_is_undone,
     a_rule_may_ask_whether_the_tenant_is_open,
 )
 
@@ -345,6 +374,8 @@ class Told:
             "business_hours",
             [raw_business_hours(each.name, closed_dates=["2026-03-31"], mirrored_at=at) for each in tenants],
         )
+        if decisions := [row for each in tenants for row in each.decisions]:
+            project.decide(decisions)
         events = [row for each in tenants for row in each.taken()]
         if events:
             project.write("events", events)
