@@ -81,7 +81,7 @@ class ControlClient:
         return found
 
     def text(self, path: str) -> str:
-        """The text of an answer that is no JSON document."""
+        """The text of an answer that is not a JSON document."""
         return self._answered("GET", path, None, {}, {}).text
 
     def _send(

@@ -98,7 +98,7 @@ CONFIGURATION = {
 
 
 class OwnContext(RunContext):
-    """dlt's surroundings without its own look-ups: what it is told comes from `CONFIGURATION` and our settings.
+    """dlt's surroundings without its own look-ups: its configuration is `CONFIGURATION` and our settings.
 
     By itself it would read the environment, two TOML files and the secrets of Streamlit, which it imports for that
     whenever it is installed, and again for each value of each load: a fifth of a small load's processor time.

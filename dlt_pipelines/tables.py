@@ -249,7 +249,7 @@ LEAD_DECISIONS = _mirrored(
     ("kind", pa.string()),  # merge, split
     ("lead_id", pa.string()),
     ("other_lead_id", pa.string()),  # '' of a split
-    ("tracking_ids", pa.list_(pa.string())),  # the visitors that are somebody else, of a split
+    ("tracking_ids", pa.list_(pa.string())),  # of a split, the visitors that are another person
     ("decided_at", MICROSECONDS),
     ("is_reverted", pa.bool_()),
     ("decided_by", pa.string()),

@@ -18,7 +18,7 @@ class ProcessFailed(Exception):
 
 
 class Unwanted(Exception):
-    """The process was ended because its answer is no longer wanted."""
+    """The process was stopped because its answer is not needed any more."""
 
 
 def answer_of(

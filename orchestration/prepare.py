@@ -87,7 +87,7 @@ def _is_up_to_date(settings: Settings, client: Client, remembered: Mapping[str, 
 def _bring_up_to_date(settings: Settings, client: Client, built: Mapping[str, str]) -> dict[str, str] | None:
     """Build what has changed since `built`; the versions of all there is now, None when something cannot be built.
 
-    Then everything is as it was, and the failing step is told of until a later start has built it.
+    Then everything is as it was, and the failing step is reported until a later start has built it.
     """
     from orchestration.dbt.runner import WarehouseAway  # noqa: PLC0415  # only a start that builds pays for dbt
 

@@ -158,7 +158,7 @@ def _show(read: int, every: int, table: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Rebuild as standard input says. What a user can do something about is told in a sentence, with status 1."""
+    """Rebuild as standard input says. Errors that a user can mend are printed as a sentence, with status 1."""
     parser = argparse.ArgumentParser(prog="python -m orchestration.rebuild", description=main.__doc__)
     parser.add_argument("--data-dir", type=Path)
     settings = load_settings(parser.parse_args(arguments).data_dir)

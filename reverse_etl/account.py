@@ -2,7 +2,7 @@
 
 `python -m reverse_etl.account {test,setup,mapping} --tenant-id T --name D` prints a list of findings as JSON. `setup`
 makes what is missing unless it has `--dry-run`, and with `--webhook-url` the webhook to it ('' for one that is still to
-be made), whose secret is in the list, and each `--label`; `mapping` takes YAML on standard input and calls nobody. When
+one to whose secret is in the list, and each `--label`; `mapping` takes YAML on standard input, without a call. When
 it cannot be done the last line on standard error says why, and the exit code is 1.
 """
 

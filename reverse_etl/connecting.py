@@ -20,7 +20,7 @@ from reverse_etl.destinations import KINDS
 from reverse_etl.errors import Misconfigured
 from reverse_etl.kept_tokens import KeptTokens
 from reverse_etl.lane import Policy
-from reverse_etl.pace import Breaker, Pace, Quota
+from reverse_etl.pace import Pace, Quota
 from reverse_etl.tokens import OAuth
 
 # Calls at 96 % of the allowed rate, one after the other, are never more than allowed in any window.
@@ -59,14 +59,7 @@ def connected(row: DestinationRow, settings: Settings, vault: Vault, policy: Pol
     reserve = _number(configured, "daily_reserve_percent", 10, 0, 100)
 
     def connect() -> httpx.AsyncClient:
-        transport = GuardedTransport(
-            allow_private=settings.allow_private_destinations,
-            private_places=opened_places(settings),
-            inner=httpx.AsyncHTTPTransport(
-                verify=_certificates(), limits=httpx.Limits(max_connections=2 * concurrency)
-            ),
-        )
-        client = destination.client(transport)
+        client = destination.client(guarded(settings, 2 * concurrency))
         if isinstance(client.auth, OAuth):
             client.auth.store = KeptTokens(database, vault, row.tenant_id, row.destination_id)
         return client
@@ -74,17 +67,22 @@ def connected(row: DestinationRow, settings: Settings, vault: Vault, policy: Pol
     connection = LaneConnection(
         client=connect(),
         pace=Pace(SHARE_OF_THE_RATE * rate, burst=1),
-        breaker=Breaker(
-            threshold=policy.breaker_threshold,
-            cooldown_seconds=policy.breaker_seconds,
-            longest_seconds=policy.breaker_longest_seconds,
-        ),
+        breaker=policy.breaker(),
         secrets=tuple(secrets.values()),
         judge=destination.judge,
         allowance=destination.allowance,
         quota=Quota(reserve),
     )
     return Connected(destination, connection, concurrency, connect)
+
+
+def guarded(settings: Settings, connections: int) -> GuardedTransport:
+    """A pool of at most so many connections, to addresses that products may have."""
+    return GuardedTransport(
+        allow_private=settings.allow_private_destinations,
+        private_places=opened_places(settings),
+        inner=httpx.AsyncHTTPTransport(verify=_certificates(), limits=httpx.Limits(max_connections=connections)),
+    )
 
 
 def lead_url(settings: Settings, tenant_id: str, lead_id: str) -> str:

@@ -132,7 +132,7 @@ class LeavesOut(Protocol):
     """A destination whose mapping can name fields that are not written; the engine keeps them for the health page."""
 
     def left_out(self) -> list[Finding]:
-        """The mapped fields that deliveries leave out, by the account as it was read last, and why; calls nobody."""
+        """The mapped fields that deliveries leave out, by the account as it was read last, and why, without a call."""
 
 
 @runtime_checkable

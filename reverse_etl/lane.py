@@ -28,7 +28,7 @@ from reverse_etl.errors import (
 )
 from reverse_etl.lead import Delivered
 from reverse_etl.ledger import Claim, LaneLedger
-from reverse_etl.pace import backoff
+from reverse_etl.pace import Breaker, backoff
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,17 @@ class Policy:
     planned_rows: int = 2_000
     """Changes of the wanted state that are planned in one transaction."""
 
+    def breaker(self) -> Breaker:
+        """A breaker for what one pool calls."""
+        return Breaker(
+            threshold=self.breaker_threshold,
+            cooldown_seconds=self.breaker_seconds,
+            longest_seconds=self.breaker_longest_seconds,
+        )
+
 
 class Lane:
-    """Delivers what is due, `concurrency` at a time, until nothing is, the breaker opens, or it is told to stop.
+    """Delivers what is due, `concurrency` at a time, until nothing is, the breaker opens, or it is stopped.
 
     `connect` makes the connections anew after a rest.
     """

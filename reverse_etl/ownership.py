@@ -1,4 +1,4 @@
-"""Whose a value in a product is: ours to change where we wrote it, somebody else's where we did not."""
+"""Whose a value in a product is: ours to change where we wrote it, another's where we did not."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -28,8 +28,13 @@ hypothesis.settings.load_profile("here")
 
 pytest_plugins = ["tests.fixtures.operational"]
 
-TOGETHER = ("tests/integration/dbt/", "tests/integration/orchestration/test_prepare")
-"""How the names of files begin whose tests share a built warehouse: two processes would each build one."""
+TOGETHER = {
+    "tests/integration/dbt/": "dbt",
+    "tests/integration/orchestration/test_live_": "live path",
+    "tests/integration/orchestration/test_prepare": "prepared",
+    "tests/integration/orchestration/test_rebuild": "prepared",
+}
+"""What takes long to build and several files share, by how their names begin: two processes would each build it."""
 
 
 class ByWarehouse(LoadFileScheduling):
@@ -37,7 +42,7 @@ class ByWarehouse(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return next((begin for begin in TOGETHER if file.startswith(begin)), file)
+        return next((shared for begin, shared in TOGETHER.items() if file.startswith(begin)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadFileScheduling | None:

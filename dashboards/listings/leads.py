@@ -46,7 +46,7 @@ TEXT = f"positionCaseInsensitiveUTF8({SEARCHED}, {{q:String}}) > 0"
 
 
 def _search_values(text: str) -> list[str]:
-    """The forms in which a whole identifier may be stored, none for a text that is no identifier."""
+    """The forms in which a whole identifier may be stored, none for a text that is not an identifier."""
     digits = "".join(each for each in text if each.isdigit())
     if "@" in text and " " not in text:
         return [text.lower()]

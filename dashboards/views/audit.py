@@ -23,11 +23,6 @@ def say(name: str, value: str) -> None:
         st.query_params.pop(name, None)
 
 
-def say_text(name: str, key: str) -> None:
-    """Put what was typed into the address."""
-    say(name, st.session_state[key].strip())
-
-
 def show_filters(page: OpenPage) -> None:
     """Action, actor and days, each in the address."""
     action, actor, since, until = st.columns([3, 3, 2, 2])

@@ -4,7 +4,7 @@
   `relation` has touch_params Map(String, String), touch_referrer, touch_landing_url, and of enriched.tenant_rules
   own_hosts, excluded_referrers and channel_rules; all its columns are kept. Names come from utm_*, then from a click id,
   then from the referrer; values keep their case. A value that is
-  a macro nobody replaced counts as none.
+  an unreplaced macro does not count.
   A click id that only ads carry makes the arrival paid whatever utm_medium says, and the disagreement is flagged.
   Channels are the GA4 default channel groups and `AI Assistants` (support.google.com/analytics/answer/9756891).
 

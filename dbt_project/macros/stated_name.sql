@@ -22,7 +22,7 @@
     or match({{ value }}, '^__[A-Z][A-Z0-9_]*__$|__(CAMPAIGN_NAME|CAMPAIGN_ID|AID|AID_NAME|CID|CID_NAME|PLACEMENT|CLICKID)__')
 {%- endmacro %}
 
-{#- Whether a parameter says in words that there is no value: an empty variable, or a report's word for one. -#}
+{#- Whether a parameter is a word for no value: an empty variable, or what reports write for one. -#}
 {% macro is_no_value(value) -%}
     lower(trimBoth({{ value }})) in ('undefined', 'null', 'nan', '(not set)', 'not set', '(not provided)', '[object object]')
 {%- endmacro %}

@@ -66,7 +66,7 @@ class Load:
 
 
 def unwatched(_: str) -> None:
-    """Nobody watches the steps."""
+    """Do nothing: the default for callers that do not watch the steps."""
 
 
 class EventLoader:

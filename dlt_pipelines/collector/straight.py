@@ -100,7 +100,7 @@ def _table(requests: Iterable[ReceivedRequest]) -> pa.Table:
 
 
 def main() -> int:
-    """Write what standard input holds. What a user can do something about is told in a sentence, with status 1."""
+    """Write what standard input holds. Errors that a user can mend are printed as a sentence, with status 1."""
     parser = argparse.ArgumentParser(prog="python -m dlt_pipelines.collector.straight", description=main.__doc__)
     parser.add_argument("--data-dir", type=Path)
     settings = load_settings(parser.parse_args().data_dir)

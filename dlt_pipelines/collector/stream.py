@@ -82,7 +82,7 @@ class StreamReader:
         await self._ask({"batch": 1, "expires": int(seconds * 1e9)}, seconds)
 
     async def keep(self, messages: Sequence[StreamMessage]) -> None:
-        """Tell the server that these, and those not pulled yet, are worked on: their wait for an answer starts anew."""
+        """Report these messages, and those not pulled yet, as in progress: the server's ack wait starts anew."""
         for message in [*messages, *self._there]:
             await self._client.publish(message.reply, b"+WPI")
 

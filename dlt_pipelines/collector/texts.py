@@ -22,7 +22,7 @@ class KeptTexts:
     def leave_out(self, webhooks: pa.Table) -> pa.Table:
         """The same rows of `raw.chatwoot_events`, without the texts of tenants that do not keep them.
 
-        A payload that is no JSON object has nothing that any model reads, and is left out whole. Raises
+        A payload that is not a JSON object has nothing for the models, and is left out whole. Raises
         `psycopg.Error` when it cannot be known what tenants want.
         """
         with psycopg.connect(self._url, connect_timeout=5, application_name="echolead texts") as connection:
@@ -34,7 +34,7 @@ class KeptTexts:
 
 
 def without_texts(payload: str) -> str:
-    """A webhook's JSON without what people wrote; '' for what is no JSON object."""
+    """A webhook's JSON without what people wrote; '' for anything but a JSON object."""
     try:
         said = msgspec.json.decode(payload)
     except (msgspec.DecodeError, RecursionError):

@@ -6,7 +6,7 @@ a merged contact is there or in `hs_calculated_merged_vids`, and one of them may
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from dlt_pipelines.deals.records import (
     RecordPage,
     StageEntry,
     moment,
+    parts,
     text,
     time_text,
 )
@@ -57,7 +58,7 @@ class HubSpotDeals:
         """Stages, then deals with the contacts they name, then merged contacts, then what the archive says."""
         yield changed_stages(await _stages(ask), known, now)
         async for found in _changed(ask, "deals", known, []):
-            for part in _parts(found, READ_AT_ONCE):
+            for part in parts(found, READ_AT_ONCE):
                 yield await _read(ask, [each["id"] for each in part])
         merged = [{"propertyName": MERGED[0], "operator": "HAS_PROPERTY"}]
         async for found in _changed(ask, "contacts", known, merged):
@@ -136,7 +137,7 @@ async def _read(ask: Ask, ids: Sequence[str]) -> RecordPage:
     of_deal = await _contacts_of(ask, [each["id"] for each in deals])
     records = [_deal(each, of_deal.get(each["id"], [])) for each in deals]
     named = sorted({contact for contacts in of_deal.values() for contact in contacts})
-    for part in _parts(named, SEARCHED):
+    for part in parts(named, SEARCHED):
         asked = {"properties": [KEY, *MERGED], "propertiesWithHistory": [], "inputs": [{"id": each} for each in part]}
         answer = await ask("read contacts", "POST", "crm/v3/objects/contacts/batch/read", body=asked)
         records += [_contact("contact", each) for each in answer["results"]]
@@ -208,13 +209,9 @@ async def _archive(ask: Ask, known: Known, now: datetime) -> RecordPage:
             break
     new = [DealRecord("archive", each, now, ArchiveState(True)) for each in sorted(archived.keys() - known.deleted)]
     restored: RecordPage = []
-    for part in _parts(sorted(set(known.deleted) - archived.keys()), READ_AT_ONCE):
+    for part in parts(sorted(set(known.deleted) - archived.keys()), READ_AT_ONCE):
         found = await _read(ask, part)  # one that is gone for good is not found
         there = [record.record_id for record in found if record.kind == "deal" and record.record_id in part]
         restored += [DealRecord("archive", each, now, ArchiveState(False)) for each in there]
         restored += found
     return new + restored
-
-
-def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (items[first : first + size] for first in range(0, len(items), size))

@@ -5,7 +5,7 @@ dealFields, personFields), API v1 (deals/{id}/changelog, newest first). Deals st
 A merged deal is deleted, and nothing says which one it became part of; a merged person's deals name the survivor.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from dlt_pipelines.deals.records import (
     RecordPage,
     StageEntry,
     moment,
+    parts,
     text,
     time_text,
 )
@@ -147,14 +148,10 @@ async def _persons(ask: Ask, deals: Sequence[Mapping[str, Any]], key: str) -> Re
     """The persons of these deals: which lead each is, as our field says."""
     ids = sorted({text(each["person_id"]) for each in deals if each.get("person_id")}) if key else []
     found: RecordPage = []
-    for part in _parts(ids, LISTED):
+    for part in parts(ids, LISTED):
         params = {"ids": ",".join(part), "custom_fields": key, "limit": str(LISTED)}
         async for page in _paged(ask, "list persons", "api/v2/persons", params):
             for each in page:
                 state = ContactState(text((each.get("custom_fields") or {}).get(key)))
                 found.append(DealRecord("contact", text(each["id"]), moment(each["update_time"]), state))
     return found
-
-
-def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (items[first : first + size] for first in range(0, len(items), size))

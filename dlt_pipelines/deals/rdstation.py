@@ -5,7 +5,7 @@ Sources: developers.rdstation.com, CRM v2 (introduction: pages, the first 10,000
 see are the history; it lists no deleted deals, names no currency, and merges none.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from dlt_pipelines.deals.records import (
     RecordPage,
     UnreadableRecord,
     moment,
+    parts,
     text,
     time_text,
 )
@@ -43,7 +44,7 @@ class RDStationCrmDeals:
         since = max(known.changed_since("deal"), FIRST)
         async for listed in _changed(ask, since):
             records = [_deal(each, pipelines) for each in listed]
-            for part in _parts(sorted(records, key=lambda record: record.version), GIVEN_AT_ONCE):
+            for part in parts(sorted(records, key=lambda record: record.version), GIVEN_AT_ONCE):
                 yield list(part)
 
 
@@ -105,7 +106,3 @@ def _deal(each: Mapping[str, Any], pipelines: Mapping[str, str]) -> DealRecord:
         contact_ids=[text(contact) for contact in each.get("contact_ids") or ()],
     )
     return DealRecord("deal", text(each["id"]), moment(each["updated_at"]), state)
-
-
-def _parts(items: Sequence[DealRecord], size: int) -> Iterator[Sequence[DealRecord]]:
-    return (items[first : first + size] for first in range(0, len(items), size))

@@ -1,7 +1,7 @@
 """What is pulled of a CRM: records in one shape for all products, without names, addresses or texts of people."""
 
 import json
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import md5
@@ -184,3 +184,8 @@ def _plain(state: Any) -> dict[str, Any]:
         else value
         for name, value in vars(state).items()
     }
+
+
+def parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """The items in parts of at most `size`, as many as a call may name."""
+    return (items[first : first + size] for first in range(0, len(items), size))

@@ -6,7 +6,7 @@ several currencies alone have `CurrencyIsoCode`. Opportunities are never merged;
 15 days.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from dlt_pipelines.deals.records import (
     RecordPage,
     StageEntry,
     moment,
+    parts,
     text,
     time_text,
 )
@@ -58,7 +59,7 @@ class SalesforceDeals:
         changed = f"SELECT {fields} FROM Opportunity WHERE SystemModstamp >= {since} ORDER BY SystemModstamp, Id"  # noqa: S608
         async for found in _records(ask, "list opportunities", changed, path="queryAll"):
             new = [each for each in found if not known.has("deal", each["Id"], moment(each["SystemModstamp"]))]
-            for part in _parts(new, NAMED_AT_ONCE):
+            for part in parts(new, NAMED_AT_ONCE):
                 yield await _read(ask, part)
 
 
@@ -130,7 +131,3 @@ def _deal(each: Mapping[str, Any], entries: Sequence[StageEntry], leads: Sequenc
         entries=() if each["IsDeleted"] else entries,
     )
     return DealRecord("deal", text(each["Id"]), moment(each["SystemModstamp"]), state)
-
-
-def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (items[first : first + size] for first in range(0, len(items), size))

@@ -82,7 +82,7 @@ KNOWN = (LakeAway, LakeUnreadable, ManifestChanged, driver.Error, psycopg.Error)
 
 
 def main() -> int:
-    """Do what the arguments say. What a user can do something about is told in a sentence, with status 1."""
+    """Do what the arguments say. Errors that a user can mend are printed as a sentence, with status 1."""
     parser = argparse.ArgumentParser(prog="python -m dlt_pipelines.lake", description=main.__doc__)
     parser.add_argument("command", choices=[*COMMANDS, "sql"])
     parser.add_argument("--data-dir", type=Path)

@@ -2,7 +2,7 @@
 
 A pass reads the loads behind the last one that the lake has, and of raw their rows alone: by an index over loads and
 packages. The files are written first; the manifest and the position are committed together afterwards. What was written
-without that is written again, and a file that no manifest knows is no part of the lake.
+without that is written again, and a file that the manifest does not list does not belong to the lake.
 """
 
 import logging
@@ -114,7 +114,7 @@ class LakeSpan:
 
 
 def unwatched(_: str) -> None:
-    """Nobody watches the steps."""
+    """Do nothing: the default for callers that do not watch the steps."""
 
 
 class LakeCopy:

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from echolead.operational.reconnecting import Reconnecting
 from echolead.settings import Settings
 
 STATEMENT_SECONDS = 60
@@ -121,12 +122,13 @@ class LakeExtent:
         return self.tenant_id is None and self.since is None and self.until is None
 
 
-class Manifest:
+class Manifest(Reconnecting):
     """The manifest on a connection of its own, which is reopened after a failure."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.postgres_loader_url.get_secret_value()
-        self._connection: psycopg.Connection | None = None
+        super().__init__(
+            settings.postgres_loader_url.get_secret_value(), "echolead lake", statement_seconds=STATEMENT_SECONDS
+        )
 
     def position(self, origin: str) -> LakeReached:
         """How far the rows of this origin are in the lake."""
@@ -220,11 +222,6 @@ class Manifest:
         rows = self._open().execute("select path from lake_files where path = any(%s)", [list(paths)]).fetchall()
         return {str(path) for (path,) in rows}
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-
     def _found(self, statement: str, values: Mapping[str, Any]) -> list[StoredFile]:
         with self._open().cursor(row_factory=class_row(StoredFile)) as cursor:
             return cursor.execute(statement, values).fetchall()
@@ -234,17 +231,6 @@ class Manifest:
         connection = self._open()
         with connection.transaction():
             yield connection
-
-    def _open(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url,
-                autocommit=True,
-                connect_timeout=5,
-                application_name="echolead lake",
-                options=f"-c statement_timeout={STATEMENT_SECONDS * 1000}",
-            )
-        return self._connection
 
 
 def _values(file: StoredFile) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def schema_version(columns: pa.Schema) -> str:
 
 
 def folder_of(source: str, tenant_id: str, day: date) -> str:
-    """Where the files of a table, tenant and day are. What is no tenant's id names no folder of its own."""
+    """Where the files of a table, tenant and day are. A text that is not a tenant's id gets no folder of its own."""
     tenant = tenant_id if TENANT_ID.fullmatch(tenant_id) else OF_NO_TENANT
     return f"{source}/tenant={tenant}/day={day.isoformat()}"
 

@@ -37,7 +37,7 @@ def verify(
     """Read every file of the extent that is chosen. `on_progress` hears how many of how many bytes are read.
 
     Raises `LakeAway` when the lake itself does not answer. Only a verification of everything lists the lake for files
-    that the manifest does not know: what a killed writer left, which is no part of the lake.
+    that the manifest does not know: what a killed writer left, which does not belong to the lake.
     """
     storage = LakeStorage(settings)
     files = [each for each in manifest.files(extent) if is_chosen(each)]

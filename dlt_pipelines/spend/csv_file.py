@@ -132,7 +132,7 @@ def _text(content: bytes) -> str:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise UnreadableFile(["The file is no text: export it as CSV in UTF-8."])
+    raise UnreadableFile(["The file is not text: export it as CSV in UTF-8."])
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -210,7 +210,7 @@ def _row(values: Sequence[str], shape: FileShape) -> FileRow:
         raise BadValue("it names no campaign: give a name or an id.")
     currency = _value(values, shape.places, "currency").upper() or shape.currency
     if currency and not re.fullmatch("[A-Z]{3}", currency):
-        raise BadValue(f"{currency[:20]!r} is no currency: use three letters, as in BRL.")
+        raise BadValue(f"{currency[:20]!r} is not a currency: use three letters, as in BRL.")
     day = SpendDay(
         campaign_id=campaign_id[:100],
         campaign=campaign[:500] or campaign_id,
@@ -250,7 +250,7 @@ def _day(said: str, is_day_first: bool) -> date:
             return _date(first, second, third, said)
         day, month = (first, second) if is_day_first else (second, first)
         return _date(third + 2000 if third < 100 else third, month, day, said)
-    raise BadValue(f"{said[:40]!r} is no date: use 2026-03-05 or 05/03/2026.")
+    raise BadValue(f"{said[:40]!r} is not a date: use 2026-03-05 or 05/03/2026.")
 
 
 def _date(year: int, month: int, day: int, said: str) -> date:
@@ -259,7 +259,7 @@ def _date(year: int, month: int, day: int, said: str) -> date:
     except ValueError:
         found = date.max
     if not 2000 <= found.year <= 2105:
-        raise BadValue(f"{said[:40]!r} is no date: use 2026-03-05 or 05/03/2026.")
+        raise BadValue(f"{said[:40]!r} is not a date: use 2026-03-05 or 05/03/2026.")
     return found
 
 
@@ -274,7 +274,7 @@ def _number(said: str, decimal_sign: str) -> Decimal:
     except InvalidOperation:
         found = Decimal("NaN")
     if not found.is_finite() or abs(found) >= MOST:
-        raise BadValue(f"{said[:40]!r} is no amount: use 1234.56 or 1.234,56.")
+        raise BadValue(f"{said[:40]!r} is not an amount: use 1234.56 or 1.234,56.")
     return found
 
 
@@ -284,7 +284,7 @@ def _count(said: str) -> int:
     if plain in ("", "-", "--"):
         return 0
     if not plain.isdecimal():
-        raise BadValue(f"{said[:40]!r} is no whole number.")
+        raise BadValue(f"{said[:40]!r} is not a whole number.")
     return int(plain)
 
 

@@ -66,7 +66,7 @@ def _day(row: Mapping[str, Any]) -> SpendDay:
     try:
         cost = Decimal(str(row.get("spend") or 0))
     except InvalidOperation:
-        raise UnreadableSpend(f"{str(row['spend'])[:40]!r} is no amount.") from None
+        raise UnreadableSpend(f"{str(row['spend'])[:40]!r} is not an amount.") from None
     return SpendDay(
         campaign_id=text(row["campaign_id"]),
         campaign=text(row.get("campaign_name"), 500),

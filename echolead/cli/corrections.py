@@ -86,7 +86,7 @@ def send(settings: Settings, corrections: Sequence[Correction], regions: Mapping
 
 
 def not_sent(each: NotSent) -> CollectorAnswer:
-    """What is told of it beside what the collector said of the others."""
+    """The result of this one, beside the collector's answers about the others."""
     return CollectorAnswer(is_queued=False, reason="not_sent", detail=each.detail)
 
 

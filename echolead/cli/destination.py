@@ -16,7 +16,7 @@ from echolead.cli.context import (
 )
 from echolead.cli.destination_webhook import SUBJECT, AccountWebhook
 from echolead.cli.errors import CommandFailed
-from echolead.cli.options import AsJson, DataDir, TenantId
+from echolead.cli.options import AsJson, DataDir, Secret, Set, TenantId
 from echolead.cli.processes import answer_of
 from echolead.operational.destination_kinds import KINDS
 from echolead.operational.destinations import (
@@ -41,11 +41,6 @@ app = typer.Typer(help="Products that leads are delivered to.", no_args_is_help=
 Name = Annotated[str, typer.Argument(help="The destination's name.", show_default=False)]
 OfTenant = Annotated[str, typer.Option("--tenant", help="The tenant's id.", show_default=False)]
 OfDestination = Annotated[str, typer.Option("--destination", help="The destination's name.", show_default=False)]
-Set = Annotated[list[str] | None, typer.Option("--set", help="name=value; repeatable.", show_default=False)]
-Secret = Annotated[
-    list[str] | None,
-    typer.Option("--secret", help="name=value, or name=- to read it from standard input.", show_default=False),
-]
 
 
 @app.command()

@@ -129,7 +129,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise CommandFailed(f"{text!r} is no date: write it as in 2026-12-24.") from error
+        raise CommandFailed(f"{text!r} is not a date: write it as in 2026-12-24.") from error
 
 
 def _show(opening: Opening, zone: str, year: int, as_json: bool) -> None:

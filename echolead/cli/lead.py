@@ -84,13 +84,13 @@ def split(
     tenant_id: TenantId,
     lead_id: LeadId,
     visitor: Annotated[
-        list[str] | None, typer.Option(help="A visitor of the lead who is somebody else; repeatable.")
+        list[str] | None, typer.Option(help="A visitor of the lead who is another person; repeatable.")
     ] = None,
     reason: Reason = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Some visitors of a lead are somebody else. What they said no longer connects them with the others."""
+    """Some visitors of a lead are another person. Their identifiers no longer connect them with the others."""
     with administering(data_dir) as (settings, session):
         get_tenant(session, tenant_id)
         _, sections = _known(settings, tenant_id, lead_id)

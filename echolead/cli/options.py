@@ -13,4 +13,9 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 TenantId = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
+Set = Annotated[list[str] | None, typer.Option("--set", help="name=value; repeatable.", show_default=False)]
+Secret = Annotated[
+    list[str] | None,
+    typer.Option("--secret", help="name=value, or name=- to read it from standard input.", show_default=False),
+]
 SHOWN_NAME = typer.Option(help="Display name.", show_default=False)

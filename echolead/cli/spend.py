@@ -8,7 +8,7 @@ import typer
 
 from echolead.cli.context import actor, administering, assignments, show_json, show_table
 from echolead.cli.errors import CommandFailed
-from echolead.cli.options import AsJson, DataDir, TenantId
+from echolead.cli.options import AsJson, DataDir, Secret, Set, TenantId
 from echolead.cli.processes import answer_of
 from echolead.operational.models import CampaignAlias, SpendSource
 from echolead.operational.named_rows import list_named
@@ -66,7 +66,7 @@ def load(  # noqa: PLR0913, PLR0917  # the options of the command
         found = get_tenant(session, tenant)
         own_currency, own_zone = found.currency, found.timezone
     if zone and zone not in available_timezones():
-        raise CommandFailed(f"{zone!r} is no time zone: use a name as America/Sao_Paulo.")
+        raise CommandFailed(f"{zone!r} is not a time zone: use a name such as America/Sao_Paulo.")
     options = {
         "platform": platform,
         "account": account,
@@ -147,13 +147,8 @@ def add_account(
     name: Annotated[
         str | None, typer.Option(help="Name of the account. Default: the platform.", show_default=False)
     ] = None,
-    settings_given: Annotated[
-        list[str] | None, typer.Option("--set", help="name=value; repeatable.", show_default=False)
-    ] = None,
-    secrets_given: Annotated[
-        list[str] | None,
-        typer.Option("--secret", help="name=value, or name=- to read it from standard input.", show_default=False),
-    ] = None,
+    settings_given: Set = None,
+    secrets_given: Secret = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:

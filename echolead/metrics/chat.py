@@ -1,6 +1,6 @@
 """First responses of people in conversations: by team, agent and hour, and who waits beyond the target now."""
 
-# Each reads the tenant's conversations. Seconds are those of business hours; a bot's message is no response.
+# Each reads the tenant's conversations. Seconds are those of business hours; a bot's message is not a response.
 MEASURES = """
     count() as conversations,
     countIf(first_response_at is not null) as answered,

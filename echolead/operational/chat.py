@@ -110,7 +110,7 @@ def _check(limits: MemberLimits) -> None:
     if limits == MemberLimits():
         raise ChangeRefused("Nothing to set: give --most-open, or --away-from and --away-until.")
     if limits.most_open is not None and limits.most_open < 0:
-        raise ChangeRefused(f"{limits.most_open} is no number of conversations: give 0 or more.")
+        raise ChangeRefused(f"{limits.most_open} is not a number of conversations: give 0 or more.")
     if limits.away_from is None and limits.away_until is None:
         return
     if limits.away_from is None or limits.away_until is None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from echolead.operational import audit
 from echolead.operational.errors import ChangeRefused, NotFound
 from echolead.operational.models import OPEN_STATES, ControlTask, Tenant
+from echolead.operational.reconnecting import Reconnecting
 
 MAX_OPEN_TASKS = 10
 """Tasks of a tenant that wait or run. More are refused, so that one tenant does not keep the worker from others."""
@@ -99,13 +99,12 @@ class TakenTask:
     requested_by: str
 
 
-class TaskRecord:
+class TaskRecord(Reconnecting):
     """Takes tasks and writes down what became of them, as the live run's role. Every method raises `psycopg.Error`."""
 
     def __init__(self, url: str, lease_seconds: float) -> None:
-        self._url = url
+        super().__init__(url, "echolead tasks")
         self._lease_seconds = lease_seconds
-        self._connection: psycopg.Connection[Sequence[Any]] | None = None
 
     def take(self) -> TakenTask | None:
         """The oldest task that waits, or whose worker died; None when there is none."""
@@ -125,17 +124,5 @@ class TaskRecord:
         """The task cannot be done."""
         self._end(task, "failed", result=None, message=message.replace("\0", "")[:MESSAGE_CHARACTERS])
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-
     def _end(self, task: TakenTask, state: str, **values: Any) -> None:
         self._open().execute(ENDED, {"task_id": task.task_id, "state": state, **values})
-
-    def _open(self) -> psycopg.Connection[Sequence[Any]]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="echolead tasks"
-            )
-        return self._connection

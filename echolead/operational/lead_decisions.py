@@ -1,4 +1,4 @@
-"""What operators decided about leads: two are one, or visitors of one are somebody else. Each can be reverted."""
+"""What operators decided about leads: two are one, or visitors of one are another person. Each can be reverted."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,10 +38,10 @@ def merge(
 def split(
     session: Session, tenant_id: str, lead_id: str, tracking_ids: Sequence[str], *, actor: str, reason: str
 ) -> LeadDecision:
-    """Visitors of a lead are somebody else. Raises `NotFound`, `ChangeRefused`."""
+    """Visitors of a lead are another person. Raises `NotFound`, `ChangeRefused`."""
     get_tenant(session, tenant_id)
     if not tracking_ids:
-        raise ChangeRefused("Name the visitors that are somebody else, each with --visitor.")
+        raise ChangeRefused("Name the visitors that are another person, each with --visitor.")
     decision = LeadDecision(
         tenant_id=tenant_id,
         kind="split",
@@ -99,7 +99,7 @@ def _decide(session: Session, decision: LeadDecision, actor: str) -> LeadDecisio
 
 
 def _compute_again(session: Session, decision: LeadDecision, actor: str, reason: str) -> None:
-    """The leads of a decision. A visitor that is somebody else by now is named itself."""
+    """The leads of a decision. A visitor that has become another person since is named itself."""
     concerned = [decision.lead_id, *filter(None, [decision.other_lead_id]), *decision.tracking_ids]
     extent = warehouse_requests.Extent(lead_ids=concerned)
     warehouse_requests.ask(session, decision.tenant_id, extent, actor=actor, reason=reason, kind="decision")

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from echolead.operational.reconnecting import Reconnecting
+
 TURN = "turn"
 """The row with the end of the last turn, whether its steps failed or not."""
 STANDS_STILL = timedelta(seconds=60)
@@ -62,15 +64,14 @@ class FailingStep:
         return f"{self.step} fails since {since} ({self.failures} times){culprit}: {said[0][:500] if said else ''}"
 
 
-class StepRecord:
+class StepRecord(Reconnecting):
     """Records the results of steps, on its own connection, which is reopened after a failure.
 
     Every method raises `psycopg.Error` when PostgreSQL does not answer.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: psycopg.Connection | None = None
+        super().__init__(url, "echolead live steps")
 
     def failed(self, step: str, message: str) -> None:
         """Record that `step` failed again. A new message removes the event that was recorded for the last one."""
@@ -89,20 +90,8 @@ class StepRecord:
         """The steps that fail now, the longest failing first."""
         return failing(self._open())
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-
     def _write(self, statement: str, values: dict[str, str | None]) -> None:
         self._open().execute(statement, values)
-
-    def _open(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="echolead live steps"
-            )
-        return self._connection
 
 
 def failing(connection: psycopg.Connection) -> list[FailingStep]:

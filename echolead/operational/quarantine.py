@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from echolead.operational import audit, warehouse_requests
 from echolead.operational.errors import ChangeRefused, NotFound
 from echolead.operational.models import QuarantineEntry
+from echolead.operational.reconnecting import Reconnecting
 from echolead.operational.tenants import get_tenant
 
 VISITORS_PER_TENANT = 20
@@ -147,15 +148,14 @@ def quarantined(connection: psycopg.Connection) -> list[Quarantined]:
     return [Quarantined(*row) for row in connection.execute(UNRELEASED).fetchall()]
 
 
-class QuarantineRecord:
+class QuarantineRecord(Reconnecting):
     """Sets aside and releases as the live run's role, on a connection that is reopened after a failure.
 
     Every method raises `psycopg.Error` when PostgreSQL does not answer.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: psycopg.Connection | None = None
+        super().__init__(url, "echolead quarantine")
 
     def add(
         self, tenant_id: str, tracking_id: str, *, event_id: str, step: str, message: str, models_version: str
@@ -183,15 +183,3 @@ class QuarantineRecord:
     def try_again(self, request_id: str) -> None:
         """Let a request go on that failed on rows that are left out now."""
         self._open().execute(TRIED_AGAIN, {"request_id": request_id})
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-
-    def _open(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="echolead quarantine"
-            )
-        return self._connection

@@ -24,7 +24,7 @@ def set_rate(
 ) -> TenantRate:
     """Say what one unit of `currency` is worth in the tenant's own from a day on, until that of the next rate.
 
-    A rate of the same day is replaced. Raises `NotFound`, `ChangeRefused` for what is no currency and no rate.
+    A rate of the same day is replaced. Raises `NotFound`, `ChangeRefused` for a wrong currency or rate.
     """
     return _keep(session, tenant_id, currency, _read(rate), from_date, actor)
 

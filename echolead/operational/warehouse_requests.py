@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from echolead.operational import audit
 from echolead.operational.errors import ChangeRefused, NotFound
 from echolead.operational.models import OPEN_STATES, WarehouseRequest
+from echolead.operational.reconnecting import Reconnecting
 from echolead.operational.tenants import get_tenant
 
 MESSAGE_CHARACTERS = 2000
@@ -60,7 +61,7 @@ def check_extent(extent: Extent) -> None:
 
 
 def stop(session: Session, request_id: UUID, *, actor: str) -> WarehouseRequest:
-    """Let a request wait until it is resumed; the piece that is under way comes to its end. Once more is no error.
+    """Let a request wait until it is resumed; the piece that is under way comes to its end. May be called again.
 
     Raises `NotFound`, `ChangeRefused` when it has ended, or is for other settings of the tenant.
     """
@@ -212,15 +213,14 @@ class Found:
         return self.state in OPEN_STATES
 
 
-class RequestRecord:
+class RequestRecord(Reconnecting):
     """Writes down how far requests have come, as the live run's role, on a connection that is reopened after a failure.
 
     Every method raises `psycopg.Error` when PostgreSQL does not answer. Each may be repeated.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: psycopg.Connection | None = None
+        super().__init__(url, "echolead requests")
 
     def ask(self, tenant_id: str, received_from: datetime, received_before: datetime, who: str, reason: str) -> str:
         """A new replay of what was received in a time; its id. `psycopg.IntegrityError` without such a tenant."""
@@ -268,15 +268,3 @@ class RequestRecord:
         """A piece failed: the request waits for somebody to resume it, so that it stops nobody else."""
         said = message.replace("\0", "")[:MESSAGE_CHARACTERS]
         self._open().execute(FAILED, {**vars(progress), "changes": None, "message": said})
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-
-    def _open(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="echolead requests"
-            )
-        return self._connection

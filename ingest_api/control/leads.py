@@ -1,4 +1,4 @@
-"""Decisions about who is whom: two leads are one, or visitors of a lead are somebody else."""
+"""Decisions about identity: two leads are one person, or visitors of a lead are another person."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -38,7 +38,7 @@ class DecisionView(View):
     kind: Literal["merge", "split"]
     lead_id: str
     other_lead_id: Annotated[str, Field(description="Of a merge, else empty")]
-    tracking_ids: Annotated[list[str], Field(description="Of a split: the visitors that are somebody else")]
+    tracking_ids: Annotated[list[str], Field(description="Of a split: the visitors that are another person")]
     decided_at: Moment
     decided_by: str
     reason: str
@@ -54,7 +54,7 @@ class Merge(ControlBody):
 
 
 class Split(ControlBody):
-    """Visitors of a lead that are somebody else."""
+    """Visitors of a lead that are another person."""
 
     lead_id: LeadName
     tracking_ids: Annotated[list[LeadName], Field(min_length=1, max_length=1000)]
@@ -104,7 +104,7 @@ def merge(call: Calling, body: Merge) -> Response:
     f"{PATH}/splits", summary="Split a lead", status_code=201, response_model=DecisionView, **operation("leads.decide")
 )
 def split(call: Calling, body: Split) -> Response:
-    """Some visitors of a lead are somebody else. What they said no longer connects them with the others."""
+    """Some visitors of a lead are another person. Their identifiers no longer connect them with the others."""
     check_visitors(call, body.lead_id, body.tracking_ids)
     return once(
         call,

@@ -70,7 +70,7 @@ select {columns}, if(old_hash = payload_hash and had_ended = 0, old_turn, {{turn
 from (select * except (turn, is_deleted) from {beside}activation.lead_deliveries final) as wanted
 left join old using (tenant_id, lead_id, destination_id)
 """
-# What is no longer wanted is told; ends that the engine may not have read yet stay.
+# What is no longer wanted is reported; ends that the engine may not have read yet stay.
 NO_LONGER_WANTED = """
 insert into {beside}activation.kept_deliveries (tenant_id, lead_id, destination_id, turn, is_deleted)
 with {old}

@@ -88,7 +88,7 @@ class Blame:
                 self._found[step] = failure.message
             else:
                 self._set_aside(step, failure, culprit, request_id)
-        except Exception:  # the step's failure is told already; that its event was not found is all there is to add
+        except Exception:  # the step's failure is reported already; only the search for its event failed
             log.exception("the event that makes %s fail was not found", step)
 
     def _set_aside(self, step: str, failure: NodeFailure, culprit: Culprit, request_id: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from echolead.operational.reconnecting import Reconnecting
 from echolead.settings import Settings
 
 QUERY = """
@@ -45,25 +46,15 @@ class Watermarks:
     is_delivery_due: bool
 
 
-class WatermarkReader:
+class WatermarkReader(Reconnecting):
     """One connection, as the role that sees every tenant; opened again after an error."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.postgres_loader_url.get_secret_value()
-        self._connection: psycopg.Connection | None = None
+        super().__init__(settings.postgres_loader_url.get_secret_value(), "echolead live watermarks")
 
     def read(self) -> Watermarks:
         """The state now. Raises `psycopg.OperationalError` when PostgreSQL does not answer."""
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="echolead live watermarks"
-            )
-        row = self._connection.execute(QUERY).fetchone()
+        row = self._open().execute(QUERY).fetchone()
         if row is None:
             raise psycopg.OperationalError("no answer")
         return Watermarks(row[0], row[1], row[2], (row[3], row[4]), bool(row[5]))
-
-    def close(self) -> None:
-        """End the connection."""
-        if self._connection is not None:
-            self._connection.close()

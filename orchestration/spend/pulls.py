@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 from sqlalchemy import Engine, select, text
 
 from dlt_pipelines.lease import is_held
@@ -22,14 +21,14 @@ from dlt_pipelines.spend.pull import SpendPlace, pull, the_only_load
 from dlt_pipelines.spend.records import TooMuchAsked, UnreadableSpend
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import SpendPull, SpendSource
-from echolead.outbound import GuardedTransport, opened_places
 from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings, load_settings
 from orchestration.spend.platforms import PLATFORMS, TOO_MUCH
 from reverse_etl.calls import Calls, LaneConnection
+from reverse_etl.connecting import guarded
 from reverse_etl.errors import DeliveryFailed, Rejected
 from reverse_etl.lane import Policy
-from reverse_etl.pace import Breaker, Pace
+from reverse_etl.pace import Pace
 
 EVERY_SECONDS = 6 * 3600
 """How often an account is asked: platforms correct a day's cost for hours, and the newest day is never complete."""
@@ -111,21 +110,12 @@ def _database(settings: Settings) -> Engine:
 
 
 async def _pull(settings: Settings, source: SpendSource) -> int:
-    platform, policy = PLATFORMS[source.platform], Policy()
+    platform = PLATFORMS[source.platform]
     secrets = Vault.of_destinations(settings).decrypt(source.secrets)
-    transport = GuardedTransport(
-        allow_private=settings.allow_private_destinations,
-        private_places=opened_places(settings),
-        inner=httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=2)),
-    )
     connection = LaneConnection(
-        client=platform.client(source.configuration, secrets, transport),
+        client=platform.client(source.configuration, secrets, guarded(settings, 2)),
         pace=Pace(platform.requests_per_second, burst=1),
-        breaker=Breaker(
-            threshold=policy.breaker_threshold,
-            cooldown_seconds=policy.breaker_seconds,
-            longest_seconds=policy.breaker_longest_seconds,
-        ),
+        breaker=Policy().breaker(),
         secrets=tuple(secrets.values()),
         judge=platform.judge,
     )

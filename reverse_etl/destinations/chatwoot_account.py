@@ -102,7 +102,7 @@ class ChatwootAccount:
         if url and any(each.get("url") == url for each in known):
             return []
         if is_dry_run:
-            detail = "setup makes it: what happens in conversations is told to EchoLead at once"
+            detail = "setup makes it: Chatwoot then reports events of conversations to EchoLead at once"
             return [Finding(WEBHOOK, "missing", detail)]
         body = {"url": url, "subscriptions": list(SUBSCRIPTIONS)}
         try:

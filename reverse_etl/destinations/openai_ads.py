@@ -30,7 +30,7 @@ TYPES = {
 
 
 class OpenAiConversions(AdEvents):
-    """Sends events to one pixel; a repeated `type` and `id` is told."""
+    """Sends events to one pixel, and reports a repeated `type` and `id`."""
 
     # A call is recorded with each of its leads, whole: more leads would fill the ledger with one another's events.
     traits = Traits(batch_size=20, reads_back=False)

@@ -1,6 +1,6 @@
 {#-
   What open conversations of known leads should have in Chatwoot. Only what differs from the state that was wanted before is
-  written, so that the rows of a turn are what there is to do. A changed note is no difference, because a note is written once.
+  written, so that the rows of a turn are what there is to do. A changed note does not count as a difference, because a note is written once.
 
   Reads the leads, results and touches of the conversations of the turn by their keys, and the events of the visit they came
   with; of the table itself these conversations.

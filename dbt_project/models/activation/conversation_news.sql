@@ -51,7 +51,7 @@ where seen_at > (select contacts_after from turn) and seen_at <= (select contact
 
 union distinct
 
--- What waits for a cover: the clock has come, or somebody of the account has come or gone.
+-- Conversations that wait for a cover: their time has come, or an agent of the account came online or left.
 select distinct
     tenant_id,
     'conversation' as kind,

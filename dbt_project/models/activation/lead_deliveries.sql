@@ -42,8 +42,8 @@ payloads as (
         results.send_to as send_to,
         results.withheld_from as withheld_from,
         marketing_consent = 'denied' as denies_marketing,
-        -- Who denies marketing is still delivered when they asked to be contacted. Others are delivered to nobody; that they
-        -- deny is said where they are already, which the engine knows.
+        -- A lead that denies marketing is still delivered if it asked to be contacted. Otherwise it is not delivered; where it
+        -- is already, the engine withdraws it.
         denies_marketing and form_submits = 0 as is_withdrawal,
         stated_consent['ads'] = 'granted' as grants_ads,
         mapUpdate(last_non_direct_click_ids, mapFilter((name, value) -> value != '', map(

@@ -30,7 +30,7 @@ arrivals as (
     where {{ is_affected }}
 ),
 
--- A click id that only ads carry says more of the platform than what somebody wrote into utm_source.
+-- A click id that only ads carry is better evidence of the platform than utm_source, which people write by hand.
 sourced as (
     select
         *,

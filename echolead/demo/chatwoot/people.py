@@ -14,7 +14,7 @@ SUBSCRIPTIONS = (
 
 
 class People(Records):
-    """Who answers, and who is told."""
+    """The agent who answers, and those who get a notification."""
 
     def agents(self, account_id: int) -> list[Row]:
         """The account's agents. The first one holds its access token."""

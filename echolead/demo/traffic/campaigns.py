@@ -20,7 +20,7 @@ ALWAYS = (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One way visitors come: `params` and `click_ids` are in the address, one of `referrers` ('' for none) is told.
+    """One way visitors come: `params` and `click_ids` are in the address, one of `referrers` ('' for none) is sent.
 
     `appeal` multiplies the share that becomes leads. `weight` is its share of the visits in the middle of its `season`,
     the begin and end of which are fractions of the period.

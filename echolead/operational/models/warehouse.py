@@ -73,7 +73,7 @@ class WarehouseRequest(Timed, Base):
 
 
 class LeadDecision(Timed, Base):
-    """An operator's word on who is whom: two leads are one (`merge`), or visitors of one are somebody else (`split`).
+    """An operator's word on who is whom: two leads are one (`merge`), or visitors of one are another person (`split`).
 
     A decision is taken back, never deleted. It names leads as they were called when it was made.
     """

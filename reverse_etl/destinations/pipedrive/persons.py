@@ -109,7 +109,7 @@ class Persons:
         if lead.email and (found := await self._search(work, "email", lead.email, lambda each: _has_email(each, lead))):
             return found
         for number in _forms(lead.phone):
-            # One number serves a family: with another e-mail it is somebody else.
+            # One number serves a family: with another e-mail it is another person.
             if found := await self._search(work, "phone", number, lambda each: not (_emails(each) and lead.email)):
                 return found
         return None

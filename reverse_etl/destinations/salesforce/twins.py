@@ -1,4 +1,4 @@
-"""Leads of Salesforce that turned out to be one person: its REST API cannot merge them, so a salesperson is told."""
+"""Leads of Salesforce that turned out to be one person: its REST API cannot merge them, so each is marked."""
 
 from collections.abc import Collection
 

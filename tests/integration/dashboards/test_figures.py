@@ -11,6 +11,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from dashboards.listings import Asked
+from dashboards.listings.chat import RESPONSES_BY_AGENT, WAITING_NOW
 from dashboards.listings.leads import leads, number_of_leads
 from dashboards.listings.people import PEOPLE_BY, PEOPLE_BY_TIME, figures
 from echolead.embedded.clickhouse import EmbeddedWarehouse
@@ -28,11 +29,12 @@ class Rows:
 
     def __init__(self, owner: Client, own: Client, tenant_id: str) -> None:
         self._owner, self._own, self.tenant_id = owner, own, tenant_id
+        self._added: dict[tuple[str, tuple[str, ...]], list[list[Any]]] = {}
 
     def add(self, table: str, **values: Any) -> None:
-        """One row; columns that are not named are at their default."""
+        """One row, written before the next query; columns that are not named are at their default."""
         row = {"tenant_id": self.tenant_id, **values}
-        self._owner.insert(table, [list(row.values())], column_names=list(row))
+        self._added.setdefault((table, tuple(row)), []).append(list(row.values()))
 
     def visit(self, tracking_id: str, started_at: str, **values: Any) -> None:
         """A session."""
@@ -50,6 +52,9 @@ class Rows:
 
     def query(self, sql: str, tenant_id: str, **parameters: Any) -> pd.DataFrame:
         """As a page asks."""
+        for (table, columns), rows in self._added.items():
+            self._owner.insert(table, rows, column_names=columns)
+        self._added.clear()
         return self._own.query_df(sql, parameters={"tenant_id": tenant_id, **parameters})
 
     def ask(self, **address: Any) -> Asked:
@@ -163,3 +168,43 @@ def test_a_search_finds_a_whole_identifier_and_a_part_of_a_name(rows: Rows) -> N
         assert list(leads(rows.ask(q=text, period="today"))["lead_id"]) == ["l1"], text
     assert set(leads(rows.ask(q="acme", period="today"))["lead_id"]) == {"l1", "l2"}
     assert leads(rows.ask(q="nobody", period="today")).empty
+
+
+def test_of_several_deliveries_of_a_lead_one_that_was_read_back_is_enough(rows: Rows) -> None:
+    states_of = {"a": ("verified", "delivered"), "b": ("delivered", "failed"), "c": ("failed",), "d": ()}
+    for name, states in states_of.items():
+        rows.lead(name, "2026-03-09T12:00")
+        for state in states:
+            rows.add("marts.deliveries", lead_id=name, state=state)
+    rows.visit("no lead", "2026-03-09T12:00")
+    whole = figures(rows.ask(period="7d")).whole()
+    assert (whole["visitors"], whole["synced"], whole["verified"]) == (5, 0.5, 0.25)
+
+
+def test_shares_speed_and_revenue_are_those_of_leads_alone(rows: Rows) -> None:
+    rows.visit("no lead", "2026-03-09T12:00", source="(direct)")
+    for name, source, minutes, revenue in (("a", "google", 0, 100), ("b", "(direct)", 10, None), ("c", "meta", 40, 50)):
+        at = datetime(2026, 3, 9, 12, minutes, tzinfo=UTC)
+        first = datetime(2026, 3, 9, 12, tzinfo=UTC)
+        rows.add("marts.lead_journeys", lead_id=name, created_at=at, first_visit_at=first, source=source,
+                 furthest_stage="won" if revenue else "lead", revenue=revenue)  # fmt: skip
+    whole = figures(rows.ask(period="7d")).whole()
+    assert (whole["visitors"], whole["leads"], whole["won"], whole["revenue"]) == (4, 3, 2, 150)
+    assert whole["known_source"] == pytest.approx(2 / 3)
+    assert (whole["speed_p50"], whole["speed_p90"]) == (600, 2400)
+
+
+def test_an_answer_counts_for_who_gave_it_and_only_what_waits_beyond_the_target_is_listed(rows: Rows) -> None:
+    asked_at = datetime(2026, 3, 9, 12, tzinfo=UTC)
+    late = {"is_breached": True, "due_at": asked_at}
+    answer = {"responder": "Bia", "first_response_at": asked_at, "first_response_business_seconds": 60}
+    for number, assignee, values in (
+        (1, "Ana", answer), (2, "Ana", {"is_waiting": True, **late}), (3, "Bia", {**answer, **late}),
+        (4, "Ana", {"is_waiting": True}), (5, "Caio", {"asked_at": datetime(2026, 2, 1, tzinfo=UTC)}),
+    ):  # fmt: skip
+        rows.add("marts.chat_sla", conversation_id=number, assignee=assignee, **{"asked_at": asked_at, **values})
+    by_agent = RESPONSES_BY_AGENT.rows(rows.ask(period="7d")).set_index("agent")
+    counted = by_agent[["conversations", "answered", "breached", "within_target"]]
+    assert {name: tuple(row) for name, row in counted.iterrows()} == {"Ana": (2, 0, 1, 0.5), "Bia": (2, 2, 1, 0.5)}
+    assert by_agent["response_p50"]["Bia"] == 60
+    assert WAITING_NOW.rows(rows.ask())["conversation_id"].tolist() == [2]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, text
 from echolead.operational import control_tasks
 from echolead.operational.control_tasks import TaskRecord
 from echolead.operational.database import system_session
+from echolead.operational.errors import ChangeRefused
 from echolead.operational.models import ControlTask
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
@@ -97,3 +99,37 @@ def test_the_task_of_a_dead_worker_is_taken_over_and_of_a_living_one_is_not(
         assert wait(system_engine, task_id, lambda task: task.state == "done").result == {"leads": 1}
     assert not record.keep(taken)
     record.close()
+
+
+def test_the_oldest_task_is_taken_first_and_one_that_was_stopped_keeps_no_result(
+    settings: Settings, system_engine: Engine
+) -> None:
+    tenant = make_tenant(system_engine).tenant_id
+    tasks = [ask(system_engine, tenant, leads=number) for number in range(3)]
+    with closing(TaskRecord(settings.postgres_loader_url.get_secret_value(), 30)) as record:
+        taken = [task for task in (record.take(), record.take()) if task]
+        assert [task.task_id for task in taken] == tasks[:2]
+        with system_session(system_engine) as session:
+            control_tasks.stop_task(session, tasks[0], actor="user:ana@example.test")
+        assert [record.keep(task) for task in taken] == [False, True]
+        record.done(taken[0], {"leads": 1})
+        record.failed(taken[1], "No such\0 model.")
+    found = [wait(system_engine, task_id, lambda _: True) for task_id in tasks]
+    assert [(task.state, task.result, task.message) for task in found] == [
+        ("stopped", None, ""),
+        ("failed", None, "No such model."),
+        ("waiting", None, ""),
+    ]
+
+
+def test_a_tenant_with_too_many_open_tasks_waits_for_one_to_end_and_holds_up_no_other(
+    settings: Settings, system_engine: Engine
+) -> None:
+    busy, other = (make_tenant(system_engine).tenant_id for _ in range(2))
+    tasks = [ask(system_engine, busy) for _ in range(control_tasks.MAX_OPEN_TASKS)]
+    with pytest.raises(ChangeRefused, match="stop one"):
+        ask(system_engine, busy)
+    assert ask(system_engine, other)
+    with system_session(system_engine) as session:
+        control_tasks.stop_task(session, tasks[0], actor="user:ana@example.test")
+    assert ask(system_engine, busy)

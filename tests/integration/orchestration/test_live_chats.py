@@ -7,11 +7,11 @@ from typing import Any
 from dlt_pipelines.chatwoot.pull import pull
 from tests.fixtures.chat import conversation
 from tests.fixtures.demo_chatwoot import ACCOUNT
+from tests.fixtures.live_path import Live, eventually, turning
 from tests.fixtures.queue_messages import make_webhook_line, publish
-from tests.integration.orchestration.test_live_turns import Live, eventually, live, prepared, turning  # noqa: F401  # fixtures
 
 
-def told(live: Live, state: dict[str, Any]) -> None:  # noqa: F811
+def told(live: Live, state: dict[str, Any]) -> None:
     """Chatwoot posts the state of a conversation to the collector, which queues it."""
     body = json.dumps({**state, "event": "conversation_updated"}).encode()
     line = make_webhook_line(
@@ -20,13 +20,13 @@ def told(live: Live, state: dict[str, Any]) -> None:  # noqa: F811
     publish(live.settings.nats_url.get_secret_value(), "webhooks.limpa.chatwoot", line)
 
 
-def status(live: Live, number: int) -> str | None:  # noqa: F811
+def status(live: Live, number: int) -> str | None:
     query = "select status from marts.conversations where tenant_id = 'limpa' and conversation_id = {n:Int64}"
     rows = live.warehouse.query(query, parameters={"n": number}, settings={"final": 1}).result_rows
     return str(rows[0][0]) if rows else None
 
 
-def test_webhooks_and_pulls_become_conversations_while_the_live_path_runs(live: Live) -> None:  # noqa: F811
+def test_webhooks_and_pulls_become_conversations_while_the_live_path_runs(live: Live) -> None:
     with turning(live):
         now = datetime.now(UTC)
         told(live, conversation(4711, now, status="pending"))

@@ -1,179 +1,40 @@
 """Turns of the live path over a project in which a model is broken: what fails, what goes on, and who is told."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import psycopg
 import pyarrow as pa
 import pytest
-from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine, text
 
 from dlt_pipelines.loads import last_load, record_load
 from dlt_pipelines.operational import changes
 from dlt_pipelines.operational.mirror import mirror_configuration
-from dlt_pipelines.raw import ensure_raw_tables, with_value
+from dlt_pipelines.raw import with_value
 from dlt_pipelines.tables import TABLES
-from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.doctor import examine
-from echolead.embedded.nats import EmbeddedNats
-from echolead.events import NormalizedUser
 from echolead.operational.database import connect as connect_database
 from echolead.operational.database import system_session
 from echolead.operational.lead_rules import apply_rules
-from echolead.operational.live_steps import FailingStep, StepRecord
-from echolead.operational.provision import OperationalUrls
+from echolead.operational.live_steps import StepRecord
 from echolead.operational.quarantine import Quarantined, quarantined, release
 from echolead.operational.warehouse_requests import Extent, ask, get_request
 from echolead.settings import Settings
-from echolead.warehouse import connect, create_databases
+from echolead.warehouse import connect
 from orchestration.dbt import project
 from orchestration.dbt.runner import Dbt, NodeFailure
 from orchestration.live import loop
 from orchestration.live.culprit import Culprit, find_culprit
 from orchestration.live.loop import LiveLoop, Turn
 from tests.factories import raw_destination, raw_event, raw_tenant, uid
-from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
-from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
-from tests.fixtures.queue_messages import make_event, make_line, publish, renew_streams
+from tests.fixtures.live_path import Live, eventually, turning
 
 BROKEN = " and throwIf(email = 'boom@x.test', 'boom') = 0"
 # Another one than the turns before have left in raw: of two the search may find either.
 BROKEN_BY_ONE = BROKEN.replace("boom@", "poison@")
 BROKEN_AGAIN = BROKEN.replace("boom@", "again@")
-
-
-@dataclass
-class Live:
-    """One stack's surroundings with two tenants, of which `limpa` has a Chatwoot."""
-
-    settings: Settings
-    warehouse: Client
-    chatwoot: ServedChatwoot
-
-    def form(self, tenant_id: str, email: str) -> str:
-        """Somebody sends a form; returns the event's id."""
-        event = make_event(name="form_submit", occurred_at=datetime.now(UTC).isoformat(), event_id=uid(f"form {email}"))
-        line = make_line([event], tenant_id=tenant_id, received_at=datetime.now(UTC), user=NormalizedUser(email=email))
-        publish(self.settings.nats_url.get_secret_value(), f"events.{tenant_id}", line)
-        return str(event["event_id"])
-
-    def edit(self, model: str, change: Callable[[str], str]) -> None:
-        """Change a model of the copy that this stack runs."""
-        path = next(project.project_dir(self.settings).rglob(f"{model}.sql"))
-        before = path.read_text()
-        path.write_text(change(before))
-        assert path.read_text() != before
-
-    def failing(self) -> list[FailingStep]:
-        with closing(StepRecord(self.settings.postgres_system_url.get_secret_value())) as record:
-            return record.failing()
-
-
-def settings_of(data_dir: Path, warehouse: EmbeddedWarehouse, database: OperationalUrls, **others: str) -> Settings:
-    """Settings of a live run with the accounts that it has in a stack."""
-    return Settings(
-        data_dir=data_dir,
-        clickhouse_url=warehouse.url,
-        clickhouse_loader_url=warehouse.url_of("loader"),
-        clickhouse_dbt_url=warehouse.url_of("dbt"),
-        clickhouse_deliveries_url=warehouse.url_of("deliveries"),
-        postgres_system_url=database.system,
-        postgres_app_url=database.app,
-        postgres_loader_url=database.loader,
-        postgres_deliveries_url=database.deliveries,
-        secret_keys=SECRET_KEY,
-        allow_private_destinations=True,
-        **others,  # type: ignore[arg-type]  # addresses
-    )
-
-
-@pytest.fixture(scope="module")
-def prepared(
-    warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory, operational_urls: OperationalUrls
-) -> Settings:
-    """Raw tables without rows, seeds loaded, every model built once."""
-    settings = settings_of(tmp_path_factory.mktemp("live"), warehouse_server, operational_urls)
-    with closing(connect(warehouse_server.url)) as client:
-        create_databases(client)
-    ensure_raw_tables(settings)
-    with closing(connect(warehouse_server.url)) as client:
-        for table in TABLES:
-            client.command(f"truncate table raw.{table}")
-    project.target_dir(settings).mkdir(parents=True)
-    project.deploy(settings)
-    dbt = Dbt(settings)
-    dbt.run("seed")
-    dbt.run("run", full_refresh=True)
-    return settings
-
-
-@pytest.fixture
-def live(
-    prepared: Settings,
-    warehouse_server: EmbeddedWarehouse,
-    empty_operational_urls: OperationalUrls,
-    nats_server: EmbeddedNats,
-    tmp_path: Path,
-) -> Iterator[Live]:
-    renew_streams(nats_server.url)
-    project.deploy(prepared)
-    database = connect_database(empty_operational_urls.system)
-    settings = settings_of(prepared.data_dir, warehouse_server, empty_operational_urls, nats_url=nats_server.url)
-    with (
-        served_chatwoot(tmp_path / "chatwoot.sqlite") as chatwoot,
-        closing(connect(prepared.clickhouse_url.get_secret_value())) as client,
-    ):
-        for tenant_id in ("limpa", "veneno"):
-            make_tenant(database, tenant_id)
-        make_destination(
-            database,
-            "limpa",
-            configuration=chatwoot.configuration(),
-            secrets={"api_access_token": ACCOUNT.api_access_token},
-        )
-        yield Live(settings, client, chatwoot)
-    database.dispose()
-
-
-@contextmanager
-def turning(live: Live) -> Iterator[list[Turn]]:
-    """A live loop that turns beside the block, as the live run does; yields what its turns did."""
-    turns: list[Turn] = []
-    is_over = threading.Event()
-    errors: list[BaseException] = []
-
-    def turn() -> None:
-        try:
-            with LiveLoop(live.settings) as loop:
-                while not is_over.is_set():
-                    turns.append(loop.turn())
-        except BaseException as error:  # raised in the test, below
-            errors.append(error)
-
-    thread = threading.Thread(target=turn)
-    thread.start()
-    try:
-        yield turns
-    finally:
-        is_over.set()
-        thread.join(400)
-    assert not errors, errors
-
-
-def eventually(what: str, probe: Callable[[], Any], seconds: float = 400) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := probe()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
 
 
 def emails(live: Live) -> set[str]:
@@ -393,7 +254,7 @@ STATEMENTS = [
 
 
 @pytest.fixture(scope="module")
-def poisoned(prepared: Settings) -> str:
+def poisoned(live_settings: Settings) -> str:
     """Leads of several visitors of two tenants, one of whom no model bears; the id of that one's form."""
     now = datetime.now(UTC)
     forms = [
@@ -402,7 +263,7 @@ def poisoned(prepared: Settings) -> str:
         for tenant_id, names in (("limpa", ("a", "b", "c")), ("veneno", ("d", "poison", "e", "f")))
         for name in names
     ]  # fmt: skip
-    with closing(connect(prepared.clickhouse_url.get_secret_value())) as client:
+    with closing(connect(live_settings.clickhouse_url.get_secret_value())) as client:
         for table, rows in (
             # Later than what the live turns before have mirrored, or their snapshot would be the one that counts.
             ("tenants", [raw_tenant(tenant_id, mirrored_at=now) for tenant_id in ("limpa", "veneno")]),
@@ -415,18 +276,18 @@ def poisoned(prepared: Settings) -> str:
                 content = with_value(content, "load_seq", load_seq)
                 record_load(client, load_seq, {"events": content})
             client.insert_arrow(f"raw.{table}", content)
-    Dbt(prepared).run("run", "tag:turn")
+    Dbt(live_settings).run("run", "tag:turn")
     return uid("form poison")
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
-def test_the_event_is_found_whatever_a_model_reads(prepared: Settings, poisoned: str, statement: str) -> None:
+def test_the_event_is_found_whatever_a_model_reads(live_settings: Settings, poisoned: str, statement: str) -> None:
     asked = statement if "{broken}" in statement else f"select * from ({statement}) where true{{broken}}"
     failure = NodeFailure(("marts", "broken"), "Code: 395. DB::Exception: boom", asked.format(broken=BROKEN_BY_ONE))
-    assert find_culprit(prepared, failure) == Culprit("veneno", poisoned, uid("poison"))
+    assert find_culprit(live_settings, failure) == Culprit("veneno", poisoned, uid("poison"))
 
 
-def test_a_model_that_fails_without_a_new_row_is_nobodys(prepared: Settings, poisoned: str) -> None:
+def test_a_model_that_fails_without_a_new_row_is_nobodys(live_settings: Settings, poisoned: str) -> None:
     failure = NodeFailure(("marts", "broken"), "Code: 47. DB::Exception: Unknown", "select nothing from marts.leads")
     assert poisoned
-    assert find_culprit(prepared, failure) is None
+    assert find_culprit(live_settings, failure) is None

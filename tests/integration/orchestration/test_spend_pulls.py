@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from echolead.operational.spend import add_spend_source, check_spend_source, fai
 from echolead.security import Vault
 from echolead.settings import Settings
 from echolead.warehouse import connect
+from orchestration.spend.platforms import PLATFORMS
 from orchestration.spend.pulls import is_anything_due, pull_due
 from tests.fixtures.operational import SECRET_KEY, make_tenant
 from tests.fixtures.served_app import served
@@ -65,6 +67,13 @@ def settings(
         destination_secret_keys=SECRET_KEY,
         allow_private_destinations=True,
     )  # type: ignore[arg-type]  # addresses
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The served platforms have no limit of their own: a first pull is 13 calls, one a second."""
+    for name, platform in PLATFORMS.items():
+        monkeypatch.setitem(PLATFORMS, name, replace(platform, requests_per_second=1000.0))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -213,7 +222,7 @@ def test_a_file_is_loaded_whole_or_not_at_all_and_its_days_are_replaced_by_the_n
     file = tmp_path / "custos.csv"
     file.write_text("Dia;Campanha;Custo\n05/03/2026;Natal;1.234,56\n06/03/2026;Natal;abc\n")
     assert loaded(settings, file, capsys, "--platform", "linkedin_ads")["problems"] == [
-        "Line 3: 'abc' is no amount: use 1234.56 or 1.234,56."
+        "Line 3: 'abc' is not an amount: use 1234.56 or 1.234,56."
     ]
     file.write_text("Dia;Campanha;Custo\n05/03/2026;Natal;1.234,56\n06/03/2026;Natal;10,00\n")
     assert loaded(settings, file, capsys)["problems"] == [

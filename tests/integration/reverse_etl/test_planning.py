@@ -19,6 +19,7 @@ from tests.integration.reverse_etl.settings import QUICK
 
 FEW = replace(QUICK, planned_rows=3)
 """Chunks of three rows."""
+MANY = 2 * QUICK.planned_rows
 PLANNED = "select lead_id, turn, state, is_wanted from deliveries order by created_at"
 OTHER_WORDS = """
 alter table activation.lead_deliveries update payload_hash = 'another' where true settings mutations_sync = 2
@@ -56,12 +57,12 @@ def creations_before(activation: Activation, lead_id: str) -> int:
     return [contact["identifier"] for contact in created].index(lead_id)
 
 
-def test_a_new_lead_passes_ten_thousand_rebuilt_ones_that_wait(activation: Activation) -> None:
+def test_a_new_lead_passes_thousands_of_rebuilt_ones_that_wait(activation: Activation) -> None:
     activation.rows("update destinations set is_enabled = false returning 1")
-    activation.rows(RECORDS, t=activation.tenant_id, d=activation.destination_id, n=10_000)
-    activation.want_many(10_000, turn=activation.turn + 1)
+    activation.rows(RECORDS, t=activation.tenant_id, d=activation.destination_id, n=MANY)
+    activation.want_many(MANY, turn=activation.turn + 1)
     plan_all(activation)
-    assert activation.rows("select count(*) from deliveries where state = 'pending'")[0]["count"] == 10_000
+    assert activation.rows("select count(*) from deliveries where state = 'pending'")[0]["count"] == MANY
     activation.want(payload_of("new-1"))
     activation.rows("update destinations set is_enabled = true returning 1")
 
@@ -72,8 +73,8 @@ def test_a_new_lead_passes_ten_thousand_rebuilt_ones_that_wait(activation: Activ
     assert creations_before(activation, "new-1") < ChatwootContacts.traits.concurrency
 
 
-def test_a_new_lead_passes_ten_thousand_old_ones_that_are_not_planned_yet(activation: Activation) -> None:
-    activation.want_many(10_000, turn=activation.turn + 1)
+def test_a_new_lead_passes_thousands_of_old_ones_that_are_not_planned_yet(activation: Activation) -> None:
+    activation.want_many(MANY, turn=activation.turn + 1)
     activation.want(payload_of("new-1"))
 
     with DeliveryEngine(activation.settings, replace(QUICK, patience_seconds=0.1)) as engine:

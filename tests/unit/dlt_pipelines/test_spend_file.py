@@ -89,9 +89,9 @@ def test_a_bad_line_is_named_with_what_to_do_and_nothing_is_read() -> None:
     with pytest.raises(UnreadableFile) as caught:
         rows(text)
     assert list(caught.value.problems) == [
-        "Line 3: '2026-02-30' is no date: use 2026-03-05 or 05/03/2026.",
+        "Line 3: '2026-02-30' is not a date: use 2026-03-05 or 05/03/2026.",
         "Line 4: it names no campaign: give a name or an id.",
-        "Line 5: 'viel' is no amount: use 1234.56 or 1.234,56.",
+        "Line 5: 'viel' is not an amount: use 1234.56 or 1.234,56.",
     ]
 
 
@@ -107,9 +107,9 @@ def test_more_bad_lines_than_can_be_listed_are_counted() -> None:
     [
         pytest.param("campaign,cost\nA,1\n", "day (day, date, dia, data)", id="no day"),
         pytest.param("", "Give the file a header", id="empty"),
-        pytest.param("day,campaign,cost\n2026-03-05,A,1e400\n", "is no amount", id="endless number"),
-        pytest.param("day,campaign,currency,cost\n2026-03-05,A,Real,1\n", "is no currency", id="a currency's name"),
-        pytest.param("day,campaign,cost,clicks\n2026-03-05,A,1,many\n", "is no whole number", id="a word for a count"),
+        pytest.param("day,campaign,cost\n2026-03-05,A,1e400\n", "is not an amount", id="endless number"),
+        pytest.param("day,campaign,currency,cost\n2026-03-05,A,Real,1\n", "is not a currency", id="a currency's name"),
+        pytest.param("day,campaign,cost,clicks\n2026-03-05,A,1,many\n", "is not a whole number", id="a word as count"),
     ],
 )
 def test_what_a_file_lacks_is_said(text: str, said: str) -> None:

@@ -1,5 +1,5 @@
 {#-
-  How many open conversations agents and teams have. One in which nothing was said for 30 days counts for nobody.
+  How many open conversations agents and teams have. A conversation without a message for 30 days does not count.
 
   Reads in a turn the agents, teams and recent conversations of the accounts of which something is new.
 -#}

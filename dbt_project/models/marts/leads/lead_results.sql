@@ -286,8 +286,8 @@ held_back as (
     group by members.tenant_id
 ),
 
--- Who is chosen by weight depends on the lead and the agents alone: of each the hash, stretched by the weight. Nobody who is
--- held back is given a lead that is not theirs yet.
+-- The choice by weight depends on the lead and the agents alone: each agent's hash, stretched by the weight. An agent who
+-- is held back gets no new leads.
 routed as (
     select
         tenant_id,

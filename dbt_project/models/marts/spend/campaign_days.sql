@@ -1,6 +1,6 @@
 {#-
   Reads in a turn of the affected days what arrived and what was counted before, and the spend of their tenants. Visits and
-  cost are no model's: they are the same in the rows of each.
+  cost do not depend on the attribution model: the rows of each model have the same.
 -#}
 -- depends_on: {{ ref('campaign_turn') }}
 -- depends_on: {{ ref('affected_ad_days') }}

@@ -17,7 +17,7 @@ NO_TEXTS = sa.text("'{}'::text[]")
 
 
 def upgrade() -> None:
-    """The live run and the lake's jobs write both; nobody else needs them."""
+    """The live run and the lake's jobs write both; no other role needs them."""
     op.create_table(
         "lake_files",
         sa.Column("file_id", sa.Uuid(), server_default=sa.func.gen_random_uuid(), nullable=False),
