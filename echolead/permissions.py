@@ -58,6 +58,8 @@ PERMISSIONS: Mapping[str, Permission] = {
     "deliveries.read": _reads("viewer"),
     "deliveries.try": _reads("analyst"),
     "deliveries.resync": Permission("operator"),
+    "dead_letters.read": _reads("viewer"),
+    "dead_letters.replay": Permission("operator"),
     "replays.read": _reads("viewer"),
     "replays.try": _reads("analyst"),
     "replays.run": Permission("operator"),

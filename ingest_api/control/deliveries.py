@@ -79,7 +79,7 @@ class WholeDelivery(DeliveryLine):
 class ResyncBody(ControlBody):
     """What to deliver again: what did not arrive; with `force` what arrived as well."""
 
-    destination: Annotated[str | None, Field(max_length=200)] = None
+    destination: Annotated[str | None, Field(max_length=200, examples=["hubspot"])] = None
     lead_ids: Annotated[list[str] | None, Field(min_length=1, max_length=1000)] = None
     error_class: Annotated[str | None, Field(max_length=100, examples=["Rejected"])] = None
     force: bool = False

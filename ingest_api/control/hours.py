@@ -42,15 +42,15 @@ class HoursView(View):
 class HoursEdit(ControlBody):
     """What to change; the others stay. `country` is ISO 3166, '' for no public holidays."""
 
-    weekly: dict[str, Times] | None = None
-    country: Annotated[str, Field(max_length=2)] | None = None
-    subdivision: Annotated[str, Field(max_length=10)] | None = None
+    weekly: Annotated[dict[str, Times] | None, Field(examples=[{"mon": ["09:00-18:00"]}])] = None
+    country: Annotated[str | None, Field(max_length=2, examples=["BR"])] = None
+    subdivision: Annotated[str | None, Field(max_length=10, examples=["SP"])] = None
 
 
 class OwnDayBody(ControlBody):
     """A day that is closed, or open at these times alone."""
 
-    name: Annotated[str, Field(min_length=1, max_length=120)]
+    name: Annotated[str, Field(min_length=1, max_length=120, examples=["Inventory"])]
     times: Times = Field(default_factory=list)
 
 

@@ -1,7 +1,34 @@
 """All resources of the control API."""
 
-from ingest_api.control import audit, deliveries, destinations, hours, leads, replays, rules, tasks, tenants, users
+from ingest_api.control import (
+    audit,
+    dead_letters,
+    deliveries,
+    destinations,
+    hours,
+    lead_records,
+    leads,
+    replays,
+    rules,
+    tasks,
+    tenants,
+    users,
+)
 
 RESOURCES = tuple(
-    module.routes for module in (tenants, users, destinations, rules, hours, leads, deliveries, replays, tasks, audit)
+    module.routes
+    for module in (
+        tenants,
+        users,
+        destinations,
+        rules,
+        hours,
+        lead_records,
+        leads,
+        deliveries,
+        dead_letters,
+        replays,
+        tasks,
+        audit,
+    )
 )
