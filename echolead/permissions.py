@@ -65,6 +65,8 @@ PERMISSIONS: Mapping[str, Permission] = {
     "replays.run": Permission("operator"),
     "quarantine.read": _reads("viewer"),
     "quarantine.release": Permission("operator"),
+    "lake.read": _reads("viewer"),
+    "lake.verify": _reads("operator"),
     "tasks.read": _reads("viewer"),
     "tasks.stop": Permission("analyst"),
     "audit.read": _reads("admin"),

@@ -45,6 +45,7 @@ class TenantLine(View):
     timezone: str
     default_region: str
     currency: str
+    language: str
     ip_policy: str
     consent_default: str
     collect_path: str | None
@@ -69,6 +70,7 @@ class TenantEdit(ControlBody):
     timezone: Annotated[str, Field(examples=["America/Manaus"])] = ""
     default_region: str = ""
     currency: Annotated[str, Field(examples=["BRL"])] = ""
+    language: Literal["pt-BR", "en", ""] = ""
     ip_policy: Literal["truncated", "whole", "hashed", ""] = ""
     consent_default: Literal["granted", "wait", "denied", ""] = ""
     collect_path: str | None = None
@@ -84,6 +86,7 @@ class NewTenant(ControlBody):
     timezone: str = "America/Sao_Paulo"
     default_region: str = "BR"
     currency: str = "BRL"
+    language: Literal["pt-BR", "en"] = "pt-BR"
 
 
 class Activation(ControlBody):
