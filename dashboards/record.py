@@ -8,24 +8,14 @@ import streamlit as st
 
 from dashboards.lead_actions import show_actions
 from dashboards.listings import Asked
-from dashboards.listings.lead_record import (
-    ALIAS,
-    ATTEMPTS,
-    DELIVERIES,
-    FIELDS,
-    LEAD_CHATS,
-    LEAD_DEALS,
-    RECORDS,
-    RESULT,
-    lead,
-    of_lead,
-)
+from dashboards.listings.lead_record import FIELDS, LEAD_CHATS, LEAD_DEALS, lead, of_lead
 from dashboards.listings.timeline import LEAD_ID
 from dashboards.navigation import link
 from dashboards.page import OpenPage, empty, known, opened, part, plain
 from dashboards.tables import show
 from dashboards.texts import forms, named, t
 from dashboards.timeline import show_timeline
+from echolead.leads.record import ALIAS, ATTEMPTS, DELIVERIES, RECORDS, RESULT
 
 STATE_COLORS = {
     "verified": "green",

@@ -1,14 +1,18 @@
 """Delivering again: first what it would be, then doing it, for a destination, leads or a class of errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboards.acting import can, control, done
+from dashboards.acting import ask_again, can, control, done, reason_field
+from dashboards.page import plain
 from dashboards.tables import table
 from dashboards.texts import forms, named, t
+
+SHOWN = 5
+OPEN, HELD = ("waiting", "running"), ("stopping", "stopped")
 
 
 def show_resync(chosen: Mapping[str, Any], key: str) -> None:
@@ -22,13 +26,46 @@ def show_resync(chosen: Mapping[str, Any], key: str) -> None:
             trials[key] = (body, control().post("/resyncs/trials", body).body)
         tried, found = trials.get(key, (None, None))
         is_seen = tried == body and found is not None and bool(found["deliveries"])
-        wants = is_seen and can("deliveries.resync")
-        if wants and st.button(t("resync_run"), icon=":material/send:", key=f"run {key}", type="primary"):
-            made = control().post("/resyncs", body).body
-            del trials[key]
-            done("resync_done", deliveries=forms().number(sum(each["deliveries"] for each in made["deliveries"])))
     if tried == body and found is not None:
         show_found(found)
+    if is_seen and can("deliveries.resync"):
+        with st.form(f"resync {key}", border=False):
+            reason = reason_field(f"resync_reason {key}")
+            if st.form_submit_button(t("resync_run"), icon=":material/send:", type="primary"):
+                control().post("/resyncs", {**body, "reason": reason})
+                del trials[key]
+                done("resync_done", deliveries=forms().number(sum(each["deliveries"] for each in found["deliveries"])))
+
+
+def show_resyncs() -> None:
+    """The newest resyncs, how far each is, and the ways to stop and resume it."""
+    rows = control().get(f"/resyncs?limit={SHOWN}").body["items"]
+    if any(row["state"] in OPEN for row in rows):
+        ask_again(_show_open)
+        return
+    _show_lines(rows)
+
+
+def _show_open() -> bool:
+    rows = control().get(f"/resyncs?limit={SHOWN}").body["items"]
+    _show_lines(rows)
+    return any(row["state"] in OPEN for row in rows)
+
+
+def _show_lines(rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        text, button = st.columns([6, 1], vertical_alignment="center")
+        counts = {name: forms().number(row[name] or 0) for name in ("due", "total")}
+        text.markdown(
+            t("resync_line", state=named("request", row["state"]), by=plain(row["requested_by"]),
+              reason=plain(row["reason"]), **counts)
+        )  # fmt: skip
+        if not can("deliveries.resync"):
+            continue
+        word = "stop" if row["state"] in OPEN else "resume" if row["state"] in HELD else ""
+        if word and button.button(t(f"resync_{word}"), key=f"{word} {row['resync_id']}"):
+            control().post(f"/resyncs/{row['resync_id']}/{word}")
+            done(f"resync_{word}_done")
 
 
 def show_found(found: Mapping[str, Any]) -> None:

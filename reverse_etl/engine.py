@@ -3,15 +3,14 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
-from echolead.operational.database import connect, system_session, tenant_session
-from echolead.operational.resync import Selection, plan_again
+from echolead.operational.database import connect, system_session
+from echolead.operational.resync_runs import advance_all
 from echolead.settings import Settings
 from reverse_etl.desired import OF_CONVERSATIONS, OF_LEADS, DesiredState
 from reverse_etl.destinations import KINDS
@@ -99,6 +98,7 @@ class DeliveryEngine:
         at the end.
         """
         try:
+            self._resync()
             if self._plan() and self.is_behind:
                 self._lanes.start_due(self._system)  # what is new is delivered while a chunk of the rest is planned
                 self._plan()
@@ -115,6 +115,11 @@ class DeliveryEngine:
         counts = self._lanes.pop_counts() + Counter(planned=self._planned)
         self._planned = 0
         return Deliveries(**{field.name: counts[field.name] for field in fields(Deliveries)})
+
+    def _resync(self) -> None:
+        """Make the next deliveries of open resyncs due. Without one this reads that there is none."""
+        with system_session(self._system) as session:
+            advance_all(session)
 
     def _plan(self) -> bool:
         """Plan the newest chunk of each table; returns whether one was of turns that no engine had planned before."""
@@ -150,28 +155,3 @@ class DeliveryEngine:
 
     def _run(self, work: "Coroutine[Any, Any, Any]") -> "Future[Any]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-
-def resync(
-    settings: Settings,
-    tenant_id: str,
-    *,
-    destination_id: UUID | None = None,
-    lead_ids: Sequence[str] | None = None,
-    error_class: str | None = None,
-    is_forced: bool = False,
-    is_dry_run: bool = False,
-) -> dict[str, int]:
-    """Deliver again, from a program; `echolead resync` is the command. See `echolead.operational.resync`."""
-    engine = connect(settings.postgres_app_url.get_secret_value())
-    wanted = Selection(tenant_id, destination_id, lead_ids, error_class, is_forced)
-    try:
-        with tenant_session(engine, tenant_id) as session:
-            states = plan_again(session, wanted)
-            if is_dry_run:
-                session.rollback()
-    finally:
-        engine.dispose()
-    return {
-        state: sum(each.deliveries for each in states if each.state == state) for state in {e.state for e in states}
-    }

@@ -102,6 +102,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "**{deliveries}** entregas, cerca de {calls} chamadas. Leads novos têm prioridade.",
     ),
     "resync_done": ("{deliveries} deliveries are due again.", "{deliveries} entregas saem de novo."),
+    "resync_line": (
+        "**{state}** · {due} of {total} · {by} · {reason}",
+        "**{state}** · {due} de {total} · {by} · {reason}",
+    ),
+    "resync_stop": ("Pause", "Pausar"),
+    "resync_resume": ("Resume", "Retomar"),
+    "resync_stop_done": (
+        "Nothing more is sent; what is under way comes to its end.",
+        "Nada mais é enviado; o que está em curso termina.",
+    ),
+    "resync_resume_done": ("It goes on with what was not sent.", "Continua com o que não foi enviado."),
     "calls": ("Calls", "Chamadas"),
     "resync_changes": ("What the first leads have other", "O que os primeiros leads têm de diferente"),
     "value_wanted": ("Would be", "Seria"),

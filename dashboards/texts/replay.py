@@ -43,6 +43,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "request_done": ("done", "concluído"),
     "request_failed": ("failed", "falhou"),
     "request_stopped": ("stopped", "parado"),
+    "request_stopping": ("stopping", "parando"),
     "replay_progress": (
         "{state}: {pieces} pieces, {visitors} visitors, {events} events done.",
         "{state}: {pieces} partes, {visitors} visitantes, {events} eventos concluídos.",

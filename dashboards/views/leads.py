@@ -6,13 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.listings import PAGE_ROWS
-from dashboards.listings.leads import LEADS_LIST, REACHED, SEARCH, SORT, SORTS, STAGE, number_of_leads
+from dashboards.listings.leads import LEADS_LIST, REACHED, SEARCH, SORT, STAGE, number_of_leads
 from dashboards.listings.timeline import LEAD_ID
 from dashboards.navigation import link
 from dashboards.page import OpenPage, empty, opened, part
 from dashboards.record import show_lead
 from dashboards.tables import show
 from dashboards.texts import forms, t
+from echolead.leads.search import SORTS
 from echolead.metrics.people import DIMENSIONS
 
 

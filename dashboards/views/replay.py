@@ -12,7 +12,7 @@ from dashboards.acting import OPEN_TASKS, ask_again, attempt, can, control, done
 from dashboards.control import part_of_path
 from dashboards.listings.replays import REPLAYS
 from dashboards.page import OpenPage, empty, opened
-from dashboards.resending import show_resync
+from dashboards.resending import show_resync, show_resyncs
 from dashboards.tables import show, table
 from dashboards.texts import forms, named, t
 
@@ -153,6 +153,7 @@ def show_destinations() -> None:
     is_forced = st.checkbox(t("resync_force"), key="resync_force")
     chosen = {"destination": destination, "error_class": error_class, "lead_ids": leads, "force": is_forced}
     show_resync(chosen, "of the page")
+    show_resyncs()
 
 
 def main() -> None:

@@ -1,22 +1,25 @@
 """`echolead dead-letter`: events that could not be accepted or loaded, with the reason and their bytes."""
 
 import base64
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from echolead.cli.context import actor, administering, show_json, show_record, show_table
-from echolead.cli.corrections import Correction, NotSent, not_sent, of_event, of_letter, send
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
 from echolead.cli.warehouse import reading
-from echolead.events import REASONS
-from echolead.operational import audit
+from echolead.corrections import CollectorAnswer, Correction, NotSent, not_sent, of_event, of_letter, record
+from echolead.embedded.part import python
+from echolead.events import REASONS, encode
 from echolead.operational.tenants import get_tenant
-from echolead.settings import load_settings
+from echolead.settings import Settings, load_settings
 
 is_group = True
 app = typer.Typer(help="List, show and replay refused events.", no_args_is_help=True)
@@ -120,13 +123,9 @@ def replay(  # the options of the command
     with administering(data_dir) as (settings, session):
         named = {each.request.tenant_id for each in corrections}
         regions = {tenant_id: get_tenant(session, tenant_id).default_region for tenant_id in named}
-        answers = send(settings, corrections, regions)
+        answers = _send(settings, corrections, regions)
         for correction, said in zip(corrections, answers, strict=True):
-            audit.record(
-                session, actor=actor(), action="dead_letter.replayed", subject=correction.subject,
-                tenant_id=correction.request.tenant_id, is_queued=said.is_queued, reason=said.reason,
-                is_corrected=corrected is not None,
-            )  # fmt: skip
+            record(session, correction, said, actor=actor(), is_corrected=corrected is not None)
     told = [*zip((each.subject for each in corrections), answers, strict=True)]
     told += [(each.subject, not_sent(each)) for each in found if isinstance(each, NotSent)]
     rows = [{"id": subject, **asdict(said)} for subject, said in told]
@@ -136,6 +135,20 @@ def replay(  # the options of the command
         show_table(rows, ("id", "is_queued", "reason", "detail"), nothing="There is nothing to send.")
     if not all(said.is_queued for _, said in told):
         raise typer.Exit(1)
+
+
+def _send(settings: Settings, corrections: Sequence[Correction], regions: Mapping[str, str]) -> list[CollectorAnswer]:
+    """Let the collector check and queue them, in a process of its own; an answer for each. `regions` are by tenant."""
+    lines = [
+        encode({"region": regions[each.request.tenant_id], "request": each.request, "content": each.content}) + b"\n"
+        for each in corrections
+    ]
+    command = python("-m", "ingest_api.replay", "--data-dir", str(settings.data_dir))
+    sent = subprocess.run(command, input=b"".join(lines), capture_output=True, check=False)
+    if sent.returncode != 0:
+        last = (sent.stderr.decode(errors="replace").strip().splitlines() or ["no reason was given"])[-1]
+        raise CommandFailed(f"The events were not sent, or not all of them; sending them again is safe: {last}")
+    return [msgspec.json.decode(line, type=CollectorAnswer) for line in sent.stdout.splitlines()]
 
 
 def _letters(data_dir: Path | None, ids: list[str], tenant_id: str, reason: str, limit: int) -> list[dict[str, Any]]:

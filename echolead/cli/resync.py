@@ -1,6 +1,5 @@
 """`echolead resync`: deliver again what did not arrive, or everything; see before how much it is and what it costs."""
 
-from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +8,7 @@ from sqlalchemy.orm import Session
 from echolead.cli.context import actor, administering, show_json, show_table
 from echolead.cli.options import AsJson, DataDir
 from echolead.operational import resync as resyncing
+from echolead.operational import resync_runs
 from echolead.operational.models import Destination
 from echolead.operational.named_rows import get_named, list_named
 from echolead.operational.resync import COMPARED_LEADS, Again, Selection
@@ -36,26 +36,26 @@ def resync(  # noqa: PLR0913, PLR0917  # the options of the command
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show how many there are, what they cost and what they would change.")
     ] = False,
+    reason: Annotated[
+        str, typer.Option(help="Why; shown with the resync and in the audit log.", show_default=False)
+    ] = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Deliver again the newest state of each lead that did not arrive: given up, withheld, or waiting for a retry.
 
-    New leads go first, whatever is delivered again. The calls are estimated from the last deliveries.
+    New leads go first, whatever is delivered again: the engine makes 500 at a time due. The API shows how far it is,
+    stops and resumes it. The calls are estimated from the last deliveries.
     """
     with administering(data_dir) as (_, session):
         destination_id = get_named(session, Destination, tenant, destination).destination_id if destination else None
         wanted = Selection(tenant, destination_id, lead, error or None, force, unknown)
         costs = {each.destination_id: _cost(session, each) for each in list_named(session, Destination, tenant)}
         changes = resyncing.changes(session, wanted) if dry_run else []
-        again = resyncing.plan_again(session, wanted)
-        if dry_run:
-            session.rollback()
-        else:
-            states: Counter[str] = Counter()
-            for each in again:
-                states[each.state] += each.deliveries
-            resyncing.record(session, wanted, states, actor=actor(), subject=destination or "all destinations")
+        again = resyncing.count_again(session, wanted)
+        if again and not dry_run:
+            # The first part becomes due at once, also while no engine runs.
+            resync_runs.advance(session, resync_runs.ask(session, wanted, actor=actor(), reason=reason))
     rows = [_row(each, *costs[each.destination_id]) for each in again]
     differences = [{**vars(each), "destination": costs[each.destination_id][0]} for each in changes]
     if as_json:

@@ -1,4 +1,4 @@
-"""Delivering again: what an operator makes due once more, and what it costs in calls."""
+"""Delivering again: which deliveries are selected, what they cost in calls, and what they would change."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from echolead.operational import audit
 from echolead.operational.destination_kinds import KINDS
 
 SAMPLE_DELIVERIES = 100
@@ -17,14 +16,8 @@ COMPARED_LEADS = 20
 
 # An event that may have arrived, as products mark it that would count it twice (`reverse_etl.lead.EVENT_UNKNOWN`).
 UNKNOWN_EVENT = "events.remote_kind like 'event:%' and events.remote_id = 'unknown'"
-SEND_EVENTS = text(f"""
-    update destination_records as events set remote_id = 'not sent'
-    where tenant_id = :tenant_id
-        and (cast(:destination_id as uuid) is null or destination_id = cast(:destination_id as uuid))
-        and (cast(:lead_ids as text[]) is null or lead_id = any(cast(:lead_ids as text[])))
-        and {UNKNOWN_EVENT}
-""")  # noqa: S608  # a constant of this module
-# The newest state of each lead that is wanted, if it did not arrive; `is_forced` takes what arrived as well.
+# The newest state of each lead that is wanted, if it did not arrive; `is_forced` takes what arrived as well. What
+# another resync has listed and goes to send is its own.
 SELECTED = f"""
     newest as (
         select distinct on (tenant_id, destination_id, lead_id)
@@ -47,27 +40,23 @@ SELECTED = f"""
                 where events.tenant_id = newest.tenant_id and events.destination_id = newest.destination_id
                     and events.lead_id = newest.lead_id and {UNKNOWN_EVENT}
             ))
+            and not exists (
+                select from resync_deliveries as others join resyncs using (tenant_id, resync_id)
+                where others.tenant_id = newest.tenant_id and others.delivery_id = newest.delivery_id
+                    and others.settled_at is null and resyncs.state = 'running'
+            )
     )
 """  # noqa: S608  # as above
-# A lead that has a record is new no more: thousands of them must not stand before one that has just come. What is read
-# back at this moment loses its holder; a person that must not be touched yet stays so.
-PLAN_AGAIN = text(f"""
-    with {SELECTED}, again as (
-        update deliveries set
-            state = 'pending', attempts = 0, tries = 0, next_attempt_at = clock_timestamp(),
-            lease_until = case when selected.state <> 'delivered' then deliveries.lease_until end,
-            is_new = deliveries.is_new and not exists (
-                select from destination_records as records
-                where records.tenant_id = deliveries.tenant_id and records.destination_id = deliveries.destination_id
-                    and records.lead_id = deliveries.lead_id and records.remote_kind = 'contact'
-            ),
-            delivered_at = null, verified_at = null, last_error_class = null, last_error = null
-        from selected
-        where deliveries.delivery_id = selected.delivery_id
-        returning deliveries.destination_id, selected.state
-    )
-    select destination_id, state, count(*) as deliveries from again group by 1, 2 order by 1, 2
+COUNTED = text(f"""
+    with {SELECTED}
+    select destination_id, state, count(*) as deliveries from selected group by 1, 2 order by 1, 2
 """)  # noqa: S608  # a constant of this module
+ARRIVED = text(f"""
+    with {SELECTED}
+    select count(*) from newest where is_wanted and state in ('delivered', 'verified')
+        and (cast(:error_class as text) is null or last_error_class = :error_class)
+        and not exists (select from selected where selected.delivery_id = newest.delivery_id)
+""")  # noqa: S608  # as above
 # What is selected beside what the destination got last; it has nothing of a lead that never arrived.
 COMPARED = text(f"""
     with {SELECTED}
@@ -131,12 +120,15 @@ class FieldChange:
     wanted: str
 
 
-def plan_again(session: Session, wanted: Selection) -> list[Again]:
-    """Make due again what is selected."""
-    rows = session.execute(PLAN_AGAIN, _parameters(wanted)).all()
-    if wanted.is_unknown:
-        session.execute(SEND_EVENTS, _parameters(wanted))
+def count_again(session: Session, wanted: Selection) -> list[Again]:
+    """How many deliveries are selected. Reads the newest state of each lead that may be."""
+    rows = session.execute(COUNTED, parameters_of(wanted)).all()
     return [Again(row.destination_id, row.state, row.deliveries) for row in rows]
+
+
+def count_arrived(session: Session, wanted: Selection) -> int:
+    """How many wanted states have arrived, and are not selected: they are not sent again."""
+    return session.execute(ARRIVED, parameters_of(wanted)).scalar_one()
 
 
 def changes(session: Session, wanted: Selection) -> list[FieldChange]:
@@ -144,7 +136,7 @@ def changes(session: Session, wanted: Selection) -> list[FieldChange]:
 
     Reads the ledger only: what was changed in the product itself is not seen.
     """
-    found = session.execute(COMPARED, {**_parameters(wanted), "leads": COMPARED_LEADS})
+    found = session.execute(COMPARED, {**parameters_of(wanted), "leads": COMPARED_LEADS})
     return [
         FieldChange(row.destination_id, row.lead_id, field, *both)
         for row in found
@@ -152,7 +144,8 @@ def changes(session: Session, wanted: Selection) -> list[FieldChange]:
     ]
 
 
-def _parameters(wanted: Selection) -> dict[str, Any]:
+def parameters_of(wanted: Selection) -> dict[str, Any]:
+    """The parameters of `SELECTED`."""
     return {**vars(wanted), "lead_ids": None if wanted.lead_ids is None else list(wanted.lead_ids)}
 
 
@@ -180,17 +173,3 @@ def calls_per_delivery(session: Session, tenant_id: str, destination_id: UUID, k
     asked = {"tenant_id": tenant_id, "destination_id": destination_id, "deliveries": SAMPLE_DELIVERIES}
     row = session.execute(CALLS, asked).one()
     return row.calls / row.deliveries if row.deliveries else KINDS[kind].calls_per_delivery
-
-
-def record(session: Session, wanted: Selection, states: Mapping[str, int], *, actor: str, subject: str) -> None:
-    """Write it into the audit log."""
-    detail: dict[str, Any] = {
-        "states": dict(states),
-        "lead_ids": None if wanted.lead_ids is None else list(wanted.lead_ids),
-        "error_class": wanted.error_class,
-        "is_forced": wanted.is_forced,
-        "is_unknown": wanted.is_unknown,
-    }
-    audit.record(
-        session, actor=actor, action="deliveries.resynced", subject=subject, tenant_id=wanted.tenant_id, **detail
-    )

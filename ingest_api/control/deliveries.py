@@ -1,21 +1,16 @@
-"""Deliveries and their attempts, and delivering again."""
+"""Deliveries and their attempts."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import Field
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from echolead.operational import resync
 from echolead.operational.deliveries import Wanted, get_delivery, newest_attempts, page_of_deliveries
 from echolead.operational.models import DELIVERY_STATES, Delivery, Destination
 from echolead.operational.named_rows import get_named, list_named
-from echolead.operational.resync import Selection
 from ingest_api.control.answers import (
-    ControlBody,
     Cursor,
     ListPage,
     Moment,
@@ -27,13 +22,9 @@ from ingest_api.control.answers import (
     time_and_id,
 )
 from ingest_api.control.call import Call, Calling, operation
-from ingest_api.control.once import once
 
 PATH = "/v1/tenants/{tenant_id}/deliveries"
-RESYNCS = "/v1/tenants/{tenant_id}/resyncs"
 SHOWN_ATTEMPTS = 50
-SECONDS = 20
-"""A selection that takes longer is refused and changes nothing."""
 
 routes = APIRouter(tags=["deliveries"])
 
@@ -76,41 +67,6 @@ class WholeDelivery(DeliveryLine):
     calls: list[AttemptView]
 
 
-class ResyncBody(ControlBody):
-    """What to deliver again: what did not arrive; with `force` what arrived as well."""
-
-    destination: Annotated[str | None, Field(max_length=200)] = None
-    lead_ids: Annotated[list[str] | None, Field(min_length=1, max_length=1000)] = None
-    error_class: Annotated[str | None, Field(max_length=100, examples=["Rejected"])] = None
-    force: bool = False
-
-
-class ResyncLine(View):
-    """Deliveries of a destination that had one state, and about how many calls they take."""
-
-    destination: str
-    state: str
-    deliveries: int
-    calls: int
-
-
-class ResyncField(View):
-    """A field of a lead that the destination has other than it would be delivered, as JSON."""
-
-    destination: str
-    lead_id: str
-    field: str
-    delivered: str
-    wanted: str
-
-
-class ResyncView(View):
-    """What is delivered again, or would be; `changes` compares the first leads with what they got last."""
-
-    deliveries: list[ResyncLine]
-    changes: list[ResyncField]
-
-
 @routes.get(PATH, summary="Deliveries", response_model=ListPage[DeliveryLine], **operation("deliveries.read"))
 def list_(
     call: Calling,
@@ -142,51 +98,6 @@ def show(call: Calling, delivery_id: UUID) -> Response:
         calls = [AttemptView.model_validate(each) for each in newest_attempts(session, row, SHOWN_ATTEMPTS)]
         line = _line(row, _names(session, call)).model_dump()
         return answer(WholeDelivery(**line, payload=row.payload, calls=calls))
-
-
-@routes.post(f"{RESYNCS}/trials", summary="Try a re-sync", response_model=ResyncView, **operation("deliveries.try"))
-def try_(call: Calling, body: ResyncBody) -> Response:
-    """How much would be delivered again, what it costs, and what the first leads have other. Nothing changes."""
-    with call.session() as session:
-        answered = _resynced(session, call, body, is_trial=True)
-        session.rollback()
-    return answered
-
-
-@routes.post(RESYNCS, summary="Deliver again", response_model=ResyncView, **operation("deliveries.resync"))
-def run(call: Calling, body: ResyncBody) -> Response:
-    """Make the newest state of each selected lead due again. New leads go first, whatever is delivered again."""
-    return once(call, lambda session: _resynced(session, call, body, is_trial=False))
-
-
-def _resynced(session: Session, call: Call, body: ResyncBody, *, is_trial: bool) -> Response:
-    session.execute(text(f"set local statement_timeout = {SECONDS * 1000}"))
-    found = {row.destination_id: row for row in list_named(session, Destination, call.tenant_id)}
-    chosen = (
-        get_named(session, Destination, call.tenant_id, body.destination).destination_id if body.destination else None
-    )
-    wanted = Selection(call.tenant_id, chosen, body.lead_ids, body.error_class, body.force)
-    changes = resync.changes(session, wanted) if is_trial else []
-    lines = []
-    for each in resync.plan_again(session, wanted):
-        row = found[each.destination_id]
-        calls = resync.calls_per_delivery(session, call.tenant_id, row.destination_id, row.kind)
-        lines.append(
-            ResyncLine(
-                destination=row.name, state=each.state, deliveries=each.deliveries, calls=round(calls * each.deliveries)
-            )
-        )
-    if not is_trial:
-        states = {state: sum(x.deliveries for x in lines if x.state == state) for state in {x.state for x in lines}}
-        resync.record(session, wanted, states, actor=call.actor, subject=body.destination or "all destinations")
-    fields = [
-        ResyncField(
-            destination=found[each.destination_id].name,
-            **{k: v for k, v in vars(each).items() if k != "destination_id"},
-        )
-        for each in changes
-    ]
-    return answer(ResyncView(deliveries=lines, changes=fields))
 
 
 def _names(session: Session, call: Call) -> dict[UUID, str]:

@@ -33,10 +33,21 @@ PATH = "/v1/tenants/{tenant_id}/destinations"
 ONE = f"{PATH}/{{name}}"
 MASK = "••••"
 Name = Annotated[str, Path(max_length=200, examples=["hubspot"])]
-Values = Annotated[dict[str, Any], Field(max_length=50, description="docs/reference has the names for each product")]
+Values = Annotated[
+    dict[str, Any],
+    Field(
+        max_length=50,
+        description="docs/reference has the names for each product",
+        examples=[{"url": "https://hooks.acme.example/leads"}],
+    ),
+]
 Secrets = Annotated[
     dict[str, SecretStr],
-    Field(max_length=20, description="All secrets of the product: they replace those that are stored"),
+    Field(
+        max_length=20,
+        description="All secrets of the product: they replace those that are stored",
+        examples=[{"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}],
+    ),
 ]
 
 routes = APIRouter(tags=["destinations"])
@@ -68,7 +79,7 @@ class DestinationView(View):
 class NewDestination(ControlBody):
     """A destination to add; it is enabled from the start."""
 
-    kind: Annotated[str, Field(examples=list(KINDS)[:3])]
+    kind: Annotated[str, Field(examples=["webhook", *(kind for kind in KINDS if kind != "webhook")])]
     name: Annotated[str | None, Field(max_length=200, description="The kind, when left out")] = None
     configuration: Values
     secrets: Secrets

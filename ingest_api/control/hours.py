@@ -1,7 +1,5 @@
 """When a tenant is open: hours of the week, public holidays, and days of its own."""
 
-import hashlib
-import json
 from datetime import date
 from typing import Annotated
 
@@ -12,9 +10,10 @@ from starlette.responses import Response
 
 from echolead.business_hours import DAYS, BadHours, Opening, read_intervals
 from echolead.operational.business_hours import add_own_day, get_hours, remove_own_day, set_hours
-from echolead.operational.errors import ChangedMeanwhile, ChangeRefused
+from echolead.operational.errors import ChangeRefused
 from ingest_api.control.answers import ControlBody, View, answer
 from ingest_api.control.call import Call, Calling, operation
+from ingest_api.control.edits import check_base, content_version, lock_for_edit
 
 PATH = "/v1/tenants/{tenant_id}/hours"
 Times = Annotated[list[str], Field(max_length=10, examples=[["09:00-12:00", "13:00-18:00"]])]
@@ -42,15 +41,15 @@ class HoursView(View):
 class HoursEdit(ControlBody):
     """What to change; the others stay. `country` is ISO 3166, '' for no public holidays."""
 
-    weekly: dict[str, Times] | None = None
-    country: Annotated[str, Field(max_length=2)] | None = None
-    subdivision: Annotated[str, Field(max_length=10)] | None = None
+    weekly: Annotated[dict[str, Times] | None, Field(examples=[{"mon": ["09:00-18:00"]}])] = None
+    country: Annotated[str | None, Field(max_length=2, examples=["BR"])] = None
+    subdivision: Annotated[str | None, Field(max_length=10, examples=["SP"])] = None
 
 
 class OwnDayBody(ControlBody):
     """A day that is closed, or open at these times alone."""
 
-    name: Annotated[str, Field(min_length=1, max_length=120)]
+    name: Annotated[str, Field(min_length=1, max_length=120, examples=["Inventory"])]
     times: Times = Field(default_factory=list)
 
 
@@ -98,9 +97,8 @@ def remove_day(call: Calling, day: date) -> Response:
 
 
 def _check_base(session: Session, call: Call) -> None:
-    present = _version(get_hours(session, call.tenant_id))
-    if call.base != present:
-        raise ChangedMeanwhile("The business hours", version=present, by="another user", at=None)
+    lock_for_edit(session, call)
+    check_base(call, "The business hours", content_version(get_hours(session, call.tenant_id).document()))
 
 
 def _times(times: list[str]) -> tuple[tuple[str, str], ...]:
@@ -108,10 +106,6 @@ def _times(times: list[str]) -> tuple[tuple[str, str], ...]:
         return read_intervals(times)
     except BadHours as error:
         raise ChangeRefused(str(error)) from error
-
-
-def _version(opening: Opening) -> str:
-    return hashlib.sha256(json.dumps(opening.document(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _shown(opening: Opening) -> Response:
@@ -124,4 +118,4 @@ def _shown(opening: Opening) -> Response:
             for own in opening.own_days
         ],
     )
-    return answer(view, version=_version(opening))
+    return answer(view, version=content_version(opening.document()))

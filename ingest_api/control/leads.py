@@ -25,8 +25,10 @@ from ingest_api.control.once import once
 from ingest_api.control.warehouse import check_leads, check_visitors
 
 PATH = "/v1/tenants/{tenant_id}/lead-decisions"
-LeadName = Annotated[str, Field(min_length=1, max_length=200, description="As the console shows it")]
-Why = Annotated[str, Field(min_length=1, max_length=1000)]
+LeadName = Annotated[
+    str, Field(min_length=1, max_length=200, description="As the console shows it", examples=["1f0c6b1e7d9a4c55"])
+]
+Why = Annotated[str, Field(min_length=1, max_length=1000, examples=["Same person, as she said on the phone"])]
 
 routes = APIRouter(tags=["leads"])
 

@@ -14,6 +14,7 @@ from ingest_api.http.problems import (
     CHANGE_REFUSED,
     CHANGED_MEANWHILE,
     CONTROL_UNAVAILABLE,
+    INVALID_REQUEST,
     NO_SUCH_OBJECT,
     Problem,
 )
@@ -39,4 +40,11 @@ def refusals() -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error.orig, CONFLICTS):
             raise Problem(ALREADY_THERE, "Another request has just changed the same thing: look again.") from error
+        if isinstance(error.orig, psycopg.DataError):
+            raise Problem(INVALID_REQUEST, f"A value cannot be stored: {_first_line(error.orig)}.") from error
         raise
+
+
+def _first_line(error: BaseException) -> str:
+    """What the database says of a value: a number that is too large, a text with U+0000."""
+    return str(error).partition("\n")[0].rstrip(".")

@@ -36,7 +36,7 @@ routes = APIRouter(tags=["replays"])
 class ExtentBody(ControlBody):
     """What is computed again: all of the tenant, what was received in a time (the end is not in it), or some leads."""
 
-    received_from: Moment | None = None
+    received_from: Annotated[Moment | None, Field(examples=["2026-03-10T00:00:00-03:00"])] = None
     received_before: Moment | None = None
     lead_ids: Annotated[list[str], Field(max_length=1000, default_factory=list)]
 
@@ -44,7 +44,7 @@ class ExtentBody(ControlBody):
 class ReplayBody(ExtentBody):
     """The same, with the reason."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000, examples=["Channel rules were changed"])]
 
 
 class ReplayView(View):
@@ -88,7 +88,7 @@ class QuarantineLine(View):
 class ReleaseBody(ControlBody):
     """Why the rows are taken again."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000, examples=["The model was corrected"])]
 
 
 @routes.get(PATH, summary="Replays", response_model=ListPage[ReplayView], **operation("replays.read"))

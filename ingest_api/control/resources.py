@@ -1,7 +1,46 @@
 """All resources of the control API."""
 
-from ingest_api.control import audit, deliveries, destinations, hours, leads, replays, rules, tasks, tenants, users
+from ingest_api.control import (
+    arrivals,
+    audit,
+    chat,
+    dead_letters,
+    deal_stages,
+    deliveries,
+    destinations,
+    hours,
+    lake,
+    lead_records,
+    leads,
+    rates,
+    replays,
+    resyncs,
+    rules,
+    tasks,
+    tenants,
+    users,
+)
 
 RESOURCES = tuple(
-    module.routes for module in (tenants, users, destinations, rules, hours, leads, deliveries, replays, tasks, audit)
+    module.routes
+    for module in (
+        tenants,
+        users,
+        destinations,
+        rules,
+        hours,
+        arrivals,
+        rates,
+        chat,
+        deal_stages,
+        lead_records,
+        leads,
+        deliveries,
+        resyncs,
+        dead_letters,
+        replays,
+        lake,
+        tasks,
+        audit,
+    )
 )

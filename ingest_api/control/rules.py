@@ -36,9 +36,12 @@ from ingest_api.http.problems import INVALID_REQUEST, Problem
 
 PATH = "/v1/tenants/{tenant_id}/rules"
 SOURCE = "rules:\n  - id: from-the-city\n    when: {fact: lead.city, eq: Curitiba}\n    then: [{points: 10}]\n"
-Source = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS, description="YAML: docs/reference/rules.md")]
+Source = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_CHARACTERS, description="YAML: docs/reference/rules.md", examples=[SOURCE]),
+]
 Reason = Annotated[str, Field(min_length=1, max_length=1000, examples=["Leads from the city buy more often"])]
-Version = Annotated[int, Field(ge=0, description="0 is the default set.")]
+Version = Annotated[int, Field(ge=0, description="0 is the default set.", examples=[0])]
 
 routes = APIRouter(tags=["rules"])
 

@@ -45,6 +45,7 @@ class TenantLine(View):
     timezone: str
     default_region: str
     currency: str
+    language: str
     ip_policy: str
     consent_default: str
     collect_path: str | None
@@ -66,9 +67,10 @@ class TenantEdit(ControlBody):
     """The settings to change; the others stay."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)] = ""
-    timezone: str = ""
+    timezone: Annotated[str, Field(examples=["America/Manaus"])] = ""
     default_region: str = ""
-    currency: str = ""
+    currency: Annotated[str, Field(examples=["BRL"])] = ""
+    language: Literal["pt-BR", "en", ""] = ""
     ip_policy: Literal["truncated", "whole", "hashed", ""] = ""
     consent_default: Literal["granted", "wait", "denied", ""] = ""
     collect_path: str | None = None
@@ -80,10 +82,11 @@ class NewTenant(ControlBody):
     """A tenant to create; its id is permanent."""
 
     tenant_id: TenantId
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, Field(max_length=200, examples=["Acme Imóveis"])] = ""
     timezone: str = "America/Sao_Paulo"
     default_region: str = "BR"
     currency: str = "BRL"
+    language: Literal["pt-BR", "en"] = "pt-BR"
 
 
 class Activation(ControlBody):

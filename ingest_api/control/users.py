@@ -55,7 +55,7 @@ class MemberToAdd(ControlBody):
 
     email: EmailText
     role: RoleName
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, Field(max_length=200, examples=["Ana"])] = ""
 
 
 class RoleBody(ControlBody):

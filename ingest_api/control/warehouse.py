@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from echolead.known_leads import visitors_of
+from echolead.leads.timeline import Ask
 from echolead.operational.errors import ChangeRefused
 from echolead.warehouse import connect
 from echolead.warehouse_accounts import tenant_url
@@ -35,6 +38,24 @@ def reading(call: Call) -> Iterator[Client]:
         raise Problem(CONTROL_UNAVAILABLE, "The warehouse does not answer, or has not been built yet.") from error
 
 
+@contextmanager
+def asking(call: Call) -> Iterator[Ask]:
+    """Runs statements as the call's tenant; moments of the rows are in UTC. Raises `Problem` as `reading`."""
+    with reading(call) as client:
+
+        def ask(sql: str, **bound: Any) -> list[dict[str, Any]]:
+            found = client.query(sql, parameters={"tenant_id": call.tenant_id, **bound})
+            return [{name: _utc(value) for name, value in row.items()} for row in found.named_results()]
+
+        yield ask
+
+
+def moment_and_id(at: str, row_id: str) -> tuple[str, str]:
+    """The key of lists that are sorted by a moment and an id, for `after`, as the warehouse reads it."""
+    moment = datetime.fromisoformat(at).astimezone(UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], str(row_id)
+
+
 def check_leads(call: Call, *lead_ids: str) -> None:
     """Raises `Problem` unless the tenant has these leads."""
     with refusals(), reading(call) as client:
@@ -51,3 +72,7 @@ def check_visitors(call: Call, lead_id: str, tracking_ids: Sequence[str]) -> Non
             raise ChangeRefused(f"Lead {lead_id} has no visitor {strangers[0]}: it has {', '.join(sorted(own))}.")
         if own <= set(tracking_ids):
             raise ChangeRefused("These are all visitors of the lead: leave out those that stay.")
+
+
+def _utc(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value

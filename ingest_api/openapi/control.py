@@ -19,6 +19,7 @@ from ingest_api.http.problems import (
     UNSUPPORTED_ENCODING,
     VERSION_REQUIRED,
 )
+from ingest_api.openapi.examples import example_of
 from ingest_api.openapi.problems import problem_responses
 
 ALWAYS = (NOT_SIGNED_IN, FORBIDDEN, NO_SUCH_OBJECT, INVALID_REQUEST, CONTROL_UNAVAILABLE, SIGN_IN_UNAVAILABLE)
@@ -42,11 +43,14 @@ ETAG = {"schema": {"type": "string"}, "description": "The version, for If-Match 
 
 def describe_control(document: dict[str, Any]) -> None:
     """Complete FastAPI's description of the operations of the control API."""
+    schemas = document["components"]["schemas"]
     for path in document["paths"].values():
         operations = {method: each for method, each in path.items() if "x-operation" in each}
         is_versioned = any(each["x-needs-version"] for each in operations.values())
         for method, each in operations.items():
             _describe(method, each, is_versioned)
+            for body in each.get("requestBody", {}).get("content", {}).values():
+                body["example"] = example_of(body["schema"], schemas)
 
 
 def _describe(method: str, described: dict[str, Any], is_versioned: bool) -> None:

@@ -45,9 +45,14 @@ def _of_account(task: TakenTask, *words: str) -> Command:
     return Command("reverse_etl.account", (*words, "--tenant-id", task.tenant_id, "--name", task.asked["name"]))
 
 
+def _days(task: TakenTask) -> list[str]:
+    return [word for name in ("since", "until") if name in task.asked for word in (f"--{name}", task.asked[name])]
+
+
 COMMANDS: Mapping[str, Callable[[TakenTask], Command]] = {
     "rules_trial": _trial("orchestration.live.rules_dry_run"),
     "replay_trial": _trial("orchestration.live.dry_run"),
+    "lake_verify": lambda task: Command("dlt_pipelines.lake", ("verify", "--tenant", task.tenant_id, *_days(task))),
     "destination_test": lambda task: _of_account(task, "test"),
     "destination_setup": lambda task: _of_account(task, "setup", *(["--dry-run"] if task.asked["dry_run"] else [])),
 }

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, dict[str, set[str]]] = {
         "pages": {"server", "http", "events", "queue", "metrics"},
         "webhooks": {"http", "queue", "openapi", "metrics"},
         "api": {"http", "events", "queue", "openapi", "metrics"},
-        "control": {"http"},
+        "control": {"http", "replay"},
         "app": {"http", "events", "queue", "openapi", "pages", "webhooks", "api", "control", "metrics", "server"},
         "replay": {"http", "events"},
         "__main__": {"server", "metrics"},

@@ -18,6 +18,7 @@ from echolead.operational.models.destinations import (
     DestinationTokens,
 )
 from echolead.operational.models.lake import LakeFile, LakePosition
+from echolead.operational.models.resyncs import RESYNC_STATES, Resync, ResyncDelivery
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
 from echolead.operational.models.spend import SPEND_PLATFORMS, CampaignAlias, SpendPull, SpendSource
 from echolead.operational.models.tenants import (
@@ -62,6 +63,7 @@ __all__ = [
     "OPEN_STATES",
     "REQUEST_KINDS",
     "REQUEST_STATES",
+    "RESYNC_STATES",
     "SPEND_PLATFORMS",
     "TASK_KINDS",
     "TASK_STATES",
@@ -96,6 +98,8 @@ __all__ = [
     "LiveStep",
     "PlanningPosition",
     "QuarantineEntry",
+    "Resync",
+    "ResyncDelivery",
     "SignInAttempt",
     "SpendPull",
     "SpendSource",

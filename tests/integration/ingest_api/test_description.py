@@ -170,7 +170,7 @@ async def test_the_loader_reads_every_accepted_event(described: Described) -> No
 
 
 def test_every_operation_is_tested_and_has_a_tag_and_a_security_scheme(described: Described) -> None:
-    """Operations of the control API are asked for in control/test_permissions.py."""
+    """Operations of the control API are asked for in control/test_control_description.py."""
     paths = described.document["paths"]
     operations = {f"{method.upper()} {path}": each for path, item in paths.items() for method, each in item.items()}
     control = {label for label, each in operations.items() if "x-operation" in each}
@@ -188,6 +188,13 @@ def test_every_json_body_has_examples_that_are_what_its_schema_says(described: D
     paths = {label.split()[1] for label in OPERATIONS}
     found = list(json_contents({path: described.document["paths"][path] for path in paths}))
     assert len(found) > 60
+    control = [
+        (f"{method} {path}", each)
+        for path, item in described.document["paths"].items()
+        for method, each in item.items()
+        if "x-operation" in each and "requestBody" in each
+    ]
+    found += [(label, content) for label, each in control for content in each["requestBody"]["content"].values()]
     for where, content in found:
         examples = [each["value"] for each in content.get("examples", {}).values()]
         examples += [content["example"]] if "example" in content else []

@@ -75,13 +75,13 @@ def test_what_did_not_arrive_is_delivered_again_and_the_audit_log_says_by_whom(
     assert "There is nothing" in run(*resync).output
     assert states_of(system_engine, slug) == ["delivered", *["pending"] * 5, "superseded", "verified"]
 
-    audited = "select * from audit_log where tenant_id = :t and action = 'deliveries.resynced' order by at"
+    audited = "select * from audit_log where tenant_id = :t and action = 'resync.requested' order by at"
     left = "select distinct tries from deliveries where tenant_id = :t and state = 'pending' and lead_id <> 'pending'"
     with system_session(system_engine) as session:
         told = session.execute(text(audited), {"t": slug}).all()
         tries = session.scalars(text(left), {"t": slug}).all()
-    assert [row.subject for row in told] == ["chatwoot", *["all destinations"] * 3]
-    assert (told[0].detail["states"], told[0].detail["error_class"]) == ({"dead": 1}, "Rejected")
+    assert [row.detail["lead_ids"] for row in told] == [None, ["retryUnavailable"], None]
+    assert (told[0].detail["destination_id"], told[0].detail["error_class"]) == (added["destination_id"], "Rejected")
     assert tries == [0]
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from echolead.demo.ads import PLATFORM_KINDS
 from echolead.demo.chatwoot import Fault
-from reverse_etl.engine import DeliveryEngine, resync
+from reverse_etl.engine import DeliveryEngine
 from tests.fixtures.demo_ads import served_ads
+from tests.fixtures.resyncing import resync
 from tests.integration.reverse_etl.ads import NOW, AdFeedback, event_of, hours_ago, lead_of
 from tests.integration.reverse_etl.conftest import Activation
 from tests.integration.reverse_etl.settings import QUICK

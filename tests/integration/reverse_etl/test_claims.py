@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy import event
 
 from echolead.operational.database import connect
-from reverse_etl.engine import DeliveryEngine, resync
+from reverse_etl.engine import DeliveryEngine
 from reverse_etl.errors import Rejected
 from reverse_etl.ledger import LaneLedger
+from tests.fixtures.resyncing import resync
 from tests.fixtures.wanted_states import payloads_of
 from tests.integration.reverse_etl.conftest import Activation, payload_of
 from tests.integration.reverse_etl.settings import QUICK

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from echolead.demo.chatwoot import Fault
-from reverse_etl.engine import Deliveries, DeliveryEngine, resync
+from reverse_etl.engine import Deliveries, DeliveryEngine
 from tests.fixtures.demo_chatwoot import ACCOUNT, OTHER_ACCOUNT
 from tests.fixtures.operational import make_destination, make_tenant
+from tests.fixtures.resyncing import resync
 from tests.fixtures.wanted_states import payloads_of
 from tests.integration.reverse_etl.bad_day import BAD_DAY, kill_engines
 from tests.integration.reverse_etl.conftest import Activation, payload_of

@@ -9,11 +9,12 @@ import pytest
 from echolead.demo.chatwoot import Fault
 from echolead.operational.database import connect
 from reverse_etl.destinations.chatwoot import ChatwootContacts
-from reverse_etl.engine import DeliveryEngine, resync
+from reverse_etl.engine import DeliveryEngine
 from reverse_etl.errors import OutcomeUnknown, Postponed, Unavailable
 from reverse_etl.lead import UNCONFIRMED, twin_kind
 from reverse_etl.ledger import Claim, LaneLedger
 from tests.fixtures.operational import make_destination
+from tests.fixtures.resyncing import resync
 from tests.integration.reverse_etl.conftest import Activation, payload_of
 from tests.integration.reverse_etl.settings import QUICK
 

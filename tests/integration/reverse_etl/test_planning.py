@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from echolead.operational.database import connect, system_session
 from echolead.operational.provision import OperationalUrls
 from reverse_etl.destinations.chatwoot import ChatwootContacts
-from reverse_etl.engine import DeliveryEngine, resync
+from reverse_etl.engine import DeliveryEngine
 from reverse_etl.errors import Rejected, Unavailable
 from reverse_etl.ledger import LaneLedger
+from tests.fixtures.resyncing import resync
 from tests.integration.reverse_etl.conftest import LEAD_DELIVERIES, Activation, payload_of
 from tests.integration.reverse_etl.settings import QUICK
 

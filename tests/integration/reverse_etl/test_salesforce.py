@@ -7,9 +7,10 @@ import pytest
 
 from echolead.demo.salesforce import RowFault
 from echolead.operational.models import Destination
-from reverse_etl.engine import DeliveryEngine, resync
+from reverse_etl.engine import DeliveryEngine
 from tests.fixtures.demo_salesforce import ServedSalesforce, configuration, made_org, secrets, served_salesforce
 from tests.fixtures.operational import make_destination
+from tests.fixtures.resyncing import resync
 from tests.integration.reverse_etl.conftest import Activation, payload_of
 from tests.integration.reverse_etl.settings import QUICK
 

@@ -10,8 +10,9 @@ from echolead.demo.chatwoot import Fault, Faults
 from echolead.demo.receiver import Inbox, create_app
 from echolead.operational.models import Destination
 from echolead.webhooks import public_key
-from reverse_etl.engine import DeliveryEngine, resync
+from reverse_etl.engine import DeliveryEngine
 from tests.fixtures.operational import make_destination
+from tests.fixtures.resyncing import resync
 from tests.fixtures.served_app import served
 from tests.integration.reverse_etl.conftest import Activation, payload_of
 from tests.integration.reverse_etl.settings import QUICK

@@ -147,6 +147,14 @@ WRITING = {
         "app deliveries system",
     ),
     "change deliveries": ("update deliveries set state = 'verified'", "deliveries system app"),
+    "ask for a resync": ("insert into resyncs (tenant_id, requested_by) values ('{tenant}', 'x')", "app system"),
+    "stop a resync": ("update resyncs set state = 'stopped'", "deliveries system app"),
+    "say how far a resync is": ("update resyncs set due = 7", "deliveries system"),
+    "list what a resync sends": (
+        "insert into resync_deliveries (resync_id, delivery_id, tenant_id, position, before) "
+        "select resync_id, delivery_id, '{tenant}', 1, '{{}}' from resyncs join deliveries using (tenant_id) limit 0",
+        "deliveries system",
+    ),
     "plan everything once more": ("update planning_position set planned_turn = 0", "owner deliveries system"),
     "forget how far is planned": ("delete from planning_position", "owner system"),
     "delete attempts": ("delete from delivery_attempts", "system"),

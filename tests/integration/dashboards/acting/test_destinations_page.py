@@ -8,6 +8,7 @@ from sqlalchemy import select
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import system_session
 from echolead.operational.models import ControlTask, Delivery, Destination
+from echolead.operational.resync_runs import advance_all
 from echolead.warehouse import connect
 from tests.fixtures.control_api import ControlApi
 from tests.integration.dashboards.acting.conftest import Pages, buttons, press, said, texts
@@ -161,8 +162,15 @@ def test_what_failed_is_counted_before_it_is_sent_again_and_a_second_time_nothin
     page.text_input(key="resync_class").set_value("Rejected").run()
     press(page, "See what would be delivered")
     assert "**1** deliveries" in texts(page)
+    page.text_input(key="resync_reason of the page").set_value("The account was restored")
     press(page, "Deliver again now")
     assert "1 deliveries are due again" in texts(page)
+    assert "The account was restored" in texts(page)
+    press(page, "Pause")
+    assert "**stopped**" in texts(page)
+    press(page, "Resume")
+    with system_session(pages.control.system) as session:
+        advance_all(session)
     press(page, "See what would be delivered")
     assert "0 to send" in texts(page)
     assert "Deliver again now" not in buttons(page)

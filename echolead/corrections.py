@@ -1,18 +1,19 @@
-"""Refused events, and those of which something was set aside, as they go through the front door again."""
+"""Refused events, and those of which something was set aside, as they go through the front door again.
+
+The command line and the control API make their corrections here; `ingest_api.replay` checks and queues them.
+"""
 
 import base64
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from sqlalchemy.orm import Session
 
-from echolead.cli.errors import CommandFailed
-from echolead.embedded.part import python
-from echolead.events import ReceivedRequest, decode_received_request, encode
-from echolead.settings import Settings
+from echolead.events import ReceivedRequest, decode_received_request
+from echolead.operational import audit
 
 OF_REQUESTS = {"unreadable_request", "delivered_too_often"}
 """Reasons of letters that hold whole requests, each a line, as the queue had them."""
@@ -71,23 +72,20 @@ def of_event(event: Mapping[str, Any], corrected: bytes) -> Correction:
     return Correction(str(event["event_id"]), corrected, _request(event, received_at, event["source"]))
 
 
-def send(settings: Settings, corrections: Sequence[Correction], regions: Mapping[str, str]) -> list[CollectorAnswer]:
-    """Let the collector check and queue them, in a process of its own; an answer for each. `regions` are by tenant."""
-    lines = [
-        encode({"region": regions[each.request.tenant_id], "request": each.request, "content": each.content}) + b"\n"
-        for each in corrections
-    ]
-    command = python("-m", "ingest_api.replay", "--data-dir", str(settings.data_dir))
-    sent = subprocess.run(command, input=b"".join(lines), capture_output=True, check=False)
-    if sent.returncode != 0:
-        last = (sent.stderr.decode(errors="replace").strip().splitlines() or ["no reason was given"])[-1]
-        raise CommandFailed(f"The events were not sent, or not all of them; sending them again is safe: {last}")
-    return [msgspec.json.decode(line, type=CollectorAnswer) for line in sent.stdout.splitlines()]
-
-
 def not_sent(each: NotSent) -> CollectorAnswer:
     """The result of this one, beside the collector's answers about the others."""
     return CollectorAnswer(is_queued=False, reason="not_sent", detail=each.detail)
+
+
+def record(
+    session: Session, correction: Correction, said: CollectorAnswer, *, actor: str, is_corrected: bool, why: str = ""
+) -> None:
+    """Write into the audit log what became of it."""
+    audit.record(
+        session, actor=actor, action="dead_letter.replayed", subject=correction.subject,
+        tenant_id=correction.request.tenant_id, is_queued=said.is_queued, reason=said.reason, is_corrected=is_corrected,
+        why=why,
+    )  # fmt: skip
 
 
 def _of_request(subject: str, line: bytes) -> list[Correction | NotSent]:

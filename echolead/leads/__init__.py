@@ -1,0 +1,1 @@
+"""What is read of leads in the warehouse, by the console and the control API alike."""
