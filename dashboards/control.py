@@ -63,9 +63,9 @@ class ControlClient:
         """Change parts of something; `version` is the one that was edited."""
         return self._send("PATCH", path, body, version=version)
 
-    def delete(self, path: str, **query: Any) -> None:
-        """Remove something."""
-        self._send("DELETE", path, query=query)
+    def delete(self, path: str, *, version: str | None = None, **query: Any) -> None:
+        """Remove something; `version` is the one that was seen, where the API asks for it."""
+        self._send("DELETE", path, query=query, version=version)
 
     def lines(self, path: str, *, most: int = MAX_LINES, **query: Any) -> list[dict[str, Any]]:
         """The first `most` lines of a list, page by page."""

@@ -27,6 +27,8 @@ ACTING = (
     ("rules", "rules", "rule", "rules.read"),
     ("destinations", "destinations", "outbox", "destinations.read"),
     ("replay", "replay", "replay", "replays.read"),
+    ("quarantine", "quarantine", "coronavirus", "quarantine.read"),
+    ("hours", "hours", "schedule", "hours.read"),
     ("users_and_keys", "team", "manage_accounts", "users.read"),
     ("audit", "audit", "history", "audit.read"),
 )

@@ -15,17 +15,19 @@ from dashboards.listings.health import (
     STUCK_DELIVERIES,
     UNMAPPED_STAGES,
 )
+from dashboards.listings.hours import CLOSED_DAYS, OWN_DAYS, WEEK
 from dashboards.listings.install import NEWEST_EVENTS
 from dashboards.listings.lead_record import FIELDS, LEAD_CHATS, LEAD_DEALS
 from dashboards.listings.leads import LEADS_LIST
 from dashboards.listings.missing import LEFT_OUT_FIELDS, SPEND_GAPS, UNKNOWN_EVENTS, UNREPLACED_PARAMETERS
 from dashboards.listings.people import PEOPLE_BY, PEOPLE_BY_TIME
+from dashboards.listings.quarantine import QUARANTINED
 from dashboards.listings.replays import REPLAYS
 from dashboards.listings.rules import RULES, VERSIONS
 from dashboards.listings.team import AUDIT, KEYS, USERS
 from dashboards.listings.timeline import TIMELINE
 
-ACTING = (RULES, VERSIONS, DESTINATIONS, ERRORS, REPLAYS, USERS, KEYS, AUDIT)
+ACTING = (RULES, VERSIONS, DESTINATIONS, ERRORS, REPLAYS, QUARANTINED, WEEK, OWN_DAYS, CLOSED_DAYS, USERS, KEYS, AUDIT)
 """Of the pages that act: their rows come from the control API as well, which decides who may read them."""
 LISTINGS = (
     PEOPLE_BY,

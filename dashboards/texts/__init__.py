@@ -9,9 +9,11 @@ from dashboards.texts import (
     conversations,
     destinations,
     health,
+    hours,
     install,
     leads,
     overview,
+    quarantine,
     replay,
     rules,
     team,
@@ -33,6 +35,8 @@ SUBJECTS = (
     rules,
     destinations,
     replay,
+    quarantine,
+    hours,
     team,
 )
 TEXTS: dict[str, tuple[str, str]] = {key: texts for each in SUBJECTS for key, texts in each.TEXTS.items()}

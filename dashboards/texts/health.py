@@ -60,8 +60,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{step} falha desde {since}. Nova tentativa a cada poucos segundos; o que não depende disso continua.",
     ),
     "because_of_event": ("The cause is event {event_id}.", "A causa é o evento {event_id}."),
-    "quarantine": ("Visitors in quarantine", "Visitantes em quarentena"),
-    "quarantine_caption": (
+    "in_quarantine": ("Visitors in quarantine", "Visitantes em quarentena"),
+    "in_quarantine_caption": (
         "A model fails on their rows, which wait until the model is corrected or an operator releases them. All "
         "others go on.",
         "Um modelo falha com as linhas deles, que esperam até o modelo ser corrigido ou um operador as liberar. Os "

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from dashboards.acting import can
 from dashboards.design import CHART_HEIGHT
 from dashboards.listings import Listing
 from dashboards.listings.health import (
@@ -21,6 +22,7 @@ from dashboards.listings.health import (
     UNMAPPED_STAGES,
 )
 from dashboards.listings.missing import LEFT_OUT_FIELDS, SPEND_GAPS, UNKNOWN_EVENTS, UNREPLACED_PARAMETERS
+from dashboards.navigation import link
 from dashboards.page import OpenPage, empty, known, opened, part, plain
 from dashboards.tables import chart, links, show
 from dashboards.texts import forms, t
@@ -61,19 +63,20 @@ def show_failing(page: OpenPage) -> None:
             st.code(row.message, language=None, wrap_lines=True)
 
 
-def show_problem(listing: Listing, page: OpenPage, title: str, *, fine: str = "") -> None:
-    """A table of what is wrong, with what to do; without rows `fine` says so, or nothing is shown."""
+def show_problem(listing: Listing, page: OpenPage, title: str, *, fine: str = "") -> bool:
+    """A table of what is wrong, with what to do; without rows `fine` says so, or nothing is shown. Whether it is."""
     rows = listing.rows(page.asked)
     if rows.empty and not fine:
-        return
+        return False
     st.subheader(t(title))
     if rows.empty:
         st.success(t(fine), icon=":material/check_circle:")
-        return
+        return False
     st.caption(t(f"{title}_caption"))
     if listing is IN_QUARANTINE:
         rows["tracking_id"] = [each or t("all_visitors") for each in rows["tracking_id"]]
     show(listing, page.asked, rows, t(title))
+    return True
 
 
 def events_by_hour(lag: pd.DataFrame, page: OpenPage) -> alt.Chart:
@@ -106,7 +109,8 @@ def main() -> None:
     """The page."""
     page = opened("health", has_period=False)
     show_failing(page)
-    show_problem(IN_QUARANTINE, page, "quarantine")
+    if show_problem(IN_QUARANTINE, page, "in_quarantine") and can("quarantine.read"):
+        link("quarantine", t("to_quarantine"), {}, icon="coronavirus")
     with part("freshness"):
         show_figures(page)
     left, right = st.columns(2, gap="large")

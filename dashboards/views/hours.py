@@ -1,0 +1,144 @@
+"""When is the client open, so that waiting times count only then?"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from dashboards.acting import attempt, can, control, done, show_outcome
+from dashboards.control import ApiAnswer, ApiRefusal
+from dashboards.destination_form import show_problems
+from dashboards.listings.hours import CLOSED_DAYS, OWN_DAYS, WEEK, times_text
+from dashboards.page import OpenPage, empty, opened
+from dashboards.tables import show
+from dashboards.texts import forms, t
+from echolead.business_hours import DAYS, BadHours, read_intervals
+
+
+def times_of(text: str) -> list[str]:
+    """The times of a field, as the API takes them. Raises `BadHours`."""
+    return ["-".join(each) for each in read_intervals([each for each in text.split(",") if each.strip()])]
+
+
+def edited(page: OpenPage, found: ApiAnswer, change: Callable[[str], object]) -> None:
+    """Make an edit on the version that the page was opened with, or say that another person was first.
+
+    Their version is the base of the next try: it is on the page by then.
+    """
+    key = f"hours version of {page.tenant_id}"
+    try:
+        change(st.session_state.get(key, found.version))
+    except ApiRefusal as refusal:
+        if refusal.kind != "changed-meanwhile":
+            raise
+        st.session_state[key] = refusal.more["version"]
+        st.warning(t("hours_conflict"), icon=":material/merge:")
+    else:
+        st.session_state.pop(key, None)
+        done("hours_saved")
+
+
+def show_week(page: OpenPage, found: ApiAnswer) -> None:
+    """The week and whose public holidays close: a form for those who may change them, else tables."""
+    st.subheader(t("week"))
+    if not can("hours.change"):
+        show(WEEK, page.asked, WEEK.rows(page.asked), t("week"))
+        return
+    st.session_state.setdefault(f"hours version of {page.tenant_id}", found.version)
+    hours = found.body
+    with st.form("week", border=False):
+        st.caption(t("week_caption"))
+        columns = st.columns(2)
+        typed = {
+            day: columns[number % 2].text_input(
+                t(f"day_{day}"),
+                times_text(hours["weekly"].get(day, [])),
+                key=f"hours {day}",
+                placeholder=t("closed_day"),
+            )
+            for number, day in enumerate(DAYS)
+        }
+        country = st.text_input(t("holiday_country"), hours["country"], key="hours country", max_chars=2).strip()
+        region = st.text_input(t("holiday_part"), hours["subdivision"], key="hours part", max_chars=10).strip()
+        wants = st.form_submit_button(t("save"), icon=":material/save:", type="primary")
+    if not wants:
+        return
+    problems, weekly = [], {}
+    for day, text in typed.items():
+        try:
+            weekly[day] = times_of(text)
+        except BadHours:
+            problems.append(t("no_times", day=t(f"day_{day}"), typed=text))
+    show_problems(problems)
+    if not problems:
+        body = {"weekly": {day: times for day, times in weekly.items() if times}, "country": country}
+        body["subdivision"] = region
+        edited(page, found, lambda version: control().patch("/hours", body, version=version))
+
+
+def show_own_days(page: OpenPage, found: ApiAnswer) -> None:
+    """Days that close, or open at other times; one more, and the end of one."""
+    st.subheader(t("own_days"))
+    st.caption(t("own_days_caption"))
+    rows = OWN_DAYS.rows(page.asked)
+    if rows.empty:
+        empty("no_own_days")
+    else:
+        chosen = show(
+            OWN_DAYS, page.asked, rows, t("own_days"), on_select="rerun", selection_mode="single-row", key="own days"
+        )
+        if chosen.selection.rows and can("hours.change"):
+            day = rows["date"].iloc[chosen.selection.rows[0]]
+            if st.button(t("remove_own_day", day=forms().day(day)), icon=":material/event_busy:"):
+                edited(page, found, lambda version: control().delete(f"/hours/days/{day}", version=version))
+    if can("hours.change"):
+        show_new_day(page, found)
+
+
+def show_new_day(page: OpenPage, found: ApiAnswer) -> None:
+    """The form of a day of its own."""
+    tomorrow = page.asked.now.astimezone(ZoneInfo(page.zone)).date() + timedelta(days=1)
+    with st.form("own day", border=False):
+        date_, name_, times_ = st.columns(3)
+        day = date_.date_input(t("day"), tomorrow, format="DD/MM/YYYY", key="own day")
+        name = name_.text_input(t("own_day_name"), key="own day name", max_chars=120).strip()
+        text = times_.text_input(t("own_day_times"), key="own day times")
+        wants = st.form_submit_button(t("add_own_day"), icon=":material/event:")
+    if not wants:
+        return
+    if not name:
+        show_problems([t("left_empty", field=t("own_day_name"))])
+        return
+    try:
+        body = {"name": name, "times": times_of(text)}
+    except BadHours:
+        show_problems([t("no_times", day=forms().day(day), typed=text)])
+        return
+    edited(page, found, lambda version: control().put(f"/hours/days/{day}", body, version=version))
+
+
+def show_holidays(page: OpenPage) -> None:
+    """The public holidays that close the client, this year and the next."""
+    st.subheader(t("public_holidays"))
+    rows = CLOSED_DAYS.rows(page.asked)
+    if rows.empty:
+        empty("no_public_holidays")
+        return
+    show(CLOSED_DAYS, page.asked, rows, t("public_holidays"))
+
+
+def main() -> None:
+    """The page."""
+    page = opened("hours", has_period=False)
+    show_outcome()
+    st.caption(t("hours_caption"))
+    with attempt():
+        found = control().get("/hours")
+        show_week(page, found)
+        show_own_days(page, found)
+    with attempt():
+        show_holidays(page)
+
+
+main()
