@@ -13,6 +13,7 @@ requests as (
         tenant_id,
         lead_ids,
         notEmpty(lead_ids) as is_about_leads,
+        false as is_of_leads_alone,
         received_from,
         received_before,
         created_at,
@@ -20,13 +21,14 @@ requests as (
     from {{ asked }}
     where is_open and kind != 'settings' and not {{ waits_for_release() }}
     union all
-    -- With other destinations, or another default of consent, only leads are others.
+    -- With other rules over leads, other destinations or another default of consent, events and sessions are as they were.
     select
         request_id,
         'settings' as kind,
         tenant_id,
         cast([], 'Array(String)') as lead_ids,
-        not has_other_rules as is_about_leads,
+        false as is_about_leads,
+        not has_other_rules as is_of_leads_alone,
         toDateTime64(0, 3, 'UTC') as received_from,
         toDateTime64('2105-01-01 00:00:00', 3, 'UTC') as received_before,
         toDateTime64(0, 6, 'UTC') as created_at,

@@ -28,22 +28,32 @@ FIRST = ("changed_tenants", "due_leads", "current_turn")
 LEAD_VISITORS = "lead_visitors"
 """When it is empty, no lead is concerned, and nothing that is computed of leads has to run."""
 SETS = ("affected_visitors", LEAD_VISITORS, "affected_leads")
+LOADS = "loads"
+"""Stands in `rows_written` for the loads that the turn takes, with their events."""
+NEW_EVENTS = ("fresh_events", "withdrawn_events")
 NOTHING_WITHOUT = {
-    "remembered_sources": "remembered_touches",
-    "lead_conversations": "lead_contacts",
-    "lead_chat_facts": "lead_contacts",
-    "lead_deal_facts": "deals_of_leads",
-    "conversation_deliveries": "concerned_conversations",
+    "arrived_events": (LOADS, "requested_visitors"),
+    "fresh_events": ("arrived_events",),
+    "events": NEW_EVENTS,
+    "lead_events": NEW_EVENTS,
+    "recounted_values": NEW_EVENTS,
+    "affected_visitors": NEW_EVENTS,
+    "sessions": ("affected_visitors",),
+    "remembered_sources": ("remembered_touches",),
+    "lead_conversations": ("lead_contacts",),
+    "lead_chat_facts": ("lead_contacts",),
+    "lead_deal_facts": ("deals_of_leads",),
+    "conversation_deliveries": ("concerned_conversations",),
 }
-"""Models whose result is empty when the other model wrote nothing."""
+"""Models that have nothing to write when none of the others did, and those of `SETS` are empty."""
 WANTED_STATES = "lead_deliveries"
 """What the delivery engine reads. It need not wait for the models behind and beside it."""
 BEFORE = {"sessions_before": "sessions", "leads_before": "leads"}
 """Models that read a table before the other model replaces its rows. dbt does not know this order."""
-REQUESTED = "requested_visitors"
-"""It is empty in a turn over loads."""
+REQUESTED = ("requested_visitors", "requested_leads")
+"""They are empty in a turn over loads."""
 OF_REQUESTS = (*BEFORE, "request_changes")
-"""Models that, like `REQUESTED`, run only in turns over a piece of a request."""
+"""Models that, like those of `REQUESTED`, run only in turns over a piece of a request."""
 WITHDRAWN = "withdrawn_events"
 """It is empty unless a visitor or tenant was quarantined since the last turn."""
 SETTLING = ("applied_settings", "turns")
@@ -69,6 +79,7 @@ select
     (select count() from {due_leads}),
     open_requests,
     notEmpty(entering),
+    new_events,
     request_id,
     request_tenant_id,
     request_kind
@@ -153,10 +164,11 @@ class WarehouseTurns:
         if turn.failed:
             return turn
         found = self._client.query(WORK.format(**self._tables(), passed_over=LOADS_PASSED_OVER)).result_rows[0]
-        has_work, turn.due_leads, turn.open_requests, is_entered, *request = found
+        has_work, turn.due_leads, turn.open_requests, is_entered, new_events, *request = found
         if not has_work:
             return WarehouseTurn(is_done=True)
         turn.request = Progress(*request) if request[0] else None
+        turn.rows_written[LOADS] = new_events
         self._run_rest(turn, is_entered)
         # A turn that fails leaves its keys: the next of its kind finds what this one has changed already.
         if not turn.failed:
@@ -182,15 +194,16 @@ class WarehouseTurns:
         """The models behind `FIRST`. `is_entered`: a visitor or tenant was quarantined since the last turn."""
         models = {name: model for name, model in self._models.items() if name not in FIRST}
         if not turn.request:
-            self._leave_out(models, REQUESTED, *OF_REQUESTS)
+            self._leave_out(models, REQUESTED, OF_REQUESTS)
         if not is_entered:
-            self._leave_out(models, WITHDRAWN)
+            self._leave_out(models, (WITHDRAWN,))
         self._run_models(models, turn)
 
-    def _leave_out(self, models: dict[str, CompiledModel], emptied: str, *others: str) -> None:
-        """Do not run these models; others read the first of them."""
-        self._client.command(f"truncate table {relation(models[emptied])}")
-        for name in (emptied, *others):
+    def _leave_out(self, models: dict[str, CompiledModel], emptied: Sequence[str], others: Sequence[str] = ()) -> None:
+        """Do not run these models; other models read those that are emptied."""
+        for name in emptied:
+            self._client.command(f"truncate table {relation(models[name])}")
+        for name in (*emptied, *others):
             models.pop(name, None)
 
     def _run_models(self, models: Mapping[str, CompiledModel], turn: WarehouseTurn) -> None:
@@ -240,7 +253,8 @@ class WarehouseTurns:
         try:
             if model.is_rewritten:
                 self._client.command(f"truncate table {relation(model)}")
-            if turn.rows_written.get(NOTHING_WITHOUT.get(model.name, "")) == 0:
+            if self._has_nothing_to_write(model.name, turn):
+                turn.rows_written[model.name] = 0
                 return
             settings = {
                 **SETTINGS,
@@ -256,6 +270,13 @@ class WarehouseTurns:
             turn.models.append(NodeRun(model.key, time.monotonic() - started))
             turn.rows_read += int(found.summary["read_rows"])
             turn.rows_written[model.name] = int(found.summary["written_rows"])
+
+    def _has_nothing_to_write(self, name: str, turn: WarehouseTurn) -> bool:
+        """Whether what the model is made of is empty. A turn that did not come to its end has left keys in `SETS`."""
+        sources = NOTHING_WITHOUT.get(name, ())
+        if not sources or any(turn.rows_written.get(source) for source in sources):
+            return False
+        return not any(source in SETS and self._count(source) for source in sources)
 
     def _is_stopped(self, model: CompiledModel, turn: WarehouseTurn) -> bool:
         if model.name in SETTLING and turn.failed:

@@ -19,6 +19,11 @@ deliveries as (
 pieces as (
     select max(tracking_id) as last_visitor
     from {{ ref('requested_visitors') }}
+),
+
+pieces_of_leads as (
+    select max(lead_id) as last_lead
+    from {{ ref('requested_leads') }}
 )
 
 select
@@ -29,7 +34,7 @@ select
     if(current_turn.takes_request, current_turn.request_kind, 'loads') as reason,
     current_turn.request_id as request_id,
     current_turn.request_tenant_id as request_tenant_id,
-    if(current_turn.takes_request, greatest(pieces.last_visitor, current_turn.position_before), '') as position,
+    if(current_turn.takes_request, greatest(pieces.last_visitor, pieces_of_leads.last_lead, current_turn.position_before), '') as position,
     toBool(assumeNotNull(current_turn.takes_request and {{ is_last_piece() }})) as is_request_done,
     assumeNotNull((select count() from {{ ref('fresh_events') }})) as events,
     assumeNotNull((select uniqExact(tenant_id, tracking_id) from {{ affected('affected_visitors') }})) as visitors,
@@ -43,3 +48,4 @@ select
 from {{ ref('current_turn') }} as current_turn
 cross join deliveries
 cross join pieces
+cross join pieces_of_leads

@@ -126,6 +126,7 @@ select
     if(takes_request, next_request.tenant_id, '') as request_tenant_id,
     next_request.lead_ids as request_lead_ids,
     next_request.is_about_leads as request_is_about_leads,
+    takes_request and next_request.is_of_leads_alone as request_is_of_leads_alone,
     next_request.received_from as request_received_from,
     next_request.received_before as request_received_before,
     next_request.position as position_before,

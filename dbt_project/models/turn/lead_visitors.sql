@@ -6,6 +6,7 @@
 -#}
 -- depends_on: {{ ref('affected_visitors') }}
 -- depends_on: {{ ref('due_leads') }}
+-- depends_on: {{ ref('requested_leads') }}
 -- depends_on: {{ ref('worthless_identifiers') }}
 -- depends_on: {{ ref('recounted_values') }}
 -- depends_on: {{ ref('stg_operational__lead_decisions') }}
@@ -121,6 +122,11 @@ known_people as (
             lead_id
         from {{ ref('due_leads') }}
         where not is_told and {{ turn_of_request() }} = ''
+        union all
+        select
+            tenant_id,
+            lead_id
+        from {{ ref('requested_leads') }}
     )
 )
 

@@ -1,5 +1,5 @@
 {#-
-  The piece of a request that the turn takes: the visitors of its next rows in raw, behind the last visitor of the piece
+  The piece of a request that the turn takes, unless it is of leads alone: the visitors of its next rows in raw, behind the last visitor of the piece
   before, with how many of these rows are theirs. A piece with fewer rows than one holds is the last. Reads of raw the
   rows of the piece, by tenant and visitor, and the leads that are concerned.
 -#}
@@ -7,7 +7,7 @@
 {{ config(tags=['turn'], materialized='table', engine='MergeTree()', order_by=['tenant_id', 'tracking_id']) }}
 
 {%- set leads = built_so_far('marts', 'leads') %}
-{%- set asked = '(select max(request_{}) from ' ~ ref('current_turn') ~ ' where takes_request)' %}
+{%- set asked = '(select max(request_{}) from ' ~ ref('current_turn') ~ ' where takes_request and not request_is_of_leads_alone)' %}
 {%- set lead_ids = asked.format('lead_ids') %}
 
 with
@@ -18,7 +18,7 @@ concerned as (
     from {{ leads }}
     where
         tenant_id = {{ asked.format('tenant_id') }}
-        and (empty({{ lead_ids }}) or has({{ lead_ids }}, lead_id))
+        and has({{ lead_ids }}, lead_id)
     {%- else -%}
     select '' as tracking_id
     {%- endif %}

@@ -48,6 +48,10 @@ class FullRefresh(WarehouseTurns):
     def _compiled(self) -> list[CompiledModel]:
         return with_options(self._dbt, "--full-refresh").compiled(TURN)
 
+    def _has_nothing_to_write(self, name: str, turn: WarehouseTurn) -> bool:
+        """Here models are made of all of raw."""
+        return False
+
     def run_all(self) -> None:
         """Every model, over tables that are empty."""
         if not self._models:

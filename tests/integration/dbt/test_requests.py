@@ -19,6 +19,7 @@ from tests.factories import (
     raw_destination,
     raw_event,
     raw_lead_decision,
+    raw_lead_rules,
     raw_tenant,
     raw_tenant_host,
     raw_warehouse_request,
@@ -29,13 +30,15 @@ from tests.integration.dbt.test_turns import DAY, history, loaded
 
 PIECE = 20
 """Rows of raw in a piece, for these tests: a request is a handful of pieces, and one visitor alone has more rows."""
+LEADS = 5
+"""Leads in a piece of a request that is of leads alone."""
 
 
 @pytest.fixture(scope="module")
 def small(project: Project) -> Iterator[WarehouseTurns]:
     """Turns of the live path that take small pieces."""
     project.command(f"create database if not exists {SCRATCH}")
-    dbt = with_options(project.dbt, "--vars", f"events_of_a_piece: {PIECE}")
+    dbt = with_options(project.dbt, "--vars", f"{{events_of_a_piece: {PIECE}, leads_of_a_piece: {LEADS}}}")
     with WarehouseTurns(project.settings, dbt) as turns:
         yield turns
 
@@ -113,6 +116,41 @@ def test_other_settings_are_worked_off_in_pieces_and_new_loads_do_not_wait(
     assert [turn["is_request_done"] for turn in of_settings] == [False] * (len(of_settings) - 1) + [True]
     assert pieces
     assert pieces[-1].request is not None
+    by_turns = taken.marts()
+    taken.rebuild()
+    assert taken.marts() == by_turns
+
+
+def test_other_rules_and_destinations_are_worked_off_by_leads_and_no_event_is_computed_again(
+    taken: Project, small: WarehouseTurns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when a piece fails half-way, and a lead that comes meanwhile does not wait."""
+    reached = turns_of(taken)[-1]["turn"]
+    later = moment(80 * DAY)
+    kinds = [("acme", "chatwoot"), ("acme", "webhook"), ("beta", "chatwoot")]
+    taken.write("destinations", [raw_destination(tenant, kind, mirrored_at=later) for tenant, kind in kinds])
+    rule = "rules: [{id: any, when: {fact: lead.email, is_set: true}, then: [{points: 7}]}]"
+    taken.write("lead_rules", raw_lead_rules(rule, mirrored_at=later))
+    with monkeypatch.context() as broken:
+        broken.setitem(small._inserts, "lead_results", "select throwIf(1, 'boom')")
+        assert not small.run().is_done
+    taken.write("events", [raw_event("form_submit", visitor="zoe", at=moment(5), user={"email": "zoe@x.test"})])
+    done = work_off(small)
+    pieces = [turn for turn in done if turn.request]
+    places = [each["position"] for each in turns_of(taken) if each["reason"] == "settings"]
+    assert len(pieces) == len(places) > 3
+    assert None in [turn.request for turn in done[:2]]  # a piece is the most that zoe waits for
+    assert places == sorted(places)
+    assert all(turn.rows_written["events"] == turn.rows_written["sessions"] == 0 for turn in pieces)
+    new = taken.query("select uniq(tracking_id) as n from enriched.events where turn > {t:UInt64}", t=reached)
+    assert new == [{"n": 1}]
+    [of_acme] = taken.query(
+        "select count() as n, countIf(email != '') as named from marts.leads where tenant_id = 'acme'"
+    )
+    sent = taken.query("select count() as n from activation.lead_deliveries where destination_kind = 'webhook'")
+    assert sent == [{"n": of_acme["n"]}]
+    scored = taken.query("select countIf(score = 7) as named, count() as n from marts.lead_results")
+    assert scored == [{"named": of_acme["named"], "n": of_acme["n"]}]
     by_turns = taken.marts()
     taken.rebuild()
     assert taken.marts() == by_turns

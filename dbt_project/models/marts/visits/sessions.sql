@@ -60,34 +60,32 @@ events as (
         {%- endif %}
 ),
 
+-- Every window is over a visitor's events in their order, and there are as few as there can be: each sorts all columns.
+-- `place` is that order as a number: comparing numbers costs a fraction of comparing pairs of a time and a text.
 paused as (
     select
         *,
-        lagInFrame(toNullable(occurred_at)) over earlier as previous_at,
+        row_number() over (
+            partition by tenant_id, tracking_id order by occurred_at, event_id rows unbounded preceding
+        ) as place,
+        lagInFrame(toNullable(occurred_at)) over (
+            partition by tenant_id, tracking_id
+            order by occurred_at, event_id
+            rows between unbounded preceding and 1 preceding
+        ) as previous_at,
         -- Without an event before it, it begins a stretch, unless it is known what came before it in its stretch.
         if(
             previous_at is null,
             arrival_before = {{ no_arrival() }},
-            dateDiff('millisecond', previous_at, occurred_at) > {{ (var('session_gap_seconds') | int) * 1000 }}
+            dateDiff('millisecond', assumeNotNull(previous_at), occurred_at) > {{ (var('session_gap_seconds') | int) * 1000 }}
         ) as begins_stretch
     from events
-    window earlier as (
-        partition by tenant_id, tracking_id order by occurred_at, event_id rows between unbounded preceding and 1 preceding
-    )
 ),
 
-stretches as (
-    select
-        *,
-        sum(begins_stretch) over (
-            partition by tenant_id, tracking_id order by occurred_at, event_id rows unbounded preceding
-        ) as stretch
-    from paused
-),
-
--- The newest arrival of the stretch so far, as (when, which). What begins a stretch is one, with whatever it came. A touch
--- without a campaign is none within a stretch, but what is told of it later is not new either: an own link, which an event
--- on another page does not show.
+-- The newest arrival of the stretch so far, as (when, which). What begins a stretch is one, with whatever it came: nothing
+-- from before the pause is newer, as an arrival or touch is no later than the event that tells of it. A touch without a
+-- campaign is none within a stretch, but what is told of it later is not new either: an own link, which an event on another
+-- page does not show.
 arrivals as (
     select
         *,
@@ -95,10 +93,11 @@ arrivals as (
             multiIf(
                 begins_stretch, (occurred_at, arrival_key), arrival_key != 0, (arrived_at, arrival_key), {{ no_arrival() }}
             )
-        ) over earlier as seen,
-        max(coalesce(touch_at, toDateTime64(0, 3, 'UTC'))) over earlier as seen_touch_at,
-        if(stretch = 0 and arrival_before > seen, arrival_before, seen) as newest_arrival,
-        if(stretch = 0, greatest(touch_at_before, seen_touch_at), seen_touch_at) as newest_touch_at,
+        ) over visitor_before as seen,
+        max(coalesce(touch_at, toDateTime64(0, 3, 'UTC'))) over visitor_before as seen_touch_at,
+        multiIf(begins_stretch, {{ no_arrival() }}, arrival_before > seen, arrival_before, seen) as newest_arrival,
+        greatest(touch_at_before, seen_touch_at) as told_touch_at,
+        if(begins_stretch or told_touch_at <= newest_arrival.1, toDateTime64(0, 3, 'UTC'), told_touch_at) as newest_touch_at,
         begins_stretch
         or previous_at is null
         or (
@@ -106,44 +105,34 @@ arrivals as (
             and arrival_key != newest_arrival.2
             and arrived_at > greatest(newest_arrival.1, newest_touch_at)
         ) as opens
-    from stretches
-    window earlier as (
-        partition by tenant_id, tracking_id, stretch
-        order by occurred_at, event_id
-        rows between unbounded preceding and 1 preceding
+    from paused
+    window visitor_before as (
+        partition by tenant_id, tracking_id order by place rows between unbounded preceding and 1 preceding
     )
 ),
 
--- All events of one moment are in one session, so that a session is named by its start.
-moments as (
-    select
-        *,
-        previous_at is null or previous_at != occurred_at as begins_moment,
-        max(opens) over (partition by tenant_id, tracking_id, occurred_at) as opens_run
-    from arrivals
-),
-
+-- All events of one moment are in one session, so that a session is named by its start. A run begins with a moment of which
+-- an event opens it; a visitor's first event always does.
 runs as (
     select
         *,
-        sum(begins_moment and opens_run) over (
-            partition by tenant_id, tracking_id order by occurred_at, event_id rows unbounded preceding
-        ) as run_number
-    from moments
+        maxIf(occurred_at, opens) over visitor_to_the_moment as opened_at,
+        min(occurred_at) over visitor_to_the_moment as first_at
+    from arrivals
+    window visitor_to_the_moment as (partition by tenant_id, tracking_id order by occurred_at)
 ),
 
 -- A run that never pauses is cut every `session_cap_seconds` from its start.
 capped as (
     select
         *,
-        if(
-            run_number = 1 and has_session_before,
-            run_before_started_at,
-            min(occurred_at) over (partition by tenant_id, tracking_id, run_number)
-        ) as run_started_at,
+        if(has_session_before and opened_at = first_at, run_before_started_at, opened_at) as run_started_at,
         intDiv(
             dateDiff('millisecond', run_started_at, occurred_at), {{ (var('session_cap_seconds') | int) * 1000 }}
-        ) as part_number
+        ) as part_number,
+        -- A session came with the first moment's first event that opens it, else with its first.
+        bitShiftLeft(toUInt128(toUnixTimestamp64Milli(occurred_at)), 64) + if(opens, 0, bitShiftLeft(toUInt64(1), 63)) + place
+            as entry_place
     from runs
 ),
 
@@ -151,46 +140,45 @@ sessions as (
     select
         tenant_id,
         tracking_id,
-        run_number,
+        opened_at,
         part_number,
         any(sessions_before) as number_before,
         any(run_started_at) as run_start,
-        argMin((newest_arrival, newest_touch_at), (occurred_at, event_id)) as known_before,
-        min((occurred_at, event_id)) as first_key,
-        max((occurred_at, event_id)) as last_key,
+        argMin((newest_arrival, newest_touch_at), place) as known_before,
+        argMin(event_id, place) as first_event_id,
+        min(occurred_at) as first_at,
+        max(occurred_at) as last_at,
         max(received_at) as last_received_at,
         count() as events,
         countIf(event_name = 'page_view') as page_views,
         countIf(event_name = 'chat_start') as chats,
         countIf(event_name = 'form_submit') as form_submits,
-        argMinIf(page_url, (occurred_at, event_id), page_url != '') as first_page_url,
-        argMaxIf(page_url, (occurred_at, event_id), page_url != '') as last_page_url,
+        argMinIf(page_url, place, page_url != '') as first_page_url,
+        argMaxIf(page_url, place, page_url != '') as last_page_url,
         {% for column in entry_columns -%}
-        argMin({{ column }}, (occurred_at, not opens, event_id)) as entry_{{ column }},
+        argMin({{ column }}, entry_place) as entry_{{ column }},
         {% endfor -%}
         {% for purpose in ['analytics', 'marketing', 'ads'] -%}
-        argMaxIf({{ purpose }}_consent, (occurred_at, event_id), {{ purpose }}_consent != '') as said_{{ purpose }}_consent,
+        argMaxIf({{ purpose }}_consent, place, {{ purpose }}_consent != '') as said_{{ purpose }}_consent,
         maxIf(toNullable(occurred_at), {{ purpose }}_consent != '') as {{ purpose }}_said_at,
         {% endfor -%}
         {% for memory in ['first', 'last_non_direct'] -%}
-        argMinIf(
-            ({{ memory }}_touch, {{ memory }}_touch_at), (occurred_at, event_id), {{ memory }}_touch_at is not null
-        ) as told_{{ memory }},
+        argMinIf(({{ memory }}_touch, {{ memory }}_touch_at), place, {{ memory }}_touch_at is not null) as told_{{ memory }},
         {% endfor -%}
         max(is_bot) as has_bot_event
     from capped
-    group by tenant_id, tracking_id, run_number, part_number
+    group by tenant_id, tracking_id, opened_at, part_number
 ),
 
 computed as (
     select
         tenant_id,
-        lower(hex(sipHash128(tenant_id, tracking_id, first_key.2))) as session_id,
+        lower(hex(sipHash128(tenant_id, tracking_id, first_event_id))) as session_id,
         tracking_id,
-        toUInt32(number_before + row_number() over (partition by tenant_id, tracking_id order by first_key))
+        toUInt32(number_before + row_number() over (partition by tenant_id, tracking_id order by first_at))
             as session_number,
-        first_key.1 as started_at,
-        last_key.1 as ended_at,
+        first_at as started_at,
+        last_at as ended_at,
         entry_occurred_date as started_date,
         toUInt32(dateDiff('second', started_at, ended_at)) as duration_seconds,
         toUInt32(page_views) as page_views,
