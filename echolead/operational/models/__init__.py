@@ -17,6 +17,7 @@ from echolead.operational.models.destinations import (
     DestinationRecord,
     DestinationTokens,
 )
+from echolead.operational.models.erasures import ERASURE_STATES, ERASURE_STEPS, Erasure
 from echolead.operational.models.lake import LakeFile, LakePosition
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
 from echolead.operational.models.spend import SPEND_PLATFORMS, CampaignAlias, SpendPull, SpendSource
@@ -53,6 +54,8 @@ __all__ = [
     "DELIVERY_STATES",
     "EMPTY_LIST",
     "EMPTY_OBJECT",
+    "ERASURE_STATES",
+    "ERASURE_STEPS",
     "FUNNEL_STAGES",
     "IP_POLICIES",
     "LANGUAGES",
@@ -88,6 +91,7 @@ __all__ = [
     "DestinationFields",
     "DestinationRecord",
     "DestinationTokens",
+    "Erasure",
     "ExcludedReferrer",
     "LakeFile",
     "LakePosition",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from echolead.operational.models.base import Base, Timed, one_of
 
-TASK_KINDS = ("rules_trial", "replay_trial", "destination_test", "destination_setup")
+TASK_KINDS = ("rules_trial", "replay_trial", "destination_test", "destination_setup", "erasure_trial", "lead_export")
 TASK_STATES = ("waiting", "running", "done", "failed", "stopped")
 
 
