@@ -42,7 +42,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "about_revenue": (
         "Won deals of the leads of the period; of leads without deals, reported sales less refunds. Client's currency.",
-        "Negócios ganhos dos leads do período; de leads sem negócios, vendas informadas menos estornos. Moeda do cliente.",
+        "Negócios ganhos dos leads do período; sem negócios, vendas informadas menos estornos. Na moeda do cliente.",
     ),
     "was": ("from {before}", "de {before}"),
     "points_change": ("{n} points", "{n} p.p."),

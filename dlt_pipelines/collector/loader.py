@@ -19,6 +19,7 @@ from dlt_pipelines import raw
 from dlt_pipelines.clickhouse import Inserted
 from dlt_pipelines.collector.batches import BatchReader, LoadBatch
 from dlt_pipelines.collector.rows import loader_dead_letters
+from dlt_pipelines.collector.suppression import ErasedVisitors
 from dlt_pipelines.collector.texts import KeptTexts
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.loads import last_number, record_load
@@ -81,6 +82,7 @@ class EventLoader:
         self._on_step = on_step
         self._lease = Lease(settings.postgres_loader_url.get_secret_value(), LEASE)
         self._texts = KeptTexts(settings)
+        self._erased = ErasedVisitors(settings)
         self._batches = BatchReader(settings.nats_loader_url.get_secret_value())
         self._pending: list[LoadBatch] = []
         self._inserted: dict[str, int] = {}
@@ -130,8 +132,9 @@ class EventLoader:
         if others_were_loaded and batch.deliveries > MAX_DELIVERIES:
             return self._give_up(batch)
         self._batches.bury(batch.letters)
-        if batch.tables:
-            self._commit(self._without_texts(batch.tables))
+        tables = self._without_erased(batch.tables)
+        if tables:
+            self._commit(self._without_texts(tables))
         self._lease.check()
         self._batches.acknowledge(batch)
         self._on_step("acknowledged")
@@ -145,6 +148,15 @@ class EventLoader:
             oldest_received_at=pc.min(received_at).as_py(),
             newest_received_at=pc.max(received_at).as_py(),
         )
+
+    def _without_erased(self, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        """Without what was received before its visitor was erased. Raises `LoadFailed`."""
+        if not tables:
+            return tables
+        try:
+            return self._erased.leave_out(tables)
+        except psycopg.Error as error:
+            raise LoadFailed(f"PostgreSQL does not say who was erased: {error}") from error
 
     def _without_texts(self, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
         """Without what people wrote in chats of tenants that do not keep it. Raises `LoadFailed`."""

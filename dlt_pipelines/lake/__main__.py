@@ -14,9 +14,10 @@ import psycopg
 from clickhouse_connect.driver import exceptions as driver
 
 from dlt_pipelines.lake.copying import LakeCopy
-from dlt_pipelines.lake.manifest import LEASE, LakeExtent, Manifest, ManifestChanged
+from dlt_pipelines.lake.erasing import LakeErasing
+from dlt_pipelines.lake.manifest import FILES_LEASE, LEASE, LakeExtent, Manifest, ManifestChanged
 from dlt_pipelines.lake.reading import LakeReader, LakeUnreadable
-from dlt_pipelines.lake.storage import LakeAway
+from dlt_pipelines.lake.storage import Damaged, LakeAway
 from dlt_pipelines.lake.upkeep import tend
 from dlt_pipelines.lake.verification import verify
 from dlt_pipelines.lease import Lease
@@ -72,13 +73,22 @@ def copy(settings: Settings, extent: LakeExtent) -> Mapping[str, Any]:  # noqa: 
     return {"files": done.files, "rows": done.rows, "bytes": done.bytes, "owed": len(done.owed)}
 
 
+def erase(settings: Settings, extent: LakeExtent) -> Mapping[str, Any]:  # noqa: ARG001  # standard input says whose
+    """Erase the rows of a tenant that standard input says: conditions by table of raw."""
+    order = json.load(sys.stdin)
+    url = settings.postgres_loader_url.get_secret_value()
+    with Lease(url, FILES_LEASE), Lease(url, LEASE), closing(Manifest(settings)) as manifest:
+        return asdict(LakeErasing(settings, manifest).erase(order["tenant_id"], order["conditions"]))
+
+
 COMMANDS: dict[str, Callable[[Settings, LakeExtent], Mapping[str, Any]]] = {
     "status": status,
     "verify": check,
     "compact": compact,
     "copy": copy,
+    "erase": erase,
 }
-KNOWN = (LakeAway, LakeUnreadable, ManifestChanged, driver.Error, psycopg.Error)
+KNOWN = (LakeAway, LakeUnreadable, Damaged, ManifestChanged, driver.Error, psycopg.Error)
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 Every table of raw is a view over the files that the manifest has at this moment, so that a row is never read twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,11 +27,12 @@ class LakeUnreadable(RuntimeError):
 
 @dataclass(frozen=True)
 class LakeReader:
-    """Answers queries over the rows of an extent, whose tables are in the database `lake`."""
+    """Answers queries over the rows of an extent; these `tables` of raw are in the database `lake`."""
 
     settings: Settings
     manifest: Manifest
     extent: LakeExtent
+    tables: Collection[str] = tuple(TABLES)
 
     def query(self, statement: str, output_format: str) -> bytes:
         """The answer in a ClickHouse format. Raises `LakeUnreadable` with what the engine or the lake says."""
@@ -53,7 +54,7 @@ class LakeReader:
 
     def _views(self) -> Iterator[str]:
         storage = LakeStorage(self.settings)
-        for table in TABLES.values():
+        for table in map(TABLES.__getitem__, self.tables):
             files = self.manifest.files(self.extent, source=table.name)
             if len(files) > MAX_FILES:
                 raise LakeUnreadable(

@@ -21,6 +21,7 @@ from orchestration.live.campaign_turns import CampaignTurns
 from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.conversation_turns import ConversationTurns
 from orchestration.live.deal_turns import DealTurns
+from orchestration.live.erasing import ErasureFollower
 from orchestration.live.lake_copy import LakeFollower
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
@@ -47,6 +48,7 @@ CAMPAIGNS = "computing campaigns"
 REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
 LAKE = "copying to the lake"
+ERASURES = "erasing people"
 
 PAUSE_LEASE = "pause of the live path"
 """Whoever holds it lets the live run end, and the next one begin when it is free."""
@@ -115,6 +117,7 @@ class LiveLoop:
             self._campaigns = opening.enter_context(CampaignTurns(self._settings, self._dbt))
             self._engine = opening.enter_context(DeliveryEngine(self._settings, WITHOUT_WAITING))
             self._lake = opening.enter_context(closing(LakeFollower(self._settings)))
+            self._erasures = opening.enter_context(closing(ErasureFollower(self._settings)))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
             self._requests = opening.enter_context(
                 closing(RequestRecord(self._settings.postgres_loader_url.get_secret_value()))
@@ -159,9 +162,8 @@ class LiveLoop:
         if is_quiet or time.monotonic() > self._ledger_mirrored_at + LEDGER_SECONDS:
             self._steps.run(LEDGER, lambda: self._mirror_ledger(turn))
             self._ledger_mirrored_at = time.monotonic()
-        self._lake.start_if_due()
-        if self._lake.has_ended:
-            self._steps.run(LAKE, self._lake.take)
+        self._follow(LAKE, self._lake)
+        self._follow(ERASURES, self._erasures)
         if self._are_campaigns_due(turn):
             self._steps.run(CAMPAIGNS, lambda: self._compute_campaigns(turn))
         self._steps.beat()
@@ -169,6 +171,11 @@ class LiveLoop:
             turn.failing = self._steps.failing()
         turn.seconds = time.monotonic() - started
         return turn
+
+    def _follow(self, step: str, follower: LakeFollower | ErasureFollower) -> None:
+        follower.start_if_due()
+        if follower.has_ended:
+            self._steps.run(step, follower.take)
 
     def _load(self, turn: Turn) -> None:
         wait = LANES_SECONDS if self._engine.is_at_work else WAIT_SECONDS

@@ -17,6 +17,7 @@ from echolead.operational.models.destinations import (
     DestinationRecord,
     DestinationTokens,
 )
+from echolead.operational.models.erasures import ERASURE_STATES, ERASURE_STEPS, Erasure
 from echolead.operational.models.lake import LakeFile, LakePosition
 from echolead.operational.models.resyncs import RESYNC_STATES, Resync, ResyncDelivery
 from echolead.operational.models.rules import BusinessHours, LeadRuleSet
@@ -54,6 +55,8 @@ __all__ = [
     "DELIVERY_STATES",
     "EMPTY_LIST",
     "EMPTY_OBJECT",
+    "ERASURE_STATES",
+    "ERASURE_STEPS",
     "FUNNEL_STAGES",
     "IP_POLICIES",
     "LANGUAGES",
@@ -90,6 +93,7 @@ __all__ = [
     "DestinationFields",
     "DestinationRecord",
     "DestinationTokens",
+    "Erasure",
     "ExcludedReferrer",
     "LakeFile",
     "LakePosition",

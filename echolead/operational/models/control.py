@@ -9,7 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from echolead.operational.models.base import Base, Timed, one_of
 
-TASK_KINDS = ("rules_trial", "replay_trial", "destination_test", "destination_setup", "lake_verify")
+TASK_KINDS = (
+    *("rules_trial", "replay_trial", "destination_test", "destination_setup", "lake_verify", "erasure_trial"),
+    "lead_export",
+)
 TASK_STATES = ("waiting", "running", "done", "failed", "stopped")
 
 

@@ -1,0 +1,185 @@
+"""Erasures of people: asked by an admin, worked off by the live run in steps that may be repeated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from echolead.erasure.person import visitor_hash
+from echolead.operational import audit
+from echolead.operational.errors import AlreadyThere, ChangeRefused, NotFound
+from echolead.operational.models import Erasure
+from echolead.operational.tenants import get_tenant
+
+MESSAGE_CHARACTERS = 2000
+
+
+def ask(
+    session: Session, tenant_id: str, lead_id: str, *, actor: str, reason: str, with_others: bool = False
+) -> Erasure:
+    """A new erasure. That the lead is there is for the caller to check, who reads the warehouse.
+
+    Raises `NotFound`, `ChangeRefused` without a reason, `AlreadyThere` when the lead is being erased.
+    """
+    get_tenant(session, tenant_id)
+    if not reason.strip():
+        raise ChangeRefused("Say why, with --reason: it is kept with the erasure.")
+    found = select(Erasure).where(Erasure.tenant_id == tenant_id, Erasure.lead_id == lead_id, Erasure.state != "done")
+    open_one = session.scalar(found)
+    if open_one is not None:
+        raise AlreadyThere(f"Erasure {open_one.erasure_id} erases this lead already.")
+    erasure = Erasure(
+        tenant_id=tenant_id,
+        lead_id=lead_id,
+        lead_hash=visitor_hash(tenant_id, lead_id),
+        reason=reason.strip(),
+        requested_by=actor,
+        with_others=with_others,
+    )
+    session.add(erasure)
+    session.flush()
+    session.refresh(erasure)
+    audit.record(
+        session, actor=actor, action="erasure.requested", subject=str(erasure.erasure_id), tenant_id=tenant_id,
+        reason=erasure.reason, lead_hash=erasure.lead_hash,
+    )  # fmt: skip
+    return erasure
+
+
+def get_erasure(session: Session, erasure_id: UUID) -> Erasure:
+    """Raises `NotFound`."""
+    erasure = session.get(Erasure, erasure_id)
+    if erasure is None:
+        raise NotFound(f"There is no erasure {erasure_id}: see `echolead lead erasures`.")
+    return erasure
+
+
+def page_of_erasures(
+    session: Session, tenant_id: str, *, limit: int, before: tuple[datetime, UUID] | None = None
+) -> Sequence[Erasure]:
+    """The newest erasures of a tenant, or the newest before one (time and id)."""
+    found = select(Erasure).where(Erasure.tenant_id == tenant_id)
+    if before is not None:
+        found = found.where(tuple_(Erasure.created_at, Erasure.erasure_id) < before)
+    return session.scalars(found.order_by(Erasure.created_at.desc(), Erasure.erasure_id.desc()).limit(limit)).all()
+
+
+# The worker's side. The one that was tried longest ago comes next, so that one that fails holds up no other.
+NEXT = """
+select erasure_id, tenant_id, lead_id, received_before, step, person
+from erasures where state <> 'done'
+order by tried_at nulls first, created_at limit 1
+"""
+TRIED = """
+update erasures set state = 'running', attempts = attempts + 1, tried_at = clock_timestamp()
+where erasure_id = %(erasure_id)s
+"""
+FAILED = "update erasures set message = %(message)s where erasure_id = %(erasure_id)s"
+PASSED = """
+update erasures set step = %(step)s, message = '', attempts = 0 where erasure_id = %(erasure_id)s
+"""
+KNOWN = """
+update erasures set person = %(person)s, visitor_hashes = %(hashes)s,
+    remote_records = case when %(remote_records)s::jsonb = '[]' then remote_records else %(remote_records)s::jsonb end
+where erasure_id = %(erasure_id)s
+"""
+COUNTED = """
+update erasures set counts = counts || (
+    select coalesce(jsonb_object_agg(key, coalesce((erasures.counts ->> key)::bigint, 0) + value::bigint), '{}')
+    from jsonb_each_text(%(counts)s)
+)
+where erasure_id = %(erasure_id)s
+"""
+DONE = """
+with ended as (
+    update erasures set
+        state = 'done', person = '{}', lead_id = '', message = '', ended_at = clock_timestamp()
+    where erasure_id = %(erasure_id)s and state <> 'done'
+    returning erasure_id, tenant_id, requested_by, reason, lead_hash, counts
+)
+insert into audit_log (tenant_id, actor, action, subject, detail)
+select
+    tenant_id, requested_by, 'erasure.finished', erasure_id::text,
+    jsonb_build_object('reason', reason, 'lead_hash', lead_hash, 'deleted', counts)
+from ended
+"""
+
+
+@dataclass(frozen=True)
+class OpenErasure:
+    """An erasure that is under way. `person` is empty until it is found."""
+
+    erasure_id: UUID
+    tenant_id: str
+    lead_id: str
+    received_before: datetime
+    step: str
+    person: Mapping[str, Any]
+
+
+class ErasureRecord:
+    """Takes erasures and notes how far they are, as the live run's role. Every method raises `psycopg.Error`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection | None = None
+
+    def next(self) -> OpenErasure | None:
+        """The one whose turn it is; None when none is open."""
+        with self._open().cursor(row_factory=class_row(OpenErasure)) as cursor:
+            return cursor.execute(NEXT).fetchone()
+
+    def tried(self, erasure: OpenErasure) -> None:
+        """A step begins."""
+        self._open().execute(TRIED, {"erasure_id": erasure.erasure_id})
+
+    def failed(self, erasure: OpenErasure, message: str) -> None:
+        """The step failed, or waits for something: why."""
+        said = message.replace("\0", "")[:MESSAGE_CHARACTERS]
+        self._open().execute(FAILED, {"erasure_id": erasure.erasure_id, "message": said})
+
+    def known(
+        self,
+        erasure: OpenErasure,
+        person: Mapping[str, Any],
+        hashes: Sequence[str],
+        remote: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Who it is, and what destinations have, unless the ledger has forgotten it by now.
+
+        From now on no loader takes older events of these visitors.
+        """
+        values = {"person": Jsonb(dict(person)), "hashes": list(hashes), "remote_records": Jsonb(list(remote))}
+        self._open().execute(KNOWN, {"erasure_id": erasure.erasure_id, **values})
+
+    def counted(self, erasure: OpenErasure, counts: Mapping[str, int]) -> None:
+        """So many rows more were deleted, by store."""
+        if counts:
+            self._open().execute(COUNTED, {"erasure_id": erasure.erasure_id, "counts": Jsonb(dict(counts))})
+
+    def passed(self, erasure: OpenErasure, step: str) -> None:
+        """The step is done; this one is next."""
+        self._open().execute(PASSED, {"erasure_id": erasure.erasure_id, "step": step})
+
+    def done(self, erasure: OpenErasure) -> None:
+        """Nothing is left: who it was is forgotten, and the audit log has the end."""
+        self._open().execute(DONE, {"erasure_id": erasure.erasure_id})
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _open(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=5, application_name="echolead erasures"
+            )
+        return self._connection

@@ -1,0 +1,1 @@
+"""Working off erasures of people, in every store (docs/reference/privacy.md)."""
