@@ -81,6 +81,7 @@ STYLE = """
 [data-testid=stMetricLabel] p { font-size: .85rem; }
 [data-testid=stMetricDelta] { font-size: .8rem; }
 [class*=st-key-code] textarea { font-family: ui-monospace, "Cascadia Mono", Menlo, monospace; font-size: .82rem; }
+[data-testid=stMetricChart] [role=graphics-symbol]:empty { display: none; }
 .timeline { list-style: none; margin: 0; padding: 0 0 0 .9rem; border-left: 2px solid rgba(128, 150, 145, .35); }
 .timeline li { position: relative; padding: 0 0 .7rem .2rem; line-height: 1.35; }
 .timeline li::before { content: ""; position: absolute; left: -1.28rem; top: .35rem; width: .6rem; height: .6rem;
@@ -99,11 +100,26 @@ STYLE = """
 """
 
 
+def contrast_style() -> str:
+    """Colours of texts that Streamlit gives too little contrast (4.5 is asked for), in both themes.
+
+    White on the light primary colour of the dark theme, the primary colour on its own tint, code on its background.
+    """
+    colours = (
+        ("[data-testid^=stBaseButton-primary] :is(p, span)", "background"),
+        ("[data-variant=segmented_control][data-selected=true] p", "text"),
+        ("[data-testid=stCode] .token", "text"),
+        ("[data-testid=stCode] .token:is(.tag, .key, .attr-name, .inserted, .keyword)", "primary"),
+        ("[data-testid=stCode] .token:is(.deleted)", "bad"),
+    )
+    return "\n".join(
+        f"{place} {{ color: light-dark({getattr(LIGHT, name)}, {getattr(DARK, name)}); }}" for place, name in colours
+    )
+
+
 def apply() -> None:
     """Set what Streamlit's theme has no setting for, and register the theme of the charts."""
-    # Streamlit writes white on the primary colour, which cannot be read on the light one of the dark theme.
-    on_primary = f"[data-testid^=stBaseButton-primary] :is(p, span) {{ color: {palette().background}; }}"
-    st.html(f"{STYLE}<style>{on_primary}</style>")
+    st.html(f"{STYLE}<style>{contrast_style()}</style>")
     alt.theme.register("echolead", enable=True)(chart_theme)
 
 

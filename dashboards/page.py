@@ -79,7 +79,8 @@ def opened(title: str, *, has_period: bool = True, dimensions: Sequence[str] = (
     page = OpenPage(asked, filters)
     if has_period:
         _controls(page, dimensions, [ALL, *NAMES, CUSTOM] if lists_all else [*NAMES, CUSTOM])
-    _context(page, has_period=has_period)
+    with part(title):
+        _context(page, has_period=has_period)
     return page
 
 

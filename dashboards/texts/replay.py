@@ -25,7 +25,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A escolha mudou depois deste teste: veja de novo antes de executar.",
     ),
     "replay_no_changes": ("0 rows would change.", "0 linhas mudariam."),
-    "replay_total": ("Rows", "Linhas"),
     "replay_history": ("History", "Histórico"),
     "no_replays": (
         "No replay yet. Choose days or leads above, and see what would change.",
@@ -63,7 +62,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "changes_split_sessions": ("sessions more", "sessões a mais"),
     "changes_joined_sessions": ("sessions less", "sessões a menos"),
     "changes_deliveries": ("deliveries to destinations", "entregas a destinos"),
-    "change_made": ("Change", "Mudança"),
     "resync_caption": (
         "Sends the newest state of leads to a destination again: what did not arrive, or all of it.",
         "Envia de novo a um destino o estado mais novo dos leads: o que não chegou, ou tudo.",

@@ -103,6 +103,7 @@ def show_table(listing: Listing, page: OpenPage, title: str) -> None:
 def main() -> None:
     """The page."""
     page = opened("conversations")
+    has_any = True
     with part("conversations"):
         has_any = show_figures(page)
     if not has_any:

@@ -108,9 +108,11 @@ def events_by_hour(lag: pd.DataFrame, page: OpenPage) -> alt.Chart:
 def main() -> None:
     """The page."""
     page = opened("health", has_period=False)
-    show_failing(page)
-    if show_problem(IN_QUARANTINE, page, "in_quarantine") and can("quarantine.read"):
-        link("quarantine", t("to_quarantine"), {}, icon="coronavirus")
+    with part("health"):
+        show_failing(page)
+    with part("in_quarantine"):
+        if show_problem(IN_QUARANTINE, page, "in_quarantine") and can("quarantine.read"):
+            link("quarantine", t("to_quarantine"), {}, icon="coronavirus")
     with part("freshness"):
         show_figures(page)
     left, right = st.columns(2, gap="large")

@@ -72,7 +72,8 @@ def show_waiting(page: OpenPage) -> None:
 def main() -> None:
     """The page."""
     page = opened("install", has_period=False)
-    show_snippet(page)
+    with part("snippet"):
+        show_snippet(page)
     st.subheader(t("newest_events"))
     show_waiting(page)
     st.caption(t("newest_caption"))

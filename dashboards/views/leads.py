@@ -63,7 +63,6 @@ def show_list(page: OpenPage) -> None:
         if chosen.selection.rows:
             st.query_params[LEAD_ID] = rows["lead_id"].iloc[chosen.selection.rows[0]]
             st.rerun()
-    with part("leads"):
         show_pages(page, rows)
 
 

@@ -174,9 +174,8 @@ def show_splits(page: OpenPage) -> None:
         st.rerun()
 
 
-def main() -> None:
-    """The page."""
-    page = opened("overview", dimensions=DIMENSIONS)
+def show_people(page: OpenPage) -> None:
+    """All that one statement answers."""
     found = figures(page.asked)
     if found.is_empty:
         empty("no_events")
@@ -195,6 +194,13 @@ def main() -> None:
     show_causes(page, found)
     st.subheader(t("split_title"))
     show_splits(page)
+
+
+def main() -> None:
+    """The page."""
+    page = opened("overview", dimensions=DIMENSIONS)
+    with part("overview"):
+        show_people(page)
 
 
 main()

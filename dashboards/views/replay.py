@@ -74,9 +74,12 @@ def show_form(page: OpenPage) -> None:
 
 def show_changes(changes: Mapping[str, Any]) -> None:
     """What became, or would become, of the rows; sources by what they were and are."""
-    rows = [(named("changes", name), value) for name, value in changes.items() if isinstance(value, int)]
-    if rows:
-        table(pd.DataFrame(rows, columns=[t("change_made"), t("replay_total")]), width=460)
+    counts = {name: value for name, value in changes.items() if isinstance(value, int)}
+    if counts:
+        spoken = forms()
+        st.markdown(
+            "  \n".join(f"**{spoken.number(value)}** {named('changes', name)}" for name, value in counts.items())
+        )
     else:
         st.info(t("replay_no_changes"), icon=":material/check_circle:")
     others = {name: value for name, value in changes.items() if value and not isinstance(value, int)}

@@ -43,6 +43,7 @@ ROUNDS = 7
 COPY = "create table default.bare as raw.events"
 LARGEST = "select tenant_id, count() as leads from marts.leads group by tenant_id order by leads desc limit 1"
 MIB = 2**20
+TENANT_KEY = "bench-tenant-key-that-is-long-enough"
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,14 @@ def ground() -> Iterator[tuple[Settings, Engine, psutil.Process]]:
     with ExitStack() as stack:
         around = stack.enter_context(surroundings())
         folder = around.logs.parent
-        server = EmbeddedWarehouse(folder / "warehouse", free_port(), "bench", "bench-reader")
+        server = EmbeddedWarehouse(folder / "warehouse", free_port(), "bench", "bench-reader", tenant_key=TENANT_KEY)
         server.prepare()
         process = stack.enter_context(running(server.part(), around.logs))
         settings = Settings(
             data_dir=folder / "data",
             clickhouse_url=server.url,
+            clickhouse_console_url=server.address,
+            clickhouse_tenant_key=TENANT_KEY,
             postgres_system_url=around.urls.system,
             postgres_loader_url=around.urls.loader,
             dagster_postgres_url=around.urls.dagster,

@@ -4,13 +4,14 @@ import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import yaml
+from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
@@ -159,3 +160,17 @@ def page(browser: Browser) -> Iterator[Page]:
     context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def tables(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
+    """The tables that the pages read, without rows."""
+    with closing(connect(warehouse_server.url)) as owner:
+        made = contracts()
+        for table, columns in made.items():
+            shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
+            owner.command(f"create database if not exists {table.partition('.')[0]}")
+            owner.command(f"create or replace table {table} ({shape}) engine = MergeTree order by tenant_id")
+        yield owner
+        for table in made:
+            owner.command(f"drop table {table} sync")

@@ -17,7 +17,6 @@ from dashboards.listings.people import PEOPLE_BY, PEOPLE_BY_TIME, figures
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.warehouse import connect
 from echolead.warehouse_accounts import tenant_url
-from tests.integration.dashboards.conftest import contracts
 
 ZONE = "America/Sao_Paulo"
 NUMBERS = count(1)
@@ -61,20 +60,6 @@ class Rows:
         """What an address asks for at `NOW`."""
         said = {key: value if isinstance(value, list) else [value] for key, value in address.items()}
         return Asked(self.query, self.tenant_id, ZONE, "BRL", NOW, said)
-
-
-@pytest.fixture(scope="module")
-def tables(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
-    """The tables that the pages read, without rows."""
-    with closing(connect(warehouse_server.url)) as owner:
-        made = contracts()
-        for table, columns in made.items():
-            shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
-            owner.command(f"create database if not exists {table.partition('.')[0]}")
-            owner.command(f"create or replace table {table} ({shape}) engine = MergeTree order by tenant_id")
-        yield owner
-        for table in made:
-            owner.command(f"drop table {table} sync")
 
 
 @pytest.fixture
