@@ -188,7 +188,7 @@ def in_ledger(database: Engine, destination_id: UUID, visitor: str, email: str, 
             "insert into lead_decisions (tenant_id, kind, lead_id, tracking_ids, decided_by, reason)"
             " values ('acme', 'split', :v, array[:v], 'x', 'y')",
             "insert into control_tasks (tenant_id, kind, asked, result, state, requested_by)"
-            " values ('acme', 'lead_export', jsonb_build_object('lead_id', :v), cast(:e as jsonb), 'done', 'x')",
+            " values ('acme', 'lead_export', jsonb_build_object('lead_id', cast(:v as text)), cast(:e as jsonb), 'done', 'x')",
         ):
             session.execute(text(statement), asked)
 
@@ -222,10 +222,11 @@ def opened(settings: Settings, set_environment: Callable[[str, str], None]) -> I
     with closing(connect(settings.clickhouse_url.get_secret_value())) as client:
         create_databases(client)
         drop_tables(client)
+        client.command("drop database if exists next_marts sync")
         ensure_raw_tables(settings)
         yield Stores(settings, client, database, fill(settings, client, database))
         drop_tables(client)
-        client.command("drop database if exists next_marts")
+        client.command("drop database if exists next_marts sync")
     forget_lake(settings.postgres_system_url.get_secret_value())
     database.dispose()
 
