@@ -55,6 +55,8 @@ PERMISSIONS: Mapping[str, Permission] = {
     "hours.change": Permission("admin"),
     "leads.read": _reads("viewer"),
     "leads.decide": Permission("operator"),
+    "leads.export": _reads("admin"),
+    "leads.erase": Permission("admin"),
     "deliveries.read": _reads("viewer"),
     "deliveries.try": _reads("analyst"),
     "deliveries.resync": Permission("operator"),

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import batched
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +23,6 @@ from dlt_pipelines.lake.storage import LakeStorage
 from dlt_pipelines.tables import TABLES
 from echolead.settings import Settings
 
-PATHS_AT_ONCE = 1000
 FOUND = "select toString(toDate({day})) as day, _dlt_load_id as package, _dlt_id as row from {source} where {condition}"
 
 
@@ -111,11 +109,23 @@ class LakeErasing:
     def _delete_replaced(self, tenant_id: str) -> int:
         """Files whose rows are in others by now are not left until the upkeep removes them."""
         paths = [each.path for each in self._manifest.files(LakeExtent(tenant_id), state="replaced")]
-        for some in batched(paths, PATHS_AT_ONCE):
-            for path in some:
-                self._storage.delete(path)
-            self._manifest.forget(some)
+        for path in paths:
+            self._storage.delete(path)
+        self._manifest.forget(paths)
         return len(paths)
+
+
+def counts_in_lake(
+    settings: Settings, manifest: Manifest, tenant_id: str, conditions: Mapping[str, str]
+) -> dict[str, int]:
+    """How many rows of these conditions the lake has of a tenant, by table. Raises `LakeUnreadable`."""
+    reader = LakeReader(settings, manifest, LakeExtent(tenant_id), tuple(conditions))
+    counts = " union all ".join(
+        f"select '{source}' as source, count() as rows from {source} where {condition}"  # noqa: S608
+        for source, condition in conditions.items()
+    )
+    found = (json.loads(line) for line in reader.query(counts, "JSONEachRow").splitlines())
+    return {row["source"]: int(row["rows"]) for row in found if int(row["rows"])}
 
 
 def _keys(rows: pa.Table) -> "pa.Array[pa.StringScalar]":

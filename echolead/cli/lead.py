@@ -6,6 +6,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
+from echolead.cli import lead_erasure
 from echolead.cli.context import actor, administering, show_json, show_record, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir, TenantId
@@ -16,7 +17,10 @@ from echolead.operational.tenants import get_tenant
 from echolead.settings import Settings
 
 is_group = True
-app = typer.Typer(help="What is known of a lead; merge and split leads.", no_args_is_help=True)
+app = typer.Typer(help="What is known of a lead; merge, split, export and erase leads.", no_args_is_help=True)
+app.command("erase")(lead_erasure.erase)
+app.command("erasures")(lead_erasure.list_erasures)
+app.command("export")(lead_erasure.export)
 
 LeadId = Annotated[str, typer.Argument(help="The lead's id, as the console shows it.", show_default=False)]
 Reason = Annotated[str, typer.Option(help="Why; shown with the decision.", show_default=False)]

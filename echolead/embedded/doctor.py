@@ -27,6 +27,7 @@ from echolead.embedded.part import port_is_open
 from echolead.lake_lag import lake_lag
 from echolead.operational.deals import failing_pulls
 from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
+from echolead.operational.erasures import late_erasures
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
 from echolead.operational.quarantine import quarantined
@@ -192,6 +193,7 @@ def _postgres(settings: Settings) -> Iterator[Symptom]:
         yield from _live_path(connection)
         yield from _requests(connection)
         yield from _quarantine(connection)
+        yield from _erasures(connection)
         yield from _pulls(connection)
         yield from _spend_pulls(connection)
         stuck, dead = deliveries_in_trouble(connection)
@@ -253,6 +255,18 @@ def _quarantine(connection: psycopg.Connection) -> Iterator[Symptom]:
             each.sentence,
             "The rows of all others are taken. Correct the model: other models try these rows again at the next start. "
             f"`echolead quarantine release {each.quarantine_id}` tries them at once.",
+        )
+
+
+def _erasures(connection: psycopg.Connection) -> Iterator[Symptom]:
+    if connection.execute("select to_regclass('public.erasures')").fetchone() == (None,):
+        return  # as above
+    for erasure_id, tenant_id, step, message in late_erasures(connection):
+        yield Symptom(
+            "wrong",
+            "Erasure",
+            f"erasure {erasure_id} of tenant {tenant_id} is not done after an hour, at {step}: {message[:500]}",
+            "Rows of the person are still there. The live run tries the step again until it succeeds.",
         )
 
 

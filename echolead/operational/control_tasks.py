@@ -1,5 +1,6 @@
 """Tasks that take longer than a request: asked through the API, done one at a time by the live run."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,6 +82,13 @@ KEPT = """
 update control_tasks set lease_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
 where task_id = %(task_id)s and state = 'running'
 """
+EXPORT = "lead_export"
+"""The kind whose result is all that is held of a person: only who may export sees it, and it is kept for a day."""
+FORGOTTEN = f"""
+update control_tasks set result = null, message = 'The export was kept for a day.'
+where kind = '{EXPORT}' and result is not null and ended_at < clock_timestamp() - interval '1 day'
+"""  # noqa: S608  # a constant
+FORGET_SECONDS = 600.0
 ENDED = """
 update control_tasks set state = %(state)s, result = %(result)s, message = %(message)s, ended_at = clock_timestamp(),
     lease_until = null
@@ -105,6 +113,13 @@ class TaskRecord(Reconnecting):
     def __init__(self, url: str, lease_seconds: float) -> None:
         super().__init__(url, "echolead tasks")
         self._lease_seconds = lease_seconds
+        self._forgot = float("-inf")
+
+    def forget_exports(self) -> None:
+        """Let go of exports that are older than a day; looks every ten minutes."""
+        if time.monotonic() > self._forgot + FORGET_SECONDS:
+            self._open().execute(FORGOTTEN)
+            self._forgot = time.monotonic()
 
     def take(self) -> TakenTask | None:
         """The oldest task that waits, or whose worker died; None when there is none."""

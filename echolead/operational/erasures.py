@@ -53,6 +53,13 @@ def ask(
     return erasure
 
 
+def record_export(session: Session, tenant_id: str, lead_id: str, *, actor: str) -> None:
+    """The audit log says who exported what is held of a lead; of the lead it has a hash, which outlives an erasure."""
+    audit.record(
+        session, actor=actor, action="lead.exported", subject=visitor_hash(tenant_id, lead_id), tenant_id=tenant_id
+    )
+
+
 def get_erasure(session: Session, erasure_id: UUID) -> Erasure:
     """Raises `NotFound`."""
     erasure = session.get(Erasure, erasure_id)
@@ -69,6 +76,14 @@ def page_of_erasures(
     if before is not None:
         found = found.where(tuple_(Erasure.created_at, Erasure.erasure_id) < before)
     return session.scalars(found.order_by(Erasure.created_at.desc(), Erasure.erasure_id.desc()).limit(limit)).all()
+
+
+def late_erasures(connection: psycopg.Connection) -> list[tuple[str, str, str, str]]:
+    """(erasure, tenant, step, message) of each that is not done after an hour, oldest first."""
+    return connection.execute(
+        "select erasure_id::text, tenant_id, step, message from erasures"
+        " where state <> 'done' and created_at < clock_timestamp() - interval '1 hour' order by created_at"
+    ).fetchall()
 
 
 # The worker's side. The one that was tried longest ago comes next, so that one that fails holds up no other.

@@ -23,6 +23,8 @@ VISITORS_PER_TENANT = 20
 MESSAGE_CHARACTERS = 2000
 LIVE_PATH = "live path"
 MODELS_CHANGED = "the models have changed"
+OF_ERASURE = "erasure"
+"""The step of visitors that are left out because they are being erased: the erasure ends it, and nobody else."""
 
 ADDED = f"""
 with entry as (
@@ -31,7 +33,10 @@ with entry as (
     where exists (select from tenants where tenant_id = %(tenant_id)s)
         and (
             %(tracking_id)s = ''
-            or (select count(*) from quarantine where tenant_id = %(tenant_id)s and released_at is null) < %(bound)s
+            or (
+                select count(*) from quarantine
+                where tenant_id = %(tenant_id)s and released_at is null and step != '{OF_ERASURE}'
+            ) < %(bound)s
         )
     on conflict (tenant_id, tracking_id) where released_at is null do nothing
     returning tenant_id, tracking_id
@@ -51,7 +56,7 @@ RELEASED_BY_CHANGE = f"""
 with released as (
     update quarantine
     set released_at = clock_timestamp(), released_by = '{LIVE_PATH}', release_reason = '{MODELS_CHANGED}'
-    where released_at is null and models_version != %(models_version)s
+    where released_at is null and models_version != %(models_version)s and step != '{OF_ERASURE}'
     returning tenant_id, tracking_id
 ), asked as (
     insert into warehouse_requests (tenant_id, kind, reason, lead_ids, requested_by)
@@ -78,10 +83,10 @@ select count(*) from released
 TRIED_AGAIN = """
 update warehouse_requests set state = 'waiting', message = '' where request_id = %(request_id)s and state = 'failed'
 """
-UNRELEASED = """
+UNRELEASED = f"""
 select tenant_id, tracking_id, event_id, step, message, quarantined_at, quarantine_id::text
-from quarantine where released_at is null order by quarantined_at, quarantine_id
-"""
+from quarantine where released_at is null and step != '{OF_ERASURE}' order by quarantined_at, quarantine_id
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ def list_entries(session: Session, tenant_id: str = "", *, with_released: bool =
         found = found.where(QuarantineEntry.tenant_id == tenant_id)
     if not with_released:
         found = found.where(QuarantineEntry.released_at.is_(None))
+    found = found.where(QuarantineEntry.step != OF_ERASURE)
     return session.scalars(found).all()
 
 
@@ -124,6 +130,8 @@ def release(session: Session, quarantine_id: UUID, *, actor: str, reason: str) -
         raise NotFound(f"There is no quarantine {quarantine_id}: see `echolead quarantine list`.")
     if entry.released_at is not None:
         raise ChangeRefused(f"Quarantine {quarantine_id} is released already.")
+    if entry.step == OF_ERASURE:
+        raise ChangeRefused("This visitor is being erased, which ends by itself: see `echolead lead erasures`.")
     if not reason.strip():
         raise ChangeRefused("Say why, with --reason: it is kept with the release.")
     entry.released_at = session.scalar(select(func.clock_timestamp()))

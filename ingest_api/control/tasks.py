@@ -6,10 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from echolead.operational.control_tasks import get_task, list_tasks, stop_task
+from echolead.operational.control_tasks import EXPORT, get_task, list_tasks, stop_task
 from echolead.operational.models import ControlTask
+from echolead.permissions import may
 from ingest_api.control.answers import Cursor, ListPage, Moment, PageSize, View, after, answer, page, time_and_id
-from ingest_api.control.call import Calling, operation
+from ingest_api.control.call import Call, Calling, operation
 from ingest_api.control.once import once
 
 PATH = "/v1/tenants/{tenant_id}/tasks"
@@ -37,20 +38,28 @@ def list_(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Respons
     before = after(cursor, time_and_id)
     with call.session() as session:
         rows = list_tasks(session, call.tenant_id, before=before, limit=limit + 1)
-        return answer(page(rows, limit, TaskView.model_validate, lambda row: [row.created_at, row.task_id]))
+        return answer(page(rows, limit, lambda row: _shown(call, row), lambda row: [row.created_at, row.task_id]))
 
 
 @routes.get(f"{PATH}/{{task_id}}", summary="A task", response_model=TaskView, **operation("tasks.read"))
 def show(call: Calling, task_id: UUID) -> Response:
     """How far a task is, and what it found. Ask again every second or so until it is neither waiting nor running."""
     with call.session() as session:
-        return answer(TaskView.model_validate(get_task(session, task_id)))
+        return answer(_shown(call, get_task(session, task_id)))
 
 
 @routes.post(f"{PATH}/{{task_id}}/stop", summary="Stop a task", response_model=TaskView, **operation("tasks.stop"))
 def stop(call: Calling, task_id: UUID) -> Response:
     """Stop a task; stopping it again is not an error. A worker that does it ends within five seconds."""
-    return once(call, lambda session: answer(TaskView.model_validate(stop_task(session, task_id, actor=call.actor))))
+    return once(call, lambda session: answer(_shown(call, stop_task(session, task_id, actor=call.actor))))
+
+
+def _shown(call: Call, task: ControlTask) -> TaskView:
+    """The task; the result of an export only for who may export."""
+    shown = TaskView.model_validate(task)
+    if task.kind == EXPORT and not may(call.who, "leads.export", call.tenant_id):
+        return shown.model_copy(update={"result": None})
+    return shown
 
 
 def task_answer(task: ControlTask) -> Response:

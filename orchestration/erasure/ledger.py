@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from echolead.erasure.person import ErasedPerson
+from echolead.operational.quarantine import OF_ERASURE
 from echolead.settings import Settings
 
 # Reads the tenant's deliveries of conversations: which lead one is of is in its payload alone.
@@ -64,11 +65,11 @@ where tenant_id = %(tenant_id)s and exists (
     select from unnest(%(words)s::text[]) as word where strpos(lower(message), word) > 0
 )
 """
-ADDED = """
+ADDED = f"""
 insert into quarantine (tenant_id, tracking_id, step, message, models_version)
-select %(tenant_id)s, each, 'erasure', 'the person is being erased', 'erasure' from unnest(%(visitors)s::text[]) as each
+select %(tenant_id)s, each, '{OF_ERASURE}', 'the person is being erased', '' from unnest(%(visitors)s::text[]) as each
 on conflict (tenant_id, tracking_id) where released_at is null do nothing
-"""
+"""  # noqa: S608  # a constant
 LEFT_OUT = """
 select quarantine_id::text from quarantine
 where tenant_id = %(tenant_id)s and tracking_id = any(%(visitors)s) and released_at is null

@@ -41,6 +41,12 @@ def _trial(module: str) -> Callable[[TakenTask], Command]:
     return lambda task: Command(module, given=task.asked)
 
 
+def _of_person(word: str) -> Callable[[TakenTask], Command]:
+    return lambda task: Command(
+        "orchestration.erasure", (word,), given={"tenant_id": task.tenant_id, "lead_id": task.asked["lead_id"]}
+    )
+
+
 def _of_account(task: TakenTask, *words: str) -> Command:
     return Command("reverse_etl.account", (*words, "--tenant-id", task.tenant_id, "--name", task.asked["name"]))
 
@@ -53,6 +59,8 @@ COMMANDS: Mapping[str, Callable[[TakenTask], Command]] = {
     "rules_trial": _trial("orchestration.live.rules_dry_run"),
     "replay_trial": _trial("orchestration.live.dry_run"),
     "lake_verify": lambda task: Command("dlt_pipelines.lake", ("verify", "--tenant", task.tenant_id, *_days(task))),
+    "erasure_trial": _of_person("report"),
+    "lead_export": _of_person("export"),
     "destination_test": lambda task: _of_account(task, "test"),
     "destination_setup": lambda task: _of_account(task, "setup", *(["--dry-run"] if task.asked["dry_run"] else [])),
 }
@@ -80,6 +88,7 @@ class ControlWorker:
         with closing(TaskRecord(url, LEASE_SECONDS)) as record:
             while not self._is_over.is_set():
                 try:
+                    record.forget_exports()
                     task = record.take()
                     if task is not None:
                         self._do(record, task)

@@ -79,6 +79,7 @@ READING = {
     "read compiled rules": ("select version, rules from lead_rule_sets", "loader system app"),
     "read why rules were changed": ("select reason from lead_rule_sets", "system app"),
     "read business hours": ("select document from business_hours", "loader system app"),
+    "read who is being erased": ("select lead_id, person from erasures", "loader system app"),
     "read tasks of the control API": ("select result from control_tasks", "loader system app"),
     "read answers that are kept": ("select answer from answered_requests", "api system app"),
     "read the audit log": ("select action from audit_log", "api system app"),
@@ -187,7 +188,24 @@ WRITING = {
     ),
     "release a visitor": ("update quarantine set released_at = now()", "app loader system"),
     "name another visitor that was left out": ("update quarantine set tracking_id = tracking_id", "system"),
-    "forget that a visitor was left out": ("delete from quarantine", "system"),
+    "forget that a visitor was left out": ("delete from quarantine", "loader system"),
+    "ask for an erasure": (
+        "insert into erasures (tenant_id, lead_id, lead_hash, reason, requested_by) "
+        "values ('{tenant}', '{unique}', 'h', 'r', 'x')",
+        "app system",
+    ),
+    "ask for an erasure of what is received later": (
+        "insert into erasures (tenant_id, lead_id, lead_hash, reason, requested_by, received_before) "
+        "values ('{tenant}', '{unique}', 'h', 'r', 'x', '2100-01-01')",
+        "system",
+    ),
+    "note how far an erasure is": ("update erasures set step = 'withdraw'", "loader system"),
+    "erase a lead's other moment": ("update erasures set received_before = now()", "system"),
+    "forget an erasure": ("delete from erasures", "system"),
+    "erase what was sent": ("delete from delivery_attempts", "deliveries system"),
+    "erase ids at destinations": ("delete from destination_records", "deliveries system"),
+    "erase decisions about leads": ("delete from lead_decisions", "loader system"),
+    "erase what tasks found": ("delete from control_tasks", "loader system"),
     "note a file of the lake": (
         "insert into lake_files (tenant_id, source, day, path, first_load, last_load) "
         "values ('{tenant}', 'events', '2026-03-01', '{unique}', '1', '1')",

@@ -1,0 +1,127 @@
+"""Requests of people: what is held of a lead, and erasing it (docs/reference/privacy.md)."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import Field
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from echolead.erasure.person import check_erasable
+from echolead.operational import control_tasks, erasures
+from echolead.operational.models import ControlTask
+from ingest_api.control.answers import (
+    ControlBody,
+    Cursor,
+    ListPage,
+    Moment,
+    PageSize,
+    View,
+    after,
+    answer,
+    page,
+    time_and_id,
+)
+from ingest_api.control.call import Call, Calling, operation
+from ingest_api.control.once import once
+from ingest_api.control.refusals import refusals
+from ingest_api.control.tasks import TaskView, task_answer
+from ingest_api.control.warehouse import check_leads, reading
+
+PATH = "/v1/tenants/{tenant_id}/erasures"
+EXPORTS = "/v1/tenants/{tenant_id}/lead-exports"
+LeadName = Annotated[str, Field(min_length=1, max_length=200, description="As the console shows it")]
+
+routes = APIRouter(tags=["leads"])
+
+
+class ErasureView(View):
+    """An erasure. `lead_id` is empty when it is done; `message` says what its step waits for, or why it failed."""
+
+    erasure_id: UUID
+    lead_id: str
+    lead_hash: Annotated[str, Field(description="SHA-256 of tenant, / and lead id, in hexadecimal")]
+    reason: str
+    requested_by: str
+    with_others: bool
+    received_before: Moment
+    state: Literal["waiting", "running", "done"]
+    step: str
+    counts: Annotated[dict[str, int], Field(description="Rows that were deleted, by store")]
+    remote_records: Annotated[
+        list[dict[str, Any]],
+        Field(description="What destinations still have: destination, kind, remote_kind, remote_id"),
+    ]
+    message: str
+    created_at: Moment
+    ended_at: Moment | None
+
+
+class LeadToErase(ControlBody):
+    """Whom to erase. `with_others`: also what other leads did at the same devices."""
+
+    lead_id: LeadName
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    with_others: bool = False
+
+
+class LeadNamed(ControlBody):
+    """A lead."""
+
+    lead_id: LeadName
+
+
+@routes.get(PATH, summary="Erasures", response_model=ListPage[ErasureView], **operation("leads.export"))
+def list_(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
+    """The tenant's erasures, newest first."""
+    before = after(cursor, time_and_id)
+    with call.session() as session:
+        rows = erasures.page_of_erasures(session, call.tenant_id, limit=limit + 1, before=before)
+        return answer(page(rows, limit, ErasureView.model_validate, lambda row: [row.created_at, row.erasure_id]))
+
+
+@routes.get(f"{PATH}/{{erasure_id}}", summary="An erasure", response_model=ErasureView, **operation("leads.export"))
+def show(call: Calling, erasure_id: UUID) -> Response:
+    """How far an erasure is, what was deleted, and what destinations still have."""
+    with call.session() as session:
+        return answer(ErasureView.model_validate(erasures.get_erasure(session, erasure_id)))
+
+
+@routes.post(PATH, summary="Erase a lead", status_code=201, response_model=ErasureView, **operation("leads.erase"))
+def erase(call: Calling, body: LeadToErase) -> Response:
+    """Everything received of the lead until now is deleted in every store. It cannot be taken back."""
+    with refusals(), reading(call) as client:
+        check_erasable(client, call.tenant_id, body.lead_id, with_others=body.with_others)
+    return once(
+        call,
+        lambda session: answer(
+            ErasureView.model_validate(erasures.ask(session, call.tenant_id, **body.model_dump(), actor=call.actor)),
+            201,
+        ),
+    )
+
+
+@routes.post(
+    f"{PATH}/trials", summary="Try an erasure", status_code=202, response_model=TaskView, **operation("leads.erase")
+)
+def try_(call: Calling, body: LeadNamed) -> Response:
+    """A task that finds what is held of a lead: rows by store, and what destinations have. Nothing changes."""
+    return _task(call, "erasure_trial", body)
+
+
+@routes.post(EXPORTS, summary="Export a lead", status_code=202, response_model=TaskView, **operation("leads.export"))
+def export(call: Calling, body: LeadNamed) -> Response:
+    """A task whose result is all that is held of a lead, by table. It is kept for a day."""
+    return _task(call, control_tasks.EXPORT, body)
+
+
+def _task(call: Call, kind: str, body: LeadNamed) -> Response:
+    check_leads(call, body.lead_id)
+    return once(call, lambda session: task_answer(_asked(session, call, kind, body)))
+
+
+def _asked(session: Session, call: Call, kind: str, body: LeadNamed) -> ControlTask:
+    if kind == control_tasks.EXPORT:
+        erasures.record_export(session, call.tenant_id, body.lead_id, actor=call.actor)
+    return control_tasks.ask(session, call.tenant_id, kind, body.model_dump(), actor=call.actor)
