@@ -31,7 +31,9 @@ from ingest_api.control.warehouse import check_leads, reading
 
 PATH = "/v1/tenants/{tenant_id}/erasures"
 EXPORTS = "/v1/tenants/{tenant_id}/lead-exports"
-LeadName = Annotated[str, Field(min_length=1, max_length=200, description="As the console shows it")]
+LeadName = Annotated[
+    str, Field(min_length=1, max_length=200, description="As the console shows it", examples=["1f0c6b1e7d9a4c55"])
+]
 
 routes = APIRouter(tags=["leads"])
 
@@ -62,7 +64,7 @@ class LeadToErase(ControlBody):
     """Whom to erase. `with_others`: also what other leads did at the same devices."""
 
     lead_id: LeadName
-    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000, examples=["Request of 2 March, ticket 4711"])]
     with_others: bool = False
 
 
