@@ -22,7 +22,7 @@ from echolead.warehouse import connect
 from orchestration.dbt.project import TURN, deploy
 from orchestration.dbt.runner import CompiledModel, Dbt
 from orchestration.live.warehouse_turns import WarehouseTurn, WarehouseTurns
-from tests.factories import START
+from tests.factories import START, raw_tenant
 from tests.fixtures.warehouse_tables import drop_tables
 
 Rows = list[dict[str, Any]]
@@ -68,19 +68,38 @@ def with_options(dbt: Dbt, *options: str) -> Dbt:
     return other
 
 
+TIME_ZONES = ("America/Sao_Paulo", "America/Manaus", "Asia/Tokyo", "America/New_York", "UTC")
+"""Of the tests' tenants. They are part of the compiled SQL, so that it is compiled once for all tests."""
+CLOCK, MOMENT = "now64(3, 'UTC')", "toDateTime64('{:%Y-%m-%d %H:%M:%S}', 3, 'UTC')"
+"""What the macro `clock` writes for the clock and for a moment."""
+
+
 class Project:
-    """The dbt project, parsed once, and its warehouse. Tables are asked for as `marts.leads`."""
+    """The dbt project, parsed once, and its warehouse. Tables are asked for as `marts.leads`.
+
+    `clocked` are the turns whose rules see the moment that `set_clock` names.
+    """
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self.settings = settings
         deploy(settings)
         self.dbt = Dbt(settings)
-        self.turns = WarehouseTurns(settings, self.dbt).__enter__()
-        self._full_refresh = FullRefresh(settings, self.dbt).__enter__()
+        self.dbt_of_moment = with_options(self.dbt, "--vars", f"now: '{START:%Y-%m-%d %H:%M:%S}'")
+        self.turns = WarehouseTurns(settings, self.dbt_of_moment).__enter__()
+        self._full_refresh = FullRefresh(settings, self.dbt_of_moment).__enter__()
         self.clocked: list[WarehouseTurns] = [self.turns, self._full_refresh]
+        self._clock = CLOCK
+        self._inserts: dict[WarehouseTurns, dict[str, str]] = {}
         self._time_zones: dict[WarehouseTurns, set[str]] = {}
-        self._clocks: dict[WarehouseTurns, datetime] = {}
+
+    def build(self) -> None:
+        """Seeds, every table without rows, and the statements of turns."""
+        self.write("tenants", [raw_tenant(zone, time_zone=zone) for zone in TIME_ZONES])
+        self.run("seed")
+        self.run("run")
+        self._prepare(*self.clocked)
+        self.forget()
 
     def run(self, command: str = "run", *selection: str, full_refresh: bool = False) -> None:
         """Run dbt. Raises `DbtFailed` for a model or test that fails."""
@@ -88,39 +107,23 @@ class Project:
 
     def turn(self) -> None:
         """Turns of the live path until nothing is left: what is new in raw, and every piece of open requests."""
-        self._know_time_zones(self.turns)
+        self._prepare(self.turns)
         while done := self.turns.run():
             assert done.is_done, done.failed
 
     def set_clock(self, now: datetime) -> None:
-        """Let rules see this moment instead of the clock, in turns and rebuilds from here on, and others in `clocked`.
-
-        Compiling takes seconds, so it is done once, and the moment is put into what was compiled.
-        """
-        for turns in self.clocked:
-            self._know_time_zones(turns)
-            if turns not in self._clocks:
-                self._time_zones.pop(turns, None)  # compiled now, with the zones of now
-                self._know_time_zones(turns)
-                turns._dbt = with_options(self.dbt, "--vars", f"now: '{START:%Y-%m-%d %H:%M:%S}'")
-                turns._compile()
-            before, self._clocks[turns] = self._clocks.get(turns, START), now
-            turns._inserts = {
-                name: statement.replace(f"'{before:%Y-%m-%d %H:%M:%S}'", f"'{now:%Y-%m-%d %H:%M:%S}'")
-                for name, statement in turns._inserts.items()
-            }
+        """Let the rules of `clocked` turns see this moment instead of the clock from here on."""
+        self._clock = MOMENT.format(now)
+        self._prepare(*self.clocked)
 
     def follow_clock(self) -> None:
         """Let rules see the clock again."""
-        for turns in self._clocks:
-            turns._dbt = self.dbt
-            turns.forget_compiled()
-            self._time_zones.pop(turns, None)
-        self._clocks = {}
+        self._clock = CLOCK
+        self._prepare(*self.clocked)
 
     def rebuild(self) -> None:
         """Build the tables of turns whole."""
-        self._know_time_zones(self._full_refresh)
+        self._prepare(self._full_refresh)
         self.forget_turns(but=RECORDED)
         self._full_refresh.run_all()
 
@@ -134,12 +137,19 @@ class Project:
         if TABLES[table].pipeline == "collector":
             record_load(self._client, load_seq, {table: content})
 
-    def _know_time_zones(self, turns: WarehouseTurns) -> None:
-        """Let dbt compile again for a tenant's time zone that the SQL does not have: all of them are part of it."""
+    def _prepare(self, *those: WarehouseTurns) -> None:
+        """Compile the statements of these turns where a tenant has a time zone they do not know, and set their clock.
+
+        Compiling takes seconds, so it is done for one moment, which is replaced in what was compiled.
+        """
         zones = {row["timezone"] for row in self.query("select distinct timezone from raw.tenants")}
-        if not zones <= self._time_zones.get(turns, set()):
-            turns.forget_compiled()
-            self._time_zones[turns] = zones
+        for turns in those:
+            if not zones <= self._time_zones.get(turns, set()):
+                turns._compile()
+                self._time_zones[turns] = zones
+                self._inserts[turns] = turns._inserts
+            compiled = self._inserts[turns].items()
+            turns._inserts = {name: sql.replace(MOMENT.format(START), self._clock) for name, sql in compiled}
 
     def decide(self, decisions: Rows) -> None:
         """Mirror these decisions of operators (tests/factories.py), and no others."""
@@ -305,8 +315,6 @@ def project(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPa
         drop_tables(client)
         ensure_raw_tables(settings)
         project = Project(client, settings)
-        project.run("seed")
-        project.run("run")
-        project.forget()
+        project.build()
         yield project
         drop_tables(client)

@@ -136,9 +136,7 @@ def built(project: Project) -> Project:
     ])  # fmt: skip
     project.write("deal_records", [deal(R24, "usd", "13", "1000", "USD"), deal(R24, "late", "13", "2000")])
     project.turn()
-    project.run("run", "stg_spend__days", "campaign_costs")
     project.run("run", "tag:campaigns", full_refresh=True)
-    project.run("run", "tag:campaigns+,config.materialized:view")
     return project
 
 

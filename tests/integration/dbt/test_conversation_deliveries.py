@@ -89,7 +89,6 @@ def built(project: Project) -> Iterator[Chats]:
     """The models, and one tenant with a Chatwoot."""
     project.forget()
     project.write("tenants", [raw_tenant()])
-    project.run("run", "tag:chat", "tag:chat_views", "tag:conversations", "chat_hours")
     chats = Chats(project)
     yield chats
     chats.forget()

@@ -165,7 +165,6 @@ def deals(project: Project) -> Project:
     rows = [*stages, *of_stages(), *of_merges(), *of_money(), *of_owners(), *of_observed()]
     project.write("deal_records", [*reversed(rows), *rows[:20]])
     project.turn()
-    project.run("run", "config.materialized:view")
     return project
 
 

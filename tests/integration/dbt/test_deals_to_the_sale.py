@@ -67,7 +67,6 @@ def sales(project: Project) -> Sales:
         raw_event(tenant_id=TENANT, visitor="bia", at=moment(1), arrived=came),
     ])  # fmt: skip
     project.turn()
-    project.run("run", "config.materialized:view")
     return found
 
 

@@ -51,10 +51,16 @@ class Followed:
 
     def __init__(self, project: Project) -> None:
         self.project = project
+        conversations = ConversationTurns(project.settings, project.dbt_of_moment)
         self._side = [
-            kind(project.settings, project.dbt).__enter__() for kind in (ChatTurns, DealTurns, ConversationTurns)
+            turns.__enter__()
+            for turns in (
+                ChatTurns(project.settings, project.dbt),
+                DealTurns(project.settings, project.dbt),
+                conversations,
+            )
         ]
-        project.clocked += self._side[2:]
+        project.clocked.append(conversations)
 
     def turn(self, now: datetime) -> None:
         """Everything that is new, at this moment of the rules' clock."""
