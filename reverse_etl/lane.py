@@ -82,6 +82,10 @@ class Policy:
         )
 
 
+QUOTA_SECONDS = 5.0
+"""How old what is kept of a destination's quota may be while a lane is at work."""
+
+
 class Lane:
     """Delivers what is due, `concurrency` at a time, until nothing is, the breaker opens, or it is stopped.
 
@@ -110,6 +114,8 @@ class Lane:
         self._set_aside_at = float("-inf")
         self._is_prepared = False
         self._left_out: list[tuple[str, str]] | None = None
+        self._quota: tuple[int, int] | None = None
+        self._quota_noted_at = float("-inf")
         self.is_stopping = False
 
     def stop(self) -> None:
@@ -135,6 +141,7 @@ class Lane:
         working: set[asyncio.Task[None]] = set()
         try:
             await self._work_off(working)
+            await self._note_quota(0)
         except BaseException:
             # The ledger does not answer, or time is up: what is under way is taken over when its lease ends.
             for task in working:
@@ -204,6 +211,14 @@ class Lane:
             await self._ask(self._ledger.note_left_out, found)
             self._left_out = found
 
+    async def _note_quota(self, seconds: float) -> None:
+        """Keep what is left of the day's calls, when it has changed and at most every so many seconds."""
+        said = self._connection.quota.said
+        if said in (None, self._quota) or monotonic() - self._quota_noted_at < seconds:
+            return
+        self._quota, self._quota_noted_at = said, monotonic()
+        await self._ask(self._ledger.note_quota, *said, self._connection.quota.seconds_left)
+
     async def _work(self, claims: Sequence[Claim]) -> None:
         """One attempt of each of these deliveries, and their entries in the ledger."""
         sent: list[tuple[Claim, Order, Delivered]] = []
@@ -245,6 +260,7 @@ class Lane:
             await self._ask(self._ledger.delivered, claim, outcome.remote_id, order.calls.recorded, is_over=is_over)
             delivered.append((claim, order, outcome))
         await self._note_left_out()
+        await self._note_quota(QUOTA_SECONDS)
         return delivered
 
     async def _verify(self, sent: Sequence[tuple[Claim, Order, Delivered]]) -> None:

@@ -171,6 +171,12 @@ LEFT_OUT = text("""
     on conflict (tenant_id, destination_id) do update set left_out = excluded.left_out
         where destination_fields.left_out <> excluded.left_out
 """)
+QUOTA = text("""
+    insert into destination_quotas (tenant_id, destination_id, calls_left, calls_limit, resets_at)
+    values (:tenant_id, :destination_id, :left, :limit, clock_timestamp() + make_interval(secs => :seconds))
+    on conflict (tenant_id, destination_id) do update set
+        calls_left = excluded.calls_left, calls_limit = excluded.calls_limit, resets_at = excluded.resets_at
+""")
 SWITCH_OFF = text("""
     with destination as (
         update destinations
@@ -308,6 +314,11 @@ class LaneLedger:
         left_out = json.dumps([{"field": field, "reason": reason} for field, reason in fields])
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(LEFT_OUT, {**self._lane, "left_out": left_out})
+
+    def note_quota(self, left: int, limit: int, seconds: float) -> None:
+        """Keep what the destination said last of its day's calls, and for how many seconds it holds."""
+        with tenant_session(self._engine, self._tenant_id) as session:
+            session.execute(QUOTA, {**self._lane, "left": left, "limit": limit, "seconds": seconds})
 
     def switch_off(self, error: Exception) -> None:
         """Disable the destination, with the time and the reason; what waits is delivered when it is enabled again."""

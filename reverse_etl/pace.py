@@ -96,6 +96,11 @@ class Quota:
         return max(0.0, self._ends_at - self._clock())
 
     @property
+    def said(self) -> tuple[int, int] | None:
+        """How many calls are left of how many; None where the destination has said nothing of this day."""
+        return None if self._left is None or not self.seconds_left else (self._left, self._limit)
+
+    @property
     def is_short(self) -> bool:
         """Whether only the reserve is left, which is for new leads."""
         return self._left is not None and self.seconds_left > 0 and self._left <= self._limit * self._reserve

@@ -53,6 +53,7 @@ def resync(  # noqa: PLR0913, PLR0917  # the options of the command
         costs = {each.destination_id: _cost(session, each) for each in list_named(session, Destination, tenant)}
         changes = resyncing.changes(session, wanted) if dry_run else []
         again = resyncing.count_again(session, wanted)
+        quotas = {costs[row.destination_id][0]: row for row in resyncing.present_quotas(session, tenant)}
         if again and not dry_run:
             # The first part becomes due at once, also while no engine runs.
             resync_runs.advance(session, resync_runs.ask(session, wanted, actor=actor(), reason=reason))
@@ -65,6 +66,8 @@ def resync(  # noqa: PLR0913, PLR0917  # the options of the command
     show_table(rows, columns, nothing="There is nothing to deliver again.")
     if rows:
         typer.echo(_summary(rows, would=dry_run))
+        for name in sorted(quotas.keys() & {row["destination"] for row in rows}):
+            typer.echo(f"{name}: {quotas[name].calls_left} calls of {quotas[name].calls_limit} are left today.")
     if rows and dry_run:
         typer.echo(f"\nWhat the first {COMPARED_LEADS} leads have other than what was delivered last:")
         shown = ("destination", "lead_id", "field", "delivered", "wanted")

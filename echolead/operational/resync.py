@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from echolead.operational.destination_kinds import KINDS
+from echolead.operational.models import DestinationQuota
 
 SAMPLE_DELIVERIES = 100
 COMPARED_LEADS = 20
@@ -147,6 +148,12 @@ def changes(session: Session, wanted: Selection) -> list[FieldChange]:
 def parameters_of(wanted: Selection) -> dict[str, Any]:
     """The parameters of `SELECTED`."""
     return {**vars(wanted), "lead_ids": None if wanted.lead_ids is None else list(wanted.lead_ids)}
+
+
+def present_quotas(session: Session, tenant_id: str) -> Sequence[DestinationQuota]:
+    """What each destination said last of its day's calls, where that day has not ended."""
+    mine = select(DestinationQuota).where(DestinationQuota.tenant_id == tenant_id)
+    return session.scalars(mine.where(DestinationQuota.resets_at > func.clock_timestamp())).all()
 
 
 def _fields(payload: Mapping[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text, tuple_
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
@@ -124,6 +125,17 @@ FINISHED = text("""
 """)
 
 
+FAILED = text("""
+    with failed as (
+        update resyncs set state = 'stopped' where resync_id = cast(:resync_id as uuid) returning tenant_id
+    )
+    insert into audit_log (tenant_id, actor, action, subject, detail)
+    select tenant_id, 'engine', 'resync.failed', cast(:resync_id as text),
+        jsonb_build_object('message', cast(:message as text))
+    from failed
+""")
+
+
 def ask(session: Session, wanted: Selection, *, actor: str, reason: str = "") -> Resync:
     """A new resync, which the delivery engine works off. Raises `ChangeRefused` with `MAX_OPEN` open ones."""
     is_open = select(func.count()).where(Resync.tenant_id == wanted.tenant_id, Resync.state.in_(("waiting", "running")))
@@ -187,10 +199,23 @@ def resume(session: Session, resync: Resync, *, actor: str) -> None:
 
 
 def advance_all(session: Session) -> int:
-    """One round for all open resyncs that no other process advances; how many deliveries were made due."""
+    """One round for all open resyncs that no other process advances; how many deliveries were made due.
+
+    One that the database refuses is stopped, with the reason in the audit log: it holds up no other.
+    """
     is_open = select(Resync).where(Resync.state.in_(("waiting", "running"))).order_by(Resync.created_at)
     found = session.scalars(is_open.limit(WORKED_AT_ONCE).with_for_update(skip_locked=True)).all()
-    return sum(advance(session, resync) for resync in found)
+    made_due = 0
+    for resync in found:
+        place = {"resync_id": resync.resync_id}
+        try:
+            with session.begin_nested():
+                made_due += advance(session, resync)
+        except OperationalError:  # the database, or another transaction: the next round tries again
+            raise
+        except DBAPIError as error:
+            session.execute(FAILED, {**place, "message": str(error.orig).partition("\n")[0]})
+    return made_due
 
 
 def advance(session: Session, resync: Resync) -> int:

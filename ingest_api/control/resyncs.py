@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from echolead.operational import resync, resync_runs
-from echolead.operational.models import Destination, Resync
+from echolead.operational.models import Destination, DestinationQuota, Resync
 from echolead.operational.named_rows import get_named, list_named
 from echolead.operational.resync import FieldChange, Selection
 from ingest_api.control.answers import (
@@ -71,6 +71,16 @@ class ResyncField(View):
     wanted: str
 
 
+class QuotaView(View):
+    """What a destination with a daily quota said last: so many calls are left of so many."""
+
+    destination: str
+    calls_left: int
+    calls_limit: int
+    resets_at: Moment
+    said_at: Moment
+
+
 class ResyncTrial(View):
     """What would be delivered again; `arrived` counts what has arrived and would not be sent again.
 
@@ -79,6 +89,7 @@ class ResyncTrial(View):
 
     deliveries: list[ResyncLine]
     arrived: int
+    quotas: list[QuotaView]
     changes: list[ResyncField]
 
 
@@ -123,6 +134,7 @@ def try_(call: Calling, body: ResyncExtent) -> Response:
             ResyncTrial(
                 deliveries=lines,
                 arrived=resync.count_arrived(session, wanted),
+                quotas=[_quota(row, names) for row in resync.present_quotas(session, call.tenant_id)],
                 changes=_fields(resync.changes(session, wanted), names),
             )
         )
@@ -210,6 +222,11 @@ def _fields(changes: Sequence[FieldChange], names: dict[UUID, str]) -> list[Resy
         )
         for each in changes
     ]
+
+
+def _quota(row: DestinationQuota, names: dict[UUID, str]) -> QuotaView:
+    told = {name: getattr(row, name) for name in ("calls_left", "calls_limit", "resets_at")}
+    return QuotaView(destination=names[row.destination_id], said_at=row.updated_at, **told)
 
 
 def _shown(session: Session, row: Resync) -> Response:

@@ -14,6 +14,7 @@ from echolead.operational.models.deliveries import DELIVERY_STATES, WAITING, Del
 from echolead.operational.models.destinations import (
     Destination,
     DestinationFields,
+    DestinationQuota,
     DestinationRecord,
     DestinationTokens,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "DeliveryAttempt",
     "Destination",
     "DestinationFields",
+    "DestinationQuota",
     "DestinationRecord",
     "DestinationTokens",
     "Erasure",

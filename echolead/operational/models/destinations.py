@@ -4,7 +4,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func, true
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    func,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from echolead.operational.models.base import EMPTY_LIST, EMPTY_OBJECT, Base, Timed
@@ -76,6 +85,23 @@ class DestinationFields(Timed, Base):
     tenant_id: Mapped[str] = mapped_column(primary_key=True)
     destination_id: Mapped[UUID] = mapped_column(primary_key=True)
     left_out: Mapped[list[Any]] = mapped_column(server_default=EMPTY_LIST)
+
+
+class DestinationQuota(Timed, Base):
+    """What a destination said last of its day's calls: so many are left of so many until `resets_at`."""
+
+    __tablename__ = "destination_quotas"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "destination_id"], ["destinations.tenant_id", "destinations.destination_id"]
+        ),
+    )
+
+    tenant_id: Mapped[str] = mapped_column(primary_key=True)
+    destination_id: Mapped[UUID] = mapped_column(primary_key=True)
+    calls_left: Mapped[int] = mapped_column(BigInteger)
+    calls_limit: Mapped[int] = mapped_column(BigInteger)
+    resets_at: Mapped[datetime]
 
 
 class DestinationRecord(Timed, Base):

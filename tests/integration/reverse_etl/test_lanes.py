@@ -220,6 +220,8 @@ def test_a_spent_day_is_left_alone_until_it_ends_and_no_delivery_dies_of_it(
     assert len(server.taken) == 3
     assert server.refused_at == []
     assert {row["tries"] for row in activation.rows()} == {0}
+    kept = "select calls_left, calls_limit, resets_at > now() as is_ahead from destination_quotas"
+    assert activation.rows(kept) == [{"calls_left": 0, "calls_limit": 100, "is_ahead": True}]
 
 
 def test_a_spent_day_is_asked_after_by_one_call(

@@ -148,6 +148,7 @@ WRITING = {
         "app deliveries system",
     ),
     "change deliveries": ("update deliveries set state = 'verified'", "deliveries system app"),
+    "note what is left of a quota": ("update destination_quotas set calls_left = 7", "deliveries system"),
     "ask for a resync": ("insert into resyncs (tenant_id, requested_by) values ('{tenant}', 'x')", "app system"),
     "stop a resync": ("update resyncs set state = 'stopped'", "deliveries system app"),
     "say how far a resync is": ("update resyncs set due = 7", "deliveries system"),

@@ -55,6 +55,7 @@ def upgrade() -> None:
     serve("resyncs")
     op.execute(f"GRANT SELECT, UPDATE ({WORKED}) ON resyncs TO {DELIVERIES}")
     _create_list()
+    _create_quotas()
     _change_kinds(f"{KINDS}, 'lake_verify'")
 
 
@@ -64,6 +65,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM control_tasks WHERE kind = 'lake_verify'")
     op.execute("ALTER TABLE control_tasks FORCE ROW LEVEL SECURITY")
     _change_kinds(KINDS)
+    op.drop_table("destination_quotas")
     op.drop_table("resync_deliveries")
     op.drop_table("resyncs")
 
@@ -97,6 +99,29 @@ def _create_list() -> None:
     isolate("resync_deliveries", app_may=("SELECT", "UPDATE (due_at)"))
     serve("resync_deliveries")
     op.execute(f"GRANT SELECT, INSERT, UPDATE (due_at, settled_at) ON resync_deliveries TO {DELIVERIES}")
+
+
+def _create_quotas() -> None:
+    op.create_table(
+        "destination_quotas",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("destination_id", sa.Uuid(), nullable=False),
+        sa.Column("calls_left", sa.BigInteger(), nullable=False),
+        sa.Column("calls_limit", sa.BigInteger(), nullable=False),
+        sa.Column("resets_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "destination_id"],
+            ["destinations.tenant_id", "destinations.destination_id"],
+            name=op.f("fk_destination_quotas_destinations"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "destination_id", name=op.f("pk_destination_quotas")),
+    )
+    keep_updated_at("destination_quotas")
+    isolate("destination_quotas", app_may=("SELECT",))
+    serve("destination_quotas")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE ON destination_quotas TO {DELIVERIES}")
 
 
 def _change_kinds(kinds: str) -> None:

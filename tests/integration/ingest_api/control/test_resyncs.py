@@ -126,8 +126,21 @@ def test_a_trial_says_what_has_arrived_and_a_second_resync_sends_nothing_twice(c
     tenant = lost(control, 2, "verified")
     trial = control.ask("analyst", "POST", f"{PATH}/trials", tenant, {}).json()
     assert (trial["deliveries"], trial["arrived"]) == ([], 2)
+    assert trial["quotas"] == []
+    with system_session(control.system) as session:
+        said = (
+            "insert into destination_quotas (tenant_id, destination_id, calls_left, calls_limit, resets_at) "
+            "select tenant_id, destination_id, 40, 9500, now() + make_interval(secs => :seconds) from destinations "
+            "where tenant_id = :t on conflict (tenant_id, destination_id) do update set resets_at = excluded.resets_at"
+        )
+        session.execute(text(said), {"t": tenant, "seconds": -1})
+    over = control.ask("analyst", "POST", f"{PATH}/trials", tenant, {}).json()["quotas"]
+    assert over == []  # of yesterday
+    with system_session(control.system) as session:
+        session.execute(text(said), {"t": tenant, "seconds": 3600})
     forced = control.ask("analyst", "POST", f"{PATH}/trials", tenant, {"force": True}).json()
     assert ([line["deliveries"] for line in forced["deliveries"]], forced["arrived"]) == ([2], 0)
+    assert [(line["calls_left"], line["calls_limit"]) for line in forced["quotas"]] == [(40, 9500)]
     assert states(control, tenant) == {"verified": 2}
     paths = [asked(control, tenant, force=True) for _ in range(2)]
     engine(control, tenant)
@@ -146,6 +159,24 @@ def test_what_was_overtaken_since_it_was_listed_is_not_touched(control: ControlA
     engine(control, tenant)
     engine(control, tenant)
     assert control.ask("viewer", "GET", path, tenant).json()["states"] == {"superseded": 2, "verified": 10}
+
+
+def test_one_that_the_database_refuses_is_stopped_with_the_reason_and_holds_up_no_other(
+    control: ControlApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = lost(control, 1), lost(control, 1)
+    path, _ = asked(control, bad), asked(control, good)
+    listed = resync_runs.LIST.text
+    monkeypatch.setattr(
+        resync_runs,
+        "LIST",
+        text(f"{listed} where 1 / (case when cast(:tenant_id as text) = '{bad}' then 0 else 1 end) = 1"),
+    )
+    engine(control, good)
+    assert control.ask("viewer", "GET", path, bad).json()["state"] == "stopped"
+    assert (states(control, bad), states(control, good)) == ({"dead": 1}, {"pending": 1})
+    [newest, _] = control.ask("admin", "GET", f"/v1/tenants/{bad}/audit?action=resync.", bad).json()["items"]
+    assert (newest["action"], newest["detail"]) == ("resync.failed", {"message": "division by zero"})
 
 
 def test_a_resync_of_another_tenant_is_not_there_and_a_repeated_request_asks_once(control: ControlApi) -> None:
