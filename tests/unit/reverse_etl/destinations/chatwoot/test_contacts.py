@@ -114,6 +114,7 @@ async def test_a_remembered_contact_of_a_lead_that_became_part_of_this_one_stays
     delivered = await chatwoot.deliver(remote_id=str(remembered))
 
     assert (delivered.remote_id, chatwoot.count()) == (str(remembered), 1)
+    assert "look up contacts" not in chatwoot.operations()
 
 
 async def test_an_identifier_that_is_there_is_never_changed(chatwoot: InProcess) -> None:
