@@ -108,6 +108,7 @@ def contrast_style() -> str:
     colours = (
         ("[data-testid^=stBaseButton-primary] :is(p, span)", "background"),
         ("[data-variant=segmented_control][data-selected=true] p", "text"),
+        ("[data-testid=stHtml] a[download]", "primary"),
         ("[data-testid=stCode] .token", "text"),
         ("[data-testid=stCode] .token:is(.tag, .key, .attr-name, .inserted, .keyword)", "primary"),
         ("[data-testid=stCode] .token:is(.deleted)", "bad"),

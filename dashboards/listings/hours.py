@@ -44,7 +44,7 @@ def _names(listing: Listing) -> list[str]:
 
 WEEK = Listing(
     "week",
-    (ListingColumn("weekday", words="day"), ListingColumn("opening_times", words="open_times")),
+    (ListingColumn("weekday", words="day"), ListingColumn("opening_times", words="opening")),
     _week,
 )
 OWN_DAYS = Listing(
@@ -52,7 +52,7 @@ OWN_DAYS = Listing(
     (
         ListingColumn("date", "date", title="day"),
         ListingColumn("own_day_name", width="medium"),
-        ListingColumn("opening_times", words="open_times"),
+        ListingColumn("opening_times", words="opening"),
     ),
     _own_days,
 )

@@ -10,7 +10,7 @@ def _quarantined(asked: Asked) -> pd.DataFrame:
     """The entries of the API with the events that wait, which the warehouse counts."""
     rows = api_rows(QUARANTINED, asked.from_api().lines("/quarantine", most=asked.rows))
     waiting = IN_QUARANTINE.rows(asked).set_index("tracking_id")["events"]
-    rows["events"] = rows["tracking_id"].map(waiting)
+    rows["events"] = waiting.reindex(rows["tracking_id"]).to_numpy()
     return rows
 
 

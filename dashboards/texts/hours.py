@@ -25,7 +25,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "day_sat": ("Saturday", "Sábado"),
     "day_sun": ("Sunday", "Domingo"),
     "closed_day": ("closed", "fechado"),
-    "open_times_closed": ("closed", "fechado"),
+    "opening_closed": ("closed", "fechado"),
     "public_holidays": ("Public holidays", "Feriados"),
     "holiday_country": ("Country (ISO 3166, as in BR; empty: none)", "País (ISO 3166, como BR; vazio: nenhum)"),
     "holiday_part": ("Part of the country, as in SP", "Parte do país, como SP"),

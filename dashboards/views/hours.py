@@ -49,16 +49,11 @@ def show_week(page: OpenPage, found: ApiAnswer) -> None:
     hours = found.body
     with st.form("week", border=False):
         st.caption(t("week_caption"))
-        columns = st.columns(2)
-        typed = {
-            day: columns[number % 2].text_input(
-                t(f"day_{day}"),
-                times_text(hours["weekly"].get(day, [])),
-                key=f"hours {day}",
-                placeholder=t("closed_day"),
-            )
-            for number, day in enumerate(DAYS)
-        }
+        typed = {}
+        for first in range(0, len(DAYS), 2):  # two side by side, which a phone shows one below the other
+            for column, day in zip(st.columns(2), DAYS[first : first + 2], strict=False):
+                times = times_text(hours["weekly"].get(day, []))
+                typed[day] = column.text_input(t(f"day_{day}"), times, key=f"hours {day}", placeholder=t("closed_day"))
         country = st.text_input(t("holiday_country"), hours["country"], key="hours country", max_chars=2).strip()
         region = st.text_input(t("holiday_part"), hours["subdivision"], key="hours part", max_chars=10).strip()
         wants = st.form_submit_button(t("save"), icon=":material/save:", type="primary")

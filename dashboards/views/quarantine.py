@@ -29,9 +29,9 @@ def show_entries(page: OpenPage) -> None:
     )  # fmt: skip
     if chosen.selection.rows:
         st.query_params[ENTRY] = rows["quarantine_id"].iloc[chosen.selection.rows[0]]
-    entries = shown[shown["quarantine_id"] == st.query_params.get(ENTRY)].to_dict("records")
-    if entries:
-        show_entry(page, entries[0])
+    entries = shown[shown["quarantine_id"] == st.query_params.get(ENTRY)]
+    if len(entries):
+        show_entry(page, entries.iloc[0])
     else:
         st.caption(t("choose_quarantined"))
 

@@ -76,10 +76,8 @@ def show_changes(changes: Mapping[str, Any]) -> None:
     """What became, or would become, of the rows; sources by what they were and are."""
     counts = {name: value for name, value in changes.items() if isinstance(value, int)}
     if counts:
-        spoken = forms()
-        st.markdown(
-            "  \n".join(f"**{spoken.number(value)}** {named('changes', name)}" for name, value in counts.items())
-        )
+        lines = [f"**{forms().number(value)}** " + named("changes", name) for name, value in counts.items()]
+        st.markdown("  \n".join(lines))
     else:
         st.info(t("replay_no_changes"), icon=":material/check_circle:")
     others = {name: value for name, value in changes.items() if value and not isinstance(value, int)}

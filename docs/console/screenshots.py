@@ -28,6 +28,13 @@ PAGES = (
     ("health", "health"),
     ("install", "install"),
     ("design", "design"),
+    ("rules", "rules?part=edit"),
+    ("destinations", "destinations"),
+    ("replay", "replay"),
+    ("quarantine", "quarantine"),
+    ("hours", "hours"),
+    ("team", "users_and_keys"),
+    ("audit", "audit"),
 )
 
 
@@ -88,8 +95,8 @@ class DemoStack:
         return cls(api, found["Console"]["url"], email, password)
 
 
-def take(browser: Browser, look: Look, stack: DemoStack, lead_id: str) -> None:
-    """Every page in one look."""
+def take(browser: Browser, look: Look, stack: DemoStack, lead_id: str, wanted: list[str]) -> None:
+    """The wanted pages in one look."""
     context = browser.new_context(
         locale=look.locale, color_scheme=look.theme, viewport={"width": look.width, "height": 900}
     )
@@ -100,7 +107,7 @@ def take(browser: Browser, look: Look, stack: DemoStack, lead_id: str) -> None:
     page.locator("[name=password]").fill(stack.password)
     page.locator("button[type=submit]").click()
     page.wait_for_url(f"{stack.console}/**")
-    for name, path in PAGES:
+    for name, path in (each for each in PAGES if each[0] in wanted):
         settled(page, f"{stack.console}/{f'leads?lead_id={lead_id}' if name == 'lead' else path}")
         picture(page, look).save(HERE / f"{name}-{look.name}.webp", quality=55, method=6)
     context.close()
@@ -112,12 +119,14 @@ def main() -> None:
     arguments.add_argument("--data-dir", required=True, type=Path, help="folder of the stack's data")
     arguments.add_argument("--lead", required=True, help="the lead whose record is shown")
     arguments.add_argument("--chromium", default=shutil.which("chromium"), help="path of the browser")
+    names = [name for name, _ in PAGES]
+    arguments.add_argument("--pages", nargs="+", choices=names, default=names, help="these alone")
     chosen = arguments.parse_args()
     stack = DemoStack.of(chosen.data_dir)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chosen.chromium, args=["--no-sandbox", "--disable-gpu"])
         for look in LOOKS:
-            take(browser, look, stack, chosen.lead)
+            take(browser, look, stack, chosen.lead, chosen.pages)
 
 
 if __name__ == "__main__":

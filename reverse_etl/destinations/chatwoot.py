@@ -100,7 +100,8 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
             except NotThere:  # deleted, or merged into another contact
                 pass
             else:
-                return answer["payload"], ()
+                if not _is_anothers(answer["payload"], lead, history):
+                    return answer["payload"], ()
         candidates = _ranked(await self._holders(calls, lead), lead)
         if not candidates:
             return None, ()
@@ -259,6 +260,21 @@ def _identity(lead: Lead) -> dict[str, Any]:
         "identifier": lead.lead_id,
     }
     return {key: value for key, value in fields.items() if value}
+
+
+def _is_anothers(contact: Contact, lead: Lead, history: DeliveryHistory) -> bool:
+    """Whether the remembered id is another person's by now, as in an account that was emptied and counts its ids anew.
+
+    Such a contact has an identifier, and neither it nor e-mail or phone are the lead's or were ever sent for it.
+    """
+    known = (lead, *history.sent)
+    identifier = contact.get("identifier")
+    if not identifier or any(identifier in (each.lead_id, *each.tracking_ids) for each in known):
+        return False
+    ways = [
+        (key, value) for each in known for key, value in _identity(each).items() if key in ("email", "phone_number")
+    ]
+    return not any(_same(key, contact.get(key), value) for key, value in ways)
 
 
 def _changes(

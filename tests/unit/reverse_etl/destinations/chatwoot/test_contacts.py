@@ -92,6 +92,31 @@ async def test_a_remembered_contact_that_is_gone_is_looked_up(chatwoot: InProces
     assert delivered.remote_id == str(merged_into)
 
 
+async def test_a_remembered_id_that_is_another_persons_by_now_is_left_alone(chatwoot: InProcess) -> None:
+    """As in an account that lost everything and counts its ids anew."""
+    others = chatwoot.add(identifier="lead-9", email="bia@lead.test", phone_number="+5511999990009")
+
+    delivered = await chatwoot.deliver(remote_id=str(others))
+
+    assert (delivered.remote_id != str(others), chatwoot.count()) == (True, 2)
+    assert chatwoot.contact(others)["email"] == "bia@lead.test"
+    assert "channel" not in chatwoot.contact(others)["custom_attributes"]
+    assert chatwoot.contact(delivered.remote_id)["email"] == "ana@lead.test"
+
+
+@pytest.mark.parametrize("shared", [{"email": "Ana@lead.test"}, {"phone_number": "+5511999990000"}])
+async def test_a_remembered_contact_of_a_lead_that_became_part_of_this_one_stays(
+    chatwoot: InProcess, shared: dict[str, str]
+) -> None:
+    """Its identifier is the other lead's, and is never changed."""
+    remembered = chatwoot.add(identifier="lead-0", **shared)
+
+    delivered = await chatwoot.deliver(remote_id=str(remembered))
+
+    assert (delivered.remote_id, chatwoot.count()) == (str(remembered), 1)
+    assert "look up contacts" not in chatwoot.operations()
+
+
 async def test_an_identifier_that_is_there_is_never_changed(chatwoot: InProcess) -> None:
     present = chatwoot.add(identifier="crm-77", email="ana@lead.test")
 
