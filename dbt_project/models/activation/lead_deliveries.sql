@@ -7,7 +7,7 @@
     materialized='incremental',
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'lead_id', 'destination_id'],
-    settings={'index_granularity': 1024},
+    settings={'index_granularity': 256},
     indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
 ) }}
 

@@ -1,68 +1,16 @@
 {#-
-  The visitors of whom the turn has new events, or has none any more, and where their sessions are computed from: the one before the earliest
-  new event. What the sessions before it leave behind comes with it. Also who reports an order that these visitors report,
-  as one of them alone counts. Reads the conversions and sessions of these visitors, and others by the index over `order_id`.
+  The visitors whose sessions are computed again, and where from: the session before the earliest new event. What the
+  sessions before it leave behind comes with it. Reads the sessions of these visitors.
 -#}
 -- depends_on: {{ ref('current_turn') }}
--- depends_on: {{ ref('worthless_identifiers') }}
 {{ affected_set(['tenant_id', 'tracking_id']) }}
 
 {%- set sessions = built_so_far('marts', 'sessions') %}
 
 with
 
-fresh as (
-    select
-        tenant_id,
-        tracking_id,
-        min(arrayMin(arrayPushBack(other_places, occurred_at))) as earliest
-    from {{ ref('fresh_events') }}
-    group by tenant_id, tracking_id
-    union all
-    select
-        tenant_id,
-        tracking_id,
-        min(occurred_at) as earliest
-    from {{ ref('withdrawn_events') }}
-    group by tenant_id, tracking_id
-),
-
-orders as (
-    select
-        tenant_id,
-        order_id
-    from {{ ref('lead_events') }}
-    where
-        (tenant_id, tracking_id) in (select tenant_id, tracking_id from fresh)
-        and order_id != ''
-    union all
-    select
-        tenant_id,
-        order_id
-    from {{ ref('withdrawn_events') }}
-    where order_id != ''
-),
-
 affected as (
-    select
-        tenant_id,
-        tracking_id,
-        min(earliest) as since
-    from (
-        select * from fresh
-        union all
-        select
-            tenant_id,
-            tracking_id,
-            occurred_at as earliest
-        from {{ ref('lead_events') }}
-        where
-            tenant_id in (select tenant_id from orders)
-            and order_id in (select order_id from orders)
-            and (tenant_id, order_id) in (select tenant_id, order_id from orders)
-            and {{ order_of_event() }} != ''
-    )
-    group by tenant_id, tracking_id
+    select * from {{ ref('changed_visitors') }}
 ){% if sessions %},
 
 before as (

@@ -30,7 +30,7 @@ from tests.integration.dbt.test_turns import DAY, history, loaded
 
 PIECE = 20
 """Rows of raw in a piece, for these tests: a request is a handful of pieces, and one visitor alone has more rows."""
-LEADS = 5
+LEADS = 1
 """Leads in a piece of a request that is of leads alone."""
 
 
@@ -138,7 +138,7 @@ def test_other_rules_and_destinations_are_worked_off_by_leads_and_no_event_is_co
     done = work_off(small)
     pieces = [turn for turn in done if turn.request]
     places = [each["position"] for each in turns_of(taken) if each["reason"] == "settings"]
-    assert len(pieces) == len(places) > 3
+    assert len(pieces) == len(places) > 1
     assert None in [turn.request for turn in done[:2]]  # a piece is the most that zoe waits for
     assert places == sorted(places)
     assert all(turn.rows_written["events"] == turn.rows_written["sessions"] == 0 for turn in pieces)

@@ -5,7 +5,7 @@
     materialized='incremental',
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'lead_id', 'conversion_id'],
-    settings={'index_granularity': 1024},
+    settings={'index_granularity': 256},
 ) }}
 
 with

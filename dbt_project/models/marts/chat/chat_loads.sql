@@ -9,7 +9,7 @@
     materialized='incremental',
     engine='ReplacingMergeTree(turn)',
     order_by=['tenant_id', 'account_id', 'kind', 'record_id'],
-    settings={'index_granularity': 1024},
+    settings={'index_granularity': 256},
 ) }}
 
 {%- set recent_days = 30 %}

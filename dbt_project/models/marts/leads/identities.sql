@@ -5,7 +5,7 @@
     materialized='incremental',
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'kind', 'value', 'lead_id'],
-    settings={'index_granularity': 1024},
+    settings={'index_granularity': 256},
 ) }}
 
 {%- set leads = built_so_far('marts', 'leads') %}

@@ -9,7 +9,7 @@
     materialized='incremental',
     engine='MergeTree()',
     order_by=['tenant_id', 'lead_id', 'valid_from'],
-    settings={'index_granularity': 1024},
+    settings={'index_granularity': 256},
 ) }}
 
 {%- set recorded = standing_table('marts', 'lead_result_changes') %}

@@ -7,7 +7,7 @@
     materialized='incremental',
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'lead_id', 'touch_at', 'tracking_id', 'origin'],
-    settings={'index_granularity': 1024},
+    settings={'index_granularity': 256},
 ) }}
 
 with
