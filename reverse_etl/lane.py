@@ -214,7 +214,7 @@ class Lane:
     async def _note_quota(self, seconds: float) -> None:
         """Keep what is left of the day's calls, when it has changed and at most every so many seconds."""
         said = self._connection.quota.said
-        if said in (None, self._quota) or monotonic() - self._quota_noted_at < seconds:
+        if said is None or said == self._quota or monotonic() - self._quota_noted_at < seconds:
             return
         self._quota, self._quota_noted_at = said, monotonic()
         await self._ask(self._ledger.note_quota, *said, self._connection.quota.seconds_left)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any
 
-Ask = Callable[..., Sequence[dict[str, Any]]]
+TenantRows = Callable[..., Sequence[dict[str, Any]]]
 """Runs a statement as one tenant, with its parameters by name; the rows by their columns."""
 VISITORS = 200
 """The visitors of the newest arrivals whose events are read."""
@@ -92,7 +92,7 @@ STATEMENTS = (ARRIVALS, EVENTS, CHATS, DEALS, DELIVERIES)
 ENTRY_COLUMNS = ("at", "kind", "tracking_id", "page", "detail", "proof", "device", "joined_by", "joined_at")
 
 
-def entries(ask: Ask, lead_id: str, rows: int) -> list[dict[str, Any]]:
+def entries(ask: TenantRows, lead_id: str, rows: int) -> list[dict[str, Any]]:
     """The newest entries of a lead, at most `rows` (`ENTRY_COLUMNS`), with device and join of their visitors."""
     found = [
         {**row, "at": _aware(row["at"])}

@@ -183,7 +183,7 @@ def stop(session: Session, resync: Resync, *, actor: str) -> None:
         raise ChangeRefused(f"Resync {resync.resync_id} is done: there is nothing to stop.")
     if resync.state == "stopped":
         return
-    put_back = session.execute(PUT_BACK, {"resync_id": resync.resync_id}).scalar_one()
+    put_back: int = session.execute(PUT_BACK, {"resync_id": resync.resync_id}).scalar_one()
     resync.state = "stopped"
     session.flush()
     _record(session, resync, "stopped", actor, put_back=put_back)
@@ -227,7 +227,7 @@ def advance(session: Session, resync: Resync) -> int:
     if resync.total is None:
         _list(session, resync)
     session.execute(SETTLED, place)
-    still_open = session.execute(OPEN, place).scalar_one()
+    still_open: int = session.execute(OPEN, place).scalar_one()
     made_due = 0
     if still_open < AT_ONCE:
         made_due = session.execute(MAKE_DUE, {**place, "deliveries": AT_ONCE - still_open}).scalar_one()

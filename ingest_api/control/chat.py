@@ -19,7 +19,7 @@ from ingest_api.control.edits import check_base, content_version, lock_for_edit
 PATH = "/v1/tenants/{tenant_id}/chat"
 MEMBERS = f"{PATH}/members"
 ONE = f"{MEMBERS}/{{kind}}/{{name}}"
-Kind = Annotated[Literal["agent", "team"], Path()]
+MemberKind = Annotated[Literal["agent", "team"], Path()]
 Name = Annotated[str, Path(min_length=1, max_length=MEMBER_CHARACTERS, examples=["bruno@acme.example"])]
 Minutes = Annotated[int | None, Field(ge=1, le=MOST_RESPONSE_MINUTES, examples=[15])]
 
@@ -90,7 +90,7 @@ def members(call: Calling) -> Response:
 
 
 @routes.put(ONE, summary="Set an agent or team", response_model=MemberView, **operation("settings.change"))
-def set_member(call: Calling, kind: Kind, name: Name, body: MemberBody) -> Response:
+def set_member(call: Calling, kind: MemberKind, name: Name, body: MemberBody) -> Response:
     """Set limit and absence, in place of what there was."""
     limits = MemberLimits(**body.model_dump())
     with call.session() as session:
@@ -99,7 +99,7 @@ def set_member(call: Calling, kind: Kind, name: Name, body: MemberBody) -> Respo
 
 
 @routes.delete(ONE, summary="Free an agent or team", status_code=204, **operation("settings.change"))
-def remove_member(call: Calling, kind: Kind, name: Name) -> Response:
+def remove_member(call: Calling, kind: MemberKind, name: Name) -> Response:
     """Take limit and absence back."""
     with call.session() as session:
         chat.remove_chat_member(session, call.tenant_id, kind, name, actor=call.actor)

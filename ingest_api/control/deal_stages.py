@@ -3,7 +3,6 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
-from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from echolead.operational.deals import ID_CHARACTERS, map_stage, mapped_stages
@@ -40,7 +39,9 @@ def list_(call: Calling) -> Response:
     """The stages that are mapped, in one page; others count as the CRM's own words suggest."""
     with call.session() as session:
         names = {row.destination_id: row.name for row in list_named(session, Destination, call.tenant_id)}
-        rows = sorted((names[each[0]], *each[1:], stage) for each, stage in _mapped(session, call.tenant_id))
+        rows = sorted(
+            (names[each[0]], *each[1:], stage) for each, stage in mapped_stages(session, call.tenant_id).items()
+        )
         items = [StageView(destination=a, pipeline_id=b, stage_id=c, stage=d) for a, b, c, d in rows]
         return answer(ListPage[StageView](items=items))
 
@@ -52,7 +53,3 @@ def set_(call: Calling, name: Name, pipeline_id: RemoteId, stage_id: RemoteId, b
         destination = get_named(session, Destination, call.tenant_id, name)
         map_stage(session, destination, pipeline_id, stage_id, body.stage, actor=call.actor)
     return answer(StageView(destination=name, pipeline_id=pipeline_id, stage_id=stage_id, stage=body.stage))
-
-
-def _mapped(session: Session, tenant_id: str) -> list[tuple[tuple[object, str, str], str]]:
-    return list(mapped_stages(session, tenant_id).items())

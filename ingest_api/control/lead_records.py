@@ -236,7 +236,7 @@ def show(call: Calling, lead_id: LeadPath) -> Response:
         )
 
 
-def _lead(ask: timeline.Ask, tenant_id: str, lead_id: str) -> dict[str, Any]:
+def _lead(ask: timeline.TenantRows, tenant_id: str, lead_id: str) -> dict[str, Any]:
     """The row of the lead, or of the one it is part of now. Raises `Problem`."""
     found = ask(record.LEAD, lead_id=lead_id)
     if not found and (present := ask(record.ALIAS, lead_id=lead_id)):

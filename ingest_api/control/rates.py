@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
@@ -46,7 +46,7 @@ def list_(call: Calling) -> Response:
 @routes.put(ONE, summary="Set a rate", response_model=RateView, **operation("settings.change"))
 def set_(call: Calling, currency: Currency, body: RateBody) -> Response:
     """Say what a unit of the currency is worth from a day on; a rate of the same day is replaced."""
-    place = {"from_date": body.from_date, "actor": call.actor}
+    place: dict[str, Any] = {"from_date": body.from_date, "actor": call.actor}
     with call.session() as session:
         if body.rate is None:
             return answer(_view(end_rate(session, call.tenant_id, currency, **place)))

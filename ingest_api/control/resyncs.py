@@ -1,7 +1,7 @@
 """Delivering again: trying it, asking for it, and stopping and resuming it while the delivery engine works it off."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -237,7 +237,7 @@ def _shown(session: Session, row: Resync) -> Response:
 
 def _view(row: Resync, names: dict[UUID, str], states: dict[str, int] | None) -> ResyncView:
     is_stopping = row.state == "stopped" and bool((states or {}).get("in_flight"))
-    shown = {
+    shown: dict[str, Any] = {
         "destination": names[row.destination_id] if row.destination_id else None,
         "force": row.is_forced,
         "state": "stopping" if is_stopping else row.state,

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from echolead.known_leads import visitors_of
-from echolead.leads.timeline import Ask
+from echolead.leads.timeline import TenantRows
 from echolead.operational.errors import ChangeRefused
 from echolead.warehouse import connect
 from echolead.warehouse_accounts import tenant_url
@@ -39,7 +39,7 @@ def reading(call: Call) -> Iterator[Client]:
 
 
 @contextmanager
-def asking(call: Call) -> Iterator[Ask]:
+def asking(call: Call) -> Iterator[TenantRows]:
     """Runs statements as the call's tenant; moments of the rows are in UTC. Raises `Problem` as `reading`."""
     with reading(call) as client:
 
