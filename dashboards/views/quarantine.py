@@ -1,8 +1,6 @@
 """Who is left out of the figures, because of what, and who may come back?"""
 
-from collections.abc import Mapping
-from typing import Any
-
+import pandas as pd
 import streamlit as st
 
 from dashboards.acting import attempt, can, control, done, reason_field, show_outcome
@@ -36,7 +34,7 @@ def show_entries(page: OpenPage) -> None:
         st.caption(t("choose_quarantined"))
 
 
-def show_entry(page: OpenPage, entry: Mapping[str, Any]) -> None:
+def show_entry(page: OpenPage, entry: pd.Series) -> None:
     """Which model fails on which event, what the warehouse said, and the release."""
     visitor, quarantine_id = str(entry["tracking_id"]), str(entry["quarantine_id"])
     st.subheader(plain(t("quarantine_why", visitor=visitor)))
