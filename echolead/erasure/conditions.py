@@ -10,7 +10,7 @@ from typing import Final
 
 import phonenumbers
 
-from echolead.erasure.person import ChatRecord, ErasedPerson
+from echolead.erasure.person import ChatKey, ErasedPerson
 
 MIN_CHARACTERS: Final = 8
 """A shorter value is not looked for in texts: it would be found in other people's as well."""
@@ -109,7 +109,7 @@ def _is_told(person: ErasedPerson) -> str:
     return f"({TOLD_CONVERSATION} in ({ids}) and {is_of_account})"
 
 
-def _is_chat(column: str, records: Iterable[ChatRecord]) -> str:
+def _is_chat(column: str, records: Iterable[ChatKey]) -> str:
     """That a row is of one of these records of an account."""
     ids = ", ".join(f"({account}, {each})" for account, each in records)
     return f"(account_id, {column}) in ({ids})" if ids else "false"

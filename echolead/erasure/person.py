@@ -34,7 +34,7 @@ where tenant_id = {tenant_id:String} and contact_id > 0
     and (account_id, conversation_id) in {conversations:Array(Tuple(Int64, Int64))}
 """
 
-ChatRecord = tuple[int, int]
+ChatKey = tuple[int, int]
 """(account, id) of a conversation or a contact in Chatwoot."""
 
 
@@ -54,8 +54,8 @@ class ErasedPerson:
     emails: Sequence[str] = ()
     phones: Sequence[str] = ()
     external_ids: Sequence[str] = ()
-    conversations: Sequence[ChatRecord] = ()
-    contacts: Sequence[ChatRecord] = ()
+    conversations: Sequence[ChatKey] = ()
+    contacts: Sequence[ChatKey] = ()
     deliveries: Sequence[str] = ()
     records: Sequence[tuple[str, str]] = ()
 

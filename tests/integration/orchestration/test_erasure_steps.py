@@ -187,8 +187,9 @@ def in_ledger(database: Engine, destination_id: UUID, visitor: str, email: str, 
             " values ('acme', 'replay', 'x', :v, array[:v], 'done', :v)",
             "insert into lead_decisions (tenant_id, kind, lead_id, tracking_ids, decided_by, reason)"
             " values ('acme', 'split', :v, array[:v], 'x', 'y')",
-            "insert into control_tasks (tenant_id, kind, asked, result, state, requested_by) values ('acme',"
-            " 'lead_export', jsonb_build_object('lead_id', cast(:v as text)), cast(:e as jsonb), 'done', 'x')",
+            "insert into control_tasks (tenant_id, kind, asked, result, state, requested_by)"
+            " values ('acme', 'lead_export', jsonb_build_object('lead_id', cast(:v as text)), cast(:e as jsonb),"
+            " 'done', 'x')",
         ):
             session.execute(text(statement), asked)
 

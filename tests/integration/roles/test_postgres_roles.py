@@ -159,7 +159,6 @@ WRITING = {
     ),
     "plan everything once more": ("update planning_position set planned_turn = 0", "owner deliveries system"),
     "forget how far is planned": ("delete from planning_position", "owner system"),
-    "delete attempts": ("delete from delivery_attempts", "system"),
     "rewrite attempts": ("update delivery_attempts set outcome = 'delivered'", "system"),
     "count events": (
         "insert into collector_counts (subject, ends_at, events) values ('{unique}', now(), 1)",
@@ -204,7 +203,7 @@ WRITING = {
     "erase a lead's other moment": ("update erasures set received_before = now()", "system"),
     "forget an erasure": ("delete from erasures", "system"),
     "erase what was sent": ("delete from delivery_attempts", "deliveries system"),
-    "erase ids at destinations": ("delete from destination_records", "deliveries system"),
+    "erase ids at destinations": ("delete from destination_records", "deliveries system app"),
     "erase decisions about leads": ("delete from lead_decisions", "loader system"),
     "erase what tasks found": ("delete from control_tasks", "loader system"),
     "note a file of the lake": (

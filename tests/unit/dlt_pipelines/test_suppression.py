@@ -21,9 +21,7 @@ def events(*rows: tuple[str, str, datetime]) -> pa.Table:
 
 
 def letters(*payloads: str, is_base64: bool = False) -> pa.Table:
-    rows = [
-        {"tenant_id": "acme", "received_at": BEFORE, "payload": each, "is_base64": is_base64} for each in payloads
-    ]
+    rows = [{"tenant_id": "acme", "received_at": BEFORE, "payload": each, "is_base64": is_base64} for each in payloads]
     return pa.Table.from_pylist(rows)
 
 
