@@ -1,5 +1,7 @@
 """The timeline of a lead as a table."""
 
+from typing import Any
+
 import pandas as pd
 
 from dashboards.listings import Asked, Listing, ListingColumn
@@ -11,11 +13,12 @@ LEAD_ID = "lead_id"
 
 def entries(asked: Asked) -> pd.DataFrame:
     """The newest entries of the lead of the address, at most `asked.rows`, with device and join of their visitors."""
-    found = timeline.entries(
-        lambda sql, **bound: asked.query(sql, asked.tenant_id, **bound).to_dict("records"),
-        asked.first(LEAD_ID),
-        asked.rows,
-    )
+
+    def rows(sql: str, **bound: Any) -> list[dict[str, Any]]:
+        frame = asked.query(sql, asked.tenant_id, **bound)
+        return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
+
+    found = timeline.entries(rows, asked.first(LEAD_ID), asked.rows)
     return pd.DataFrame(found, columns=list(ENTRY_COLUMNS))
 
 

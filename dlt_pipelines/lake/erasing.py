@@ -130,5 +130,5 @@ def counts_in_lake(
 
 def _keys(rows: pa.Table) -> "pa.Array[pa.StringScalar]":
     """One text for each row that says which it is."""
-    joined = pc.binary_join_element_wise(rows["_dlt_load_id"], rows["_dlt_id"], " ")
+    joined = pc.binary_join_element_wise(rows["_dlt_load_id"], rows["_dlt_id"], " ")  # type: ignore[call-overload]  # a text
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
