@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -130,5 +131,6 @@ def counts_in_lake(
 
 def _keys(rows: pa.Table) -> "pa.Array[pa.StringScalar]":
     """One text for each row that says which it is."""
-    joined = pc.binary_join_element_wise(rows["_dlt_load_id"], rows["_dlt_id"], " ")  # type: ignore[call-overload]  # a text
-    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+    parts: Any = (rows["_dlt_load_id"], rows["_dlt_id"], " ")  # columns and a text, which the stubs do not know
+    joined: pa.ChunkedArray[pa.StringScalar] = pc.binary_join_element_wise(*parts)
+    return joined.combine_chunks()
