@@ -31,9 +31,9 @@ from tests.fixtures.warehouse_tables import drop_tables
 
 PASSWORD = "a-long-password"
 ROOT = Path(__file__).parents[3]
-# The tables that the pages' SQL names, in views, listings and metrics.
+# The tables that the pages' SQL names, in views, listings, metrics and leads.
 NAMED = re.compile(r"\b(?:from|join)\s+((?:enriched|marts|activation|ops)\.\w+)")
-SQL = (*ROOT.glob("dashboards/**/*.py"), *ROOT.glob("echolead/metrics/*.py"))
+SQL = (*ROOT.glob("dashboards/**/*.py"), *ROOT.glob("echolead/metrics/*.py"), *ROOT.glob("echolead/leads/*.py"))
 
 
 def contracts() -> dict[str, list[tuple[str, str]]]:
@@ -105,14 +105,28 @@ class Console:
 
 
 @pytest.fixture(scope="module")
+def tables(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
+    """The tables that the pages read, without rows."""
+    with closing(connect(warehouse_server.url)) as owner:
+        drop_tables(owner)
+        for table, columns in contracts().items():
+            shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
+            owner.command(f"create database if not exists {table.partition('.')[0]}")
+            owner.command(f"create table {table} ({shape}) engine = MergeTree order by tenant_id")
+        yield owner
+        drop_tables(owner)
+
+
+@pytest.fixture(scope="module")
 def console(
     servers_dir: Path,
     nats_server: EmbeddedNats,
     warehouse_server: EmbeddedWarehouse,
+    tables: Client,
     operational_urls: OperationalUrls,
     system_engine: Engine,
 ) -> Iterator[Console]:
-    """The two processes, and the tables that the pages read, without rows."""
+    """The two processes, over tables without rows."""
     api_port, port = free_port(), free_port()
     url, api_url = f"http://localhost:{port}", f"http://localhost:{api_port}"
     addresses = {"ECHOLEAD_CONSOLE_URL": url, "ECHOLEAD_COLLECTOR_URL": api_url}
@@ -133,14 +147,7 @@ def console(
             "ECHOLEAD_CLICKHOUSE_TENANT_KEY": WAREHOUSE_PASSWORDS["tenant_key"],
         },
     )
-    client = connect(warehouse_server.url)
-    drop_tables(client)
     with ExitStack() as stack:
-        stack.callback(drop_tables, client)
-        for table, columns in contracts().items():
-            shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
-            client.command(f"create database if not exists {table.partition('.')[0]}")
-            client.command(f"create table {table} ({shape}) engine = MergeTree order by tenant_id")
         process = stack.enter_context(running(api, servers_dir / "logs"))
         stack.enter_context(running(pages, servers_dir / "logs"))
         yield Console(url, api_url, process, system_engine, warehouse_server)
@@ -160,17 +167,3 @@ def page(browser: Browser) -> Iterator[Page]:
     context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
-
-
-@pytest.fixture(scope="module")
-def tables(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
-    """The tables that the pages read, without rows."""
-    with closing(connect(warehouse_server.url)) as owner:
-        made = contracts()
-        for table, columns in made.items():
-            shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
-            owner.command(f"create database if not exists {table.partition('.')[0]}")
-            owner.command(f"create or replace table {table} ({shape}) engine = MergeTree order by tenant_id")
-        yield owner
-        for table in made:
-            owner.command(f"drop table {table} sync")
