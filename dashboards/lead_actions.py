@@ -1,4 +1,4 @@
-"""What can be done with one lead: deliver it again, merge it, split it, and take a decision back."""
+"""What can be done with one lead: deliver it again, merge it, split it, take a decision back, export it, erase it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ import streamlit as st
 from dashboards.acting import at, attempt, can, control, done, reason_field, show_outcome, who
 from dashboards.control import part_of_path
 from dashboards.page import OpenPage, part, plain
+from dashboards.personal_data import may_erase, show_erasure, show_export
 from dashboards.resending import show_resync
 from dashboards.texts import forms, t
 
@@ -30,6 +31,11 @@ def show_actions(page: OpenPage, lead_id: str) -> None:
                 show_merge(lead_id)
             with st.popover(t("split_lead"), icon=":material/call_split:"), attempt(), part("lead_actions"):
                 show_split(page, lead_id)
+            if may_erase():
+                with st.popover(t("export_person"), icon=":material/folder_zip:"), attempt():
+                    show_export(page, lead_id)
+                with st.popover(t("erase"), icon=":material/delete_forever:"), attempt():
+                    show_erasure(page, lead_id)
     with attempt():
         show_decisions(page, lead_id)
 

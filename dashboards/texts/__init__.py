@@ -13,6 +13,7 @@ from dashboards.texts import (
     install,
     leads,
     overview,
+    personal_data,
     quarantine,
     replay,
     rules,
@@ -37,6 +38,7 @@ SUBJECTS = (
     replay,
     quarantine,
     hours,
+    personal_data,
     team,
 )
 TEXTS: dict[str, tuple[str, str]] = {key: texts for each in SUBJECTS for key, texts in each.TEXTS.items()}

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import select, tuple_
+from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from echolead.erasure.person import visitor_hash
@@ -35,17 +35,16 @@ def ask(
     open_one = session.scalar(found)
     if open_one is not None:
         raise AlreadyThere(f"Erasure {open_one.erasure_id} erases this lead already.")
-    erasure = Erasure(
-        tenant_id=tenant_id,
-        lead_id=lead_id,
-        lead_hash=visitor_hash(tenant_id, lead_id),
-        reason=reason.strip(),
-        requested_by=actor,
-        with_others=with_others,
-    )
-    session.add(erasure)
-    session.flush()
-    session.refresh(erasure)
+    asked = {
+        "tenant_id": tenant_id,
+        "lead_id": lead_id,
+        "lead_hash": visitor_hash(tenant_id, lead_id),
+        "reason": reason.strip(),
+        "requested_by": actor,
+        "with_others": with_others,
+    }
+    # An object that is added names every column, and who asks may write only these.
+    erasure = session.scalars(insert(Erasure).returning(Erasure), [asked]).one()
     audit.record(
         session, actor=actor, action="erasure.requested", subject=str(erasure.erasure_id), tenant_id=tenant_id,
         reason=erasure.reason, lead_hash=erasure.lead_hash,

@@ -8,25 +8,35 @@ import pytest
 
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.warehouse import connect
-from tests.integration.dashboards.acting.conftest import Pages, buttons, press, texts
+from tests.integration.dashboards.acting.conftest import Pages, buttons, press, said, texts
 
 DECISIONS = "/v1/tenants/{t}/lead-decisions"
+ERASURES = "/v1/tenants/{t}/erasures"
+TABLES = {
+    "marts.leads": "tracking_ids Array(String), people Array(String), name String, email String, phone String,"
+    " external_id String",
+    "marts.identities": "kind String, value String, is_shared Bool",
+    "marts.conversation_leads": "account_id Int64, conversation_id Int64",
+}
 
 
 @pytest.fixture(scope="module")
 def leads(warehouse_server: EmbeddedWarehouse) -> Iterator[Any]:
     """Adds leads with their visitors."""
     with closing(connect(warehouse_server.url)) as client:
-        client.command(
-            "create table marts.leads (tenant_id String, lead_id String, tracking_ids Array(String))"
-            " engine = MergeTree order by (tenant_id, lead_id)"
-        )
+        for table, columns in TABLES.items():
+            client.command(
+                f"create table {table} (tenant_id String, lead_id String, {columns})"
+                " engine = MergeTree order by lead_id"
+            )
 
         def add(tenant: str, **own: list[str]) -> None:
-            client.insert("marts.leads", [[tenant, lead, visitors] for lead, visitors in own.items()])
+            rows = [[tenant, lead, visitors] for lead, visitors in own.items()]
+            client.insert("marts.leads", rows, column_names=["tenant_id", "lead_id", "tracking_ids"])
 
         yield add
-        client.command("drop table marts.leads sync")
+        for table in TABLES:
+            client.command(f"drop table {table} sync")
 
 
 def test_a_lead_is_merged_with_a_reason_and_the_decision_is_taken_back(pages: Pages, leads: Any) -> None:
@@ -70,3 +80,30 @@ def test_a_lead_that_is_not_there_is_not_merged(pages: Pages, leads: Any) -> Non
     page.text_input(key="merge_reason").set_value("x")
     press(page, "Merge")
     assert "has no lead nobody" in texts(page)
+
+
+def test_an_admin_asks_for_all_that_is_held_of_a_person(pages: Pages, leads: Any) -> None:
+    tenant = pages.control.tenant()
+    leads(tenant, ana=["v1"])
+    page = press(pages.open("actions", tenant, "admin", lead_id="ana"), "Put the file together")
+    [task] = pages.control.ask("admin", "GET", "/v1/tenants/{t}/tasks", tenant).json()["items"]
+    assert (task["kind"], task["task_id"]) == ("lead_export", said(page, "export"))
+    assert not {"Export", "Erase", "Put the file together"} & set(
+        buttons(pages.open("actions", tenant, "operator", lead_id="ana"))
+    )
+
+
+def test_an_admin_erases_a_person_who_is_sure_and_says_why(pages: Pages, leads: Any) -> None:
+    tenant = pages.control.tenant()
+    leads(tenant, ana=["v1"])
+    page = pages.open("actions", tenant, "admin", lead_id="ana")
+    page.text_input(key="erase_reason").set_value("Ticket 4711")
+    press(page, "Erase")
+    assert "confirm first" in texts(page)
+    assert pages.control.ask("admin", "GET", ERASURES, tenant).json()["items"] == []
+    page.checkbox(key="erase_sure").check()
+    press(page, "Erase")
+    assert "The erasure has begun" in texts(page)
+    [erasure] = pages.control.ask("admin", "GET", ERASURES, tenant).json()["items"]
+    assert (erasure["lead_id"], erasure["reason"], erasure["state"]) == ("ana", "Ticket 4711", "waiting")
+    assert "waits" in texts(pages.open("actions", tenant, "admin", lead_id="ana"))

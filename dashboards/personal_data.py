@@ -1,0 +1,79 @@
+"""What a person may ask of those who hold their data: all of it as a file, and its erasure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboards.acting import can, control, done, reason_field, show_task
+from dashboards.page import OpenPage, plain
+from dashboards.texts import forms, t
+
+EXPORT, HELD = "export", "held"
+"""Parameters of the address: the tasks of the export and of the trial of an erasure."""
+
+
+def show_export(page: OpenPage, lead_id: str) -> None:
+    """All that is held of the lead as a JSON file: a task, then its download."""
+    st.caption(t("export_caption"))
+    if st.button(t("export_make"), icon=":material/folder_zip:"):
+        st.query_params[EXPORT] = control().post("/lead-exports", {"lead_id": lead_id}).body["task_id"]
+        st.rerun()
+    if page.asked.first(EXPORT):
+        show_task(page.asked.first(EXPORT), page.zone, lambda held: _show_file(held, lead_id))
+
+
+def _show_file(held: Mapping[str, Any], lead_id: str) -> None:
+    content = json.dumps(held, ensure_ascii=False, indent=1)
+    st.download_button(
+        t("export_save"), content, f"lead-{lead_id}.json", "application/json", icon=":material/download:"
+    )
+
+
+def show_erasure(page: OpenPage, lead_id: str) -> None:
+    """What is held of the lead, by store, and the way to erase it, which cannot be taken back."""
+    st.caption(t("erase_caption"))
+    if st.button(t("erase_see"), icon=":material/preview:"):
+        st.query_params[HELD] = control().post("/erasures/trials", {"lead_id": lead_id}).body["task_id"]
+        st.rerun()
+    if page.asked.first(HELD):
+        show_task(page.asked.first(HELD), page.zone, _show_held)
+    with st.form("erase", border=False):
+        with_others = st.checkbox(t("erase_others"), key="erase_others")
+        is_sure = st.checkbox(t("erase_sure"), key="erase_sure")
+        reason = reason_field("erase_reason")
+        wants = st.form_submit_button(t("erase"), icon=":material/delete_forever:", type="primary")
+    if wants and not is_sure:
+        st.warning(t("erase_not_sure"), icon=":material/warning:")
+    elif wants:
+        control().post("/erasures", {"lead_id": lead_id, "reason": reason, "with_others": with_others})
+        done("erase_asked")
+    _show_erasures()
+
+
+def _show_held(report: Mapping[str, Any]) -> None:
+    """Rows by store, others at the same devices, and the records that stay in other products."""
+    counts = {store: forms().number(sum(report[store].values())) for store in ("warehouse", "postgresql", "lake")}
+    st.markdown(t("erase_held", **counts))
+    if report["others_at_these_visitors"]:
+        st.warning(
+            t("erase_shared", leads=plain(", ".join(report["others_at_these_visitors"]))), icon=":material/group:"
+        )
+    for record in report["remote_records"]:
+        st.markdown(plain(f"{record['destination']}: {record['remote_kind']} {record['remote_id']}"))
+
+
+def _show_erasures() -> None:
+    """The newest erasures of the tenant, and how far each is; nothing where there are none."""
+    rows = control().get("/erasures?limit=5").body["items"]
+    for row in rows:
+        st.markdown(
+            t(f"erasure_{row['state']}", reason=plain(row["reason"]), lead=row["lead_hash"][:12],
+              rows=forms().number(sum(row["counts"].values())), message=plain(row["message"]))
+        )  # fmt: skip
+
+
+def may_erase() -> bool:
+    """Whether the role may export and erase a person."""
+    return can("leads.erase") and can("leads.export")
