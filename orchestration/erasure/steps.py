@@ -60,7 +60,7 @@ class ErasureSteps:
             self._find(erasure)
             return
         if erasure.step == "end":
-            self._record.done(erasure)
+            self._end(erasure)
             return
         person = ErasedPerson.of_json(erasure.person, erasure.received_before)
         self._steps[erasure.step](erasure, person)
@@ -75,6 +75,14 @@ class ErasureSteps:
                 raise ErasureWaits(f"There is no lead {erasure.lead_id} any more: see `echolead lead show`.") from None
         self._know(erasure, person)
         self._record.passed(erasure, "withdraw")
+
+    def _end(self, erasure: OpenErasure) -> None:
+        """Back to the ledger where the engine has planned a delivery from what it had read before the rows went."""
+        person = self._know(erasure, ErasedPerson.of_json(erasure.person, erasure.received_before))
+        if self._ledger.counts(person):
+            self._record.passed(erasure, "ledger")
+        else:
+            self._record.done(erasure)
 
     def _know(self, erasure: OpenErasure, person: ErasedPerson) -> ErasedPerson:
         """With what the ledger has of it."""
