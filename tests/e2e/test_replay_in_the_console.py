@@ -24,9 +24,9 @@ from tests.e2e.stack import Stack, eventually, part
 from tests.e2e.test_what_an_attacker_sends import event, post
 from tests.fixtures.parts import free_port, running
 
-TENANT, ACCOUNT = "gama", 1
+TENANT, ACCOUNT = "omega", 1
 ADMIN = f"admin@{TENANT}.test"
-PASSWORD = "long-enough-gama-password"
+PASSWORD = "long-enough-omega-password"
 WINTER, OTHERS = ("ana", "bia", "caio"), ("davi", "eva")
 CHANGED = len(WINTER)
 SLOW = 300_000  # milliseconds: a trial compiles the models, on a busy machine
@@ -103,7 +103,7 @@ def delivered(stack: Stack, chatwoot: WipableChatwoot) -> Stack:
                   given=PASSWORD + "\n")  # fmt: skip
     for names, campaign in ((WINTER, "inverno"), (OTHERS, "outono")):
         url = f"https://lp.{TENANT}.test/?utm_source=google&utm_medium=cpc&utm_campaign={campaign}"
-        sent = [event("form_submit", page={"url": url}, user={"email": f"{name}@gama.example"}) for name in names]
+        sent = [event("form_submit", page={"url": url}, user={"email": f"{name}@omega.example"}) for name in names]
         post(stack, TENANT, sent)
     eventually("all leads are verified", lambda: verified(stack), 240)
     assert chatwoot.emails() == everyone()
@@ -112,7 +112,7 @@ def delivered(stack: Stack, chatwoot: WipableChatwoot) -> Stack:
 
 def everyone() -> list[str]:
     """The e-mails of all leads."""
-    return sorted(f"{name}@gama.example" for name in (*WINTER, *OTHERS))
+    return sorted(f"{name}@omega.example" for name in (*WINTER, *OTHERS))
 
 
 def verified(stack: Stack) -> bool | None:
