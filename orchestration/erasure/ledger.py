@@ -15,7 +15,10 @@ from echolead.settings import Settings
 SENT = """
 select delivery_id::text, destination_id::text, lead_id from deliveries
 where tenant_id = %(tenant_id)s
-    and (lead_id = any(%(ids)s) or (lead_id like 'conversation:%%' and payload ->> 'lead_id' = any(%(ids)s)))
+    and (
+        lead_id = any(%(ids)s)
+        or (lead_id like 'conversation:%%' and payload -> 'conversation' ->> 'lead_id' = any(%(ids)s))
+    )
 """
 RECORDS = """
 select destinations.name as destination, destinations.kind, records.remote_kind, records.remote_id

@@ -172,7 +172,7 @@ def fill(settings: Settings, client: Client, database: Engine) -> UUID:
 
 def in_ledger(database: Engine, destination_id: UUID, visitor: str, email: str, number: int) -> None:
     asked = {"d": destination_id, "v": visitor, "e": json.dumps({"email": email}), "c": f"conversation:{number}",
-             "l": json.dumps({"lead_id": visitor}), "n": str(number)}  # fmt: skip
+             "l": json.dumps({"conversation": {"lead_id": visitor}}), "n": str(number)}  # fmt: skip
     with system_session(database) as session:
         for statement in (
             "insert into deliveries (tenant_id, destination_id, lead_id, payload_hash, payload, state)"
