@@ -38,6 +38,7 @@ RULE = """
     then: [{label: inverno}]
 """
 REASON = "They buy before the season"
+LOSS = "The product lost all contacts"
 LABELS = f"select lead_id, labels, version from marts.lead_results final where tenant_id = '{TENANT}'"
 
 
@@ -224,13 +225,15 @@ def test_a_destination_that_lost_everything_gets_all_leads_back_once(
     see.click()
     expect(page.get_by_text("5 deliveries, about")).to_be_visible(timeout=SLOW)
     assert chatwoot.emails() == []
+    page.get_by_role("textbox", name="Why").last.fill(LOSS)
     button(page, "Deliver again now").click()
     expect(page.get_by_text("5 deliveries are due again.")).to_be_visible(timeout=SLOW)
     eventually("all contacts are back", lambda: chatwoot.emails() == everyone() or None, 180)
     eventually("all leads are verified", lambda: verified(stack), 240)
     assert chatwoot.emails() == everyone()
-    [entry] = audited(page, stack, "deliveries.resynced")
+    [entry] = audited(page, stack, "resync.requested")
     assert entry["actor"] == ADMIN
+    assert LOSS in entry["detail"]
 
 
 def test_no_page_has_a_serious_accessibility_violation(delivered: Stack, console: Page) -> None:
