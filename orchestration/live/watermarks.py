@@ -32,6 +32,7 @@ select
     (select max(started_at)::text from delivery_attempts),
     exists(select from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')
            and next_attempt_at <= clock_timestamp())
+        or exists(select from resyncs where state in ('waiting', 'running'))
 """
 
 

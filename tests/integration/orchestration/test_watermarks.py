@@ -115,6 +115,9 @@ def do(engine: Engine, *statements: str) -> None:
         pytest.param("update deliveries set last_error = 'x' where lead_id = 'lead-1'", {"ledger"}, id="a delivery"),
         pytest.param(INSERT_ATTEMPT, {"ledger"}, id="an attempt"),
         pytest.param(INSERT_DELIVERY.format(3), {"ledger", "is_delivery_due"}, id="a new delivery"),
+        pytest.param(
+            "insert into resyncs (tenant_id, requested_by) values ('acme', 'x')", {"is_delivery_due"}, id="a re-sync"
+        ),
     ],
 )
 def test_a_change_shows_where_it_belongs(

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from echolead.operational.isolation import isolate, keep_updated_at, serve
-from echolead.operational.provision import DELIVERIES
+from echolead.operational.provision import DELIVERIES, LOADER
 
 revision = "0030"
 down_revision = "0029"
@@ -54,6 +54,7 @@ def upgrade() -> None:
     isolate("resyncs", app_may=("SELECT", "INSERT", "UPDATE (state)"))
     serve("resyncs")
     op.execute(f"GRANT SELECT, UPDATE ({WORKED}) ON resyncs TO {DELIVERIES}")
+    op.execute(f"GRANT SELECT (state) ON resyncs TO {LOADER}")
     _create_list()
     _create_quotas()
     _change_kinds(f"{KINDS}, 'lake_verify'")
