@@ -3,6 +3,7 @@
 Streamlit's own downloads are served to anyone who knows their address, or made by the browser with commas alone.
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from starlette.routing import Route
 
 from dashboards.access import who_is
 from dashboards.acting import client_for
-from dashboards.control import ApiRefusal, ControlClient
+from dashboards.control import ApiRefusal, ControlClient, part_of_path
 from dashboards.listings import FILE_ROWS, Asked, Listing, language_of
 from dashboards.listings.all import LISTINGS
 from dashboards.warehouse import tenant_facts, uncached
@@ -41,6 +42,17 @@ def export_audit(request: Request) -> Response:
         return Response(api.text("/audit/export"), media_type="application/jsonl", headers=headers)
 
     return _for_user(request, lines)
+
+
+def export_lead(request: Request) -> Response:
+    """`/export/lead.json`: all that is held of a lead, the result of the task of the address."""
+
+    def held(api: ControlClient) -> Response:
+        task = api.get(f"/tasks/{part_of_path(request.query_params.get('task', ''))}").body
+        headers = _download(f"{api.tenant_id}-lead.json")
+        return Response(json.dumps(task["result"], ensure_ascii=False), media_type="application/json", headers=headers)
+
+    return _for_user(request, held)
 
 
 def _for_user(request: Request, make: Callable[[ControlClient], Response]) -> Response:
@@ -82,4 +94,5 @@ def _file(listing: Listing, api: ControlClient, request: Request) -> Response:
 ROUTES = (
     Route("/export/{name:str}.csv", export, methods=["GET"]),
     Route("/export/audit.jsonl", export_audit, methods=["GET"]),
+    Route("/export/lead.json", export_lead, methods=["GET"]),
 )

@@ -1,11 +1,12 @@
 """What a person may ask of those who hold their data: all of it as a file, and its erasure."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboards.access import go_to
 from dashboards.acting import can, control, done, reason_field, show_task
 from dashboards.page import OpenPage, plain
 from dashboards.texts import forms, t
@@ -20,15 +21,10 @@ def show_export(page: OpenPage, lead_id: str) -> None:
     if st.button(t("export_make"), icon=":material/folder_zip:"):
         st.query_params[EXPORT] = control().post("/lead-exports", {"lead_id": lead_id}).body["task_id"]
         st.rerun()
-    if page.asked.first(EXPORT):
-        show_task(page.asked.first(EXPORT), page.zone, lambda held: _show_file(held, lead_id))
-
-
-def _show_file(held: Mapping[str, Any], lead_id: str) -> None:
-    content = json.dumps(held, ensure_ascii=False, indent=1)
-    st.download_button(
-        t("export_save"), content, f"lead-{lead_id}.json", "application/json", icon=":material/download:"
-    )
+    task = page.asked.first(EXPORT)
+    if task:
+        address = urlencode({"tenant_id": page.tenant_id, "task": task})
+        show_task(task, page.zone, lambda _: go_to(t("export_save"), f"/export/lead.json?{address}"))
 
 
 def show_erasure(page: OpenPage, lead_id: str) -> None:

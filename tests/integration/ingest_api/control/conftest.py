@@ -79,7 +79,7 @@ READ = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def control_with_data(
     operational_urls: OperationalUrls, warehouse_server: EmbeddedWarehouse, streams: EmbeddedNats
 ) -> Iterator[ControlApi]:
