@@ -154,7 +154,8 @@ WRITING = {
     "say how far a resync is": ("update resyncs set due = 7", "deliveries system"),
     "list what a resync sends": (
         "insert into resync_deliveries (resync_id, delivery_id, tenant_id, position, before) "
-        "select resync_id, delivery_id, '{tenant}', 1, '{{}}' from resyncs join deliveries using (tenant_id) limit 0",
+        "select resync_id, delivery_id, tenant_id, 1, '{{}}' from resyncs join deliveries using (tenant_id) "
+        "where resync_id not in (select resync_id from resync_deliveries) limit 1",
         "deliveries system",
     ),
     "plan everything once more": ("update planning_position set planned_turn = 0", "owner deliveries system"),
@@ -296,6 +297,7 @@ def tenants(system_engine: Engine) -> tuple[str, str]:
     for tenant_id in made:
         fill_every_table(system_engine, tenant_id)
     with system_session(system_engine) as session:
+        session.execute(text("insert into resyncs (tenant_id, requested_by) values (:t, 'x')"), {"t": made[0]})
         session.execute(text("insert into sign_in_attempts (subject) values ('roles')"))
         session.execute(text("insert into collector_counts (subject, ends_at, events) values ('roles', now(), 1)"))
     return made
