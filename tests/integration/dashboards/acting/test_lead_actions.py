@@ -2,16 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import Engine, text
+from starlette.requests import Request
 
+from dashboards import files
 from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.operational.database import system_session
+from echolead.security import SignedIn
 from echolead.warehouse import connect
+from tests.fixtures.control_api import ControlApi
 from tests.integration.dashboards.acting.conftest import Pages, buttons, press, said, texts
 
 DECISIONS = "/v1/tenants/{t}/lead-decisions"
 ERASURES = "/v1/tenants/{t}/erasures"
+DONE_EXPORT = """
+insert into control_tasks (tenant_id, kind, asked, result, state, requested_by)
+values (:tenant, 'lead_export', '{}', cast(:held as jsonb), 'done', 'x') returning task_id
+"""
 TABLES = {
     "marts.leads": "tracking_ids Array(String), people Array(String), name String, email String, phone String,"
     " external_id String",
@@ -107,3 +119,34 @@ def test_an_admin_erases_a_person_who_is_sure_and_says_why(pages: Pages, leads: 
     [erasure] = pages.control.ask("admin", "GET", ERASURES, tenant).json()["items"]
     assert (erasure["lead_id"], erasure["reason"], erasure["state"]) == ("ana", "Ticket 4711", "waiting")
     assert "waits" in texts(pages.open("actions", tenant, "admin", lead_id="ana"))
+
+
+def test_the_export_is_a_file_that_only_admins_get(
+    pages: Pages, system_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = pages.control.tenant()
+    with system_session(system_engine) as session:
+        task = session.scalar(text(DONE_EXPORT), {"tenant": tenant, "held": '{"marts.leads": [{"name": "João"}]}'})
+    found = {}
+    for role in ("admin", "operator"):
+        monkeypatch.setattr(files, "who_is", lambda role=role: Session(pages.control, role, tenant))
+        query = f"tenant_id={tenant}&task={task}".encode()
+        answer = files.export_lead(Request({"type": "http", "query_string": query, "headers": []}))
+        found[role] = (answer.status_code, "João" in bytes(answer.body).decode())
+    assert found["admin"] == (200, True)
+    assert not found["operator"][1]
+
+
+@dataclass(frozen=True)
+class Session:
+    """Whoever opens an address, without a cookie."""
+
+    control: ControlApi
+    role: str
+    tenant: str
+
+    def signed_in(self, _: list[str]) -> SignedIn:
+        return SignedIn(UUID(int=7), "a@b.test", is_superuser=False, tenants={self.tenant: self.role})
+
+    def token(self, _: list[str]) -> str:
+        return self.control.token_of(self.role, self.tenant)
