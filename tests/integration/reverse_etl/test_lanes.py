@@ -163,7 +163,8 @@ def test_a_limit_is_used_and_never_met(
 ) -> None:
     """An app that answered each 429 by trying again was blocked by its vendor for a day."""
     server.calls, server.seconds, server.states_window = 20, 0.5, states_window
-    limited_settings(activation, requests_per_second=40)
+    # A little below what the server takes: on a busy machine calls that left apart arrive together.
+    limited_settings(activation, requests_per_second=34)
     activation.want(*(payload_of(f"lead-{number}") for number in range(100)), destination=limited)
     with DeliveryEngine(activation.settings, BY_TRAITS) as engine:
         activation.settle(engine)
