@@ -32,7 +32,6 @@ TOGETHER = {
     "tests/integration/dbt/": "dbt",
     "tests/integration/orchestration/test_live_": "live path",
     "tests/integration/orchestration/test_prepare": "prepared",
-    "tests/integration/orchestration/test_rebuild": "prepared",
 }
 """What takes long to build and several files share, by how their names begin: two processes would each build it."""
 

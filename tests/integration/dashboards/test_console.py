@@ -269,9 +269,9 @@ def test_pages_render_under_their_policy_and_nothing_is_refused(console: Console
     page.on("response", lambda answer: told.append(answer.url) if answer.status >= 400 else None)
     tenant_id = console.tenant("Campanha da Ana")
     open_overview(console, page, console.user(tenant_id), tenant_id, "Campanha da Ana")
-    expect(
-        page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
-    ).to_be_visible()
+    expect(page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first).to_be_visible(
+        timeout=SLOW
+    )
     for path in ("leads", "health"):
         page.get_by_test_id("stSidebarNav").get_by_role("link").and_(page.locator(f"[href$='/{path}']")).click()
         expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=SLOW)
