@@ -92,6 +92,7 @@ class EventLoader:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             opening.enter_context(self._lease)
+            opening.enter_context(closing(self._erased))
             raw.ensure_raw_tables(self._settings)
             postgres_url = self._settings.postgres_loader_url.get_secret_value()
             self._schema = raw.schema("collector")

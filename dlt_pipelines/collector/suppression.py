@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from echolead.erasure.person import visitor_hash
+from echolead.operational.reconnecting import Reconnecting
 from echolead.queue import RETENTION_SECONDS
 from echolead.settings import Settings
 
@@ -27,11 +27,11 @@ Erased = Mapping[str, datetime]
 """By `visitor_hash`: what was received before is erased."""
 
 
-class ErasedVisitors:
+class ErasedVisitors(Reconnecting):
     """Knows who was erased lately: asked for each load. Raises `psycopg.Error` when it cannot be known."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.postgres_loader_url.get_secret_value()
+        super().__init__(settings.postgres_loader_url.get_secret_value(), "echolead erased visitors")
 
     def leave_out(self, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         """The tables without rows of erased visitors; those that have no rows left are not among them."""
@@ -42,8 +42,7 @@ class ErasedVisitors:
         return {name: rows for name, rows in kept.items() if rows.num_rows}
 
     def _read(self) -> Erased:
-        with psycopg.connect(self._url, connect_timeout=5, application_name="echolead erased visitors") as connection:
-            rows = connection.execute(ERASED, {"kept": KEPT}).fetchall()
+        rows = self._open().execute(ERASED, {"kept": KEPT}).fetchall()
         found: dict[str, datetime] = {}
         for _, name, before in rows:
             found[name] = max(before, found.get(name, before))

@@ -14,10 +14,9 @@ LEAD = """
 select name, email, phone, external_id, tracking_ids, people from marts.leads
 where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 """
-# Values that several people share name nobody.
 VALUES = """
-select kind, value from marts.identities
-where tenant_id = {tenant_id:String} and lead_id = {lead_id:String} and not is_shared
+select kind, value, is_shared from marts.identities
+where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 """
 OTHERS = """
 select lead_id from marts.leads
@@ -97,9 +96,12 @@ def person_of(client: Client, tenant_id: str, lead_id: str, received_before: dat
         raise NotFound(f"Tenant {tenant_id} has no lead {lead_id}.")
     _, email, phone, external_id, visitors, people = found[0]
     stated: dict[str, set[str]] = {"email": {email}, "phone": {phone}, "external_id": {external_id}}
-    shared = _shared(client, place)
-    for kind, value in client.query(VALUES, parameters=place).result_rows:
-        stated.setdefault(kind, set()).add(value)
+    shared = {""}  # a value that several people share does not identify one of them
+    for kind, value, is_shared in client.query(VALUES, parameters=place).result_rows:
+        if is_shared:
+            shared.add(value)
+        else:
+            stated.setdefault(kind, set()).add(value)
     ids = sorted({lead_id, *people, *visitors})
     asked: dict[str, Any] = {"tenant_id": tenant_id, "leads": ids}
     conversations = [(int(a), int(b)) for a, b in client.query(CONVERSATIONS, parameters=asked).result_rows]
@@ -111,22 +113,12 @@ def person_of(client: Client, tenant_id: str, lead_id: str, received_before: dat
         received_before=received_before or datetime.now(UTC),
         visitors=sorted(visitors),
         leads=ids,
-        emails=sorted(stated["email"] - {""} - shared),
-        phones=sorted(stated["phone"] - {""} - shared),
-        external_ids=sorted(stated["external_id"] - {""} - shared),
+        emails=sorted(stated["email"] - shared),
+        phones=sorted(stated["phone"] - shared),
+        external_ids=sorted(stated["external_id"] - shared),
         conversations=conversations,
         contacts=[(int(a), int(b)) for a, b in contacts],
     )
-
-
-SHARED = """
-select value from marts.identities
-where tenant_id = {tenant_id:String} and lead_id = {lead_id:String} and is_shared
-"""
-
-
-def _shared(client: Client, place: Mapping[str, str]) -> set[str]:
-    return {str(value) for (value,) in client.query(SHARED, parameters=dict(place)).result_rows}
 
 
 def others_at(client: Client, person: ErasedPerson) -> list[str]:

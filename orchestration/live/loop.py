@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from dlt_pipelines.collector.loader import EventLoader, Load
 from dlt_pipelines.lease import Lease
@@ -22,6 +23,7 @@ from orchestration.live.chat_turns import ChatTurns
 from orchestration.live.conversation_turns import ConversationTurns
 from orchestration.live.deal_turns import DealTurns
 from orchestration.live.erasing import ErasureFollower
+from orchestration.live.following import Follower
 from orchestration.live.lake_copy import LakeFollower
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
@@ -172,7 +174,7 @@ class LiveLoop:
         turn.seconds = time.monotonic() - started
         return turn
 
-    def _follow(self, step: str, follower: LakeFollower | ErasureFollower) -> None:
+    def _follow(self, step: str, follower: Follower[Any]) -> None:
         follower.start_if_due()
         if follower.has_ended:
             self._steps.run(step, follower.take)
