@@ -1,4 +1,4 @@
-"""Who is left out of the figures, because of what, and who may come back?"""
+"""Which visitors do the figures leave out, and why? Operators release them here."""
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +15,7 @@ ENTRY = "entry"
 
 
 def show_entries(page: OpenPage) -> None:
-    """Who is in quarantine; a chosen one with the reason and the way back."""
+    """Visitors in quarantine; the chosen entry with its reason and the button that releases it."""
     rows = QUARANTINED.rows(page.asked)
     if rows.empty:
         st.success(t("nothing_in_quarantine"), icon=":material/check_circle:")

@@ -1,6 +1,6 @@
 {#-
   The stage that a `conversion` event brings a lead to, '' for none. Qualified by its name; won when it is paid for or pays
-  an order. A refund is no sale, and becoming a lead is no conversion of a lead.
+  an order. Refunds and the conversions `lead` and `generate_lead` bring it to no stage.
 -#}
 {% macro stage_of_conversion() -%}
     multiIf(

@@ -1,6 +1,6 @@
 {#-
-  The piece of a request that is of leads alone: the next leads of its tenant behind the last one of the piece before. One
-  that is gone is no harm. Reads of marts.leads the keys of the piece.
+  The piece of a request that is of leads alone: the next leads of its tenant behind the last one of the piece before,
+  which need not exist any more. Reads of marts.leads the keys of the piece.
 -#}
 -- depends_on: {{ ref('current_turn') }}
 {{ config(
