@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import yaml
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
@@ -25,6 +24,7 @@ from echolead.warehouse import connect
 from tests.browser import headless_chromium
 from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import collector_environment, make_streams, missing
+from tests.fixtures.described_tables import contracts, described_tables
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.parts import free_port, running
 from tests.fixtures.warehouse_tables import drop_tables
@@ -36,16 +36,9 @@ NAMED = re.compile(r"\b(?:from|join)\s+((?:enriched|marts|activation|ops)\.\w+)"
 SQL = (*ROOT.glob("dashboards/**/*.py"), *ROOT.glob("echolead/metrics/*.py"), *ROOT.glob("echolead/leads/*.py"))
 
 
-def contracts() -> dict[str, list[tuple[str, str]]]:
-    """The columns that the models promise, with their types, of each table the pages read."""
-    tables = {name for file in SQL for name in NAMED.findall(file.read_text())}
-    found = {}
-    for file in (ROOT / "dbt_project" / "models").rglob("*.yml"):
-        for model in (yaml.safe_load(file.read_text()) or {}).get("models", ()):
-            table = f"{file.relative_to(ROOT / 'dbt_project' / 'models').parts[0]}.{model['name']}"
-            if table in tables:
-                found[table] = [(each["name"], each["data_type"]) for each in model["columns"]]
-    return found
+def tables_of_pages() -> list[str]:
+    """The models that the pages read."""
+    return sorted({name for file in SQL for name in NAMED.findall(file.read_text())} & contracts().keys())
 
 
 @dataclass(frozen=True)
@@ -109,12 +102,8 @@ def tables(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
     """The tables that the pages read, without rows."""
     with closing(connect(warehouse_server.url)) as owner:
         drop_tables(owner)
-        for table, columns in contracts().items():
-            shape = ", ".join(f"`{name}` {kind}" for name, kind in columns)
-            owner.command(f"create database if not exists {table.partition('.')[0]}")
-            owner.command(f"create table {table} ({shape}) engine = MergeTree order by tenant_id")
-        yield owner
-        drop_tables(owner)
+        with described_tables(owner, *tables_of_pages()):
+            yield owner
 
 
 @pytest.fixture(scope="module")

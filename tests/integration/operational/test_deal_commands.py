@@ -36,7 +36,9 @@ def crm(
     with closing(connect(warehouse_server.url)) as client:
         for table, columns in TABLES.items():
             client.command(f"create database if not exists {table.partition('.')[0]}")
-            client.command(f"create table {table} (tenant_id String, {columns}) engine = MergeTree order by tenant_id")
+            client.command(
+                f"create or replace table {table} (tenant_id String, {columns}) engine = MergeTree order by tenant_id"
+            )
         rows = [[slug, destination, "a", stage, "Vendas", label, place, said, False]
                 for stage, label, place, said in STAGES]  # fmt: skip
         client.insert("staging.stg_deals__stages", rows)
@@ -44,7 +46,7 @@ def crm(
                                       for deal, into in (("d1", ""), ("d2", "d1"))])  # fmt: skip
         yield "crm"
         for table in TABLES:
-            client.command(f"drop table {table} sync")
+            client.command(f"drop table if exists {table} sync")
 
 
 def test_stages_are_listed_with_guesses_that_are_not_applied(crm: str, slug: str, run_json: RunJson) -> None:

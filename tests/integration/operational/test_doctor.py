@@ -21,6 +21,7 @@ from tests.fixtures.parts import free_port
 TABLES = {
     "activation.lead_deliveries": "tenant_id String",
     "raw.events": "tenant_id String",
+    "raw.loads": "tenant_id String, load_seq Int64, loaded_at DateTime64(3, 'UTC')",
     "ops.set_aside": "tenant_id String, field String, reason String, event_id String, received_at DateTime",
     "ops.unmapped_stages": "tenant_id String, destination_name String, pipeline_label String, stage_label String,"
     " position Int64, deals UInt64",

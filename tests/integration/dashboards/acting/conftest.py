@@ -45,10 +45,12 @@ def control(operational_urls: OperationalUrls, warehouse_server: EmbeddedWarehou
     with closing(connect(warehouse_server.url)) as client, control_api(operational_urls, **reads) as api:
         for table, columns in TABLES.items():
             client.command(f"create database if not exists {table.partition('.')[0]}")
-            client.command(f"create table {table} (tenant_id String, {columns}) engine = MergeTree order by tenant_id")
+            client.command(
+                f"create or replace table {table} (tenant_id String, {columns}) engine = MergeTree order by tenant_id"
+            )
         yield api
         for table in TABLES:
-            client.command(f"drop table {table} sync")
+            client.command(f"drop table if exists {table} sync")
 
 
 @dataclass(frozen=True)

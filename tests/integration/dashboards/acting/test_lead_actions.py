@@ -38,7 +38,7 @@ def leads(warehouse_server: EmbeddedWarehouse) -> Iterator[Any]:
     with closing(connect(warehouse_server.url)) as client:
         for table, columns in TABLES.items():
             client.command(
-                f"create table {table} (tenant_id String, lead_id String, {columns})"
+                f"create or replace table {table} (tenant_id String, lead_id String, {columns})"
                 " engine = MergeTree order by lead_id"
             )
 
@@ -48,7 +48,7 @@ def leads(warehouse_server: EmbeddedWarehouse) -> Iterator[Any]:
 
         yield add
         for table in TABLES:
-            client.command(f"drop table {table} sync")
+            client.command(f"drop table if exists {table} sync")
 
 
 def test_a_lead_is_merged_with_a_reason_and_the_decision_is_taken_back(pages: Pages, leads: Any) -> None:

@@ -79,7 +79,7 @@ READ = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def control_with_data(
     operational_urls: OperationalUrls, warehouse_server: EmbeddedWarehouse, streams: EmbeddedNats
 ) -> Iterator[ControlApi]:
