@@ -28,25 +28,30 @@ hypothesis.settings.load_profile("here")
 
 pytest_plugins = ["tests.fixtures.operational"]
 
-TOGETHER = {
-    "tests/integration/dbt/": "dbt",
-    "tests/integration/orchestration/test_live_": "live path",
-    "tests/integration/orchestration/test_prepare": "prepared",
-}
-"""What takes long to build and several files share, by how their names begin: two processes would each build it."""
+TOGETHER = tuple(
+    f"tests/integration/{folder}/"
+    for folder in ("dashboards/acting", "dbt", "ingest_api/webhooks", "orchestration/live", "orchestration/prepared")
+)
+"""Folders with a fixture of scope `package`, which takes long to build: two processes would each build it."""
 
 
 class ByWarehouse(LoadFileScheduling):
-    """Gives each file to one process, and files that share a warehouse to the same one."""
+    """Gives each file to one process, and the files of a folder that shares its fixtures to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return next((shared for begin, shared in TOGETHER.items() if file.startswith(begin)), file)
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadFileScheduling | None:
     """How `--dist loadfile` distributes tests."""
     return ByWarehouse(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    """Fail for a fixture of scope `package` that would last to the end of the run: others change what it built."""
+    if fixturedef.scope == "package" and isinstance(request.node, pytest.Session):
+        pytest.fail(f"{fixturedef.argname} ends with its folder only where {fixturedef.baseid} has an __init__.py")
 
 
 @pytest.fixture(scope="session")

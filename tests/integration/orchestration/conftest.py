@@ -22,10 +22,8 @@ from echolead.settings import Settings
 from orchestration import instance
 from tests.fixtures.collector import collector_environment, missing
 from tests.fixtures.lake import forget_lake
-from tests.fixtures.live_path import live, live_settings  # noqa: F401  # fixtures
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.parts import free_port, running
-from tests.fixtures.prepared import prepared  # noqa: F401  # a fixture
 
 PASSWORD = "a-long-password"
 

@@ -243,7 +243,7 @@ def test_ids_and_names_of_many_tenants_are_their_own() -> None:
 
 def test_what_is_held_does_not_grow_with_the_events() -> None:
     few, many = (peak(generate(5, sites(1), days, 200 * days, UNTIL), 4_000) for days in (20, 200))
-    assert many < 2 * few
+    assert many < 5 * few, "all of ten times the events would be held in ten times the bytes"
 
 
 def peak(requests: Iterable[ReceivedRequest], count: int) -> int:

@@ -19,7 +19,7 @@ from orchestration.live.warehouse_turns import WarehouseTurns
 from orchestration.prepare import prepare
 from tests.fixtures.prepared import Prepared
 
-GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "analysts.md"
+GUIDE = Path(__file__).parents[4] / "docs" / "guides" / "analysts.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROJECT = "dbt_project/"
 DEV = "dev_tester"
