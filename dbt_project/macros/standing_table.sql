@@ -7,3 +7,8 @@
     {%- set schema = database if target.name == 'next' else generate_schema_name(database, none) -%}
     {{ return(adapter.get_relation(database='', schema=schema, identifier=name)) }}
 {% endmacro %}
+
+{#- Whether such a table has this column: one that an earlier version has built may not have it. -#}
+{% macro has_column(table, name) %}
+    {{ return(name in (adapter.get_columns_in_relation(table) | map(attribute='name') | list)) }}
+{% endmacro %}

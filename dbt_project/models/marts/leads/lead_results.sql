@@ -14,8 +14,7 @@
 
 {%- set recorded = standing_table('marts', 'lead_result_changes') %}
 {#- Rows of earlier versions do not say who the lead was. -#}
-{%- set has_people = recorded and 'people' in (adapter.get_columns_in_relation(recorded) | map(attribute='name') | list) %}
-{%- set people_then = 'changes.people' if has_people else "cast([], 'Array(String)')" %}
+{%- set people_then = 'changes.people' if recorded and has_column(recorded, 'people') else "cast([], 'Array(String)')" %}
 {%- set no_owner = "('', '', '')" %}
 
 with
