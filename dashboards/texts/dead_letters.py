@@ -51,6 +51,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "refused_unreadable_dead_letter": ("unreadable rejection", "rejeição ilegível"),
     "refused_not_a_row": ("does not fit the table", "não cabe na tabela"),
     "refused_delivered_too_often": ("could not be loaded", "não pôde ser carregado"),
+    "letter_why": ("Why it was rejected: {reason}", "Por que foi rejeitado: {reason}"),
     "letter_refused_by": (
         "Rejected by the {by} ({reason}), received {at}.",
         "Rejeitado pelo {by} ({reason}), recebido em {at}.",

@@ -113,7 +113,7 @@ def show_letter(page: OpenPage, letter_id: str) -> None:
     """Why one was refused, what was sent, what to do, and the forms that send it again."""
     letter = control().get(f"/dead-letters/{part_of_path(letter_id)}").body
     reason = letter["reason"]
-    st.subheader(plain(named("refused", reason)))
+    st.subheader(plain(t("letter_why", reason=named("refused", reason))))
     received = forms().moment(at(letter["received_at"]), page.zone, seconds=True)
     by = named("refuser", letter["stage"])
     st.markdown(plain(t("letter_refused_by", by=by, at=received, reason=reason)))
@@ -143,7 +143,7 @@ def show_sent(letter: Mapping[str, Any], page: OpenPage) -> None:
 
 
 def show_correction(letter: Mapping[str, Any]) -> None:
-    """Send it again as it is, or as edited. The text stays until it is accepted, also while the API does not answer."""
+    """Send it again as it is, or as edited. What was sent stays as typed, also when the API did not answer."""
     letter_id = letter["dead_letter_id"]
     draft, path = DRAFT + letter_id, part_of_path(letter_id)
     with st.form(f"letter {letter_id}", border=False, enter_to_submit=False):
