@@ -23,6 +23,8 @@ SEVERAL = "dead letters chosen of "
 DRAFT = "draft of dead letter "
 REQUEST = ("host", "source", "sent_at", "ip", "user_agent", "trace_id")
 EDITOR_HEIGHT, SENT_HEIGHT = 360, 360
+SENT_LINES, SENT_CHARACTERS = 15, 2_000
+"""Of a text that is shown whole; a longer one is scrolled."""
 
 
 def choose(page: OpenPage, letters: Sequence[str]) -> None:
@@ -131,8 +133,9 @@ def show_sent(letter: Mapping[str, Any], page: OpenPage) -> None:
     text, is_json = readable(letter["payload"])
     if letter["is_base64"]:
         st.caption(t("letter_is_base64"))
-    height = SENT_HEIGHT if text.count("\n") > SENT_HEIGHT // 24 or len(text) > 2_000 else "content"
-    st.code(text, language="json" if is_json else None, wrap_lines=True, height=height)
+    is_long = text.count("\n") > SENT_LINES or len(text) > SENT_CHARACTERS
+    with st.container(height=SENT_HEIGHT if is_long else "content", border=False):
+        st.code(text, language="json" if is_json else None, wrap_lines=True)
     said = {name: letter[name] for name in REQUEST if letter[name]}
     if "sent_at" in said:
         said["sent_at"] = forms().moment(at(letter["sent_at"]), page.zone, seconds=True)
@@ -156,16 +159,16 @@ def show_correction(letter: Mapping[str, Any]) -> None:
             wants_corrected = st.form_submit_button(t("send_corrected"), icon=":material/edit:", type="primary")
             wants_same = st.form_submit_button(t("send_same"), icon=":material/send:")
     if wants_same:
-        body = {"dead_letter_ids": [letter_id], "reason": reason}
-        show_verdicts(control().post("/dead-letters/replays", body).body["items"])
+        replay([letter_id], reason)
     if wants_corrected:
         st.session_state[draft] = text
         try:
-            body = {"event": event_of(text), "reason": reason}
+            event = event_of(text)
         except NotAnEvent as error:
             st.error(plain(t(error.key, **error.values)), icon=":material/data_object:")
-        else:
-            show_verdicts(control().post(f"/dead-letters/{path}/corrections", body).body["items"])
+            return
+        body = {"event": event, "reason": reason}
+        show_verdicts(control().post(f"/dead-letters/{path}/corrections", body).body["items"])
 
 
 def show_several(letters: Sequence[str]) -> None:
@@ -177,8 +180,13 @@ def show_several(letters: Sequence[str]) -> None:
         reason = reason_field("letters_reason")
         wanted = st.form_submit_button(t("send_several", count=count), icon=":material/send:", type="primary")
     if wanted:
-        body = {"dead_letter_ids": list(letters), "reason": reason}
-        show_verdicts(control().post("/dead-letters/replays", body).body["items"])
+        replay(letters, reason)
+
+
+def replay(letters: Sequence[str], reason: str) -> None:
+    """Send letters again as they were, and show what became of them."""
+    body = {"dead_letter_ids": list(letters), "reason": reason}
+    show_verdicts(control().post("/dead-letters/replays", body).body["items"])
 
 
 def show_verdicts(verdicts: Sequence[Mapping[str, Any]]) -> None:
