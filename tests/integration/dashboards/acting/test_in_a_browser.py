@@ -168,3 +168,5 @@ def test_rows_stay_chosen_when_others_arrive_before_them_and_the_chosen_ones_are
     assert {each["subject"] for each in log} == {second, third}
     page.get_by_test_id("stDataFrame").first.click(position={"x": 15, "y": ROW * 1.5})
     expect(page.get_by_role("button", name="Send 3 again")).to_be_visible(timeout=SLOW)
+    file = page.context.request.get(f"{site.url}/export/dead-letters.csv?for=programs&tenant_id={tenant}").text()
+    assert (len(file.splitlines()), second in file, third in file) == (9, True, True)
