@@ -27,6 +27,7 @@ ACTING = (
     ("rules", "rules", "rule", "rules.read"),
     ("destinations", "destinations", "outbox", "destinations.read"),
     ("replay", "replay", "replay", "replays.read"),
+    ("dead_letters", "dead_letters", "markunread_mailbox", "dead_letters.read"),
     ("quarantine", "quarantine", "coronavirus", "quarantine.read"),
     ("hours", "hours", "schedule", "hours.read"),
     ("users_and_keys", "team", "manage_accounts", "users.read"),

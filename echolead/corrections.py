@@ -18,6 +18,8 @@ from echolead.operational import audit
 OF_REQUESTS = {"unreadable_request", "delivered_too_often"}
 """Reasons of letters that hold whole requests, each a line, as the queue had them."""
 NO_EVENTS = {"unreadable_webhook", "unreadable_dead_letter"}
+MOST_LETTERS = 200
+"""Dead letters that one request to the control API sends again."""
 BEFORE_ITS_COPIES = timedelta(milliseconds=1)
 
 

@@ -2,6 +2,7 @@
 
 from dashboards.listings.campaigns import CAMPAIGN_COSTS, CREDITS, PATHS_TO_LEAD
 from dashboards.listings.chat import RESPONSES_BY_AGENT, RESPONSES_BY_HOUR, RESPONSES_BY_TEAM, WAITING_NOW
+from dashboards.listings.dead_letters import DEAD_LETTERS
 from dashboards.listings.destinations import DESTINATIONS, ERRORS
 from dashboards.listings.health import (
     ASIDE,
@@ -27,7 +28,21 @@ from dashboards.listings.rules import RULES, VERSIONS
 from dashboards.listings.team import AUDIT, KEYS, USERS
 from dashboards.listings.timeline import TIMELINE
 
-ACTING = (RULES, VERSIONS, DESTINATIONS, ERRORS, REPLAYS, QUARANTINED, WEEK, OWN_DAYS, CLOSED_DAYS, USERS, KEYS, AUDIT)
+ACTING = (
+    RULES,
+    VERSIONS,
+    DESTINATIONS,
+    ERRORS,
+    REPLAYS,
+    DEAD_LETTERS,
+    QUARANTINED,
+    WEEK,
+    OWN_DAYS,
+    CLOSED_DAYS,
+    USERS,
+    KEYS,
+    AUDIT,
+)
 """Of the pages that act: their rows come from the control API as well, which decides who may read them."""
 LISTINGS = (
     PEOPLE_BY,

@@ -95,8 +95,8 @@ LOAD_LAG = Listing(
 REFUSALS = Listing(
     "rejected",
     (
-        ListingColumn("reason"),
-        ListingColumn("stage", title="step"),
+        ListingColumn("reason", words="refused"),
+        ListingColumn("stage", title="refused_by", words="refuser"),
         ListingColumn("rejected_count", "count", title="number"),
         ListingColumn("newest", "moment"),
         ListingColumn("detail", width="large"),

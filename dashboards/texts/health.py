@@ -150,10 +150,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "nothing_stuck": ("No delivery is stuck.", "Nenhuma entrega está parada."),
     "rejected_events_caption": (
-        "`echolead dead-letter show` shows an event, `echolead dead-letter replay` sends it again when its cause is "
-        "mended.",
-        "`echolead dead-letter show` mostra um evento, `echolead dead-letter replay` o reenvia depois de corrigida a "
-        "causa.",
+        "Since yesterday. Each is kept, and can be sent again when its cause is mended.",
+        "Desde ontem. Cada um fica guardado e pode ser reenviado depois de corrigida a causa.",
     ),
     "no_events_today": (
         "No event in the last 24 hours. The page Install shows whether the script sends.",

@@ -139,7 +139,9 @@ def main() -> None:
         (UNREPLACED_PARAMETERS, "unreplaced", ""),
     ):
         with part(title):
-            show_problem(listing, page, title, fine=fine)
+            is_shown = show_problem(listing, page, title, fine=fine)
+            if is_shown and listing is REFUSALS and can("dead_letters.read"):
+                link("dead_letters", t("to_dead_letters"), {}, icon="markunread_mailbox")
 
 
 main()

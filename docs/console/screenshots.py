@@ -31,6 +31,7 @@ PAGES = (
     ("rules", "rules?part=edit"),
     ("destinations", "destinations"),
     ("replay", "replay"),
+    ("dead_letters", "dead_letters"),
     ("quarantine", "quarantine"),
     ("hours", "hours"),
     ("team", "users_and_keys"),

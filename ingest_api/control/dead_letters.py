@@ -13,7 +13,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from echolead.corrections import CollectorAnswer, Correction, NotSent, not_sent, of_letter, record
+from echolead.corrections import MOST_LETTERS, CollectorAnswer, Correction, NotSent, not_sent, of_letter, record
 from echolead.operational.errors import NotFound
 from echolead.operational.tenants import get_tenant
 from echolead.publishing import NotQueued
@@ -26,7 +26,6 @@ from ingest_api.http.problems import CONTROL_UNAVAILABLE, Problem
 from ingest_api.replay import Sent, replay
 
 PATH = "/v1/tenants/{tenant_id}/dead-letters"
-MAX_LETTERS = 200
 LetterId = Annotated[str, Path(min_length=1, max_length=200, examples=["0197c1ae-0d11-7c55-9b0e-5f7d0a3c2b10"])]
 Why = Annotated[str, Field(min_length=1, max_length=1000, examples=["The form sent the date of birth as text"])]
 
@@ -81,7 +80,7 @@ class DeadLettersToReplay(ControlBody):
 
     dead_letter_ids: Annotated[
         list[str],
-        Field(min_length=1, max_length=MAX_LETTERS, examples=[["0197c1ae-0d11-7c55-9b0e-5f7d0a3c2b10"]]),
+        Field(min_length=1, max_length=MOST_LETTERS, examples=[["0197c1ae-0d11-7c55-9b0e-5f7d0a3c2b10"]]),
     ]
     reason: Why
 

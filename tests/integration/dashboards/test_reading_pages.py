@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards import acting, warehouse
 from dashboards.page import DATA_TIMES
 from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.security import SignedIn
 from echolead.signed_in import NotSignedIn
 from tests.conftest import WAREHOUSE_PASSWORDS
 
@@ -35,7 +37,7 @@ def opened(tables: Client, warehouse_server: EmbeddedWarehouse, monkeypatch: pyt
     st.cache_data.clear()
 
     def open_(view: str, session: AppTest | None = None, tenant_id: str = "nobody", **address: Any) -> AppTest:
-        page = session or AppTest.from_file(str(VIEW), default_timeout=120)
+        page = AppTest.from_file(str(VIEW), default_timeout=120) if session is None else session
         page.query_params.clear()
         for key, value in {"tenant_id": tenant_id, "view": view, **address}.items():
             page.query_params[key] = value
@@ -138,3 +140,16 @@ def test_a_warehouse_that_is_down_is_said_and_is_no_zero(opened: Open, monkeypat
     assert "The warehouse does not answer. The data is safe" in texts(page)
     assert NO_VISIT not in texts(page)
     assert not page.metric
+
+
+def test_health_leads_from_rejected_events_to_their_page(opened: Open, tables: Client) -> None:
+    tables.command(
+        "insert into ops.rejected_by_reason (tenant_id, date, stage, reason, rejected, last_received_at, last_detail)"
+        " values ('rejected', today(), 'collector', 'repeated_key', 3, now64(3), 'why')"
+    )
+    session = AppTest.from_file(str(VIEW), default_timeout=120)
+    session.session_state.user = SignedIn(UUID(int=7), "ana@acme.test", tenants={"rejected": "viewer"})
+    page = opened("health", session, tenant_id="rejected")
+    assert "repeated key" in [value for each in page.dataframe for value in each.value.get("reason", ())]
+    assert "Look at them and send them again" in [each.value for each in page.page_link]
+    assert not opened("health").page_link

@@ -14,18 +14,16 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from nats.js.api import ConsumerConfig
 from sqlalchemy import Engine
 
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, PartFailed, python
 from echolead.events import DeadLetter, ReceivedRequest, decode_dead_letter, decode_received_request
 from echolead.operational.provision import OperationalUrls
-from echolead.queue import connect
 from tests.fixtures.collector import collector_environment, collector_part, make_streams, missing
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.parts import free_port
-from tests.fixtures.queue_messages import QUEUE_PASSWORDS
+from tests.fixtures.queue_messages import QUEUE_PASSWORDS, messages
 from tests.integration.ingest_api.process import serve
 
 # Collectors are forked from a process that has imported the application already.
@@ -187,24 +185,6 @@ async def answer_to(collector: CollectorProcess, *pieces: bytes) -> bytes:
             await writer.drain()
             await asyncio.sleep(0.05)
         return await reader.read()
-
-
-async def messages(nats: EmbeddedNats, subject: str) -> list[bytes]:
-    """The lines of all messages stored on a subject."""
-    client = await connect(nats.url, name="tests")
-    try:
-        # Nothing is acknowledged, and by default a consumer stops at 1,000 messages that are not.
-        everything = ConsumerConfig(max_ack_pending=-1)
-        reader = await client.jetstream().pull_subscribe(subject, config=everything)
-        lines: list[bytes] = []
-        pending = (await reader.consumer_info()).num_pending or 0
-        while pending > 0:
-            batch = await reader.fetch(min(pending, 500), timeout=5)
-            pending -= len(batch)
-            lines += [line for message in batch for line in message.data.split(b"\n")]
-    finally:
-        await client.close()
-    return lines
 
 
 async def stored_requests(collector: CollectorProcess) -> list[ReceivedRequest]:

@@ -24,12 +24,12 @@ from echolead.operational.tenants import remove_host, remove_origin, set_active
 from echolead.security import new_api_key
 from echolead.tenancy import MISS_SECONDS, POLL_SECONDS, DirectoryUnavailable, TenantRow, Tenants
 from tests.fixtures.operational import make_tenant
+from tests.fixtures.queue_messages import messages
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,
     make_body,
     make_event,
-    messages,
     stored_event_ids,
     stored_requests,
 )

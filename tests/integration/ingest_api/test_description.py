@@ -37,8 +37,9 @@ from echolead.operational.users import create_user
 from echolead.security import new_api_key
 from ingest_api.openapi.sessions import CREDENTIALS
 from tests.fixtures.operational import SECRET_KEY
+from tests.fixtures.queue_messages import messages
 from tests.fixtures.webhooks import PUBLIC_URL, make_webhook
-from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_body, messages
+from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_body
 
 EXAMPLES = 20  # of each operation and kind
 CHECKS = [

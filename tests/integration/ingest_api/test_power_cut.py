@@ -20,8 +20,8 @@ from echolead.queue_users import COLLECTOR
 from ingest_api.metrics import Metrics
 from ingest_api.queue.publish import Publisher, QueueUnavailable
 from tests.fixtures.parts import free_port, running
-from tests.fixtures.queue_messages import QUEUE_PASSWORDS
-from tests.integration.ingest_api.conftest import make_streams, messages
+from tests.fixtures.queue_messages import QUEUE_PASSWORDS, messages
+from tests.integration.ingest_api.conftest import make_streams
 from tests.integration.ingest_api.loop_disk import make_disk, mounted
 
 pytestmark = pytest.mark.power_cut

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.fixtures.queue_messages import messages
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     answer_to,
@@ -13,7 +14,6 @@ from tests.integration.ingest_api.conftest import (
     header_of,
     make_body,
     make_event,
-    messages,
 )
 
 ALLOWED = "https://shop.example.com"

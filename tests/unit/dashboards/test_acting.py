@@ -1,14 +1,18 @@
 """What pages that act take from forms, files and the API's answers."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.control import ApiRefusal, ControlClient, part_of_path
-from dashboards.listings import api_rows
+from dashboards.listings import Asked, api_rows
 from dashboards.listings.all import LISTINGS
+from dashboards.listings.dead_letters import DEAD_LETTERS
 from dashboards.listings.rules import VERSIONS
 from dashboards.navigation import ACTING
+from dashboards.warehouse import query
 from echolead.permissions import PERMISSIONS
 from echolead.signed_in import ApiUnavailable
 
@@ -87,6 +91,20 @@ def test_a_list_is_read_page_by_page_up_to_a_bound() -> None:
     assert [each["n"] for each in api.lines("/audit", most=3)] == [1, 2, 3]
     assert [request.url.params.get("cursor") for request in sent] == [None, "c1"]
     assert sent[1].url.params["limit"] == "1"
+
+
+def test_an_older_page_of_dead_letters_has_those_behind_the_newer_ones() -> None:
+    api, sent = client(
+        httpx.Response(200, json={"items": [{"dead_letter_id": each} for each in "dcb"], "next_cursor": "c1"}),
+        httpx.Response(200, json={"items": [{"dead_letter_id": "a"}], "next_cursor": None}),
+    )
+    address = {"page": ["2"], "reason": ["invalid_event"]}
+    asked = Asked(query, "acme", "UTC", "BRL", datetime(2026, 3, 10, tzinfo=UTC), address, rows=2, api=api)
+    assert DEAD_LETTERS.rows(asked)["dead_letter_id"].tolist() == ["b", "a"]
+    assert [dict(request.url.params) for request in sent] == [
+        {"limit": "4", "reason": "invalid_event"},
+        {"limit": "1", "reason": "invalid_event", "cursor": "c1"},
+    ]
 
 
 def test_lines_of_the_api_become_rows_of_a_listing() -> None:

@@ -1,5 +1,6 @@
 """Pages that act, run as the console runs them for a user with a role, on the control API and the warehouse."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,11 +14,14 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import acting
 from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.embedded.nats import EmbeddedNats
 from echolead.operational.provision import OperationalUrls
 from echolead.security import SignedIn
 from echolead.warehouse import connect
 from tests.conftest import WAREHOUSE_PASSWORDS
+from tests.fixtures.collector import collector_environment, make_streams
 from tests.fixtures.control_api import ControlApi, control_api
+from tests.fixtures.described_tables import described_tables
 
 VIEW = Path(__file__).parents[1] / "one_view.py"
 LEAD_ACTIONS = Path(__file__).parent / "lead_actions_page.py"
@@ -36,13 +40,21 @@ TABLES = {
 
 
 @pytest.fixture(scope="package")
-def control(operational_urls: OperationalUrls, warehouse_server: EmbeddedWarehouse) -> Iterator[ControlApi]:
-    """The control API on the test database, and the tables that the pages read, without rows."""
+def control(
+    operational_urls: OperationalUrls, warehouse_server: EmbeddedWarehouse, nats_server: EmbeddedNats
+) -> Iterator[ControlApi]:
+    """The control API on the test database and the queue, and the tables that the pages read, without rows."""
+    asyncio.run(make_streams(nats_server))
     reads = {
         "clickhouse_console_url": warehouse_server.address,
         "clickhouse_tenant_key": WAREHOUSE_PASSWORDS["tenant_key"],
+        "nats_collector_url": collector_environment(nats_server, operational_urls)["ECHOLEAD_NATS_COLLECTOR_URL"],
     }
-    with closing(connect(warehouse_server.url)) as client, control_api(operational_urls, **reads) as api:
+    with (
+        closing(connect(warehouse_server.url)) as client,
+        described_tables(client, "ops.dead_letters"),
+        control_api(operational_urls, **reads) as api,
+    ):
         for table, columns in TABLES.items():
             client.command(f"create database if not exists {table.partition('.')[0]}")
             client.command(

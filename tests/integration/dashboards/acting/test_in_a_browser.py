@@ -1,4 +1,4 @@
-"""Rules in Chromium: the console's and the API's own processes, and the session's cookie from one to the other."""
+"""Pages that act in Chromium: the console's and the API's own processes, and the session's cookie between them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,10 +24,12 @@ from tests.browser import headless_chromium
 from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import collector_environment, make_streams, missing
 from tests.fixtures.control_api import ControlApi
+from tests.fixtures.dead_letters import dead_letters
 from tests.fixtures.parts import free_port, running
 
 PASSWORD = "a-long-password"
 SLOW = 90_000  # milliseconds, on a busy machine
+ROW = 35  # pixels of a row of a table
 SOURCE = "rules:\n  - id: hot\n    name: Hot\n    when: {fact: lead.city, eq: Curitiba}\n    then: [{points: 10}]\n"
 
 
@@ -46,7 +48,7 @@ class Site:
         page.locator("button[type=submit]").click()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(
     control: ControlApi,
     servers_dir: Path,
@@ -59,13 +61,13 @@ def site(
     found = Site(f"http://localhost:{port}", f"http://localhost:{api_port}")
     addresses = {"ECHOLEAD_CONSOLE_URL": found.url, "ECHOLEAD_COLLECTOR_URL": found.api_url}
     asyncio.run(make_streams(nats_server))
-    of_api = {**collector_environment(nats_server, operational_urls, **addresses)}
-    of_api["ECHOLEAD_POSTGRES_APP_URL"] = operational_urls.app
     of_console = {
         **addresses,
         "ECHOLEAD_CLICKHOUSE_CONSOLE_URL": warehouse_server.address,
         "ECHOLEAD_CLICKHOUSE_TENANT_KEY": WAREHOUSE_PASSWORDS["tenant_key"],
     }
+    of_api = {**collector_environment(nats_server, operational_urls, **of_console)}
+    of_api["ECHOLEAD_POSTGRES_APP_URL"] = operational_urls.app
     api = Part("api", python("-m", "ingest_api", "--port", str(api_port)), lambda: missing(api_port), of_api)
     pages = Part(
         "console",
@@ -143,3 +145,28 @@ def test_a_rule_is_tried_and_applied_by_an_admin_and_a_viewer_can_do_neither(
     assert refused.status_code == 403
     for name in ("audit.csv", "audit.jsonl", "users.csv"):
         assert page.context.request.get(f"{site.url}/export/{name}?tenant_id={tenant}").status == 403, name
+
+
+def test_rows_stay_chosen_when_others_arrive_before_them_and_the_chosen_ones_are_sent(
+    control: ControlApi, site: Site, browser_page: Page, warehouse_server: EmbeddedWarehouse
+) -> None:
+    tenant, page = control.tenant(), browser_page
+    with dead_letters(warehouse_server) as letters:
+        _, second, third = letters(tenant, {}, {}, {})
+        site.sign_in(page, user(control, tenant, "operator"), f"/dead_letters?tenant_id={tenant}")
+        table = page.get_by_test_id("stDataFrame").first
+        table.click(position={"x": 15, "y": ROW * 1.5})
+        expect(page.get_by_text("What was sent")).to_be_visible(timeout=SLOW)
+        page.wait_for_url(f"**letter={third}")
+        table.click(position={"x": 15, "y": ROW * 2.5})
+        expect(page.get_by_role("button", name="Send 2 again")).to_be_visible(timeout=SLOW)
+        letters(tenant, {}, {}, {}, {}, {})
+    page.get_by_role("textbox", name="Why").fill("The limit was raised")
+    page.get_by_role("button", name="Send 2 again").click()
+    expect(page.get_by_text("Rejected again: 2.")).to_be_visible(timeout=SLOW)
+    log = control.ask("admin", "GET", "/v1/tenants/{t}/audit?action=dead_letter.", tenant).json()["items"]
+    assert {each["subject"] for each in log} == {second, third}
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 15, "y": ROW * 1.5})
+    expect(page.get_by_role("button", name="Send 3 again")).to_be_visible(timeout=SLOW)
+    file = page.context.request.get(f"{site.url}/export/dead-letters.csv?for=programs&tenant_id={tenant}").text()
+    assert (len(file.splitlines()), second in file, third in file) == (9, True, True)

@@ -1,48 +1,23 @@
 """Dead letters through the control API: listed, read, corrected and sent again, on a real warehouse and queue."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
+from collections.abc import Iterator
 
 import pytest
 
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
-from echolead.events import decode_received_request
-from echolead.warehouse import connect
 from tests.fixtures.control_api import ControlApi
-from tests.integration.ingest_api.conftest import make_event, messages
+from tests.fixtures.dead_letters import RECEIVED, Letters, dead_letters, queued
+from tests.fixtures.queue_messages import make_event
 
 PATH = "/v1/tenants/{t}/dead-letters"
-RECEIVED = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
-Letters = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="module")
 def letters(control_with_data: ControlApi, warehouse_server: EmbeddedWarehouse) -> Iterator[Letters]:
-    """Adds dead letters of a tenant, a second apart, each loaded twice; their ids."""
-    with closing(connect(warehouse_server.url)) as client:
-
-        def add(tenant: str, *payloads: Any, reason: str = "invalid") -> list[str]:
-            made = [str(uuid4()) for _ in payloads]
-            names = ["tenant_id", "dead_letter_id", "received_at", "reason", "detail", "stage", "payload", "source"]
-            rows = [
-                [tenant, letter, RECEIVED.replace(second=second), reason, "why", "collector", json.dumps(payload), ""]
-                for second, (letter, payload) in enumerate(zip(made, payloads, strict=True))
-            ]
-            client.insert("ops.dead_letters", [*rows, *rows], column_names=names)
-            return made
-
+    """Adds dead letters of a tenant."""
+    with dead_letters(warehouse_server) as add:
         yield add
-
-
-async def queued(streams: EmbeddedNats, tenant: str) -> list[Any]:
-    """The events of a tenant in the queue, with the time of their request."""
-    lines = [decode_received_request(line) for line in await messages(streams, f"events.{tenant}")]
-    return [(each.received_at, json.loads(bytes(event.event))) for each in lines for event in each.events]
 
 
 def test_letters_are_listed_once_each_newest_first_a_page_at_a_time(
@@ -50,8 +25,8 @@ def test_letters_are_listed_once_each_newest_first_a_page_at_a_time(
 ) -> None:
     tenant, other = control_with_data.tenant(), control_with_data.tenant()
     made, _ = letters(tenant, {}, {}, {}), letters(other, {})
-    letters(tenant, {}, reason="too_large")
-    seen, path = [], f"{PATH}?limit=2&reason=invalid"
+    letters(tenant, {}, reason="event_too_large")
+    seen, path = [], f"{PATH}?limit=2&reason=invalid_event"
     answered = control_with_data.ask("viewer", "GET", path, tenant).json()
     while True:
         seen += [line["dead_letter_id"] for line in answered["items"]]
@@ -81,7 +56,7 @@ async def test_a_corrected_event_is_queued_with_its_time_and_the_log_says_who_an
     assert answers[0] == answers[1]
     assert answers[0]["items"][0]["is_queued"] is True
     [(received_at, stored)] = await queued(streams, tenant)
-    assert (received_at, stored["event_id"]) == (RECEIVED.replace(second=0), event["event_id"])
+    assert (received_at, stored["event_id"]) == (RECEIVED, event["event_id"])
     newest = control_with_data.ask("admin", "GET", f"/v1/tenants/{tenant}/audit?action=dead_letter.", tenant).json()[
         "items"
     ][0]

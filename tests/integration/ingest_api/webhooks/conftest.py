@@ -12,8 +12,9 @@ from echolead.operational.provision import OperationalUrls
 from echolead.tenancy import POLL_SECONDS
 from echolead.webhooks import SOURCES, ReceivedWebhook, decode_webhook
 from tests.fixtures.operational import SECRET_KEY
+from tests.fixtures.queue_messages import messages
 from tests.fixtures.webhooks import PUBLIC_URL, Endpoint, Webhook, make_webhook
-from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, messages
+from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector
 
 Answer = tuple[int, str]
 

@@ -11,8 +11,9 @@ from echolead.embedded.nats import EmbeddedNats
 from echolead.webhooks import SOURCES
 from tests.fixtures.operational import SECRET_KEY, make_tenant
 from tests.fixtures.parts import running
+from tests.fixtures.queue_messages import messages
 from tests.fixtures.webhooks import PUBLIC_URL, Endpoint, make_webhook, sent
-from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, messages
+from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector
 from tests.integration.ingest_api.webhooks.conftest import OK, SIGNED, bodies, post, stored
 
 

@@ -10,8 +10,9 @@ from openapi_schema_validator import OAS31Validator
 from sqlalchemy import Engine
 
 from echolead.webhooks import SOURCES
+from tests.fixtures.queue_messages import messages
 from tests.fixtures.webhooks import PUBLIC_URL, Endpoint, Webhook, make_webhook, sent
-from tests.integration.ingest_api.conftest import CollectorProcess, messages
+from tests.integration.ingest_api.conftest import CollectorProcess
 from tests.integration.ingest_api.webhooks.conftest import FORGED, OK, SIGNED, STALE, Answer, bodies, post, stored
 
 
