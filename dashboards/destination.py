@@ -1,6 +1,7 @@
 """One destination: how it stands, its errors, its account, its settings and its secrets."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,7 @@ def show_destination(page: OpenPage, found: ApiAnswer) -> None:
     name = found.body["name"]
     st.header(plain(f"{name} ({found.body['kind']})"))
     show_state(page, found.body)
+    show_quota(page, found.body["quota"])
     show_account(page, name)
     st.subheader(t("errors_by_class"))
     with part("errors_by_class"):
@@ -56,6 +58,23 @@ def show_state(page: OpenPage, destination: Mapping[str, Any]) -> None:
         if state != "on" and st.button(t("resume"), icon=":material/play_arrow:", type="primary"):
             control().post(f"{path}/resume")
             done("resumed_now", name=name)
+
+
+def show_quota(page: OpenPage, quota: Mapping[str, Any] | None) -> None:
+    """What the product said last of its day's calls, where it has a daily quota."""
+    if quota is None:
+        return
+    spoken, now = forms(), datetime.now(UTC)
+    said_at = at(quota["said_at"]) or now
+    st.text(
+        t(
+            "quota_left",
+            left=spoken.number(quota["calls_left"]),
+            limit=spoken.number(quota["calls_limit"]),
+            until=spoken.moment(at(quota["resets_at"]), page.zone),
+            ago=spoken.duration((now - said_at).total_seconds()),
+        )
+    )
 
 
 def show_account(page: OpenPage, name: str) -> None:

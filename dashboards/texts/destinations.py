@@ -20,6 +20,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "destination_oldest": ("Oldest waits", "A mais antiga espera"),
     "destination_dead": ("Given up", "Desistidas"),
     "destination_delivered": ("Delivered in 24 h", "Entregues em 24 h"),
+    "destination_calls_left": ("Calls left today", "Chamadas restantes hoje"),
+    "destination_calls_limit": ("of", "de"),
+    "quota_left": (
+        "{left} of {limit} calls left today, until {until}; said {ago} ago.",
+        "Restam {left} de {limit} chamadas hoje, até {until}; dito há {ago}.",
+    ),
     "last_delivered": ("Last delivered", "Última entrega"),
     "all_destinations": ("All destinations", "Todos os destinos"),
     "destination_gone": ("This destination is not here.", "Este destino não está aqui."),

@@ -1,5 +1,6 @@
 """Destinations: their configuration, and secrets that can be replaced and never be read."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from echolead.operational.destinations import (
     set_enabled,
 )
 from echolead.operational.errors import ChangeRefused
-from echolead.operational.models import Destination
+from echolead.operational.models import Destination, DestinationQuota
 from echolead.operational.named_rows import get_named, list_named
 from echolead.operational.versions import version_of
 from echolead.outbound import opened_places
@@ -27,6 +28,7 @@ from echolead.security import Vault
 from ingest_api.control.answers import ControlBody, ListPage, Moment, View, answer
 from ingest_api.control.call import Call, Calling, operation
 from ingest_api.control.once import once
+from ingest_api.control.quotas import QuotaView, quota_view, quotas_by_destination
 from ingest_api.control.tasks import TaskView, task_answer
 
 PATH = "/v1/tenants/{tenant_id}/destinations"
@@ -62,7 +64,10 @@ class MaskedSecret(View):
 
 
 class DestinationView(View):
-    """A destination. `secrets` has a mask for each secret of the product that is or may be stored."""
+    """A destination. `secrets` has a mask for each secret of the product that is or may be stored.
+
+    `quota` is null where the product has no daily quota, or said nothing of the present day.
+    """
 
     destination_id: UUID
     name: str
@@ -72,6 +77,7 @@ class DestinationView(View):
     is_enabled: bool
     disabled_at: Moment | None
     disabled_reason: str | None
+    quota: QuotaView | None
     created_at: Moment
     updated_at: Moment
 
@@ -103,7 +109,8 @@ def list_(call: Calling) -> Response:
     """The tenant's destinations, by name, in one page."""
     with call.session() as session:
         rows = list_named(session, Destination, call.tenant_id)
-        return answer(ListPage[DestinationView](items=[_view(row) for row in rows]))
+        quotas = quotas_by_destination(session, call.tenant_id)
+        return answer(ListPage[DestinationView](items=[_view(row, quotas) for row in rows]))
 
 
 @routes.post(
@@ -121,7 +128,7 @@ def add(call: Calling, body: NewDestination) -> Response:
         checked = check_configuration(body.kind, body.configuration, _plain(body.secrets), **_places(call))
         vault = Vault.of_destinations(call.control.settings)
         added = add_destination(session, vault, call.tenant_id, body.kind, checked, actor=call.actor, name=body.name)
-        return _shown(added, 201)
+        return _shown(session, added, 201)
 
     return once(call, work)
 
@@ -130,7 +137,7 @@ def add(call: Calling, body: NewDestination) -> Response:
 def show(call: Calling, name: Name) -> Response:
     """One destination; the ETag is for `If-Match` of the next edit."""
     with call.session() as session:
-        return _shown(get_named(session, Destination, call.tenant_id, name))
+        return _shown(session, get_named(session, Destination, call.tenant_id, name))
 
 
 @routes.patch(
@@ -152,7 +159,7 @@ def change(call: Calling, name: Name, body: DestinationEdit) -> Response:
             **_places(call),
         )
         session.refresh(edited, ["updated_at"])
-        return _shown(edited)
+        return _shown(session, edited)
 
 
 @routes.post(f"{ONE}/pause", summary="Pause", response_model=DestinationView, **operation("destinations.pause"))
@@ -193,7 +200,7 @@ def _switched(session: Session, call: Call, name: str, *, is_enabled: bool) -> R
     row = get_named(session, Destination, call.tenant_id, name)
     set_enabled(session, row, is_enabled, actor=call.actor)
     session.refresh(row, ["updated_at"])
-    return _shown(row)
+    return _shown(session, row)
 
 
 def _places(call: Call) -> dict[str, Any]:
@@ -210,14 +217,16 @@ def _check_no_mapping(configuration: dict[str, Any]) -> None:
         raise ChangeRefused("A mapping is read by its product first: use `echolead destination update --mapping`.")
 
 
-def _shown(row: Destination, status: int = 200) -> Response:
-    return answer(_view(row), status, version=version_of(row))
+def _shown(session: Session, row: Destination, status: int = 200) -> Response:
+    quotas = quotas_by_destination(session, row.tenant_id)
+    return answer(_view(row, quotas), status, version=version_of(row))
 
 
-def _view(row: Destination) -> DestinationView:
+def _view(row: Destination, quotas: Mapping[UUID, DestinationQuota]) -> DestinationView:
     """Only what the product declares as configuration is shown; what it does not know is masked as well."""
     product = KINDS.get(row.kind)
     names = {*(product.secrets.model_fields if product else ()), *row.secret_facts}
+    quota = quotas.get(row.destination_id)
     facts = {name: row.secret_facts.get(name, {}) for name in sorted(names)}
     return DestinationView(
         destination_id=row.destination_id,
@@ -231,6 +240,7 @@ def _view(row: Destination) -> DestinationView:
         is_enabled=row.is_enabled,
         disabled_at=row.disabled_at,
         disabled_reason=row.disabled_reason,
+        quota=quota_view(quota, row.name) if quota is not None else None,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
