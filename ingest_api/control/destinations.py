@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from echolead.operational import control_tasks
+from echolead.operational.control_tasks import MAPPING_TRIAL
 from echolead.operational.destination_kinds import KINDS
 from echolead.operational.destinations import (
     MAPPING,
+    MAPPING_CHARACTERS,
     ValueEdit,
     add_destination,
     check_configuration,
+    checked_mapping,
     edit_destination,
     set_enabled,
 )
@@ -104,6 +107,26 @@ class SetUpBody(ControlBody):
     dry_run: bool = True
 
 
+class MappingToTry(ControlBody):
+    """A mapping to check and to try on a lead; without one, on the newest that arrived at the destination."""
+
+    mapping: Annotated[
+        str,
+        Field(
+            max_length=MAPPING_CHARACTERS,
+            description="YAML: docs/reference/mapping.md. Empty: the product's own",
+            examples=["contact:\n  own_channel: attributes.channel\n"],
+        ),
+    ]
+    lead_id: Annotated[str | None, Field(min_length=1, max_length=200, examples=["1f0c6b1e7d9a4c55"])] = None
+
+
+class MappingToStore(ControlBody):
+    """The task that has found the mapping valid."""
+
+    task_id: Annotated[UUID, Field(examples=["0b0f2f4e-7a55-4a0e-9d0c-1f6f3c2f9a11"])]
+
+
 @routes.get(PATH, summary="Destinations", response_model=ListPage[DestinationView], **operation("destinations.read"))
 def list_(call: Calling) -> Response:
     """The tenant's destinations, by name, in one page."""
@@ -144,22 +167,11 @@ def show(call: Calling, name: Name) -> Response:
     ONE, summary="Change a destination", response_model=DestinationView, **operation("destinations.change", edits=True)
 )
 def change(call: Calling, name: Name, body: DestinationEdit) -> Response:
-    """Change values, or replace the secrets. The mapping is changed with `echolead destination update --mapping`."""
+    """Change values, or replace the secrets. The mapping is changed by `PUT …/mapping`, once it is checked."""
     with call.session() as session:
         _check_no_mapping(body.configuration)
-        keys = call.control.settings.destination_secret_keys.get_secret_value()
         row = get_named(session, Destination, call.tenant_id, name)
-        session.refresh(row, ["configuration", "updated_at", "secret_facts"], with_for_update=True)
-        edited = edit_destination(
-            session,
-            Vault.of_destinations(call.control.settings) if keys else None,
-            row,
-            ValueEdit(call.base, body.configuration, _plain(body.secrets or {})),
-            actor=call.actor,
-            **_places(call),
-        )
-        session.refresh(edited, ["updated_at"])
-        return _shown(session, edited)
+        return _changed(session, call, row, body.configuration, _plain(body.secrets or {}))
 
 
 @routes.post(f"{ONE}/pause", summary="Pause", response_model=DestinationView, **operation("destinations.pause"))
@@ -191,9 +203,64 @@ def set_up(call: Calling, name: Name, body: SetUpBody) -> Response:
     return once(call, lambda session: _asked(session, call, name, "destination_setup", asked))
 
 
+@routes.post(
+    f"{ONE}/mappings",
+    summary="Try a mapping",
+    status_code=202,
+    response_model=TaskView,
+    **operation("destinations.test"),
+)
+def try_mapping(call: Calling, name: Name, body: MappingToTry) -> Response:
+    """A task that lets the product read a mapping, and shows what it writes of a lead beside what the stored one does.
+
+    `result.is_valid`, `result.findings` (`state`, `subject`, `detail` with the line), `result.lead_id`, `result.fields`
+    (`record`, `field`, `before`, `after`), `result.default`: the product's own mapping. Who may not read leads gets
+    none of a lead. Kept for a day.
+    """
+    asked = {**body.model_dump(), "with_lead": call.may("leads.read")}
+
+    def work(session: Session) -> Response:
+        kind = get_named(session, Destination, call.tenant_id, name).kind
+        if kind not in KINDS or not KINDS[kind].has_mapping:
+            raise ChangeRefused(f"A {kind} destination has no mapping.")
+        return _asked(session, call, name, MAPPING_TRIAL, asked)
+
+    return once(call, work)
+
+
+@routes.put(
+    f"{ONE}/mapping",
+    summary="Store a mapping",
+    response_model=DestinationView,
+    **operation("destinations.change", edits=True),
+)
+def store_mapping(call: Calling, name: Name, body: MappingToStore) -> Response:
+    """Store the mapping that a task has found valid, an empty one to go back to the product's own."""
+    with call.session() as session:
+        row = get_named(session, Destination, call.tenant_id, name)
+        return _changed(session, call, row, {MAPPING: checked_mapping(session, row, body.task_id)}, {})
+
+
 def _asked(session: Session, call: Call, name: str, kind: str, asked: dict[str, Any]) -> Response:
     get_named(session, Destination, call.tenant_id, name)
     return task_answer(control_tasks.ask(session, call.tenant_id, kind, {"name": name, **asked}, actor=call.actor))
+
+
+def _changed(
+    session: Session, call: Call, row: Destination, configuration: Mapping[str, Any], secrets: Mapping[str, str]
+) -> Response:
+    keys = call.control.settings.destination_secret_keys.get_secret_value()
+    session.refresh(row, ["configuration", "updated_at", "secret_facts"], with_for_update=True)
+    edited = edit_destination(
+        session,
+        Vault.of_destinations(call.control.settings) if keys else None,
+        row,
+        ValueEdit(call.base, configuration, secrets),
+        actor=call.actor,
+        **_places(call),
+    )
+    session.refresh(edited, ["updated_at"])
+    return _shown(session, edited)
 
 
 def _switched(session: Session, call: Call, name: str, *, is_enabled: bool) -> Response:
@@ -214,7 +281,9 @@ def _plain(secrets: dict[str, SecretStr]) -> dict[str, str]:
 
 def _check_no_mapping(configuration: dict[str, Any]) -> None:
     if MAPPING in configuration:
-        raise ChangeRefused("A mapping is read by its product first: use `echolead destination update --mapping`.")
+        raise ChangeRefused(
+            "A mapping is read by its product first: POST it to /mappings, then PUT the task to /mapping."
+        )
 
 
 def _shown(session: Session, row: Destination, status: int = 200) -> Response:
