@@ -1,24 +1,26 @@
 """One destination: how it stands, its errors, its account, its settings and its secrets."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
-import yaml
 
 from dashboards.acting import at, can, control, done, show_task, who
-from dashboards.control import ApiAnswer, ApiRefusal, part_of_path
+from dashboards.control import ApiAnswer, part_of_path
 from dashboards.destination_form import changed, lacking, secret_fields, settings_fields, show_problems
 from dashboards.listings.destinations import ERRORS, state_of
+from dashboards.mapping_editor import show_mapping
 from dashboards.page import OpenPage, part, plain
 from dashboards.resending import show_resync
+from dashboards.saving import base_version, save
 from dashboards.tables import show, table
 from dashboards.texts import forms, t
 from echolead.operational.destination_kinds import KINDS
+from echolead.operational.destinations import MAPPING
 
 TASK = "task"
-MAPPING = "mapping"
 
 
 def show_destination(page: OpenPage, found: ApiAnswer) -> None:
@@ -26,13 +28,14 @@ def show_destination(page: OpenPage, found: ApiAnswer) -> None:
     name = found.body["name"]
     st.header(plain(f"{name} ({found.body['kind']})"))
     show_state(page, found.body)
+    show_quota(page, found.body["quota"])
     show_account(page, name)
     st.subheader(t("errors_by_class"))
     with part("errors_by_class"):
         show_errors(page, name)
     show_settings(page, found)
     show_secrets(page, found)
-    show_mapping(found.body)
+    show_mapping(page, found)
 
 
 def show_state(page: OpenPage, destination: Mapping[str, Any]) -> None:
@@ -56,6 +59,23 @@ def show_state(page: OpenPage, destination: Mapping[str, Any]) -> None:
         if state != "on" and st.button(t("resume"), icon=":material/play_arrow:", type="primary"):
             control().post(f"{path}/resume")
             done("resumed_now", name=name)
+
+
+def show_quota(page: OpenPage, quota: Mapping[str, Any] | None) -> None:
+    """What the product said last of its day's calls, where it has a daily quota."""
+    if quota is None:
+        return
+    spoken, now = forms(), datetime.now(UTC)
+    said_at = at(quota["said_at"]) or now
+    st.text(
+        t(
+            "quota_left",
+            left=spoken.number(quota["calls_left"]),
+            limit=spoken.number(quota["calls_limit"]),
+            until=spoken.moment(at(quota["resets_at"]), page.zone),
+            ago=spoken.duration((now - said_at).total_seconds()),
+        )
+    )
 
 
 def show_account(page: OpenPage, name: str) -> None:
@@ -121,7 +141,7 @@ def show_settings(page: OpenPage, found: ApiAnswer) -> None:
     if not can("destinations.change") or kind not in KINDS:
         table(pd.DataFrame([(key, str(value)) for key, value in own.items()], columns=[t("field"), t("value")]))
         return
-    base = _base(name, found.version)
+    base = base_version(name, found.version)
     with st.form(f"settings of {name}"):
         typed = settings_fields(kind, own, f"settings {name}")
         wants = st.form_submit_button(t("save"), icon=":material/save:")
@@ -130,37 +150,11 @@ def show_settings(page: OpenPage, found: ApiAnswer) -> None:
         problems += lacking(KINDS[kind].configuration, {**own, **values})
         show_problems(problems)
         if not problems:
-            save(page, name, {"configuration": values}, base)
+            save(page, name, lambda: _edited(name, {"configuration": values}, base))
 
 
-def _base(name: str, version: str) -> str:
-    """The version that the form was opened with: an edit by another person since then is not overwritten."""
-    key = f"version of {name}"
-    return str(st.session_state.setdefault(key, version))
-
-
-def save(page: OpenPage, name: str, edit: Mapping[str, Any], base: str, outcome: str = "saved_destination") -> None:
-    """Change the destination, or say who was first and what differs."""
-    key = f"version of {name}"
-    try:
-        control().patch(f"/destinations/{part_of_path(name)}", edit, version=base)
-    except ApiRefusal as refusal:
-        if refusal.kind != "changed-meanwhile":
-            raise
-        when = forms().moment(at(refusal.more["changed_at"]), page.zone)
-        by = who(refusal.more["changed_by"])
-        st.warning(plain(t("destination_conflict", by=by, at=when)), icon=":material/merge:")
-        heads = {each: t(f"difference_{each}") for each in ("field", "yours", "theirs")}
-        table(pd.DataFrame(refusal.more["differences"], columns=list(heads)).astype(str), column_config=heads)
-
-        def take_their_version(theirs: str) -> None:
-            st.session_state[key] = theirs
-
-        st.button(t("save_on_theirs"), icon=":material/edit:", on_click=take_their_version,
-                  args=(refusal.more["version"],))  # fmt: skip
-    else:
-        st.session_state.pop(key, None)
-        done(outcome, name=name)
+def _edited(name: str, edit: Mapping[str, Any], base: str) -> ApiAnswer:
+    return control().patch(f"/destinations/{part_of_path(name)}", edit, version=base)
 
 
 def show_secrets(page: OpenPage, found: ApiAnswer) -> None:
@@ -179,7 +173,8 @@ def show_secrets(page: OpenPage, found: ApiAnswer) -> None:
         problems = lacking(KINDS[destination["kind"]].secrets, given)
         show_problems(problems)
         if not problems:
-            save(page, destination["name"], {"secrets": given}, found.version, "secrets_replaced")
+            name, edit = destination["name"], {"secrets": given}
+            save(page, name, lambda: _edited(name, edit, found.version), "secrets_replaced")
 
 
 def _secret_text(secret: Mapping[str, Any], zone: str) -> str:
@@ -187,16 +182,6 @@ def _secret_text(secret: Mapping[str, Any], zone: str) -> str:
         return t("secret_set_before", masked=secret["masked"])
     set_at = forms().moment(at(secret["set_at"]), zone)
     return t("secret_set", masked=secret["masked"], at=set_at, by=who(secret["set_by"] or ""))
-
-
-def show_mapping(destination: Mapping[str, Any]) -> None:
-    """The mapping of fields as it is stored."""
-    st.subheader(t("mapping"))
-    mapping = destination["configuration"].get(MAPPING)
-    if not mapping:
-        st.caption(t("mapping_default"))
-        return
-    st.code(yaml.safe_dump(mapping, allow_unicode=True, sort_keys=False), language="yaml")
 
 
 def show_new_destination() -> None:

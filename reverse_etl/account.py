@@ -1,9 +1,10 @@
 """What an operator asks of a destination's account, outside an engine: how it stands, what to make, a mapping to check.
 
-`python -m reverse_etl.account {test,setup,mapping} --tenant-id T --name D` prints a list of findings as JSON. `setup`
-makes what is missing unless it has `--dry-run`, and with `--webhook-url` the webhook to it ('' for one that is still to
-one to whose secret is in the list, and each `--label`; `mapping` takes YAML on standard input, without a call. When
-it cannot be done the last line on standard error says why, and the exit code is 1.
+`python -m reverse_etl.account {test,setup,mapping,preview} --tenant-id T --name D` prints a list of findings as JSON.
+`setup` makes what is missing unless it has `--dry-run`, and with `--webhook-url` the webhook to it ('' for one that is
+still to be made) whose secret is in the list, and each `--label`; `mapping` takes YAML on standard input, without a
+call. `preview` takes JSON there (`MappingTrial`), and prints an object (`mapping_preview.preview`). When it cannot be
+done the last line on standard error says why, and the exit code is 1.
 """
 
 import argparse
@@ -21,16 +22,14 @@ from echolead.operational.models import Destination as DestinationRow
 from echolead.security import Undecryptable, Vault
 from echolead.settings import Settings, load_settings
 from reverse_etl.calls import Calls
-from reverse_etl.connecting import connected, product
+from reverse_etl.connecting import connected
 from reverse_etl.destination import Finding, HasLabels, PostsWebhooks, SetUp, Testable
 from reverse_etl.errors import DeliveryFailed, Misconfigured
 from reverse_etl.lane import Policy
-from reverse_etl.mapping import MappingError
+from reverse_etl.mapping_preview import MappingTrial, check_mapping, preview
 
 SECONDS = 120.0
 """For all calls together."""
-NO_MAPPING = "- not a mapping"
-"""Refused by every product that reads a mapping."""
 
 
 async def test(settings: Settings, row: DestinationRow, database: Engine) -> list[Finding]:
@@ -68,24 +67,10 @@ async def setup(
         return made
 
 
-def check_mapping(settings: Settings, row: DestinationRow, text: str) -> list[Finding]:
-    """Make the product with this mapping, of which there is nothing to say but errors.
-
-    Raises `MappingError`; `Misconfigured` when the product has no mapping, or its configuration is wrong.
-    """
-    secrets = Vault.of_destinations(settings).decrypt(row.secrets)
-    try:
-        product(row, settings, secrets, mapping=NO_MAPPING)
-    except MappingError:  # it reads its mapping
-        product(row, settings, secrets, mapping=text)
-        return []
-    raise Misconfigured(f"A {row.kind} destination has no mapping.")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks."""
     parser = argparse.ArgumentParser(prog="python -m reverse_etl.account")
-    parser.add_argument("task", choices=("test", "setup", "mapping"))
+    parser.add_argument("task", choices=("test", "setup", "mapping", "preview"))
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--tenant-id", required=True)
     parser.add_argument("--name", required=True)
@@ -99,8 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         row = _row(database, asked.tenant_id, asked.name)
+        if asked.task == "preview":
+            sys.stdout.write(json.dumps(preview(settings, row, database, MappingTrial(**json.load(sys.stdin)))))
+            return 0
+        findings: list[Finding] = []
         if asked.task == "mapping":
-            findings = check_mapping(settings, row, sys.stdin.read())
+            check_mapping(settings, row, sys.stdin.read())
         elif asked.task == "setup":
             wanted = {"is_dry_run": asked.dry_run, "webhook_url": asked.webhook_url, "labels": asked.label}
             findings = asyncio.run(setup(settings, row, database, **wanted))

@@ -6,7 +6,7 @@ A lead's current delivery at a destination is its row with the newest `created_a
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -234,7 +234,7 @@ class LaneLedger:
             asked = {**self._lane, "count": count, "lease_seconds": lease_seconds, "only_new": only_new}
             rows = session.execute(CLAIM, asked).all()
             leads = {row.lead_id: Lead.of({**row.payload, "lead_id": row.lead_id}) for row in rows}
-            memory = self._memory(session, leads.values())
+            memory = memory_of(session, self._lane, leads.values())
         return [
             Claim(
                 delivery_id=row.delivery_id,
@@ -326,14 +326,6 @@ class LaneLedger:
         with tenant_session(self._engine, self._tenant_id) as session:
             session.execute(SWITCH_OFF, {**self._lane, "reason": reason})
 
-    def _memory(self, session: Session, leads: Iterable[Lead]) -> dict[str, DeliveryHistory]:
-        known_as = [{"lead_id": each.lead_id, "known_as": [each.lead_id, *each.tracking_ids]} for each in leads]
-        asked = {**self._lane, "leads": json.dumps(known_as), "states": SENT_STATES_REMEMBERED}
-        return {
-            row.lead_id: _history(row.lead_id, row.records or (), [Lead.of(payload) for payload in row.payloads or ()])
-            for row in session.execute(MEMORY, asked)
-        }
-
     def _remember(self, session: Session, claim: Claim, kind: str, remote_id: str) -> None:
         record = {"lead_id": claim.lead.lead_id, "remote_kind": kind, "remote_id": remote_id}
         session.execute(REMEMBER, {**self._lane, **record})
@@ -357,6 +349,16 @@ class LaneLedger:
         ]
         if rows:
             session.execute(insert(DeliveryAttempt), rows)
+
+
+def memory_of(session: Session, lane: Mapping[str, Any], leads: Iterable[Lead]) -> dict[str, DeliveryHistory]:
+    """By lead, what is remembered in a lane: its `tenant_id` and `destination_id`."""
+    known_as = [{"lead_id": each.lead_id, "known_as": [each.lead_id, *each.tracking_ids]} for each in leads]
+    asked = {**lane, "leads": json.dumps(known_as), "states": SENT_STATES_REMEMBERED}
+    return {
+        row.lead_id: _history(row.lead_id, row.records or (), [Lead.of(payload) for payload in row.payloads or ()])
+        for row in session.execute(MEMORY, asked)
+    }
 
 
 def _history(lead_id: str, records: Iterable[tuple[str, str, str]], sent: list[Lead]) -> DeliveryHistory:

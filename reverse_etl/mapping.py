@@ -5,20 +5,21 @@ A product ships a mapping of its own; a tenant's names what is to be different. 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import yaml
 
+from echolead.operational.destinations import MAPPING_CHARACTERS
+from reverse_etl.calls import Calls
 from reverse_etl.destination import Finding
 from reverse_etl.errors import Misconfigured
-from reverse_etl.lead import Lead, LeadEvent
+from reverse_etl.lead import DeliveryHistory, Lead, LeadEvent
 from reverse_etl.property_types import Coerced, PropertyType, coerce
 
 PropertyTypes = Mapping[str, PropertyType]
 """The properties that a product's record has, by the names that its API calls them."""
 When = Literal["always", "create"]
 
-MOST_CHARACTERS = 64 * 1024
 FIELDS: Mapping[str, Callable[[Lead], Any]] = {
     "lead_id": lambda lead: lead.lead_id,
     "name": lambda lead: lead.name,
@@ -131,6 +132,20 @@ class PropertyMap:
         ]
 
 
+@runtime_checkable
+class HasMapping(Protocol):
+    """A destination that writes what a mapping says."""
+
+    default_mapping: str
+    """The product's own, YAML."""
+
+    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:
+        """What the mapping makes of a lead, by record of the product, with the account's types as they are now.
+
+        The calls read the account; nothing is made or written. Raises `DeliveryFailed`.
+        """
+
+
 def _found(source: str, lead: Lead) -> Any:
     place, _, name = source.partition(".")
     match place:
@@ -188,8 +203,8 @@ def _unknown_options(rule: Rule, type_: PropertyType) -> list[str]:
 
 def _records(text: str, known: Sequence[str] | None = None) -> dict[str, dict[str, Rule | None]]:
     """The rules of a YAML document; None for a property that is to have none."""
-    if len(text) > MOST_CHARACTERS:
-        raise MappingError(f"The mapping is over {MOST_CHARACTERS} characters.")
+    if len(text) > MAPPING_CHARACTERS:
+        raise MappingError(f"The mapping is over {MAPPING_CHARACTERS} characters.")
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:

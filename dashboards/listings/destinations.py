@@ -37,6 +37,7 @@ group by last_error_class, state
 order by number desc
 limit {rows:UInt32}
 """
+QUOTA = ("destination_calls_left", "destination_calls_limit")
 COUNTS = ("destination_waiting", "destination_dead", "destination_delivered")
 
 
@@ -50,7 +51,13 @@ def state_of(destination: dict[str, object]) -> str:
 def _destinations(asked: Asked) -> pd.DataFrame:
     lines = asked.from_api().lines("/destinations", most=asked.rows)
     named = [
-        {"destination_name": each["name"], "destination_kind": each["kind"], "destination_state": state_of(each)}
+        {
+            "destination_name": each["name"],
+            "destination_kind": each["kind"],
+            "destination_state": state_of(each),
+            "destination_calls_left": (each["quota"] or {}).get("calls_left"),
+            "destination_calls_limit": (each["quota"] or {}).get("calls_limit"),
+        }
         for each in lines
     ]
     frame = api_rows(DESTINATIONS, named)
@@ -59,6 +66,8 @@ def _destinations(asked: Asked) -> pd.DataFrame:
         frame[column] = standing[column].to_numpy()
     for column in COUNTS:
         frame[column] = frame[column].fillna(0).astype("int64")
+    for column in QUOTA:
+        frame[column] = frame[column].astype("Int64")
     frame["last_delivered"] = pd.to_datetime(frame["last_delivered"], utc=True)
     return frame
 
@@ -74,6 +83,8 @@ DESTINATIONS = Listing(
         ListingColumn("destination_dead", "count"),
         ListingColumn("destination_delivered", "count"),
         ListingColumn("last_delivered", "moment"),
+        ListingColumn("destination_calls_left", "count"),
+        ListingColumn("destination_calls_limit", "count", is_shown=False),
     ),
     _destinations,
 )

@@ -20,6 +20,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "destination_oldest": ("Oldest waits", "A mais antiga espera"),
     "destination_dead": ("Given up", "Desistidas"),
     "destination_delivered": ("Delivered in 24 h", "Entregues em 24 h"),
+    "destination_calls_left": ("Calls left today", "Chamadas restantes hoje"),
+    "destination_calls_limit": ("of", "de"),
+    "quota_left": (
+        "{left} of {limit} calls left today, until {until}; said {ago} ago.",
+        "Restam {left} de {limit} chamadas hoje, até {until}; dito há {ago}.",
+    ),
     "last_delivered": ("Last delivered", "Última entrega"),
     "all_destinations": ("All destinations", "Todos os destinos"),
     "destination_gone": ("This destination is not here.", "Este destino não está aqui."),
@@ -82,6 +88,37 @@ TEXTS: dict[str, tuple[str, str]] = {
     "secrets_replaced": ("The secrets of {name} are replaced.", "Os segredos de {name} foram trocados."),
     "mapping": ("Mapping", "Mapeamento"),
     "mapping_default": ("The product's own mapping is used.", "Usa o mapeamento próprio do produto."),
+    "mapping_none": ("This product has no mapping.", "Este produto não tem mapeamento."),
+    "mapping_caption": (
+        "Which property of the product gets what of a lead, in YAML. It names what is to be different from the "
+        "product's own mapping; an empty text goes back to that. Nothing is stored before it is checked.",
+        "Qual propriedade do produto recebe o quê de um lead, em YAML. Diz o que deve ser diferente do mapeamento "
+        "próprio do produto; um texto vazio volta a ele. Nada é gravado antes de ser verificado.",
+    ),
+    "mapping_text": ("Mapping, in YAML", "Mapeamento, em YAML"),
+    "mapping_lead": ("Lead to try it on: id or e-mail", "Lead para testar: id ou e-mail"),
+    "mapping_newest": ("the newest that arrived", "o mais recente que chegou"),
+    "mapping_lead_unknown": ("There is no lead with the e-mail {lead}.", "Não há lead com o e-mail {lead}."),
+    "mapping_try": ("Check and preview", "Verificar e ver prévia"),
+    "mapping_discard": ("Discard what was typed", "Descartar o que foi digitado"),
+    "mapping_other_text": (
+        "The text has changed since this check. Check it again to save it.",
+        "O texto mudou desde esta verificação. Verifique de novo para salvar.",
+    ),
+    "mapping_forgotten": (
+        "The result of this check was kept for a day. Check the text again.",
+        "O resultado desta verificação ficou guardado por um dia. Verifique o texto de novo.",
+    ),
+    "mapping_invalid": ("The mapping cannot be used:", "O mapeamento não pode ser usado:"),
+    "mapping_valid": ("The product can use this mapping.", "O produto pode usar este mapeamento."),
+    "mapping_of_lead": ("What is written of the lead {lead}", "O que se grava do lead {lead}"),
+    "mapping_changes": ("Changes", "Muda"),
+    "mapping_products": ("The product's own mapping", "O mapeamento próprio do produto"),
+    "mapping_save": ("Save this mapping", "Salvar este mapeamento"),
+    "mapping_saved": (
+        "The mapping of {name} is stored; deliveries follow it from now on.",
+        "O mapeamento de {name} foi gravado; as entregas o seguem a partir de agora.",
+    ),
     "add_destination": ("Add a destination", "Incluir um destino"),
     "added_destination": (
         "{name} is added and delivers from now on.",

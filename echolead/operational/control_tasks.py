@@ -83,10 +83,12 @@ update control_tasks set lease_until = clock_timestamp() + make_interval(secs =>
 where task_id = %(task_id)s and state = 'running'
 """
 EXPORT = "lead_export"
-"""The kind whose result is all that is held of a person: only who may export sees it, and it is kept for a day."""
+"""The kind whose result is all that is held of a person: only who may export sees it."""
+MAPPING_TRIAL = "destination_mapping"
+"""The kind whose result shows a lead as a mapping writes it: only who may read leads sees it."""
 FORGOTTEN = f"""
-update control_tasks set result = null, message = 'The export was kept for a day.'
-where kind = '{EXPORT}' and result is not null and ended_at < clock_timestamp() - interval '1 day'
+update control_tasks set result = null, message = 'The result was kept for a day.'
+where kind in ('{EXPORT}', '{MAPPING_TRIAL}') and result is not null and ended_at < clock_timestamp() - interval '1 day'
 """  # noqa: S608  # a constant
 FORGET_SECONDS = 600.0
 ENDED = """
@@ -115,8 +117,8 @@ class TaskRecord(Reconnecting):
         self._lease_seconds = lease_seconds
         self._forgot = float("-inf")
 
-    def forget_exports(self) -> None:
-        """Let go of exports that are older than a day; looks every ten minutes."""
+    def forget_people(self) -> None:
+        """Let go of results about a person that are older than a day; looks every ten minutes."""
         if time.monotonic() > self._forgot + FORGET_SECONDS:
             self._open().execute(FORGOTTEN)
             self._forgot = time.monotonic()

@@ -262,22 +262,24 @@ class OpenAiAdsSecrets(_KindValues):
 class Kind:
     """A product: the models of its configuration and secrets, and the fields that contain an address to call.
 
+    `has_mapping`: a tenant says which property gets what (docs/reference/mapping.md).
     `calls_per_delivery` estimates the cost of a re-sync as long as the ledger has no deliveries to go by.
     """
 
     configuration: type[BaseModel]
     secrets: type[BaseModel]
     addresses: tuple[str, ...]
+    has_mapping: bool = False
     calls_per_delivery: float = 6.0
 
 
 KINDS: Mapping[str, Kind] = {
     "chatwoot": Kind(ChatwootConfiguration, ChatwootSecrets, addresses=("base_url",)),
-    "hubspot": Kind(HubSpotConfiguration, HubSpotSecrets, addresses=("base_url", "forms_url")),
-    "pipedrive": Kind(PipedriveConfiguration, PipedriveSecrets, addresses=("base_url",)),
-    "rdstation": Kind(RDStationConfiguration, RDStationSecrets, addresses=("base_url",)),
+    "hubspot": Kind(HubSpotConfiguration, HubSpotSecrets, addresses=("base_url", "forms_url"), has_mapping=True),
+    "pipedrive": Kind(PipedriveConfiguration, PipedriveSecrets, addresses=("base_url",), has_mapping=True),
+    "rdstation": Kind(RDStationConfiguration, RDStationSecrets, addresses=("base_url",), has_mapping=True),
     "rdstation_crm": Kind(RDStationCRMConfiguration, RDStationSecrets, addresses=("base_url", "crm_url")),
-    "salesforce": Kind(SalesforceConfiguration, SalesforceSecrets, addresses=("instance_url",)),
+    "salesforce": Kind(SalesforceConfiguration, SalesforceSecrets, addresses=("instance_url",), has_mapping=True),
     "webhook": Kind(WebhookConfiguration, WebhookSecrets, addresses=("url",)),
     "ga4": Kind(Ga4Configuration, Ga4Secrets, addresses=("base_url",)),
     "google_ads": Kind(GoogleAdsConfiguration, GoogleAdsSecrets, addresses=("base_url",)),

@@ -4,14 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
+from echolead.operational.control_tasks import MAPPING_TRIAL, get_task
 from echolead.operational.destination_kinds import KINDS, Kind, PaceSettings
-from echolead.operational.errors import ChangeRefused
+from echolead.operational.errors import ChangeRefused, NotFound
 from echolead.operational.models import Destination
 from echolead.operational.named_rows import check_name_is_free
 from echolead.operational.versions import check_version
@@ -20,6 +22,8 @@ from echolead.security import Vault
 
 MAPPING = "mapping"
 """In a configuration the tenant's mapping, YAML; whoever stores one has let the product read it."""
+MAPPING_CHARACTERS = 64 * 1024
+"""The longest mapping."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,20 @@ def edit_destination(
     return _save(session, destination, values, hidden, sorted(secrets), vault, actor)
 
 
+def checked_mapping(session: Session, destination: Destination, task_id: UUID) -> str:
+    """The mapping that a task has let the product of this destination read. Raises `NotFound`, `ChangeRefused`."""
+    task = get_task(session, task_id)
+    is_of_it = task.kind == MAPPING_TRIAL and task.asked["name"] == destination.name
+    if task.tenant_id != destination.tenant_id or not is_of_it:
+        raise NotFound(f"There is no check {task_id} of a mapping of {destination.name}.")
+    if task.result is None:
+        raise ChangeRefused(f"The check {task_id} is {task.state} and has no result: check the mapping again.")
+    if not task.result["is_valid"]:
+        raise ChangeRefused(f"The mapping is wrong: {task.result['findings'][0]['detail']}")
+    mapping: str = task.asked["mapping"]
+    return mapping.strip()
+
+
 def _save(
     session: Session,
     destination: Destination,
@@ -176,7 +194,8 @@ def _save(
     vault: Vault | None,
     actor: str,
 ) -> Destination:
-    changes = audit.differences(destination.configuration, values)
+    # A value that is taken away is null in the log.
+    changes = audit.differences(destination.configuration, {**dict.fromkeys(destination.configuration), **values})
     destination.configuration = values
     if replaced:
         if vault is None:

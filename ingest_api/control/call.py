@@ -101,6 +101,8 @@ class Call:
     who: SignedIn
     operation: str
     tenant_id: str
+    granted: frozenset[str] | None
+    """The scopes of the request's token; None for a session."""
     base: str
     """The version that an edit is based on: the ETag of If-Match, without quotes."""
     idempotency_key: str | None
@@ -111,6 +113,11 @@ class Call:
     def actor(self) -> str:
         """The user, for the audit log."""
         return f"user:{self.who.email}"
+
+    def may(self, operation: str) -> bool:
+        """Whether this user with this token may also do another operation of the tenant."""
+        is_granted = self.granted is None or within(self.granted, operation)
+        return is_granted and may(self.who, operation, self.tenant_id)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -163,6 +170,7 @@ def _checked(request: Request, fingerprint: bytes, tenant_id: str) -> Call:
         who=who,
         operation=name,
         tenant_id=tenant_id,
+        granted=granted,
         base=request.headers.get("if-match", "").strip().removeprefix("W/").strip('"'),
         idempotency_key=request.headers.get("idempotency-key"),
         fingerprint=fingerprint,

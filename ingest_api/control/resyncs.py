@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from echolead.operational import resync, resync_runs
-from echolead.operational.models import Destination, DestinationQuota, Resync
+from echolead.operational.models import Destination, Resync
 from echolead.operational.named_rows import get_named, list_named
 from echolead.operational.resync import FieldChange, Selection
 from ingest_api.control.answers import (
@@ -28,6 +28,7 @@ from ingest_api.control.answers import (
 )
 from ingest_api.control.call import Call, Calling, operation
 from ingest_api.control.once import once
+from ingest_api.control.quotas import QuotaView, quota_view
 
 PATH = "/v1/tenants/{tenant_id}/resyncs"
 ONE = f"{PATH}/{{resync_id}}"
@@ -69,16 +70,6 @@ class ResyncField(View):
     field: str
     delivered: str
     wanted: str
-
-
-class QuotaView(View):
-    """What a destination with a daily quota said last: so many calls are left of so many."""
-
-    destination: str
-    calls_left: int
-    calls_limit: int
-    resets_at: Moment
-    said_at: Moment
 
 
 class ResyncTrial(View):
@@ -134,7 +125,9 @@ def try_(call: Calling, body: ResyncExtent) -> Response:
             ResyncTrial(
                 deliveries=lines,
                 arrived=resync.count_arrived(session, wanted),
-                quotas=[_quota(row, names) for row in resync.present_quotas(session, call.tenant_id)],
+                quotas=[
+                    quota_view(row, names[row.destination_id]) for row in resync.present_quotas(session, call.tenant_id)
+                ],
                 changes=_fields(resync.changes(session, wanted), names),
             )
         )
@@ -222,11 +215,6 @@ def _fields(changes: Sequence[FieldChange], names: dict[UUID, str]) -> list[Resy
         )
         for each in changes
     ]
-
-
-def _quota(row: DestinationQuota, names: dict[UUID, str]) -> QuotaView:
-    told = {name: getattr(row, name) for name in ("calls_left", "calls_limit", "resets_at")}
-    return QuotaView(destination=names[row.destination_id], said_at=row.updated_at, **told)
 
 
 def _shown(session: Session, row: Resync) -> Response:

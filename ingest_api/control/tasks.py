@@ -6,14 +6,15 @@ from uuid import UUID
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from echolead.operational.control_tasks import EXPORT, get_task, list_tasks, stop_task
+from echolead.operational.control_tasks import EXPORT, MAPPING_TRIAL, get_task, list_tasks, stop_task
 from echolead.operational.models import ControlTask
-from echolead.permissions import may
 from ingest_api.control.answers import Cursor, ListPage, Moment, PageSize, View, after, answer, page, time_and_id
 from ingest_api.control.call import Call, Calling, operation
 from ingest_api.control.once import once
 
 PATH = "/v1/tenants/{tenant_id}/tasks"
+ABOUT_PEOPLE = {EXPORT: "leads.export", MAPPING_TRIAL: "leads.read"}
+"""By kind of task, the operation that who sees its result may do."""
 
 routes = APIRouter(tags=["tasks"])
 
@@ -55,9 +56,9 @@ def stop(call: Calling, task_id: UUID) -> Response:
 
 
 def _shown(call: Call, task: ControlTask) -> TaskView:
-    """The task; the result of an export only for who may export."""
+    """The task; a result about a person only for who may see that."""
     shown = TaskView.model_validate(task)
-    if task.kind == EXPORT and not may(call.who, "leads.export", call.tenant_id):
+    if task.kind in ABOUT_PEOPLE and not call.may(ABOUT_PEOPLE[task.kind]):
         return shown.model_copy(update={"result": None})
     return shown
 

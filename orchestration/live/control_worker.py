@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -51,6 +51,11 @@ def _of_account(task: TakenTask, *words: str) -> Command:
     return Command("reverse_etl.account", (*words, "--tenant-id", task.tenant_id, "--name", task.asked["name"]))
 
 
+def _of_mapping(task: TakenTask) -> Command:
+    trial = {name: value for name, value in task.asked.items() if name != "name"}
+    return replace(_of_account(task, "preview"), given=trial)
+
+
 def _days(task: TakenTask) -> list[str]:
     return [word for name in ("since", "until") if name in task.asked for word in (f"--{name}", task.asked[name])]
 
@@ -63,6 +68,7 @@ COMMANDS: Mapping[str, Callable[[TakenTask], Command]] = {
     "lead_export": _of_person("export"),
     "destination_test": lambda task: _of_account(task, "test"),
     "destination_setup": lambda task: _of_account(task, "setup", *(["--dry-run"] if task.asked["dry_run"] else [])),
+    "destination_mapping": _of_mapping,
 }
 
 
@@ -88,7 +94,7 @@ class ControlWorker:
         with closing(TaskRecord(url, LEASE_SECONDS)) as record:
             while not self._is_over.is_set():
                 try:
-                    record.forget_exports()
+                    record.forget_people()
                     task = record.take()
                     if task is not None:
                         self._do(record, task)

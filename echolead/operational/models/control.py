@@ -11,7 +11,7 @@ from echolead.operational.models.base import Base, Timed, one_of
 
 TASK_KINDS = (
     *("rules_trial", "replay_trial", "destination_test", "destination_setup", "lake_verify", "erasure_trial"),
-    "lead_export",
+    *("lead_export", "destination_mapping"),
 )
 TASK_STATES = ("waiting", "running", "done", "failed", "stopped")
 

@@ -13,8 +13,8 @@ from reverse_etl.destinations.hubspot.account import MAPPING, HubSpotProperties
 from reverse_etl.destinations.hubspot.companions import BrowserForm, Deals, make_notes
 from reverse_etl.destinations.hubspot.contacts import ContactRow, HubSpotContacts
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch
-from reverse_etl.lead import Delivered
-from reverse_etl.mapping import PropertyMap
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
+from reverse_etl.mapping import PropertyMap, Written
 
 API = "https://api.hubapi.com"
 FORMS = "https://api.hsforms.com"
@@ -30,6 +30,7 @@ class HubSpot:
     # A private app may make 100 calls in ten seconds on every plan; the headers say when less is left. A call with an
     # unknown outcome was taken or lost at once: records are read from the store, which is not behind itself.
     traits = Traits(batch_size=100, settle_seconds=2.0, requests_per_second=10.0, concurrency=2)
+    default_mapping = MAPPING
 
     def __init__(
         self,
@@ -105,6 +106,12 @@ class HubSpot:
         await self._account.read(calls)
         await self._account.check_pipeline(calls)
         return self._account.findings(self._mapping)
+
+    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:
+        """The contact, and the deal unless it was made."""
+        await self._account.read(calls)
+        made = {"contact": self._contacts.written(lead, is_new=history.remote_id is None)}
+        return made if self._deals is None or "deal" in history.records else {**made, "deal": self._deals.written(lead)}
 
     def left_out(self) -> list[Finding]:
         """What the account does not have, or the token may not write."""

@@ -21,7 +21,8 @@ from reverse_etl.destinations.hubspot.answers import refusals
 from reverse_etl.destinations.hubspot.asking import ask_batch
 from reverse_etl.destinations.hubspot.contacts import BATCH, ContactRow
 from reverse_etl.errors import Misconfigured, NotThere, OutcomeUnknown, Postponed, Rejected, Unavailable
-from reverse_etl.mapping import PropertyMap
+from reverse_etl.lead import Lead
+from reverse_etl.mapping import PropertyMap, Written
 
 CONVERSATION = "conversation_url"
 """The lead's attribute with the address of its conversation."""
@@ -82,10 +83,13 @@ class Deals:
         place = {"id": row.order.lead.lead_id, "idProperty": KEY}
         return {**place, "properties": self._properties(row), "objectWriteTraceId": row.trace}
 
-    def _properties(self, row: ContactRow) -> dict[str, str]:
-        lead = row.order.lead
+    def written(self, lead: Lead) -> Written:
+        """What the mapping makes of a lead."""
         url = self.lead_url(lead.lead_id)
-        written = self.mapping.written("deal", lead, self.account.types["deals"], url=url, is_new=True)
+        return self.mapping.written("deal", lead, self.account.types["deals"], url=url, is_new=True)
+
+    def _properties(self, row: ContactRow) -> dict[str, str]:
+        lead, written = row.order.lead, self.written(row.order.lead)
         name = lead.name or lead.email or lead.phone
         return {"dealname": name, **written.properties, "pipeline": self.pipeline, "dealstage": self.stage}
 

@@ -20,7 +20,7 @@ from reverse_etl.destinations.hubspot.asking import (
 )
 from reverse_etl.errors import DeliveryFailed, NotThere, OutcomeUnknown, Postponed, Rejected, Withheld
 from reverse_etl.lead import UNCONFIRMED, Lead
-from reverse_etl.mapping import PropertyMap
+from reverse_etl.mapping import PropertyMap, Written
 from reverse_etl.property_types import options_after, same
 
 BATCH = 100
@@ -198,9 +198,13 @@ class HubSpotContacts:
         """The properties that do not hold what was sent."""
         return [name for name, value in sent.items() if not self._holds(name, contact["properties"].get(name), value)]
 
-    def _wanted(self, lead: Lead, *, is_new: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    def written(self, lead: Lead, *, is_new: bool) -> Written:
+        """What the mapping makes of a lead."""
         types = self._account.types["contacts"]
-        written = self._mapping.written("contact", lead, types, url=self._lead_url(lead.lead_id), is_new=is_new)
+        return self._mapping.written("contact", lead, types, url=self._lead_url(lead.lead_id), is_new=is_new)
+
+    def _wanted(self, lead: Lead, *, is_new: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+        written = self.written(lead, is_new=is_new)
         return dict(written.properties), written.notes
 
     def _change(self, row: ContactRow, name: str, value: str | None, before: Sequence[str]) -> str | None:

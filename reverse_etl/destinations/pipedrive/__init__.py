@@ -12,8 +12,8 @@ from reverse_etl.destinations.pipedrive.companions import Opportunities, make_no
 from reverse_etl.destinations.pipedrive.fields import MAPPING, PipedriveFields
 from reverse_etl.destinations.pipedrive.persons import Persons, PersonWork
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
-from reverse_etl.lead import Delivered
-from reverse_etl.mapping import PropertyMap
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
+from reverse_etl.mapping import PropertyMap, Written
 
 API = "https://api.pipedrive.com"
 Makes = Literal["person", "lead", "deal"]
@@ -29,6 +29,7 @@ class Pipedrive(OneByOne):
     # The smallest plan may make 20 calls in two seconds, 10 of them searches. What was cut off may still be written
     # for a moment; then it is in the store, where it is looked for.
     traits = Traits(settle_seconds=2.0, requests_per_second=5.0, concurrency=2)
+    default_mapping = MAPPING
 
     def __init__(
         self,
@@ -104,6 +105,14 @@ class Pipedrive(OneByOne):
         await self._fields.read(calls)
         await self._check_stage(calls)
         return self._fields.findings(self._mapping)
+
+    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:
+        """The person, and the lead or deal unless one was made."""
+        await self._fields.read(calls)
+        made = {"person": self._persons.written(lead, is_new=history.remote_id is None)}
+        if self._opportunities is None or {"lead", "deal"} & history.records.keys():
+            return made
+        return {**made, "deal": self._opportunities.written(lead)}
 
     def left_out(self) -> list[Finding]:
         """What the account does not have, or holds a kind of value that is left to people."""

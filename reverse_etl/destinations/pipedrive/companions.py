@@ -13,7 +13,8 @@ from reverse_etl.destinations.pipedrive.answers import PLAN_LIMIT
 from reverse_etl.destinations.pipedrive.fields import PipedriveFields
 from reverse_etl.destinations.pipedrive.persons import PersonWork
 from reverse_etl.errors import NotThere, Rejected
-from reverse_etl.mapping import PropertyMap
+from reverse_etl.lead import Lead
+from reverse_etl.mapping import PropertyMap, Written
 
 CONVERSATION = "conversation_url"
 """The lead's attribute with the address of its conversation."""
@@ -56,6 +57,11 @@ class Opportunities:
                 return
         await work.order.remember(*found)
 
+    def written(self, lead: Lead) -> Written:
+        """What the mapping makes of a lead; leads have the fields of deals."""
+        types, url = self.fields.types["deal"], self.lead_url(lead.lead_id)
+        return self.mapping.written("deal", lead, types, url=url, is_new=True)
+
     async def _find(self, work: PersonWork, person_id: int) -> tuple[str, str] | None:
         key = self.fields.key("deal")
         for kind, path in PLACES:
@@ -70,9 +76,7 @@ class Opportunities:
         return None
 
     async def _create(self, work: PersonWork, person_id: int) -> str:
-        lead = work.lead
-        types, url = self.fields.types["deal"], self.lead_url(lead.lead_id)
-        written = self.mapping.written("deal", lead, types, url=url, is_new=True)
+        lead, written = work.lead, self.written(work.lead)
         standard, custom = self.fields.split("deal", written.properties)
         custom[self.fields.key("deal")] = lead.lead_id
         body: dict[str, Any] = {"title": lead.name or lead.email or lead.phone, **standard, "person_id": person_id}

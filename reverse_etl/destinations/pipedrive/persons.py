@@ -303,15 +303,16 @@ class Persons:
             work.conflicts.append(f"person {person['id']} belongs to lead {known} as well")
         return changed
 
-    def _properties(self, lead: Lead, *, is_new: bool = False) -> Written:
+    def written(self, lead: Lead, *, is_new: bool = False) -> Written:
+        """What the mapping makes of a lead."""
         types, url = self._fields.types["person"], self._lead_url(lead.lead_id)
         return self._mapping.written("person", lead, types, url=url, is_new=is_new)
 
     def _custom(self, lead: Lead) -> dict[str, Any]:
-        return self._fields.split("person", self._properties(lead).properties)[1]
+        return self._fields.split("person", self.written(lead).properties)[1]
 
     def _wanted(self, work: PersonWork, *, is_new: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-        written = self._properties(work.lead, is_new=is_new)
+        written = self.written(work.lead, is_new=is_new)
         work.conflicts += written.notes
         return self._fields.split("person", written.properties)
 

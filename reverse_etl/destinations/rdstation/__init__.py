@@ -18,7 +18,7 @@ from reverse_etl.destinations.rdstation.fields import DEFAULT_MAPPING, OWN_PREFI
 from reverse_etl.destinations.rdstation.limits import UPDATES, LeadLimits
 from reverse_etl.destinations.rdstation.verdicts import TAKEN
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, Postponed, Rejected, Withheld
-from reverse_etl.lead import Delivered, Lead
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
 from reverse_etl.ownership import changes
 from reverse_etl.property_types import PropertyType, same
@@ -39,6 +39,7 @@ class RDStationContacts(OneByOne):
     """
 
     traits = Traits(requests_per_second=2.0, concurrency=2)
+    default_mapping = DEFAULT_MAPPING
 
     def __init__(
         self, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
@@ -83,9 +84,17 @@ class RDStationContacts(OneByOne):
 
     async def prepare(self, calls: Calls) -> None:
         """Read the account's fields: what it has no field for is not sent."""
+        await self._read_fields(calls)
+        self._unnamed = [f"{each.subject}: {each.detail}" for each in self.left_out()]
+
+    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:  # noqa: ARG002
+        """The contact: the same for a new one and a known one."""
+        await self._read_fields(calls)
+        return {RECORD: self._written(lead)}
+
+    async def _read_fields(self, calls: Calls) -> None:
         self._types = types_of(await account.fields_of(calls))
         self._map = resolved(self._configured, self._types)
-        self._unnamed = [f"{each.subject}: {each.detail}" for each in self.left_out()]
 
     def left_out(self) -> list[Finding]:
         """What the account has no field for."""

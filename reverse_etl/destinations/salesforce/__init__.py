@@ -14,7 +14,7 @@ from reverse_etl.destinations.salesforce.twins import mark_twins
 from reverse_etl.destinations.salesforce.verdicts import CONVERTED, ID_FIELD
 from reverse_etl.destinations.salesforce.writing import Api, LeadRow, write
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
-from reverse_etl.lead import Delivered, Lead
+from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
 from reverse_etl.ownership import changes
 from reverse_etl.property_types import PropertyType
@@ -38,6 +38,7 @@ class SalesforceLeads:
     """
 
     traits = Traits(batch_size=COLLECTION, requests_per_second=10.0, concurrency=2)
+    default_mapping = DEFAULT_MAPPING
 
     def __init__(
         self, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
@@ -107,6 +108,13 @@ class SalesforceLeads:
         self._unnamed = [f"{finding.subject}: {finding.detail}" for finding in self.left_out()]
         self._is_outdated = False
 
+    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:
+        """The Lead's fields that our user may set in a new one, or change in a known one."""
+        self._fields = await account.fields_of(calls, API)
+        is_new = history.remote_id is None
+        written = self._written(lead, is_new=is_new)
+        return {RECORD: Written(self._settable(written.properties, is_new=is_new), written.notes)}
+
     def left_out(self) -> list[Finding]:
         """What our user does not see or may not write: by the description, and by what Salesforce refused since."""
         found = [each for each in self._map.findings(RECORD, self._types()) if each.state != "ok"]
@@ -172,7 +180,7 @@ class SalesforceLeads:
         row.conflicts += self._unnamed
         self._unnamed = []
         if record is None:
-            row.values = {name: value for name, value in written.properties.items() if self._fields[name].is_createable}
+            row.values = self._settable(written.properties, is_new=True)
             row.values.update({name: self._filler for name in REQUIRED if name not in row.values})
         else:
             row.values = self._changes(order, written.properties, record, row.conflicts)
@@ -199,7 +207,12 @@ class SalesforceLeads:
             f"{name} {wanted[name]} was not written: lead {record['Id']} has {record.get(name)}, not from EchoLead"
             for name in found.left
         ]
-        return {name: value for name, value in found.values.items() if self._fields[name].is_updateable}
+        return self._settable(found.values, is_new=False)
+
+    def _settable(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
+        """Those that our user may set in a new Lead, or change in one that is there."""
+        may = {name: each.is_createable if is_new else each.is_updateable for name, each in self._fields.items()}
+        return {name: value for name, value in values.items() if may[name]}
 
     def _written(self, lead: Lead, *, is_new: bool) -> Written:
         """The lead's values as the org's fields take them."""

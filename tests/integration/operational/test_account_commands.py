@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,10 +19,8 @@ from echolead.operational.models import Destination
 from echolead.operational.provision import OperationalUrls
 from echolead.security import Vault
 from echolead.settings import Settings
-from reverse_etl.account import check_mapping
-from reverse_etl.destinations import KINDS
-from reverse_etl.destinations.chatwoot import ChatwootContacts
-from reverse_etl.mapping import MappingError, PropertyMap
+from reverse_etl.mapping import MappingError
+from reverse_etl.mapping_preview import check_mapping
 from tests.fixtures.demo_chatwoot import ACCOUNT, ServedChatwoot, served_chatwoot
 from tests.fixtures.operational import JWT_SECRET, SECRET_KEY, make_destination, make_tenant
 
@@ -155,24 +153,14 @@ def test_a_mapping_for_a_product_without_one_is_refused(operator: Operator, tmp_
     assert "cannot be read" in operator("update", "--mapping", str(tmp_path / "gone.yml")).output
 
 
-class Mapped(ChatwootContacts):
-    """A product that reads a mapping."""
-
-    @classmethod
-    def of(cls, configuration: Any, secrets: Any, lead_url: Any) -> Self:
-        PropertyMap.of(configuration.get("mapping", ""), "contact: {email: email}")
-        return super().of(configuration, secrets, lead_url)
-
-
-def test_a_mapping_is_read_by_its_product_before_it_is_stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_mapping_is_read_by_its_product_before_it_is_stored(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, destination_secret_keys=SecretStr(SECRET_KEY))
-    secrets = Vault.of_destinations(settings).encrypt({"api_access_token": "a-token"})
-    configuration = {"base_url": "http://chat.test", "account_id": 1, "inbox_id": 1}
-    row = Destination(tenant_id="acme", kind="chatwoot", configuration=configuration, secrets=secrets)
-    monkeypatch.setitem(KINDS, "chatwoot", Mapped)
-    assert check_mapping(settings, row, "contact: {canal: attributes.channel}") == []
-    with pytest.raises(MappingError, match="line 2: there is no record 'deal'"):
-        check_mapping(settings, row, "\ndeal: {amount: url}")
+    secrets = Vault.of_destinations(settings).encrypt({"access_token": "a-token"})
+    row = Destination(tenant_id="acme", kind="hubspot", configuration={}, secrets=secrets)
+    made = check_mapping(settings, row, "contact: {canal: attributes.channel}")
+    assert "email: email" in made.default_mapping
+    with pytest.raises(MappingError, match="line 2: there is no record 'company'"):
+        check_mapping(settings, row, "\ncompany: {amount: url}")
 
 
 def test_a_mapping_is_kept_beside_the_products_own_values_and_an_empty_one_takes_it_away() -> None:

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from echolead.operational.destination_kinds import KINDS as DESTINATION_KINDS
 from reverse_etl.destination import Finding
+from reverse_etl.destinations import KINDS
 from reverse_etl.lead import Click, Lead, LeadEvent
 from reverse_etl.mapping import MappingError, PropertyMap
 from reverse_etl.property_types import PropertyType, joined, milliseconds
@@ -173,3 +175,8 @@ def test_a_wrong_line_is_named_with_what_to_do(text: str, sentence: str) -> None
 def test_a_date_in_a_mapping_stays_as_it_is_written() -> None:
     mapping = PropertyMap.of("contact: {first_day: {value: 2026-03-01}}", "contact: {}")
     assert mapping.written("contact", LEAD, TYPES, url="", is_new=True).properties == {"first_day": "2026-03-01"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_console_and_the_api_know_which_products_have_a_mapping(kind: str) -> None:
+    assert DESTINATION_KINDS[kind].has_mapping is hasattr(KINDS[kind], "preview")

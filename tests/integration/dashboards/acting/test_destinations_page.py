@@ -3,7 +3,7 @@
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import system_session
@@ -66,6 +66,32 @@ def test_destinations_are_listed_with_what_waits_there(pages: Pages, warehouse_s
     row = page.dataframe[0].value.iloc[0]
     assert (row["destination_name"], row["destination_state"]) == ("crm", "ligado")
     assert (row["destination_waiting"], row["destination_dead"]) == (1, 1)
+
+
+def with_quota(control: ControlApi, tenant: str, seconds: int) -> None:
+    """The destination has said how many calls it has left, for so many seconds from now."""
+    said = (
+        "insert into destination_quotas (tenant_id, destination_id, calls_left, calls_limit, resets_at) "
+        "select tenant_id, destination_id, 9312, 10000, now() + make_interval(secs => :seconds) from destinations "
+        "where tenant_id = :t on conflict (tenant_id, destination_id) do update set resets_at = excluded.resets_at"
+    )
+    with system_session(control.system) as session:
+        session.execute(text(said), {"t": tenant, "seconds": seconds})
+
+
+def test_what_is_left_of_the_days_calls_is_on_the_page_and_in_the_list_until_the_day_ends(pages: Pages) -> None:
+    tenant = added(pages.control)
+    assert destination(pages.control, tenant)["quota"] is None
+    with_quota(pages.control, tenant, 3600)
+    assert destination(pages.control, tenant)["quota"]["calls_left"] == 9312
+    page = pages.open("destinations", tenant, "viewer", "pt-BR", destination="crm")
+    assert "Restam 9.312 de 10.000 chamadas hoje, até " in texts(page)
+    page = pages.open("destinations", tenant, "viewer", destination="crm")
+    assert "9,312 of 10,000 calls left today, until " in texts(page)
+    assert pages.open("destinations", tenant, "viewer").dataframe[0].value.iloc[0]["destination_calls_left"] == 9312
+    with_quota(pages.control, tenant, -1)  # of yesterday
+    assert destination(pages.control, tenant)["quota"] is None
+    assert "calls left" not in texts(pages.open("destinations", tenant, "viewer", destination="crm"))
 
 
 def test_what_a_role_may_not_do_is_not_on_the_page(pages: Pages) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from echolead.operational.audit_chain import verify_chain
 from echolead.operational.database import system_session
-from echolead.operational.models import ApiKey, Destination
+from echolead.operational.models import ApiKey, ControlTask, Destination
 from echolead.operational.user_tokens import create_token, revoke_token
 from echolead.operational.users import get_user, set_user_active
 from echolead.security import Vault
@@ -172,6 +172,80 @@ def test_a_destination_is_paused_resumed_and_tested_by_a_task(control: ControlAp
     task = control.ask("operator", "POST", f"{url}/webhook/tests", tenant)
     assert (task.status_code, task.json()["kind"]) == (202, "destination_test")
     assert control.ask("operator", "POST", f"{url}/nothing/tests", tenant).status_code == 404
+
+
+def crm(control: ControlApi) -> tuple[str, str]:
+    """A tenant with a HubSpot destination, and the destination's ETag."""
+    tenant = control.tenant()
+    body = {"kind": "hubspot", "name": "crm", "configuration": {}, "secrets": {"access_token": "pat-na1-never-shown"}}
+    made = control.ask("admin", "POST", f"{TENANT}/destinations", tenant, body)
+    assert made.status_code == 201, made.text
+    return tenant, made.headers["etag"]
+
+
+def tried(control: ControlApi, tenant: str, mapping: str, result: dict[str, Any] | None) -> str:
+    """The id of a task that tried the mapping, with what its worker found."""
+    asked = control.ask("operator", "POST", f"{TENANT}/destinations/crm/mappings", tenant, {"mapping": mapping})
+    assert (asked.status_code, asked.json()["kind"]) == (202, "destination_mapping")
+    with system_session(control.system) as session:
+        row = session.get_one(ControlTask, asked.json()["task_id"])
+        assert row.asked == {"name": "crm", "mapping": mapping, "lead_id": None, "with_lead": True}
+        row.state, row.result = ("done", result) if result is not None else ("waiting", None)
+    return str(asked.json()["task_id"])
+
+
+def test_a_mapping_is_stored_when_its_product_has_read_it_and_two_editors_do_not_overwrite_each_other(
+    control: ControlApi,
+) -> None:
+    tenant, etag = crm(control)
+    one = f"{TENANT}/destinations/crm"
+    mapping = "contact:\n  own_city: attributes.city\n"
+
+    def stored(task_id: str, base: str | None = etag, role: str = "admin") -> Any:
+        return control.ask(role, "PUT", f"{one}/mapping", tenant, {"task_id": task_id}, if_match=base)
+
+    valid, wrong = tried(control, tenant, mapping, {"is_valid": True}), {"detail": "The mapping, line 2: no."}
+    refused = stored(tried(control, tenant, "x", {"is_valid": False, "findings": [wrong]}))
+    assert (refused.status_code, "line 2" in refused.json()["detail"]) == (422, True)
+    assert stored(tried(control, tenant, mapping, None)).status_code == 422  # nobody has read it yet
+    assert stored(str(uuid4())).status_code == 404
+    assert (stored(valid, None).status_code, stored(valid, role="operator").status_code) == (428, 403)
+    done = stored(valid)
+    assert (done.status_code, done.json()["configuration"]["mapping"]) == (200, mapping.strip())
+    late = stored(tried(control, tenant, "deal: {}", {"is_valid": True}))
+    assert (late.status_code, late.json()["differences"][0]["theirs"]) == (409, mapping.strip())
+    own = stored(tried(control, tenant, "", {"is_valid": True}), done.headers["etag"])
+    assert "mapping" not in own.json()["configuration"]
+    updates = [
+        line["detail"]["changes"]["mapping"]["to"]
+        for line in actions(control, tenant)
+        if line["action"] == "destination.updated"
+    ]
+    assert updates == [mapping.strip(), None]
+    direct = edited(control, one, tenant, {"configuration": {"mapping": mapping}}, own.headers["etag"])
+    assert (direct.status_code, "/mappings" in direct.json()["detail"]) == (422, True)
+
+
+def test_a_token_that_may_not_read_leads_gets_none_by_a_trial_of_a_mapping(control: ControlApi) -> None:
+    tenant, _ = crm(control)
+    email = control.user({tenant: "admin"})
+    with system_session(control.system) as session:
+        blind = create_token(session, email, "blind", ["destinations", "tasks"], days=1, actor="test")
+        seeing = create_token(session, email, "seeing", ["tasks", "leads:read"], days=1, actor="test")
+
+    def asked(token: str, method: str, place: str, body: Any = None) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {token}"}
+        address = f"/v1/tenants/{tenant}/{place}"
+        return dict(control.client.request(method, address, json=body, headers=headers).json())
+
+    made = asked(blind.token, "POST", "destinations/crm/mappings", {"mapping": ""})
+    with system_session(control.system) as session:
+        assert session.get_one(ControlTask, made["task_id"]).asked["with_lead"] is False
+    shown = {"is_valid": True, "fields": [{"field": "email", "after": "ana@lead.test"}]}
+    task_id = tried(control, tenant, "", shown)
+    assert asked(seeing.token, "GET", f"tasks/{task_id}")["result"] == shown
+    assert asked(blind.token, "GET", f"tasks/{task_id}")["result"] is None
+    assert "ana@lead.test" not in json.dumps(asked(blind.token, "GET", "tasks"))
 
 
 def test_a_user_is_added_with_a_password_shown_once_changed_and_removed(control: ControlApi) -> None:
