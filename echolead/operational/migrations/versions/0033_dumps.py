@@ -17,4 +17,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Let it only use them."""
-    op.execute(f"revoke select on all sequences in schema public from {SYSTEM}")
+    op.execute(f"revoke select on all sequences in schema public from {SYSTEM}")  # noqa: S608  # a constant
