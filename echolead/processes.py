@@ -21,6 +21,11 @@ class Unwanted(Exception):
     """The process was stopped because its answer is not needed any more."""
 
 
+def command_of(settings: Settings, module: str, *options: str) -> list[str]:
+    """The command line of `python -m MODULE OPTIONS` for this installation."""
+    return [sys.executable, "-m", module, *options, "--data-dir", str(settings.data_dir)]
+
+
 def answer_of(
     settings: Settings,
     module: str,
@@ -35,7 +40,7 @@ def answer_of(
     Raises `ProcessFailed` (with `silent` when it wrote nothing, or after `seconds`), and `Unwanted` within a second or
     so after `is_wanted` has turned false. The process has ended then.
     """
-    command = [sys.executable, "-m", module, *options, "--data-dir", str(settings.data_dir)]
+    command = command_of(settings, module, *options)
     started = time.monotonic()
     unsent: str | None = given
     with subprocess.Popen(

@@ -154,7 +154,7 @@ def _order(said: dict[str, Any]) -> RebuildOrder:
 
 
 def _show(read: int, every: int, table: str) -> None:
-    sys.stderr.write(json.dumps({"read": read, "every": every, "table": table}) + "\n")
+    sys.stderr.write(json.dumps({"done": read, "of": every, "what": table}) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

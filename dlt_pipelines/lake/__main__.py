@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from clickhouse_connect.driver import exceptions as driver
 
+from dlt_pipelines.lake.backup import OnProgress, back_up, put_back
 from dlt_pipelines.lake.copying import LakeCopy
 from dlt_pipelines.lake.erasing import LakeErasing
 from dlt_pipelines.lake.manifest import FILES_LEASE, LEASE, LakeExtent, Manifest, ManifestChanged
@@ -22,6 +23,8 @@ from dlt_pipelines.lake.upkeep import tend
 from dlt_pipelines.lake.verification import verify
 from dlt_pipelines.lease import Lease
 from echolead.lake_lag import lake_lag
+from echolead.operational.backups import NoBackup
+from echolead.operational.dump import DumpFailed
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect
 
@@ -81,6 +84,25 @@ def erase(settings: Settings, extent: LakeExtent) -> Mapping[str, Any]:  # noqa:
         return asdict(LakeErasing(settings, manifest).erase(order["tenant_id"], order["conditions"]))
 
 
+def save(settings: Settings, folder: Path) -> Mapping[str, Any]:
+    """Make a backup in the folder."""
+    done = back_up(settings, folder, _show_progress("copying the lake"))
+    return {"copied_files": done.copied_files, "problems": done.problems}
+
+
+def restore_files(settings: Settings, folder: Path) -> Mapping[str, Any]:
+    """Put the lake's files of a backup back."""
+    return {"problems": put_back(settings, folder, _show_progress("copying the lake"))}
+
+
+def _show_progress(what: str) -> OnProgress:
+    def show(done: int, of: int) -> None:
+        sys.stderr.write(json.dumps({"what": what, "done": done, "of": of}) + "\n")
+
+    return show
+
+
+OF_BACKUPS: dict[str, Callable[[Settings, Path], Mapping[str, Any]]] = {"backup": save, "put-back": restore_files}
 COMMANDS: dict[str, Callable[[Settings, LakeExtent], Mapping[str, Any]]] = {
     "status": status,
     "verify": check,
@@ -88,18 +110,19 @@ COMMANDS: dict[str, Callable[[Settings, LakeExtent], Mapping[str, Any]]] = {
     "copy": copy,
     "erase": erase,
 }
-KNOWN = (LakeAway, LakeUnreadable, Damaged, ManifestChanged, driver.Error, psycopg.Error)
+KNOWN = (LakeAway, LakeUnreadable, Damaged, ManifestChanged, DumpFailed, NoBackup, driver.Error, psycopg.Error, OSError)
 
 
 def main() -> int:
     """Do what the arguments say. Errors that a user can mend are printed as a sentence, with status 1."""
     parser = argparse.ArgumentParser(prog="python -m dlt_pipelines.lake", description=main.__doc__)
-    parser.add_argument("command", choices=[*COMMANDS, "sql"])
+    parser.add_argument("command", choices=[*COMMANDS, *OF_BACKUPS, "sql"])
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--tenant")
     parser.add_argument("--since", type=date.fromisoformat)
     parser.add_argument("--until", type=date.fromisoformat)
     parser.add_argument("--format", default="JSONEachRow")
+    parser.add_argument("--folder", type=Path, help="of the backup")
     given = parser.parse_args()
     settings = load_settings(given.data_dir)
     extent = LakeExtent(given.tenant, given.since, given.until)
@@ -108,6 +131,8 @@ def main() -> int:
             with closing(Manifest(settings)) as manifest:
                 reader = LakeReader(settings, manifest, extent)
                 sys.stdout.buffer.write(reader.query(sys.stdin.read(), given.format))
+        elif given.command in OF_BACKUPS:
+            sys.stdout.write(json.dumps(OF_BACKUPS[given.command](settings, given.folder)) + "\n")
         else:
             sys.stdout.write(json.dumps(COMMANDS[given.command](settings, extent), default=str) + "\n")
     except KNOWN as error:

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "replay": ("echolead.cli.replay", "Compute again under present rules, or show what would change."),
     "lake": ("echolead.cli.lake", "Everything raw as Parquet: status, verification, queries."),
     "rebuild": ("echolead.cli.rebuild", "Put raw back from the lake, and build everything behind it."),
+    "backup": ("echolead.cli.backup", "Save everything in a folder, and make an installation of it."),
     "quarantine": ("echolead.cli.quarantine", "Visitors whose rows are left out because a model fails on them."),
     "resync": ("echolead.cli.resync", "Deliver again what did not arrive, or everything."),
     "dead-letter": ("echolead.cli.dead_letter", "List, show and replay refused events."),

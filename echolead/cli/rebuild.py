@@ -1,21 +1,17 @@
 """`echolead rebuild`: raw and everything behind it, from the lake."""
 
 import json
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from echolead.cli.context import actor, show_json, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.lake import OnlyTenant, SinceDay, UntilDay
 from echolead.cli.options import AsJson, DataDir
-from echolead.embedded.part import python
+from echolead.cli.processes import followed
 from echolead.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False)
@@ -71,37 +67,14 @@ def rebuilt(
         "reason": reason,
         "is_dry_run": is_dry_run,
     }
-    command = python("-m", "orchestration.rebuild", "--data-dir", str(settings.data_dir))
-    with (
-        tempfile.TemporaryFile("w+") as answer,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=answer, stderr=subprocess.PIPE, text=True) as process,
-    ):
-        assert process.stdin is not None  # noqa: S101
-        process.stdin.write(json.dumps(asked))
-        process.stdin.close()
-        last = _followed(process)
-        if process.wait() != 0:
-            raise CommandFailed(f"The rebuild did not come to its end; it goes on when it is repeated: {last}")
-        answer.seek(0)
-        found: dict[str, Any] = json.load(answer)
-    return found
-
-
-def _followed(process: "subprocess.Popen[str]") -> str:
-    """Show what it does until it ends; the last line that it wrote."""
-    console = Console(stderr=True)
-    last = "no reason was given"
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"))
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("reading the lake", total=None)
-        for line in process.stderr or ():
-            try:
-                said = json.loads(line)
-                progress.update(task, description=said["table"], completed=said["read"], total=said["every"])
-            except (ValueError, TypeError, KeyError):
-                last = line.strip() or last
-                progress.update(task, description=last[:60])
-    return last
+    return followed(
+        settings,
+        "orchestration.rebuild",
+        given=json.dumps(asked),
+        first="reading the lake",
+        unit="rows",
+        failed="The rebuild did not come to its end; it goes on when it is repeated: ",
+    )
 
 
 def _show(found: Mapping[str, Any], *, is_dry_run: bool) -> None:

@@ -51,6 +51,11 @@ def is_current(connection: Connection) -> bool:
     return MigrationContext.configure(connection).get_current_revision() == head
 
 
+def knows_revision(revision: str) -> bool:
+    """Whether this package has the migration that leads to it."""
+    return any(each.revision == revision for each in ScriptDirectory.from_config(configuration()).walk_revisions())
+
+
 def _require_roles(connection: Connection) -> None:
     present = set(
         connection.scalars(text("select rolname from pg_roles where rolname = any(:roles)"), {"roles": list(GUESTS)})

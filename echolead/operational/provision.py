@@ -105,7 +105,7 @@ def provision(superuser_url: str, passwords: Passwords) -> OperationalUrls:
             _ensure_role(connection, role, getattr(passwords, name))
         _ensure_database(connection, DATABASE, OWNER, guests=GUESTS)
         _ensure_database(connection, DAGSTER, DAGSTER, guests=())
-    with psycopg.connect(_at(superuser_url, database=DATABASE), connect_timeout=5) as connection:
+    with psycopg.connect(in_database(superuser_url), connect_timeout=5) as connection:
         _grant_schema(connection)
         _reserve_functions(connection)
     return OperationalUrls(
@@ -119,6 +119,11 @@ def provision(superuser_url: str, passwords: Passwords) -> OperationalUrls:
             for name, role in ROLE_OF.items()
         }
     )
+
+
+def in_database(superuser_url: str) -> str:
+    """The superuser's URL of the operational database."""
+    return _at(superuser_url, database=DATABASE)
 
 
 def _ensure_role(connection: Connection[tuple[object, ...]], role: str, password: str) -> None:
@@ -166,7 +171,7 @@ def _grant_schema(connection: Connection[tuple[object, ...]]) -> None:
         "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
         "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public "
         "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {system}",
-        "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE ON SEQUENCES TO {system}",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO {system}",
     ):
         connection.execute(sql.SQL(statement).format(**roles))
 
