@@ -186,10 +186,11 @@ def test_a_replay_is_worked_off_sends_nothing_again_and_ends_in_the_audit_log(li
     """A run that ended between its last piece and PostgreSQL leaves the end to be noted by the next one."""
     live.form("limpa", "rita@x.test")
     database = connect_database(live.settings.postgres_system_url.get_secret_value())
-    with turning(live):
+    with turning(live) as turns:
         eventually("the lead is delivered", lambda: "rita@x.test" in emails(live))
-        # The leads of the tests before, too: their destination is another one.
+        # The leads of the tests before, too: their destination is another one, and their rules are gone.
         eventually("every lead is delivered", lambda: len(emails(live)) == len(lead_emails(live, "limpa")))
+        eventually("nothing is left to do", lambda: not any(turns[-3:]) and not unsent(database))
         with system_session(database) as session:
             sent = session.scalar(text("select count(*) from deliveries"))
             request_id = ask(session, "limpa", Extent(), actor="cli:ana", reason="to see").request_id
@@ -207,6 +208,13 @@ def test_a_replay_is_worked_off_sends_nothing_again_and_ends_in_the_audit_log(li
     with turning(live):
         eventually("the end is noted", lambda: state_of(database, request_id) == "done")
     database.dispose()
+
+
+def unsent(database: Engine) -> int:
+    """How many deliveries wait or are under way."""
+    with system_session(database) as session:
+        waiting = text("select count(*) from deliveries where state in ('pending', 'in_flight', 'delivered', 'retry')")
+        return int(session.scalar(waiting) or 0)
 
 
 def state_of(database: Engine, request_id: UUID) -> str:

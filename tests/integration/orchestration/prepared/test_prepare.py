@@ -111,10 +111,59 @@ def test_a_model_that_cannot_be_built_and_a_seed_without_rows_leave_everything_a
     seed.write_text(whole)
 
 
-def test_a_changed_seed_and_macro_of_events_are_worked_off_in_turns(prepared: Prepared) -> None:
+def route_to(prepared: Prepared, agent: str) -> None:
+    """The rules in force from here on."""
+    source = f"rules: [{{id: all, then: [{{points: 5}}, {{route: {{agent: {agent}}}}}]}}]"
+    database = connect_database(prepared.settings.postgres_system_url.get_secret_value())
+    with system_session(database) as session:
+        apply_rules(session, "acme", source, actor="cli:ana", reason="to see")
+    database.dispose()
+    mirror_configuration(prepared.settings)
+
+
+def work_off(prepared: Prepared) -> None:
+    """Turns until nothing is left."""
+    with WarehouseTurns(prepared.settings, Dbt(prepared.settings)) as turns:
+        while turn := turns.run():
+            assert turn.is_done, turn.failed
+
+
+RESULTS = "select lead_id, owner, toString(valid_from) from marts.lead_result_changes where owner = 'Ana'"
+OWNERS = "select distinct owner, route_reason from marts.lead_results"
+KEPT_OWNER = [("Ana", "kept; rule all would have chosen Bia")]
+
+
+def test_owners_and_what_was_recorded_of_results_stay_when_they_are_built_at_once(prepared: Prepared) -> None:
+    route_to(prepared, "Ana")
+    work_off(prepared)
+    recorded = prepared.rows(RESULTS)
+    assert recorded
+    route_to(prepared, "Bia")
+    before = prepared.stored()
+    prepared.edit(
+        "lead_results.sql", lambda sql: sql.replace("with\n", "with\n\none as (\n    select 1 as one\n),\n", 1)
+    )
+    prepare(prepared.settings)
+    assert prepared.failing() == []
+    assert prepared.stored()["marts.lead_results"] != before["marts.lead_results"]
+    assert prepared.rows(OWNERS) == KEPT_OWNER
+    assert set(recorded) <= set(prepared.rows(RESULTS))
+
+
+def test_a_changed_seed_and_macro_of_events_are_worked_off_in_turns_and_what_no_event_says_stays(
+    prepared: Prepared,
+) -> None:
+    """What a request did, owners, and what was recorded of results."""
+    request = raw_warehouse_request(tenant_id="acme", mirrored_at=datetime.now(UTC))
+    prepared.client.insert("raw.warehouse_requests", [list(request.values())], column_names=list(request))
+    work_off(prepared)
+    told = "select request_id, is_done, pieces, unchanged_leads from ops.requests order by request_id"
+    done, recorded = prepared.rows(told), prepared.rows(RESULTS)
+    assert (request["request_id"], True) in {row[:2] for row in done}
+    assert prepared.rows(OWNERS) == KEPT_OWNER
     planned = prepared.rows("select max(turn) from activation.lead_deliveries")[0][0]
     events = prepared.rows("select count() from enriched.events")
-    seeds = prepared.stored()["staging.click_ids"], prepared.stored()["staging.time_zones"]
+    before = prepared.stored()
     prepared.edit("channel.sql", lambda sql: sql.replace("'Direct'", "'Straight'"))
     prepared.edit("time_zones.csv", lambda text: text + "Nowhere/Here,XX\n")
 
@@ -126,58 +175,13 @@ def test_a_changed_seed_and_macro_of_events_are_worked_off_in_turns(prepared: Pr
     channels = prepared.rows("select distinct channel from enriched.events order by channel")
     assert channels == [("Paid Other",), ("Straight",)]
     assert prepared.rows("select count() from staging.time_zones where country = 'XX'") == [(1,)]
-    assert prepared.stored()["staging.click_ids"] == seeds[0]
-    assert prepared.stored()["staging.time_zones"] != seeds[1]
+    assert prepared.stored()["staging.click_ids"] == before["staging.click_ids"]
+    assert prepared.stored()["staging.time_zones"] != before["staging.time_zones"]
     assert {change.is_ended for change in prepared.changes(planned).values()} == {False}
-
-
-def test_a_change_behind_a_request_keeps_what_the_request_did(prepared: Prepared) -> None:
-    request = raw_warehouse_request(tenant_id="acme", mirrored_at=datetime.now(UTC))
-    prepared.client.insert("raw.warehouse_requests", [list(request.values())], column_names=list(request))
-    with WarehouseTurns(prepared.settings, Dbt(prepared.settings)) as turns:
-        while turn := turns.run():
-            assert turn.is_done, turn.failed
-    told = "select request_id, is_done, pieces, unchanged_leads from ops.requests order by request_id"
-    done = prepared.rows(told)
-    assert (request["request_id"], True) in {row[:2] for row in done}
-
-    before = prepared.stored()
-    prepared.edit("sessions.sql", lambda sql: sql.replace("with\n", "with\n\nother as (\n    select 1 as one\n),\n", 1))
-    prepare(prepared.settings)
-    assert prepared.failing() == []
     assert prepared.stored()["marts.sessions"] != before["marts.sessions"]
     assert prepared.rows(told) == done
-
-
-def route_to(prepared: Prepared, agent: str) -> None:
-    """The rules in force from here on."""
-    source = f"rules: [{{id: all, then: [{{points: 5}}, {{route: {{agent: {agent}}}}}]}}]"
-    database = connect_database(prepared.settings.postgres_system_url.get_secret_value())
-    with system_session(database) as session:
-        apply_rules(session, "acme", source, actor="cli:ana", reason="to see")
-    database.dispose()
-    mirror_configuration(prepared.settings)
-
-
-def test_owners_and_what_was_recorded_of_results_stay_whatever_is_built_anew(prepared: Prepared) -> None:
-    """Built anew at once, and in turns over all of raw."""
-    route_to(prepared, "Ana")
-    with WarehouseTurns(prepared.settings, Dbt(prepared.settings)) as turns:
-        while turn := turns.run():
-            assert turn.is_done, turn.failed
-    told = "select lead_id, owner, toString(valid_from) from marts.lead_result_changes where owner = 'Ana'"
-    recorded = prepared.rows(told)
-    assert recorded
-    route_to(prepared, "Bia")
-    for changed in ("lead_results.sql", "sessions.sql"):
-        before = prepared.stored()
-        prepared.edit(changed, lambda sql: sql.replace("with\n", "with\n\none as (\n    select 1 as one\n),\n", 1))
-        prepare(prepared.settings)
-        assert prepared.failing() == []
-        assert prepared.stored()["marts.lead_results"] != before["marts.lead_results"]
-        owners = "select distinct owner, route_reason from marts.lead_results"
-        assert prepared.rows(owners) == [("Ana", "kept; rule all would have chosen Bia")]
-        assert set(recorded) <= set(prepared.rows(told))
+    assert prepared.rows(OWNERS) == KEPT_OWNER
+    assert set(recorded) <= set(prepared.rows(RESULTS))
 
 
 def test_a_warehouse_that_does_not_answer_is_an_error_and_no_reason_to_build(

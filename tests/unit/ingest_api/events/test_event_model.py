@@ -7,6 +7,7 @@ length, escapes of every kind, halves of surrogate pairs, repeated keys, white s
 import base64
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -132,6 +133,7 @@ def without_nulls(event: str) -> str:
 
 @given(any_events)
 @example(event_with({"other": '"\\ud800"'}))
+@example(event_with({"event_id": '["\\ud800"]', "touch": "null"}))
 @example(event_with({"properties": '{"a": 1e400}'}))
 @example(event_with({"page": '{"url":\n"https://a"}'}))
 @example(event_with({"touch": "null", "other": "null", "properties": '{"a": null}'}))
@@ -146,7 +148,8 @@ def test_any_event_is_loaded_byte_by_byte_or_refused_for_a_listed_reason(event: 
     if len(checked.accepted) + len(checked.rejected) == 1:
         allowed = [([in_one_line(event)], []), ([], [event])]
         if is_json(event) and NULL.search(event):
-            allowed.append(([in_one_line(without_nulls(event))], []))
+            with suppress(msgspec.DecodeError):  # half of a pair of surrogates is JSON, and no text
+                allowed.append(([in_one_line(without_nulls(event))], []))
         assert (taken, refused) in allowed
     else:
         assert not is_json(event), "only what is not JSON can come apart at a bracket or comma of its own"
