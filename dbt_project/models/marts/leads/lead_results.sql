@@ -256,7 +256,8 @@ kept as (
 held_back as (
     select
         members.tenant_id as tenant_id,
-        groupUniqArrayIf(members.name_key, members.kind = 'agent') as agents_held,
+        -- A rule may say the name where a limit says the e-mail.
+        groupUniqArrayArrayIf(arrayPushFront(loads.every_name, members.name_key), members.kind = 'agent') as agents_held,
         groupUniqArrayIf(members.name_key, members.kind = 'team') as teams_held
     from {{ ref('stg_operational__chat_members') }} as members
     inner join (
@@ -270,6 +271,7 @@ held_back as (
             tenant_id,
             kind,
             arrayJoin(name_keys) as name_key,
+            groupUniqArrayArray(name_keys) as every_name,
             max(open_conversations) as conversations
         from {{ ref('chat_loads') }}
         where tenant_id in (select tenant_id from {{ ref('stg_operational__chat_members') }})
