@@ -71,7 +71,7 @@ def restore(folder: Folder, data_dir: DataDir = None, as_json: AsJson = False) -
         raise CommandFailed(f"The backup is of a later version (revision {content.revision}): install that one first.")
     with _new_installation(data_dir, content) as settings:
         restored = _restored(settings, path)
-        done = {"problems": {}}
+        done: dict[str, Any] = {"problems": {}}
         if content.has_lake:
             failed = "The database is restored. Of the lake some files are not, and `echolead lake verify` names them: "
             asked = ("--folder", str(folder.resolve()))

@@ -67,7 +67,7 @@ def rebuilt(
         "reason": reason,
         "is_dry_run": is_dry_run,
     }
-    return followed(
+    found: dict[str, Any] = followed(
         settings,
         "orchestration.rebuild",
         given=json.dumps(asked),
@@ -75,6 +75,7 @@ def rebuilt(
         unit="rows",
         failed="The rebuild did not come to its end; it goes on when it is repeated: ",
     )
+    return found
 
 
 def _show(found: Mapping[str, Any], *, is_dry_run: bool) -> None:

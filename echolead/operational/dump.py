@@ -68,7 +68,7 @@ def _rows(connection: psycopg.Connection) -> dict[str, int]:
 
 
 def _one(connection: psycopg.Connection, statement: "sql.Composed | str") -> str:
-    row = connection.execute(statement).fetchone()  # type: ignore[call-overload]  # constants alone
+    row = connection.execute(statement).fetchone()
     assert row is not None  # noqa: S101
     return str(row[0])
 
