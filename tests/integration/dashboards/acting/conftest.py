@@ -33,7 +33,7 @@ TABLES = {
     " rules_version UInt32",
     "ops.quarantine": "tracking_id String, event_id String, step String,"
     " quarantined_at DateTime64(3, 'UTC'), events UInt64, message String",
-    "marts.identities": "kind String, value String, lead_id String",
+    "marts.identities": "kind String, value String, lead_id String, is_shared Bool",
     "marts.deliveries": "delivery_id String, destination_name String, state String, attempts UInt32,"
     " last_error_class String, last_error String, lead_id String, created_at DateTime64(3, 'UTC'),"
     " updated_at DateTime64(3, 'UTC'), delivered_at Nullable(DateTime64(3, 'UTC'))",

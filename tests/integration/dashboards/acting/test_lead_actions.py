@@ -27,7 +27,6 @@ values (:tenant, 'lead_export', '{}', cast(:held as jsonb), 'done', 'x') returni
 TABLES = {
     "marts.leads": "tracking_ids Array(String), people Array(String), name String, email String, phone String,"
     " external_id String",
-    "marts.identities": "kind String, value String, is_shared Bool",
     "marts.conversation_leads": "account_id Int64, conversation_id Int64",
 }
 

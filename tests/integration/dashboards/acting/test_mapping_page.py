@@ -102,10 +102,8 @@ def test_a_lead_is_named_by_its_e_mail_and_one_that_is_not_there_is_said(
 ) -> None:
     tenant = with_crm(pages.control)
     with closing(connect(warehouse_server.url)) as client:
-        client.command(
-            "insert into marts.identities values ({t:String}, 'email', 'ana@lead.test', 'lead-of-ana')",
-            parameters={"t": tenant},
-        )
+        row = [tenant, "email", "ana@lead.test", "lead-of-ana"]
+        client.insert("marts.identities", [row], column_names=["tenant_id", "kind", "value", "lead_id"])
     page = pages.open("destinations", tenant, "admin", destination="crm")
     page.text_input(key=LEAD).set_value("nao@lead.test")
     press(page, "Check and preview")
