@@ -37,7 +37,7 @@ class Site {
   /** What the collector refused, event by event or whole requests: each fails the test, unless it says it expects the reason. */
   refusals = [];
   #underWay = new Set();
-  /** The visitors of tests that have ended: a browser sends their last requests although it is closed. */
+  /** Sessions of tests that have ended: a browser sends their last requests although it is closed. */
   #gone = new Set();
 
   async open() {
@@ -143,7 +143,7 @@ class Site {
     // Those of a test that failed are open, and would go on sending.
     await Promise.all(this.browser.contexts().map((context) => context.close()));
     await Promise.all(this.#underWay);
-    for (const { body } of this.requests) for (const { tracking_id } of body.events ?? []) this.#gone.add(tracking_id);
+    for (const { body } of this.requests) for (const { session_id } of body.events ?? []) this.#gone.add(session_id);
     const unexpected = this.refusals.splice(0).filter(({ reason }) => !this.expectedRefusals.includes(reason));
     assert.deepEqual(unexpected, [], 'the collector refused what the script sent');
   }
@@ -184,7 +184,7 @@ class Site {
     if (fault === 'cut') return request.socket.destroy();
     const sent = JSON.parse(body);
     const answer = fault ? play(fault, request, response) : await this.#pass(request, response, body);
-    if (!answer || sent.events?.every(({ tracking_id }) => this.#gone.has(tracking_id))) return;
+    if (!answer || sent.events?.every(({ session_id }) => this.#gone.has(session_id))) return;
     const rejected = answer.rejected ?? [];
     this.refusals.push(...rejected.map(({ index, reason, detail }) => ({ path: this.path, reason, detail, event: sent.events[index] })));
     this.requests.push({
