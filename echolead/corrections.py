@@ -4,22 +4,26 @@ The command line and the control API make their corrections here; `ingest_api.re
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from echolead.events import ReceivedRequest, decode_received_request
 from echolead.operational import audit
+from echolead.operational.models import AuditEntry
 
 OF_REQUESTS = {"unreadable_request", "delivered_too_often"}
 """Reasons of letters that hold whole requests, each a line, as the queue had them."""
 NO_EVENTS = {"unreadable_webhook", "unreadable_dead_letter"}
 MOST_LETTERS = 200
 """Dead letters that one request to the control API sends again."""
+REPLAYED = "dead_letter.replayed"
+"""The action of the audit log."""
 BEFORE_ITS_COPIES = timedelta(milliseconds=1)
 
 
@@ -84,10 +88,16 @@ def record(
 ) -> None:
     """Write into the audit log what became of it."""
     audit.record(
-        session, actor=actor, action="dead_letter.replayed", subject=correction.subject,
+        session, actor=actor, action=REPLAYED, subject=correction.subject,
         tenant_id=correction.request.tenant_id, is_queued=said.is_queued, reason=said.reason, is_corrected=is_corrected,
         why=why,
     )  # fmt: skip
+
+
+def sent_before(session: Session, tenant_id: str, letter_id: str, *, limit: int) -> Sequence[AuditEntry]:
+    """When the events of a letter were sent again, newest first: entries of the audit log, found by the letter."""
+    mine = (AuditEntry.tenant_id == tenant_id, AuditEntry.action == REPLAYED, AuditEntry.subject == letter_id)
+    return session.scalars(select(AuditEntry).where(*mine).order_by(AuditEntry.at.desc()).limit(limit)).all()
 
 
 def _of_request(subject: str, line: bytes) -> list[Correction | NotSent]:

@@ -31,6 +31,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Select one event to see, correct and send it again, or several, at most {most}, to send them again together.",
         "Selecione um evento para ver, corrigir e reenviar, ou vários, no máximo {most}, para reenviar juntos.",
     ),
+    "sent_again_queued": (
+        "Sent again on {at} by {by}, and accepted: {why}",
+        "Reenviado em {at} por {by} e aceito: {why}",
+    ),
+    "sent_again_refused": (
+        "Sent again on {at} by {by}, and rejected again: {why}",
+        "Reenviado em {at} por {by} e rejeitado de novo: {why}",
+    ),
     "letters_newer": ("Newer", "Mais recentes"),
     "letters_older": ("Older", "Mais antigos"),
     "refused_by": ("Rejected by", "Rejeitado por"),

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards.acting import at, attempt, can, control, reason_field
+from dashboards.acting import at, attempt, can, control, reason_field, who
 from dashboards.control import part_of_path
 from dashboards.corrected import NotAnEvent, editable, event_of, readable
 from dashboards.listings.dead_letters import DEAD_LETTERS, REASON, last_page, reason_of
@@ -122,9 +122,23 @@ def show_letter(page: OpenPage, letter_id: str) -> None:
     st.code(letter["detail"], language=None, wrap_lines=True)
     if f"remedy_{reason}" in TEXTS:
         st.info(t(f"remedy_{reason}"), icon=":material/build:")
+    show_sent_again(letter, page)
     show_sent(letter, page)
     if can("dead_letters.replay") and reason not in NO_EVENTS:
         show_correction(letter)
+
+
+def show_sent_again(letter: Mapping[str, Any], page: OpenPage) -> None:
+    """When it was sent again, by whom and why, so that no other person does it once more."""
+    lines = [
+        t(
+            "sent_again_queued" if each["is_queued"] else "sent_again_refused",
+            at=forms().moment(at(each["at"]), page.zone), by=who(each["by"]), why=each["why"],
+        )
+        for each in letter["sent_again"]
+    ]  # fmt: skip
+    if lines:
+        st.info("  \n".join(plain(line) for line in lines), icon=":material/forward_to_inbox:")
 
 
 def show_sent(letter: Mapping[str, Any], page: OpenPage) -> None:

@@ -13,7 +13,16 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from echolead.corrections import MOST_LETTERS, CollectorAnswer, Correction, NotSent, not_sent, of_letter, record
+from echolead.corrections import (
+    MOST_LETTERS,
+    CollectorAnswer,
+    Correction,
+    NotSent,
+    not_sent,
+    of_letter,
+    record,
+    sent_before,
+)
 from echolead.operational.errors import NotFound
 from echolead.operational.tenants import get_tenant
 from echolead.publishing import NotQueued
@@ -46,6 +55,8 @@ where tenant_id = {tenant_id:String} and dead_letter_id in {ids:Array(String)}
 order by received_at, dead_letter_id, loaded_at
 limit 1 by dead_letter_id
 """
+TIMES_SHOWN = 10
+NOTED = {"is_queued": False, "is_corrected": False, "why": ""}
 LAST = "2299-12-31 00:00:00.000"
 
 routes = APIRouter(tags=["dead letters"])
@@ -62,8 +73,18 @@ class DeadLetterLine(View):
     event_id: Annotated[str, Field(description="'' where it could not be read")]
 
 
+class SentAgain(View):
+    """A time at which an event of a letter was sent again, and whether the collector's checks passed it then."""
+
+    at: Moment
+    by: str
+    is_queued: bool
+    is_corrected: bool
+    why: str
+
+
 class WholeDeadLetter(DeadLetterLine):
-    """A dead letter with what was sent, and its request."""
+    """A dead letter with what was sent, its request, and the last times at which it was sent again, newest first."""
 
     payload: Annotated[str, Field(description="Text, or base64 where is_base64")]
     is_base64: bool
@@ -73,6 +94,7 @@ class WholeDeadLetter(DeadLetterLine):
     user_agent: str
     trace_id: str
     sent_at: Moment | None
+    sent_again: list[SentAgain]
 
 
 class DeadLettersToReplay(ControlBody):
@@ -135,7 +157,10 @@ def list_(
 def show(call: Calling, letter_id: LetterId) -> Response:
     """One dead letter with what was sent."""
     [letter] = _letters(call, [letter_id])
-    return answer(WholeDeadLetter.model_validate(letter))
+    with call.session() as session:
+        before = sent_before(session, call.tenant_id, letter_id, limit=TIMES_SHOWN)
+        times = [SentAgain(at=each.at, by=each.actor, **_said(each.detail)) for each in before]
+    return answer(WholeDeadLetter.model_validate({**letter, "sent_again": times}))
 
 
 @routes.post(
@@ -196,6 +221,11 @@ def _sent(
     lines = [_line(each.subject, told) for each, told in zip(corrections, said, strict=True)]
     lines += [_line(each.subject, not_sent(each)) for each in found if isinstance(each, NotSent)]
     return ReplayedLetters(items=lines)
+
+
+def _said(detail: dict[str, Any]) -> dict[str, Any]:
+    """What an entry of the audit log says; those of an earlier version have no reason."""
+    return {name: detail.get(name, otherwise) for name, otherwise in NOTED.items()}
 
 
 def _line(subject: str, said: CollectorAnswer) -> ReplayedLetter:

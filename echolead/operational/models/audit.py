@@ -19,6 +19,13 @@ class AuditEntry(Base):
     __tablename__ = "audit_log"
     __table_args__ = (
         Index(None, "tenant_id", "at"),
+        Index(
+            "ix_audit_log_dead_letter",
+            "tenant_id",
+            "subject",
+            "at",
+            postgresql_where=text("action = 'dead_letter.replayed'"),
+        ),
         Index("ix_audit_log_chain", text("coalesce(tenant_id, '')"), "chain_position", unique=True),
     )
 

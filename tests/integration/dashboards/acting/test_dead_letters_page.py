@@ -101,6 +101,8 @@ def test_a_corrected_event_is_queued_and_the_audit_log_says_who_and_why(
     assert [(each["subject"], each["detail"]["is_queued"]) for each in log] == [(letter, True), (letter, False)]
     assert log[0]["detail"]["why"] == "The name has no spaces"
     assert log[0]["detail"]["is_corrected"] is True
+    seen = texts(pages.open("dead_letters", tenant, "viewer", letter=letter)).replace("\\", "")
+    assert ("and accepted: The name has no spaces" in seen, "and rejected again" in seen) == (True, True)
 
 
 def test_a_text_that_is_no_json_names_its_line_and_sends_nothing(

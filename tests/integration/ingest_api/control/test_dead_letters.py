@@ -63,6 +63,11 @@ async def test_a_corrected_event_is_queued_with_its_time_and_the_log_says_who_an
     assert (newest["action"], newest["subject"]) == ("dead_letter.replayed", letter)
     assert newest["detail"]["why"] == "The name has no spaces"
     assert newest["detail"]["is_corrected"] is True
+    whole = control_with_data.ask("viewer", "GET", f"{PATH}/{letter}", tenant).json()
+    assert [(each["is_queued"], each["is_corrected"], each["why"]) for each in whole["sent_again"]] == [
+        (True, True, "The name has no spaces"),
+        (False, True, "The name has no spaces"),
+    ]
 
 
 async def test_letters_are_sent_again_as_they_are_each_with_its_own_answer(
