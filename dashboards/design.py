@@ -78,6 +78,7 @@ STYLE = """
 <style>
 [data-testid=stMainBlockContainer] { padding-top: 3.2rem; padding-bottom: 4rem; max-width: 84rem; }
 [data-testid=stCaptionContainer] { color: inherit; opacity: .78; }
+[data-testid=stCaptionContainer] a { color: inherit; }
 [data-testid=stMetricLabel] p { font-size: .85rem; }
 [data-testid=stMetricDelta] { font-size: .8rem; }
 [class*=st-key-code] textarea { font-family: ui-monospace, "Cascadia Mono", Menlo, monospace; font-size: .82rem; }

@@ -166,7 +166,7 @@ def show_correction(letter: Mapping[str, Any]) -> None:
     with st.form(f"letter {letter_id}", border=False, enter_to_submit=False):
         text = st.text_area(
             t("correction"), value=st.session_state.get(draft, editable(letter)), height=EDITOR_HEIGHT,
-            key=f"correction {letter_id}", help=t("about_correction"),
+            key=f"code of letter {letter_id}", help=t("about_correction"),
         )  # fmt: skip
         reason = reason_field(f"letter_reason {letter_id}")
         with st.container(horizontal=True):

@@ -26,7 +26,7 @@ def letters(control: ControlApi, warehouse_server: EmbeddedWarehouse) -> Iterato
 
 def correct(page: AppTest, letter: str, text: str, reason: str = "The name has no spaces") -> AppTest:
     """Type an event and a reason, and send."""
-    page.text_area(key=f"correction {letter}").set_value(text)
+    page.text_area(key=f"code of letter {letter}").set_value(text)
     page.text_input(key=f"letter_reason {letter}").set_value(reason)
     return press(page, CORRECTED)
 
