@@ -101,7 +101,7 @@ def show_editor(page: OpenPage, found: ApiAnswer, draft: MappingDraft) -> None:
 
 
 def _edit(name: str, draft: MappingDraft) -> None:
-    key = f"mapping text {name}"
+    key = f"code mapping {name}"
     st.session_state[key] = draft.text
 
     def keep() -> None:

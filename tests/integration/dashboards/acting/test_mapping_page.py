@@ -14,7 +14,7 @@ from tests.fixtures.control_api import ControlApi
 from tests.integration.dashboards.acting.conftest import Pages, buttons, press, texts
 
 PATH = "/v1/tenants/{t}/destinations"
-TEXT, LEAD = "mapping text crm", "mapping lead crm"
+TEXT, LEAD = "code mapping crm", "mapping lead crm"
 MAPPING = "contact:\n  own_city: attributes.city"
 DEFAULT = "contact:\n  email: email"
 FIELDS = [
