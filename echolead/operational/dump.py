@@ -37,6 +37,7 @@ def dump(system_url: str, path: Path) -> Dumped:
 
     `system_url` has the role that sees every tenant. Raises `DumpFailed`, `psycopg.Error`.
     """
+    path.touch(0o600)
     with psycopg.connect(system_url, connect_timeout=5) as connection:
         connection.execute("set transaction isolation level repeatable read, read only")
         snapshot = _one(connection, "select pg_export_snapshot()")

@@ -34,6 +34,7 @@ from tests.fixtures.lake import EVERYTHING, forget_lake, spoil
 from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
 from tests.fixtures.parts import free_port
 from tests.fixtures.prepared import write_events
+from tests.fixtures.warehouse_tables import drop_tables
 
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRETS = {"api_access_token": "kept-through-a-backup"}
@@ -84,14 +85,14 @@ def saved(
     make_destination(engine, "acme", name="chat", secrets=SECRETS)
     engine.dispose()
     forget_lake(empty_operational_urls.system)
-    ensure_raw_tables(settings)
     with closing(connect_warehouse(warehouse_server.url)) as client, closing(Manifest(settings)) as manifest:
-        client.command("truncate table raw.events")
-        client.command("truncate table raw.loads")
+        drop_tables(client)
+        ensure_raw_tables(settings)
         for tenant_id in ("acme", "beta"):
             write_events(client, [raw_event(tenant_id=tenant_id, at=DAY, received_at=DAY)])
             LakeCopy(settings, manifest).copy_all()
         yield Installation(folder, settings, manifest)
+        drop_tables(client)
     forget_lake(empty_operational_urls.system)
 
 
@@ -111,6 +112,7 @@ def test_an_empty_machine_has_the_same_rows_rights_secrets_and_files_afterwards(
     backup = tmp_path / "backup"
     made = saved.backup("create", str(backup))
     assert made["lake_files"] == made["copied_files"] > 1
+    assert {each.stat().st_mode & 0o077 for each in backup.glob("*.dump")} == {0}
     assert SECRETS["api_access_token"].encode() not in b"".join(each.read_bytes() for each in files_of(backup))
 
     done = command("backup", "restore", str(backup), "--data-dir", str(empty), "--json")
