@@ -83,7 +83,8 @@ def test_a_new_lead_passes_thousands_of_old_ones_that_are_not_planned_yet(activa
         activation.wait_until("select from deliveries where lead_id = 'new-1' and state = 'verified'")
         planned = activation.rows("select count(*) from deliveries")[0]["count"]
 
-    assert creations_before(activation, "new-1") == 0
+    # It is the first to be claimed, with those that are sent at the same time.
+    assert creations_before(activation, "new-1") < ChatwootContacts.traits.concurrency
     assert planned == 1 + QUICK.planned_rows
 
 

@@ -106,7 +106,7 @@ def test_the_column_is_there_for_what_happened_before(prepared: Prepared, after_
 def test_the_tenants_channel_is_tried_before_it_is_given(
     prepared: Prepared, after_the_hour: dict[str, list[str]]
 ) -> None:
-    tried = next(printed for line, printed in after_the_hour.items() if "lead_touches" in line)
+    tried = next(printed for line, printed in after_the_hour.items() if "from {dev}_marts.lead_touches" in line)
     assert any("Parceiros" in line for line in tried)
     assert prepared.rows("select channel from enriched.events where channel = 'Parceiros'")
 

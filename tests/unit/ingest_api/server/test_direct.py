@@ -22,14 +22,20 @@ HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"9")]
 
 
 class Echo:
-    """Answers later, as after the queue, with the lengths of body and headers; past ASGI where it is called so."""
+    """Answers later, as after the queue, with the lengths of body and headers; past ASGI where it is called so.
+
+    While `may_answer` is not set it waits, so that a request can come before the answer to the one before it.
+    """
 
     def __init__(self, *, takes: bool = True) -> None:
         self.requests: list[WholeRequest] = []
         self.scopes = 0
         self.answered = 0
         self.is_broken = False
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self._takes = takes
+        self._answering: set[asyncio.Task[None]] = set()
 
     def is_direct(self, url: bytes) -> bool:
         """Only at the top."""
@@ -41,20 +47,27 @@ class Echo:
             raise ZeroDivisionError
         if self._takes:
             self.requests.append(request)
-            asyncio.get_running_loop().call_later(0.02, self._answer, request)
+            task = asyncio.create_task(self._answer(request))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
         return self._takes
 
-    def _answer(self, request: WholeRequest) -> None:
+    async def _answer(self, request: WholeRequest) -> None:
+        await self._later()
         self.answered += 1
         request.respond(RawResponse(202, HEADERS, echo(request.body, request.headers)))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scopes += 1
         body = await read_all(receive)
-        await asyncio.sleep(0.02)
+        await self._later()
         self.answered += 1
         await send({"type": "http.response.start", "status": 202, "headers": HEADERS})
         await send({"type": "http.response.body", "body": echo(body, scope["headers"])})
+
+    async def _later(self) -> None:
+        await self.may_answer.wait()
+        await asyncio.sleep(0.02)
 
 
 def echo(body: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
@@ -73,12 +86,14 @@ async def read_all(receive: Any) -> bytes:
     return body
 
 
-async def answers(protocol: type[HttpToolsProtocol], application: Any, *pieces: bytes, count: int = 1) -> list[Any]:
-    """The lines of each of `count` answers to pieces that are sent one after the other; and of the end, if any."""
+async def answers(protocol: type[HttpToolsProtocol], application: Echo, *pieces: bytes, count: int = 1) -> list[Any]:
+    """The lines of each of `count` answers to pieces that are sent before the first one; and of the end, if any."""
+    application.may_answer.clear()
     async with connected(protocol, application) as (reader, writer), asyncio.timeout(10):
         for piece in pieces:
             writer.write(piece)
             await asyncio.sleep(0.01)
+        application.may_answer.set()
         if b"100-continue" in pieces[0]:
             assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         received = []
