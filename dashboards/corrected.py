@@ -11,7 +11,7 @@ from echolead.corrections import OF_REQUESTS
 
 
 class NotAnEvent(Exception):
-    """A text that is no JSON object: the key of the sentence that says so, and its values."""
+    """A text that is not a JSON object: the key of the sentence that says so, and its values."""
 
     def __init__(self, key: str, **values: object) -> None:
         super().__init__(key)

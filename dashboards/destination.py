@@ -15,7 +15,7 @@ from dashboards.mapping_editor import show_mapping
 from dashboards.page import OpenPage, part, plain
 from dashboards.resending import show_resync
 from dashboards.saving import base_version, save
-from dashboards.tables import show, table
+from dashboards.tables import findings_table, show, table
 from dashboards.texts import forms, t
 from echolead.operational.destination_kinds import KINDS
 from echolead.operational.destinations import MAPPING
@@ -108,8 +108,7 @@ def show_findings(result: Mapping[str, Any]) -> None:
     if not findings:
         st.success(t("no_findings"), icon=":material/check_circle:")
         return
-    heads = {name: t(f"finding_{name}") for name in ("state", "subject", "detail")}
-    table(pd.DataFrame(findings, columns=list(heads)), column_config=heads)
+    findings_table(findings)
 
 
 def show_errors(page: OpenPage, name: str) -> None:

@@ -16,7 +16,7 @@ from dashboards.control import ApiAnswer, part_of_path
 from dashboards.navigation import link
 from dashboards.page import OpenPage, plain
 from dashboards.saving import base_version, save
-from dashboards.tables import table
+from dashboards.tables import findings_table, table
 from dashboards.texts import t
 from echolead.leads.search import BY_IDENTIFIER
 from echolead.operational.destination_kinds import KINDS
@@ -143,8 +143,7 @@ def show_found(result: Mapping[str, Any]) -> None:
     else:
         st.success(t("mapping_valid"), icon=":material/check_circle:")
         if findings:
-            heads = {name: t(f"finding_{name}") for name in ("state", "subject", "detail")}
-            table(pd.DataFrame(findings, columns=list(heads)), column_config=heads)
+            findings_table(findings)
         if result["lead_id"]:
             show_fields(result["lead_id"], result["fields"])
     if result["default"]:

@@ -3,6 +3,7 @@
 Streamlit's own downloads are switched off (`dashboards/server.py`): a table's file comes from `dashboards/files.py`.
 """
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -32,6 +33,12 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
 def table(frame: pd.DataFrame, **options: Any) -> Any:
     """Show a frame; `options` and the return value are those of `st.dataframe`."""
     return st.dataframe(harmless(frame), hide_index=True, **options)
+
+
+def findings_table(findings: Sequence[Mapping[str, Any]]) -> None:
+    """What a task found in the account of a destination."""
+    heads = {name: t(f"finding_{name}") for name in ("state", "subject", "detail")}
+    table(pd.DataFrame(findings, columns=list(heads)), column_config=heads)
 
 
 def show(listing: Listing, asked: Asked, frame: pd.DataFrame, label: str, **options: Any) -> Any:

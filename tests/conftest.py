@@ -10,9 +10,10 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.postgres import EmbeddedPostgres
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 
 if TYPE_CHECKING:

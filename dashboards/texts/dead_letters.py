@@ -150,7 +150,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Um evento como objeto JSON. Passa pelas mesmas verificações do coletor e substitui o que foi enviado.",
     ),
     "correction_not_json": (
-        "Line {line}, column {column}: this is no JSON ({why}). Nothing was sent.",
+        "Line {line}, column {column}: this is not JSON ({why}). Nothing was sent.",
         "Linha {line}, coluna {column}: não é JSON ({why}). Nada foi enviado.",
     ),
     "correction_unusable": (

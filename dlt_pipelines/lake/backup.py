@@ -29,9 +29,8 @@ OnProgress = Callable[[int, int], object]
 
 @dataclass(frozen=True)
 class BackedUp:
-    """What the folder holds, how much was copied this time, and what is wrong, by its subject."""
+    """How many files of the lake were copied this time, and what is wrong, by its subject."""
 
-    content: BackupContent
     copied_files: int
     problems: Mapping[str, str]
 
@@ -70,7 +69,7 @@ def back_up(settings: Settings, folder: Path, on_progress: OnProgress) -> Backed
     )  # fmt: skip
     write_private(folder / CONTENT, content.text())
     _clear(folder, content)
-    return BackedUp(content, saving.copied, saving.problems)
+    return BackedUp(saving.copied, saving.problems)
 
 
 def put_back(settings: Settings, folder: Path, on_progress: OnProgress) -> Mapping[str, str]:
@@ -127,13 +126,8 @@ class _Saving:
         place = self._folder / wanted.path
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(place.name + PART)
-        try:
-            with self._storage.reading(wanted.path) as read, part.open("wb") as written:
-                found = digest_of(read, written)
-        except FileNotFoundError as error:
-            raise Damaged(wanted.path, "missing") from error
-        if found != (wanted.bytes, wanted.sha256):
-            raise Damaged(wanted.path, "damaged")
+        with part.open("wb") as written:
+            self._storage.check(wanted.path, wanted.bytes, wanted.sha256, written)
         part.replace(place)
 
 

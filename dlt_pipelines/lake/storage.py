@@ -98,19 +98,19 @@ class LakeStorage:
         Raises `Damaged` with what is wrong, and `LakeAway`.
         """
         if self.is_local:
-            self._check(path, size, sha256, None)
+            self.check(path, size, sha256)
             yield Path(self.located(path))
             return
         with self._work_file() as copy:
             with copy.open("wb") as kept:
-                self._check(path, size, sha256, kept)
+                self.check(path, size, sha256, kept)
             yield copy
 
-    def check(self, path: str, size: int, sha256: str) -> None:
-        """Read a file. Raises `Damaged` unless it is the one that was written, and `LakeAway`."""
-        self._check(path, size, sha256, None)
+    def check(self, path: str, size: int, sha256: str, kept: IO[bytes] | None = None) -> None:
+        """Read a file, which is also written to `kept`.
 
-    def _check(self, path: str, size: int, sha256: str, kept: IO[bytes] | None) -> None:
+        Raises `Damaged` unless it is the one that was written, and `LakeAway`.
+        """
         try:
             with self.reading(path) as file, self._telling(path):
                 found = digest_of(file, kept)

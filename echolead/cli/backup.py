@@ -26,7 +26,6 @@ HELP = "Save everything in a folder, and make an installation of it."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False)
 
 MODULE = "dlt_pipelines.lake"
-KEY_SETTINGS = {"collector": "ECHOLEAD_COLLECTOR_SECRET_KEYS", "destinations": "ECHOLEAD_DESTINATION_SECRET_KEYS"}
 Folder = Annotated[Path, typer.Argument(help="Folder of the backup.", show_default=False)]
 
 
@@ -122,10 +121,9 @@ def _check_keys(settings: Settings, content: BackupContent) -> None:
     """Before anything is made. Raises `CommandFailed`."""
     closed = unopened(settings, content)
     if closed:
-        names = " and ".join(KEY_SETTINGS[kind] for kind in closed)
         raise CommandFailed(
             f"The keys here do not open the secrets in the backup. Put secrets.json of the saved installation into "
-            f"{settings.data_dir}, or set {names} as they were there."
+            f"{settings.data_dir}, or set {' and '.join(closed)} as they were there."
         )
 
 

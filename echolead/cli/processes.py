@@ -37,7 +37,7 @@ def followed(
     The process writes a line `{"done": 3, "of": 10, "what": "events"}` to its standard error for each step, in `unit`s;
     `first` is shown until the first one. Raises `CommandFailed` with `failed` before the last line that is none.
     """
-    command = [*processes.command_of(settings, module, *options)]
+    command = processes.command_of(settings, module, *options)
     with (
         tempfile.TemporaryFile("w+") as answer,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=answer, stderr=subprocess.PIPE, text=True) as process,

@@ -13,6 +13,11 @@ CONTENT = "backup.json"
 LAKE = "lake"
 """The folder of the lake's files within a backup."""
 FORMAT = 1
+VAULTS = {
+    "ECHOLEAD_COLLECTOR_SECRET_KEYS": Vault.of_collector,
+    "ECHOLEAD_DESTINATION_SECRET_KEYS": Vault.of_destinations,
+}
+"""By the setting that has their keys."""
 
 
 class NoBackup(RuntimeError):
@@ -31,7 +36,7 @@ class BackupContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup holds: rows by table of the operational database at `revision`, and the lake's files.
 
     A lake in an object store is not in it (`has_lake` is false), and is read from its own address. `seals` has a text
-    for each kind of secrets, encrypted with the keys of the installation: no key is in a backup.
+    for each setting with keys, encrypted with these keys: no key is in a backup.
     """
 
     made_at: datetime
@@ -76,23 +81,23 @@ def check_dump(folder: Path, content: BackupContent) -> Path:
 
 
 def sealed(settings: Settings) -> dict[str, str]:
-    """A text by kind of secrets, encrypted with the newest key of this installation; none of a kind without keys."""
-    return {kind: vault.encrypt({"kind": kind}).decode() for kind, vault in _vaults(settings).items()}
+    """A text by setting with keys, encrypted with its newest key; none of a setting that is empty."""
+    return {name: vault.encrypt({"setting": name}).decode() for name, vault in _vaults(settings).items()}
 
 
 def unopened(settings: Settings, content: BackupContent) -> list[str]:
-    """The kinds of secrets in a backup that no key of this installation opens."""
+    """The settings whose keys here do not open the secrets in a backup."""
     vaults = _vaults(settings)
-    return sorted(kind for kind, seal in content.seals.items() if not _opens(vaults.get(kind), seal))
+    return sorted(name for name, seal in content.seals.items() if not _opens(vaults.get(name), seal))
 
 
 def _vaults(settings: Settings) -> dict[str, Vault]:
     found = {}
-    for kind, made in (("collector", Vault.of_collector), ("destinations", Vault.of_destinations)):
+    for name, made in VAULTS.items():
         try:
-            found[kind] = made(settings)
+            found[name] = made(settings)
         except BadKey:
-            continue  # an installation without secrets of this kind
+            continue  # an installation without such secrets
     return found
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import httpx
 from sqlalchemy import Engine, text
 
+from echolead.embedded.alone import running
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import Destination
@@ -25,7 +26,7 @@ from tests.bench.path import quantile
 from tests.fixtures.collector import surroundings
 from tests.fixtures.limited_product import LimitedLeads, LimitedServer, served
 from tests.fixtures.operational import make_destination, make_tenant
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.wanted_states import WantedStates, payload_of
 from tests.integration.reverse_etl.settings import settings_of
 

@@ -14,12 +14,13 @@ from clickhouse_connect.driver.client import Client
 from dlt_pipelines.collector.loader import EventLoader
 from dlt_pipelines.collector.rows import EventRows
 from dlt_pipelines.collector.stream import StreamMessage
+from echolead.embedded.alone import running
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.settings import Settings
 from echolead.warehouse import connect
 from tests.bench.figure import Figure
 from tests.fixtures.collector import surroundings
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.queue_messages import make_event, make_line, publish, renew_streams
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))

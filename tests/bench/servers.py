@@ -5,11 +5,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from echolead.embedded.alone import running
 from echolead.embedded.part import Part, python
 from echolead.operational.database import connect as connect_postgres
 from tests.fixtures.collector import collector_environment, collector_part, missing, surroundings
 from tests.fixtures.operational import make_tenant
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 HOST = "bench.test"
 

@@ -21,6 +21,7 @@ from dlt_pipelines.collector.straight import write_raw
 from dlt_pipelines.operational.mirror import mirror_configuration
 from echolead.demo.traffic.generator import generate
 from echolead.demo.traffic.sites import sites
+from echolead.embedded.alone import running
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import connect as connect_database
 from echolead.operational.database import system_session
@@ -33,7 +34,7 @@ from orchestration.prepare import prepare
 from tests.bench.figure import Figure
 from tests.fixtures.collector import surroundings
 from tests.fixtures.operational import SECRET_KEY, make_destination, make_tenant
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.prepared import form, write_events
 
 SMALL, LARGE = 100_000, int(os.environ.get("BENCH_HISTORY", "10000000"))

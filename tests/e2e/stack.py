@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 import httpx
 
 from echolead.demo.accounts import load_or_make_accounts
+from echolead.embedded.alone import running
 from echolead.embedded.part import Part, port_is_open, tail
 from echolead.ports import Port
 from echolead.settings import STACK_ENV, Settings
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 Value = TypeVar("Value")
 ACCOUNTS = {"acme": 1, "beta": 2}

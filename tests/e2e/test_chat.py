@@ -15,9 +15,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from echolead.demo.accounts import load_or_make_accounts
+from echolead.embedded.alone import running
 from echolead.ports import Port
 from tests.e2e.stack import Stack, eventually, part
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 TENANT, ACCOUNT = "delta", 1
 FIRST = "/?utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_123"

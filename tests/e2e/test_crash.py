@@ -20,8 +20,9 @@ import pytest
 import uuid_utils
 
 from echolead.demo.accounts import load_or_make_accounts
+from echolead.embedded.alone import running
 from tests.e2e.stack import Stack, eventually, part
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 EVENTS, LEADS, BATCH = 2000, 50, 10
 TENANT, HOST = "gama", "lp.gama.test"

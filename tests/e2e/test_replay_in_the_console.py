@@ -20,9 +20,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboards.navigation import ACTING, PAGES
 from echolead.demo.accounts import ACCOUNTS_FILE, load_or_make_accounts
+from echolead.embedded.alone import running
 from tests.e2e.stack import Stack, eventually, part
 from tests.e2e.test_what_an_attacker_sends import event, post
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 TENANT, ACCOUNT = "omega", 1
 ADMIN = f"admin@{TENANT}.test"

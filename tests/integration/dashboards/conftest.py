@@ -14,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
+from echolead.embedded.alone import running
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, python
@@ -26,7 +27,7 @@ from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import collector_environment, make_streams, missing
 from tests.fixtures.described_tables import contracts, described_tables
 from tests.fixtures.operational import make_tenant
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.warehouse_tables import drop_tables
 
 PASSWORD = "a-long-password"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from echolead.embedded.alone import running
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.part import Part, python
 from echolead.warehouse import connect
@@ -14,7 +15,7 @@ from tests.browser import headless_chromium
 from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import missing
 from tests.fixtures.described_tables import contracts
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.integration.dashboards.conftest import tables_of_pages
 
 TENANT = "hostile"

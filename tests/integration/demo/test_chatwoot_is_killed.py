@@ -6,9 +6,10 @@ from pathlib import Path
 import httpx
 
 from echolead.demo.accounts import load_or_make_accounts
+from echolead.embedded.alone import running
 from echolead.embedded.part import Part, port_is_open
 from tests.fixtures.demo_chatwoot import ACCOUNT
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 BASE = f"/api/v1/accounts/{ACCOUNT.account_id}"
 

@@ -13,6 +13,7 @@ from echolead.cli.errors import CommandFailed
 from echolead.demo.products import PRODUCTS, DemoProduct, disable, enable
 from echolead.demo.tenant import TENANT_ID
 from echolead.demo.watching import load_or_make_credentials
+from echolead.embedded.alone import running
 from echolead.embedded.part import Part, port_is_open
 from echolead.operational.database import connect, system_session
 from echolead.operational.models import Destination
@@ -21,7 +22,7 @@ from echolead.outbound import UnsafeAddress
 from echolead.security import Vault
 from echolead.settings import Settings
 from tests.fixtures.operational import SECRET_KEY, make_tenant
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 
 @pytest.fixture

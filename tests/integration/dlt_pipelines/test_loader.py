@@ -22,10 +22,11 @@ from dlt_pipelines.collector.stream import StreamReader
 from dlt_pipelines.lease import LeaseLost
 from dlt_pipelines.raw import working_dir
 from echolead import queue
+from echolead.embedded.alone import running
 from echolead.events import DeadLetter, NormalizedUser, encode
 from echolead.settings import Settings
 from echolead.warehouse import connect
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.queue_messages import RECEIVED_AT, make_event, make_line, make_webhook_line, publish
 from tests.integration.dlt_pipelines.crasher import Crasher
 from tests.integration.dlt_pipelines.forgetful_proxy import forgetful_proxy

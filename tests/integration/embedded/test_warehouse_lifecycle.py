@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from tests.fixtures.parts import free_port, running
+from echolead.embedded.alone import running
+from tests.fixtures.parts import free_port
 
 if TYPE_CHECKING:
     from echolead.embedded.clickhouse import EmbeddedWarehouse

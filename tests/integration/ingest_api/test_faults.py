@@ -13,11 +13,11 @@ from typing import NamedTuple
 import httpx
 import psutil
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part
 from echolead.queue import EVENTS, connect
 from ingest_api.queue.publish import DEADLINE_SECONDS
-from tests.fixtures.parts import running
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,

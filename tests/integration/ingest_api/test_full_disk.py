@@ -15,9 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,

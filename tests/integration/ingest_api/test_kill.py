@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 import psutil
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part
-from tests.fixtures.parts import running
 from tests.integration.ingest_api.conftest import (
     CollectorProcess,
     MakeCollector,

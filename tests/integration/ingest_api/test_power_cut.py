@@ -14,12 +14,13 @@ from uuid import uuid4
 
 import pytest
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.queue import connect
 from echolead.queue_users import COLLECTOR
 from ingest_api.metrics import Metrics
 from ingest_api.queue.publish import Publisher, QueueUnavailable
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS, messages
 from tests.integration.ingest_api.conftest import make_streams
 from tests.integration.ingest_api.loop_disk import make_disk, mounted

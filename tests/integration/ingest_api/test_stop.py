@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part
-from tests.fixtures.parts import running
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector, make_streams, stored_event_ids
 from tests.integration.ingest_api.flood import Flood, Flooded
 from tests.integration.ingest_api.load import until, workers

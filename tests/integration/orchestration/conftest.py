@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, python, socket_is_open
 from echolead.operational.database import system_session
@@ -23,7 +24,7 @@ from orchestration import instance
 from tests.fixtures.collector import collector_environment, missing
 from tests.fixtures.lake import forget_lake
 from tests.fixtures.operational import make_tenant
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 PASSWORD = "a-long-password"
 

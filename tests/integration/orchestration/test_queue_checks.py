@@ -9,11 +9,12 @@ from nats.js.api import ConsumerConfig
 from pydantic import SecretStr
 
 from echolead import queue
+from echolead.embedded.alone import running
 from echolead.embedded.doctor import streams
 from echolead.embedded.nats import EmbeddedNats
 from echolead.settings import Settings
 from orchestration.collector import checks
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS, make_webhook_line, publish
 
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import nats
 import pytest
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.queue import STREAMS, Stream, inbox
 from echolead.queue_users import COLLECTOR, LOADER, OPERATOR, SETUP, USERS
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 from tests.fixtures.queue_messages import QUEUE_PASSWORDS, renew_streams
 
 ROOT = Path(__file__).parents[3]

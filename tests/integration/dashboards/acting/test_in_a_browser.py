@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from dashboards.audit_chain import verified
+from echolead.embedded.alone import running
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.embedded.nats import EmbeddedNats
 from echolead.embedded.part import Part, python
@@ -25,7 +26,7 @@ from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import collector_environment, make_streams, missing
 from tests.fixtures.control_api import ControlApi
 from tests.fixtures.dead_letters import dead_letters
-from tests.fixtures.parts import free_port, running
+from tests.fixtures.parts import free_port
 
 PASSWORD = "a-long-password"
 SLOW = 90_000  # milliseconds, on a busy machine

@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
+from echolead.embedded.alone import running
 from echolead.embedded.nats import EmbeddedNats
 from echolead.webhooks import SOURCES
 from tests.fixtures.operational import SECRET_KEY, make_tenant
-from tests.fixtures.parts import running
 from tests.fixtures.queue_messages import messages
 from tests.fixtures.webhooks import PUBLIC_URL, Endpoint, make_webhook, sent
 from tests.integration.ingest_api.conftest import CollectorProcess, MakeCollector
