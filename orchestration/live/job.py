@@ -1,8 +1,10 @@
 """The job of the live path: a run that loops until its time is over and a successor is there."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 
 import dagster as dg
 
@@ -13,6 +15,10 @@ JOB_NAME = "live"
 REPORT_SECONDS = 5.0
 """While turns follow each other, their materialisations are logged together this often."""
 SUCCESSOR_CHECK_SECONDS = 5.0
+
+ReportedEvent = dg.AssetMaterialization | dg.AssetCheckEvaluation
+
+log = logging.getLogger(__name__)
 
 
 def heartbeat_name(run_id: str) -> str:
@@ -47,13 +53,20 @@ class Term:
 
 
 class Reporter:
-    """Collects what turns did and logs it as materialisations: at once before a pause, else every few seconds."""
+    """Collects what turns did and logs it as materialisations: at once before a pause, else every few seconds.
 
-    def __init__(self, log_event: Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None]) -> None:
+    Each event costs Dagster a connection and several statements, so they are written in `background`: turns go on. What
+    comes meanwhile is collected for the next time.
+    """
+
+    def __init__(self, log_event: Callable[[ReportedEvent], None], background: Executor) -> None:
         self._log_event = log_event
+        self._background = background
         self._rows: Counter[tuple[str, ...]] = Counter()
         self._seconds: Counter[tuple[str, ...]] = Counter()
+        self._evaluations: list[dg.AssetCheckEvaluation] = []
         self._logged = time.monotonic()
+        self._writing: Future[None] | None = None
 
     def turn(self, turn: "Turn") -> None:  # type: ignore[name-defined]  # noqa: F821  # imported by the run only
         """Take one turn in."""
@@ -70,19 +83,38 @@ class Reporter:
         if turn.deliveries is not None and any(vars(turn.deliveries).values()):
             self._rows[("operational", "deliveries")] += turn.deliveries.delivered
         if turn.failing is not None:
-            self._log_event(evaluation(turn.failing))
-        if not turn or time.monotonic() - self._logged > REPORT_SECONDS:
+            self._evaluations.append(evaluation(turn.failing))
+        if not turn or self._evaluations or time.monotonic() - self._logged > REPORT_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Log what has been collected."""
+        """Log what has been collected, unless what was collected before is still being written."""
+        if self._writing is not None and not self._writing.done():
+            return
+        events: list[ReportedEvent] = [*self._evaluations]
         for key, rows in self._rows.items():
-            self._log_event(dg.AssetMaterialization(list(key), metadata={"dagster/partition_row_count": rows}))
+            events.append(dg.AssetMaterialization(list(key), metadata={"dagster/partition_row_count": rows}))
         for key, seconds in self._seconds.items():
-            self._log_event(dg.AssetMaterialization(list(key), metadata={"seconds": round(seconds, 3)}))
+            events.append(dg.AssetMaterialization(list(key), metadata={"seconds": round(seconds, 3)}))
         self._rows.clear()
         self._seconds.clear()
+        self._evaluations.clear()
         self._logged = time.monotonic()
+        if events:
+            self._writing = self._background.submit(self._write, events)
+
+    def close(self) -> None:
+        """Log all that has been collected, after what is still being written."""
+        if self._writing is not None:
+            wait([self._writing])
+        self.flush()
+
+    def _write(self, events: list[ReportedEvent]) -> None:
+        try:
+            for event in events:
+                self._log_event(event)
+        except Exception as error:  # no turn depends on what Dagster shows of others
+            log.warning("what turns did cannot be shown in Dagster: %s: %s", type(error).__name__, error)
 
 
 @dg.op(description="Loads, transforms and delivers in a loop, so that a lead is in Chatwoot seconds after its form.")
@@ -100,8 +132,8 @@ def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
         lambda: has_successor(context.instance, context.run_id),
         lambda: is_held(url, PAUSE_LEASE),
     )
-    reporter = Reporter(context.log_event)  # type: ignore[arg-type]  # it takes evaluations of checks as well
-    with Lease(url, heartbeat_name(context.run_id)):
+    with Lease(url, heartbeat_name(context.run_id)), ThreadPoolExecutor(1, "reporter") as background:
+        reporter = Reporter(context.log_event, background)  # type: ignore[arg-type]  # it takes evaluations as well
         try:
             with Lease(url, PAUSE_LEASE):
                 pass  # until raw is in place
@@ -113,7 +145,7 @@ def live_loop(context: dg.OpExecutionContext, echolead: EchoLead) -> None:
                 raise
             context.log.info("The stack stops: what is not done yet is the next run's.")
         finally:
-            reporter.flush()
+            reporter.close()
 
 
 def has_successor(instance: dg.DagsterInstance, run_id: str) -> bool:

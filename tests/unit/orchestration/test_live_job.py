@@ -1,6 +1,9 @@
 """How long a live run goes on, and what it logs of its turns."""
 
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -77,9 +80,29 @@ class Done:
         return bool(self.load.messages or self.models)
 
 
+class Background(Executor):
+    """Does what is submitted at once, or when `do` is called while it is `busy`."""
+
+    def __init__(self) -> None:
+        self.is_busy = False
+        self._waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        self._waiting.append((Future(), lambda: work(*arguments, **named)))
+        future = self._waiting[-1][0]
+        if not self.is_busy:
+            self.do()
+        return future
+
+    def do(self) -> None:
+        for future, work in self._waiting:
+            future.set_result(work())
+        self._waiting.clear()
+
+
 def test_turns_that_follow_each_other_are_logged_together_and_before_a_pause(clock: Clock) -> None:
     logged: list[dg.AssetMaterialization] = []
-    reporter = Reporter(logged.append)
+    reporter = Reporter(logged.append, Background())
     busy = Done(Load(events=2, messages=1), models=[Model(("marts", "leads"), 0.25)])
 
     reporter.turn(busy)
@@ -99,7 +122,7 @@ def test_turns_that_follow_each_other_are_logged_together_and_before_a_pause(clo
 
 def test_a_steady_stream_of_turns_is_logged_every_few_seconds(clock: Clock) -> None:
     logged: list[dg.AssetMaterialization] = []
-    reporter = Reporter(logged.append)
+    reporter = Reporter(logged.append, Background())
     for _ in range(12):
         clock.now += 1
         reporter.turn(Done(Load(events=1, messages=1)))
@@ -109,7 +132,7 @@ def test_a_steady_stream_of_turns_is_logged_every_few_seconds(clock: Clock) -> N
 
 def test_steps_that_begin_and_cease_to_fail_are_told_at_once_as_a_check(clock: Clock) -> None:
     logged: list[dg.AssetCheckEvaluation] = []
-    reporter = Reporter(logged.append)  # type: ignore[arg-type]  # nothing else is logged here
+    reporter = Reporter(logged.append, Background())  # type: ignore[arg-type]  # nothing else is logged here
     for failing in ({"model marts.leads", "delivering"}, None, set[str]()):
         reporter.turn(Done(failing=failing))
     assert [(each.check_name, each.passed) for each in logged] == [
@@ -117,3 +140,30 @@ def test_steps_that_begin_and_cease_to_fail_are_told_at_once_as_a_check(clock: C
         ("every_step_succeeds", True),
     ]
     assert logged[0].metadata["failing"].value == ["delivering", "model marts.leads"]
+
+
+def test_what_comes_while_events_are_written_is_collected_for_the_next_time(clock: Clock) -> None:
+    logged: list[dg.AssetMaterialization] = []
+    background = Background()
+    background.is_busy = True
+    reporter = Reporter(logged.append, background)  # type: ignore[arg-type]  # nothing else is logged here
+    busy = Done(Load(events=2, messages=1))
+
+    for _ in range(3):
+        reporter.turn(busy)
+        reporter.turn(Done())
+    background.do()
+    assert [each.metadata["dagster/partition_row_count"].value for each in logged] == [2]
+    reporter.close()
+    background.do()
+    assert [each.metadata["dagster/partition_row_count"].value for each in logged] == [2, 4]
+
+
+def test_a_dagster_that_takes_no_event_stops_no_turn(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(_: object) -> None:
+        raise OSError("connection refused")
+
+    reporter = Reporter(refuse, Background())
+    reporter.turn(Done(Load(events=2, messages=1)))
+    reporter.turn(Done())
+    assert "connection refused" in caplog.text
