@@ -18,7 +18,7 @@ from tests.bench.figure import Figure
 
 RESULTS = Path("build/bench.json")
 NOT_BENCHMARKS = {"__main__", "ceilings", "checking", "figure", "http_load", "noop", "servers", "through_asgi"}
-LONG = {"collector_memory", "console", "lead_rules", "warehouse"}
+LONG = {"chats", "collector_memory", "console", "lead_rules", "warehouse"}
 
 
 def main() -> None:
