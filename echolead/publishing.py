@@ -1,19 +1,24 @@
-"""Requests into the queue, in messages as the collector makes them when it is busy."""
+"""Requests and webhooks into the queue, in messages as the collector makes them when it is busy."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice
 
 from nats.js.errors import APIError
 
 from echolead import queue
 from echolead.events import ReceivedRequest, encode
 from echolead.settings import Settings
+from echolead.webhooks import ReceivedWebhook, encode_webhook
 
 MAX_REQUESTS, MAX_BYTES = 200, 1024 * 1024
 """Of one message, as in the collector."""
 IN_FLIGHT = 8
 ACKNOWLEDGED_SECONDS = 30.0
+
+QueueMessage = tuple[str, bytes, int]
+"""Subject, content, and how many events or webhooks it holds."""
 
 
 class NotQueued(Exception):
@@ -28,17 +33,21 @@ def publish(
     `on_progress` hears how many events each message had, and the queue who sends: `name`. Raises `NotQueued`, and
     `nats.errors.Error` when the queue does not answer.
     """
-    asyncio.run(_publish(settings.nats_collector_url.get_secret_value(), requests, on_progress, name))
+    asyncio.run(_publish(settings.nats_collector_url.get_secret_value(), _messages(requests), on_progress, name))
 
 
-async def _publish(
-    url: str, requests: Iterable[ReceivedRequest], on_progress: Callable[[int], object], name: str
-) -> None:
+def publish_webhooks(settings: Settings, webhooks: Iterable[ReceivedWebhook], *, name: str) -> None:
+    """Put webhooks on the queue as `publish` does with requests."""
+    messages = _messages_of_webhooks(webhooks)
+    asyncio.run(_publish(settings.nats_collector_url.get_secret_value(), messages, lambda _: None, name))
+
+
+async def _publish(url: str, messages: Iterable[QueueMessage], on_progress: Callable[[int], object], name: str) -> None:
     client = await queue.connect(url, name=name)
     try:
         jetstream = client.jetstream(timeout=ACKNOWLEDGED_SECONDS)
         sending: list[tuple[asyncio.Task[object], int]] = []
-        for subject, message, events in _messages(requests):
+        for subject, message, events in messages:
             sending.append((asyncio.create_task(jetstream.publish(subject, message)), events))
             if len(sending) == IN_FLIGHT:
                 await _acknowledged(sending, on_progress)
@@ -59,8 +68,13 @@ async def _acknowledged(sending: list[tuple[asyncio.Task[object], int]], on_prog
     sending.clear()
 
 
-def _messages(requests: Iterable[ReceivedRequest]) -> Iterator[tuple[str, bytes, int]]:
-    """Messages with their subjects and how many events they hold."""
+def _messages_of_webhooks(webhooks: Iterable[ReceivedWebhook]) -> Iterator[QueueMessage]:
+    for (tenant_id, source), each in groupby(webhooks, lambda webhook: (webhook.tenant_id, webhook.source)):
+        while some := list(islice(each, MAX_REQUESTS)):
+            yield f"webhooks.{tenant_id}.{source}", b"\n".join(map(encode_webhook, some)), len(some)
+
+
+def _messages(requests: Iterable[ReceivedRequest]) -> Iterator[QueueMessage]:
     groups: defaultdict[str, list[bytes]] = defaultdict(list)
     sizes: defaultdict[str, int] = defaultdict(int)
     events: defaultdict[str, int] = defaultdict(int)

@@ -24,6 +24,7 @@ from echolead.cli.processes import answer_of
 from echolead.cli.tenant import let_read
 from echolead.demo import tenant as demo_tenant
 from echolead.demo.products import PRODUCTS
+from echolead.demo.traffic.chats import Chats
 from echolead.demo.traffic.costs import CURRENCY, ZONE, AdClicks
 from echolead.demo.traffic.generator import generate
 from echolead.demo.traffic.sites import ClientSite, sites
@@ -32,7 +33,7 @@ from echolead.events import ReceivedRequest, encode
 from echolead.operational.models import Tenant
 from echolead.operational.tenants import TenantSettings, add_host, add_origin, create_tenant
 from echolead.operational.users import grant_role
-from echolead.publishing import NotQueued, publish
+from echolead.publishing import NotQueued, publish, publish_webhooks
 from echolead.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -73,8 +74,8 @@ def demo(  # the options of the command
 ) -> None:
     """Create the demo tenant, its destination and its user if they are missing.
 
-    With --events, write traffic too, and what its ads cost. With --with, the demo tenant's leads also go to products
-    that are served here.
+    With --events, write traffic too, its chats, and what its ads cost. With --with, the demo tenant's leads also go to
+    products that are served here.
     """
     served = chosen(products or [])
     settings = load_settings(data_dir)
@@ -87,10 +88,12 @@ def demo(  # the options of the command
     if events or tenants > 1:
         visited = sites(tenants)
         _ensure_tenants(settings, visited)
-        clicks = AdClicks()
+        clicks, chats = AdClicks(), Chats(seed)
         with _progress(events) as on_progress:
-            _WRITERS[into](settings, generate(seed, visited, days, events, end, clicks), on_progress)
+            _WRITERS[into](settings, generate(seed, visited, days, events, end, clicks, chats), on_progress)
         _load_costs(settings, clicks.files(end))
+        with _queued("The conversations are missing; the same command adds them once there is room."):
+            publish_webhooks(settings, chats.webhooks(end), name="demo-traffic")
     user = demo_tenant.USER_EMAIL
     typer.echo(f"Tenant {demo_tenant.TENANT_ID}; sign in as {user} with {password} at {settings.console_url}")
     if served:
@@ -135,12 +138,17 @@ def _progress(events: int) -> Iterator[OnProgress]:
 
 
 def _into_queue(settings: Settings, requests: Iterable[ReceivedRequest], on_progress: OnProgress) -> None:
-    try:
+    with _queued("A history that does not fit into the queue is written with `--into raw`."):
         publish(settings, requests, on_progress, name="demo-traffic")
+
+
+@contextmanager
+def _queued(when_full: str) -> Iterator[None]:
+    """Errors of the queue as sentences. Raises `CommandFailed`."""
+    try:
+        yield
     except NotQueued as error:
-        raise CommandFailed(
-            f"{error} A history that does not fit into the queue is written with `--into raw`."
-        ) from error
+        raise CommandFailed(f"{error} {when_full}") from error
     except nats.errors.Error as error:
         raise CommandFailed("The queue does not answer: `echolead doctor` shows the cause.") from error
 

@@ -9,6 +9,7 @@ from random import Random
 
 from echolead.demo.traffic.campaigns import Campaign, campaigns_of, make_arrival
 from echolead.demo.traffic.chance import around, one_of
+from echolead.demo.traffic.chats import Chats
 from echolead.demo.traffic.costs import AdClicks
 from echolead.demo.traffic.devices import BOTS, make_address
 from echolead.demo.traffic.people import Person, make_person
@@ -48,14 +49,16 @@ class Traffic:
     `made` counts the events that are received within the period.
     """
 
-    def __init__(self, seed: int, sites: Sequence[ClientSite], days: int, until_ms: int, clicks: AdClicks) -> None:
+    def __init__(
+        self, seed: int, sites: Sequence[ClientSite], days: int, until_ms: int, clicks: AdClicks, chats: Chats
+    ) -> None:
         self._chance = Random(f"echolead traffic {seed}")  # noqa: S311  # it has to be predictable
         self._grounds = [
             Ground(number, site, campaigns_of(site), Campaign(1, site.landing_pages[:1]))
             for number, site in enumerate(sites)
         ]
         self.rhythm = Rhythm([(ground.site, ground.campaigns) for ground in self._grounds], days, until_ms)
-        self._until_ms, self._clicks = until_ms, clicks
+        self._until_ms, self._clicks, self._chats = until_ms, clicks, chats
         self._day, self._mix = 0, self.rhythm.mix(0)
         self._order = count()
         self._requests: list[tuple[int, int, ReceivedRequest]] = []
@@ -128,7 +131,11 @@ class Traffic:
         if chance.random() < CHATS and visitor.choice.allows_analytics:
             is_named = chance.random() < 0.7
             ground.conversations += 1
-            visit.chat(ground.conversations, person if is_named else None, email=gives_email, phone=gives_phone)
+            said = person if is_named else None
+            at_ms = visit.chat(ground.conversations, said, email=gives_email, phone=gives_phone)
+            self._chats.begin(
+                ground.site.tenant_id, ground.conversations, at_ms, said, email=gives_email, phone=gives_phone
+            )
             if not is_named:
                 return
         else:
@@ -211,17 +218,30 @@ class Traffic:
 
 
 def generate(
-    seed: int, sites: Sequence[ClientSite], days: int, events: int, until: datetime, clicks: AdClicks | None = None
+    seed: int,
+    sites: Sequence[ClientSite],
+    days: int,
+    events: int,
+    until: datetime,
+    clicks: AdClicks | None = None,
+    chats: Chats | None = None,
 ) -> Iterator[ReceivedRequest]:
     """The requests of `days` days up to `until` in order of receipt, with exactly so many events in all.
 
-    `clicks` counts those on ads, which someone has to pay for.
+    `clicks` counts those on ads, which someone has to pay for; `chats` keeps the conversations that begin.
 
     Held are the requests of visits under way, what comes late, and visitors who will return: it goes with the traffic
     of a few weeks, not with the whole.
     """
     until_ms = (until - EPOCH) // timedelta(milliseconds=1)
-    traffic = Traffic(seed, sites, days, until_ms, AdClicks() if clicks is None else clicks)
+    traffic = Traffic(
+        seed,
+        sites,
+        days,
+        until_ms,
+        AdClicks() if clicks is None else clicks,
+        Chats(seed) if chats is None else chats,
+    )
     left = events
     for tick in traffic.rhythm.ticks(events):
         traffic.fill(tick)

@@ -157,13 +157,15 @@ class DemoVisit:
         self.go_to(self.site.thank_you)
         self.stay(9_000)
 
-    def chat(self, conversation: int, person: Person | None, *, email: bool, phone: bool) -> None:
-        """A chat; whoever gives neither an address nor a number stays without a name."""
+    def chat(self, conversation: int, person: Person | None, *, email: bool, phone: bool) -> int:
+        """A chat and when (ms) it begins; whoever gives neither an address nor a number stays without a name."""
         self.happens("chat_open")
         self.at_ms += 6_000 + int(around(self._random, 20_000))
         said = person.says(self._random, email=email, phone=phone) if person else NOBODY
+        began_at_ms = self.at_ms
         self.happens("chat_start", b'{"conversation_id":"%d"}' % conversation, said)
         self.stay(45_000)
+        return began_at_ms
 
     def sign_in(self, person: Person) -> None:
         """The tenant's own page knows who it is, and tells the script."""

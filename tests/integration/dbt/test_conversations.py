@@ -1,5 +1,6 @@
 """Conversations: who answered whom and when, whatever came of webhooks, in whatever order."""
 
+import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,8 +9,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from echolead.demo.traffic.chats import ACCOUNT_ID, AGENTS
+from echolead.demo.traffic.chats import Chats as GeneratedChats
+from echolead.demo.traffic.generator import generate
+from echolead.demo.traffic.sites import sites
 from orchestration.live.chat_turns import ChatTurns
-from tests.factories import Row, raw_business_hours, raw_chat_settings, raw_destination, raw_event, raw_tenant, uid
+from tests.factories import (
+    Row,
+    raw_business_hours,
+    raw_chat_settings,
+    raw_destination,
+    raw_event,
+    raw_tenant,
+    raw_webhook,
+    uid,
+)
 from tests.fixtures.chat import conversation, found, message, told, told_message
 from tests.integration.dbt.conftest import Project
 
@@ -396,3 +410,26 @@ def test_tenants_and_accounts_do_not_share_a_number(chats: Chats) -> None:
     )
     assert chats.one(1)["status"] == "open"
     assert chats.one(1, tenant_id="bistro")["status"] == "pending"
+
+
+def test_generated_chats_are_conversations_that_people_answered(chats: Chats) -> None:
+    until = local("2026-03-01T12:00:00")
+    begun = GeneratedChats(seed=3)
+    for _ in generate(3, sites(1), 60, 12_000, until, chats=begun):
+        pass
+    webhooks = list(begun.webhooks(until))
+    chats.webhooks(
+        *(
+            raw_webhook(each.delivery_id, tenant_id=each.tenant_id, event_kind=json.loads(each.body)["event"],
+                        payload=each.body.decode(), received_at=each.received_at)
+            for each in webhooks
+        )
+    )  # fmt: skip
+    found = chats.project.query("select * from marts.conversations where tenant_id = 'demo'")
+    assert len(found) == sum(b'"conversation_created"' in each.body for each in webhooks) > 10
+    assert {each["account_id"] for each in found} == {ACCOUNT_ID}
+    assert all(each["opened_by"] == "contact" for each in found)
+    answered = [each for each in found if each["first_response_at"] is not None]
+    assert 0.7 < len(answered) / len(found) < 1
+    assert {each["responder"] for each in answered} <= {name for _, name in AGENTS}
+    assert {each["status"] for each in found} == {"open", "resolved"}

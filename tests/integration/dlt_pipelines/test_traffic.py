@@ -147,6 +147,8 @@ def test_the_command_makes_the_tenants_and_writes_the_same_either_way(
         warehouse.command("TRUNCATE TABLE raw.events")
     assert len(found[0]) == 600
     assert found[0] == found[1]
+    chats = warehouse.query("SELECT count(), uniqExact(delivery_id) FROM raw.chatwoot_events").result_rows[0]
+    assert chats[0] == 2 * chats[1] > 0, "the same twice, which count once"
     assert {row[0] for row in found[0]} == {"demo", "demo-ipe-cursos", "demo-sol-do-cerrado"}
     assert_the_tenants_are_like_those_created_one_by_one(system_engine)
 
