@@ -56,6 +56,14 @@ def client_for(token: str, tenant_id: str) -> ControlClient:
     return ControlClient(api_connections(), token, tenant_id)
 
 
+def tenant_key(name: str) -> str:
+    """The key of a field that begins with what the shown tenant has.
+
+    Streamlit keeps a field's value by its key: with the same key, another tenant's page would begin with this one's.
+    """
+    return f"{name} of {st.session_state.tenant_id}"
+
+
 @contextmanager
 def attempt() -> Iterator[None]:
     """A part that asks the API: a refusal is shown in its place with what to do, and the rest of the page stays."""

@@ -7,6 +7,7 @@ import streamlit as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from dashboards.acting import tenant_key
 from dashboards.page import plain
 from dashboards.texts import forms, t
 from echolead.languages import NotReadable
@@ -18,13 +19,15 @@ EXAMPLE = 1234
 def settings_fields(kind: str, present: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Show the fields with their present values; the values typed, by name, as they were typed."""
     fields = {**KINDS[kind].configuration.model_fields, **PaceSettings.model_fields}
-    return {name: _field(name, field, present.get(name), f"{key} {name}") for name, field in fields.items()}
+    return {name: _field(name, field, present.get(name), tenant_key(f"{key} {name}")) for name, field in fields.items()}
 
 
 def secret_fields(kind: str, key: str) -> dict[str, str]:
     """Show the fields of all secrets; they are empty whatever is stored. The values typed, by name."""
     found = {
-        name: st.text_input(_label(name, field), type="password", key=f"{key} {name}", autocomplete="new-password")
+        name: st.text_input(
+            _label(name, field), type="password", key=tenant_key(f"{key} {name}"), autocomplete="new-password"
+        )
         for name, field in KINDS[kind].secrets.model_fields.items()
     }
     return {name: value.strip() for name, value in found.items() if value.strip()}

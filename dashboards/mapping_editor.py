@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards.acting import can, control, show_task
+from dashboards.acting import can, control, show_task, tenant_key
 from dashboards.control import ApiAnswer, part_of_path
 from dashboards.navigation import link
 from dashboards.page import OpenPage, plain
@@ -71,7 +71,9 @@ def show_editor(page: OpenPage, found: ApiAnswer, draft: MappingDraft) -> None:
     st.caption(t("mapping_caption"))
     _edit(name, draft)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        lead = st.text_input(t("mapping_lead"), key=f"mapping lead {name}", placeholder=t("mapping_newest")).strip()
+        lead = st.text_input(
+            t("mapping_lead"), key=tenant_key(f"mapping lead {name}"), placeholder=t("mapping_newest")
+        ).strip()
         wants = st.button(t("mapping_try"), icon=":material/preview:")
     if wants:
         _ask(page, name, draft, lead)

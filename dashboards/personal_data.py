@@ -36,9 +36,9 @@ def show_erasure(page: OpenPage, lead_id: str) -> None:
     if page.asked.first(HELD):
         show_task(page.asked.first(HELD), page.zone, _show_held)
     with st.form("erase", border=False):
-        with_others = st.checkbox(t("erase_others"), key="erase_others")
-        is_sure = st.checkbox(t("erase_sure"), key="erase_sure")
-        reason = reason_field("erase_reason")
+        with_others = st.checkbox(t("erase_others"), key=f"erase_others {lead_id}")
+        is_sure = st.checkbox(t("erase_sure"), key=f"erase_sure {lead_id}")
+        reason = reason_field(f"erase_reason {lead_id}")
         wants = st.form_submit_button(t("erase"), icon=":material/delete_forever:", type="primary")
     if wants and not is_sure:
         st.warning(t("erase_not_sure"), icon=":material/warning:")

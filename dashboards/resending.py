@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards.acting import ask_again, can, control, done, reason_field
+from dashboards.acting import ask_again, can, control, done, reason_field, tenant_key
 from dashboards.page import plain
 from dashboards.tables import table
 from dashboards.texts import forms, named, t
@@ -20,7 +20,7 @@ def show_resync(chosen: Mapping[str, Any], key: str) -> None:
     if not can("deliveries.try"):
         return
     body = {name: value for name, value in chosen.items() if value}
-    trials: dict[str, Any] = st.session_state.setdefault("resync trials", {})
+    trials: dict[str, Any] = st.session_state.setdefault(tenant_key("resync trials"), {})
     with st.container(horizontal=True):
         if st.button(t("resync_see"), icon=":material/preview:", key=f"see {key}"):
             trials[key] = (body, control().post("/resyncs/trials", body).body)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from dashboards.acting import at, done, who
+from dashboards.acting import at, done, tenant_key, who
 from dashboards.control import ApiAnswer, ApiRefusal
 from dashboards.page import OpenPage, plain
 from dashboards.tables import table
@@ -41,4 +41,4 @@ def save(page: OpenPage, name: str, send: Callable[[], ApiAnswer], outcome: str 
 
 
 def _key(name: str) -> str:
-    return f"version of {name}"
+    return tenant_key(f"version of {name}")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboards.acting import attempt, can, control, done, show_outcome
+from dashboards.acting import attempt, can, control, done, show_outcome, tenant_key
 from dashboards.control import ApiAnswer, ApiRefusal
 from dashboards.destination_form import show_problems
 from dashboards.listings.hours import CLOSED_DAYS, OWN_DAYS, WEEK, times_text
@@ -53,9 +53,15 @@ def show_week(page: OpenPage, found: ApiAnswer) -> None:
         for first in range(0, len(DAYS), 2):  # two side by side, which a phone shows one below the other
             for column, day in zip(st.columns(2), DAYS[first : first + 2], strict=False):
                 times = times_text(hours["weekly"].get(day, []))
-                typed[day] = column.text_input(t(f"day_{day}"), times, key=f"hours {day}", placeholder=t("closed_day"))
-        country = st.text_input(t("holiday_country"), hours["country"], key="hours country", max_chars=2).strip()
-        region = st.text_input(t("holiday_part"), hours["subdivision"], key="hours part", max_chars=10).strip()
+                typed[day] = column.text_input(
+                    t(f"day_{day}"), times, key=tenant_key(f"hours {day}"), placeholder=t("closed_day")
+                )
+        country = st.text_input(
+            t("holiday_country"), hours["country"], key=tenant_key("hours country"), max_chars=2
+        ).strip()
+        region = st.text_input(
+            t("holiday_part"), hours["subdivision"], key=tenant_key("hours part"), max_chars=10
+        ).strip()
         wants = st.form_submit_button(t("save"), icon=":material/save:", type="primary")
     if not wants:
         return

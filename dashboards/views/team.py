@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards.acting import at, attempt, can, control, done, show_outcome, who
+from dashboards.acting import at, attempt, can, control, done, show_outcome, tenant_key, who
 from dashboards.control import ApiRefusal, part_of_path
 from dashboards.listings.team import KEYS, USERS
 from dashboards.page import OpenPage, empty, opened, plain
@@ -55,7 +55,7 @@ def show_user(user: Mapping[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         role = st.selectbox(
             f"{t('role')}: {email}", ROLES, index=ROLES.index(user["role"]),
-            format_func=lambda each: t(f"role_{each}"), key=f"role of {email}", width=360,
+            format_func=lambda each: t(f"role_{each}"), key=tenant_key(f"role of {email}"), width=360,
         )  # fmt: skip
         if st.button(t("change_role"), icon=":material/badge:"):
             control().put(f"/users/{part_of_path(email)}", {"role": role})
@@ -147,8 +147,10 @@ def setting_field(name: str, present: str) -> str:
     """One setting."""
     label = t(f"setting_{name}")
     if name in CHOICES:
-        return str(st.selectbox(label, CHOICES[name], index=CHOICES[name].index(present), key=f"setting {name}"))
-    return st.text_input(label, value=present, key=f"setting {name}").strip()
+        return str(
+            st.selectbox(label, CHOICES[name], index=CHOICES[name].index(present), key=tenant_key(f"setting {name}"))
+        )
+    return st.text_input(label, value=present, key=tenant_key(f"setting {name}")).strip()
 
 
 def show_tenants() -> None:

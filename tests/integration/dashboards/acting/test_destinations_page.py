@@ -2,13 +2,16 @@
 
 from contextlib import closing
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, text
 
+from dashboards import acting
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import system_session
 from echolead.operational.models import ControlTask, Delivery, Destination
 from echolead.operational.resync_runs import advance_all
+from echolead.security import SignedIn
 from echolead.warehouse import connect
 from tests.fixtures.control_api import ControlApi
 from tests.integration.dashboards.acting.conftest import Pages, buttons, press, said, texts
@@ -131,7 +134,7 @@ def test_a_paused_destination_is_said_to_be_paused_and_resumed(pages: Pages) -> 
 def test_only_what_was_changed_is_saved_and_the_secret_stays(pages: Pages) -> None:
     tenant = added(pages.control)
     page = pages.open("destinations", tenant, "admin", destination="crm")
-    page.text_input(key="settings crm concurrency").set_value("4")
+    page.text_input(key=f"settings crm concurrency of {tenant}").set_value("4")
     press(page, "Save")
     assert destination(pages.control, tenant)["configuration"] == {"url": URL, "concurrency": 4}
     assert "is saved" in texts(page)
@@ -141,11 +144,11 @@ def test_only_what_was_changed_is_saved_and_the_secret_stays(pages: Pages) -> No
 def test_a_number_in_the_form_of_another_language_is_asked_back(pages: Pages) -> None:
     tenant = added(pages.control)
     page = pages.open("destinations", tenant, "admin", "pt-BR", destination="crm")
-    page.text_input(key="settings crm requests_per_second").set_value("2.55")
+    page.text_input(key=f"settings crm requests_per_second of {tenant}").set_value("2.55")
     press(page, "Salvar")
     assert "2\\.55" in texts(page)
     assert destination(pages.control, tenant)["configuration"] == {"url": URL}
-    page.text_input(key="settings crm requests_per_second").set_value("2,55")
+    page.text_input(key=f"settings crm requests_per_second of {tenant}").set_value("2,55")
     press(page, "Salvar")
     assert destination(pages.control, tenant)["configuration"]["requests_per_second"] == 2.55
 
@@ -156,11 +159,11 @@ def test_the_second_to_save_sees_who_was_first_and_keeps_their_values(pages: Pag
     there = pages.control.ask("viewer", "GET", f"{PATH}/crm", tenant)
     theirs = {"configuration": {"concurrency": 2}}
     pages.control.ask("admin", "PATCH", f"{PATH}/crm", tenant, theirs, if_match=there.headers["etag"])
-    page.text_input(key="settings crm concurrency").set_value("7")
+    page.text_input(key=f"settings crm concurrency of {tenant}").set_value("7")
     press(page, "Save")
     assert "another person saved first" in texts(page)
     assert destination(pages.control, tenant)["configuration"]["concurrency"] == 2
-    assert page.text_input(key="settings crm concurrency").value == "7"
+    assert page.text_input(key=f"settings crm concurrency of {tenant}").value == "7"
     press(page, "Keep my values, to save them again")
     press(page, "Save")
     assert destination(pages.control, tenant)["configuration"]["concurrency"] == 7
@@ -200,3 +203,21 @@ def test_what_failed_is_counted_before_it_is_sent_again_and_a_second_time_nothin
     press(page, "See what would be delivered")
     assert "0 to send" in texts(page)
     assert "Deliver again now" not in buttons(page)
+
+
+def test_fields_show_what_the_shown_tenant_has_and_an_edit_is_based_on_its_version(pages: Pages) -> None:
+    one, other = added(pages.control), added(pages.control)
+    there = pages.control.ask("admin", "GET", f"{PATH}/crm", other)
+    theirs = {"configuration": {"concurrency": 2}}
+    pages.control.ask("admin", "PATCH", f"{PATH}/crm", other, theirs, if_match=there.headers["etag"])
+    page = pages.open("destinations", one, "admin", destination="crm")
+    page.text_input(key=f"settings crm concurrency of {one}").set_value("7").run()
+    pages.patch.setattr(acting, "session_token", lambda: pages.control.token_of("admin", other))
+    page.session_state.user = SignedIn(UUID(int=7), "admin@acme.test", tenants={other: "admin"})
+    page.query_params["tenant_id"] = other
+    page.run()
+    assert page.text_input(key=f"settings crm concurrency of {other}").value == "2"
+    page.text_input(key=f"settings crm concurrency of {other}").set_value("3")
+    press(page, "Save")
+    assert destination(pages.control, other)["configuration"] == {"url": URL, "concurrency": 3}
+    assert destination(pages.control, one)["configuration"] == {"url": URL}

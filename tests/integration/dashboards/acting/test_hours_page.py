@@ -28,8 +28,8 @@ def test_a_viewer_reads_the_week_and_the_holidays_and_changes_nothing(pages: Pag
 def test_the_week_is_changed_and_another_day_stays(pages: Pages) -> None:
     tenant = pages.control.tenant(default_region="BR")
     page = pages.open("hours", tenant, "admin")
-    page.text_input(key="hours mon").set_value("13:00-18:00, 09:00-12:00")
-    page.text_input(key="hours fri").set_value("")
+    page.text_input(key=f"hours mon of {tenant}").set_value("13:00-18:00, 09:00-12:00")
+    page.text_input(key=f"hours fri of {tenant}").set_value("")
     press(page, "Save")
     assert "The hours are saved" in texts(page)
     weekly = hours(pages.control, tenant)["weekly"]
@@ -42,7 +42,7 @@ def test_a_time_that_cannot_be_read_is_asked_back_and_nothing_is_saved(pages: Pa
     tenant = pages.control.tenant(default_region="BR")
     before = hours(pages.control, tenant)
     page = pages.open("hours", tenant, "admin", "pt-BR")
-    page.text_input(key="hours tue").set_value("9h às 18h")
+    page.text_input(key=f"hours tue of {tenant}").set_value("9h às 18h")
     press(page, "Salvar")
     assert "Terça" in texts(page)
     assert "9h às 18h" in texts(page)
@@ -55,7 +55,7 @@ def test_the_second_to_save_keeps_their_values_and_saves_them_on_the_first_ones(
     there = pages.control.ask("viewer", "GET", HOURS, tenant)
     theirs = {"weekly": {"sat": ["09:00-12:00"]}}
     pages.control.ask("admin", "PATCH", HOURS, tenant, theirs, if_match=there.headers["etag"])
-    page.text_input(key="hours mon").set_value("10:00-16:00")
+    page.text_input(key=f"hours mon of {tenant}").set_value("10:00-16:00")
     press(page, "Save")
     assert "Another person saved first" in texts(page)
     assert list(hours(pages.control, tenant)["weekly"]) == ["sat"]

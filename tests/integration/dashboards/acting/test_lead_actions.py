@@ -108,16 +108,29 @@ def test_an_admin_erases_a_person_who_is_sure_and_says_why(pages: Pages, leads: 
     tenant = pages.control.tenant()
     leads(tenant, ana=["v1"])
     page = pages.open("actions", tenant, "admin", lead_id="ana")
-    page.text_input(key="erase_reason").set_value("Ticket 4711")
+    page.text_input(key="erase_reason ana").set_value("Ticket 4711")
     press(page, "Erase")
     assert "confirm first" in texts(page)
     assert pages.control.ask("admin", "GET", ERASURES, tenant).json()["items"] == []
-    page.checkbox(key="erase_sure").check()
+    page.checkbox(key="erase_sure ana").check()
     press(page, "Erase")
     assert "The erasure has begun" in texts(page)
     [erasure] = pages.control.ask("admin", "GET", ERASURES, tenant).json()["items"]
     assert (erasure["lead_id"], erasure["reason"], erasure["state"]) == ("ana", "Ticket 4711", "waiting")
     assert "waits" in texts(pages.open("actions", tenant, "admin", lead_id="ana"))
+
+
+def test_who_was_sure_about_one_lead_is_asked_again_about_the_next(pages: Pages, leads: Any) -> None:
+    tenant = pages.control.tenant()
+    leads(tenant, ana=["v1"], bia=["v2"])
+    page = pages.open("actions", tenant, "admin", lead_id="ana")
+    page.checkbox(key="erase_sure ana").check()
+    press(page, "Erase")  # refused, as it lacks a reason
+    assert any(box.value for box in page.checkbox)
+    page.query_params["lead_id"] = "bia"
+    page.run()
+    assert page.checkbox
+    assert not any(box.value for box in page.checkbox)
 
 
 def test_the_export_is_a_file_that_only_admins_get(

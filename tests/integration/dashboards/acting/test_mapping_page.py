@@ -14,7 +14,7 @@ from tests.fixtures.control_api import ControlApi
 from tests.integration.dashboards.acting.conftest import Pages, buttons, press, texts
 
 PATH = "/v1/tenants/{t}/destinations"
-TEXT, LEAD = "code mapping crm", "mapping lead crm"
+TEXT, LEAD = "code mapping crm", "mapping lead crm of {}"
 MAPPING = "contact:\n  own_city: attributes.city"
 DEFAULT = "contact:\n  email: email"
 FIELDS = [
@@ -105,10 +105,10 @@ def test_a_lead_is_named_by_its_e_mail_and_one_that_is_not_there_is_said(
         row = [tenant, "email", "ana@lead.test", "lead-of-ana"]
         client.insert("marts.identities", [row], column_names=["tenant_id", "kind", "value", "lead_id"])
     page = pages.open("destinations", tenant, "admin", destination="crm")
-    page.text_input(key=LEAD).set_value("nao@lead.test")
+    page.text_input(key=LEAD.format(tenant)).set_value("nao@lead.test")
     press(page, "Check and preview")
     assert "There is no lead with the e" in texts(page)
-    page.text_input(key=LEAD).set_value("Ana@lead.test")
+    page.text_input(key=LEAD.format(tenant)).set_value("Ana@lead.test")
     _, asked = answered(pages, tenant, press(page, "Check and preview"), VALID)
     assert asked["lead_id"] == "lead-of-ana"
 

@@ -39,7 +39,7 @@ def test_hosts_origins_and_settings_are_changed(pages: Pages) -> None:
     page = pages.open("team", tenant, "admin")
     page.text_input(key="new_host").set_value(f"lp.{tenant}.example")
     press(page, "Add a host")
-    page.text_input(key="setting name").set_value("Acme Ltda")
+    page.text_input(key=f"setting name of {tenant}").set_value("Acme Ltda")
     press(page, "Save")
     found = pages.control.ask("viewer", "GET", "/v1/tenants/{t}", tenant).json()
     assert (found["hosts"], found["name"]) == ([f"lp.{tenant}.example"], "Acme Ltda")
