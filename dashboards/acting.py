@@ -79,6 +79,9 @@ def attempt() -> Iterator[None]:
 
 def show_refusal(refusal: ApiRefusal) -> None:
     """Why the API refused: the kind in the page's language, and the API's sentence, letter for letter."""
+    if refusal.detail.startswith("body.reason:"):
+        st.error(t("reason_lacking"), icon=":material/edit:")
+        return
     key = f"problem_{refusal.kind.replace('-', '_')}"
     st.error(t(key) if key in TEXTS else t("problem_other"), icon=":material/block:")
     st.code(refusal.detail, language=None, wrap_lines=True)

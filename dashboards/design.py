@@ -143,6 +143,7 @@ def chart_theme() -> alt.theme.ThemeConfig:
             "range": {"category": list(colours.categories)},
             "bar": {"color": colours.primary, "cornerRadiusEnd": 3},
             "line": {"color": colours.primary, "strokeWidth": 2},
+            "point": {"color": colours.primary},
             "text": {"color": colours.text, "font": FONT},
             "locale": BY_CODE[language()].chart_locale(),
         }

@@ -143,9 +143,11 @@ def show_found(result: Mapping[str, Any]) -> None:
         st.error(t("mapping_invalid"), icon=":material/error:")
         st.code("\n".join(each["detail"] for each in findings), language=None, wrap_lines=True)
     else:
-        st.success(t("mapping_valid"), icon=":material/check_circle:")
         if findings:
+            st.warning(t("mapping_valid_with_notes"), icon=":material/rate_review:")
             findings_table(findings)
+        else:
+            st.success(t("mapping_valid"), icon=":material/check_circle:")
         if result["lead_id"]:
             show_fields(result["lead_id"], result["fields"])
     if result["default"]:

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.listings import Asked, Listing, cell_text
-from dashboards.texts import forms, language, t
+from dashboards.texts import forms, language, named, t
 from echolead.languages import NONE
 from echolead.spreadsheets import CellKind, Dialect, escaped
 
@@ -38,7 +38,8 @@ def table(frame: pd.DataFrame, **options: Any) -> Any:
 def findings_table(findings: Sequence[Mapping[str, Any]]) -> None:
     """What a task found in the account of a destination."""
     heads = {name: t(f"finding_{name}") for name in ("state", "subject", "detail")}
-    table(pd.DataFrame(findings, columns=list(heads)), column_config=heads)
+    rows = [{**each, "state": named("finding", each["state"])} for each in findings]
+    table(pd.DataFrame(rows, columns=list(heads)), column_config=heads)
 
 
 def show(listing: Listing, asked: Asked, frame: pd.DataFrame, label: str, **options: Any) -> Any:

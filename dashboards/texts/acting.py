@@ -39,6 +39,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "task_failed_because": ("The task failed. Nothing was changed.", "A tarefa falhou. Nada foi alterado."),
     "task_was_stopped": ("The task was stopped.", "A tarefa foi parada."),
     "stop": ("Stop", "Parar"),
+    "reason_lacking": ("Write why you do this.", "Escreva por que faz isto."),
     "reason_why": ("Why", "Por quê"),
     "reason_example": ("It is kept in the audit log.", "Fica no registro de auditoria."),
     "by_user": ("By", "Por"),

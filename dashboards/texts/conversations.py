@@ -12,7 +12,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no_team": ("no team", "sem time"),
     "hour_of_day": ("Hour of the day", "Hora do dia"),
     "by_hour": ("First responses by hour of the day", "Primeiras respostas por hora do dia"),
-    "by_team": ("By team", "Por time"),
+    "by_team": ("By team", "Por equipe"),
     "by_agent": ("By agent", "Por atendente"),
     "waiting_now": ("Waiting beyond the target now", "Esperando além do prazo agora"),
     "waiting_caption": (

@@ -24,6 +24,8 @@ from dashboards.texts import forms, t
 from echolead.metrics.credit import DIMENSIONS, MODELS
 
 FEW = 12
+BAR_HEIGHT, AXIS_HEIGHT = 26, 60
+"""In pixels; the height of a chart has its axis in it."""
 
 
 def choose_models(page: OpenPage) -> None:
@@ -82,7 +84,7 @@ def moved_chart(rows: pd.DataFrame) -> alt.Chart:
             ),
             tooltip=[alt.Tooltip("key:N", title=t("split_value")), alt.Tooltip("text:N", title=t("moved"))],
         )
-        .properties(height=max(26 * len(frame), 60))
+        .properties(height=AXIS_HEIGHT + BAR_HEIGHT * len(frame))
     )  # fmt: skip
     return drawn
 

@@ -85,7 +85,9 @@ def hour_chart(rows: pd.DataFrame) -> alt.LayerChart:
             alt.Tooltip("response:N", title=t("response_p50")),
         ],
     )
-    bars = base.mark_bar(opacity=0.35).encode(y=alt.Y("conversations:Q", title=t("conversations")))
+    bars = base.mark_bar(opacity=0.35).encode(
+        y=alt.Y("conversations:Q", title=t("conversations"), axis=alt.Axis(tickMinStep=1))
+    )
     line = base.mark_line(point=True).encode(y=alt.Y("minutes:Q", title=t("response_minutes")))
     drawn: alt.LayerChart = (bars + line).resolve_scale(y="independent").properties(height=CHART_HEIGHT)
     return drawn

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from echolead.cli.errors import CommandFailed
+from echolead.cli.processes import answer_of
 from echolead.demo.products import PRODUCTS, DemoProduct, disable, enable
+from echolead.demo.tenant import TENANT_ID
 from echolead.demo.watching import load_or_make_credentials
 from echolead.embedded import registry
 from echolead.embedded.part import Part, port_is_open, python
@@ -46,7 +48,8 @@ def serve_products(settings: Settings, products: Sequence[DemoProduct]) -> None:
             if supervisor.is_up and not is_announced:
                 is_announced = True
                 enable(settings, products)
-                Console(stderr=True).print(_table(settings, products))
+                _set_up(settings, products)
+                Console(stderr=True).print(_account_lines(settings, products), soft_wrap=True)
 
         try:
             supervisor.run(every)
@@ -65,12 +68,21 @@ def _part(product: DemoProduct, settings: Settings) -> Part:
     )  # fmt: skip
 
 
-def _table(settings: Settings, products: Sequence[DemoProduct]) -> Table:
-    table = Table(title="Leads of the demo tenant arrive here as well; Ctrl-C ends it", box=None)
-    for column in ("product", "what it holds", "user", "password"):
-        table.add_column(column, overflow="fold")
+def _set_up(settings: Settings, products: Sequence[DemoProduct]) -> None:
+    """Make the fields that leads arrive in, as `echolead destination setup --yes` does."""
+    for product in products:
+        for kind in product.set_up:
+            place = ("--tenant-id", TENANT_ID, "--name", product.destination(kind))
+            answer_of(settings, "reverse_etl.account", "setup", *place)
+
+
+def _account_lines(settings: Settings, products: Sequence[DemoProduct]) -> Text:
+    """What each product holds, with user and password, one per line; never cut, so that they can be copied."""
+    width = max(len(product.title) for product in products)
+    lines = Text("Leads of the demo tenant arrive here as well; Ctrl-C ends it. Page, user and password:\n")
     for product in products:
         account = load_or_make_credentials(product.data_dir(settings))
-        address = f"http://localhost:{product.port.of(settings.port_base)}/"
-        table.add_row(product.title, address, account.client_id, account.client_secret)
-    return table
+        lines.append(f"  {product.title:<{width}}  ", style="bold")
+        lines.append(f"http://localhost:{product.port.of(settings.port_base)}/", style="cyan")
+        lines.append(f"  {account.client_id}  {account.client_secret}\n")
+    return lines

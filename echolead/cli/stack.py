@@ -250,8 +250,9 @@ def sql(
         with httpx.stream("POST", url, params=parameters, content=query.encode(), timeout=300) as answer:
             if answer.status_code != 200:
                 raise CommandFailed(f"The warehouse refuses: {answer.read().decode(errors='replace').strip()}")
-            for piece in answer.iter_bytes():
-                sys.stdout.buffer.write(piece)
+            written = sum(sys.stdout.buffer.write(piece) for piece in answer.iter_bytes())
     except httpx.TransportError as error:
         raise CommandFailed(f"The warehouse does not answer ({error}). Start it with `echolead up`.") from error
     sys.stdout.flush()
+    if not written:
+        typer.echo("No rows.", err=True)

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from echolead.demo.ads import PLATFORM_KINDS, SPEND_PLATFORM_KINDS, load_or_make_platforms
+from echolead.demo.rdstation import of_crm
 from echolead.demo.tenant import TENANT_ID
 from echolead.demo.watching import DemoCredentials, load_or_make_credentials
 from echolead.operational.database import connect, system_session
@@ -43,13 +44,15 @@ class Reach(TypedDict):
 class DemoProduct:
     """A product with a port of its own. `destinations` has by kind what gives the values of a destination there.
 
-    They get the product's address and the directory of its credentials.
+    They get the product's address and the directory of its credentials. `set_up` are the kinds of them that wait for
+    fields in the account.
     """
 
     name: str
     title: str
     port: Port
     destinations: Mapping[str, Callable[[str, Path], Values]]
+    set_up: tuple[str, ...] = ()
 
     def destination(self, kind: str) -> str:
         """The name of the demo tenant's destination of this kind."""
@@ -84,13 +87,16 @@ def _salesforce(address: str, folder: Path) -> Values:
 
 
 def _rdstation(address: str, folder: Path) -> Values:
-    account = load_or_make_credentials(folder)
+    return _rdstation_app(address, load_or_make_credentials(folder))
+
+
+def _rdstation_app(address: str, account: DemoCredentials) -> Values:
     secrets = {"client_secret": account.client_secret, "refresh_token": account.refresh_token}
     return {"base_url": address, "client_id": account.client_id}, secrets
 
 
 def _rdstation_crm(address: str, folder: Path) -> Values:
-    configuration, secrets = _rdstation(address, folder)
+    configuration, secrets = _rdstation_app(address, of_crm(load_or_make_credentials(folder)))
     return {**configuration, "crm_url": f"{address}/crm/v2"}, secrets
 
 
@@ -107,9 +113,15 @@ PRODUCTS = {
     for product in (
         DemoProduct("hubspot", "HubSpot", Port.DEMO_HUBSPOT, {"hubspot": _hubspot}),
         DemoProduct("pipedrive", "Pipedrive", Port.DEMO_PIPEDRIVE, {"pipedrive": _pipedrive}),
-        DemoProduct("salesforce", "Salesforce", Port.DEMO_SALESFORCE, {"salesforce": _salesforce}),
         DemoProduct(
-            "rdstation", "RD Station", Port.DEMO_RDSTATION, {"rdstation": _rdstation, "rdstation_crm": _rdstation_crm}
+            "salesforce", "Salesforce", Port.DEMO_SALESFORCE, {"salesforce": _salesforce}, set_up=("salesforce",)
+        ),
+        DemoProduct(
+            "rdstation",
+            "RD Station",
+            Port.DEMO_RDSTATION,
+            {"rdstation": _rdstation, "rdstation_crm": _rdstation_crm},
+            set_up=("rdstation",),
         ),
         DemoProduct("receiver", "webhook receiver", Port.DEMO_RECEIVER, {"webhook": _receiver}),
         DemoProduct(ADS, "ad platforms", Port.DEMO_ADS, {kind: _ads(kind) for kind in PLATFORM_KINDS}),

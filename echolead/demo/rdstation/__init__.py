@@ -4,7 +4,7 @@ Its omissions are in docs/reference/rdstation.md.
 """
 
 from echolead.demo.rdstation.app import create_app
-from echolead.demo.rdstation.base import MarketingAccount, Tokens
+from echolead.demo.rdstation.base import MarketingAccount, Tokens, of_crm
 from echolead.demo.rdstation.crm import Crm
 
-__all__ = ["Crm", "MarketingAccount", "Tokens", "create_app"]
+__all__ = ["Crm", "MarketingAccount", "Tokens", "create_app", "of_crm"]

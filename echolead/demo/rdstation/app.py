@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from echolead.demo.chatwoot.faults import FaultMiddleware, Faults
 from echolead.demo.rdstation import crm as crm_api
-from echolead.demo.rdstation.base import Limited, MarketingAccount, RequestRefused, Tokens
+from echolead.demo.rdstation.base import Limited, MarketingAccount, RequestRefused, Tokens, of_crm
 from echolead.demo.watching import DemoCredentials, watching
 
 API = ("/platform/", "/oauth2/", "/crm/")
@@ -50,6 +50,7 @@ def create_app(
     )
     app.state.crm = crm
     app.state.base, app.state.tokens = base, tokens or Tokens(credentials)
+    app.state.crm_tokens = Tokens(of_crm(credentials))
     return app
 
 
@@ -79,7 +80,8 @@ async def renew(request: Request) -> Response:
     form = await request.form()
     if form.get("grant_type") != "refresh_token":
         return _refusal(RequestRefused("INVALID_GRANT", "grant_type is not supported"), is_list=False)
-    tokens: Tokens = request.app.state.tokens
+    apps: tuple[Tokens, Tokens] = (request.app.state.tokens, request.app.state.crm_tokens)
+    tokens = next((each for each in apps if each.credentials.client_id == form.get("client_id")), apps[0])
     given = [str(form.get(name) or "") for name in ("client_id", "client_secret", "refresh_token")]
     try:
         return JSONResponse(tokens.renew(*given))

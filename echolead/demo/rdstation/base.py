@@ -9,7 +9,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from echolead.demo.watching import DemoCredentials
@@ -84,6 +84,13 @@ class Tokens:
     def end(self) -> None:
         """End every access token."""
         self.access.clear()
+
+
+def of_crm(credentials: DemoCredentials) -> DemoCredentials:
+    """The second app, for CRM: with one refresh token for both, each renewal would end the other's."""
+    return replace(
+        credentials, client_id=f"{credentials.client_id}-crm", refresh_token=f"{credentials.refresh_token}-crm"
+    )
 
 
 @dataclass

@@ -92,7 +92,8 @@ def _of_account(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     @functools.wraps(handler)
     async def endpoint(request: Request) -> Response:
         crm: Crm = request.app.state.crm
-        if request.headers.get("authorization", "").removeprefix("Bearer ") not in request.app.state.tokens.access:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token not in request.app.state.crm_tokens.access | request.app.state.tokens.access:
             return JSONResponse({"errors": [{"code": "unauthorized", "detail": "Invalid token"}]}, 401)
         if wait := crm.wait():
             return JSONResponse({"errors": []}, 429, {"Retry-After": str(max(1, round(wait)))})

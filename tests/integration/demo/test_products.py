@@ -11,6 +11,7 @@ from sqlalchemy import select
 from echolead.cli.demo_products import chosen
 from echolead.cli.errors import CommandFailed
 from echolead.demo.products import PRODUCTS, DemoProduct, disable, enable
+from echolead.demo.rdstation import create_app
 from echolead.demo.tenant import TENANT_ID
 from echolead.demo.watching import load_or_make_credentials
 from echolead.embedded.alone import running
@@ -23,6 +24,7 @@ from echolead.security import Vault
 from echolead.settings import Settings
 from tests.fixtures.operational import SECRET_KEY, make_tenant
 from tests.fixtures.parts import free_port
+from tests.fixtures.served_app import served
 
 
 @pytest.fixture
@@ -96,3 +98,21 @@ def test_products_are_named_with_or_without_commas_and_another_name_is_refused()
     assert [product.name for product in chosen(["hubspot,receiver", "hubspot"])] == ["hubspot", "receiver"]
     with pytest.raises(CommandFailed, match="no demo of myspace: use hubspot, pipedrive"):
         chosen(["myspace"])
+
+
+def test_both_apps_of_rd_station_renew_their_tokens_and_neither_ends_the_others(tmp_path: Path) -> None:
+    destinations = PRODUCTS["rdstation"].destinations
+    account = load_or_make_credentials(tmp_path)
+    with served(create_app(account)) as url, httpx.Client(base_url=url) as client:
+        for kind in ("rdstation", "rdstation_crm"):
+            configuration, secrets = destinations[kind]("http://rd.test", tmp_path)
+            app = {"client_id": configuration["client_id"], **secrets, "grant_type": "refresh_token"}
+            renewed = client.post("/oauth2/token", data=app)
+            assert renewed.status_code == 200, renewed.text
+            path = "/platform/contacts/fields" if kind == "rdstation" else "/crm/v2/pipelines"
+            bearer = {"Authorization": f"Bearer {renewed.json()['access_token']}"}
+            assert client.get(path, headers=bearer).status_code == 200
+
+
+def test_products_that_leads_wait_for_fields_in_are_set_up() -> None:
+    assert {kind for product in PRODUCTS.values() for kind in product.set_up} == {"salesforce", "rdstation"}

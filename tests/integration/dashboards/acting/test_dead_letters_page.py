@@ -85,7 +85,7 @@ def test_a_corrected_event_is_queued_and_the_audit_log_says_who_and_why(
     page = pages.open("dead_letters", tenant, "operator", letter=letter)
     assert json.loads(page.text_area[0].value) == wrong
     press(page, CORRECTED)
-    assert "A value cannot be read" in texts(page), "a reason is asked for"
+    assert "Write why you do this" in texts(page), "a reason is asked for"
 
     typed = json.dumps({**wrong, "name": "page view"})
     correct(page, letter, typed)
