@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -427,7 +428,7 @@ def _left_out_fields(client: Client) -> Iterator[Symptom]:
             "Fields",
             f"{field} is left out of deliveries to {destination} of tenant {tenant_id}: {reason}",
             "Leads arrive without it. Give our user the right to it, make it there, or map another one: "
-            f"`echolead destination test --tenant {tenant_id} --destination {destination}`.",
+            f"`echolead destination test --tenant {tenant_id} --destination {shlex.quote(destination)}`.",
         )
 
 
