@@ -4,7 +4,6 @@ They are kept in the server, for each user and tenant; the address of the page s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -21,6 +20,7 @@ SAVED_KEYS = (*KEYS, SEARCH, SORT, STAGE)
 PAGE = "leads"
 PATH = "/saved-filters"
 MAX_NAME = 80
+CHOICE_KEY = "saved filter choice"
 
 
 def open_with_saved_filter() -> None:
@@ -50,7 +50,7 @@ def use(address: Mapping[str, Sequence[str]]) -> None:
 
 
 def show_saved_filters(asked: Asked) -> None:
-    """The user's filters: show the leads of one, open the page with one, delete one, save what is shown."""
+    """The user's filters: one to choose; what is shown can be saved, or deleted, or open the page."""
     kept = kept_filters()
     shown = only_filters(asked.address, SAVED_KEYS)
     current = next((each for each in kept if each["address"] == shown), None)
@@ -58,34 +58,52 @@ def show_saved_filters(asked: Asked) -> None:
     # Another filter or another list closes it.
     key = f"saved filters {shown} {[(each['filter_id'], each['opens_page']) for each in kept]}"
     with st.popover(label, icon=":material/bookmark:", key=key):
-        if not kept:
+        if kept:
+            _show_choice(kept, current)
+        else:
             st.caption(t("no_saved_filters"))
-        for each in kept:
-            _show_filter(each)
-        _show_saving(shown)
+        if current is not None:
+            _show_current(current)
+        else:
+            _show_saving(shown, len(kept))
 
 
-def _show_filter(saved: Mapping[str, Any]) -> None:
-    filter_id, name, opens = saved["filter_id"], saved["name"], saved["opens_page"]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+def _show_choice(kept: Sequence[Mapping[str, Any]], current: Mapping[str, Any] | None) -> None:
+    by_id = {each["filter_id"]: each for each in kept}
+    # The address decides what is chosen, also after Back and in a followed link.
+    st.session_state[CHOICE_KEY] = current["filter_id"] if current else None
+
+    def choose() -> None:
+        if st.session_state[CHOICE_KEY] in by_id:
+            use(by_id[st.session_state[CHOICE_KEY]]["address"])
+
+    st.selectbox(
+        t("use_filter"), list(by_id), format_func=lambda each: _name(by_id[each]), key=CHOICE_KEY,
+        placeholder=t("choose_filter"), on_change=choose,
+    )  # fmt: skip
+
+
+def _name(saved: Mapping[str, Any]) -> str:
+    return f"{saved['name']} ★" if saved["opens_page"] else str(saved["name"])
+
+
+def _show_current(saved: Mapping[str, Any]) -> None:
+    """What can be done with the filter that is shown."""
+    place, opens = f"{PATH}/{saved['filter_id']}", saved["opens_page"]
+    with st.container(horizontal=True, gap="small"):
         st.button(
-            plain(name), key=f"use {filter_id}", on_click=partial(use, saved["address"]), width="stretch",
-            help=t("use_filter"), type="tertiary",
+            t("open_page_without" if opens else "open_page_with"), icon=":material/star:",
+            on_click=_asking(lambda: control().patch(place, {"opens_page": not opens})),
         )  # fmt: skip
-        st.button(
-            "", key=f"open with {filter_id}", icon=":material/star:" if opens else ":material/star_border:",
-            help=t("open_page_without" if opens else "open_page_with", name=plain(name)), type="tertiary",
-            on_click=_asking(lambda: control().patch(f"{PATH}/{filter_id}", {"opens_page": not opens})),
-        )  # fmt: skip
-        st.button(
-            "", key=f"delete {filter_id}", icon=":material/delete:", help=t("delete_filter", name=plain(name)),
-            type="tertiary", on_click=_asking(lambda: control().delete(f"{PATH}/{filter_id}")),
-        )  # fmt: skip
+        st.button(t("delete_filter"), icon=":material/delete:", on_click=_asking(lambda: control().delete(place)))
 
 
-def _show_saving(shown: Mapping[str, Sequence[str]]) -> None:
+def _show_saving(shown: Mapping[str, Sequence[str]], number: int) -> None:
+    """The form that saves what is shown; `number` is how many filters there are, so that it is empty after saving."""
     with st.form("save filter", border=False):
-        name = st.text_input(t("filter_name"), max_chars=MAX_NAME, placeholder=t("filter_example")).strip()
+        name = st.text_input(
+            t("filter_name"), key=f"name of filter {number}", max_chars=MAX_NAME, placeholder=t("filter_example")
+        ).strip()
         opens = st.checkbox(t("opens_page"))
         is_asked = st.form_submit_button(t("save_filter"), icon=":material/bookmark_add:")
     if is_asked and not name:

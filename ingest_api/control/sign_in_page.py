@@ -26,6 +26,7 @@ text-decoration:none}
 details{margin-top:1.25rem}
 summary{cursor:pointer}
 [role=alert]{color:#b00020;background:#b0002014;padding:.55rem .7rem;border-radius:.5rem}
+@media (prefers-color-scheme:dark){[role=alert]{color:#ffb4ab;background:#ffb4ab1f}}
 """
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
