@@ -13,7 +13,7 @@ from echolead.operational.models import FILTERED_PAGES, SavedFilter
 MAX_FILTERS = 50
 """Of one page, for each user and tenant."""
 MAX_ADDRESS_BYTES = 8_000
-Address = Mapping[str, Sequence[str]]
+FilterParameters = Mapping[str, Sequence[str]]
 """The parameters of a page's address, each with its values."""
 
 
@@ -24,7 +24,14 @@ def list_filters(session: Session, tenant_id: str, user_id: UUID, page: str) -> 
 
 
 def save_filter(
-    session: Session, tenant_id: str, user_id: UUID, page: str, name: str, address: Address, *, opens_page: bool = False
+    session: Session,
+    tenant_id: str,
+    user_id: UUID,
+    page: str,
+    name: str,
+    address: FilterParameters,
+    *,
+    opens_page: bool = False,
 ) -> SavedFilter:
     """Keep a filter under a new name. Raises `AlreadyThere`, `ChangeRefused`."""
     if page not in FILTERED_PAGES:
@@ -51,7 +58,7 @@ def change_filter(
     filter_id: UUID,
     *,
     name: str | None = None,
-    address: Address | None = None,
+    address: FilterParameters | None = None,
     opens_page: bool | None = None,
 ) -> SavedFilter:
     """Change what is given; the others stay. Raises `NotFound`, `AlreadyThere`, `ChangeRefused`."""
@@ -97,7 +104,7 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
     return chosen
 
 
-def _checked(address: Address) -> dict[str, list[str]]:
+def _checked(address: FilterParameters) -> dict[str, list[str]]:
     chosen = {key: list(values) for key, values in address.items() if values}
     size = len(json.dumps(chosen).encode())
     if size > MAX_ADDRESS_BYTES:

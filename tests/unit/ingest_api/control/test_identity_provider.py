@@ -194,6 +194,7 @@ async def test_an_answer_of_another_issuer_is_not_used(
 async def test_keys_are_read_once_and_again_when_the_provider_signs_with_a_new_one(
     fake: FakeProvider, ours: IdentityProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(client, "KEYS_PAUSE_SECONDS", 3_600.0)  # however busy the machine is
     for _ in range(3):
         await come_back(ours)
     assert (fake.asked["/keys"], fake.asked["/.well-known/openid-configuration"]) == (1, 1)
@@ -210,11 +211,12 @@ async def test_a_provider_that_is_down_or_slow_is_given_up_and_not_asked_again_a
     fake: FakeProvider, ours: IdentityProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider_answers, "CALL_SECONDS", 0.1)
+    monkeypatch.setattr(provider_answers, "PAUSE_SECONDS", 3_600.0)  # however busy the machine is
     fake.delay_seconds = 30
     for _ in range(3):
         with pytest.raises(ProviderUnavailable, match="did not answer within"):
             await ours.sign_in_url(FLOWS.begin(BACK, BACK))
-    assert fake.asked == {"/.well-known/openid-configuration": 1}
+    assert sum(fake.asked.values()) <= 1  # the first may have given up before it was heard
     nobody = IdentityProvider(f"http://127.0.0.1:{free_port()}", CLIENT_ID, CLIENT_SECRET, "")
     with pytest.raises(ProviderUnavailable, match="ConnectError"):
         await nobody.sign_in_url(FLOWS.begin(BACK, BACK))
