@@ -56,6 +56,8 @@ READING = {
     "read which fields are left out": ("select left_out from destination_fields", "deliveries loader system app"),
     "read users": ("select email from users", "owner api system"),
     "read password hashes": ("select password_hash from users", "owner api system"),
+    "read who users are at the identity provider": ("select subject from user_identities", "owner api system"),
+    "read filters that users keep": ("select address from saved_filters", "system app"),
     "read users' roles": ("select role from user_tenants", "api system app"),
     "read sign-in attempts": ("select subject from sign_in_attempts", "owner api system"),
     "read counts of events": ("select events from collector_counts", "owner collector system"),
@@ -167,6 +169,19 @@ WRITING = {
     ),
     "note a sign-in attempt": ("insert into sign_in_attempts (subject) values ('{unique}')", "owner api system"),
     "hash a password anew": ("update users set password_hash = password_hash", "owner api system"),
+    "be a user at the identity provider": (
+        "insert into user_identities (issuer, subject, user_id, email) "
+        "select '{unique}', 's', user_id, email from users limit 1",
+        "owner api system",
+    ),
+    "give an identity to another user": ("update user_identities set user_id = user_id", "owner system"),
+    "keep a filter": (
+        "insert into saved_filters (tenant_id, user_id, page, name, address) "
+        "select '{tenant}', user_id, 'leads', '{unique}', '{{}}' from user_tenants "
+        "where tenant_id = '{tenant}' limit 1",
+        "app system",
+    ),
+    "change a user's language": ("update users set language = 'en'", "owner api system"),
     "open a session for somebody": (
         "insert into user_sessions (user_id, ends_at) select user_id, now() from users limit 1",
         "owner api system",
