@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from echolead.cli import app
-from echolead.cli.replay import summary
+from echolead.cli.requests import summary
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
