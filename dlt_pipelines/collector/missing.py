@@ -1,11 +1,10 @@
 """Which rows of messages raw lacks, by the message and the key that each row has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from dlt_pipelines.collector.rereading import QueuePiece
@@ -43,7 +42,7 @@ class StandingRows:
 
 
 @dataclass
-class Missing:
+class MissingRows:
     """The rows of a piece that raw lacks, how many it has, and how many of these an earlier try of the piece wrote."""
 
     rows: dict[str, pa.Table] = field(default_factory=dict)
@@ -51,13 +50,13 @@ class Missing:
     written_before: dict[str, int] = field(default_factory=dict)
 
 
-def missing(client: Client, tenant_id: str, piece: QueuePiece, package: str = "") -> Missing:
+def missing(client: Client, tenant_id: str, piece: QueuePiece, package: str = "") -> MissingRows:
     """Compare a piece with raw. Raises the errors of clickhouse-connect.
 
     A try of the same piece that was killed may have left rows of its `package`. If their load was made known they
     count as there. If not, no reader of loads has seen them: they are deleted, and are missing.
     """
-    found = Missing()
+    found = MissingRows()
     own: dict[str, pa.Table] = {}
     loads: set[int] = set()
     for name, rows in piece.rows.items():
@@ -98,19 +97,24 @@ def row_keys(rows: pa.Table, key: str) -> Sequence[RowKey]:
 
 
 def _standing(client: Client, tenant_id: str, table: str, rows: pa.Table, package: str) -> StandingRows:
-    received = pc.min_max(rows["received_at"].cast(pa.int64())).as_py()
-    sequences = pc.min_max(rows["stream_sequence"]).as_py()
-    asked: Mapping[str, Any] = {
+    keys = row_keys(rows, KEYS[table])
+    sequences = [sequence for _, sequence, _ in keys]
+    times = [received_at for _, _, received_at in keys]
+    asked: dict[str, Any] = {
         "tenant_id": tenant_id,
-        "first": sequences["min"],
-        "last": sequences["max"],
-        "oldest": received["min"],
-        "newest": received["max"],
+        "first": min(sequences),
+        "last": max(sequences),
+        "oldest": min(times),
+        "newest": max(times),
     }
-    found = client.query(STANDING.format(key=KEYS[table], table=table), parameters=dict(asked)).result_rows
+    found = client.query(STANDING.format(key=KEYS[table], table=table), parameters=asked).result_rows
     own = [row for row in found if row[3] == package]
     return StandingRows(
-        whole=frozenset(row[:3] for row in found if row[3] != package),
-        torn=frozenset(row[:3] for row in own),
-        loads=frozenset(row[4] for row in own),
+        whole=frozenset(_key(row) for row in found if row[3] != package),
+        torn=frozenset(_key(row) for row in own),
+        loads=frozenset(int(row[4]) for row in own),
     )
+
+
+def _key(row: Sequence[Any]) -> RowKey:
+    return str(row[0]), int(row[1]), int(row[2])

@@ -20,6 +20,7 @@ from nats.js.errors import NotFoundError
 
 from dlt_pipelines.collector.batches import MAX_BYTES, MAX_MESSAGES, batch_of
 from dlt_pipelines.collector.stream import StreamMessage, StreamReader
+from dlt_pipelines.tables import MILLISECONDS
 from echolead import queue
 from echolead.queue import STREAMS, Stream
 
@@ -192,11 +193,12 @@ def _piece(
 
 def of_extent(rows: pa.Table, extent: QueuedExtent) -> pa.Table:
     """The rows of the tenant that were received in the extent's time."""
-    kept = pc.equal(rows["tenant_id"], extent.tenant_id)
+    received_at = rows["received_at"]
+    kept = pc.equal(rows["tenant_id"], pa.scalar(extent.tenant_id))
     if extent.received_from is not None:
-        kept = pc.and_(kept, pc.greater_equal(rows["received_at"], extent.received_from))
+        kept = pc.and_(kept, pc.greater_equal(received_at, pa.scalar(extent.received_from, MILLISECONDS)))
     if extent.received_before is not None:
-        kept = pc.and_(kept, pc.less(rows["received_at"], extent.received_before))
+        kept = pc.and_(kept, pc.less(received_at, pa.scalar(extent.received_before, MILLISECONDS)))
     if "reason" in rows.schema.names:
-        kept = pc.and_(kept, pc.not_equal(rows["reason"], OWN_LETTER))
+        kept = pc.and_(kept, pc.not_equal(rows["reason"], pa.scalar(OWN_LETTER)))
     return rows.filter(kept)

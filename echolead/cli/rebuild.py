@@ -104,8 +104,8 @@ def from_queue(  # the options of the command
     extent = Extent(*days)
     why = reason or "what the queue holds and raw lacks"
     with administering(data_dir) as (settings, session):
-        chosen = [get_tenant(session, tenant)] if tenant else list_tenants(session)
-        tenants = [each.tenant_id for each in chosen]
+        every = [get_tenant(session, tenant)] if tenant else [each.tenant for each in list_tenants(session)]
+        tenants = [each.tenant_id for each in every]
         found: dict[str, Any] = {}
         if not is_dry_run:
             for each in tenants:

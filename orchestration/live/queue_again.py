@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from dlt_pipelines.collector.loader import EventLoader, Load
-from dlt_pipelines.collector.missing import Missing, missing
+from dlt_pipelines.collector.missing import MissingRows, missing
 from dlt_pipelines.collector.rereading import HeldMessages, QueuedExtent, QueuePiece, QueuePlace, QueueRereader
 from dlt_pipelines.lake.compaction import first_day
 from dlt_pipelines.lease import LeaseLost
@@ -41,7 +41,7 @@ class Reread:
 
     request: QueueRequest
     piece: QueuePiece
-    missing: Missing
+    missing: MissingRows
     refusal: str = ""
 
     @property
@@ -80,13 +80,8 @@ class QueueFollower(Follower["Reread | None"]):
         self._record = RequestRecord(settings.postgres_loader_url.get_secret_value())
         self._reader = QueueRereader(settings.nats_loader_url.get_secret_value(), REPLAY_READER)
         self._tries: Counter[str] = Counter()
-
-    @property
-    def is_at_work(self) -> bool:
+        self.is_at_work = False
         """Whether a request is worked off."""
-        return self._is_at_work
-
-    _is_at_work = False
 
     def close(self) -> None:
         """Wait for the piece that is read."""
@@ -122,7 +117,7 @@ class QueueFollower(Follower["Reread | None"]):
 
     def _do(self) -> Reread | None:
         request = self._record.next_of_queue()
-        self._is_at_work = request is not None
+        self.is_at_work = request is not None
         if request is None:
             return None
         try:
@@ -136,7 +131,7 @@ class QueueFollower(Follower["Reread | None"]):
         if not request.position:
             held = self._reader.held()
             if refusal := nothing_held(extent, held):
-                return Reread(request, QueuePiece(None), Missing(), refusal)
+                return Reread(request, QueuePiece(None), MissingRows(), refusal)
             if remark := partly_held(extent, held):
                 self._record.remark(request.request_id, remark)
         piece = self._reader.read(extent, QueuePlace.of(request.position))
@@ -152,7 +147,7 @@ class QueueFollower(Follower["Reread | None"]):
     def _pause_seconds(self, done: Reread | None, took_seconds: float) -> float:  # noqa: ARG002  # of the class above
         if done is not None:
             return 0.0
-        return RETRY_SECONDS if self._is_at_work else LOOK_SECONDS
+        return RETRY_SECONDS if self.is_at_work else LOOK_SECONDS
 
 
 def package_of(request: QueueRequest) -> str:
@@ -188,7 +183,7 @@ def partly_held(extent: QueuedExtent, held: HeldMessages) -> str:
     return f"The queue's first message is of {_said(held.since)}: what was received before may not come back."
 
 
-def _counted(piece: QueuePiece, compared: Missing) -> Counter[str]:
+def _counted(piece: QueuePiece, compared: MissingRows) -> Counter[str]:
     """What a piece adds to the counts of its request."""
     return Counter(
         messages=piece.messages,

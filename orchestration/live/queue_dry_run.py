@@ -1,7 +1,7 @@
 """What a replay from the queue would add to raw, and what that would change.
 
 `python -m orchestration.live.queue_dry_run --data-dir DIR` takes the request as JSON on standard input, as `dry_run`
-does, and prints counts as JSON. Missing rows go into a copy of `raw.events`, and the visitors of these rows are
+does, and prints counts as JSON. MissingRows rows go into a copy of `raw.events`, and the visitors of these rows are
 computed again over copies of the tables. The live path goes on, and the loader's place in the queue stays.
 """
 
@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dlt_pipelines.collector.loader import Load
-from dlt_pipelines.collector.missing import Missing, missing
+from dlt_pipelines.collector.missing import MissingRows, missing
 from dlt_pipelines.collector.rereading import QueuePiece, QueuePlace, QueueRereader
 from dlt_pipelines.collector.suppression import ErasedVisitors
 from dlt_pipelines.lake.manifest import LakeExtent, Manifest
@@ -70,7 +70,10 @@ def dry_run(settings: Settings, asked: dict[str, Any]) -> dict[str, Any]:
     """
     url = settings.postgres_loader_url.get_secret_value()
     reader = QueueRereader(settings.nats_loader_url.get_secret_value(), TRIAL_READER)
-    request = QueueRequest("", asked["tenant_id"], OF_QUEUE, **_times(asked))
+    received_from, received_before = (_moment(asked.get(name)) for name in ("received_from", "received_before"))
+    request = QueueRequest(
+        "", asked["tenant_id"], OF_QUEUE, received_from=received_from, received_before=received_before
+    )
     with Lease(url, LEASE), _spooled() as (path, writer):
         held = reader.held()
         trial = QueueTrial(settings, request, writer)
@@ -112,7 +115,7 @@ class QueueTrial:
                 self._take(piece, compared, erased.leave_out(compared.rows))
                 place = piece.place
 
-    def _take(self, piece: QueuePiece, compared: Missing, rows: dict[str, pa.Table]) -> None:
+    def _take(self, piece: QueuePiece, compared: MissingRows, rows: dict[str, pa.Table]) -> None:
         count = Counter({name: each.num_rows for name, each in rows.items()})
         erased = sum(each.num_rows for each in compared.rows.values()) - count.total()
         added = Load(count["events"], count["rejected_events"], count["chatwoot_events"], count["crm_events"])
@@ -120,7 +123,7 @@ class QueueTrial:
         self.counts = so_far.progress(added, erased).changes
         if "events" in rows:
             self._writer.write_table(rows["events"])
-            found = rows["events"]["tracking_id"].unique().to_pylist()
+            found = [str(each) for each in rows["events"]["tracking_id"].unique().to_pylist()]
             self.visitors.update(found[: MAX_VISITORS + 1 - len(self.visitors)])
 
     def _with_counts(self) -> QueueRequest:
@@ -146,9 +149,8 @@ def _rows_in_lake(settings: Settings, request: QueueRequest) -> int:
         return sum(file.rows for file in manifest.files(LakeExtent(request.tenant_id, *days), source="events"))
 
 
-def _times(asked: dict[str, Any]) -> dict[str, datetime | None]:
-    names = "received_from", "received_before"
-    return {name: datetime.fromisoformat(asked[name]) if asked.get(name) else None for name in names}
+def _moment(said: str | None) -> datetime | None:
+    return datetime.fromisoformat(said).astimezone(UTC) if said else None
 
 
 @contextmanager

@@ -2,14 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 
 from dlt_pipelines.collector.loader import Load
-from dlt_pipelines.collector.missing import Missing
+from dlt_pipelines.collector.missing import MissingRows
 from dlt_pipelines.collector.rereading import HeldMessages, QueuedExtent, QueuePiece, QueuePlace
+from echolead.operational.control_tasks import TakenTask
 from echolead.operational.warehouse_requests import QueueRequest
 from echolead.settings import Settings
+from orchestration.live.control_worker import COMMANDS, Command
 from orchestration.live.queue_again import Reread, kept_extent, nothing_held, package_of, partly_held
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -56,7 +59,7 @@ def test_counts_go_on_from_those_of_the_pieces_before_and_add_up() -> None:
     piece = QueuePiece(QueuePlace("EVENTS", 20), rows, messages=3, waiting=5, unreadable=1)
     before = {"messages": 10, "added_events": 2}
     found = Reread(
-        request("EVENTS 10", pieces=1, changes=before), piece, Missing(standing=1, written_before={"events": 1})
+        request("EVENTS 10", pieces=1, changes=before), piece, MissingRows(standing=1, written_before={"events": 1})
     )
     progress = found.progress(Load(events=1), erased=1)
     assert (progress.position, progress.pieces, progress.is_done) == ("EVENTS 20", 2, False)
@@ -71,4 +74,13 @@ def test_counts_go_on_from_those_of_the_pieces_before_and_add_up() -> None:
         "added_dead_letters": 0,
         "erased_rows": 1,
     }
-    assert Reread(request(), QueuePiece(None), Missing()).progress(Load(), 0).is_done
+    assert Reread(request(), QueuePiece(None), MissingRows()).progress(Load(), 0).is_done
+
+
+def test_a_trial_of_the_control_api_reads_the_queue_when_it_is_asked_to() -> None:
+    def command(**asked: str) -> Command:
+        return COMMANDS["replay_trial"](TakenTask(UUID(int=1), "acme", "replay_trial", asked, "user:ana"))
+
+    of_queue = command(origin="queue", tenant_id="acme")
+    assert of_queue == Command("orchestration.live.queue_dry_run", given={"tenant_id": "acme"})
+    assert command(origin="raw") == command() == Command("orchestration.live.dry_run", given={})

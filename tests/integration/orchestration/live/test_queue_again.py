@@ -89,6 +89,8 @@ def test_what_raw_lost_comes_back_with_all_that_follows_and_another_tenant_stays
         eventually("it is delivered", lambda: LOST in {each["email"] for each in live.chatwoot.contacts()})
         again = replayed(live)
         assert (again.changes["rows_in_raw"], again.changes["added_events"]) == (2, 0)
+    # Turns take the rows as a load, not as a piece of a request.
+    assert live.warehouse.query("select kind from raw.warehouse_requests where kind = 'queue'").result_rows == []
     assert checksums(live, "limpa", [OF_RAW]) == raw_before
     assert checksums(live, "veneno", (OF_RAW, *BEHIND)) == others_before
     assert checksums(live, "limpa", [f"{BEHIND[0]} and email != '{LOST}'"]) == behind_before[:1]
