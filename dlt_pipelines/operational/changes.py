@@ -137,7 +137,7 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         WarehouseRequest.created_at,
         WarehouseRequest.state.in_(OPEN_STATES).label("is_open"),
     )
-    .where(WarehouseRequest.state.not_in(("superseded", "done")))
+    .where(WarehouseRequest.state.not_in(("superseded", "done")), WarehouseRequest.kind != "queue")
     .order_by(WarehouseRequest.created_at, WarehouseRequest.request_id),
     "lead_decisions": select(
         LeadDecision.decision_id,
