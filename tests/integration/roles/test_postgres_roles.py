@@ -201,6 +201,8 @@ WRITING = {
         "system",
     ),
     "note how far an erasure is": ("update erasures set step = 'withdraw'", "loader system"),
+    "note what destinations took back": ("update erasures set withdrawals = '[]'", "loader system"),
+    "give a destination up": ("update erasures set given_up = '{{}}'", "app system"),
     "erase a lead's other moment": ("update erasures set received_before = now()", "system"),
     "forget an erasure": ("delete from erasures", "system"),
     "erase what was sent": ("delete from delivery_attempts", "deliveries system"),
