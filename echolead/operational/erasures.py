@@ -120,7 +120,7 @@ where erasure_id = %(erasure_id)s
 """
 # All that wait for destinations: each is looked at, as one that waits for long must not hold up another.
 WAITING = """
-select erasure_id, received_before, withdrawals, given_up
+select erasure_id, withdrawals, given_up
 from erasures where state <> 'done' and step = 'destinations'
 order by created_at
 """
@@ -181,7 +181,6 @@ class WaitingErasure:
     """An erasure of which only what destinations were sent is left; who it was is forgotten."""
 
     erasure_id: UUID
-    received_before: datetime
     withdrawals: Sequence[Mapping[str, Any]]
     given_up: Mapping[str, Mapping[str, str]]
 

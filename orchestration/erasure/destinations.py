@@ -20,7 +20,7 @@ OPEN = """
 select
     deliveries.delivery_id, deliveries.erasure_id, deliveries.tenant_id, deliveries.destination_id,
     destinations.name as destination, destinations.kind, destinations.is_enabled, deliveries.state,
-    coalesce(deliveries.last_error, '') as last_error,
+    coalesce(deliveries.last_error, '') as last_error, deliveries.created_at as planned_at,
     coalesce(deliveries.lease_until > clock_timestamp(), false) as is_held,
     array(select jsonb_array_elements_text(coalesce(payload #> '{erased,records,contact}', '[]'))) as contacts
 from deliveries join destinations using (tenant_id, destination_id)
@@ -45,6 +45,11 @@ where mine.tenant_id = %(tenant_id)s and mine.destination_id = %(destination_id)
             and newer.lead_id = mine.lead_id and newer.created_at > mine.created_at
     )
 """
+# Not while an engine holds it, as that notes what became of it.
+LOCK = """
+select from deliveries
+where delivery_id = %(delivery_id)s and (lease_until is null or lease_until < clock_timestamp()) for update
+"""
 FORGET = (
     "delete from delivery_attempts where delivery_id = %(delivery_id)s",
     "delete from deliveries where delivery_id = %(delivery_id)s",
@@ -64,6 +69,7 @@ class OpenWithdrawal:
     is_enabled: bool
     state: str
     last_error: str
+    planned_at: datetime
     is_held: bool
     contacts: Sequence[str]
 
@@ -99,15 +105,13 @@ class WaitingDestinations:
         self, connection: psycopg.Connection, erasure: WaitingErasure, deliveries: Sequence[OpenWithdrawal]
     ) -> None:
         before = [WithdrawalState.of(each) for each in erasure.withdrawals]
-        after = states_after(before, deliveries, erasure.given_up, erasure.received_before, datetime.now(UTC))
+        after = states_after(before, deliveries, erasure.given_up, datetime.now(UTC))
         if after != before:
             message = waiting_for(after)
             self._record.withdrawn(erasure.erasure_id, [each.as_json() for each in after], message)
         ended = {each.destination for each in after if each.state != "waiting"}
-        for delivery in deliveries:
-            if delivery.destination in ended:
-                _forget(connection, delivery)
-        if len(ended) == len(after):
+        gone = [_forget(connection, each) for each in deliveries if each.destination in ended]
+        if len(ended) == len(after) and all(gone):
             self._record.done(erasure.erasure_id)
 
 
@@ -115,14 +119,12 @@ def states_after(
     before: Iterable[WithdrawalState],
     deliveries: Iterable[OpenWithdrawal],
     given_up: Mapping[str, Mapping[str, str]],
-    received_before: datetime,
     now: datetime,
 ) -> list[WithdrawalState]:
     """What becomes of each destination by what the ledger says now. What has ended stays so."""
     of_destination = {each.destination: each for each in deliveries}
-    is_late = now - received_before > LONGEST_WAIT
     return [
-        _after(each, of_destination.get(each.destination), given_up.get(each.destination), is_late, now)
+        _after(each, of_destination.get(each.destination), given_up.get(each.destination), now)
         if each.state == "waiting"
         else each
         for each in before
@@ -140,7 +142,6 @@ def _after(
     state: WithdrawalState,
     delivery: OpenWithdrawal | None,
     given_up: Mapping[str, str] | None,
-    is_late: bool,
     now: datetime,
 ) -> WithdrawalState:
     ended, message = "waiting", ""
@@ -152,7 +153,7 @@ def _after(
         ended, message = "impossible", delivery.last_error
     elif given_up and not delivery.is_held:
         ended, message = "given up", f"{given_up['reason']} ({given_up['by']})"
-    elif is_late and not delivery.is_held:
+    elif now - delivery.planned_at > LONGEST_WAIT and not delivery.is_held:
         ended, message = "given up", f"Not done within {LONGEST_WAIT.days} days: {_why(delivery)}"
     else:
         message = _why(delivery)
@@ -168,9 +169,13 @@ def _why(delivery: OpenWithdrawal) -> str:
     return delivery.last_error
 
 
-def _forget(connection: psycopg.Connection, delivery: OpenWithdrawal) -> None:
+def _forget(connection: psycopg.Connection, delivery: OpenWithdrawal) -> bool:
+    """Delete the delivery; False when an engine has just taken it."""
     with connection.transaction():
+        if connection.execute(LOCK, {"delivery_id": delivery.delivery_id}).fetchone() is None:
+            return False
         for statement in FORGET:
             connection.execute(statement, {"delivery_id": delivery.delivery_id})
         place = {"tenant_id": delivery.tenant_id, "destination_id": delivery.destination_id}
         connection.execute(DELIVER_AGAIN, {**place, "contacts": list(delivery.contacts)})
+    return True

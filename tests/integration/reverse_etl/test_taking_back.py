@@ -234,7 +234,7 @@ def test_a_destination_is_given_up_by_an_operator_with_a_reason_or_after_thirty_
 
     long_ago = datetime.now(UTC) - timedelta(days=31)
     with system_session(erasing.activation.database) as session:
-        session.execute(text("update erasures set received_before = :at"), {"at": long_ago})
+        session.execute(text("update deliveries set created_at = :at, lease_until = null"), {"at": long_ago})
     done = erasing.look()
     assert (done.state, erasing.states(done)["hubspot"]) == ("done", "given up")
     [late] = [each["message"] for each in done.withdrawals if each["kind"] == "hubspot"]

@@ -81,7 +81,7 @@ def test_what_was_delivered_once_more_is_waited_for_once_more() -> None:
 
 
 def delivery(state: str, **other: Any) -> OpenWithdrawal:
-    values = {"kind": "hubspot", "is_enabled": True, "last_error": "", "is_held": False, **other}
+    values = {"kind": "hubspot", "is_enabled": True, "last_error": "", "is_held": False, "planned_at": NOW, **other}
     return OpenWithdrawal(
         delivery_id=uuid4(), erasure_id=UUID(int=1), tenant_id="acme", destination_id=UUID(int=2), destination="crm",
         state=state, contacts=["7"], **values,
@@ -114,7 +114,7 @@ def test_a_destination_is_waited_for_until_it_ends_or_is_given_up(
 ) -> None:
     waiting = [WithdrawalState("crm", "hubspot", "waiting")]
     now = NOW + timedelta(days=days)
-    [after] = states_after(waiting, found, given_up, NOW, now)
+    [after] = states_after(waiting, found, given_up, now)
     assert (after.state, after.message) == (state, message)
     assert (after.at == "") == (state == "waiting")
     assert timedelta(days=30) == LONGEST_WAIT
@@ -122,7 +122,7 @@ def test_a_destination_is_waited_for_until_it_ends_or_is_given_up(
 
 def test_what_has_ended_stays_as_it_is_and_who_is_waited_for_is_said() -> None:
     before = [WithdrawalState("ads", "meta", "impossible", IMPOSSIBLE), WithdrawalState("crm", "hubspot", "waiting")]
-    after = states_after(before, [delivery("retry", last_error="No connection.")], {}, NOW, NOW)
+    after = states_after(before, [delivery("retry", last_error="No connection.")], {}, NOW)
     assert after[0] is before[0]
     assert waiting_for(after) == "Waiting for crm (No connection.)"
     assert waiting_for(after[:1]) == ""
