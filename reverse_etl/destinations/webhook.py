@@ -128,7 +128,7 @@ class SignedWebhooks(OneByOne):
             "type": "lead.erased",
             "timestamp": order.wanted_at.isoformat(),
             "version": _version(order),
-            "data": {"lead_ids": erased.leads},
+            "data": {"lead_id": erased.leads[0], "tracking_ids": erased.leads[1:]},
         }
         try:
             await self._post(order.calls, _message_id(order), _written(content))

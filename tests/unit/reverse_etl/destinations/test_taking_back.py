@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from echolead.demo.chatwoot import Fault, create_app
+from echolead.demo.receiver import Inbox
 from reverse_etl.calls import Calls, LaneConnection
 from reverse_etl.destination import TakesBack
 from reverse_etl.destinations import KINDS, kept_kinds
@@ -24,7 +25,7 @@ from tests.fixtures.demo_hubspot import CHAT, DEALS, HubSpotAccount
 from tests.fixtures.demo_hubspot import LEAD as HUBSPOT_LEAD
 from tests.fixtures.demo_pipedrive import LEAD as PIPEDRIVE_LEAD
 from tests.fixtures.demo_pipedrive import PipedriveAccount
-from tests.fixtures.orders import order
+from tests.fixtures.orders import delivered, order
 
 LEADS = ("lead-1", "browser-2")
 
@@ -254,10 +255,32 @@ async def test_the_receiver_of_a_webhook_is_told_the_ids_and_nothing_else() -> N
     )  # fmt: skip
     await take_back(product, connection, records={"announced": ("msg_1",)}, labels=("quente",))
     body = json.loads(posts[0].content)
-    assert (body["type"], body["data"]) == ("lead.erased", {"lead_ids": list(LEADS)})
+    assert (body["type"], body["data"]) == ("lead.erased", {"lead_id": "lead-1", "tracking_ids": ["browser-2"]})
     assert posts[0].headers["webhook-signature"]
     with pytest.raises(Withheld, match="410"):
         await take_back(product, connection)
+
+
+async def test_a_careful_receiver_forgets_the_lead_and_still_knows_which_messages_it_had() -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    inbox = Inbox([secret])
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        inbox.take(request.headers, request.content)
+        return httpx.Response(200)
+
+    product = SignedWebhooks.of({"url": "https://hooks.test/in"}, {"secret": secret}, lambda lead: lead)
+    connection = LaneConnection(
+        product.client(httpx.MockTransport(handle)), Pace(1e6, 1000),
+        Breaker(threshold=100, cooldown_seconds=1, longest_seconds=1), judge=product.judge,
+    )  # fmt: skip
+    for lead_id in ("browser-2", "lead-9"):
+        await delivered(product, order(connection, Lead(lead_id, email=f"{lead_id}@lead.test")))
+    await take_back(product, connection)
+    assert inbox.leads.keys() == {"lead-9"}
+    assert len(inbox.messages) == 3
+    assert "browser-2@lead.test" not in str(inbox.messages)
+    assert inbox.refusals == []
 
 
 async def test_what_is_kept_of_a_refusal_does_not_repeat_what_the_product_holds(app: Starlette) -> None:
