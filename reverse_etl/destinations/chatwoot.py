@@ -34,7 +34,7 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
     """
 
     traits = Traits()
-    kept_kinds: ClassVar = ("contact", NOTE, WRITTEN, WRITING)
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact", NOTE, WRITTEN, WRITING)
 
     def __init__(
         self, base_url: str, account_id: int, inbox_id: int, access_token: str, lead_url: Callable[[str], str]

@@ -47,7 +47,7 @@ class SignedWebhooks(OneByOne):
     """
 
     traits = Traits(reads_back=False, retry_plan=RETRY_PLAN)
-    kept_kinds: ClassVar = (ANNOUNCED,)
+    kept_kinds: ClassVar[tuple[str, ...]] = (ANNOUNCED,)
 
     def __init__(self, url: str, secrets: Sequence[str], lead_url: Callable[[str], str]) -> None:
         self._url = url

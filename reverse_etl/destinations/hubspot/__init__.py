@@ -33,7 +33,7 @@ class HubSpot:
     # unknown outcome was taken or lost at once: records are read from the store, which is not behind itself.
     traits = Traits(batch_size=100, settle_seconds=2.0, requests_per_second=10.0, concurrency=2)
     default_mapping = MAPPING
-    kept_kinds: ClassVar = ("contact", "deal", "note")
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact", "deal", "note")
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class Pipedrive(OneByOne):
     # for a moment; then it is in the store, where it is looked for.
     traits = Traits(settle_seconds=2.0, requests_per_second=5.0, concurrency=2)
     default_mapping = MAPPING
-    kept_kinds: ClassVar = ("contact", "deal", "lead", "note", CREATING)
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact", "deal", "lead", "note", CREATING)
 
     def __init__(
         self,

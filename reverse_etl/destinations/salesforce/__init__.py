@@ -41,7 +41,7 @@ class SalesforceLeads:
 
     traits = Traits(batch_size=COLLECTION, requests_per_second=10.0, concurrency=2)
     default_mapping = DEFAULT_MAPPING
-    kept_kinds: ClassVar = ("contact",)
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact",)
 
     def __init__(
         self, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
