@@ -68,9 +68,11 @@ def _show_erasures() -> None:
     """The newest erasures of the tenant, and how far each is; nothing where there are none."""
     rows = control().get("/erasures?limit=5").body["items"]
     for row in rows:
+        # Of each destination its own line says the same.
+        message = "" if row["step"] == "destinations" else plain(row["message"])
         st.markdown(
             t(f"erasure_{row['state']}", reason=plain(row["reason"]), lead=row["lead_hash"][:12],
-              rows=forms().number(sum(row["counts"].values())), message=plain(row["message"]))
+              rows=forms().number(sum(row["counts"].values())), message=message)
         )  # fmt: skip
         for each in row["withdrawals"]:
             said = t(f"withdrawal_{each['state'].replace(' ', '_')}", destination=plain(each["destination"]))

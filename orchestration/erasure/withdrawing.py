@@ -6,7 +6,7 @@ in the transaction that plans them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 from uuid import UUID
 
@@ -176,10 +176,10 @@ def taken_back(kind: str) -> str:
 
 
 def _sent_names(row: Mapping[str, Any]) -> ErasedRecords:
-    of_conversation = {row["lead_id"].removeprefix(CONVERSATION_PREFIX): {}} if _is_conversation(row) else {}
-    return ErasedRecords(
-        attributes=tuple(row["attributes"]), labels=tuple(row["labels"]), conversations=of_conversation
-    )
+    names = ErasedRecords(attributes=tuple(row["attributes"]), labels=tuple(row["labels"]))
+    if not _is_conversation(row):
+        return names
+    return replace(names, conversations={row["lead_id"].removeprefix(CONVERSATION_PREFIX): {}})
 
 
 def _known_record(row: Mapping[str, Any]) -> ErasedRecords:

@@ -26,8 +26,8 @@ values (:tenant, 'lead_export', '{}', cast(:held as jsonb), 'done', 'x') returni
 """
 WAITING_ERASURE = """
 insert into erasures (tenant_id, lead_id, lead_hash, reason, requested_by, state, step, message, withdrawals)
-values (:tenant, '', 'abc', 'LGPD', 'x', 'running', 'destinations', 'Waiting for crm (No connection.)',
-    '[{"destination": "crm", "kind": "hubspot", "state": "waiting", "message": "No connection.", "at": ""},
+values (:tenant, '', 'abc', 'LGPD', 'x', 'running', 'destinations', 'Waiting for crm (No connection)',
+    '[{"destination": "crm", "kind": "hubspot", "state": "waiting", "message": "No connection", "at": ""},
       {"destination": "shop", "kind": "chatwoot", "state": "withdrawn", "message": "", "at": "2026-03-02"}]')
 """
 TABLES = {
@@ -134,7 +134,7 @@ def test_an_admin_gives_up_a_destination_that_an_erasure_waits_for(
     with system_session(system_engine) as session:
         session.execute(text(WAITING_ERASURE), {"tenant": tenant})
     page = pages.open("actions", tenant, "admin", lead_id="ana")
-    assert "crm: waiting. No connection." in texts(page)
+    assert "crm: waiting. No connection" in texts(page)
     assert "shop: what EchoLead wrote was taken off." in texts(page)
     [reason] = [each for each in page.text_input if str(each.key).startswith("give up reason")]
     reason.set_value("The account is closed")
