@@ -25,6 +25,7 @@ def upgrade() -> None:
     _let_steps_be(f"{STEPS}, 'destinations'")
     _name_leads_once("state <> 'done' and lead_id <> ''")
     op.add_column("deliveries", sa.Column("erasure_id", sa.Uuid(), nullable=True))
+    op.execute(f"GRANT SELECT (erasure_id) ON deliveries TO {LOADER}")  # the mirror leaves such rows out
     op.create_foreign_key(op.f("fk_deliveries_erasures"), "deliveries", "erasures", ["erasure_id"], ["erasure_id"])
     is_of_erasure = sa.text("erasure_id is not null")
     op.create_index(op.f("ix_deliveries_erasure_id"), "deliveries", ["erasure_id"], postgresql_where=is_of_erasure)
