@@ -154,10 +154,18 @@ def test_fields_leave_each_destination_once_it_is_there_and_nothing_of_ours_says
     erasing.deliver(payload_of("lead-1"), payload_of("lead-2"))
     erasing.faults["chatwoot"].replace([Fault("status_after", where="destroy_custom_attributes", times=4, status=500)])
     erasing.faults["hubspot"].replace([Fault("cut_after", where="contacts/batch/update", times=4)])
-    erasing.faults["pipedrive"].replace([Fault("status", status=503)])
+    # It answers what it has of the person, and takes no change.
+    erasing.faults["pipedrive"].replace([Fault("status", where="PATCH", status=503)])
     erasing.erase()
 
-    waiting = erasing.run(lambda found: list(erasing.states(found).values()).count("withdrawn") == 2)
+    def is_tried(found: Erasure) -> bool:
+        return list(erasing.states(found).values()).count("withdrawn") == 2 and "503" in found.message
+
+    waiting = erasing.run(is_tried)
+    assert erasing.activation.rows(
+        "select from delivery_attempts join deliveries using (delivery_id)"
+        " where erasure_id is not null and operation = 'read person' and outcome = 'ok'"
+    )
     assert erasing.states(waiting)["pipedrive"] == "waiting"
     assert (waiting.state, waiting.step, waiting.lead_id, waiting.person) != ("done", "destinations", "", {})
     assert waiting.message.startswith("Waiting for pipedrive (")
