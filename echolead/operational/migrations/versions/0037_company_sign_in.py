@@ -8,7 +8,7 @@ from echolead.operational.isolation import isolate
 from echolead.operational.provision import API
 
 revision = "0037"
-down_revision = "0035"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
