@@ -13,8 +13,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "replay_leads": ("Lead ids, one a line (none: all leads of the days)", "Ids de leads, um por linha (vazio: todos)"),
     "resync_leads": ("Lead ids, one a line (none: all)", "Ids de leads, um por linha (vazio: todos)"),
     "replay_origin": ("Of what", "A partir de"),
-    "replay_origin_raw": ("what is stored: compute again", "o que está guardado: recalcular"),
-    "replay_origin_queue": (
+    "origin_raw": ("what is stored: compute again", "o que está guardado: recalcular"),
+    "origin_queue": (
         "the queue: add what was lost, of the last seven days",
         "a fila: acrescentar o que se perdeu, dos últimos sete dias",
     ),
