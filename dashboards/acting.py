@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards.access import who_is
 from dashboards.control import TIMEOUT_SECONDS, ApiRefusal, ControlClient
-from dashboards.texts import TEXTS, forms, named, t
+from dashboards.texts import LANGUAGES, TEXTS, forms, named, t
 from echolead.permissions import may
 from echolead.security import SignedIn
 from echolead.signed_in import ApiUnavailable, NotSignedIn
@@ -75,6 +75,13 @@ def attempt() -> Iterator[None]:
         st.error(t("api_no_answer"), icon=":material/cloud_off:")
     except NotSignedIn:
         st.error(t("session_ended"), icon=":material/lock:")
+
+
+def remember_language() -> None:
+    """Keep the language that was chosen for the account, so that it holds on other devices too."""
+    if st.session_state.get("language") in LANGUAGES:
+        with attempt():
+            control(installation=True).patch("/me", {"language": st.session_state.language})
 
 
 def show_refusal(refusal: ApiRefusal) -> None:

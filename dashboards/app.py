@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboards import design
 from dashboards.access import choose_tenant, current_session, go_to, offer_sign_in, shown_tenant
+from dashboards.acting import remember_language
 from dashboards.navigation import pages
 from dashboards.texts import LANGUAGES, language, t
 from dashboards.warehouse import settings
@@ -17,9 +18,9 @@ TAB_ICON = """
 st.set_page_config(page_title="EchoLead", page_icon=TAB_ICON, layout="wide")
 design.apply()
 
-if "language" not in st.session_state:
-    st.session_state.language = language()
 session, problem = current_session()
+if session is not None and "language" not in st.session_state:
+    st.session_state.language = session.language or language()
 allowed = pages(session, shown_tenant(session)) if session is not None else pages()
 chosen = st.navigation(allowed, position="hidden" if session is None else "sidebar", expanded=True)
 if session is None:
@@ -29,8 +30,9 @@ choose_tenant(session)
 st.session_state.user = session
 with st.sidebar:
     st.segmented_control(
-        t("language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language", label_visibility="collapsed"
-    )
+        t("language"), list(LANGUAGES), format_func=LANGUAGES.__getitem__, key="language",
+        on_change=remember_language, label_visibility="collapsed",
+    )  # fmt: skip
     st.text(session.email)
     go_to(t("sign_out"), f"{settings().collector_url}/logout")
 chosen.run()

@@ -77,6 +77,11 @@ def says_filters(address: Mapping[str, Sequence[str]]) -> bool:
     return any(address.get(key) for key in KEYS)
 
 
+def only_filters(address: Mapping[str, Sequence[str]], keys: Sequence[str] = KEYS) -> dict[str, list[str]]:
+    """The parameters of an address that are filters, or those named, as they are saved."""
+    return {key: list(address[key]) for key in keys if address.get(key)}
+
+
 def chosen(address: Mapping[str, Sequence[str]], remembered: Filters | None, zone: str, now: datetime) -> Read:
     """The filters of a page: the address's, else those remembered for the tenant, else the defaults."""
     if says_filters(address) or remembered is None:

@@ -56,6 +56,10 @@ def _show_held(report: Mapping[str, Any]) -> None:
         st.warning(
             t("erase_shared", leads=plain(", ".join(report["others_at_these_visitors"]))), icon=":material/group:"
         )
+    for each in report.get("withdrawals", ()):  # a task of an earlier version has none
+        names = plain(", ".join([*each.get("attributes", ()), *each.get("labels", ())])) or "—"
+        what = "erase_withdraws" if each["is_possible"] else "erase_keeps"
+        st.markdown(t(what, destination=plain(each["destination"]), names=names))
     for record in report["remote_records"]:
         st.markdown(plain(f"{record['destination']}: {record['remote_kind']} {record['remote_id']}"))
 
@@ -64,10 +68,30 @@ def _show_erasures() -> None:
     """The newest erasures of the tenant, and how far each is; nothing where there are none."""
     rows = control().get("/erasures?limit=5").body["items"]
     for row in rows:
+        # Of each destination its own line says the same.
+        message = "" if row["step"] == "destinations" else plain(row["message"])
         st.markdown(
             t(f"erasure_{row['state']}", reason=plain(row["reason"]), lead=row["lead_hash"][:12],
-              rows=forms().number(sum(row["counts"].values())), message=plain(row["message"]))
+              rows=forms().number(sum(row["counts"].values())), message=message)
         )  # fmt: skip
+        for each in row["withdrawals"]:
+            said = t(f"withdrawal_{each['state'].replace(' ', '_')}", destination=plain(each["destination"]))
+            st.markdown(f"- {said} {plain(each['message'])}".rstrip())
+        if row["step"] == "destinations" and row["state"] != "done":
+            _show_giving_up(row)
+
+
+def _show_giving_up(erasure: Mapping[str, Any]) -> None:
+    """The way to wait no longer for a destination."""
+    name = erasure["erasure_id"]
+    waiting = [each["destination"] for each in erasure["withdrawals"] if each["state"] == "waiting"]
+    with st.form(f"give up {name}", border=False):
+        destination = st.selectbox(t("give_up_destination"), waiting, key=f"give up of {name}")
+        reason = reason_field(f"give up reason {name}")
+        wants = st.form_submit_button(t("give_up"), icon=":material/block:")
+    if wants:
+        control().post(f"/erasures/{name}/given-up", {"destination": destination, "reason": reason})
+        done("give_up_done")
 
 
 def may_erase() -> bool:

@@ -12,8 +12,9 @@ from echolead.security import SignedIn
 
 Role = Literal["viewer", "analyst", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "analyst", "operator", "admin")
-"""From least to most. A viewer reads, an analyst also tries what would change, an operator works on leads, rules,
-deliveries and replays, an admin also on destinations, keys, users and settings, and reads the audit log.
+"""From least to most. A viewer reads and keeps filters of their own, an analyst also tries what would change, an
+operator works on leads, rules, deliveries and replays, an admin also on destinations, keys, users and settings, and
+reads the audit log.
 """
 PLATFORM: Literal["platform"] = "platform"
 
@@ -53,6 +54,8 @@ PERMISSIONS: Mapping[str, Permission] = {
     "rules.apply": Permission("operator"),
     "hours.read": _reads("viewer"),
     "hours.change": Permission("admin"),
+    "saved_filters.read": _reads("viewer"),
+    "saved_filters.change": Permission("viewer"),
     "leads.read": _reads("viewer"),
     "leads.decide": Permission("operator"),
     "leads.export": _reads("admin"),

@@ -32,6 +32,10 @@ class Stream:
     max_bytes: int
     duplicate_window_seconds: int = 120
 
+    def subject_of(self, tenant_id: str) -> str:
+        """The pattern of one tenant's subjects."""
+        return self.subject.replace("*", tenant_id, 1)
+
     def config(self, replicas: int) -> StreamConfig:
         """Limits retention (reading never deletes) and `discard=new`: a full stream refuses messages, deletes none."""
         return StreamConfig(
@@ -52,6 +56,11 @@ EVENTS = Stream("EVENTS", "events.*", "raw-loader", 12 * 1024**3)
 WEBHOOKS = Stream("WEBHOOKS", "webhooks.*.*", "webhook-loader", 2 * 1024**3, duplicate_window_seconds=660)
 DEAD = Stream("DEAD", "dead.*", "rejected-loader", 2 * 1024**3)
 STREAMS = (EVENTS, WEBHOOKS, DEAD)
+
+REPLAY_READER, TRIAL_READER = "replay-reader", "trial-reader"
+"""Consumers that read one tenant's messages of a stream once more, for a replay or its dry run. Neither acknowledges,
+so that the loading consumer stays where it is.
+"""
 
 MAX_WAIT_SECONDS = 60.0
 """If a message waits longer for its reader, the reader counts as standing still."""

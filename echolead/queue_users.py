@@ -8,12 +8,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from echolead.queue import CANARY, STREAMS, inbox
+from echolead.queue import CANARY, REPLAY_READER, STREAMS, TRIAL_READER, inbox
 
 OPERATOR, SETUP, COLLECTOR, LOADER = "echolead", "setup", "collector", "loader"
 
 _NAMES = [*(stream.name for stream in STREAMS), CANARY]
 _READERS = [f"{stream.name}.{stream.reader}" for stream in STREAMS]
+_REREADERS = [f"{stream.name}.{reader}" for stream in STREAMS for reader in (REPLAY_READER, TRIAL_READER)]
 
 PUBLISHES: dict[str, list[str]] = {
     # Creates the streams and changes their settings. It cannot read, delete or publish.
@@ -32,6 +33,9 @@ PUBLISHES: dict[str, list[str]] = {
         *(f"$JS.API.STREAM.{verb}.{stream.name}" for verb in ("INFO", "MSG.GET") for stream in STREAMS),
         *(f"$JS.API.CONSUMER.{verb}.{reader}" for verb in ("INFO", "CREATE", "MSG.NEXT") for reader in _READERS),
         *(f"$JS.ACK.{reader}.>" for reader in _READERS),
+        # What is read once more: of one tenant, and without acknowledging.
+        *(f"$JS.API.CONSUMER.CREATE.{reader}.>" for reader in _REREADERS),
+        *(f"$JS.API.CONSUMER.{verb}.{reader}" for verb in ("DELETE", "MSG.NEXT") for reader in _REREADERS),
     ],
 }
 """Subjects each user may publish to, which JetStream also uses for requests and reads. The operator may use all."""

@@ -207,6 +207,8 @@ class SignedIn:
     tenants: Mapping[str, str] = field(default_factory=dict)
     installation_role: str | None = None
     """Their least role over all active tenants, None if they may not see every one (`operational.users`)."""
+    language: str = ""
+    """The language they chose in the console, '' before they choose one."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,9 @@ SESSION = TokenUse("echolead-console", 8 * 3600)
 """Its subject is the session's id: user and rights are looked up and are not in the token."""
 DEVICE = TokenUse("echolead-device", 180 * 86_400)
 """Its subject identifies the account that has signed in from a device before (`operational.sign_in`)."""
+
+PROVIDER_FLOW = TokenUse("echolead-provider-flow", 600)
+"""Its subject is the address to go to after signing in at the provider (`ingest_api.control.provider_flow`)."""
 
 
 @dataclass(frozen=True)

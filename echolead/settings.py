@@ -112,6 +112,19 @@ class Settings(BaseSettings):
     """Key of the API's session and device tokens (HS256), 32 bytes or more. During a change: the new one, a comma, the
     old one; the first signs, all are accepted."""
 
+    oidc_issuer: str = Field(
+        "", pattern=r"^(https://[^\s?#@]+|http://(localhost|127\.0\.0\.1)(:\d{1,5})?(/[^\s?#@]*)?)?$"
+    )
+    """Issuer of the company's identity provider, as its discovery document has it (`https://login.example.com/realms/a`;
+    `http://` on this machine only). With it the sign-in page offers OpenID Connect. Empty: passwords alone."""
+    oidc_client_id: str = ""
+    """Client id that the provider gave for EchoLead."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """The client's secret. Only the API has it."""
+    passwords_of_admins_only: bool = False
+    """Whether the API accepts passwords of platform administrators alone, so that all others sign in with the identity
+    provider."""
+
     lake_url: str = ""
     """Address of the lake, in the form of fsspec: a folder, `s3://bucket/folder` (also `gs://`, `az://`, with the
     credentials of their own environment). Empty: the folder `lake` in `data_dir`."""

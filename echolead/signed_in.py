@@ -103,6 +103,7 @@ class WhoIs:
                 is_superuser=user["is_superuser"] is True,
                 tenants={str(tenant): str(role) for tenant, role in user["tenants"].items()},
                 installation_role=user["installation_role"],
+                language=str(user.get("language", "")),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ApiUnavailable(f"{self._url} answers something else than a user.") from error

@@ -17,7 +17,7 @@ from echolead.security import Vault
 from echolead.settings import Settings, load_settings
 from echolead.tenancy import Tenants
 from ingest_api.api import health, problem_pages, server_events
-from ingest_api.control import page, sessions
+from ingest_api.control import page, provider_page, sessions
 from ingest_api.control.call import Control
 from ingest_api.control.resources import RESOURCES
 from ingest_api.http.addresses import IpPolicy, TrustedProxies
@@ -173,7 +173,7 @@ class Parts:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await self.redemptions.close()
-            self.people.sign_in.close()
+            await self.people.close()
             self.control.close()
 
     async def _watch_queue(self) -> None:
@@ -212,6 +212,7 @@ def create_app(settings: Settings | None = None) -> Ingest:
     api.include_router(webhooks.router(parts.webhooks))
     api.include_router(sessions.router(parts.people))
     api.include_router(page.router(parts.people))
+    api.include_router(provider_page.router(parts.people))
     api.state.control = parts.control
     for resource in RESOURCES:
         api.include_router(resource)

@@ -9,12 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 import httpx
 
 from reverse_etl.calls import Allowances, Calls, Reply
+from reverse_etl.erased import ErasedRecords
 from reverse_etl.errors import DeliveryFailed, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead, twin_kind
 
@@ -133,6 +134,23 @@ class LeavesOut(Protocol):
 
     def left_out(self) -> list[Finding]:
         """The mapped fields that deliveries leave out, by the account as it was read last, and why, without a call."""
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """A destination where what EchoLead wrote of a person can be taken off again, without deleting the record itself.
+
+    `kept_kinds` are the kinds of records that it has to know for that.
+    """
+
+    kept_kinds: ClassVar[tuple[str, ...]]
+
+    async def take_back(self, order: Order, erased: ErasedRecords) -> None:
+        """Empty our fields, labels and notes there, and read back where that is possible; twice is as once.
+
+        A record that is gone has nothing left. Raises `DeliveryFailed`: `Mismatch` when something is still there,
+        `Withheld` when the product lets nobody change it.
+        """
 
 
 @runtime_checkable

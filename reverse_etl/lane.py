@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 
 from reverse_etl.calls import LONGEST_WAIT_SECONDS, Calls, LaneConnection, RecordedCall
-from reverse_etl.destination import DestinationProduct, LeavesOut, Order
+from reverse_etl.destination import DestinationProduct, LeavesOut, Order, TakesBack
+from reverse_etl.erased import ErasedRecords, without_values, without_words
 from reverse_etl.errors import (
     DeliveryFailed,
     Gone,
@@ -183,7 +184,9 @@ class Lane:
             lease_seconds=self._lease_seconds,
             only_new=self._connection.quota.is_short,
         )
-        batches = [claims[start : start + size] for start in range(0, len(claims), size)]
+        erased = [[claim] for claim in claims if claim.lead.erased is not None]
+        wanted = [claim for claim in claims if claim.lead.erased is None]
+        batches = erased + [wanted[start : start + size] for start in range(0, len(wanted), size)]
         working.update(asyncio.create_task(self._work(batch)) for batch in batches)
         return len(claims) == free * size
 
@@ -225,7 +228,9 @@ class Lane:
         unsent: list[tuple[Claim, Order]] = []
         for claim in claims:
             order = self._order(claim)
-            if claim.was == "delivered" and claim.history.remote_id is not None:
+            if claim.lead.erased is not None:
+                await self._take_back(claim, order, claim.lead.erased)
+            elif claim.was == "delivered" and claim.history.remote_id is not None:
                 sent.append((claim, order, Delivered(claim.history.remote_id)))
             elif claim.lead.is_withdrawal and not claim.history.may_be_there:
                 await self._failed(claim, Withheld(NOT_THERE), ())
@@ -237,6 +242,19 @@ class Lane:
         sent += await self._deliver(unsent) if unsent else []
         if sent and self._destination.traits.reads_back:
             await self._verify(sent)
+
+    async def _take_back(self, claim: Claim, order: Order, erased: ErasedRecords) -> None:
+        """Take what we wrote of an erased person off again. What is kept of the calls says nothing of the person."""
+        product, recorded = self._destination, order.calls.recorded
+        error: DeliveryFailed | None = Withheld("Nothing can be taken off there.")
+        if isinstance(product, TakesBack):
+            _, error = await self._bounded(product.take_back(order, erased))
+        kept = [without_values(call) for call in recorded]
+        if error is None:
+            self.counts["verified"] += 1
+            await self._ask(self._ledger.verified, claim, kept)
+        else:
+            await self._failed(claim, without_words(error, recorded), kept)
 
     def _order(self, claim: Claim) -> Order:
         recorded = [_lost()] if claim.was == "in_flight" else []

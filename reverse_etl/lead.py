@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, Self
 
 from echolead.normalize import normalize_phone
+from reverse_etl.erased import ErasedRecords
 
 AttributeValue = str | int | float | bool
 ConsentState = Literal["granted", "denied", "unknown"]
@@ -99,6 +100,8 @@ class Lead:
     is_withdrawal: bool = False
     """The lead denies marketing and filled in no form: this is said where the lead is already, and nowhere else."""
     conversation: WantedConversation | None = None
+    erased: ErasedRecords | None = None
+    """The person is erased: what EchoLead wrote is to be taken off these records, and nothing else is known."""
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -131,6 +134,7 @@ class Lead:
             withheld=tuple(payload.get("withheld") or ()),
             is_withdrawal=bool(payload.get("withdrawal")),
             conversation=_conversation(payload["conversation"]) if payload.get("conversation") else None,
+            erased=ErasedRecords.of(payload["erased"]) if payload.get("erased") else None,
         )
 
 

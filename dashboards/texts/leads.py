@@ -2,6 +2,22 @@
 
 TEXTS: dict[str, tuple[str, str]] = {
     "no_match": ("No lead matches this search.", "Nenhum lead corresponde à busca."),
+    "saved_filters": ("Saved filters", "Filtros salvos"),
+    "no_saved_filters": (
+        "You keep no filters here yet. Choose period and filters, then save them under a name.",
+        "Você ainda não tem filtros salvos aqui. Escolha período e filtros e salve-os com um nome.",
+    ),
+    "use_filter": ("Show the leads of", "Mostrar os leads de"),
+    "choose_filter": ("Choose a filter", "Escolha um filtro"),
+    "delete_filter": ("Delete this filter", "Excluir este filtro"),
+    "opens_page": ("Leads opens with it", "Leads abre com ele"),
+    "open_page_with": ("Open Leads with it", "Abrir Leads com ele"),
+    "open_page_without": ("Do not open Leads with it", "Não abrir Leads com ele"),
+    "filter_name": ("Name", "Nome"),
+    "filter_example": ("Hot leads of Google", "Leads quentes do Google"),
+    "save_filter": ("Save what is shown", "Salvar o que se vê"),
+    "filter_needs_name": ("Give the filter a name.", "Dê um nome ao filtro."),
+    "filter_saved": ("The filter “{name}” is saved.", "O filtro “{name}” foi salvo."),
     "lead_not_found": (
         "This lead is not here. It may have been merged with another one: search for the e-mail or phone.",
         "Este lead não está aqui. Pode ter sido unido a outro: busque pelo e-mail ou telefone.",

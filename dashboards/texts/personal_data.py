@@ -18,9 +18,34 @@ TEXTS = {
     "erase_see": ("See what is held", "Ver o que se guarda"),
     "erase_held": (
         "Rows: {warehouse} in the warehouse, {postgresql} of deliveries, {lake} in the lake. "
-        "These records stay in other products until you delete them there:",
+        "Of destinations, and the records that stay there until you delete them:",
         "Linhas: {warehouse} no armazém, {postgresql} de entregas, {lake} no lake. "
-        "Estes registros ficam em outros produtos até que você os apague lá:",
+        "Dos destinos, e os registros que ficam lá até que você os apague:",
+    ),
+    "erase_withdraws": (
+        "{destination}: what EchoLead wrote is taken off there ({names}).",
+        "{destination}: o que o EchoLead escreveu é retirado de lá ({names}).",
+    ),
+    "erase_keeps": (
+        "{destination}: nothing can be taken off there by its API.",
+        "{destination}: nada pode ser retirado de lá pela API.",
+    ),
+    "withdrawal_waiting": ("{destination}: waiting.", "{destination}: aguardando."),
+    "withdrawal_withdrawn": (
+        "{destination}: what EchoLead wrote was taken off.",
+        "{destination}: o que o EchoLead escreveu foi retirado.",
+    ),
+    "withdrawal_told": (
+        "{destination}: the receiver was asked to erase what it has.",
+        "{destination}: o receptor foi avisado para apagar o que tem.",
+    ),
+    "withdrawal_impossible": ("{destination}: nothing was taken off.", "{destination}: nada foi retirado."),
+    "withdrawal_given_up": ("{destination}: given up.", "{destination}: abandonado."),
+    "give_up_destination": ("Destination to wait for no longer", "Destino a não aguardar mais"),
+    "give_up": ("Give up", "Abandonar"),
+    "give_up_done": (
+        "The destination is waited for no longer. What it was sent stays there.",
+        "O destino não é mais aguardado. O que ele recebeu fica lá.",
     ),
     "erase_shared": (
         "These leads share a device with this one, and lose what was done there: {leads}",

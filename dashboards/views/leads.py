@@ -5,12 +5,14 @@ import math
 import pandas as pd
 import streamlit as st
 
+from dashboards.acting import show_outcome
 from dashboards.listings import PAGE_ROWS
 from dashboards.listings.leads import LEADS_LIST, REACHED, SEARCH, SORT, STAGE, number_of_leads
 from dashboards.listings.timeline import LEAD_ID
 from dashboards.navigation import link
 from dashboards.page import OpenPage, empty, opened, part
 from dashboards.record import show_lead
+from dashboards.saved_filters import open_with_saved_filter, show_saved_filters
 from dashboards.tables import show
 from dashboards.texts import forms, t
 from echolead.leads.search import SORTS
@@ -50,7 +52,9 @@ def show_search(page: OpenPage) -> None:
 
 def show_list(page: OpenPage) -> None:
     """One page of leads; a selected row opens the lead."""
+    show_outcome()
     show_search(page)
+    show_saved_filters(page.asked)
     with part("leads"):
         rows = LEADS_LIST.rows(page.asked)
         if rows.empty and page.asked.page() == 1:
@@ -99,6 +103,7 @@ def main() -> None:
     if LEAD_ID in st.query_params:
         show_lead()
     else:
+        open_with_saved_filter()
         show_list(opened("leads", dimensions=DIMENSIONS, lists_all=True))
 
 

@@ -18,6 +18,8 @@ from dashboards.texts import forms, named, t
 
 TASK, TRIED, REQUEST = "task", "tried", "request"
 DEFAULT_DAYS = 7
+ORIGINS = ("raw", "queue")
+"""What a replay reads, as the API calls it."""
 
 
 def lines_of(text: str) -> list[str]:
@@ -39,13 +41,18 @@ def chosen_extent(page: OpenPage) -> dict[str, Any]:
         t("replay_first_day"), today - timedelta(days=DEFAULT_DAYS), format="DD/MM/YYYY", disabled=is_whole
     )
     ends = last.date_input(t("replay_last_day"), today, format="DD/MM/YYYY", disabled=is_whole)
-    leads = lines_of(st.text_area(t("replay_leads"), key="replay_leads", height=80))
+    origin = st.radio(
+        t("replay_origin"), ORIGINS, format_func=lambda each: named("origin", each), key="replay_origin"
+    )
+    is_of_queue = origin == "queue"
+    leads = lines_of(st.text_area(t("replay_leads"), key="replay_leads", height=80, disabled=is_of_queue))
+    chosen = {"origin": origin, "lead_ids": [] if is_of_queue else leads}
     if is_whole:
-        return {"lead_ids": leads}
+        return chosen
     return {
+        **chosen,
         "received_from": begin_of(begins, page.zone),
         "received_before": begin_of(ends + timedelta(days=1), page.zone),
-        "lead_ids": leads,
     }
 
 

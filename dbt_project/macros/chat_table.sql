@@ -1,20 +1,16 @@
 {#-
   How what is known of chats is kept: of rows with the same key the one seen last. The live path adds to these tables after
-  each load with webhooks and each pull (orchestration/live/chat_turns.py). `looked_up_by` are columns by which turns over
+  each load with webhooks and each pull (orchestration/live/chat_turns.py). `found_by` are the columns by which turns over
   leads find rows.
 -#}
-{% macro chat_table(key, version='seen_at', looked_up_by=[]) %}
-    {%- set indexes = [] %}
-    {%- for column in looked_up_by %}
-    {%- do indexes.append({'name': 'of_' ~ column, 'definition': column ~ ' type bloom_filter(0.001) granularity 1'}) %}
-    {%- endfor %}
+{% macro chat_table(key, version='seen_at', found_by=[]) %}
     {{ config(
         tags=['chat'],
         materialized='incremental',
         engine='ReplacingMergeTree(' ~ version ~ ')',
         order_by=key,
         settings={'index_granularity': 1024},
-        indexes=indexes,
+        indexes=looked_up_by(found_by),
     ) }}
 {% endmacro %}
 

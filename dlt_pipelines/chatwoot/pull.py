@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+import psycopg
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from dlt.extract import DltSource
@@ -17,8 +18,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from dlt_pipelines import raw
 from dlt_pipelines.chatwoot.account import AccountReader, CallsUsedUp, PullFailed
+from dlt_pipelines.chatwoot.erased import erased_contacts
 from dlt_pipelines.chatwoot.known import KnownInWarehouse, last_pull
-from dlt_pipelines.chatwoot.records import ChatRecord
+from dlt_pipelines.chatwoot.records import ChatRecord, without_contact
 from dlt_pipelines.chatwoot.walk import PullProgress, Walk
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.tables import TABLES
@@ -131,7 +133,7 @@ class Puller:
             error = f"The account did not answer everything within {ACCOUNT_SECONDS:.0f} s."
         except CallsUsedUp:
             error = "Chatwoot asks to wait: the next pull goes on."
-        self._append(destination, account_id, found)
+        self._append(destination, account_id, self._without_erased(destination, account_id, found))
         self._note(destination, progress, error[:MAX_ERROR])
         if error:
             log.warning("chats of %s at %s: %s", destination.tenant_id, destination.name, error)
@@ -143,6 +145,19 @@ class Puller:
         account = AccountReader(self._settings, destination.configuration, token, most_calls=MOST_CALLS)
         known = KnownInWarehouse(self._warehouse, destination.tenant_id, str(destination.destination_id))
         return Walk(account, known, keeps_texts)
+
+    def _without_erased(
+        self, destination: Destination, account_id: int, found: Sequence[ChatRecord]
+    ) -> Sequence[ChatRecord]:
+        """The same records, which do not say who an erased person's contact is."""
+        if not found:
+            return found
+        with psycopg.connect(
+            self._settings.postgres_deliveries_url.get_secret_value(), connect_timeout=5,
+            application_name="echolead chat",
+        ) as connection:  # fmt: skip
+            erased = erased_contacts(connection).get(destination.tenant_id, ())
+        return [without_contact(each, account_id, erased) for each in found] if erased else found
 
     def _append(self, destination: Destination, account_id: int, found: Sequence[ChatRecord]) -> None:
         """One package, so that a conversation is there with its messages or not at all."""

@@ -1,11 +1,13 @@
 """What is kept of a record of Chatwoot: named fields alone, and the text of messages when the tenant wants it."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any
+
+from dlt_pipelines.chatwoot.erased import ChatContact, blanked, is_one_of
 
 Record = Mapping[str, Any]
 
@@ -63,6 +65,16 @@ def conversation(record: Record) -> ChatRecord:
     }
     changed = record.get("updated_at") or last_activity(record)
     return ChatRecord("conversation", record["id"], record["id"], moment(changed), _json(kept))
+
+
+def without_contact(record: ChatRecord, account_id: int, erased: Collection[ChatContact]) -> ChatRecord:
+    """A conversation that does not say who its contact is, if that was erased; any other record as it is."""
+    said = json.loads(record.payload) if record.kind == "conversation" else {}
+    sender = _object(_object(said.get("meta")).get("sender"))
+    if not is_one_of(sender, account_id, erased):
+        return record
+    said["meta"]["sender"] = blanked(sender)
+    return replace(record, payload=_json(said))
 
 
 def message(record: Record, conversation_id: int, *, keeps_text: bool) -> ChatRecord:

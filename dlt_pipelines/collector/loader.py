@@ -1,6 +1,6 @@
 """The loader: from the queue to raw, acknowledged once the rows are committed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from dlt_pipelines.collector.rows import loader_dead_letters
 from dlt_pipelines.collector.suppression import ErasedVisitors
 from dlt_pipelines.collector.texts import KeptTexts
 from dlt_pipelines.lease import Lease
-from dlt_pipelines.loads import last_number, record_load
+from dlt_pipelines.loads import LoadFailed, last_number, record_load, write_load
 from dlt_pipelines.tables import TABLES as RAW_TABLES
 from echolead.events import DeadLetter
 from echolead.settings import Settings
@@ -34,10 +34,6 @@ LEASE = "raw-loader"
 """One process at a time writes what the streams hold."""
 # A message pulled this often and never acknowledged is given up, provided that others are being loaded.
 MAX_DELIVERIES = 8
-
-
-class LoadFailed(Exception):
-    """The warehouse could not be reached or did not take the rows; nothing was acknowledged, so try again."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +124,25 @@ class EventLoader:
             done += self._load(self._pending[0], others_were_loaded=done.messages > 0)
             del self._pending[0]
         return done
+
+    def add(self, rows: Mapping[str, pa.Table], package: str) -> Load:
+        """Make a load of rows that were read once more, of which raw has none; `package` is said in each of them.
+
+        What was erased, and texts that are not kept, are left out as always. Raises `LoadFailed` and `LeaseLost`: what
+        the warehouse has then is a load, or has the package and belongs to none.
+        """
+        self._lease.check()
+        tables = self._without_texts(self._without_erased({name: each for name, each in rows.items() if each.num_rows}))
+        if tables:
+            self._load_seq += 1
+            write_load(self._warehouse, self._load_seq, tables, package)
+        counts = {name: content.num_rows for name, content in tables.items()}
+        return Load(
+            events=counts.get("events", 0),
+            rejected=counts.get("rejected_events", 0),
+            chatwoot_events=counts.get(CHATS, 0),
+            crm_events=counts.get("crm_events", 0),
+        )
 
     def _load(self, batch: LoadBatch, *, others_were_loaded: bool) -> Load:
         if others_were_loaded and batch.deliveries > MAX_DELIVERIES:

@@ -17,13 +17,12 @@ import psycopg
 import pyarrow as pa
 from clickhouse_connect.driver import exceptions as driver
 
-from dlt_pipelines.clickhouse import INSERT_SETTINGS
-from dlt_pipelines.collector.loader import LEASE, LoadFailed
+from dlt_pipelines.collector.loader import LEASE
 from dlt_pipelines.collector.rows import EventRows
 from dlt_pipelines.collector.stream import StreamMessage
 from dlt_pipelines.lease import Lease, LeaseLost, is_held
-from dlt_pipelines.loads import last_number, record_load
-from dlt_pipelines.raw import ensure_raw_tables, with_value
+from dlt_pipelines.loads import LoadFailed, last_number, write_load
+from dlt_pipelines.raw import ensure_raw_tables
 from echolead.events import ReceivedRequest, decode_received_request
 from echolead.settings import Settings, load_settings
 from echolead.warehouse import connect
@@ -56,21 +55,9 @@ def write_raw(settings: Settings, requests: Iterable[ReceivedRequest], on_progre
             for rows in _inserts(requests):
                 lease.check()
                 load_seq += 1
-                table = with_value(with_value(rows, "_dlt_load_id", load_id), "load_seq", load_seq)
-                try:
-                    # The rows of an insert may be of any number of days, each a partition.
-                    summary = client.insert_arrow(
-                        "raw.events",
-                        table,
-                        settings={**INSERT_SETTINGS, "max_partitions_per_insert_block": 0},
-                    )
-                except driver.Error as error:
-                    raise LoadFailed(f"The warehouse did not take {table.num_rows} rows of events: {error}") from error
-                if summary.written_rows != table.num_rows:
-                    raise LoadFailed(f"sent {table.num_rows} rows, the server wrote {summary.written_rows}")
-                record_load(client, load_seq, {"events": table})
-                written += table.num_rows
-                on_progress(table.num_rows)
+                write_load(client, load_seq, {"events": rows}, load_id)
+                written += rows.num_rows
+                on_progress(rows.num_rows)
     return written
 
 

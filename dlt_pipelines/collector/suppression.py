@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_pipelines.chatwoot.erased import ErasedContacts, erased_contacts, told_without_contact
 from echolead.erasure.person import visitor_hash
 from echolead.operational.reconnecting import Reconnecting
 from echolead.queue import RETENTION_SECONDS
@@ -21,6 +22,7 @@ ERASED = """
 select tenant_id, unnest(visitor_hashes), received_before from erasures
 where received_before > clock_timestamp() - %(kept)s
 """
+CHATS = "chatwoot_events"
 AN_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 Erased = Mapping[str, datetime]
@@ -34,7 +36,12 @@ class ErasedVisitors(Reconnecting):
         super().__init__(settings.postgres_loader_url.get_secret_value(), "echolead erased visitors")
 
     def leave_out(self, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-        """The tables without rows of erased visitors; those that have no rows left are not among them."""
+        """The tables without rows of erased visitors; those that have no rows left are not among them.
+
+        Webhooks of Chatwoot are without what it still holds of their contacts.
+        """
+        if CHATS in tables and (contacts := erased_contacts(self._open())):
+            tables = {**tables, CHATS: without_contacts(tables[CHATS], contacts)}
         erased = self._read()
         if not erased:
             return dict(tables)
@@ -47,6 +54,21 @@ class ErasedVisitors(Reconnecting):
         for _, name, before in rows:
             found[name] = max(before, found.get(name, before))
         return found
+
+
+def without_contacts(webhooks: pa.Table, contacts: ErasedContacts) -> pa.Table:
+    """The same rows of `raw.chatwoot_events`, without what says who these contacts are."""
+    names = ("tenant_id", "event_kind", "payload", "is_base64")
+    payloads = [
+        payload
+        if is_base64 or tenant_id not in contacts
+        else told_without_contact(event_kind, payload, contacts[tenant_id])
+        for tenant_id, event_kind, payload, is_base64 in zip(
+            *(webhooks[name].to_pylist() for name in names), strict=True
+        )
+    ]
+    place = webhooks.schema.get_field_index("payload")
+    return webhooks.set_column(place, webhooks.schema.field(place), pa.array(payloads, pa.string()))
 
 
 def without_erased(rows: pa.Table, erased: Erased) -> pa.Table:

@@ -39,10 +39,11 @@ def without_texts(payload: str) -> str:
         said = msgspec.json.decode(payload)
     except (msgspec.DecodeError, RecursionError):
         return ""
-    return msgspec.json.encode(_stripped(said)).decode() if isinstance(said, dict) else ""
+    return msgspec.json.encode(stripped(said)).decode() if isinstance(said, dict) else ""
 
 
-def _stripped(value: Any) -> Any:
+def stripped(value: Any) -> Any:
+    """Decoded JSON without texts."""
     if isinstance(value, dict):
-        return {name: _stripped(inner) for name, inner in value.items() if name not in TEXTS}
-    return [_stripped(inner) for inner in value] if isinstance(value, list) else value
+        return {name: stripped(inner) for name, inner in value.items() if name not in TEXTS}
+    return [stripped(inner) for inner in value] if isinstance(value, list) else value

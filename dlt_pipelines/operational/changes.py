@@ -137,7 +137,7 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
         WarehouseRequest.created_at,
         WarehouseRequest.state.in_(OPEN_STATES).label("is_open"),
     )
-    .where(WarehouseRequest.state.not_in(("superseded", "done")))
+    .where(WarehouseRequest.state.not_in(("superseded", "done")), WarehouseRequest.kind != "queue")
     .order_by(WarehouseRequest.created_at, WarehouseRequest.request_id),
     "lead_decisions": select(
         LeadDecision.decision_id,
@@ -174,6 +174,7 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
     .order_by(LiveStep.step),
 }
 
+# What takes an erased person's fields off a destination is no history of leads, and is deleted once it is done.
 LEDGER: dict[str, tuple[InstrumentedAttribute[datetime], Select[*tuple[Any, ...]]]] = {
     "deliveries": (
         Delivery.updated_at,
@@ -191,7 +192,7 @@ LEDGER: dict[str, tuple[InstrumentedAttribute[datetime], Select[*tuple[Any, ...]
             Delivery.updated_at,
             Delivery.delivered_at,
             Delivery.verified_at,
-        ),
+        ).where(Delivery.erasure_id.is_(None)),
     ),
     "destination_records": (
         DestinationRecord.updated_at,
@@ -221,7 +222,9 @@ LEDGER: dict[str, tuple[InstrumentedAttribute[datetime], Select[*tuple[Any, ...]
             DeliveryAttempt.outcome,
             DeliveryAttempt.error_class,
             DeliveryAttempt.started_at,
-        ).join(Delivery, Delivery.delivery_id == DeliveryAttempt.delivery_id),
+        )
+        .join(Delivery, Delivery.delivery_id == DeliveryAttempt.delivery_id)
+        .where(Delivery.erasure_id.is_(None)),
     ),
 }
 

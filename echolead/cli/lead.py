@@ -20,6 +20,7 @@ is_group = True
 app = typer.Typer(help="What is known of a lead; merge, split, export and erase leads.", no_args_is_help=True)
 app.command("erase")(lead_erasure.erase)
 app.command("erasures")(lead_erasure.list_erasures)
+app.command("give-up")(lead_erasure.give_up)
 app.command("export")(lead_erasure.export)
 
 LeadId = Annotated[str, typer.Argument(help="The lead's id, as the console shows it.", show_default=False)]

@@ -21,11 +21,13 @@ from echolead.settings import load_settings
 
 MODULE = "orchestration.erasure"
 LOOK_SECONDS = 2.0
+DESTINATIONS_SECONDS = 60.0
+"""How long the command waits for destinations, which may be away for days."""
 OfTenant = Annotated[str, typer.Option("--tenant", help="The tenant's id.", show_default=False)]
 OfLead = Annotated[str, typer.Option("--lead", help="The lead's id, as the console shows it.", show_default=False)]
 FIELDS = (
     "erasure_id", "state", "step", "lead_id", "lead_hash", "reason", "requested_by", "with_others", "received_before",
-    "counts", "remote_records", "message", "created_at", "ended_at",
+    "counts", "remote_records", "withdrawals", "message", "created_at", "ended_at",
 )  # fmt: skip
 COLUMNS = ("erasure_id", "state", "step", "reason", "requested_by", "created_at", "ended_at", "message")
 
@@ -44,7 +46,8 @@ def erase(
 ) -> None:
     """Delete in every store what was received of a lead until now. It cannot be taken back.
 
-    The live run does it in a minute or so. Records in other products are named, for the tenant to delete.
+    The live run does it in a minute or so. Destinations take EchoLead's fields off their records, which are named, for
+    the tenant to delete; one that is away is waited for, with nothing of the person kept but its ids there.
     """
     if dry_run:
         found = _asked(data_dir, "report", tenant, lead)
@@ -73,6 +76,19 @@ def list_erasures(
         show_json(rows)
     else:
         show_table(rows, COLUMNS, nothing="Nobody was erased.")
+
+
+def give_up(
+    erasure: Annotated[UUID, typer.Option("--erasure", help="The erasure's id.", show_default=False)],
+    destination: Annotated[str, typer.Option("--destination", help="The destination's name.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why; kept with the erasure.", show_default=False)] = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let an erasure wait no longer for a destination: what that was sent of the person stays there."""
+    with administering(data_dir) as (_, session):
+        found = _record(erasures.give_up(session, erasure, destination, actor=actor(), reason=reason))
+    (show_json if as_json else show_record)(found)
 
 
 def export(
@@ -106,8 +122,11 @@ def _found(data_dir: Path | None, erasure_id: UUID) -> dict[str, Any]:
 
 
 def _ended(data_dir: Path | None, erasure_id: UUID) -> dict[str, Any]:
-    """The erasure when it is done. Ending the command does not end the erasure."""
-    while (found := _found(data_dir, erasure_id))["state"] != "done":
+    """The erasure when it is done, or waits for a destination. Ending the command does not end the erasure."""
+    until = float("inf")
+    while (found := _found(data_dir, erasure_id))["state"] != "done" and time.monotonic() < until:
+        if found["step"] == "destinations":
+            until = min(until, time.monotonic() + DESTINATIONS_SECONDS)
         if found["step"] == "find" and found["message"].startswith("There is no lead"):
             raise CommandFailed(found["message"])
         time.sleep(LOOK_SECONDS)

@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from echolead.cli.context import actor, show_json, show_table
+from echolead.cli.context import actor, administering, show_json, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.lake import OnlyTenant, SinceDay, UntilDay
 from echolead.cli.options import AsJson, DataDir
 from echolead.cli.processes import followed
+from echolead.cli.requests import summary, tried
+from echolead.operational import warehouse_requests
+from echolead.operational.tenants import get_tenant, list_tenants
+from echolead.operational.warehouse_requests import OF_QUEUE, Extent
 from echolead.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False)
@@ -21,7 +26,7 @@ COLUMNS = ("table", "rows_before", "rows_in_the_lake", "rows_after", "comparison
 
 @app.command()
 def rebuild(
-    from_: Annotated[str, typer.Option("--from", help="Where from: `lake`.")] = "lake",
+    from_: Annotated[str, typer.Option("--from", help="Where from: `lake`, or `queue`.")] = "lake",
     tenant: OnlyTenant = "",
     since: SinceDay = None,
     until: UntilDay = None,
@@ -36,9 +41,15 @@ def rebuild(
 
     With --tenant, --since or --until only these rows, which the live run then computes again in pieces. A rebuild that
     was killed goes on when it is repeated. A damaged file is named, and everything else is rebuilt.
+
+    With `--from queue` the live run adds what the queue holds and raw lacks, and nothing is put back or removed: after
+    the restore of an older backup, behind `--from lake`.
     """
+    if from_ == "queue":
+        from_queue(data_dir, tenant, since, until, reason=reason, is_dry_run=dry_run, as_json=as_json)
+        return
     if from_ != "lake":
-        raise CommandFailed(f"There is no rebuild from {from_!r}: say `--from lake`.")
+        raise CommandFailed(f"There is no rebuild from {from_!r}: say `--from lake` or `--from queue`.")
     settings = load_settings(data_dir)
     found = rebuilt(settings, tenant, since, until, reason=reason, is_dry_run=dry_run)
     if as_json:
@@ -76,6 +87,37 @@ def rebuilt(
         failed="The rebuild did not come to its end; it goes on when it is repeated: ",
     )
     return found
+
+
+def from_queue(  # the options of the command
+    data_dir: Path | None,
+    tenant: str,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    reason: str,
+    is_dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Ask for each tenant, or for one, that the live run adds what the queue holds and raw lacks; or only count it."""
+    days = since and since.replace(tzinfo=UTC), until and (until + timedelta(days=1)).replace(tzinfo=UTC)
+    extent = Extent(*days)
+    why = reason or "what the queue holds and raw lacks"
+    with administering(data_dir) as (settings, session):
+        every = [get_tenant(session, tenant)] if tenant else [each.tenant for each in list_tenants(session)]
+        tenants = [each.tenant_id for each in every]
+        found: dict[str, Any] = {}
+        if not is_dry_run:
+            for each in tenants:
+                request = warehouse_requests.ask(session, each, extent, actor=actor(), reason=why, kind=OF_QUEUE)
+                found[each] = request.request_id
+    if is_dry_run:
+        found = {each: tried(settings, each, extent, OF_QUEUE) for each in tenants}
+    if as_json:
+        show_json(found)
+        return
+    for each, said in found.items():
+        typer.echo(f"{each}: {summary(said, would=True) if is_dry_run else f'`echolead replay show {said}`'}")
 
 
 def _show(found: Mapping[str, Any], *, is_dry_run: bool) -> None:

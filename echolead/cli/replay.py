@@ -1,7 +1,6 @@
 """`echolead replay`: compute again under present rules, lists and models; see before what would change."""
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from echolead.cli.context import actor, administering, show_json, show_record, show_table
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
-from echolead.cli.processes import dry_run_of
 from echolead.cli.rebuild import rebuilt
+from echolead.cli.requests import summary, tried
 from echolead.cli.warehouse import reading
 from echolead.operational import warehouse_requests
 from echolead.operational.models import OPEN_STATES, WarehouseRequest
@@ -57,6 +56,10 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
     from_lake: Annotated[
         bool, typer.Option("--from-lake", help="First put the days back into raw as they are in the lake.")
     ] = False,
+    from_queue: Annotated[
+        bool,
+        typer.Option("--from-queue", help="Add to raw what the queue holds of these days and raw lacks."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait until it is done.")] = False,
     data_dir: DataDir = None,
@@ -64,7 +67,8 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
 ) -> None:
     """Compute a tenant's events, sessions, leads and deliveries again under present rules, lists and models.
 
-    Without --from, --to and --lead everything of the tenant. The live run does it in pieces, between its turns.
+    Without --from, --to and --lead everything of the tenant. The live run does it in pieces, between its turns. With
+    --from-queue nothing is computed again but what the added events change.
     """
     if context.invoked_subcommand is not None:
         return
@@ -72,6 +76,8 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
         raise CommandFailed("Name the tenant with --tenant, or see `echolead replay --help`.")
     extent = Extent(_utc(from_), _utc(to and to + timedelta(days=1)), tuple(lead or ()))
     if from_lake:
+        if from_queue:
+            raise CommandFailed("Choose one of --from-lake and --from-queue; begin with the lake.")
         if lead or dry_run:
             raise CommandFailed(
                 "--from-lake takes whole days: see `echolead rebuild --dry-run` for what it would bring."
@@ -80,14 +86,16 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
         request_id = _from_lake(settings, tenant, from_, to, reason)
         _follow(data_dir, settings, request_id, detach=detach, as_json=as_json)
         return
+    kind = warehouse_requests.OF_QUEUE if from_queue else "replay"
     if dry_run:
         with administering(data_dir) as (settings, session):
             get_tenant(session, tenant)
-        changes = _tried(settings, tenant, extent)
+        warehouse_requests.check_extent(extent, kind)
+        changes = tried(settings, tenant, extent, kind)
         show_json(changes) if as_json else typer.echo(summary(changes, would=True))
         return
     with administering(data_dir) as (settings, session):
-        request = warehouse_requests.ask(session, tenant, extent, actor=actor(), reason=reason)
+        request = warehouse_requests.ask(session, tenant, extent, actor=actor(), reason=reason, kind=kind)
         request_id = request.request_id
     _follow(data_dir, settings, request_id, detach=detach, as_json=as_json)
 
@@ -137,22 +145,6 @@ def resume(
     _follow(data_dir, settings, request_id, detach=detach, as_json=as_json)
 
 
-def summary(changes: Mapping[str, int], *, would: bool) -> str:
-    """What a request changed, or would, in one sentence."""
-    out = "would go out" if would else "out"
-    facts = [
-        (changes.get("changed_sources", 0), "lead changes source", "leads change source"),
-        (changes.get("changed_leads", 0), "lead changes in something", "leads change in something"),
-        (changes.get("new_leads", 0), "lead is new", "leads are new"),
-        (changes.get("gone_leads", 0), "lead is gone", "leads are gone"),
-        (changes.get("split_sessions", 0), "session more", "sessions more"),
-        (changes.get("joined_sessions", 0), "session fewer", "sessions fewer"),
-        (changes.get("deliveries", 0), f"delivery {out}", f"deliveries {out}"),
-    ]
-    said = [f"{count} {one if count == 1 else many}" for count, one, many in facts if count]
-    return f"{', '.join(said) or 'Nothing changes'}; {changes.get('unchanged_leads', 0)} leads as before."
-
-
 def _from_lake(settings: Settings, tenant: str, from_: datetime | None, to: datetime | None, reason: str) -> UUID:
     """Put the days back into raw; the request that computes what is behind them."""
     found = rebuilt(settings, tenant, from_, to, reason=reason)
@@ -172,30 +164,21 @@ def _follow(data_dir: Path | None, settings: Settings, request_id: UUID, *, deta
     _show(data_dir, request_id, as_json)
 
 
-def _tried(settings: Settings, tenant_id: str, extent: Extent) -> dict[str, int]:
-    """What the request would change."""
-    asked = {
-        "tenant_id": tenant_id,
-        "received_from": extent.received_from and extent.received_from.isoformat(),
-        "received_before": extent.received_before and extent.received_before.isoformat(),
-        "lead_ids": extent.lead_ids,
-    }
-    changes: dict[str, int] = dry_run_of(settings, "orchestration.live.dry_run", asked)
-    return changes
-
-
 def _wait(data_dir: Path | None, settings: Settings, request: WarehouseRequest) -> None:
     """Show how far the request has come, until it waits no longer. Ctrl-C ends the watching only."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("visitors"))
+    is_of_queue = request.kind == warehouse_requests.OF_QUEUE
+    unit = "messages" if is_of_queue else "visitors"
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("waiting", total=_visitors(settings, request))
+        task = progress.add_task("waiting", total=None if is_of_queue else _visitors(settings, request))
         try:
             while request.state in OPEN_STATES:
                 time.sleep(LOOK_SECONDS)
                 with administering(data_dir) as (_, session):
                     request = warehouse_requests.get_request(session, request.request_id)
-                progress.update(task, description=request.state, completed=request.visitors)
+                done = request.changes.get("messages", 0) if is_of_queue else request.visitors
+                progress.update(task, description=request.state, completed=done)
         except KeyboardInterrupt:
             console.print(f"The request goes on: `echolead replay stop {request.request_id}` stops it.")
             raise typer.Exit(0) from None

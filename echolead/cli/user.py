@@ -15,6 +15,7 @@ from echolead.cli.context import (
     show_table,
 )
 from echolead.cli.options import SHOWN_NAME, AsJson, DataDir, TenantId
+from echolead.operational.identities import unlink_identity
 from echolead.operational.users import (
     UserView,
     create_user,
@@ -115,6 +116,16 @@ def revoke(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> N
     """End all sessions of a user, on every device; they may sign in again."""
     with administering(data_dir) as (_, session):
         ended = revoke_sessions(session, email, actor=actor())
+    (show_json if as_json else show_record)({"email": email, "sessions_ended": ended})
+
+
+@app.command()
+def unlink(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Forget which company account is the user's, and end their sessions. The next company account that signs in with
+    the user's verified e-mail is linked.
+    """
+    with administering(data_dir) as (_, session):
+        ended = unlink_identity(session, email, actor=actor())
     (show_json if as_json else show_record)({"email": email, "sessions_ended": ended})
 
 

@@ -267,7 +267,10 @@ def _erasures(connection: psycopg.Connection) -> Iterator[Symptom]:
             "wrong",
             "Erasure",
             f"erasure {erasure_id} of tenant {tenant_id} is not done after an hour, at {step}: {message[:500]}",
-            "Rows of the person are still there. The live run tries the step again until it succeeds.",
+            f"Correct the destination and `echolead resync` what was refused, or `echolead lead give-up --erasure"
+            f" {erasure_id}`. EchoLead's own stores have nothing of the person any more."
+            if step == "destinations"
+            else "Rows of the person are still there. The live run tries the step again until it succeeds.",
         )
 
 

@@ -39,6 +39,7 @@ SECRETS: dict[str, tuple[str, ...]] = {
         "destination_secret_keys",
         "clickhouse_tenant_key",
         "jwt_secret",
+        "oidc_client_secret",
     ),
     "console": ("clickhouse_tenant_key",),
     # The live run is one process that loads, transforms and delivers.

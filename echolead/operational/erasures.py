@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from echolead.erasure.person import visitor_hash
+from echolead.erasure.person import ChatKey, visitor_hash
 from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, ChangeRefused, NotFound
 from echolead.operational.models import Erasure
@@ -77,6 +77,29 @@ def page_of_erasures(
     return session.scalars(found.order_by(Erasure.created_at.desc(), Erasure.erasure_id.desc()).limit(limit)).all()
 
 
+def give_up(session: Session, erasure_id: UUID, destination: str, *, actor: str, reason: str) -> Erasure:
+    """Wait no longer for a destination: what it was sent stays there, and the ids that were kept for it are deleted.
+
+    Raises `NotFound`, `ChangeRefused` without a reason, or when the erasure does not wait for the destination.
+    """
+    get_erasure(session, erasure_id)
+    erasure = session.get_one(Erasure, erasure_id, with_for_update=True, populate_existing=True)
+    if not reason.strip():
+        raise ChangeRefused("Say why, with a reason: it is kept with the erasure.")
+    waiting = [each["destination"] for each in erasure.withdrawals if each["state"] == "waiting"]
+    if erasure.state == "done" or destination not in waiting:
+        named = ", ".join(waiting) or "none"
+        raise ChangeRefused(f"Erasure {erasure_id} does not wait for {destination}. It waits for: {named}.")
+    said = {"by": actor, "reason": reason.strip(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    erasure.given_up = {**erasure.given_up, destination: said}
+    audit.record(
+        session, actor=actor, action="erasure.destination_given_up", subject=str(erasure_id),
+        tenant_id=erasure.tenant_id, destination=destination, reason=said["reason"],
+    )  # fmt: skip
+    session.flush()
+    return erasure
+
+
 def late_erasures(connection: psycopg.Connection) -> list[tuple[str, str, str, str]]:
     """(erasure, tenant, step, message) of each that is not done after an hour, oldest first."""
     return connection.execute(
@@ -87,12 +110,26 @@ def late_erasures(connection: psycopg.Connection) -> list[tuple[str, str, str, s
 
 # The worker's side. The one that was tried longest ago comes next, so that one that fails holds up no other.
 NEXT = """
-select erasure_id, tenant_id, lead_id, received_before, step, person
-from erasures where state <> 'done'
+select erasure_id, tenant_id, lead_id, received_before, step, person, withdrawals
+from erasures where state <> 'done' and step <> 'destinations'
 order by tried_at nulls first, created_at limit 1
 """
 TRIED = """
 update erasures set state = 'running', attempts = attempts + 1, tried_at = clock_timestamp()
+where erasure_id = %(erasure_id)s
+"""
+# All that wait for destinations: each is looked at, as one that waits for long must not hold up another.
+WAITING = """
+select erasure_id, withdrawals, given_up
+from erasures where state <> 'done' and step = 'destinations'
+order by created_at
+"""
+PLANNED = "update erasures set withdrawals = %(withdrawals)s where erasure_id = %(erasure_id)s"
+WITHDRAWN = """
+update erasures set withdrawals = %(withdrawals)s, message = %(message)s where erasure_id = %(erasure_id)s
+"""
+FORGOTTEN = """
+update erasures set step = 'destinations', person = '{}', lead_id = '', message = %(message)s, attempts = 0
 where erasure_id = %(erasure_id)s
 """
 FAILED = "update erasures set message = %(message)s where erasure_id = %(erasure_id)s"
@@ -100,7 +137,7 @@ PASSED = """
 update erasures set step = %(step)s, message = '', attempts = 0 where erasure_id = %(erasure_id)s
 """
 KNOWN = """
-update erasures set person = %(person)s, visitor_hashes = %(hashes)s,
+update erasures set person = %(person)s, visitor_hashes = %(hashes)s, chat_contacts = %(contacts)s,
     remote_records = case when %(remote_records)s::jsonb = '[]' then remote_records else %(remote_records)s::jsonb end
 where erasure_id = %(erasure_id)s
 """
@@ -116,12 +153,12 @@ with ended as (
     update erasures set
         state = 'done', person = '{}', lead_id = '', message = '', ended_at = clock_timestamp()
     where erasure_id = %(erasure_id)s and state <> 'done'
-    returning erasure_id, tenant_id, requested_by, reason, lead_hash, counts
+    returning erasure_id, tenant_id, requested_by, reason, lead_hash, counts, withdrawals
 )
 insert into audit_log (tenant_id, actor, action, subject, detail)
 select
     tenant_id, requested_by, 'erasure.finished', erasure_id::text,
-    jsonb_build_object('reason', reason, 'lead_hash', lead_hash, 'deleted', counts)
+    jsonb_build_object('reason', reason, 'lead_hash', lead_hash, 'deleted', counts, 'destinations', withdrawals)
 from ended
 """
 
@@ -136,6 +173,16 @@ class OpenErasure:
     received_before: datetime
     step: str
     person: Mapping[str, Any]
+    withdrawals: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class WaitingErasure:
+    """An erasure of which only what destinations were sent is left; who it was is forgotten."""
+
+    erasure_id: UUID
+    withdrawals: Sequence[Mapping[str, Any]]
+    given_up: Mapping[str, Mapping[str, str]]
 
 
 class ErasureRecord:
@@ -164,13 +211,15 @@ class ErasureRecord:
         erasure: OpenErasure,
         person: Mapping[str, Any],
         hashes: Sequence[str],
+        contacts: Sequence[ChatKey],
         remote: Sequence[Mapping[str, Any]],
     ) -> None:
         """Who it is, and what destinations have, unless the ledger has forgotten it by now.
 
         From now on no loader takes older events of these visitors.
         """
-        values = {"person": Jsonb(dict(person)), "hashes": list(hashes), "remote_records": Jsonb(list(remote))}
+        values = {"person": Jsonb(dict(person)), "hashes": list(hashes), "contacts": Jsonb(list(contacts))}
+        values["remote_records"] = Jsonb(list(remote))
         self._open().execute(KNOWN, {"erasure_id": erasure.erasure_id, **values})
 
     def counted(self, erasure: OpenErasure, counts: Mapping[str, int]) -> None:
@@ -182,9 +231,27 @@ class ErasureRecord:
         """The step is done; this one is next."""
         self._open().execute(PASSED, {"erasure_id": erasure.erasure_id, "step": step})
 
-    def done(self, erasure: OpenErasure) -> None:
+    def planned(self, erasure: OpenErasure, withdrawals: Sequence[Mapping[str, Any]]) -> None:
+        """These destinations are to take back what they were sent."""
+        self._open().execute(PLANNED, {"erasure_id": erasure.erasure_id, "withdrawals": Jsonb(list(withdrawals))})
+
+    def forgotten(self, erasure: OpenErasure, message: str) -> None:
+        """No store of ours has anything any more: who it was is forgotten, and destinations are waited for."""
+        self._open().execute(FORGOTTEN, {"erasure_id": erasure.erasure_id, "message": message})
+
+    def waiting(self) -> list[WaitingErasure]:
+        """Those that wait for destinations, the oldest first."""
+        with self._open().cursor(row_factory=class_row(WaitingErasure)) as cursor:
+            return cursor.execute(WAITING).fetchall()
+
+    def withdrawn(self, erasure_id: UUID, withdrawals: Sequence[Mapping[str, Any]], message: str) -> None:
+        """What has come of the destinations; the message says which are waited for."""
+        values = {"withdrawals": Jsonb(list(withdrawals)), "message": message[:MESSAGE_CHARACTERS]}
+        self._open().execute(WITHDRAWN, {"erasure_id": erasure_id, **values})
+
+    def done(self, erasure_id: UUID) -> None:
         """Nothing is left: who it was is forgotten, and the audit log has the end."""
-        self._open().execute(DONE, {"erasure_id": erasure.erasure_id})
+        self._open().execute(DONE, {"erasure_id": erasure_id})
 
     def close(self) -> None:
         """Close the connection."""

@@ -9,11 +9,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Engine, delete, func, select
+from sqlalchemy.orm import Session
 
+from echolead.operational import audit
 from echolead.operational.database import system_session
-from echolead.operational.models import SignInAttempt
+from echolead.operational.identities import IdentityRefused, ProvenIdentity, user_of_identity
+from echolead.operational.models import SignInAttempt, User
 from echolead.operational.sessions import end_session, open_session, user_of
-from echolead.operational.users import authenticate, signed_in
+from echolead.operational.users import authenticate, set_language, signed_in
 from echolead.security import DEVICE, SESSION, BadToken, SignedIn, SignedTokens
 from echolead.settings import Settings
 
@@ -50,9 +53,13 @@ class SignIn:
     removed if it succeeds. The record contains HMACs: it reveals no account, network or device.
     """
 
-    def __init__(self, engine: Engine, keys: str) -> None:
-        """`keys` is ECHOLEAD_JWT_SECRET. Raises `BadKey` if it is missing or short."""
+    def __init__(self, engine: Engine, keys: str, *, passwords_of_admins_only: bool = False) -> None:
+        """`keys` is ECHOLEAD_JWT_SECRET. Raises `BadKey` if it is missing or short.
+
+        With `passwords_of_admins_only` the passwords of other users than platform administrators are not accepted.
+        """
         self._engine = engine
+        self.passwords_of_admins_only = passwords_of_admins_only
         self._key = keys.encode()
         self._sessions = SignedTokens(keys, SESSION)
         self._devices = SignedTokens(keys, DEVICE)
@@ -60,7 +67,11 @@ class SignIn:
     @classmethod
     def of(cls, settings: Settings, engine: Engine) -> "SignIn":
         """Made from the settings. Raises `BadKey`."""
-        return cls(engine, settings.jwt_secret.get_secret_value())
+        return cls(
+            engine,
+            settings.jwt_secret.get_secret_value(),
+            passwords_of_admins_only=settings.passwords_of_admins_only,
+        )
 
     def sign_in(self, email: str, password: str, network: str, device_tokens: Iterable[str] = ()) -> Opened | None:
         """A session for this e-mail and password, None if one of them is wrong.
@@ -69,18 +80,41 @@ class SignIn:
         """
         account = email.strip().lower()
         limits = self._limits(account, network, self._known_device(account, device_tokens))
-        mine = self._write_down(limits)
-        wait = max(self._wait(subject, limit) for subject, limit in limits.items())
-        if wait:
-            # A refused attempt does not count, so that a user who keeps trying is not locked out for longer.
-            self._strike_out(SignInAttempt.attempt_id.in_(mine))
-            raise TooManyAttempts(wait)
+        mine = self._count(limits)
         opened = self._open(account, password)
         if opened is not None:
             # Failures from other devices and networks stay counted; those from here are removed.
             here = next(iter(limits))
             self._strike_out((SignInAttempt.subject == here) | SignInAttempt.attempt_id.in_(mine))
         return opened
+
+    def count_return(self, network: str) -> Sequence[int]:
+        """Count that someone of this network comes back from the identity provider. Raises `TooManyAttempts`.
+
+        Returns what `sign_in_identity` takes back when the person is let in, and `take_back` otherwise.
+        """
+        return self._count({self._subject("provider and network", network): NETWORK_LIMIT})
+
+    def sign_in_identity(self, identity: ProvenIdentity, counted: Sequence[int]) -> Opened:
+        """A session for a person whom the identity provider knows. Raises `IdentityRefused`, which is in the audit log.
+
+        `counted` is what `count_return` returned for this attempt.
+        """
+        try:
+            with system_session(self._engine) as session:
+                user = user_of_identity(session, identity)
+                opened = self._open_for(session, user, by="identity provider")
+        except IdentityRefused as refusal:
+            self._note_refusal(identity.email or identity.subject, refusal.reason, issuer=identity.issuer)
+            raise
+        if opened is None:
+            raise IdentityRefused("disabled", identity)
+        self.take_back(counted)
+        return opened
+
+    def take_back(self, counted: Sequence[int]) -> None:
+        """Count an attempt no more, as it was no guess. `counted` is what `count_return` returned."""
+        self._strike_out(SignInAttempt.attempt_id.in_(counted))
 
     def present(self, token: str) -> SignedIn | None:
         """The session's user with their current roles; None if it has ended or the user is deleted or disabled."""
@@ -98,6 +132,11 @@ class SignIn:
             with system_session(self._engine) as session:
                 end_session(session, session_id)
 
+    def set_language(self, user_id: UUID, language: str) -> None:
+        """Remember in which language a user reads the console. Raises `ChangeRefused`."""
+        with system_session(self._engine) as session:
+            set_language(session, user_id, language)
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
@@ -105,11 +144,36 @@ class SignIn:
     def _open(self, account: str, password: str) -> Opened | None:
         with system_session(self._engine) as session:
             user = authenticate(session, account, password)
-            session_id = open_session(session, user) if user is not None else None
-            if user is None or session_id is None:
-                return None
-            who = signed_in(session, user)
-        return Opened(who, self._sessions.issue(str(session_id)), self._devices.issue(_account_of_device(account)))
+            is_switched_off = self.passwords_of_admins_only and user is not None and not user.is_superuser
+            if user is not None and not is_switched_off:
+                return self._open_for(session, user, by="password")
+        if is_switched_off:
+            self._note_refusal(account, "passwords_switched_off")
+        return None
+
+    def _open_for(self, session: Session, user: User, *, by: str) -> Opened | None:
+        """A session of a user who has shown who they are; None if they were disabled or changed meanwhile."""
+        session_id = open_session(session, user)
+        if session_id is None:
+            return None
+        audit.record(session, actor=f"user:{user.email}", action="user.signed_in", subject=user.email, by=by)
+        token, device_token = self._sessions.issue(str(session_id)), self._devices.issue(_account_of_device(user.email))
+        return Opened(signed_in(session, user), token, device_token)
+
+    def _note_refusal(self, subject: str, reason: str, **detail: str) -> None:
+        """Write a refusal down, in a transaction of its own."""
+        with system_session(self._engine) as session:
+            audit.record(session, actor="api", action="user.sign_in_refused", subject=subject, reason=reason, **detail)
+
+    def _count(self, limits: Mapping[str, int]) -> Sequence[int]:
+        """Count an attempt for each subject, and return the ids of its rows. Raises `TooManyAttempts`."""
+        mine = self._write_down(limits)
+        wait = max(self._wait(subject, limit) for subject, limit in limits.items())
+        if wait:
+            # A refused attempt does not count, so that a user who keeps trying is not locked out for longer.
+            self._strike_out(SignInAttempt.attempt_id.in_(mine))
+            raise TooManyAttempts(wait)
+        return mine
 
     def _session_id(self, token: str) -> UUID | None:
         try:

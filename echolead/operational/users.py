@@ -5,13 +5,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
 from echolead.operational.errors import AlreadyThere, ChangeRefused, NotFound
-from echolead.operational.models import Tenant, User, UserTenant
+from echolead.operational.models import LANGUAGES, Tenant, User, UserTenant
 from echolead.operational.sessions import end_sessions_of
 from echolead.operational.tenants import get_tenant
 from echolead.permissions import ROLES
@@ -99,6 +100,13 @@ def set_user_active(session: Session, email: str, is_active: bool, *, actor: str
         action = "user.enabled" if is_active else "user.disabled"
         audit.record(session, actor=actor, action=action, subject=user.email, sessions_ended=ended)
     return user
+
+
+def set_language(session: Session, user_id: UUID, language: str) -> None:
+    """Remember in which language a user reads the console. Raises `ChangeRefused`."""
+    if language not in LANGUAGES:
+        raise ChangeRefused(f"{language!r} is not a language of EchoLead: use {', '.join(LANGUAGES)}.")
+    session.execute(update(User).where(User.user_id == user_id).values(language=language))
 
 
 def delete_user(session: Session, email: str, *, actor: str) -> str:
@@ -193,6 +201,7 @@ def signed_in(session: Session, user: User) -> SignedIn:
         is_superuser=user.is_superuser,
         tenants=tenants,
         installation_role=_installation_role(session, user, tenants),
+        language=user.language,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
@@ -20,6 +21,8 @@ from echolead.operational.reconnecting import Reconnecting
 from echolead.operational.tenants import get_tenant
 
 MESSAGE_CHARACTERS = 2000
+OF_QUEUE = "queue"
+"""The kind of a request that puts into raw what the queue holds and raw lacks. Turns take the rows like every load."""
 OF_SETTINGS = "settings of the tenant"
 """Who asked for what is computed again because the settings are others."""
 
@@ -36,9 +39,9 @@ class Extent:
 def ask(
     session: Session, tenant_id: str, extent: Extent, *, actor: str, reason: str, kind: str = "replay"
 ) -> WarehouseRequest:
-    """A new request. Raises `NotFound` without such a tenant, `ChangeRefused` for a time that ends before it begins."""
+    """A new request. Raises `NotFound` without such a tenant, and as `check_extent`."""
     get_tenant(session, tenant_id)
-    check_extent(extent)
+    check_extent(extent, kind)
     request = WarehouseRequest(
         tenant_id=tenant_id,
         kind=kind,
@@ -54,8 +57,10 @@ def ask(
     return request
 
 
-def check_extent(extent: Extent) -> None:
-    """Raises `ChangeRefused` for a time that ends before it begins."""
+def check_extent(extent: Extent, kind: str = "replay") -> None:
+    """Raises `ChangeRefused` for a time that ends before it begins, and for leads of the queue, which has messages."""
+    if kind == OF_QUEUE and extent.lead_ids:
+        raise ChangeRefused("The queue has messages of all leads: choose days, and no leads.")
     if extent.received_from and extent.received_before and extent.received_from >= extent.received_before:
         raise ChangeRefused("The time ends before it begins: --to is the last day that is computed again.")
 
@@ -143,6 +148,23 @@ class Progress:
     changes: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class QueueRequest(Progress):
+    """A request of kind `queue` with what is done of it. `position` is a place in the queue, '' at the beginning."""
+
+    received_from: datetime | None = None
+    received_before: datetime | None = None
+
+
+# The one with the fewest pieces, so that no tenant waits for all of another's.
+NEXT_OF_QUEUE = f"""
+select request_id::text, tenant_id, kind, position, pieces, visitors, events, changes, received_from, received_before
+from warehouse_requests
+where state not in ('superseded', 'done') and state in ('waiting', 'running') and kind = '{OF_QUEUE}'
+order by pieces, created_at limit 1
+"""  # noqa: S608  # a constant
+
+
 # A request for other settings is the warehouse's own: it is known here from its first piece on.
 WORKED = f"""
 insert into warehouse_requests as request
@@ -186,7 +208,7 @@ from ended
 ASKED = """
 with asked as (
     insert into warehouse_requests (tenant_id, kind, reason, received_from, received_before, requested_by)
-    values (%(tenant_id)s, 'replay', %(reason)s, %(received_from)s, %(received_before)s, %(who)s)
+    values (%(tenant_id)s, %(kind)s, %(reason)s, %(received_from)s, %(received_before)s, %(who)s)
     returning request_id
 ), told as (
     insert into audit_log (tenant_id, actor, action, subject, detail)
@@ -222,10 +244,19 @@ class RequestRecord(Reconnecting):
     def __init__(self, url: str) -> None:
         super().__init__(url, "echolead requests")
 
-    def ask(self, tenant_id: str, received_from: datetime, received_before: datetime, who: str, reason: str) -> str:
-        """A new replay of what was received in a time; its id. `psycopg.IntegrityError` without such a tenant."""
+    def ask(  # the columns of a row
+        self,
+        tenant_id: str,
+        received_from: datetime,
+        received_before: datetime,
+        who: str,
+        reason: str,
+        kind: str = "replay",
+    ) -> str:
+        """A new request for what was received in a time; its id. `psycopg.IntegrityError` without such a tenant."""
         values = {
             "tenant_id": tenant_id,
+            "kind": kind,
             "received_from": received_from,
             "received_before": received_before,
             "who": who,
@@ -243,11 +274,21 @@ class RequestRecord(Reconnecting):
         return Found(*row)
 
     def unfinished(self) -> set[str]:
-        """The requests that have not ended, as text."""
+        """The requests that have not ended and that the warehouse works off, as text."""
         rows = self._open().execute(
-            "select request_id from warehouse_requests where state not in ('superseded', 'done')"
+            "select request_id from warehouse_requests where state not in ('superseded', 'done') and kind != %s",
+            [OF_QUEUE],
         )
         return {str(row[0]) for row in rows.fetchall()}
+
+    def next_of_queue(self) -> QueueRequest | None:
+        """The request of kind `queue` whose next piece is due; by the index over requests that have not ended."""
+        with self._open().cursor(row_factory=class_row(QueueRequest)) as cursor:
+            return cursor.execute(NEXT_OF_QUEUE).fetchone()
+
+    def remark(self, request_id: str, message: str) -> None:
+        """Say something about a request that whoever asked for it should know."""
+        self._open().execute("update warehouse_requests set message = %s where request_id = %s", [message, request_id])
 
     def worked(self, progress: Progress) -> None:
         """Pieces are done, and with the last one the request: what it changed is in the audit log then."""

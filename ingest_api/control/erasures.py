@@ -30,6 +30,7 @@ from ingest_api.control.tasks import TaskView, task_answer
 from ingest_api.control.warehouse import check_leads, reading
 
 PATH = "/v1/tenants/{tenant_id}/erasures"
+GIVEN_UP = f"{PATH}/{{erasure_id}}/given-up"
 EXPORTS = "/v1/tenants/{tenant_id}/lead-exports"
 LeadName = Annotated[
     str, Field(min_length=1, max_length=200, description="As the console shows it", examples=["1f0c6b1e7d9a4c55"])
@@ -38,8 +39,22 @@ LeadName = Annotated[
 routes = APIRouter(tags=["leads"])
 
 
+class WithdrawalView(View):
+    """What becomes of EchoLead's fields at a destination. `told`: a webhook's receiver was asked to erase what it has;
+    `impossible`: the product takes nothing back; `given up`: an operator's word, or 30 days are over.
+    """
+
+    destination: str
+    kind: str
+    state: Literal["waiting", "withdrawn", "told", "impossible", "given up"]
+    message: str
+    at: Annotated[str, Field(description="When it ended, ISO 8601; empty while it waits")]
+
+
 class ErasureView(View):
-    """An erasure. `lead_id` is empty when it is done; `message` says what its step waits for, or why it failed."""
+    """An erasure. `lead_id` is empty once no store has anything; `message` says what its step waits for, or why it
+    failed. In the step `destinations` only these are waited for.
+    """
 
     erasure_id: UUID
     lead_id: str
@@ -53,8 +68,9 @@ class ErasureView(View):
     counts: Annotated[dict[str, int], Field(description="Rows that were deleted, by store")]
     remote_records: Annotated[
         list[dict[str, Any]],
-        Field(description="What destinations still have: destination, kind, remote_kind, remote_id"),
+        Field(description="Records that stay at destinations: destination, kind, remote_kind, remote_id"),
     ]
+    withdrawals: list[WithdrawalView]
     message: str
     created_at: Moment
     ended_at: Moment | None
@@ -66,6 +82,13 @@ class LeadToErase(ControlBody):
     lead_id: LeadName
     reason: Annotated[str, Field(min_length=1, max_length=1000, examples=["Request of 2 March, ticket 4711"])]
     with_others: bool = False
+
+
+class DestinationGivenUp(ControlBody):
+    """A destination that an erasure waits for no longer."""
+
+    destination: Annotated[str, Field(min_length=1, max_length=200, examples=["crm"])]
+    reason: Annotated[str, Field(min_length=1, max_length=1000, examples=["The account was closed in May"])]
 
 
 class LeadNamed(ControlBody):
@@ -85,7 +108,7 @@ def list_(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Respons
 
 @routes.get(f"{PATH}/{{erasure_id}}", summary="An erasure", response_model=ErasureView, **operation("leads.export"))
 def show(call: Calling, erasure_id: UUID) -> Response:
-    """How far an erasure is, what was deleted, and what destinations still have."""
+    """How far an erasure is, what was deleted, and what becomes of what destinations have."""
     with call.session() as session:
         return answer(ErasureView.model_validate(erasures.get_erasure(session, erasure_id)))
 
@@ -100,6 +123,17 @@ def erase(call: Calling, body: LeadToErase) -> Response:
         lambda session: answer(
             ErasureView.model_validate(erasures.ask(session, call.tenant_id, **body.model_dump(), actor=call.actor)),
             201,
+        ),
+    )
+
+
+@routes.post(GIVEN_UP, summary="Give up a destination", response_model=ErasureView, **operation("leads.erase"))
+def give_up(call: Calling, erasure_id: UUID, body: DestinationGivenUp) -> Response:
+    """Wait no longer for a destination: what it was sent stays there. The audit log has who did so, and why."""
+    return once(
+        call,
+        lambda session: answer(
+            ErasureView.model_validate(erasures.give_up(session, erasure_id, **body.model_dump(), actor=call.actor))
         ),
     )
 

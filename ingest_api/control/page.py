@@ -1,6 +1,7 @@
 """The sign-in page of the console. The console itself cannot set a cookie that scripts cannot read."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -17,14 +18,7 @@ from ingest_api.control.sessions import MAX_EMAIL, MAX_PASSWORD, NO_NUL, Console
 def router(sessions: ConsoleSessions) -> APIRouter:
     """`/login` and `/logout`, for people. Passwords are checked on worker threads."""
     routes = APIRouter()
-    page_headers = sign_in_page.headers(sessions.origins)
-
-    def show_page(
-        request: Request, back: str, status: int = 200, more: Mapping[str, str] | None = None, **texts: str
-    ) -> HTMLResponse:
-        words = sign_in_page.texts(request.headers.get("accept-language", ""))
-        html = sign_in_page.sign_in_html(words, back=sessions.back(back), **texts)
-        return HTMLResponse(html, status_code=status, headers={**page_headers, **(more or {})})
+    show_page = partial(sign_in_answer, sessions)
 
     @routes.get("/login", include_in_schema=False)
     def show(request: Request, next: str = "") -> HTMLResponse:
@@ -56,10 +50,26 @@ def router(sessions: ConsoleSessions) -> APIRouter:
         # A link or image on another site must not end a session.
         if request.headers.get("sec-fetch-site", "none") != "cross-site":
             sessions.sign_out(request)
-            answer.delete_cookie(**_cookie(SESSION_COOKIE, sessions.console_url))
+            answer.delete_cookie(**cookie_settings(SESSION_COOKIE, sessions.console_url))
         return answer
 
     return routes
+
+
+def sign_in_answer(
+    sessions: ConsoleSessions,
+    request: Request,
+    back: str,
+    status: int = 200,
+    more: Mapping[str, str] | None = None,
+    **texts: str,
+) -> HTMLResponse:
+    """The sign-in page in the language of the request, with the ways to sign in that are set up."""
+    words = sign_in_page.texts(request.headers.get("accept-language", ""))
+    ways = sign_in_page.Ways(sessions.provider is not None, sessions.sign_in.passwords_of_admins_only)
+    html = sign_in_page.sign_in_html(words, ways, back=sessions.back(back), **texts)
+    headers = {**sign_in_page.headers(sessions.origins), **(more or {})}
+    return HTMLResponse(html, status_code=status, headers=headers)
 
 
 def with_cookies(answer: Response, opened: Opened, console_url: str) -> Response:
@@ -69,7 +79,7 @@ def with_cookies(answer: Response, opened: Opened, console_url: str) -> Response
         (SESSION_COOKIE, opened.token, SESSION),
         (DEVICE_COOKIE, opened.device_token, DEVICE),
     ):
-        answer.set_cookie(value=token, max_age=use.lifetime_seconds, **_cookie(plain, console_url))
+        answer.set_cookie(value=token, max_age=use.lifetime_seconds, **cookie_settings(plain, console_url))
     return answer
 
 
@@ -86,7 +96,8 @@ def is_from_own_page(request: Request) -> bool:
     return fetch_site is not None
 
 
-def _cookie(plain: str, console_url: str) -> dict[str, Any]:
+def cookie_settings(plain: str, console_url: str) -> dict[str, Any]:
+    """Name and attributes of a cookie of ours, for `set_cookie` and `delete_cookie`."""
     is_encrypted = console_url.startswith("https://")
     name = cookie_name(plain, console_url)
     return {"key": name, "path": "/", "httponly": True, "samesite": "lax", "secure": is_encrypted}

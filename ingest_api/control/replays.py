@@ -1,6 +1,6 @@
 """Computing again under present rules, lists and models; and visitors that are left out because a model fails."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -39,6 +39,15 @@ class ExtentBody(ControlBody):
     received_from: Annotated[Moment | None, Field(examples=["2026-03-10T00:00:00-03:00"])] = None
     received_before: Moment | None = None
     lead_ids: Annotated[list[str], Field(max_length=1000, default_factory=list)]
+    origin: Annotated[
+        Literal["raw", "queue"],
+        Field(description="`queue`: add what the queue holds of these days and raw lacks. It takes no leads."),
+    ] = "raw"
+
+    @property
+    def kind(self) -> str:
+        """The kind of the request."""
+        return warehouse_requests.OF_QUEUE if self.origin == "queue" else "replay"
 
 
 class ReplayBody(ExtentBody):
@@ -48,7 +57,8 @@ class ReplayBody(ExtentBody):
 
 
 class ReplayView(View):
-    """A request to compute again: an operator's replay, a decision about leads, or other settings of the tenant.
+    """A request to compute again: an operator's replay, a decision about leads, or other settings of the tenant. Or, of
+    kind `queue`, to add to raw what the queue holds and raw lacks.
 
     `pieces`, `visitors` and `events` count what is done; `changes` what became of the rows.
     """
@@ -107,7 +117,7 @@ def try_(call: Calling, body: ExtentBody) -> Response:
     """A task that finds what a replay would change: `result` has the counts of `changes`. Nothing changes."""
     asked = {"tenant_id": call.tenant_id, **body.model_dump(mode="json")}
     with refusals():
-        warehouse_requests.check_extent(_extent(body))
+        warehouse_requests.check_extent(_extent(body), body.kind)
     return once(
         call,
         lambda session: task_answer(
@@ -123,7 +133,9 @@ def run(call: Calling, body: ReplayBody) -> Response:
         call,
         lambda session: answer(
             ReplayView.model_validate(
-                warehouse_requests.ask(session, call.tenant_id, _extent(body), actor=call.actor, reason=body.reason)
+                warehouse_requests.ask(
+                    session, call.tenant_id, _extent(body), actor=call.actor, reason=body.reason, kind=body.kind
+                )
             ),
             201,
         ),

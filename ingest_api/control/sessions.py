@@ -7,10 +7,11 @@ that scripts cannot read. Every request looks up the user of the session and the
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.responses import JSONResponse, Response
@@ -20,6 +21,8 @@ from echolead.operational.sign_in import Opened, SignIn, TooManyAttempts
 from echolead.security import SESSION, SignedIn
 from echolead.settings import Settings
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE, cookie_name, cookies_named
+from ingest_api.control.identity_provider import IdentityProvider
+from ingest_api.control.provider_flow import ProviderFlows
 from ingest_api.http.addresses import TrustedProxies
 from ingest_api.http.asgi import peer_of
 from ingest_api.http.problems import NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, TOO_MANY_SIGN_INS, WRONG_PASSWORD, Problem
@@ -41,7 +44,8 @@ class Credentials(BaseModel):
 class SignedInUser(BaseModel):
     """A signed-in user; `tenants` maps each tenant they may see to viewer, analyst, operator or admin.
 
-    `installation_role` is the least of these where they may see every active tenant, null otherwise.
+    `installation_role` is the least of these where they may see every active tenant, null otherwise. `language` is the
+    console's, '' before they choose one.
     """
 
     user_id: str
@@ -50,6 +54,15 @@ class SignedInUser(BaseModel):
     is_superuser: bool
     tenants: dict[str, str]
     installation_role: str | None
+    language: str
+
+
+class OwnEdit(BaseModel):
+    """What users change of their own account."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    language: Literal["pt-BR", "en"]
 
 
 class SessionToken(BaseModel):
@@ -63,33 +76,53 @@ class SessionToken(BaseModel):
 
 @dataclass(frozen=True)
 class ConsoleSessions:
-    """What the routes need: users and sessions, the addresses of console and Dagster, and the trusted proxies.
+    """What the routes need: users and sessions, addresses of console and Dagster, trusted proxies, identity provider.
 
-    The page's routes are in `ingest_api.control.page`.
+    The page's routes are in `ingest_api.control.page`, those of the provider in `ingest_api.control.provider_page`.
     """
 
     sign_in: SignIn
     proxies: TrustedProxies
     console_url: str
     dagster_url: str
+    provider: IdentityProvider | None
+    flows: ProviderFlows
 
     @classmethod
     def of(cls, settings: Settings, proxies: TrustedProxies) -> "ConsoleSessions":
-        """As the settings say. Raises `BadKey` when the key of session tokens is missing or short."""
+        """As the settings say.
+
+        Raises `BadKey` when the key of session tokens is missing or short, or the identity provider's client is.
+        """
         engine = connect(
             settings.postgres_api_url.get_secret_value(), pool_size=2, application_name="echolead-sessions"
         )
-        return cls(SignIn.of(settings, engine), proxies, settings.console_url, settings.dagster_url)
+        return cls(
+            SignIn.of(settings, engine),
+            proxies,
+            settings.console_url,
+            settings.dagster_url,
+            IdentityProvider.of(settings),
+            ProviderFlows(settings.jwt_secret.get_secret_value()),
+        )
+
+    async def close(self) -> None:
+        """Close the connections to the database and to the identity provider."""
+        self.sign_in.close()
+        if self.provider is not None:
+            await self.provider.close()
 
     def open(self, request: Request, email: str, password: str) -> Opened | None:
         """Sign in with this request; None for a wrong e-mail or password.
 
         Raises `TooManyAttempts`, `Problem`.
         """
-        peer = peer_of(request.scope)
-        network = prefix(self.proxies.client_ip(peer, request.headers.raw))
         with database():
-            return self.sign_in.sign_in(email, password, network, self.cookies(request, DEVICE_COOKIE))
+            return self.sign_in.sign_in(email, password, self.network(request), self.cookies(request, DEVICE_COOKIE))
+
+    def network(self, request: Request) -> str:
+        """The network of the request's client, for which attempts count."""
+        return prefix(self.proxies.client_ip(peer_of(request.scope), request.headers.raw))
 
     def who(self, request: Request) -> SignedIn:
         """The user of the request's session with their present roles. Raises `Problem`."""
@@ -163,7 +196,9 @@ def router(sessions: ConsoleSessions) -> APIRouter:
             wait = error.retry_after_seconds
             raise Problem(replace(TOO_MANY_SIGN_INS, retry_after_seconds=wait), f"{error}") from None
         if opened is None:
-            raise Problem(WRONG_PASSWORD, "The e-mail or the password is not right.")
+            admins = " Passwords of platform administrators alone are accepted here."
+            said = admins if sessions.sign_in.passwords_of_admins_only else ""
+            raise Problem(WRONG_PASSWORD, f"The e-mail or the password is not right.{said}")
         session = SessionToken(token=opened.token, expires_in_seconds=SESSION.lifetime_seconds, user=_user(opened.who))
         return JSONResponse(session.model_dump(), headers=PRIVATE)
 
@@ -171,6 +206,16 @@ def router(sessions: ConsoleSessions) -> APIRouter:
     def me(request: Request) -> JSONResponse:
         """The user of the session token, with the roles they have now. 401 without a valid one."""
         return JSONResponse(_user(sessions.who(request)).model_dump(), headers=PRIVATE)
+
+    @routes.patch("/v1/me", summary="Change the own account", response_model=SignedInUser)
+    def change_own(request: Request, body: OwnEdit) -> JSONResponse:
+        """Remember the language in which the user reads the console. 401 without a valid session token."""
+        if not request.headers.get("authorization"):  # a page of another site could send the cookie
+            raise Problem(NOT_SIGNED_IN, "Send Authorization: Bearer … with the token of POST /v1/login.")
+        who = sessions.who(request)
+        with database():
+            sessions.sign_in.set_language(who.user_id, body.language)
+        return JSONResponse(_user(replace(who, language=body.language)).model_dump(), headers=PRIVATE)
 
     @routes.post("/v1/logout", summary="Sign out", status_code=204, response_class=Response)
     def sign_out(request: Request) -> Response:
@@ -190,4 +235,5 @@ def _user(who: SignedIn) -> SignedInUser:
         is_superuser=who.is_superuser,
         tenants=dict(who.tenants),
         installation_role=who.installation_role,
+        language=who.language,
     )

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from echolead.operational import users
 from echolead.operational.errors import NotFound
+from echolead.operational.identities import unlink_identity
 from echolead.operational.models import User
 from ingest_api.control.answers import (
     ControlBody,
@@ -157,6 +158,23 @@ def end_sessions(call: CallingInstallation, email: EmailPath) -> Response:
     return once(
         call,
         lambda session: answer(EndedSessions(ended=users.revoke_sessions(session, email, actor=call.actor))),
+    )
+
+
+@routes.post(
+    f"{ACCOUNTS}/{{email}}/unlink",
+    summary="Unlink a user's company account",
+    response_model=EndedSessions,
+    **operation("accounts.change"),
+)
+def unlink(call: CallingInstallation, email: EmailPath) -> Response:
+    """Forget which account at the identity provider is the user's, and end their sessions.
+
+    The next account that signs in there with the user's verified e-mail is linked.
+    """
+    return once(
+        call,
+        lambda session: answer(EndedSessions(ended=unlink_identity(session, email, actor=call.actor))),
     )
 
 

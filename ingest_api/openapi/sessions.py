@@ -24,6 +24,7 @@ USER = {
     "is_superuser": False,
     "tenants": {"acme": "operator"},
     "installation_role": "operator",
+    "language": "pt-BR",
 }
 SESSION = {"token": "eyJhbGciOi…", "token_type": "bearer", "expires_in_seconds": 28_800, "user": USER}
 
@@ -43,9 +44,13 @@ def describe_sessions(document: dict[str, Any]) -> None:
         guarded["security"] = [{"sessionToken": []}, {"sessionCookie": []}]
     me["responses"]["200"]["content"]["application/json"]["example"] = USER
     me["responses"] |= problem_responses(NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE)
-    sign_out["responses"] |= problem_responses(
-        NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, OVERLOADED
-    )
+    with_a_body = (SLOW_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, OVERLOADED)
+    sign_out["responses"] |= problem_responses(NOT_SIGNED_IN, SIGN_IN_UNAVAILABLE, *with_a_body)
+    edit = document["paths"]["/v1/me"]["patch"]
+    edit["security"] = [{"sessionToken": []}]
+    edit["requestBody"]["content"]["application/json"]["example"] = {"language": "pt-BR"}
+    edit["responses"]["200"]["content"]["application/json"]["example"] = USER
+    edit["responses"] |= problem_responses(NOT_SIGNED_IN, INVALID_REQUEST, SIGN_IN_UNAVAILABLE, *with_a_body)
     schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
     schemes["sessionToken"] = {"type": "http", "scheme": "bearer", "description": "The token of `POST /v1/login`"}
     schemes["sessionCookie"] = {

@@ -7,9 +7,10 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from echolead.erasure.person import ErasedPerson
+from echolead.erasure.person import ChatKey, ErasedPerson
 from echolead.operational.quarantine import OF_ERASURE
 from echolead.settings import Settings
+from orchestration.erasure.withdrawing import PlannedWithdrawal, plan, planned
 
 # Reads the tenant's deliveries of conversations: which lead one is of is in its payload alone.
 SENT = """
@@ -21,19 +22,41 @@ where tenant_id = %(tenant_id)s
     )
 """
 RECORDS = """
-select destinations.name as destination, destinations.kind, records.remote_kind, records.remote_id
+select distinct
+    destinations.name as destination, destinations.kind,
+    case when records.lead_id like 'conversation:%%' then 'conversation' else records.remote_kind end as remote_kind,
+    records.remote_id
 from destination_records as records
 join destinations using (tenant_id, destination_id)
 where records.tenant_id = %(tenant_id)s
     and (records.lead_id = any(%(ids)s) or (records.destination_id, records.lead_id) in (
         select * from unnest(%(places)s::uuid[], %(names)s::text[])
     ))
+    and records.remote_kind in ('contact', 'lead', 'deal', 'note') and records.remote_id <> ''
 order by 1, 3, 4
 """
-UNDER_WAY = """
-select count(*) from deliveries
-where tenant_id = %(tenant_id)s and delivery_id = any(%(deliveries)s::uuid[])
-    and state = 'in_flight' and lease_until > clock_timestamp()
+CHAT_CONTACTS = """
+select distinct (destinations.configuration ->> 'account_id')::bigint, records.remote_id::bigint
+from destination_records as records
+join destinations using (tenant_id, destination_id)
+where records.tenant_id = %(tenant_id)s and records.lead_id = any(%(ids)s) and records.remote_kind = 'contact'
+    and destinations.kind = 'chatwoot' and destinations.configuration ->> 'account_id' ~ '^[0-9]+$'
+    and records.remote_id ~ '^[0-9]+$' and not exists (
+        select from destination_records as others
+        where others.tenant_id = records.tenant_id and others.destination_id = records.destination_id
+            and others.remote_kind = 'contact' and others.remote_id = records.remote_id
+            and not others.lead_id = any(%(ids)s) and others.lead_id not like 'conversation:%%'
+    )
+"""
+# Held also after a creation without an answer, until a look-up finds what was made.
+HELD = """
+with locked as (
+    select lease_until from deliveries
+    where tenant_id = %(tenant_id)s
+        and (delivery_id = any(%(deliveries)s::uuid[]) or erasure_id = %(erasure_id)s)
+    for update
+)
+select count(*) from locked where lease_until > clock_timestamp()
 """
 OF_LEDGER = {
     "delivery_attempts": "delivery_id = any(%(deliveries)s::uuid[])",
@@ -87,6 +110,10 @@ where not exists (
 """
 
 
+class DeliveryUnderWay(Exception):
+    """A delivery of the person is being sent at this moment."""
+
+
 class PersonLedger:
     """What PostgreSQL holds of a person. Every method raises `psycopg.Error`, and may be repeated."""
 
@@ -105,11 +132,16 @@ class PersonLedger:
         with _connected(self._deliveries) as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(RECORDS, _values(person)).fetchall()
 
-    def is_under_way(self, person: ErasedPerson) -> bool:
-        """Whether a delivery is being sent at this moment."""
+    def chat_contacts(self, person: ErasedPerson) -> list[ChatKey]:
+        """The contacts at Chatwoot that were delivered to for this lead and no other. Reads the lane's records."""
         with _connected(self._deliveries) as connection:
-            row = connection.execute(UNDER_WAY, _values(person)).fetchone()
-        return row is not None and row[0] > 0
+            rows = connection.execute(CHAT_CONTACTS, _values(person)).fetchall()
+        return [(int(account), int(contact)) for account, contact in rows]
+
+    def withdrawals(self, person: ErasedPerson) -> list[PlannedWithdrawal]:
+        """What is to be taken off at destinations."""
+        with _connected(self._deliveries) as connection:
+            return planned(connection, person)
 
     def leave_out(self, person: ErasedPerson) -> list[str]:
         """Let turns leave the visitors out; the ids of their entries in the quarantine."""
@@ -135,11 +167,19 @@ class PersonLedger:
         with _connected(self._deliveries) as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query, {**_values(person), "limit": limit}).fetchall()
 
-    def delete(self, person: ErasedPerson, *, is_left_out: bool) -> dict[str, int]:
-        """Delete the rows; how many of each table. `is_left_out`: the visitors' quarantine stays."""
-        done = self._delete(self._deliveries, OF_LEDGER, person)
-        others = {table: each for table, each in OF_OTHERS.items() if not (is_left_out and table == "quarantine")}
-        done |= self._delete(self._loader, others, person)
+    def delete(self, person: ErasedPerson, erasure_id: UUID) -> dict[str, int]:
+        """Delete the rows, and plan that destinations take back what they were sent; how many rows of each table.
+
+        Raises `DeliveryUnderWay` when something of the person is being sent, and changes nothing then.
+        """
+        with _connected(self._deliveries) as connection, connection.transaction():
+            held = connection.execute(HELD, {**_values(person), "erasure_id": erasure_id}).fetchone()
+            if held is not None and held[0]:
+                raise DeliveryUnderWay
+            plan(connection, person, erasure_id, planned(connection, person))
+            done = _deleted(connection, OF_LEDGER, person)
+        with _connected(self._loader) as connection, connection.transaction():
+            done |= _deleted(connection, OF_OTHERS, person)
         with _connected(self._loader) as connection:
             done["warehouse_requests"] = connection.execute(UNNAMED, _values(person)).rowcount
             done["live_steps"] = connection.execute(QUIET, _values(person)).rowcount
@@ -150,15 +190,15 @@ class PersonLedger:
         with _connected(self._loader) as connection:
             connection.execute(REQUESTED, {"tenant_id": person.tenant_id, "visitors": list(visitors)})
 
-    def _delete(self, url: str, tables: Mapping[str, str], person: ErasedPerson) -> dict[str, int]:
-        with _connected(url) as connection, connection.transaction():
-            return {
-                table: connection.execute(
-                    f"delete from {table} where tenant_id = %(tenant_id)s and {condition}",  # noqa: S608
-                    _values(person),
-                ).rowcount
-                for table, condition in tables.items()
-            }
+
+def _deleted(connection: psycopg.Connection, tables: Mapping[str, str], person: ErasedPerson) -> dict[str, int]:
+    return {
+        table: connection.execute(
+            f"delete from {table} where tenant_id = %(tenant_id)s and {condition}",  # noqa: S608
+            _values(person),
+        ).rowcount
+        for table, condition in tables.items()
+    }
 
 
 def _connected(url: str) -> psycopg.Connection:

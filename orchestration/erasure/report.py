@@ -42,6 +42,7 @@ def report_of(settings: Settings, tenant_id: str, lead_id: str) -> dict[str, Any
         "postgresql": ledger.counts(person),
         "lake": in_lake,
         "remote_records": ledger.remote_records(person),
+        "withdrawals": [each.shown() for each in ledger.withdrawals(person)],
     }
 
 

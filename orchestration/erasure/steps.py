@@ -12,8 +12,10 @@ from echolead.operational.errors import NotFound
 from echolead.operational.models import ERASURE_STEPS
 from echolead.processes import answer_of
 from echolead.settings import Settings
-from orchestration.erasure.ledger import PersonLedger
+from orchestration.erasure.destinations import WaitingDestinations, waiting_for
+from orchestration.erasure.ledger import DeliveryUnderWay, PersonLedger
 from orchestration.erasure.warehouse import PersonRows
+from orchestration.erasure.withdrawing import WithdrawalState, first_states
 
 LAKE_SECONDS = 3600.0
 
@@ -30,6 +32,7 @@ class ErasureSteps:
         self._record = record
         self._rows = PersonRows(settings)
         self._ledger = PersonLedger(settings)
+        self._destinations = WaitingDestinations(settings.postgres_deliveries_url.get_secret_value(), record)
         self._steps: dict[str, Callable[[OpenErasure, ErasedPerson], None]] = {
             "withdraw": self._withdraw,
             "warehouse": self._delete_in_warehouse,
@@ -38,13 +41,14 @@ class ErasureSteps:
         }
 
     def do_next(self) -> bool:
-        """Do the next step of the erasure whose turn it is; whether one is open.
+        """Do the next step of the erasure whose turn it is, and look after those that wait for destinations.
 
-        One that fails is noted with the reason, and others go on before it is tried again.
+        One that fails is noted with the reason, and others go on before it is tried again. Returns whether one is open.
         """
+        is_waiting = self._destinations.look_after()
         erasure = self._record.next()
         if erasure is None:
-            return False
+            return is_waiting
         self._record.tried(erasure)
         try:
             self._do(erasure)
@@ -77,12 +81,17 @@ class ErasureSteps:
         self._record.passed(erasure, "withdraw")
 
     def _end(self, erasure: OpenErasure) -> None:
-        """Back to the ledger where the engine has planned a delivery from what it had read before the rows went."""
+        """Back to the ledger where the engine has planned a delivery from what it had read before the rows went.
+
+        Else who it is is forgotten, also while a destination is away.
+        """
         person = self._know(erasure, ErasedPerson.of_json(erasure.person, erasure.received_before))
         if self._ledger.counts(person):
             self._record.passed(erasure, "ledger")
+        elif message := waiting_for(map(WithdrawalState.of, erasure.withdrawals)):
+            self._record.forgotten(erasure, message)
         else:
-            self._record.done(erasure)
+            self._record.done(erasure.erasure_id)
 
     def _know(self, erasure: OpenErasure, person: ErasedPerson) -> ErasedPerson:
         """With what the ledger has of it."""
@@ -92,7 +101,9 @@ class ErasureSteps:
             deliveries=sorted({*person.deliveries, *deliveries}),
             records=sorted({*person.records, *records}),
         )
-        self._record.known(erasure, person.as_json(), person.hashes, self._ledger.remote_records(person))
+        person = replace(person, contacts=sorted({*person.contacts, *self._ledger.chat_contacts(person)}))
+        remote = self._ledger.remote_records(person)
+        self._record.known(erasure, person.as_json(), person.hashes, person.contacts, remote)
         return person
 
     def _withdraw(self, _: OpenErasure, person: ErasedPerson) -> None:
@@ -108,9 +119,13 @@ class ErasureSteps:
 
     def _delete_in_ledger(self, erasure: OpenErasure, person: ErasedPerson) -> None:
         person = self._know(erasure, person)
-        if self._ledger.is_under_way(person):
-            raise ErasureWaits("A delivery of the lead is being sent.")
-        self._record.counted(erasure, self._ledger.delete(person, is_left_out=False))
+        before = [WithdrawalState.of(each) for each in erasure.withdrawals]
+        states = first_states(self._ledger.withdrawals(person), before)
+        self._record.planned(erasure, [each.as_json() for each in states])
+        try:
+            self._record.counted(erasure, self._ledger.delete(person, erasure.erasure_id))
+        except DeliveryUnderWay:
+            raise ErasureWaits("A delivery of the lead is being sent.") from None
 
     def _delete_in_lake(self, erasure: OpenErasure, person: ErasedPerson) -> None:
         """Once the mirror no longer has what the ledger had, nothing comes back to raw, and from raw to the lake."""

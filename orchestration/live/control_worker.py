@@ -41,6 +41,12 @@ def _trial(module: str) -> Callable[[TakenTask], Command]:
     return lambda task: Command(module, given=task.asked)
 
 
+def _of_replay(task: TakenTask) -> Command:
+    asked = dict(task.asked)
+    module = "queue_dry_run" if asked.pop("origin", "") == "queue" else "dry_run"
+    return Command(f"orchestration.live.{module}", given=asked)
+
+
 def _of_person(word: str) -> Callable[[TakenTask], Command]:
     return lambda task: Command(
         "orchestration.erasure", (word,), given={"tenant_id": task.tenant_id, "lead_id": task.asked["lead_id"]}
@@ -62,7 +68,7 @@ def _days(task: TakenTask) -> list[str]:
 
 COMMANDS: Mapping[str, Callable[[TakenTask], Command]] = {
     "rules_trial": _trial("orchestration.live.rules_dry_run"),
-    "replay_trial": _trial("orchestration.live.dry_run"),
+    "replay_trial": _of_replay,
     "lake_verify": lambda task: Command("dlt_pipelines.lake", ("verify", "--tenant", task.tenant_id, *_days(task))),
     "erasure_trial": _of_person("report"),
     "lead_export": _of_person("export"),

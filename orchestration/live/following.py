@@ -40,12 +40,14 @@ class Follower(ABC, Generic[Done]):
         """Whether there is a piece to take."""
         return self._running is not None and self._running.done()
 
-    def take(self) -> None:
+    def take(self) -> Done | None:
         """Take the piece that has ended: raises what it raised, and the next one is due after the pause."""
         if self._running is None:
-            return
+            return None
         ended, self._running = self._running, None
         now = time.monotonic()
         took_seconds = now - self._started
         self._due = now + self._pause_seconds(None, took_seconds)
-        self._due = now + self._pause_seconds(ended.result(), took_seconds)
+        done = ended.result()
+        self._due = now + self._pause_seconds(done, took_seconds)
+        return done

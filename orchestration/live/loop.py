@@ -25,6 +25,7 @@ from orchestration.live.deal_turns import DealTurns
 from orchestration.live.erasing import ErasureFollower
 from orchestration.live.following import Follower
 from orchestration.live.lake_copy import LakeFollower
+from orchestration.live.queue_again import QueueFollower
 from orchestration.live.steps import MODEL_STEP, Steps
 from orchestration.live.warehouse_turns import WarehouseTurns
 from orchestration.live.watermarks import WatermarkReader, Watermarks
@@ -51,6 +52,7 @@ REQUESTS = "noting what was computed again"
 DELIVER, LEDGER = "delivering", "mirroring the ledger"
 LAKE = "copying to the lake"
 ERASURES = "erasing people"
+QUEUE = "replaying from the queue"
 
 PAUSE_LEASE = "pause of the live path"
 """Whoever holds it lets the live run end, and the next one begin when it is free."""
@@ -120,6 +122,7 @@ class LiveLoop:
             self._engine = opening.enter_context(DeliveryEngine(self._settings, WITHOUT_WAITING))
             self._lake = opening.enter_context(closing(LakeFollower(self._settings)))
             self._erasures = opening.enter_context(closing(ErasureFollower(self._settings)))
+            self._queue = opening.enter_context(closing(QueueFollower(self._settings)))
             self._watermarks = opening.enter_context(closing(WatermarkReader(self._settings)))
             self._requests = opening.enter_context(
                 closing(RequestRecord(self._settings.postgres_loader_url.get_secret_value()))
@@ -140,6 +143,9 @@ class LiveLoop:
         if not self._steps.run(LOAD, lambda: self._load(turn)):
             time.sleep(WAIT_SECONDS / 4)  # a queue that does not answer must not make the turns spin
         started = time.monotonic()
+        self._queue.start_if_due()
+        if self._queue.has_ended:
+            self._steps.run(QUEUE, lambda: self._add_from_queue(turn))
         marks = self._read_watermarks()
         if marks is not None and (
             self._blame.is_ahead or (marks.configuration, marks.failures, marks.requests) != self._mirrored
@@ -180,10 +186,16 @@ class LiveLoop:
             self._steps.run(step, follower.take)
 
     def _load(self, turn: Turn) -> None:
-        wait = LANES_SECONDS if self._engine.is_at_work else WAIT_SECONDS
-        turn.load = self._loader.load_once(0.0 if self._is_due() else wait)
-        self._is_behind |= turn.load.events > 0
-        self._has_chats |= turn.load.chatwoot_events > 0
+        wait = LANES_SECONDS if self._engine.is_at_work or self._queue.is_at_work else WAIT_SECONDS
+        self._take_in(turn, self._loader.load_once(0.0 if self._is_due() else wait))
+
+    def _add_from_queue(self, turn: Turn) -> None:
+        self._take_in(turn, self._queue.add_to(self._loader))
+
+    def _take_in(self, turn: Turn, load: Load) -> None:
+        turn.load += load
+        self._is_behind |= load.events > 0
+        self._has_chats |= load.chatwoot_events > 0
 
     def _read_watermarks(self) -> Watermarks | None:
         found: list[Watermarks] = []

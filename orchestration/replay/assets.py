@@ -16,6 +16,8 @@ class Replay(dg.Config):
 
     tenant_id: str
     reason: str
+    from_queue: bool = False
+    """Add what the queue holds of the days and raw lacks, in place of computing again."""
 
 
 @dg.asset(
@@ -26,16 +28,20 @@ class Replay(dg.Config):
     kinds={"clickhouse"},
 )
 def replayed_days(context: dg.AssetExecutionContext, config: Replay, echolead: EchoLead) -> dg.MaterializeResult[None]:
-    """Days of a tenant that are computed again under present rules, as `echolead replay --from --to` does.
+    """Days of a tenant that are computed again under present rules, as `echolead replay --from --to` does; with
+    `from_queue` as its option `--from-queue`.
 
     Several days are one request. Ending the run leaves it to the live run, as `echolead replay stop` says.
     """
-    from echolead.operational.warehouse_requests import RequestRecord  # noqa: PLC0415  # the code server describes only
+    # The code server describes only.
+    from echolead.operational.warehouse_requests import OF_QUEUE, RequestRecord  # noqa: PLC0415
 
     days = context.partition_time_window
     url = echolead.settings().postgres_loader_url.get_secret_value()
     with closing(RequestRecord(url)) as record:
-        request_id = record.ask(config.tenant_id, days.start, days.end, f"dagster:{context.run_id}", config.reason)
+        kind = OF_QUEUE if config.from_queue else "replay"
+        who = f"dagster:{context.run_id}"
+        request_id = record.ask(config.tenant_id, days.start, days.end, who, config.reason, kind)
         context.log.info("Request %s: `echolead replay show %s`", request_id, request_id)
         while (found := record.look(request_id)).is_open:
             time.sleep(LOOK_SECONDS)

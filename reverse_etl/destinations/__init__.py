@@ -45,3 +45,10 @@ KINDS: Mapping[str, type[Product]] = {
     "salesforce": SalesforceLeads,
     "webhook": SignedWebhooks,
 }
+
+
+def kept_kinds(kind: str) -> tuple[str, ...] | None:
+    """The kinds of records that a destination of this kind needs to take back what it was sent; None if it cannot."""
+    product = KINDS.get(kind)
+    found: tuple[str, ...] | None = getattr(product, "kept_kinds", None)
+    return found

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from echolead.normalize import normalize_phone
 from reverse_etl.calls import Calls
 from reverse_etl.destination import OneByOne, Order, Traits
 from reverse_etl.destinations.chatwoot_account import ChatwootAccount
-from reverse_etl.destinations.chatwoot_conversations import ChatwootConversations
+from reverse_etl.destinations.chatwoot_conversations import NOTE, WRITING, WRITTEN, ChatwootConversations
 from reverse_etl.destinations.chatwoot_definitions import LINK_KEY
+from reverse_etl.destinations.chatwoot_erasing import clear_contact, clear_conversation
+from reverse_etl.erased import ErasedRecords
 from reverse_etl.errors import Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import UNCONFIRMED, Delivered, DeliveryHistory, Lead
 
@@ -32,6 +34,7 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
     """
 
     traits = Traits()
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact", NOTE, WRITTEN, WRITING)
 
     def __init__(
         self, base_url: str, account_id: int, inbox_id: int, access_token: str, lead_url: Callable[[str], str]
@@ -86,6 +89,22 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
         different += [f"label {label}" for label in lead.labels if label not in labels["payload"]]
         if different:
             raise Mismatch(f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
+
+    async def take_back(self, order: Order, erased: ErasedRecords) -> None:
+        """Take attributes, labels, our identifier and notes off contacts and conversations.
+
+        A contact that another one was merged with is found by the identifier, if that is still ours.
+        """
+        calls, known = order.calls, erased.records.get("contact", ())
+        lead = Lead(erased.leads[0], tracking_ids=erased.leads[1:]) if erased.leads else None
+        held = await self._holders(calls, lead) if lead is not None else []
+        left: list[str] = []
+        for contact_id in dict.fromkeys((*known, *(str(each["id"]) for each in held))):
+            left += await clear_contact(calls, contact_id, erased)
+        for conversation_id, kept in erased.conversations.items():
+            left += await clear_conversation(calls, conversation_id, kept, erased)
+        if left:
+            raise Mismatch(f"Still there: {', '.join(left)}.")
 
     def _attributes(self, lead: Lead) -> dict[str, Any]:
         return {**lead.attributes, LINK_KEY: self._lead_url(lead.lead_id)}

@@ -183,7 +183,7 @@ class ChatwootConversations:
             return None
         calls = order.calls
         content = f"{wanted.note}\n\n{self._lead_url(wanted.lead_id)}"
-        note = await _own_note(calls, f"{path}/messages", content)
+        note = await own_note(calls, f"{path}/messages", content)
         if note is None:
             body = {
                 "content": content,
@@ -202,17 +202,17 @@ class ChatwootConversations:
         return any(message["id"] == message_id for message in answer["payload"])
 
 
-async def _own_note(calls: Calls, path: str, content: str) -> str | None:
+async def own_note(calls: Calls, path: str, content: str | None = None) -> str | None:
     """The id of our note, if the conversation has it: a creation may have been done without our knowing.
 
-    An older Chatwoot does not keep a message's attributes; there it is known by its text.
+    An older Chatwoot does not keep a message's attributes; there it is known by its text, where that is given.
     """
     params: dict[str, str] = {}
     for _ in range(PAGES_OF_MESSAGES):
         messages = (await calls.ask("look for note", "GET", path, params=params))["payload"]
         for message in messages:
             marked = (message.get("content_attributes") or {}).get(NOTE_MARK[0]) == NOTE_MARK[1]
-            if message.get("private") and (marked or message.get("content") == content):
+            if message.get("private") and (marked or (content is not None and message.get("content") == content)):
                 return str(message["id"])
         if not messages:
             break

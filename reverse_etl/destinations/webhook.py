@@ -8,13 +8,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
 from echolead.webhooks import PRIVATE_PREFIX, public_key, signer
 from reverse_etl.calls import Calls, Reply, judge_by_status, no_allowance, retry_after
 from reverse_etl.destination import Finding, OneByOne, Order, Traits
+from reverse_etl.erased import ErasedRecords
 from reverse_etl.errors import (
     DeliveryFailed,
     Gone,
@@ -37,7 +38,8 @@ ANNOUNCED = "announced"
 
 
 class SignedWebhooks(OneByOne):
-    """Posts `lead.created` once for each lead and `lead.updated` for each later state of it.
+    """Posts `lead.created` once for each lead, `lead.updated` for each later state of it, and `lead.erased` when the
+    person is erased.
 
     A message has the same `webhook-id` and body however often it is tried. Its `version` is larger than that of any
     earlier state of the lead, so that a receiver can put in order what arrives late. It is signed with each secret that
@@ -45,6 +47,7 @@ class SignedWebhooks(OneByOne):
     """
 
     traits = Traits(reads_back=False, retry_plan=RETRY_PLAN)
+    kept_kinds: ClassVar[tuple[str, ...]] = (ANNOUNCED,)
 
     def __init__(self, url: str, secrets: Sequence[str], lead_url: Callable[[str], str]) -> None:
         self._url = url
@@ -118,6 +121,19 @@ class SignedWebhooks(OneByOne):
 
     async def verify_one(self, order: Order, delivered: Delivered) -> None:
         """A receiver cannot be read; the engine does not ask."""
+
+    async def take_back(self, order: Order, erased: ErasedRecords) -> None:
+        """Post `lead.erased` with the ids that the receiver was given, so that it erases what it made of them."""
+        content = {
+            "type": "lead.erased",
+            "timestamp": order.wanted_at.isoformat(),
+            "version": _version(order),
+            "data": {"lead_id": erased.leads[0], "tracking_ids": erased.leads[1:]},
+        }
+        try:
+            await self._post(order.calls, _message_id(order), _written(content))
+        except Gone as gone:
+            raise Withheld(str(gone)) from gone
 
     async def test(self, calls: Calls) -> list[Finding]:
         """Post a `test` message, signed like any other, and say what the receiver answered."""

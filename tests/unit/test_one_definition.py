@@ -44,8 +44,8 @@ def test_each_kind_of_destination_has_its_parts_of_a_payload_and_each_part_is_re
     assert kinds >= set(re.findall(r"'(\w+)'", macro.partition("macro is_ad_platform")[2].partition("endmacro")[0]))
     listed = macro.partition("return({")[0]
     parts = set(re.findall(r"'(\w+)'", listed))
-    of_conversations = {"conversation"}  # activation.conversation_deliveries makes them
-    assert {field.name for field in fields(Lead)} == parts | {"withheld", "is_withdrawal"} | of_conversations
+    others = {"conversation", "erased"}  # activation.conversation_deliveries and erasures make them
+    assert {field.name for field in fields(Lead)} == parts | {"withheld", "is_withdrawal"} | others
 
 
 def test_every_click_id_except_gclsrc_has_a_source() -> None:

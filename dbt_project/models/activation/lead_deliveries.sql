@@ -8,7 +8,7 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'lead_id', 'destination_id'],
     settings={'index_granularity': 256},
-    indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}],
+    indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}] + looked_up_by(['lead_id']),
 ) }}
 
 {#- What says where they have been, or who they are elsewhere. -#}

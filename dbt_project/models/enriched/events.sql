@@ -13,7 +13,7 @@
     partition_by='toYYYYMM(occurred_at)',
     order_by=['tenant_id', 'tracking_id', 'occurred_at', 'event_id'],
     settings={'index_granularity': 1024},
-    indexes=[{'name': 'of_event', 'definition': 'event_id type bloom_filter(0.001) granularity 1'}],
+    indexes=looked_up_by(['event_id']),
     query_settings={'max_partitions_per_insert_block': 0, 'max_bytes_before_external_group_by': 2000000000},
 ) }}
 

@@ -11,7 +11,7 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'tracking_id', 'occurred_at', 'event_id'],
     settings={'index_granularity': 256},
-    indexes=[{'name': 'of_order', 'definition': 'order_id type bloom_filter(0.001) granularity 1'}],
+    indexes=looked_up_by(['order_id', 'tracking_id']),
 ) }}
 
 {%- set columns = own_columns() | join(', ') %}

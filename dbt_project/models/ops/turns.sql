@@ -5,7 +5,7 @@
     materialized='incremental',
     engine='MergeTree()',
     order_by=['turn'],
-    indexes=[{'name': 'of_request', 'definition': 'request_id type bloom_filter(0.001) granularity 1'}],
+    indexes=looked_up_by(['request_id']),
 ) }}
 
 with

@@ -4,7 +4,7 @@
 {{ campaign_table(
     ['tenant_id', 'day', 'lead_id', 'model', 'touch_id'],
     partition_by='toYYYYMM(day)',
-    indexes=[{'name': 'of_lead', 'definition': 'lead_id type bloom_filter(0.001) granularity 1'}],
+    indexes=looked_up_by(['lead_id']),
 ) }}
 
 {%- set is_affected = 'true' %}

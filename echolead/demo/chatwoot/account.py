@@ -230,6 +230,12 @@ async def conversation_messages(request: Request, store: Store, account_id: int)
     return JSONResponse(answers.message(row, sent, store=store))
 
 
+async def delete_message(request: Request, store: Store, account_id: int) -> Response:
+    """`DELETE conversations/{id}/messages/{message_id}`: its place stays, with a sentence that says so."""
+    row = store.conversation(account_id, request.path_params["id"])
+    return JSONResponse(answers.message(row, store.delete_message(row, request.path_params["message_id"]), store=store))
+
+
 async def account_labels(request: Request, store: Store, account_id: int) -> Response:
     """`GET` and `POST labels`"""
     if request.method == "GET":
@@ -282,6 +288,7 @@ def routes() -> list[Route]:
         ("GET POST", "/conversations/{id:int}/labels", conversation_labels),
         ("POST", "/conversations/{id:int}/custom_attributes", conversation_attributes),
         ("GET POST", "/conversations/{id:int}/messages", conversation_messages),
+        ("DELETE", "/conversations/{id:int}/messages/{message_id:int}", delete_message),
         ("GET", "/inboxes", list_inboxes),
         ("GET POST", "/labels", account_labels),
         ("GET POST", "/custom_attribute_definitions", attribute_definitions),

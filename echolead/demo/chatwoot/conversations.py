@@ -157,6 +157,16 @@ class Conversations(Contacts, Definitions):
             raise NoSuchRecord
         return decoded(row)
 
+    def delete_message(self, conversation: Row, message_id: int) -> Row:
+        """Replace a message's text and attributes, as Chatwoot does. Raises `NoSuchRecord`."""
+        if self.message(message_id)["conversation_id"] != conversation["id"]:
+            raise NoSuchRecord
+        self._write(
+            "update messages set content = ?, content_attributes = ? where id = ?",
+            "This message was deleted", json.dumps({"deleted": True}), message_id,
+        )  # fmt: skip
+        return self.message(message_id)
+
     def _append(
         self,
         conversation: Row,

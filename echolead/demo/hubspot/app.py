@@ -154,6 +154,12 @@ async def upsert_objects(request: Request, store: HubSpotStore, body: Row) -> Re
     return _all_or_some(store, body["inputs"], write)
 
 
+async def archive_note(request: Request, store: HubSpotStore, _body: Row) -> Response:
+    """`DELETE /crm/v3/objects/notes/{id}`: 204, also for one that is not there."""
+    store.objects["notes"].pop(request.path_params["id"], None)
+    return Response(status_code=204)
+
+
 async def merge_contacts(_request: Request, store: HubSpotStore, body: Row) -> Response:
     """`POST /crm/v3/objects/contacts/merge`"""
     return JSONResponse(shown(store.merge(body["primaryObjectId"], body["objectIdToMerge"]), None))
@@ -227,6 +233,7 @@ def routes() -> list[Route]:
         ("DELETE", "/crm/v3/objects/deals/{id:str}", deals.archive_deal),
         ("POST", "/crm/v3/objects/deals/merge", deals.merge_deals),
         ("POST", "/crm/v3/objects/{kind:str}/search", deals.search_objects),
+        ("DELETE", "/crm/v3/objects/notes/{id:str}", archive_note),
         ("POST", "/crm/v3/objects/contacts/merge", merge_contacts),
         ("POST", f"{objects}/read", read_objects),
         ("POST", f"{objects}/create", create_objects),

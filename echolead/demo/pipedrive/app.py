@@ -155,6 +155,17 @@ async def list_notes(request: Request, store: PipedriveStore, _body: Record) -> 
     return succeeded([each for each in store.notes.values() if each.get("person_id") == person])
 
 
+async def delete_note(request: Request, store: PipedriveStore, _body: Record) -> Response:
+    """`DELETE /v1/notes/{id}`"""
+    store.delete_note(request.path_params["id"])
+    return succeeded(True)
+
+
+async def update_lead(request: Request, store: PipedriveStore, body: Record) -> Response:
+    """`PATCH /v1/leads/{id}`"""
+    return succeeded(store.update_lead(request.path_params["id"], body))
+
+
 def held(store: PipedriveStore) -> dict[str, list[Record]]:
     """What the account holds, by kind of record."""
     return {
@@ -187,7 +198,9 @@ def routes() -> list[Route]:
         ("GET", "/v1/leads", list_leads),
         ("GET", "/v1/leads/archived", list_leads),
         ("POST", "/v1/leads", create_lead),
+        ("PATCH", "/v1/leads/{id:str}", update_lead),
         ("GET", "/v1/notes", list_notes),
         ("POST", "/v1/notes", create_note),
+        ("DELETE", "/v1/notes/{id:int}", delete_note),
     ]
     return [Route(path, answering(handler), methods=[method]) for method, path, handler in paths]

@@ -177,6 +177,8 @@ class PipedriveStore:
     def update_deal(self, deal_id: int, body: Record) -> Record:
         """Change a deal. Winning or losing sets its time, opening it again takes it off. Raises `NoSuchItem`."""
         deal, now = self.deal(deal_id), self._now()
+        if "custom_fields" in body:
+            body = {**body, "custom_fields": deal["custom_fields"] | self._known("deal", body["custom_fields"])}
         changed = {name: value for name, value in body.items() if deal.get(name) != value}
         if "stage_id" in changed:
             changed["pipeline_id"] = self.stages[changed["stage_id"]]["pipeline_id"]
@@ -209,6 +211,18 @@ class PipedriveStore:
         self.leads[lead["id"]] = lead
         self._written("lead", body)
         return lead
+
+    def update_lead(self, lead_id: str, body: Record) -> Record:
+        """Change a lead's title and custom fields. Raises `NoSuchItem`."""
+        if lead_id not in self.leads:
+            raise NoSuchItem
+        self.leads[lead_id] |= {**{key: body[key] for key in ("title",) if key in body}, **self._known("deal", body)}
+        return self.leads[lead_id]
+
+    def delete_note(self, note_id: int) -> None:
+        """Raises `NoSuchItem`."""
+        if self.notes.pop(note_id, None) is None:
+            raise NoSuchItem
 
     def create_note(self, body: Record) -> Record:
         """A new note. Raises `BadRequest`."""

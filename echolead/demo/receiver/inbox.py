@@ -24,7 +24,7 @@ class NotAMessage(Exception):
 
 @dataclass
 class ReceivedMessage:
-    """A message by its `webhook-id`: `body` as it came first, and how often it came."""
+    """A message by its `webhook-id`: `body` as it came first, empty once the lead is erased, and how often it came."""
 
     message_id: str
     body: dict[str, Any]
@@ -54,10 +54,20 @@ class Inbox:
         message_id, body = headers["webhook-id"], json.loads(raw)
         known = self.messages.setdefault(message_id, ReceivedMessage(message_id, body, raw))
         known.timestamps.append(int(headers["webhook-timestamp"]))
-        if known.raw != raw:
+        if known.raw and known.raw != raw:
             self.refusals.append(f"{message_id} came with another body")
-        if len(known.timestamps) == 1 and body["type"] != "test":
+        if len(known.timestamps) == 1 and body["type"] == "lead.erased":
+            self._erase({body["data"]["lead_id"], *body["data"]["tracking_ids"]})
+        elif len(known.timestamps) == 1 and body["type"] != "test":
             self._apply(message_id, body)
+
+    def _erase(self, lead_ids: set[str]) -> None:
+        """Forget leads, and what messages said of them; that a message came is kept."""
+        for lead_id in lead_ids & self.leads.keys():
+            del self.leads[lead_id]
+        for message in self.messages.values():
+            if message.body.get("data", {}).get("lead_id") in lead_ids:
+                message.body, message.raw = {}, b""
 
     def _apply(self, message_id: str, body: dict[str, Any]) -> None:
         lead_id = body["data"]["lead_id"]

@@ -37,7 +37,16 @@ from echolead.operational.models.tenants import (
     TenantOrigin,
     TenantRate,
 )
-from echolead.operational.models.users import SignInAttempt, User, UserSession, UserTenant, UserToken
+from echolead.operational.models.users import (
+    FILTERED_PAGES,
+    SavedFilter,
+    SignInAttempt,
+    User,
+    UserIdentity,
+    UserSession,
+    UserTenant,
+    UserToken,
+)
 from echolead.operational.models.warehouse import (
     DECISION_KINDS,
     OPEN_STATES,
@@ -58,6 +67,7 @@ __all__ = [
     "EMPTY_OBJECT",
     "ERASURE_STATES",
     "ERASURE_STEPS",
+    "FILTERED_PAGES",
     "FUNNEL_STAGES",
     "IP_POLICIES",
     "LANGUAGES",
@@ -106,6 +116,7 @@ __all__ = [
     "QuarantineEntry",
     "Resync",
     "ResyncDelivery",
+    "SavedFilter",
     "SignInAttempt",
     "SpendPull",
     "SpendSource",
@@ -114,6 +125,7 @@ __all__ = [
     "TenantOrigin",
     "TenantRate",
     "User",
+    "UserIdentity",
     "UserSession",
     "UserTenant",
     "UserToken",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ForeignKey,
     ForeignKeyConstraint,
     Index,
     UniqueConstraint,
@@ -32,6 +33,9 @@ class Delivery(Timed, Base):
     unknown may not show yet. `identities` are hashes of what tells the person (`reverse_etl.lead.Lead.identities`).
     `turn` is the warehouse's turn that wanted this state, `is_new` says that the destination had no record of the lead
     when it was planned, `is_wanted` that the warehouse still wants the lead there.
+
+    With `erasure_id` it takes what was sent of an erased person off the destination: `lead_id` is `erasure:` and that
+    id, and the payload has `erased` alone (`reverse_etl.erased.ErasedRecords`). It is deleted when that is done.
     """
 
     __tablename__ = "deliveries"
@@ -67,6 +71,7 @@ class Delivery(Timed, Base):
         ),
         Index(None, "updated_at"),
         Index(None, "tenant_id", "created_at", "delivery_id"),
+        Index(None, "erasure_id", postgresql_where=text("erasure_id is not null")),
     )
 
     delivery_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
@@ -87,6 +92,7 @@ class Delivery(Timed, Base):
     turn: Mapped[int] = mapped_column(BigInteger, server_default="0")
     is_new: Mapped[bool] = mapped_column(server_default=false())
     is_wanted: Mapped[bool] = mapped_column(server_default=true())
+    erasure_id: Mapped[UUID | None] = mapped_column(ForeignKey("erasures.erasure_id"))
     identities: Mapped[list[str]] = mapped_column(server_default=NO_TEXTS)
 
 

@@ -1,20 +1,36 @@
 """Users of the console, their sessions, and what they may do in which tenant."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, false, func, true
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    UniqueConstraint,
+    false,
+    func,
+    text,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from echolead.operational.models.base import Base, Timed, one_of
+from echolead.operational.models.tenants import LANGUAGES
 from echolead.permissions import ROLES
+
+FILTERED_PAGES = ("leads",)
+"""The pages of the console whose filters can be kept."""
 
 
 class User(Timed, Base):
     """A person who signs in to the console. `user_tenants` has the tenants they may see."""
 
     __tablename__ = "users"
-    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
+    __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"), one_of("language", ("", *LANGUAGES)))
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
     email: Mapped[str] = mapped_column(unique=True)
@@ -22,6 +38,20 @@ class User(Timed, Base):
     password_hash: Mapped[str]  # argon2id, PHC string
     is_superuser: Mapped[bool] = mapped_column(server_default=false())
     is_active: Mapped[bool] = mapped_column(server_default=true())
+    language: Mapped[str] = mapped_column(server_default="")  # of the console; '': as the browser says
+
+
+class UserIdentity(Base):
+    """Who a user is at the company's identity provider. `email` is what the provider said when it was linked."""
+
+    __tablename__ = "user_identities"
+    __table_args__ = (UniqueConstraint("user_id", "issuer"),)
+
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
+    email: Mapped[str]
+    linked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class UserSession(Base):
@@ -74,3 +104,30 @@ class UserToken(Base):
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class SavedFilter(Base):
+    """Filters of a page that a user keeps in a tenant: `address` has the parameters of the page's address.
+
+    The one with `opens_page` holds when an address says no filter.
+    """
+
+    __tablename__ = "saved_filters"
+    __table_args__ = (
+        one_of("page", FILTERED_PAGES),
+        UniqueConstraint("tenant_id", "user_id", "page", "name"),
+        Index(None, "user_id"),
+        Index(
+            "ix_saved_filters_opens_page", "tenant_id", "user_id", "page",
+            unique=True, postgresql_where=text("opens_page"),
+        ),
+    )  # fmt: skip
+
+    filter_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.tenant_id"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
+    page: Mapped[str]
+    name: Mapped[str]
+    address: Mapped[dict[str, Any]]
+    opens_page: Mapped[bool] = mapped_column(server_default=false())
+    saved_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from echolead.operational.models.base import EMPTY_OBJECT, NO_TEXTS, Base, Timed, one_of
 
-REQUEST_KINDS = ("replay", "decision", "settings")
+REQUEST_KINDS = ("replay", "decision", "settings", "queue")
 REQUEST_STATES = ("waiting", "running", "stopped", "failed", "superseded", "done")
 OPEN_STATES = ("waiting", "running")
 DECISION_KINDS = ("merge", "split")
@@ -38,7 +38,8 @@ class WarehouseRequest(Timed, Base):
 
     `kind` says why: an operator's replay, a decision about leads, other settings of the tenant. The warehouse keeps how
     far a request has come (`ops.turns`); the counts here are what the live run saw of its pieces, `changes` what became
-    of the rows, from the first piece to the last.
+    of the rows, from the first piece to the last. The warehouse does not know a request of kind `queue`: the live run
+    puts what the queue holds and raw lacks into raw, and `position` is the last message that is done.
     """
 
     __tablename__ = "warehouse_requests"

@@ -1,7 +1,7 @@
 """HubSpot: leads as contacts of an account, with a deal and a note where wanted. See docs/reference/hubspot.md."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 import httpx
@@ -12,6 +12,8 @@ from reverse_etl.destinations.hubspot import answers
 from reverse_etl.destinations.hubspot.account import MAPPING, HubSpotProperties
 from reverse_etl.destinations.hubspot.companions import BrowserForm, Deals, make_notes
 from reverse_etl.destinations.hubspot.contacts import ContactRow, HubSpotContacts
+from reverse_etl.destinations.hubspot.erasing import take_back
+from reverse_etl.erased import ErasedRecords
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
@@ -31,6 +33,7 @@ class HubSpot:
     # unknown outcome was taken or lost at once: records are read from the store, which is not behind itself.
     traits = Traits(batch_size=100, settle_seconds=2.0, requests_per_second=10.0, concurrency=2)
     default_mapping = MAPPING
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact", "deal", "note")
 
     def __init__(
         self,
@@ -166,6 +169,11 @@ class HubSpot:
             sentence = f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}."
             found[order.delivery_id] = Mismatch(sentence) if different else None
         return found
+
+    async def take_back(self, order: Order, erased: ErasedRecords) -> None:
+        """Empty our properties of contacts and deals, and move our notes to HubSpot's recycling bin."""
+        await self._account.read_again(order.calls)
+        await take_back(order, erased, self._account, self._mapping)
 
 
 def _outcome(row: ContactRow) -> Delivered | DeliveryFailed:

@@ -3,7 +3,7 @@
 Source: developers.hubspot.com, "Properties": types and field types, `hasUniqueValue`, groups.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -170,6 +170,12 @@ class HubSpotProperties:
     def is_standard(self, name: str) -> bool:
         """Whether a property of contacts is HubSpot's own, which people fill in as well."""
         return bool(self.definitions["contacts"].get(name, {}).get("hubspotDefined"))
+
+    def taken_back(self, kind: str, mapped: Iterable[str]) -> list[str]:
+        """Of the mapped properties and our key, those that EchoLead alone writes and may empty again."""
+        known, types = self.definitions.get(kind, {}), self.types.get(kind, {})
+        names = [name for name in mapped if name in known and not known[name].get("hubspotDefined")]
+        return list(dict.fromkeys((KEY, *(name for name in names if types[name].is_writable))))
 
     def stage_rank(self, stage: str | None) -> int:
         """The place of a lifecycle stage in the account's order; -1 for none, and for one that is unknown."""

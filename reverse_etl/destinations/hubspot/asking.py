@@ -10,6 +10,8 @@ from reverse_etl.destinations.hubspot.account import KEY
 Input = Mapping[str, Any]
 
 SECOND_ADDRESSES = "hs_additional_emails"
+NAMING = ("ids", "objectWriteTraceId", "fromObjectId")
+"""Where the context of an error names the rows that it is of."""
 MERGED_IDS = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 """The ids of the contacts that became part of one; the second has them as `id:time`, and each may lack some."""
 
@@ -31,7 +33,10 @@ async def ask_batch(
         if not isinstance(answer, Mapping):
             return answer
         parts = {key: answer.get(key) or () for key in ("results", "errors")}
-        return {key: [each for each in rows if names[place] & _names(each)] for key, rows in parts.items()}
+        return {
+            key: [_without_others(each, names[place]) for each in rows if names[place] & _names(each)]
+            for key, rows in parts.items()
+        }
 
     return await ask_for(
         orders,
@@ -62,6 +67,17 @@ def addresses(contact: Mapping[str, Any]) -> list[str]:
     return [each.lower() for each in (first, *names_in(contact, SECOND_ADDRESSES)) if each]
 
 
+def _without_others(row: Mapping[str, Any], own: set[str]) -> Mapping[str, Any]:
+    """One error names all rows that it is of, also in its text: the ids and addresses of others are no part of this."""
+    context = row.get("context")
+    if not isinstance(context, Mapping):
+        return row
+    named = {key: [each for each in context[key] if str(each) in own] for key in NAMING if context.get(key)}
+    if all(len(ids) == len(context[key]) for key, ids in named.items()):
+        return row
+    return {**{key: value for key, value in row.items() if key not in ("message", "errors")}, "context": named}
+
+
 def _names_of_input(given: Input) -> list[Any]:
     named = (given.get("id"), given.get("objectWriteTraceId"), (given.get("from") or {}).get("id"))
     return [each for each in named if each]
@@ -71,7 +87,7 @@ def _names(row: Mapping[str, Any]) -> set[str]:
     """Everything by which a row of an answer tells whose it is."""
     context = row.get("context") or {}
     named = [row.get("id"), row.get("objectWriteTraceId"), (row.get("from") or {}).get("id")]
-    for key in ("ids", "objectWriteTraceId", "fromObjectId"):
+    for key in NAMING:
         named += context.get(key) or ()
     if row.get("properties"):
         named += [row["properties"].get(KEY), *addresses(row), *ids_of(row)]

@@ -1,7 +1,7 @@
 """Pipedrive: leads as persons of an account, with a lead or a deal and a note. See docs/reference/pipedrive.md."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import httpx
 
@@ -9,8 +9,10 @@ from reverse_etl.calls import TIMEOUT, Allowances, Calls, Reply
 from reverse_etl.destination import Finding, OneByOne, Order, Traits
 from reverse_etl.destinations.pipedrive import answers
 from reverse_etl.destinations.pipedrive.companions import Opportunities, make_note
+from reverse_etl.destinations.pipedrive.erasing import PipedriveErasing
 from reverse_etl.destinations.pipedrive.fields import MAPPING, PipedriveFields
-from reverse_etl.destinations.pipedrive.persons import Persons, PersonWork
+from reverse_etl.destinations.pipedrive.persons import CREATING, Persons, PersonWork
+from reverse_etl.erased import ErasedRecords
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
@@ -30,6 +32,7 @@ class Pipedrive(OneByOne):
     # for a moment; then it is in the store, where it is looked for.
     traits = Traits(settle_seconds=2.0, requests_per_second=5.0, concurrency=2)
     default_mapping = MAPPING
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact", "deal", "lead", "note", CREATING)
 
     def __init__(
         self,
@@ -157,6 +160,11 @@ class Pipedrive(OneByOne):
         different = self._persons.differences(person, order.lead, delivered.fields)
         if different:
             raise Mismatch(f"Person {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
+
+    async def take_back(self, order: Order, erased: ErasedRecords) -> None:
+        """Empty our fields of persons, leads and deals, and delete our notes."""
+        await self._fields.read_again(order.calls)
+        await PipedriveErasing(self._fields, self._mapping, self._persons).take_back(order, erased)
 
     async def _check_stage(self, calls: Calls) -> None:
         """Raises `Misconfigured` when the stage of the deals to make does not exist."""

@@ -71,7 +71,7 @@ class Persons:
     async def deliver(self, work: PersonWork) -> int:
         """Create or update the lead's person and return its id. Raises `DeliveryFailed`."""
         work.added = work.order.history.records.get(ADDED, "").split()
-        person = await self._find(work)
+        person = await self.find(work)
         if person is None:
             return int((await self._create(work))["id"])
         if work.lead.lead_id in work.begun and work.lead.lead_id not in work.order.history.unconfirmed:
@@ -91,7 +91,7 @@ class Persons:
 
     # Finding
 
-    async def _find(self, work: PersonWork) -> Person | None:
+    async def find(self, work: PersonWork) -> Person | None:
         """The remembered person, else one that was created without an answer, else by our key, e-mail, phone."""
         history, lead = work.order.history, work.lead
         if history.remote_id is not None:

@@ -5,7 +5,7 @@ What it relies on is in docs/reference/rdstation.md.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 import httpx
@@ -17,6 +17,7 @@ from reverse_etl.destinations.rdstation.conversions import consent_of
 from reverse_etl.destinations.rdstation.fields import DEFAULT_MAPPING, OWN_PREFIX, RECORD, resolved, types_of
 from reverse_etl.destinations.rdstation.limits import UPDATES, LeadLimits
 from reverse_etl.destinations.rdstation.verdicts import TAKEN
+from reverse_etl.erased import ErasedRecords
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, Postponed, Rejected, Withheld
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
@@ -40,6 +41,7 @@ class RDStationContacts(OneByOne):
 
     traits = Traits(requests_per_second=2.0, concurrency=2)
     default_mapping = DEFAULT_MAPPING
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact",)
 
     def __init__(
         self, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
@@ -145,6 +147,28 @@ class RDStationContacts(OneByOne):
         different += [f"tag {tag}" for tag in order.lead.labels if tag not in (contact.get("tags") or ())]
         if different:
             raise Mismatch(f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
+
+    async def take_back(self, order: Order, erased: ErasedRecords) -> None:
+        """Empty our custom fields and take our tags off. Conversions and legal bases stay: they are what was agreed."""
+        left: list[str] = []
+        for uuid in erased.records.get("contact", ()):
+            address = f"uuid:{quote(uuid, safe='')}"
+            if body := self._emptied(await self._show(order, address), erased):
+                await order.calls.ask("empty contact", "PATCH", f"{CONTACTS}/{address}", body=body)
+                after = self._emptied(await self._show(order, address), erased)
+                left += [f"{name} of contact {uuid}" for name in after]
+        if left:
+            raise Mismatch(f"Still there: {', '.join(left)}.")
+
+    @staticmethod
+    def _emptied(contact: Mapping[str, Any] | None, erased: ErasedRecords) -> dict[str, Any]:
+        held = contact or {}
+        names = [name for name, value in held.items() if name.startswith(OWN_PREFIX) and value not in (None, "", [])]
+        tags = list(held.get("tags") or ())
+        body: dict[str, Any] = dict.fromkeys(names)
+        if set(tags) & set(erased.labels):
+            body["tags"] = [tag for tag in tags if tag not in erased.labels]
+        return body
 
     async def _find(self, order: Order) -> tuple[str, dict[str, Any] | None]:
         """The contact and how it is addressed: by the remembered uuid, else by e-mail or phone.

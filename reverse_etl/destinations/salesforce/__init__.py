@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
 from reverse_etl.calls import Allowance, Calls, Reply
 from reverse_etl.destination import Finding, Order, Outcome, Outcomes, Traits, bisected
 from reverse_etl.destinations.salesforce import account, records, verdicts
+from reverse_etl.destinations.salesforce.erasing import take_back
 from reverse_etl.destinations.salesforce.fields import DEFAULT_MAPPING, RECORD, REQUIRED, Field
 from reverse_etl.destinations.salesforce.twins import mark_twins
 from reverse_etl.destinations.salesforce.verdicts import CONVERTED, ID_FIELD
 from reverse_etl.destinations.salesforce.writing import Api, LeadRow, write
+from reverse_etl.erased import ErasedRecords
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
@@ -39,6 +41,7 @@ class SalesforceLeads:
 
     traits = Traits(batch_size=COLLECTION, requests_per_second=10.0, concurrency=2)
     default_mapping = DEFAULT_MAPPING
+    kept_kinds: ClassVar[tuple[str, ...]] = ("contact",)
 
     def __init__(
         self, configuration: Mapping[str, Any], secrets: Mapping[str, str], lead_url: Callable[[str], str]
@@ -149,6 +152,12 @@ class SalesforceLeads:
             order.delivery_id: self._difference(order.lead, delivered, record)
             for (order, delivered), record in zip(sent, held, strict=True)
         }
+
+    async def take_back(self, order: Order, erased: ErasedRecords) -> None:
+        """Empty the fields of ours that our user may change; a converted lead is changed by nobody any more."""
+        if self._is_outdated:
+            await self.prepare(order.calls)
+        await take_back(order, erased, self._api, self._fields)
 
     async def _deliver(self, orders: Sequence[Order]) -> Outcomes:
         found = await records.find(orders, self._read_fields(), API)

@@ -26,6 +26,7 @@ from tests.browser import headless_chromium
 from tests.conftest import WAREHOUSE_PASSWORDS
 from tests.fixtures.collector import collector_environment, make_streams, missing
 from tests.fixtures.described_tables import contracts, described_tables
+from tests.fixtures.identity_provider import FakeProvider, identity_provider, settings_for
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.parts import free_port
 from tests.fixtures.warehouse_tables import drop_tables
@@ -108,6 +109,13 @@ def tables(warehouse_server: EmbeddedWarehouse) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
+def company() -> Iterator[FakeProvider]:
+    """The provider of the company's accounts."""
+    with identity_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
 def console(
     servers_dir: Path,
     nats_server: EmbeddedNats,
@@ -115,18 +123,16 @@ def console(
     tables: Client,
     operational_urls: OperationalUrls,
     system_engine: Engine,
+    company: FakeProvider,
 ) -> Iterator[Console]:
     """The two processes, over tables without rows."""
     api_port, port = free_port(), free_port()
     url, api_url = f"http://localhost:{port}", f"http://localhost:{api_port}"
     addresses = {"ECHOLEAD_CONSOLE_URL": url, "ECHOLEAD_COLLECTOR_URL": api_url}
     asyncio.run(make_streams(nats_server))
-    api = Part(
-        "api",
-        python("-m", "ingest_api", "--port", str(api_port)),
-        lambda: missing(api_port),
-        collector_environment(nats_server, operational_urls, **addresses),
-    )
+    of_api = collector_environment(nats_server, operational_urls, **addresses, **settings_for(company))
+    of_api["ECHOLEAD_POSTGRES_APP_URL"] = operational_urls.app
+    api = Part("api", python("-m", "ingest_api", "--port", str(api_port)), lambda: missing(api_port), of_api)
     pages = Part(
         "console",
         python("-m", "dashboards", "--port", str(port)),

@@ -20,6 +20,7 @@ from echolead.operational.database import system_session
 from echolead.operational.users import delete_user, remove_role, revoke_sessions, set_user_active
 from echolead.signed_in import DEVICE_COOKIE, SESSION_COOKIE
 from echolead.warehouse import connect
+from tests.fixtures.identity_provider import FakeProvider
 from tests.integration.dashboards.conftest import Console
 
 SLOW = 60_000  # milliseconds, on a busy machine
@@ -79,6 +80,33 @@ def test_health_shows_what_does_not_arrive(console: Console, page: Page) -> None
         "Macros that no ad platform replaced",
     ):
         expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=SLOW)
+
+
+def test_a_person_signs_in_and_out_with_the_companys_account_and_keeps_language_and_filter(
+    console: Console, page: Page, company: FakeProvider
+) -> None:
+    tenant_id = console.tenant("Ana")
+    email = console.user(tenant_id)
+    company.person = {"sub": email, "email": email, "email_verified": True}
+    page.goto(f"{console.url}/leads?tenant_id={tenant_id}&period=7d")
+    page.get_by_role("link", name="Sign in").click(timeout=SLOW)
+    page.get_by_role("link", name="Sign in with your company account").click()
+    expect(page.get_by_text("Time zone UTC")).to_be_visible(timeout=SLOW)
+    assert "period=7d" in page.url
+    page.get_by_role("button", name="Saved filters").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("Minha semana")
+    page.get_by_text("Leads opens with it").click()
+    page.get_by_role("button", name="Save what is shown").click()
+    expect(page.get_by_text("The filter “Minha semana” is saved.")).to_be_visible(timeout=SLOW)
+    page.get_by_text("Português").click()
+    expect(page.get_by_text("Fuso UTC")).to_be_visible(timeout=SLOW)
+    page.get_by_role("link", name="Sair").click()
+    expect(page.get_by_role("heading", name="Sign in to EchoLead")).to_be_visible(timeout=SLOW)
+    page.goto(f"{console.api_url}/login?next={console.url}/leads?tenant_id={tenant_id}")
+    page.get_by_role("link", name="Sign in with your company account").click()
+    expect(page.get_by_role("button", name="Minha semana")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("Fuso UTC")).to_be_visible(timeout=SLOW)
+    assert "period=7d" in page.url
 
 
 # Access ends

@@ -17,9 +17,10 @@ from clickhouse_connect.driver.client import Client
 from pydantic import SecretStr
 
 from dlt_pipelines.collector import batches
-from dlt_pipelines.collector.loader import MAX_DELIVERIES, EventLoader, Load, LoadFailed
+from dlt_pipelines.collector.loader import MAX_DELIVERIES, EventLoader, Load
 from dlt_pipelines.collector.stream import StreamReader
 from dlt_pipelines.lease import LeaseLost
+from dlt_pipelines.loads import LoadFailed
 from dlt_pipelines.raw import working_dir
 from echolead import queue
 from echolead.embedded.alone import running

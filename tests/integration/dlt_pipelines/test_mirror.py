@@ -23,6 +23,7 @@ from dlt_pipelines.operational.mirror import (
     source,
 )
 from dlt_pipelines.raw import close, open_pipeline
+from echolead.operational import erasures
 from echolead.operational.channel_rules import add_channel_rule, exclude_referrer
 from echolead.operational.database import system_session
 from echolead.operational.lead_decisions import merge, revert, split
@@ -364,3 +365,16 @@ def test_a_tenant_is_never_removed_only_switched_off(
     assert mirror_configuration(settings)["tenants"] == 1
 
     assert newest(warehouse, "tenants", "tenant_id, is_active") == [("acme", False)]
+
+
+def test_what_takes_an_erased_persons_fields_off_a_destination_is_not_mirrored(
+    settings: Settings, system_engine: Engine
+) -> None:
+    make_tenant(system_engine, "acme")
+    destination = make_destination(system_engine, "acme")
+    with system_session(system_engine) as session:
+        erasure_id = erasures.ask(session, "acme", "lead-1", actor="x", reason="y").erasure_id
+    delivery_id = make_delivery(system_engine, destination, f"erasure:{erasure_id}", erasure_id=erasure_id)
+    with system_session(system_engine) as session:
+        session.add(DeliveryAttempt(tenant_id="acme", delivery_id=delivery_id, attempt=1, operation="x", outcome="ok"))
+    assert mirror_ledger(settings) == {"deliveries": 0, "destination_records": 0, "delivery_attempts": 0}

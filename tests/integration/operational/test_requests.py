@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
 from echolead.cli import app
-from echolead.cli.replay import summary
+from echolead.cli.requests import summary
 from echolead.embedded.clickhouse import EmbeddedWarehouse
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
@@ -277,3 +277,43 @@ def test_a_decision_that_says_nothing_is_refused_by_the_database(
 )
 def test_what_would_change_is_one_sentence(changes: dict[str, int], sentence: str) -> None:
     assert summary(changes, would=True) == sentence
+
+
+def test_a_replay_from_the_queue_takes_days_and_no_leads(do: Callable[..., Result], database: Engine) -> None:
+    asked = ("replay", "--tenant", "acme", "--from-queue", "--detach")
+    made = answer(do(*asked, "--from", "2026-03-01", "--to", "2026-03-01", "--reason", "lost a load", "--json"))
+    assert (made["kind"], made["state"], made["reason"]) == ("queue", "waiting", "lost a load")
+    assert (made["received_from"][:10], made["received_before"][:10]) == ("2026-03-01", "2026-03-02")
+    assert "choose days" in refusal(do(*asked, "--lead", "lead-a"))
+    assert "choose days" in refusal(do(*asked, "--lead", "lead-a", "--dry-run"))
+    assert "begin with the lake" in refusal(do(*asked, "--from-lake"))
+    assert audited(database, "replay.requested")[0][1]["reason"] == "lost a load"
+
+
+def test_a_rebuild_from_the_queue_is_a_request_of_each_tenant(do: Callable[..., Result], database: Engine) -> None:
+    other = make_tenant(database).tenant_id
+    with system_session(database) as session:
+        every = set(session.scalars(text("select tenant_id from tenants")))
+    made = answer(do("rebuild", "--from", "queue", "--json"))
+    assert set(made) == every
+    assert answer(do("replay", "show", made[other], "--json"))["kind"] == "queue"
+    assert set(answer(do("rebuild", "--from", "queue", "--tenant", "acme", "--json"))) == {"acme"}
+    assert "`--from lake` or `--from queue`" in refusal(do("rebuild", "--from", "moon"))
+
+
+def test_what_the_queue_has_is_summed_up_in_sentences() -> None:
+    changes = {"messages": 3, "rows_in_queue": 5, "rows_in_raw": 1, "added_events": 4, "added_webhooks": 0,
+               "added_dead_letters": 0, "erased_rows": 0, "rows_in_lake": 2}  # fmt: skip
+    added = "3 messages with 5 rows of these days; raw has 1 of them. {} 4 events, 0 webhooks, 0 dead letters;"
+    assert summary(changes, would=False).startswith(added.format("Added"))
+    would = summary({**changes, "new_leads": 1, "unchanged_leads": 2}, would=True)
+    assert would.startswith(added.format("Would add"))
+    assert "The lake has 2 events of these days" in would
+    assert would.endswith("1 lead is new; 2 leads as before.")
+    nothing = {
+        "remark": ["The queue no longer holds these days."],
+        "held_since": {"EVENTS": "2026-03-02T10:00:00+00:00"},
+    }
+    assert summary(nothing, would=True) == (
+        "The queue no longer holds these days. The queue's first message is of 2026-03-02 10:00 UTC."
+    )

@@ -3,9 +3,10 @@
 from sqlalchemy import Engine, text
 
 from echolead.operational.database import system_session
+from echolead.operational.identities import ProvenIdentity, user_of_identity
 from echolead.operational.sessions import open_session
 from echolead.operational.users import get_user
-from tests.fixtures.command_line import RunJson
+from tests.fixtures.command_line import Run, RunJson
 
 
 def test_a_user_is_created_with_roles_and_granted_others(run_json: RunJson, slug: str) -> None:
@@ -56,3 +57,17 @@ def test_a_user_is_disabled_enabled_and_deleted_and_their_sessions_end(
         *("user.enabled", "user.sessions_revoked", "user.deleted"),
     ]
     assert acts[4].detail == {"sessions_ended": 2}
+
+
+def test_a_company_account_is_unlinked_and_sessions_end(
+    run_json: RunJson, run: Run, slug: str, system_engine: Engine
+) -> None:
+    email = f"ana@{slug}.test"
+    run_json("user", "create", email)
+    with system_session(system_engine) as session:
+        identity = ProvenIdentity("https://login.test", f"sub of {slug}", email, is_verified=True)
+        assert open_session(session, user_of_identity(session, identity))
+    assert run_json("user", "unlink", email) == {"email": email, "sessions_ended": 1}
+    refused = run("user", "unlink", email)
+    assert refused.exit_code == 2
+    assert "there is nothing to unlink" in refused.stderr

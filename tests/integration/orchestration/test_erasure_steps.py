@@ -86,6 +86,11 @@ class Stores:
             entries = session.scalars(text("select quarantine_id::text from quarantine where step = 'erasure'")).all()
         self.client.insert("ops.turns", [[8, VISITOR, entries]], column_names=["turn", "position", "quarantined"])
 
+    def withdraw(self) -> None:
+        """The engine has taken back what the destination was sent."""
+        with system_session(self.database) as session:
+            session.execute(text("update deliveries set state = 'verified' where erasure_id is not null"))
+
     def everything(self) -> dict[str, list[str]]:
         """Every row of every table and file as text, by its store."""
         found = {}
@@ -238,6 +243,8 @@ def test_each_step_leaves_less_of_a_person_and_the_last_one_nothing_while_somebo
     assert report["warehouse"]["raw.rejected_events"] == report["warehouse"]["raw.chatwoot_events"] == 1
     assert report["lake"] == {"events": 1, "rejected_events": 1, "chatwoot_events": 1}
     assert report["postgresql"]["deliveries"] == 2
+    [withdrawal] = report["withdrawals"]
+    assert (withdrawal["is_possible"], withdrawal["records"]) == (True, 1)
     exported = json.dumps(held(stores.settings, "acme", VISITOR))
     assert EMAIL in exported
     assert OF_OTHER not in exported
@@ -246,7 +253,13 @@ def test_each_step_leaves_less_of_a_person_and_the_last_one_nothing_while_somebo
     steps = [stores.step(erasure_id) for _ in range(2)]
     assert steps == ["withdraw", "withdraw"]  # no turn has left the visitor out yet
     stores.turn()
-    assert [stores.step(erasure_id) for _ in range(5)] == ["warehouse", "ledger", "lake", "end", "done"]
+    assert [stores.step(erasure_id) for _ in range(4)] == ["warehouse", "ledger", "lake", "end"]
+    assert stores.step(erasure_id) == "destinations"
+    waiting = saying(stores.everything())  # for the destination: ids alone
+    assert waiting.keys() == {"deliveries"}
+    assert saying(waiting, (EMAIL, "11987650001")) == {}
+    stores.withdraw()
+    assert stores.step(erasure_id) == "done"
 
     after = stores.everything()
     assert saying(after) == {}
@@ -258,6 +271,7 @@ def test_each_step_leaves_less_of_a_person_and_the_last_one_nothing_while_somebo
         done = erasures.get_erasure(session, erasure_id)
         assert (done.lead_id, done.person, done.counts["lake.events"]) == ("", {}, 1)
         assert [each["remote_id"] for each in done.remote_records] == ["5001"]
+        assert [each["state"] for each in done.withdrawals] == ["withdrawn"]
         assert len(done.visitor_hashes) == 1
 
 
@@ -269,8 +283,10 @@ def test_what_is_received_after_the_moment_stays_and_is_computed_by_a_request(st
     stores.step(erasure_id)
     stores.step(erasure_id)
     stores.turn()
-    while stores.step(erasure_id) != "done":
+    while stores.step(erasure_id) != "destinations":
         pass
+    stores.withdraw()
+    assert stores.step(erasure_id) == "done"
     left = stores.client.query("select tracking_id from raw.events order by 1").result_rows
     assert sorted(str(row[0]) for row in left) == sorted([OTHER, VISITOR])
     with system_session(stores.database) as session:

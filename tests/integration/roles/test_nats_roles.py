@@ -74,6 +74,18 @@ ACTIONS: dict[str, tuple[str, bytes, str]] = {
         _consumer("EVENTS", name=None, durable_name=None),
         "",
     ),
+    "make the reader of replays for a tenant": (
+        "$JS.API.CONSUMER.CREATE.EVENTS.replay-reader.events.acme",
+        _consumer("EVENTS", name="replay-reader", durable_name=None, filter_subject="events.acme", ack_policy="none"),
+        "loader",
+    ),
+    "make the reader of replays for all": (
+        "$JS.API.CONSUMER.CREATE.EVENTS.replay-reader",
+        _consumer("EVENTS", name="replay-reader", durable_name=None),
+        "",
+    ),
+    "read by the reader of dry runs": ("$JS.API.CONSUMER.MSG.NEXT.EVENTS.trial-reader", PULL, "loader"),
+    "forget the reader of replays": ("$JS.API.CONSUMER.DELETE.EVENTS.replay-reader", b"", "loader"),
     "read by the loader's reader": ("$JS.API.CONSUMER.MSG.NEXT.EVENTS.raw-loader", PULL, "loader"),
     "acknowledge for the loader": ("$JS.ACK.EVENTS.raw-loader.1.1.1.1.0", b"+ACK", "loader"),
     "stop the loader's reader": ("$JS.API.CONSUMER.PAUSE.EVENTS.raw-loader", b"{}", ""),

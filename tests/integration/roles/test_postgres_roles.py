@@ -51,11 +51,16 @@ READING = {
     ),
     "read what is delivered": ("select payload from deliveries", "deliveries system app"),
     "read states of deliveries": ("select state, last_error from deliveries", "loader deliveries system app"),
+    "read which deliveries take something back": ("select erasure_id from deliveries", "loader deliveries system app"),
+    "read whose contacts are masked": ("select chat_contacts from erasures", "loader deliveries system app"),
+    "read who is erased": ("select person from erasures", "loader system app"),
     "read attempts": ("select request, response from delivery_attempts", "deliveries loader system app"),
     "read ids at destinations": ("select remote_id from destination_records", "deliveries loader system app"),
     "read which fields are left out": ("select left_out from destination_fields", "deliveries loader system app"),
     "read users": ("select email from users", "owner api system"),
     "read password hashes": ("select password_hash from users", "owner api system"),
+    "read who users are at the identity provider": ("select subject from user_identities", "owner api system"),
+    "read filters that users keep": ("select address from saved_filters", "system app"),
     "read users' roles": ("select role from user_tenants", "api system app"),
     "read sign-in attempts": ("select subject from sign_in_attempts", "owner api system"),
     "read counts of events": ("select events from collector_counts", "owner collector system"),
@@ -167,6 +172,19 @@ WRITING = {
     ),
     "note a sign-in attempt": ("insert into sign_in_attempts (subject) values ('{unique}')", "owner api system"),
     "hash a password anew": ("update users set password_hash = password_hash", "owner api system"),
+    "be a user at the identity provider": (
+        "insert into user_identities (issuer, subject, user_id, email) "
+        "select '{unique}', 's', user_id, email from users limit 1",
+        "owner api system",
+    ),
+    "give an identity to another user": ("update user_identities set user_id = user_id", "owner system"),
+    "keep a filter": (
+        "insert into saved_filters (tenant_id, user_id, page, name, address) "
+        "select '{tenant}', user_id, 'leads', '{unique}', '{{}}' from user_tenants "
+        "where tenant_id = '{tenant}' limit 1",
+        "app system",
+    ),
+    "change a user's language": ("update users set language = 'en'", "owner api system"),
     "open a session for somebody": (
         "insert into user_sessions (user_id, ends_at) select user_id, now() from users limit 1",
         "owner api system",
@@ -201,6 +219,8 @@ WRITING = {
         "system",
     ),
     "note how far an erasure is": ("update erasures set step = 'withdraw'", "loader system"),
+    "note what destinations took back": ("update erasures set withdrawals = '[]'", "loader system"),
+    "give a destination up": ("update erasures set given_up = '{{}}'", "app system"),
     "erase a lead's other moment": ("update erasures set received_before = now()", "system"),
     "forget an erasure": ("delete from erasures", "system"),
     "erase what was sent": ("delete from delivery_attempts", "deliveries system"),

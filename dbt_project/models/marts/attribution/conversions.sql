@@ -6,6 +6,7 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'lead_id', 'conversion_id'],
     settings={'index_granularity': 256},
+    indexes=looked_up_by(['lead_id']),
 ) }}
 
 with

@@ -15,8 +15,7 @@
     indexes=[
         {'name': 'of_turn', 'definition': 'turn type minmax granularity 1'},
         {'name': 'of_time', 'definition': 'last_message_at type minmax granularity 1'},
-        {'name': 'of_contact', 'definition': 'contact_id type bloom_filter(0.001) granularity 1'},
-    ],
+    ] + looked_up_by(['contact_id']),
 ) }}
 
 {%- set key = ['tenant_id', 'account_id', 'conversation_id'] | join(', ') %}

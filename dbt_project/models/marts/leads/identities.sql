@@ -6,6 +6,7 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'kind', 'value', 'lead_id'],
     settings={'index_granularity': 256},
+    indexes=looked_up_by(['value']),
 ) }}
 
 {%- set leads = built_so_far('marts', 'leads') %}

@@ -10,6 +10,7 @@
     engine='MergeTree()',
     order_by=['tenant_id', 'lead_id', 'valid_from'],
     settings={'index_granularity': 256},
+    indexes=looked_up_by(['lead_id']),
 ) }}
 
 {%- set recorded = standing_table('marts', 'lead_result_changes') %}

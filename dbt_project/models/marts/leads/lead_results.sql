@@ -9,7 +9,7 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'lead_id'],
     settings={'index_granularity': 256},
-    indexes=[{'name': 'of_due', 'definition': 'due_at type minmax granularity 1'}],
+    indexes=[{'name': 'of_due', 'definition': 'due_at type minmax granularity 1'}] + looked_up_by(['lead_id']),
 ) }}
 
 {%- set recorded = standing_table('marts', 'lead_result_changes') %}

@@ -8,6 +8,7 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'lead_id', 'touch_at', 'tracking_id', 'origin'],
     settings={'index_granularity': 256},
+    indexes=looked_up_by(['lead_id']),
 ) }}
 
 with

@@ -4,7 +4,7 @@
 
   Reads the news.
 -#}
-{{ chat_table(['tenant_id', 'account_id', 'contact_id'], looked_up_by=['identifier', 'email', 'phone']) }}
+{{ chat_table(['tenant_id', 'account_id', 'contact_id'], found_by=['identifier', 'email', 'phone']) }}
 
 with
 

@@ -24,6 +24,12 @@ DONE_EXPORT = """
 insert into control_tasks (tenant_id, kind, asked, result, state, requested_by)
 values (:tenant, 'lead_export', '{}', cast(:held as jsonb), 'done', 'x') returning task_id
 """
+WAITING_ERASURE = """
+insert into erasures (tenant_id, lead_id, lead_hash, reason, requested_by, state, step, message, withdrawals)
+values (:tenant, '', 'abc', 'LGPD', 'x', 'running', 'destinations', 'Waiting for crm (No connection)',
+    '[{"destination": "crm", "kind": "hubspot", "state": "waiting", "message": "No connection", "at": ""},
+      {"destination": "shop", "kind": "chatwoot", "state": "withdrawn", "message": "", "at": "2026-03-02"}]')
+"""
 TABLES = {
     "marts.leads": "tracking_ids Array(String), people Array(String), name String, email String, phone String,"
     " external_id String",
@@ -131,6 +137,27 @@ def test_who_was_sure_about_one_lead_is_asked_again_about_the_next(pages: Pages,
     page.run()
     assert page.checkbox
     assert not any(box.value for box in page.checkbox)
+
+
+def test_an_admin_gives_up_a_destination_that_an_erasure_waits_for(
+    pages: Pages, leads: Any, system_engine: Engine
+) -> None:
+    tenant = pages.control.tenant()
+    leads(tenant, ana=["v1"])
+    with system_session(system_engine) as session:
+        session.execute(text(WAITING_ERASURE), {"tenant": tenant})
+    page = pages.open("actions", tenant, "admin", lead_id="ana")
+    assert "crm: waiting. No connection" in texts(page)
+    assert "shop: what EchoLead wrote was taken off." in texts(page)
+    [reason] = [each for each in page.text_input if str(each.key).startswith("give up reason")]
+    reason.set_value("The account is closed")
+    press(page, "Give up")
+    assert "waited for no longer" in texts(page)
+    with system_session(system_engine) as session:
+        asked = "select given_up from erasures where tenant_id = :tenant"
+        given_up = session.scalar(text(asked), {"tenant": tenant})
+    assert given_up["crm"]["reason"] == "The account is closed"
+    assert given_up["crm"]["by"]
 
 
 def test_the_export_is_a_file_that_only_admins_get(

@@ -34,6 +34,27 @@ def test_a_trial_shows_what_would_change_and_that_the_choice_is_another(pages: P
     assert "changed after this trial" in texts(page)
 
 
+def test_the_queue_is_asked_for_days_without_leads(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    page = pages.open("replay", tenant, "operator")
+    page.text_area(key="replay_leads").set_value("lead-1").run()
+    page.radio(key="replay_origin").set_value("queue").run()
+    assert page.text_area(key="replay_leads").disabled
+    press(page, "See what would change")
+    with system_session(pages.control.system) as session:
+        row = session.scalars(select(ControlTask).where(ControlTask.tenant_id == tenant)).one()
+        assert (row.asked["origin"], row.asked["lead_ids"]) == ("queue", [])
+        row.state, row.result = "done", {"added_events": 7, "held_since": {"EVENTS": "2026-03-02T10:00:00+00:00"}}
+    page.run()
+    assert "**7** events added" in texts(page)
+    assert "First message of the queue" in texts(page)
+    page.text_input(key="replay_reason").set_value("Lost")
+    press(page, "Run")
+    with system_session(pages.control.system) as session:
+        asked = select(WarehouseRequest.kind, WarehouseRequest.reason).where(WarehouseRequest.tenant_id == tenant)
+        assert session.execute(asked).one() == ("queue", "Lost")
+
+
 def test_a_run_lives_in_the_server_and_is_paused_and_resumed_from_any_page(pages: Pages) -> None:
     tenant = pages.control.tenant()
     page = pages.open("replay", tenant, "operator")

@@ -69,6 +69,7 @@ def objects(control: ControlApi, path: str) -> dict[str, str]:
         "request_id": lambda: made("replays", {"reason": "why"})["request_id"],
         "quarantine_id": quarantined,
         "day": lambda: "2026-12-25",
+        "filter_id": lambda: made("saved-filters", {"page": "leads", "name": "a", "address": {}})["filter_id"],
     }
     # Of the others there is none: no operation makes them, or the warehouse has them.
     return {name: makers.get(name, lambda: str(uuid4()))() for name in re.findall(r"\{(\w+)\}", path)}

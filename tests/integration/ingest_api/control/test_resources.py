@@ -380,3 +380,19 @@ def test_a_log_that_the_owner_of_the_database_changed_is_noticed(
             connection.execute(text(f"alter table audit_log {statement}"))
     with system_session(control.system) as session:
         assert problem in verify_chain(session, tenant).problem
+
+
+def test_a_replay_from_the_queue_is_of_its_own_kind_tried_by_its_own_dry_run_and_takes_no_leads(
+    control: ControlApi,
+) -> None:
+    tenant = control.tenant()
+    days = {"received_from": "2026-03-10T00:00:00-03:00", "origin": "queue"}
+    made = control.ask("operator", "POST", f"{TENANT}/replays", tenant, {**days, "reason": "lost"})
+    assert (made.status_code, made.json()["kind"], made.json()["state"]) == (201, "queue", "waiting")
+    tried = control.ask("analyst", "POST", f"{TENANT}/replays/trials", tenant, days)
+    assert tried.status_code == 202
+    for path, more in (("replays", {"reason": "lost"}), ("replays/trials", {})):
+        refused = control.ask("operator", "POST", f"{TENANT}/{path}", tenant, {**days, **more, "lead_ids": ["lead-1"]})
+        assert (refused.status_code, "choose days" in refused.json()["detail"]) == (422, True)
+    elsewhere = control.ask("operator", "POST", f"{TENANT}/replays", tenant, {"origin": "lake", "reason": "x"})
+    assert elsewhere.status_code == 422

@@ -48,6 +48,23 @@ async def test_me_returns_the_current_roles(client: httpx.AsyncClient, email: st
     assert me.json()["tenants"][other.tenant_id] == "admin"
 
 
+async def test_the_language_is_kept_with_the_account_and_set_with_the_token_alone(
+    client: httpx.AsyncClient, email: str
+) -> None:
+    first, other = await token_of(client, email), await token_of(client, email)
+    assert (await whose(client, first)).json()["language"] == ""
+    client.cookies.set(SESSION_COOKIE, first)
+    by_cookie = await client.patch("/v1/me", json={"language": "en"})  # as a page of another site could send it
+    assert by_cookie.status_code == 401
+    client.cookies.clear()
+    bearer = {"Authorization": f"Bearer {first}"}
+    changed = await client.patch("/v1/me", json={"language": "pt-BR"}, headers=bearer)
+    assert (changed.status_code, changed.json()["language"]) == (200, "pt-BR")
+    for body in ({"language": "de"}, {"language": "en", "is_superuser": True}, {}):
+        assert (await client.patch("/v1/me", json=body, headers=bearer)).status_code == 422
+    assert (await whose(client, other)).json()["language"] == "pt-BR"
+
+
 async def test_an_inactive_tenant_is_in_no_users_roles(
     client: httpx.AsyncClient, email: str, system_engine: Engine
 ) -> None:

@@ -227,6 +227,7 @@ def test_a_person_who_is_erased_is_in_no_store_and_comes_back_by_no_way_while_al
         eventually("she is erased", lambda: state_of(live, erasure_id).state == "done")
 
         publish(live.settings.nats_url.get_secret_value(), "events.limpa", line)  # the queue is read again
+        chat(live, 5001, 71, EMAIL)  # Chatwoot reports that something of her conversation was changed
         visit(live, uid("later"), "later@pessoa.test", "Later")
         eventually("later ones are loaded", lambda: "later@pessoa.test" in leads(live))
         # What a turn of conversations passes on names her until the next one.
@@ -243,6 +244,9 @@ def test_a_person_who_is_erased_is_in_no_store_and_comes_back_by_no_way_while_al
         assert [each["remote_id"] for each in done.remote_records if each["remote_kind"] == "contact"] == [
             remote["remote_id"]
         ]
+        assert {each["state"] for each in done.withdrawals} == {"withdrawn"}
+        [contact] = [each for each in live.chatwoot.contacts() if each["email"] == EMAIL]
+        assert (contact["custom_attributes"], contact["identifier"]) == ({}, None)
         assert done.counts["raw.events"] == done.counts["lake.events"] == 2
 
         visit(live, VISITOR, EMAIL, NAME)

@@ -320,3 +320,12 @@ async def test_an_attempt_records_nothing_of_the_other_leads_of_its_batch(hubspo
         assert [
             other for other in ("zuleica", "bartira", "jandira") if other != name and other in recorded.lower()
         ] == []
+
+
+async def test_a_leads_calls_are_recorded_without_the_others_of_its_batch(hubspot: HubSpotAccount) -> None:
+    """An error of a batch names all rows that are missing: an erased person's address stayed with other leads."""
+    await hubspot.deliver_all(LEAD, changed(lead_id="lead-2", email="bia@lead.test", tracking_ids=("lead-2",)))
+    first, second = ([(each.request, each.response) for each in order.calls.recorded] for order in hubspot.orders)
+    assert "ana@lead.test" in str(first)
+    assert not [word for word in ("bia@lead.test", "lead-2") if word in str(first)]
+    assert not [word for word in ("ana@lead.test", "lead-1") if word in str(second)]
