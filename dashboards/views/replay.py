@@ -41,9 +41,7 @@ def chosen_extent(page: OpenPage) -> dict[str, Any]:
         t("replay_first_day"), today - timedelta(days=DEFAULT_DAYS), format="DD/MM/YYYY", disabled=is_whole
     )
     ends = last.date_input(t("replay_last_day"), today, format="DD/MM/YYYY", disabled=is_whole)
-    origin = st.radio(
-        t("replay_origin"), ORIGINS, format_func=lambda each: named("origin", each), key="replay_origin"
-    )
+    origin = st.radio(t("replay_origin"), ORIGINS, format_func=lambda each: named("origin", each), key="replay_origin")
     is_of_queue = origin == "queue"
     leads = lines_of(st.text_area(t("replay_leads"), key="replay_leads", height=80, disabled=is_of_queue))
     chosen = {"origin": origin, "lead_ids": [] if is_of_queue else leads}
