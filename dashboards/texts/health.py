@@ -139,8 +139,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Eventos recusados desde ontem. Nenhum se perde: cada um pode ser corrigido e reprocessado.",
     ),
     "about_stuck": (
-        "Deliveries that have not arrived 15 minutes after they were planned, or were given up.",
-        "Entregas que não chegaram 15 minutos depois de planejadas, ou desistidas.",
+        "Deliveries that have not arrived 15 minutes after they were planned, cannot arrive until the destination's settings "
+        "are corrected, or were given up.",
+        "Entregas que não chegaram 15 minutos depois de planejadas, que só chegam depois de corrigida a configuração do "
+        "destino, ou desistidas.",
     ),
     "stuck_caption": (
         "The reason says what to do: credentials and permissions are corrected at the destination, then `echolead "

@@ -204,8 +204,9 @@ def _postgres(settings: Settings) -> Iterator[Symptom]:
         yield Symptom(
             "wrong",
             "Deliveries",
-            f"{stuck} have not arrived {STUCK_MINUTES} minutes after they were planned",
-            "Look at the delivery attempts in the console: the destination's answer is there.",
+            f"{stuck} have not arrived {STUCK_MINUTES} minutes after they were planned, or their destination refuses "
+            "EchoLead's configuration",
+            "Look at the health page of the console: the destination's answer is there.",
         )
     if dead:
         yield Symptom(

@@ -17,12 +17,19 @@ from echolead.operational.errors import NotFound
 from echolead.operational.models import Delivery, DeliveryAttempt
 
 STUCK_MINUTES = 15
-"""A delivery is stuck if it has not reached its destination this long after it was planned."""
+"""A delivery is stuck if it has not reached its destination this long after it was planned, or cannot."""
 UNSENT_STATES = ("pending", "in_flight", "retry")
+REFUSED_CONFIGURATION = ("Misconfigured", "Gone", "Undecryptable")
+"""Classes of errors after which nothing arrives until an operator changes the destination: stuck at once."""
 
 COUNTS = """
 select
-    count(*) filter (where state = any(%s) and created_at < clock_timestamp() - make_interval(mins => %s)),
+    count(*) filter (where
+        state = any(%(unsent)s)
+        and (
+            created_at < clock_timestamp() - make_interval(mins => %(minutes)s) or last_error_class = any(%(refused)s)
+        )
+    ),
     count(*) filter (where state = 'dead')
 from deliveries
 """
@@ -75,5 +82,6 @@ class DeliveriesInTrouble(NamedTuple):
 
 def deliveries_in_trouble(connection: psycopg.Connection) -> DeliveriesInTrouble:
     """Of all tenants that the connection's role sees."""
-    row = connection.execute(COUNTS, [list(UNSENT_STATES), STUCK_MINUTES]).fetchone()
+    asked = {"unsent": list(UNSENT_STATES), "minutes": STUCK_MINUTES, "refused": list(REFUSED_CONFIGURATION)}
+    row = connection.execute(COUNTS, asked).fetchone()
     return DeliveriesInTrouble(*(row or (0, 0)))

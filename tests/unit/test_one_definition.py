@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from echolead.events import AD_COOKIE_FIELDS, CLICK_ID_FIELDS, EARLIEST, LATEST, UTM_FIELDS
-from echolead.operational.deliveries import STUCK_MINUTES, UNSENT_STATES
+from echolead.operational.deliveries import REFUSED_CONFIGURATION, STUCK_MINUTES, UNSENT_STATES
 from echolead.operational.destination_kinds import KINDS
 from reverse_etl.lead import Lead
 
@@ -62,10 +62,11 @@ def test_dbt_bounds_times_as_the_collector_and_the_loader_do() -> None:
 def test_the_warehouse_calls_a_delivery_stuck_as_the_ledger_does() -> None:
     project = yaml.safe_load((DBT / "dbt_project.yml").read_text())
     model = (DBT / "models" / "ops" / "stuck_deliveries.sql").read_text()
-    states = re.search(r"state in \((.+?)\)\s+and created_at <", model)
+    found = re.search(r"state in \((.+?)\)\s+and \(\s+created_at <.+?last_error_class in \((.+?)\)", model, re.DOTALL)
     assert project["vars"]["stuck_delivery_minutes"] == STUCK_MINUTES
-    assert states is not None
-    assert tuple(re.findall(r"'(\w+)'", states[1])) == UNSENT_STATES
+    assert found is not None
+    states, classes = (tuple(re.findall(r"'(\w+)'", each)) for each in found.groups())
+    assert (states, classes) == (UNSENT_STATES, REFUSED_CONFIGURATION)
 
 
 def production_modules() -> Iterator[tuple[str, ast.Module]]:

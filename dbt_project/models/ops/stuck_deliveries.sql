@@ -7,5 +7,8 @@ where
     state = 'dead'
     or (
         state in ('pending', 'in_flight', 'retry')
-        and created_at < now64(3) - toIntervalMinute({{ var('stuck_delivery_minutes') }})
+        and (
+            created_at < now64(3) - toIntervalMinute({{ var('stuck_delivery_minutes') }})
+            or last_error_class in ('Misconfigured', 'Gone', 'Undecryptable')
+        )
     )
