@@ -15,6 +15,7 @@ from dashboards.acting import at, can, control, done, reason_field, show_task, w
 from dashboards.control import ApiAnswer, ApiRefusal
 from dashboards.navigation import link
 from dashboards.page import OpenPage, plain
+from dashboards.saving import show_differences
 from dashboards.tables import table
 from dashboards.texts import forms, named, t
 from echolead.rules.errors import BadRules
@@ -153,9 +154,8 @@ def show_conflict(page: OpenPage, draft: Draft) -> None:
         }
         for each in said["differences"]
     ]
-    heads = {name: t(f"difference_{name}") for name in ("field", "yours", "theirs")}
     if rows:
-        table(pd.DataFrame(rows), column_config=heads)
+        show_differences(rows, of="rule")
     theirs = control().get("/rules")
 
     def keep_mine() -> None:

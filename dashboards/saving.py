@@ -1,6 +1,6 @@
-"""Saving what was edited of a destination, on the version that was seen: whoever comes second sees who was first."""
+"""Saving what was edited, on the version that was seen: whoever comes second sees who was first, and what differs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -27,8 +27,7 @@ def save(page: OpenPage, name: str, send: Callable[[], ApiAnswer], outcome: str 
         when = forms().moment(at(refusal.more["changed_at"]), page.zone)
         by = who(refusal.more["changed_by"])
         st.warning(plain(t("destination_conflict", by=by, at=when)), icon=":material/merge:")
-        heads = {each: t(f"difference_{each}") for each in ("field", "yours", "theirs")}
-        table(pd.DataFrame(refusal.more["differences"], columns=list(heads)).astype(str), column_config=heads)
+        show_differences(refusal.more["differences"])
 
         def take_their_version(theirs: str) -> None:
             st.session_state[_key(name)] = theirs
@@ -38,6 +37,25 @@ def save(page: OpenPage, name: str, send: Callable[[], ApiAnswer], outcome: str 
     else:
         st.session_state.pop(_key(name), None)
         done(outcome, name=name)
+
+
+def show_differences(rows: Sequence[Mapping[str, object]], *, of: str = "field") -> None:
+    """What was typed beside what another person saved first: rows of `field`, `yours`, `theirs`. `of`: field or rule."""
+    heads = {
+        "field": t("difference_rule" if of == "rule" else "difference_field"),
+        "yours": t("difference_yours"),
+        "theirs": t("difference_theirs"),
+    }
+    table(pd.DataFrame(rows, columns=list(heads)).astype(str), column_config=heads)
+
+
+def differing(yours: Mapping[str, str], theirs: Mapping[str, str]) -> list[dict[str, str]]:
+    """Rows for `show_differences`: of the fields that two people filled in otherwise."""
+    return [
+        {"field": name, "yours": typed, "theirs": theirs[name]}
+        for name, typed in yours.items()
+        if typed != theirs[name]
+    ]
 
 
 def _key(name: str) -> str:

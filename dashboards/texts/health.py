@@ -139,9 +139,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Eventos recusados desde ontem. Nenhum se perde: cada um pode ser corrigido e reprocessado.",
     ),
     "about_stuck": (
-        "Deliveries that have not arrived 15 minutes after they were planned, cannot arrive until the destination's settings "
+        "Deliveries that have not arrived 15 minutes after they were planned, wait until the destination's settings "
         "are corrected, or were given up.",
-        "Entregas que não chegaram 15 minutos depois de planejadas, que só chegam depois de corrigida a configuração do "
+        "Entregas que não chegaram 15 minutos depois de planejadas, que aguardam a correção da configuração do "
         "destino, ou desistidas.",
     ),
     "stuck_caption": (

@@ -67,8 +67,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "As configurações foram salvas. O que elas mudam está sendo recalculado.",
     ),
     "settings_conflict": (
-        "v{version}, {by}, {at}: another person saved first. Nothing was overwritten; reload to see theirs.",
-        "v{version}, {by}, {at}: outra pessoa salvou antes. Nada foi sobrescrito; recarregue para ver.",
+        "{by}, {at}: another person saved first. Your values are kept in the form; nothing was overwritten.",
+        "{by}, {at}: outra pessoa salvou antes. Seus valores continuam no formulário; nada foi sobrescrito.",
     ),
     "all_tenants": ("All clients", "Todos os clientes"),
     "tenant_id": ("Id", "Id"),

@@ -1,7 +1,8 @@
 """When is the client open, so that waiting times count only then?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -11,6 +12,7 @@ from dashboards.control import ApiAnswer, ApiRefusal
 from dashboards.destination_form import show_problems
 from dashboards.listings.hours import CLOSED_DAYS, OWN_DAYS, WEEK, times_text
 from dashboards.page import OpenPage, empty, opened
+from dashboards.saving import differing, show_differences
 from dashboards.tables import show
 from dashboards.texts import forms, t
 from echolead.business_hours import DAYS, BadHours, read_intervals
@@ -21,10 +23,12 @@ def times_of(text: str) -> list[str]:
     return ["-".join(each) for each in read_intervals([each for each in text.split(",") if each.strip()])]
 
 
-def edited(page: OpenPage, found: ApiAnswer, change: Callable[[str], object]) -> None:
+def edited(
+    page: OpenPage, found: ApiAnswer, change: Callable[[str], object], typed: Mapping[str, str] | None = None
+) -> None:
     """Make an edit on the version that the page was opened with, or say that another person was first.
 
-    Their version is the base of the next try: it is on the page by then.
+    What they saved is shown beside `typed`, fields by their labels, and is the base of the next try.
     """
     key = f"hours version of {page.tenant_id}"
     try:
@@ -34,9 +38,17 @@ def edited(page: OpenPage, found: ApiAnswer, change: Callable[[str], object]) ->
             raise
         st.session_state[key] = refusal.more["version"]
         st.warning(t("hours_conflict"), icon=":material/merge:")
+        if typed is not None:
+            show_differences(differing(typed, labelled(control().get("/hours").body)))
     else:
         st.session_state.pop(key, None)
         done("hours_saved")
+
+
+def labelled(hours: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of the week's form by their labels."""
+    week = {t(f"day_{day}"): times_text(hours["weekly"].get(day, [])) for day in DAYS}
+    return {**week, t("holiday_country"): hours["country"], t("holiday_part"): hours["subdivision"]}
 
 
 def show_week(page: OpenPage, found: ApiAnswer) -> None:
@@ -75,7 +87,7 @@ def show_week(page: OpenPage, found: ApiAnswer) -> None:
     if not problems:
         body = {"weekly": {day: times for day, times in weekly.items() if times}, "country": country}
         body["subdivision"] = region
-        edited(page, found, lambda version: control().patch("/hours", body, version=version))
+        edited(page, found, lambda version: control().patch("/hours", body, version=version), labelled(body))
 
 
 def show_own_days(page: OpenPage, found: ApiAnswer) -> None:

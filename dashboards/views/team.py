@@ -10,6 +10,7 @@ from dashboards.acting import at, attempt, can, control, done, show_outcome, ten
 from dashboards.control import ApiRefusal, part_of_path
 from dashboards.listings.team import KEYS, USERS
 from dashboards.page import OpenPage, empty, opened, plain
+from dashboards.saving import differing, show_differences
 from dashboards.tables import show, table
 from dashboards.texts import forms, t
 from echolead.permissions import ROLES
@@ -136,8 +137,15 @@ def show_settings(page: OpenPage, tenant: Mapping[str, Any], version: str) -> No
             raise
         when = forms().moment(at(refusal.more["changed_at"]), page.zone)
         by = who(refusal.more["changed_by"])
-        st.warning(plain(t("settings_conflict", version=refusal.more["version"], by=by, at=when)))
-        st.session_state.pop(f"settings version of {page.tenant_id}")
+        st.warning(plain(t("settings_conflict", by=by, at=when)))
+        theirs = control().get("").body
+        show_differences(
+            differing(
+                {t(f"setting_{name}"): value for name, value in typed.items()},
+                {t(f"setting_{name}"): str(theirs[name]) for name in typed},
+            )
+        )
+        st.session_state[f"settings version of {page.tenant_id}"] = refusal.more["version"]
     else:
         st.session_state.pop(f"settings version of {page.tenant_id}")
         done("settings_saved")

@@ -58,6 +58,10 @@ def test_the_second_to_save_keeps_their_values_and_saves_them_on_the_first_ones(
     page.text_input(key=f"hours mon of {tenant}").set_value("10:00-16:00")
     press(page, "Save")
     assert "Another person saved first" in texts(page)
+    differences = page.dataframe[0].value.set_index("field")
+    assert differences.loc["Monday"].tolist() == ["10:00-16:00", ""]
+    assert differences.loc["Saturday"].tolist() == ["", "09:00-12:00"]
+    assert "Sunday" not in differences.index
     assert list(hours(pages.control, tenant)["weekly"]) == ["sat"]
     press(page, "Save")
     assert hours(pages.control, tenant)["weekly"]["mon"] == ["10:00-16:00"]

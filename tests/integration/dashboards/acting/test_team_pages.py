@@ -45,6 +45,21 @@ def test_hosts_origins_and_settings_are_changed(pages: Pages) -> None:
     assert (found["hosts"], found["name"]) == ([f"lp.{tenant}.example"], "Acme Ltda")
 
 
+def test_the_second_to_save_settings_sees_what_the_first_saved(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    page = pages.open("team", tenant, "admin")
+    there = pages.control.ask("viewer", "GET", "/v1/tenants/{t}", tenant)
+    pages.control.ask("admin", "PATCH", "/v1/tenants/{t}", tenant, {"currency": "EUR"}, if_match=there.headers["etag"])
+    page.text_input(key=f"setting name of {tenant}").set_value("Acme Ltda")
+    press(page, "Save")
+    assert "another person saved first" in texts(page)
+    differences = page.dataframe[-1].value.set_index("field")
+    assert differences.loc["Currency", "theirs"] == "EUR"
+    assert pages.control.ask("viewer", "GET", "/v1/tenants/{t}", tenant).json()["name"] != "Acme Ltda"
+    press(page, "Save")
+    assert pages.control.ask("viewer", "GET", "/v1/tenants/{t}", tenant).json()["name"] == "Acme Ltda"
+
+
 def test_tenants_are_a_platform_administrators(pages: Pages) -> None:
     tenant = pages.control.tenant()
     assert "Create a client" not in buttons(pages.open("team", tenant, "admin"))
