@@ -40,7 +40,7 @@ def save(page: OpenPage, name: str, send: Callable[[], ApiAnswer], outcome: str 
 
 
 def show_differences(rows: Sequence[Mapping[str, object]], *, of: str = "field") -> None:
-    """What was typed beside what another person saved first: rows of `field`, `yours`, `theirs`. `of`: field or rule."""
+    """What was typed beside what another person saved first: rows of `field` (a rule, with `of`), `yours`, `theirs`."""
     heads = {
         "field": t("difference_rule" if of == "rule" else "difference_field"),
         "yours": t("difference_yours"),
