@@ -49,8 +49,11 @@ group by tenant_id, field, reason order by number desc limit 20
 """
 
 UNMAPPED = """
-select tenant_id, destination_name, pipeline_label, stage_label, deals from ops.unmapped_stages
-order by deals desc, tenant_id, destination_name, position limit 20
+select
+    tenant_id, destination_name, count() as stages, sum(deals) as with_deals,
+    arraySlice(arrayMap(each -> each.2, arraySort(groupArray((-toInt64(deals), stage_label)))), 1, 3) as some
+from ops.unmapped_stages
+group by tenant_id, destination_name order by with_deals desc, tenant_id, destination_name limit 20
 """
 
 LEFT_OUT = """
@@ -413,12 +416,12 @@ def _set_aside(client: Client) -> Iterator[Symptom]:
 def _unmapped_stages(client: Client) -> Iterator[Symptom]:
     if not client.command("EXISTS TABLE ops.unmapped_stages"):
         return
-    for tenant_id, destination, pipeline, stage, deals in client.query(UNMAPPED).result_rows:
+    for tenant_id, destination, stages, deals, some in client.query(UNMAPPED).result_rows:
+        named = ", ".join(some) + (", …" if stages > len(some) else "")
         yield Symptom(
             "note",
             "Deals",
-            f"the stage {stage} of {pipeline} ({destination} of tenant {tenant_id}) counts as nothing; "
-            f"{deals} deals are in it",
+            f"{stages} stages of {destination} of tenant {tenant_id} count as nothing ({named}); {deals} deals are in them",
             f"See `echolead deal stages list {tenant_id}`, and say it with `echolead deal stages map`.",
         )
 
