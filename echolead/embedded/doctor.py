@@ -421,7 +421,8 @@ def _unmapped_stages(client: Client) -> Iterator[Symptom]:
         yield Symptom(
             "note",
             "Deals",
-            f"{stages} stages of {destination} of tenant {tenant_id} count as nothing ({named}); {deals} deals are in them",
+            f"{stages} stages of {destination} of tenant {tenant_id} count as nothing ({named}); "
+            f"{deals} deals are in them",
             f"See `echolead deal stages list {tenant_id}`, and say it with `echolead deal stages map`.",
         )
 
