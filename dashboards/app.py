@@ -1,11 +1,14 @@
 """The console: sign-in, choice of tenant and language, and the pages."""
 
+from urllib.parse import urlsplit
+
 import streamlit as st
 
 from dashboards import design
 from dashboards.access import choose_tenant, current_session, go_to, offer_sign_in, shown_tenant
 from dashboards.acting import remember_language
 from dashboards.navigation import pages
+from dashboards.page import plain
 from dashboards.texts import LANGUAGES, language, t
 from dashboards.warehouse import settings
 
@@ -35,4 +38,7 @@ with st.sidebar:
     )  # fmt: skip
     st.text(session.email)
     go_to(t("sign_out"), f"{settings().collector_url}/logout")
+asked = urlsplit(st.context.url or "").path.rpartition("/")[2]
+if asked not in {"", *(page.url_path for page in allowed)}:  # Streamlit shows the first page then
+    st.warning(t("no_such_page", name=plain(asked)), icon=":material/wrong_location:")
 chosen.run()

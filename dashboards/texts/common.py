@@ -16,6 +16,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "tenant": ("Client", "Cliente"),
     "sign_in": ("Sign in", "Entrar"),
     "sign_out": ("Sign out", "Sair"),
+    "no_such_page": (
+        "There is no page {name}, or your role does not open it. This is the overview.",
+        "Não há página {name}, ou seu papel não a abre. Esta é a visão geral.",
+    ),
     "sign_in_first": (
         "This console shows people's data. Sign in to see your clients' leads.",
         "Este console mostra dados de pessoas. Entre para ver os leads dos seus clientes.",

@@ -51,6 +51,17 @@ def test_the_overview_is_also_served_at_its_own_path(console: Console, page: Pag
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
+@pytest.mark.parametrize("name", ["audit", "no-such-page"])
+def test_an_address_that_opens_no_page_says_so(console: Console, page: Page, name: str) -> None:
+    tenant_id = console.tenant("Campanha da Ana")
+    console.sign_in(page, console.user(tenant_id), f"/{name}?tenant_id={tenant_id}")
+    expect(page.get_by_text(f"There is no page {name}, or your role does not open it.")).to_be_visible(timeout=SLOW)
+    page.keyboard.press("Escape")  # Streamlit's own dialog, which names no page
+    page.get_by_test_id("stSidebarNavLink").get_by_text("Leads").click()
+    expect(page.get_by_text("Time zone UTC")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("There is no page")).to_have_count(0)
+
+
 def test_the_list_of_leads_says_whose_clock_it_shows(console: Console, page: Page) -> None:
     """The tenant's, and not the browser's, which is in São Paulo."""
     tenant_id = console.tenant("Ana")
