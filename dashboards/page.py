@@ -1,6 +1,6 @@
 """The frame of every page: title, period and filters in the address, and whose clock and how old the figures are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -93,7 +93,7 @@ def _filters(tenant_id: str, zone: str, now: datetime, dimensions: Sequence[str]
     address = {key: st.query_params.get_all(key) for key in st.query_params}
     found = choices.chosen(address, st.session_state.get(_remembered_key(tenant_id)), zone, now)
     for key, value in found.unknown:
-        st.warning(t("unknown_filter", name=t(key), value=value), icon=":material/filter_alt_off:")
+        _say_unknown(key, value)
     usable = {name: values for name, values in found.filters.values.items() if name in dimensions}
     filters = replace(found.filters, values=usable)
     if filters.period_name == ALL and not lists_all:
@@ -188,6 +188,17 @@ def dimension_text(name: str, value: str) -> str:
     if name == "rules_version" and value:
         return t("rules_version_n", n=value) if value != "0" else t("default_rules")
     return value or t(f"none_{name}")
+
+
+def name_unknown(asked: Asked, parameter: str, known: Collection[str], text: str) -> None:
+    """Say so when the address has another value than those known; `text` is the key of what the parameter is called."""
+    said = asked.first(parameter)
+    if said and said not in known:
+        _say_unknown(text, said)
+
+
+def _say_unknown(text: str, value: str) -> None:
+    st.warning(t("unknown_filter", name=t(text), value=plain(value)), icon=":material/filter_alt_off:")
 
 
 def plain(text: object) -> str:

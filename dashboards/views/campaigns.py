@@ -18,7 +18,7 @@ from dashboards.listings.campaigns import (
     model,
     other_model,
 )
-from dashboards.page import OpenPage, dimension_text, empty, opened, part, plain, write
+from dashboards.page import OpenPage, dimension_text, empty, name_unknown, opened, part, plain, write
 from dashboards.tables import chart, show
 from dashboards.texts import forms, t
 from echolead.metrics.credit import DIMENSIONS, MODELS
@@ -136,6 +136,12 @@ def show_paths(page: OpenPage) -> None:
 def main() -> None:
     """The page."""
     page = opened("campaigns", dimensions=DIMENSIONS)
+    for parameter, known, text in (
+        (MODEL, MODELS, "model"),
+        (OTHER, MODELS, "beside_model"),
+        (CREDIT_BY, DIMENSIONS, "split_by"),
+    ):
+        name_unknown(page.asked, parameter, known, text)
     with part("costs"):
         show_costs(page)
     with part("credit"):

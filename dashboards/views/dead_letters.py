@@ -11,7 +11,7 @@ from dashboards.acting import at, attempt, can, control, reason_field, who
 from dashboards.control import part_of_path
 from dashboards.corrected import NotAnEvent, editable, event_of, readable
 from dashboards.listings.dead_letters import DEAD_LETTERS, REASON, last_page, reason_of
-from dashboards.page import OpenPage, empty, opened, part, plain
+from dashboards.page import OpenPage, empty, name_unknown, opened, part, plain
 from dashboards.tables import show, table
 from dashboards.texts import TEXTS, forms, named, t
 from echolead.corrections import MOST_LETTERS, NO_EVENTS
@@ -54,9 +54,7 @@ def turn_to(page: OpenPage, parameter: str, value: str) -> None:
 
 def show_filter(page: OpenPage) -> None:
     """The choice of a reason, kept in the address."""
-    said = page.asked.first(REASON)
-    if said != reason_of(page.asked):
-        st.warning(t("unknown_filter", name=t("reason"), value=plain(said)), icon=":material/filter_alt_off:")
+    name_unknown(page.asked, REASON, REASONS, "reason")
     st.session_state["reason_choice"] = reason_of(page.asked)
     st.selectbox(
         t("reason"), ["", *REASONS], format_func=lambda each: named("refused", each) if each else t("every_reason"),

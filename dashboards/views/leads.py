@@ -10,7 +10,7 @@ from dashboards.listings import PAGE_ROWS
 from dashboards.listings.leads import LEADS_LIST, REACHED, SEARCH, SORT, STAGE, number_of_leads
 from dashboards.listings.timeline import LEAD_ID
 from dashboards.navigation import link
-from dashboards.page import OpenPage, empty, opened, part
+from dashboards.page import OpenPage, empty, name_unknown, opened, part
 from dashboards.record import show_lead
 from dashboards.saved_filters import open_with_saved_filter, show_saved_filters
 from dashboards.tables import show
@@ -36,6 +36,8 @@ def show_search(page: OpenPage) -> None:
         t("search"), key="search_choice", icon=":material/search:", label_visibility="collapsed",
         placeholder=t("search"), on_change=lambda: say(SEARCH, st.session_state["search_choice"].strip()),
     )  # fmt: skip
+    name_unknown(page.asked, SORT, SORTS, "sort")
+    name_unknown(page.asked, STAGE, REACHED, "stage")
     said = page.asked.first(SORT)
     st.session_state["sort_choice"] = said if said in SORTS else "newest"
     order.selectbox(

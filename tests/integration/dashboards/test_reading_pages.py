@@ -97,6 +97,13 @@ def test_an_unknown_period_is_named_and_the_default_is_shown(opened: Open) -> No
 
 
 @pytest.mark.parametrize(
+    ("view", "parameter"), [("campaigns", "model"), ("campaigns", "credit_by"), ("leads", "sort"), ("leads", "reached")]
+)
+def test_an_unknown_choice_is_named_and_the_default_is_shown(opened: Open, view: str, parameter: str) -> None:
+    assert "“nothing” does not exist here" in texts(opened(view, **{parameter: "nothing"}))
+
+
+@pytest.mark.parametrize(
     ("view", "address", "next_step"),
     [
         ("overview", {}, NO_VISIT),
