@@ -52,7 +52,7 @@ class StackSecrets:
     destination_secret_key: str = field(default_factory=new_secret_key, repr=False)
     secret_key: str = field(default="", repr=False)  # for both kinds, in a directory from before each had its own key
     jwt_secret: str = field(default_factory=_password, repr=False)
-    demo_password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
+    demo_password: str = field(default_factory=lambda: f"demo-{secrets.token_urlsafe(12)}", repr=False)
 
 
 def make_private(data_dir: Path) -> None:
