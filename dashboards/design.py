@@ -81,6 +81,7 @@ STYLE = """
 [data-testid=stCaptionContainer] a { color: inherit; }
 [data-testid=stMetricLabel] p { font-size: .85rem; }
 [data-testid=stMetricDelta] { font-size: .8rem; }
+[data-testid=stMetric] :is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * { white-space: normal; }
 [class*=st-key-code] textarea { font-family: ui-monospace, "Cascadia Mono", Menlo, monospace; font-size: .82rem; }
 [data-testid=stMetricChart] [role=graphics-symbol]:empty { display: none; }
 .timeline { list-style: none; margin: 0; padding: 0 0 0 .9rem; border-left: 2px solid rgba(128, 150, 145, .35); }

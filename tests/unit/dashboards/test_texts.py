@@ -28,6 +28,11 @@ def test_every_text_a_page_asks_for_exists() -> None:
     assert asked <= TEXTS.keys()
 
 
+def test_every_ad_platform_has_its_name() -> None:
+    seed = (DASHBOARDS.parent / "dbt_project" / "seeds" / "ad_platforms.csv").read_text().splitlines()[1:]
+    assert {f"platform_{line.split(',')[1]}" for line in seed} <= TEXTS.keys()
+
+
 def test_every_text_is_asked_for() -> None:
     files = [file for file in DASHBOARDS.rglob("*.py") if file.parent.name != "texts"]
     pages = "".join(file.read_text() for file in (*files, *METRICS.glob("*.py")))
