@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from echolead.erasure.person import ChatKey, ErasedPerson
 from echolead.operational.quarantine import OF_ERASURE
 from echolead.settings import Settings
-from orchestration.erasure.withdrawing import PlannedWithdrawal, plan, planned
+from orchestration.erasure.withdrawing import PlannedWithdrawal, ledger_keys, plan, planned
 
 # Reads the tenant's deliveries of conversations: which lead one is of is in its payload alone.
 SENT = """
@@ -214,10 +214,6 @@ def _connected(url: str) -> psycopg.Connection:
 def _values(person: ErasedPerson) -> dict[str, Any]:
     words = [*person.ids, *person.emails, *person.phones]
     return {
-        "tenant_id": person.tenant_id,
-        "ids": person.ids,
-        "deliveries": [UUID(each) for each in person.deliveries],
-        "places": [UUID(place) for place, _ in person.records],
-        "names": [name for _, name in person.records],
+        **ledger_keys(person),
         "words": [each.lower() for each in words],
     }

@@ -105,7 +105,7 @@ class WithdrawalState:
 
 def planned(connection: psycopg.Connection, person: ErasedPerson) -> list[PlannedWithdrawal]:
     """What would be taken off, by destination. Reads the person's rows of the ledger."""
-    asked = _asked(person)
+    asked = ledger_keys(person)
     with connection.cursor(row_factory=dict_row) as cursor:
         sent = cursor.execute(SENT_NAMES, asked).fetchall()
         known = cursor.execute(KNOWN_RECORDS, asked).fetchall()
@@ -193,7 +193,8 @@ def _is_conversation(row: Mapping[str, Any]) -> bool:
     return str(row["lead_id"]).startswith(CONVERSATION_PREFIX)
 
 
-def _asked(person: ErasedPerson) -> dict[str, Any]:
+def ledger_keys(person: ErasedPerson) -> dict[str, Any]:
+    """By what the ledger's rows of a person are found: parameters of its statements."""
     return {
         "tenant_id": person.tenant_id,
         "ids": person.ids,
