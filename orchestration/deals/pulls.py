@@ -45,9 +45,9 @@ LAST_WEBHOOKS = """
 """
 NOTE = text("""
     insert into deal_pulls as kept (tenant_id, destination_id, tried_at, succeeded_at, failing_since, message)
-    values (:tenant_id, :destination_id, clock_timestamp(),
-        case when :message = '' then clock_timestamp() end,
-        case when :message <> '' then clock_timestamp() end,
+    values (:tenant_id, :destination_id, statement_timestamp(),
+        case when :message = '' then statement_timestamp() end,
+        case when :message <> '' then statement_timestamp() end,
         :message)
     on conflict (tenant_id, destination_id) do update set
         tried_at = excluded.tried_at,
