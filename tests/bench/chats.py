@@ -13,7 +13,7 @@ from tests.browser import headless_chromium
 from tests.e2e.chats import Chatwoot, arrive, running_chatwoot, say
 from tests.e2e.stack import eventually, running_stack
 
-CONVERSATIONS = 20
+CONVERSATIONS = 12
 TYPING_SECONDS = 10.0
 """The time of a visitor for the first message, as for a form in the bench of its path."""
 ACCESS = "/?utm_source=google&utm_medium=cpc&utm_campaign=lancamento&gclid=Abc_{number}"
