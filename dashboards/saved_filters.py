@@ -23,11 +23,11 @@ MAX_NAME = 80
 CHOICE_KEY = "saved filter choice"
 
 
-def open_with_saved_filter() -> None:
-    """Put the filter that opens the page into an address that says none."""
+def open_with_saved_filter(kept: Sequence[Mapping[str, Any]]) -> None:
+    """Put the one of these filters that opens the page into an address that says none."""
     if only_filters(_address(), SAVED_KEYS):
         return
-    opening = next((each for each in kept_filters() if each["opens_page"]), None)
+    opening = next((each for each in kept if each["opens_page"]), None)
     if opening is not None:
         use(opening["address"])
 
@@ -49,9 +49,8 @@ def use(address: Mapping[str, Sequence[str]]) -> None:
         st.query_params[key] = values
 
 
-def show_saved_filters(asked: Asked) -> None:
+def show_saved_filters(asked: Asked, kept: Sequence[Mapping[str, Any]]) -> None:
     """The user's filters: one to choose; what is shown can be saved, or deleted, or open the page."""
-    kept = kept_filters()
     shown = only_filters(asked.address, SAVED_KEYS)
     current = next((each for each in kept if each["address"] == shown), None)
     label = plain(current["name"]) if current else t("saved_filters")

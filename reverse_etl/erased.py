@@ -58,6 +58,12 @@ class ErasedRecords:
         )
 
 
+def check_taken_back(left: Sequence[str]) -> None:
+    """Raises `Mismatch`, with what is still there after it was taken off; nothing when that is nothing."""
+    if left:
+        raise Mismatch(f"Still there: {', '.join(left)}.")
+
+
 def without_values(call: RecordedCall) -> RecordedCall:
     """A call as it is kept: what was called and what came of it, without request and answer."""
     return replace(call, request={}, response=None)

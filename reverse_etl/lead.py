@@ -116,6 +116,11 @@ class Lead:
         return tuple(dict.fromkeys(_hashed(identity) for identity in told))
 
     @classmethod
+    def of_erased(cls, erased: ErasedRecords) -> Self:
+        """What is left of an erased lead that a destination was given: its ids. `leads` must not be empty."""
+        return cls(erased.leads[0], tracking_ids=erased.leads[1:])
+
+    @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Self:
         """The lead in a delivery's payload; what the payload leaves out is unknown."""
         texts = {key: str(payload.get(key) or "") for key in ("lead_id", "name", "email", "phone", "external_id")}

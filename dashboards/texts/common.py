@@ -17,8 +17,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sign_in": ("Sign in", "Entrar"),
     "sign_out": ("Sign out", "Sair"),
     "no_such_page": (
-        "There is no page {name}, or your role does not open it. This is the overview.",
-        "Não há página {name}, ou seu papel não a abre. Esta é a visão geral.",
+        "There is no page {name}, or your role does not open it. The overview is shown.",
+        "Não há página {name}, ou seu papel não a abre. A visão geral é mostrada.",
     ),
     "sign_in_first": (
         "This console shows people's data. Sign in to see your clients' leads.",

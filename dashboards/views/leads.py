@@ -1,6 +1,8 @@
 """Who is this lead, where did they come from, what is the evidence, and what was sent where?"""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -12,7 +14,7 @@ from dashboards.listings.timeline import LEAD_ID
 from dashboards.navigation import link
 from dashboards.page import OpenPage, empty, name_unknown, opened, part
 from dashboards.record import show_lead
-from dashboards.saved_filters import open_with_saved_filter, show_saved_filters
+from dashboards.saved_filters import kept_filters, open_with_saved_filter, show_saved_filters
 from dashboards.tables import show
 from dashboards.texts import forms, t
 from echolead.leads.search import SORTS
@@ -52,11 +54,11 @@ def show_search(page: OpenPage) -> None:
     )  # fmt: skip
 
 
-def show_list(page: OpenPage) -> None:
-    """One page of leads; a selected row opens the lead."""
+def show_list(page: OpenPage, kept: Sequence[Mapping[str, Any]]) -> None:
+    """One page of leads; a selected row opens the lead. `kept` are the user's saved filters."""
     show_outcome()
     show_search(page)
-    show_saved_filters(page.asked)
+    show_saved_filters(page.asked, kept)
     with part("leads"):
         rows = LEADS_LIST.rows(page.asked)
         if rows.empty and page.asked.page() == 1:
@@ -105,8 +107,9 @@ def main() -> None:
     if LEAD_ID in st.query_params:
         show_lead()
     else:
-        open_with_saved_filter()
-        show_list(opened("leads", dimensions=DIMENSIONS, lists_all=True))
+        kept = kept_filters()
+        open_with_saved_filter(kept)
+        show_list(opened("leads", dimensions=DIMENSIONS, lists_all=True), kept)
 
 
 main()

@@ -28,7 +28,7 @@ group by tenant_id
 """
 OF_THE_PERSON = ("name", "available_name", "email", "phone_number", "identifier", "avatar", "avatar_url", "thumbnail",
                  "custom_attributes", "additional_attributes")  # fmt: skip
-TOLD = ("contact_", "conversation_", "message_")
+ABOUT_CONTACTS = ("contact_", "conversation_", "message_")
 BEGUN_BY_THE_PERSON = "conversation_created"
 INCOMING = ("incoming", 0)
 
@@ -39,9 +39,9 @@ def erased_contacts(connection: psycopg.Connection) -> ErasedContacts:
     return {tenant_id: frozenset(zip(accounts, ids, strict=True)) for tenant_id, accounts, ids in rows}
 
 
-def told_without_contact(event_kind: str, payload: str, contacts: Collection[ChatContact]) -> str:
+def webhook_without_contact(event_kind: str, payload: str, contacts: Collection[ChatContact]) -> str:
     """A webhook without what says who these contacts are, and without texts if it was about one of them."""
-    if not event_kind.startswith(TOLD) or event_kind == BEGUN_BY_THE_PERSON:
+    if not event_kind.startswith(ABOUT_CONTACTS) or event_kind == BEGUN_BY_THE_PERSON:
         return payload
     try:
         said = msgspec.json.decode(payload)

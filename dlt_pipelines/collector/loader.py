@@ -19,7 +19,7 @@ from dlt_pipelines import raw
 from dlt_pipelines.clickhouse import Inserted
 from dlt_pipelines.collector.batches import BatchReader, LoadBatch
 from dlt_pipelines.collector.rows import loader_dead_letters
-from dlt_pipelines.collector.suppression import ErasedVisitors
+from dlt_pipelines.collector.suppression import CHATS, ErasedVisitors
 from dlt_pipelines.collector.texts import KeptTexts
 from dlt_pipelines.lease import Lease
 from dlt_pipelines.loads import LoadFailed, last_number, record_load, write_load
@@ -28,7 +28,6 @@ from echolead.events import DeadLetter
 from echolead.settings import Settings
 from echolead.warehouse import connect
 
-CHATS = "chatwoot_events"
 TABLES = ("events", "rejected_events", CHATS, "crm_events")
 LEASE = "raw-loader"
 """One process at a time writes what the streams hold."""

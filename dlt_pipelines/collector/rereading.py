@@ -34,7 +34,7 @@ OWN_LETTER = "unreadable_dead_letter"
 
 @dataclass(frozen=True)
 class QueuedExtent:
-    """Messages of a tenant by when they were received; the end is not in it, and None is no bound."""
+    """Messages of a tenant that were received at `received_from` or later and before `received_before`. None: any."""
 
     tenant_id: str
     received_from: datetime | None = None

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_pipelines.chatwoot.erased import ErasedContacts, erased_contacts, told_without_contact
+from dlt_pipelines.chatwoot.erased import ErasedContacts, erased_contacts, webhook_without_contact
 from echolead.erasure.person import visitor_hash
 from echolead.operational.reconnecting import Reconnecting
 from echolead.queue import RETENTION_SECONDS
@@ -62,7 +62,7 @@ def without_contacts(webhooks: pa.Table, contacts: ErasedContacts) -> pa.Table:
     payloads = [
         payload
         if is_base64 or tenant_id not in contacts
-        else told_without_contact(event_kind, payload, contacts[tenant_id])
+        else webhook_without_contact(event_kind, payload, contacts[tenant_id])
         for tenant_id, event_kind, payload, is_base64 in zip(
             *(webhooks[name].to_pylist() for name in names), strict=True
         )

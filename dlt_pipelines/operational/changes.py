@@ -174,7 +174,7 @@ SNAPSHOTS: dict[str, Select[*tuple[Any, ...]]] = {
     .order_by(LiveStep.step),
 }
 
-# What takes an erased person's fields off a destination is no history of leads, and is deleted once it is done.
+# Deliveries that withdraw an erased person's fields are left out: they are deleted when they are done.
 LEDGER: dict[str, tuple[InstrumentedAttribute[datetime], Select[*tuple[Any, ...]]]] = {
     "deliveries": (
         Delivery.updated_at,

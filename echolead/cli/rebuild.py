@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +13,10 @@ from echolead.cli.errors import CommandFailed
 from echolead.cli.lake import OnlyTenant, SinceDay, UntilDay
 from echolead.cli.options import AsJson, DataDir
 from echolead.cli.processes import followed
-from echolead.cli.requests import summary, tried
+from echolead.cli.requests import extent_of_days, summary, tried
 from echolead.operational import warehouse_requests
 from echolead.operational.tenants import get_tenant, list_tenants
-from echolead.operational.warehouse_requests import OF_QUEUE, Extent
+from echolead.operational.warehouse_requests import OF_QUEUE
 from echolead.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False)
@@ -100,8 +100,7 @@ def from_queue(  # the options of the command
     as_json: bool,
 ) -> None:
     """Ask for each tenant, or for one, that the live run adds what the queue holds and raw lacks; or only count it."""
-    days = since and since.replace(tzinfo=UTC), until and (until + timedelta(days=1)).replace(tzinfo=UTC)
-    extent = Extent(*days)
+    extent = extent_of_days(since, until)
     why = reason or "what the queue holds and raw lacks"
     with administering(data_dir) as (settings, session):
         every = [get_tenant(session, tenant)] if tenant else [each.tenant for each in list_tenants(session)]

@@ -1,7 +1,7 @@
 """`echolead replay`: compute again under present rules, lists and models; see before what would change."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,12 +14,11 @@ from echolead.cli.context import actor, administering, show_json, show_record, s
 from echolead.cli.errors import CommandFailed
 from echolead.cli.options import AsJson, DataDir
 from echolead.cli.rebuild import rebuilt
-from echolead.cli.requests import summary, tried
+from echolead.cli.requests import extent_of_days, summary, tried
 from echolead.cli.warehouse import reading
 from echolead.operational import warehouse_requests
 from echolead.operational.models import OPEN_STATES, WarehouseRequest
 from echolead.operational.tenants import get_tenant
-from echolead.operational.warehouse_requests import Extent
 from echolead.settings import Settings, load_settings
 
 is_group = True
@@ -74,7 +73,7 @@ def replay(  # noqa: PLR0913, PLR0917  # the options of the command
         return
     if not tenant:
         raise CommandFailed("Name the tenant with --tenant, or see `echolead replay --help`.")
-    extent = Extent(_utc(from_), _utc(to and to + timedelta(days=1)), tuple(lead or ()))
+    extent = extent_of_days(from_, to, lead or ())
     if from_lake:
         if from_queue:
             raise CommandFailed("Choose one of --from-lake and --from-queue; begin with the lake.")
@@ -208,7 +207,3 @@ def _show(data_dir: Path | None, request_id: UUID, as_json: bool) -> None:
 
 def _record(request: WarehouseRequest) -> dict[str, Any]:
     return {name: getattr(request, name) for name in FIELDS}
-
-
-def _utc(day: datetime | None) -> datetime | None:
-    return day and day.replace(tzinfo=UTC)

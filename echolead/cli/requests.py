@@ -1,11 +1,19 @@
 """What requests change, or would: for the commands that ask for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from echolead.cli.processes import dry_run_of
 from echolead.operational.warehouse_requests import OF_QUEUE, Extent
 from echolead.settings import Settings
+
+
+def extent_of_days(first: datetime | None, last: datetime | None, lead_ids: Sequence[str] = ()) -> Extent:
+    """What was received on these days, both included, in UTC; None is no bound."""
+    received_from = first and first.replace(tzinfo=UTC)
+    received_before = last and last.replace(tzinfo=UTC) + timedelta(days=1)
+    return Extent(received_from, received_before, tuple(lead_ids))
 
 
 def tried(settings: Settings, tenant_id: str, extent: Extent, kind: str = "replay") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from reverse_etl.destinations.chatwoot_account import ChatwootAccount
 from reverse_etl.destinations.chatwoot_conversations import NOTE, WRITING, WRITTEN, ChatwootConversations
 from reverse_etl.destinations.chatwoot_definitions import LINK_KEY
 from reverse_etl.destinations.chatwoot_erasing import clear_contact, clear_conversation
-from reverse_etl.erased import ErasedRecords
+from reverse_etl.erased import ErasedRecords, check_taken_back
 from reverse_etl.errors import Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import UNCONFIRMED, Delivered, DeliveryHistory, Lead
 
@@ -96,15 +96,13 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
         A contact that another one was merged with is found by the identifier, if that is still ours.
         """
         calls, known = order.calls, erased.records.get("contact", ())
-        lead = Lead(erased.leads[0], tracking_ids=erased.leads[1:]) if erased.leads else None
-        held = await self._holders(calls, lead) if lead is not None else []
+        held = await self._holders(calls, Lead.of_erased(erased)) if erased.leads else []
         left: list[str] = []
         for contact_id in dict.fromkeys((*known, *(str(each["id"]) for each in held))):
             left += await clear_contact(calls, contact_id, erased)
         for conversation_id, kept in erased.conversations.items():
             left += await clear_conversation(calls, conversation_id, kept, erased)
-        if left:
-            raise Mismatch(f"Still there: {', '.join(left)}.")
+        check_taken_back(left)
 
     def _attributes(self, lead: Lead) -> dict[str, Any]:
         return {**lead.attributes, LINK_KEY: self._lead_url(lead.lead_id)}

@@ -61,7 +61,7 @@ class Chats:
                 at_ms,
                 name=person.name if person else "",
                 email=person.email if person and email else "",
-                phone=f"+55{person.area}9{person.first}{person.last}" if person and phone else "",
+                phone=person.phone if person and phone else "",
             )
         )
 

@@ -72,6 +72,11 @@ class Person:
         """The person's number in the tenant's own system."""
         return f"C-{self.number:06d}"
 
+    @property
+    def phone(self) -> str:
+        """The whole number, E.164."""
+        return f"+55{self.area}9{self.first}{self.last}"
+
     def says(self, chance: Random, *, email: bool, phone: bool) -> StatedDetails:
         """The person typing some of it into a form or a chat, never quite in the same way."""
         typed = self.email.title() if chance.random() < 0.15 else self.email
@@ -83,9 +88,7 @@ class Person:
 
     def known_to_a_server(self) -> StatedDetails:
         """The same person in the tenant's own system."""
-        return _statement(
-            email=self.email, phone=f"+55{self.area}9{self.first}{self.last}", external_id=self.external_id
-        )
+        return _statement(email=self.email, phone=self.phone, external_id=self.external_id)
 
 
 NOBODY = StatedDetails(b"{}", None)

@@ -12,8 +12,8 @@ from reverse_etl.destination import Order
 from reverse_etl.destinations.hubspot.account import KEY, HubSpotProperties
 from reverse_etl.destinations.hubspot.answers import refusals
 from reverse_etl.destinations.hubspot.contacts import BATCH
-from reverse_etl.erased import ErasedRecords
-from reverse_etl.errors import Mismatch, NotThere, Rejected
+from reverse_etl.erased import ErasedRecords, check_taken_back
+from reverse_etl.errors import NotThere, Rejected
 from reverse_etl.mapping import PropertyMap
 
 Held = dict[str, dict[str, str]]
@@ -36,8 +36,7 @@ async def take_back(order: Order, erased: ErasedRecords, account: HubSpotPropert
         with suppress(NotThere):
             path = f"crm/v3/objects/notes/{quote(note, safe='')}"
             await order.calls.ask("delete note", "DELETE", path, expects_json=False)
-    if left:
-        raise Mismatch(f"Still there: {', '.join(left)}.")
+    check_taken_back(left)
 
 
 async def _held(order: Order, kind: str, names: Sequence[str], ids: Sequence[str], leads: Sequence[str]) -> Held:

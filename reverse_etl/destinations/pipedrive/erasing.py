@@ -13,8 +13,8 @@ from reverse_etl.destination import Order
 from reverse_etl.destinations.pipedrive.companions import PLACES
 from reverse_etl.destinations.pipedrive.fields import KEY, STANDARD, PipedriveFields
 from reverse_etl.destinations.pipedrive.persons import CREATING, Person, Persons, PersonWork
-from reverse_etl.erased import ErasedRecords
-from reverse_etl.errors import Mismatch, NotThere
+from reverse_etl.erased import ErasedRecords, check_taken_back
+from reverse_etl.errors import NotThere
 from reverse_etl.lead import DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap
 
@@ -37,8 +37,7 @@ class PipedriveErasing:
         for note in erased.records.get("note", ()):
             with suppress(NotThere):
                 await order.calls.ask("delete note", "DELETE", f"v1/notes/{note}")
-        if left:
-            raise Mismatch(f"Still there: {', '.join(left)}.")
+        check_taken_back(left)
 
     async def _found(self, order: Order, erased: ErasedRecords) -> list[Person]:
         """The persons that are known by their ids; without one, that which was made without an answer or has our id."""

@@ -17,7 +17,7 @@ from reverse_etl.destinations.rdstation.conversions import consent_of
 from reverse_etl.destinations.rdstation.fields import DEFAULT_MAPPING, OWN_PREFIX, RECORD, resolved, types_of
 from reverse_etl.destinations.rdstation.limits import UPDATES, LeadLimits
 from reverse_etl.destinations.rdstation.verdicts import TAKEN
-from reverse_etl.erased import ErasedRecords
+from reverse_etl.erased import ErasedRecords, check_taken_back
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, Postponed, Rejected, Withheld
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
@@ -157,8 +157,7 @@ class RDStationContacts(OneByOne):
                 await order.calls.ask("empty contact", "PATCH", f"{CONTACTS}/{address}", body=body)
                 after = self._emptied(await self._show(order, address), erased)
                 left += [f"{name} of contact {uuid}" for name in after]
-        if left:
-            raise Mismatch(f"Still there: {', '.join(left)}.")
+        check_taken_back(left)
 
     @staticmethod
     def _emptied(contact: Mapping[str, Any] | None, erased: ErasedRecords) -> dict[str, Any]:

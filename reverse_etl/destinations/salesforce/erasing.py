@@ -8,8 +8,8 @@ from reverse_etl.destination import Order
 from reverse_etl.destinations.salesforce import records
 from reverse_etl.destinations.salesforce.fields import Field
 from reverse_etl.destinations.salesforce.writing import Api
-from reverse_etl.erased import ErasedRecords
-from reverse_etl.errors import Mismatch, Withheld
+from reverse_etl.erased import ErasedRecords, check_taken_back
+from reverse_etl.errors import Withheld
 from reverse_etl.lead import DeliveryHistory, Lead
 
 
@@ -29,14 +29,13 @@ async def take_back(order: Order, erased: ErasedRecords, api: Api, fields: Mappi
         await order.calls.ask("empty lead", "PATCH", path, body=emptied, headers=api.updating)
         (after,) = await records.read([order], [lead_id], [*ours, "Id"], api.path)
         left += [f"{name} of lead {lead_id}" for name in _held(after or {}, ours)]
-    if left:
-        raise Mismatch(f"Still there: {', '.join(left)}.")
+    check_taken_back(left)
     if converted:
         raise Withheld(f"Converted, so that Salesforce changes it no more: lead {', '.join(converted)}.")
 
 
 async def _found(order: Order, erased: ErasedRecords, names: list[str], api: str) -> list[records.Record]:
-    lead = Lead(erased.leads[0], tracking_ids=erased.leads[1:]) if erased.leads else Lead("")
+    lead = Lead.of_erased(erased) if erased.leads else Lead("")
     known = [DeliveryHistory({"contact": each}) for each in erased.records.get("contact", ())] or [DeliveryHistory()]
     asked = [replace(order, lead=lead, history=each) for each in known]
     matches = await records.find(asked, names, api)

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dlt_pipelines.chatwoot.erased import told_without_contact
+from dlt_pipelines.chatwoot.erased import webhook_without_contact
 from dlt_pipelines.chatwoot.records import conversation, named, without_contact
 from dlt_pipelines.collector.suppression import without_contacts
 
@@ -27,7 +27,7 @@ def chat(sender: dict[str, Any], *messages: dict[str, Any]) -> dict[str, Any]:
 
 
 def told(kind: str, body: dict[str, Any]) -> str:
-    return told_without_contact(kind, json.dumps({**body, "event": kind}), ERASED)
+    return webhook_without_contact(kind, json.dumps({**body, "event": kind}), ERASED)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_the_person_writes_or_begins_and_whatever_is_of_others_stays_as_it_
 
 @pytest.mark.parametrize("payload", ["", "{", "[]", '{"meta": 1}', '{"meta": {"sender": []}, "messages": {"a": 1}}'])
 def test_what_cannot_be_read_stays_as_it_came(payload: str) -> None:
-    assert told_without_contact("conversation_updated", payload, ERASED) == payload
+    assert webhook_without_contact("conversation_updated", payload, ERASED) == payload
 
 
 def test_only_rows_of_tenants_with_an_erased_contact_are_read() -> None:
