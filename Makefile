@@ -109,16 +109,15 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "Python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-# The list is whole, so nothing is resolved again: --no-deps.
 $(BASE): requirements/base.txt pyproject.toml | $(BIN)/pip
-	@echo "Installing the Python packages (a few minutes the first time) ..."
-	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/base.txt
+	@echo "Installing the Python packages: about 2 GB, a few minutes the first time"
+	@$(BIN)/python requirements/install.py requirements/base.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@mkdir -p .stamps && touch $@
 
 $(DEV): requirements/dev.txt $(BASE)
 	@echo "Installing the tools for tests ..."
-	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/python requirements/install.py requirements/dev.txt
 	@touch $@
 
 $(NPM): tracking/package.json tracking/package-lock.json $(BASE)
