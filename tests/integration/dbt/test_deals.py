@@ -93,6 +93,8 @@ def of_money() -> Rows:
         deal("gbp", deal_payload("a/13", ("a/13", closed), value="10", currency="GBP", **won), tenant="money"),
         deal("open", deal_payload("a/12", ("a/12", closed), value="10", currency="USD"), tenant="money"),
         deal("empty", deal_payload("a/13", ("a/13", closed), **won), tenant="money"),
+        deal("chf", deal_payload("a/13", ("a/13", at(30)), value="10", currency="CHF", status="won", closed_at=at(30)),
+             tenant="money", version=at(30)),
         # 23:30 in São Paulo is the next day in UTC.
         deal("late", deal_payload("a/13", ("a/13", at(14.5)), value="1", currency="USD", status="won",
                                   closed_at=at(14.5)), tenant="money", version=at(14.5)),
@@ -100,7 +102,9 @@ def of_money() -> Rows:
 
 
 def rates() -> Rows:
-    """Three snapshots: before, at the same day anew after the deals were seen, and one more currency."""
+    """Snapshots: before, without a rate that was wrong, at the same day anew after the deals were seen, and one more
+    currency.
+    """
 
     def of(rows: list[tuple[str, str, str]], mirrored_at: datetime) -> Rows:
         return [raw_tenant_rate("money", currency, rate, from_date=day, mirrored_at=mirrored_at)
@@ -108,8 +112,10 @@ def rates() -> Rows:
 
     before = [("USD", "4.00", "1970-01-01"), ("USD", "5.00", "2026-03-02"), ("USD", "9.00", "2026-03-03")]
     after = [("USD", "4.00", "1970-01-01"), ("USD", "5.50", "2026-03-02"), ("USD", "9.00", "2026-03-03")]
+    wrong, right = ("CHF", "3.00", "2026-03-01"), ("CHF", "6.00", "1970-01-01")
     return [
-        *of(before, at(0)),
+        *of([*before, right, wrong], at(0)),
+        *of([*before, right], at(20)),
         *of(after, at(48)),
         *of([*after, ("GBP", "7.00", "1970-01-01")], at(72)),
         *of([*after, ("GBP", "8.00", "1970-01-01")], at(96)),
@@ -239,6 +245,7 @@ def test_money_is_converted_at_the_rate_of_the_closing_day_and_a_later_rate_does
     assert found["unsaid"] == ("BRL", Decimal(10), "", date(2026, 3, 2))
     assert found["eur"] == ("EUR", None, "no rate", date(2026, 3, 2))
     assert found["gbp"] == ("GBP", Decimal(70), "", date(2026, 3, 2))
+    assert found["chf"] == ("CHF", Decimal(60), "", date(2026, 3, 3)), "a rate that was removed before is not known"
     assert found["open"] == ("USD", None, "not closed", None)
     assert found["empty"] == ("BRL", None, "no value", date(2026, 3, 2))
     assert found["late"] == ("USD", Decimal(5), "", date(2026, 3, 2))

@@ -171,6 +171,27 @@ def test_texts_are_left_out_until_the_tenant_keeps_them(
     assert [each.get("content") for each in records(warehouse, "message")] == [None, "Pode ligar"]
 
 
+def test_a_pull_that_ends_before_its_records_are_in_raw_is_done_again(
+    chatwoot: ServedChatwoot,
+    destination: Destination,
+    chat_settings: Settings,
+    warehouse: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(30):
+        talk(chatwoot, f"Conversa {number}")
+
+    def ended(*_: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pulling.Puller, "_append", ended)
+        with pytest.raises(ConnectionResetError):
+            pull(chat_settings)
+    pull(chat_settings)
+    assert len(records(warehouse, "conversation")) == 30
+
+
 def test_what_one_pull_may_not_read_the_next_ones_do(
     chatwoot: ServedChatwoot,
     destination: Destination,

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -19,13 +20,16 @@ from sqlalchemy import Engine
 from dlt_pipelines.collector.loader import EventLoader
 from dlt_pipelines.lake.compaction import LakeCompaction
 from dlt_pipelines.lake.copying import LakeCopy
-from dlt_pipelines.lake.manifest import LakeExtent, Manifest
+from dlt_pipelines.lake.erasing import LakeErasing
+from dlt_pipelines.lake.manifest import LakeExtent, Manifest, ManifestChanged
 from dlt_pipelines.lake.reading import LakeReader, LakeUnreadable
 from dlt_pipelines.lake.storage import LakeAway, LakeStorage
 from dlt_pipelines.lake.verification import verify
+from dlt_pipelines.lake.window import trim_raw
 from dlt_pipelines.operational.mirror import mirror_configuration
 from dlt_pipelines.tables import TABLES
 from echolead.lake_lag import MAX_LAG_SECONDS, LakeLag, lake_lag
+from echolead.operational.live_steps import StepRecord
 from echolead.operational.provision import OperationalUrls
 from echolead.settings import Settings
 from orchestration.live.lake_copy import LakeFollower
@@ -144,6 +148,7 @@ def test_the_files_of_a_day_become_one_and_readers_see_each_row_once(
         ("other", FIRST_DAY, 1),
     ]
     assert in_the_lake(settings, manifest, "events") == in_raw(warehouse, "events")
+    assert LakeCompaction(settings, manifest).remove() == 0
     assert before <= paths(settings), "readers may have them open"
     LakeCompaction(settings, manifest).compact()
     assert len(manifest.files(EVERYTHING, source="events")) == 3, "there is nothing left to merge"
@@ -303,3 +308,44 @@ def test_the_lake_keeps_as_many_days_as_it_is_to_keep(settings: Settings, manife
     now = RECEIVED_AT + timedelta(days=3)
     LakeCompaction(keeping, manifest).remove(now)
     assert [row[1] for row in there(manifest, "events")] == [FIRST_DAY + timedelta(days=3)]
+
+
+def test_a_file_that_another_process_has_replaced_is_not_replaced_again(settings: Settings, manifest: Manifest) -> None:
+    """Else its rows would be in two files."""
+    sent_and_copied(settings, manifest, ("acme", 0))
+    [file] = manifest.files(EVERYTHING, source="events")
+    merged = [replace(file, path=f"{file.path}-{each}") for each in range(2)]
+    manifest.replace([file.path], merged[:1])
+    with pytest.raises(ManifestChanged):
+        manifest.replace([file.path], merged[1:])
+    assert [each.path for each in manifest.files(EVERYTHING, source="events")] == [merged[0].path]
+
+
+def test_a_day_of_which_the_lake_lacks_rows_stays_in_raw(
+    settings: Settings, warehouse: Client, manifest: Manifest
+) -> None:
+    sent_and_copied(settings, manifest, ("acme", 0))
+    send(settings, "acme")
+    load(settings)
+    keeping = settings.model_copy(update={"raw_days": 1})
+    later = RECEIVED_AT + timedelta(days=1)
+    assert trim_raw(keeping, manifest, warehouse, later) == {}
+    LakeCopy(settings, manifest).copy_all()
+    assert trim_raw(keeping, manifest, warehouse, later) == {"events": 1}
+    assert in_raw(warehouse, "events") == Counter()
+
+
+def test_rows_of_no_tenant_that_say_who_a_person_is_are_erased_as_well(settings: Settings, manifest: Manifest) -> None:
+    """Such as the failure of a model that repeats what it could not read."""
+    with closing(StepRecord(settings.postgres_loader_url.get_secret_value())) as record:
+        record.failed("model marts.leads", "cannot read ana@lead.test")
+        record.failed("model marts.sessions", "no memory")
+        mirror_configuration(settings)
+        for step in ("model marts.leads", "model marts.sessions"):
+            record.succeeded(step)
+    LakeCopy(settings, manifest).copy_all()
+    assert {tenant for tenant, *_ in there(manifest, "live_failures")} == {""}
+    done = LakeErasing(settings, manifest).erase("acme", {"live_failures": "message like '%ana@lead.test%'"})
+    assert done.rows == {"live_failures": 1}
+    [kept] = in_the_lake(settings, manifest, "live_failures")
+    assert "no memory" in kept

@@ -9,10 +9,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -20,6 +22,7 @@ from dlt_pipelines import loads
 from dlt_pipelines.collector import loader as loading
 from dlt_pipelines.collector import rereading
 from dlt_pipelines.collector.loader import EventLoader
+from dlt_pipelines.collector.rereading import QueueRereader
 from dlt_pipelines.tables import TABLES
 from echolead import queue
 from echolead.erasure.person import visitor_hash
@@ -28,9 +31,11 @@ from echolead.operational.database import connect as connect_database
 from echolead.operational.database import system_session
 from echolead.operational.models import Erasure
 from echolead.operational.provision import OperationalUrls
-from echolead.operational.warehouse_requests import OF_QUEUE, Extent, RequestRecord, ask
+from echolead.operational.warehouse_requests import OF_QUEUE, Extent, QueueRequest, RequestRecord, ask
+from echolead.queue import TRIAL_READER
 from echolead.settings import Settings
 from orchestration.live.queue_again import QueueFollower
+from orchestration.live.queue_dry_run import QueueTrial
 from tests.factories import uid
 from tests.fixtures.operational import make_tenant
 from tests.fixtures.queue_messages import make_event, make_line, make_webhook_line, publish
@@ -191,7 +196,7 @@ def test_the_loader_s_place_stays_and_what_it_has_not_acknowledged_is_left_to_it
     ).result_rows == [(12, 12)]
 
 
-def test_what_was_erased_does_not_come_back(queued: Queued) -> None:
+def test_what_was_erased_does_not_come_back_and_is_in_no_trial(queued: Queued, tmp_path: Path) -> None:
     before = queued.raw()
     database = connect_database(queued.urls.system)
     with system_session(database) as session:
@@ -200,6 +205,11 @@ def test_what_was_erased_does_not_come_back(queued: Queued) -> None:
                             received_before=datetime.now(UTC)))  # fmt: skip
     database.dispose()
     queued.lose("tenant_id = 'acme'")
+    with pq.ParquetWriter(tmp_path / "rows", TABLES["events"].columns) as writer:
+        trial = QueueTrial(queued.settings, QueueRequest("", "acme", OF_QUEUE), writer)
+        trial.read(QueueRereader(queued.settings.nats_loader_url.get_secret_value(), TRIAL_READER))
+    assert (trial.counts["added_events"], trial.counts["erased_rows"]) == (8, 2)
+    assert trial.visitors == {uid(f"visitor {number}") for number in (0, 2, 3, 4)}
     changes = queued.replay()["changes"]
     assert (changes["added_events"], changes["erased_rows"]) == (8, 2)
     lost = before - queued.raw()

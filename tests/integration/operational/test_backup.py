@@ -10,9 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from dlt_pipelines.lake import backup as backing_up
+from dlt_pipelines.lake.backup import back_up
 from dlt_pipelines.lake.copying import LakeCopy
 from dlt_pipelines.lake.manifest import Manifest
 from dlt_pipelines.lake.verification import verify
@@ -20,8 +23,11 @@ from dlt_pipelines.raw import ensure_raw_tables
 from echolead.cli import app
 from echolead.embedded.alone import running
 from echolead.embedded.clickhouse import EmbeddedWarehouse
+from echolead.embedded.postgres import EmbeddedPostgres
 from echolead.embedded.stack import plan
+from echolead.operational import dump
 from echolead.operational.audit_chain import chains, verify_chain
+from echolead.operational.backups import check_dump, read_content
 from echolead.operational.database import connect, system_session, tenant_session
 from echolead.operational.models import Destination, Tenant
 from echolead.operational.provision import OperationalUrls
@@ -154,6 +160,43 @@ def test_a_second_backup_copies_only_what_is_new_and_leaves_nothing_of_the_first
     assert len([each for each in files_of(backup) if each.suffix == ".dump"]) == 1
 
 
+def test_a_backup_that_is_cut_off_leaves_the_one_before_as_it_was(
+    saved: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = tmp_path / "backup"
+    back_up(saved.settings, backup, lambda *_: None)
+    before, content = set(files_of(backup)), read_content(backup)
+    [gone, *_] = saved.manifest.files(EVERYTHING, source="events")
+    saved.manifest.replace([gone.path], [])
+
+    def is_full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(backing_up, "write_private", is_full)
+    with pytest.raises(OSError, match="no space"):
+        back_up(saved.settings, backup, lambda *_: None)
+    assert before <= set(files_of(backup))
+    check_dump(backup, content)
+
+
+def test_a_restore_that_fails_leaves_nothing_behind(
+    saved: Installation, tmp_path: Path, postgres_server: EmbeddedPostgres
+) -> None:
+    dump.dump(saved.settings.postgres_system_url.get_secret_value(), tmp_path / "whole.dump")
+    with psycopg.connect(postgres_server.url, autocommit=True) as server:
+        server.execute("create database half_restored")
+        url = make_conninfo(postgres_server.url, dbname="half_restored")
+        try:
+            with psycopg.connect(url) as connection:
+                connection.execute("create table warehouse_requests (in_the_way int)")
+            with pytest.raises(dump.DumpFailed, match="warehouse_requests"):
+                dump.restore(url, tmp_path / "whole.dump")
+            with psycopg.connect(url) as connection:
+                assert connection.execute(dump.TABLES).fetchall() == [("warehouse_requests",)]
+        finally:
+            server.execute("drop database half_restored with (force)")
+
+
 def test_a_damaged_file_of_the_lake_is_named_and_all_others_are_saved(saved: Installation, tmp_path: Path) -> None:
     damaged = saved.manifest.files(EVERYTHING, source="events")[0].path
     spoil(saved.settings, damaged)
@@ -184,11 +227,11 @@ def test_nothing_is_made_of_a_backup_that_cannot_be_used(
     assert "later version" in refused("backup", "restore", str(backup), *words)
     (backup / "backup.json").write_text(json.dumps(content))
 
-    dump = backup / content["dump"]["path"]
-    whole = dump.read_bytes()
-    dump.write_bytes(whole[:-1])
+    dumped = backup / content["dump"]["path"]
+    whole = dumped.read_bytes()
+    dumped.write_bytes(whole[:-1])
     assert "is damaged" in refused("backup", "restore", str(backup), *words)
-    dump.write_bytes(whole)
+    dumped.write_bytes(whole)
 
     command("backup", "restore", str(backup), *words, "--json")
     assert "tables already" in refused("backup", "restore", str(backup), *words)

@@ -273,6 +273,8 @@ def test_each_step_leaves_less_of_a_person_and_the_last_one_nothing_while_somebo
         assert [each["remote_id"] for each in done.remote_records] == ["5001"]
         assert [each["state"] for each in done.withdrawals] == ["withdrawn"]
         assert len(done.visitor_hashes) == 1
+        asked = session.scalars(text("select lead_ids from warehouse_requests")).all()
+        assert sorted(map(list, asked)) == [[OTHER], ["erased"]], "none would be about the whole tenant"
 
 
 def test_what_is_received_after_the_moment_stays_and_is_computed_by_a_request(stores: Stores) -> None:

@@ -164,6 +164,18 @@ def test_what_is_restated_renamed_or_gone_is_appended_and_what_is_too_old_is_lef
     assert count(client) == 24
 
 
+def test_two_tenants_of_one_account_have_all_of_its_days_each(
+    settings: Settings, client: Client, accounts: Engine, platforms: Platforms, address: str
+) -> None:
+    pull_due(settings)
+    make_tenant(accounts, "beta")
+    for platform in (GOOGLE, META):
+        account(accounts, "beta", platform, platforms.spend_values(platform, address))
+    assert pull_due(settings).rows == 16
+    rows = client.query("select tenant_id, count() from raw.ad_spend group by 1 order by 1").result_rows
+    assert rows == [("acme", 16), ("beta", 16)]
+
+
 def test_meta_is_asked_for_fewer_days_when_they_are_too_much(
     settings: Settings, client: Client, accounts: Engine, platforms: Platforms
 ) -> None:

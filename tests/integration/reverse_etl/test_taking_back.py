@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -79,11 +79,7 @@ class Erasing:
         with system_session(self.activation.database) as session:
             asked = erasures.ask(session, self.activation.tenant_id, "lead-1", actor="cli:ana", reason="LGPD")
             self.erasure_id, before = asked.erasure_id, asked.received_before
-        person = ErasedPerson(self.activation.tenant_id, "lead-1", before, ["lead-1"], ["lead-1"])
-        deliveries, records = self.ledger().sent(person)
-        person = ErasedPerson(
-            **{**vars(person), "deliveries": deliveries, "records": records, "emails": ["lead-1@lead.test"]}
-        )
+        person = self.person(before)
         erasure = OpenErasure(self.erasure_id, person.tenant_id, "lead-1", before, "ledger", {}, [])
         with closing(ErasureRecord(self.loader)) as record:
             states = first_states(self.ledger().withdrawals(person), [])
@@ -91,6 +87,12 @@ class Erasing:
             for _ in range(2):  # a run that is killed does the step once more
                 self.ledger().delete(person, self.erasure_id)
             record.forgotten(erasure, "")
+
+    def person(self, before: datetime) -> ErasedPerson:
+        """`lead-1` with what the ledger has of it now."""
+        person = ErasedPerson(self.activation.tenant_id, "lead-1", before, ["lead-1"], ["lead-1"])
+        deliveries, records = self.ledger().sent(person)
+        return replace(person, deliveries=deliveries, records=records, emails=["lead-1@lead.test"])
 
     def look(self) -> Erasure:
         """The erasure after the live run has looked after it."""
@@ -211,9 +213,47 @@ def test_an_engine_that_is_killed_while_it_takes_back_is_taken_over(erasing: Era
     assert set(erasing.ours_in_pipedrive()["lead-1@lead.test"]) == {None}
 
 
+def test_what_was_delivered_while_a_person_is_erased_is_taken_off_with_what_was_delivered_before(
+    erasing: Erasing,
+) -> None:
+    """An engine may have read the wanted state before the rows went: the ledger is deleted once more then."""
+    erasing.deliver(payload_of("lead-1", attributes={"channel": "Paid Search"}))
+    erasing.erase()
+    late = {"tenant": erasing.activation.tenant_id, "place": erasing.activation.destination_id,
+            "payload": json.dumps({"attributes": {"late": "x"}})}  # fmt: skip
+    erasing.activation.rows(
+        "insert into deliveries (tenant_id, destination_id, lead_id, payload_hash, payload, state, attempts)"
+        " values (:tenant, :place, 'lead-1', 'late', cast(:payload as jsonb), 'verified', 1) returning 1",
+        **late,
+    )
+    erasing.ledger().delete(erasing.person(datetime.now(UTC)), erasing.erasure_id)
+
+    [planned] = erasing.activation.rows(
+        "select payload -> 'erased' as erased from deliveries where erasure_id is not null and destination_id = :place",
+        place=erasing.activation.destination_id,
+    )
+    assert {"channel", "late"} <= set(planned["erased"]["attributes"])
+    assert len(planned["erased"]["records"]["contact"]) == 1
+
+
+def test_a_withdrawal_that_an_engine_has_just_taken_is_not_deleted_under_it(erasing: Erasing) -> None:
+    erasing.deliver(payload_of("lead-1"))
+    erasing.erase()
+    of_erasure = "update deliveries set state = 'verified', lease_until = {} where erasure_id is not null returning 1"
+    erasing.activation.rows(of_erasure.format("now() + interval '1 minute'"))
+    assert set(erasing.states(found := erasing.look()).values()) == {"withdrawn"}
+    assert found.state != "done"
+    assert len(erasing.activation.rows("select * from deliveries where erasure_id is not null")) == 3
+    erasing.activation.rows(of_erasure.format("null"))
+    assert erasing.look().state == "done"
+
+
 def test_another_lead_of_the_same_record_gets_its_fields_again(erasing: Erasing) -> None:
     """Such as the person, who has written again since: the fields are those of a new lead then."""
+    erasing.deliver(payload_of("lead-1"))
+    assert len(erasing.ledger().chat_contacts(erasing.person(datetime.now(UTC)))) == 1
     erasing.deliver(payload_of("lead-1"), payload_of("lead-3", email="lead-1@lead.test", name="Ana"))
+    assert erasing.ledger().chat_contacts(erasing.person(datetime.now(UTC))) == [], "chats go on saying who it is"
     erasing.erase()
     erasing.run(lambda found: found.state == "done")
     with DeliveryEngine(erasing.activation.settings, QUICK) as engine:

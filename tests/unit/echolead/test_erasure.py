@@ -1,6 +1,7 @@
 """Which rows an erasure finds."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -35,6 +36,17 @@ def test_every_condition_names_the_tenant_and_quotes_what_was_stated() -> None:
     assert all("'acme'" in each for each in conditions.values())
     assert "'o\\'hara@x.test'" in conditions["crm_events"]
     assert "2026-03-01 12:00:00.123" in conditions["events"]
+
+
+def test_the_tenant_binds_every_part_of_a_condition() -> None:
+    """`tenant_id = 'acme' and one or other` would erase rows of other tenants."""
+    columns = ["tenant_id", "tracking_id", "lead_id", "account_id", "conversation_id", "contact_id", "received_at"]
+    conditions = {**of_raw(PERSON), "a model": of_model(PERSON, columns)}
+    for table, condition in conditions.items():
+        outside, before = condition, ""
+        while outside != before:
+            outside, before = re.sub(r"\([^()]*\)", "", outside), outside
+        assert " or " not in outside, table
 
 
 def test_a_value_that_is_too_short_to_be_one_person_s_is_not_looked_for_in_texts() -> None:

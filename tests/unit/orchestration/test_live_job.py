@@ -1,7 +1,8 @@
 """How long a live run goes on, and what it logs of its turns."""
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,3 +168,21 @@ def test_a_dagster_that_takes_no_event_stops_no_turn(clock: Clock, caplog: pytes
     reporter.turn(Done(Load(events=2, messages=1)))
     reporter.turn(Done())
     assert "connection refused" in caplog.text
+
+
+def test_what_is_collected_at_the_end_is_logged_after_what_is_still_being_written(clock: Clock) -> None:
+    logged: list[dg.AssetMaterialization] = []
+    is_at_end = threading.Event()
+
+    def log(event: dg.AssetMaterialization) -> None:
+        is_at_end.wait(10)
+        logged.append(event)
+
+    with ThreadPoolExecutor(1) as background:
+        reporter = Reporter(log, background)  # type: ignore[arg-type]  # nothing else is logged here
+        for _ in range(2):
+            reporter.turn(Done(Load(events=2, messages=1)))
+            reporter.turn(Done())
+        threading.Timer(0.1, is_at_end.set).start()
+        reporter.close()
+    assert [each.metadata["dagster/partition_row_count"].value for each in logged] == [2, 2]

@@ -1,19 +1,21 @@
 """A request that is worked off from the queue: its days, what is said of them, and its counts."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pyarrow as pa
+import pytest
 
 from dlt_pipelines.collector.loader import Load
 from dlt_pipelines.collector.missing import MissingRows
-from dlt_pipelines.collector.rereading import HeldMessages, QueuedExtent, QueuePiece, QueuePlace
+from dlt_pipelines.collector.rereading import HeldMessages, QueuedExtent, QueuePiece, QueuePlace, QueueRereader
 from echolead.operational.control_tasks import TakenTask
-from echolead.operational.warehouse_requests import QueueRequest
+from echolead.operational.warehouse_requests import QueueRequest, RequestRecord
 from echolead.settings import Settings
 from orchestration.live.control_worker import COMMANDS, Command
-from orchestration.live.queue_again import Reread, kept_extent, nothing_held, package_of, partly_held
+from orchestration.live.queue_again import QueueFollower, Reread, kept_extent, nothing_held, package_of, partly_held
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)
@@ -75,6 +77,25 @@ def test_counts_go_on_from_those_of_the_pieces_before_and_add_up() -> None:
         "erased_rows": 1,
     }
     assert Reread(request(), QueuePiece(None), MissingRows()).progress(Load(), 0).is_done
+
+
+def test_a_piece_that_fails_is_tried_three_times_and_its_request_has_failed_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(RequestRecord, "next_of_queue", lambda _: request())
+    monkeypatch.setattr(RequestRecord, "failed", lambda _, __, message: ended.append(message))
+
+    def held(_: QueueRereader) -> HeldMessages:
+        raise ConnectionError("the queue is away")
+
+    monkeypatch.setattr(QueueRereader, "held", held)
+    with closing(QueueFollower(Settings(data_dir=tmp_path))) as follower:
+        for tries in range(1, 4):
+            with pytest.raises(ConnectionError):
+                follower._do()
+            assert len(ended) == (tries == 3)
+    assert ended == ["ConnectionError: the queue is away"]
 
 
 def test_a_trial_of_the_control_api_reads_the_queue_when_it_is_asked_to() -> None:

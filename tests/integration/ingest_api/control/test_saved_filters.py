@@ -40,6 +40,7 @@ def test_a_filter_is_saved_listed_changed_and_deleted(control: ControlApi) -> No
 
 def test_one_filter_opens_the_page(control: ControlApi) -> None:
     tenant = control.tenant()
+    save(control, tenant, "theirs", role="analyst", opens_page=True)
     first, second = (save(control, tenant, name, opens_page=True).json() for name in ("a", "b"))
     assert [each["opens_page"] for each in kept(control, tenant)] == [False, True]
     control.ask("viewer", "PATCH", f"{FILTERS}/{first['filter_id']}", tenant, {"opens_page": True})
@@ -47,6 +48,7 @@ def test_one_filter_opens_the_page(control: ControlApi) -> None:
     control.ask("viewer", "PATCH", f"{FILTERS}/{first['filter_id']}", tenant, {"opens_page": False})
     assert [each["opens_page"] for each in kept(control, tenant)] == [False, False]
     assert second["opens_page"] is True
+    assert [each["opens_page"] for each in kept(control, tenant, role="analyst")] == [True], "of each user one"
 
 
 def test_filters_are_of_one_user_and_one_tenant(control: ControlApi) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from echolead.security import BadKey
+from echolead.security import PROVIDER_FLOW, SESSION, BadKey, BadToken, SignedTokens
 from echolead.settings import Settings
 from ingest_api.control import identity_provider as client
 from ingest_api.control import provider_answers
@@ -277,6 +277,14 @@ def test_a_flow_is_read_back_from_its_cookie_and_from_no_other() -> None:
     assert not FLOWS.begin(BACK, "default").has_state(flow.state)
     assert not ProviderFlows("o" * 64).begin(BACK, "default").has_state(flow.state)
     assert FLOWS.begin("http://console.test/" + "x" * 2_000, "default").back == "default"
+
+
+def test_a_session_is_no_way_to_the_provider_and_such_a_way_no_session() -> None:
+    with pytest.raises(BadToken):
+        FLOWS.resume(SignedTokens(JWT_SECRET, SESSION).issue(BACK))
+    with pytest.raises(BadToken):
+        SignedTokens(JWT_SECRET, SESSION).read(FLOWS.begin(BACK, BACK).token)
+    assert SignedTokens(JWT_SECRET, PROVIDER_FLOW).read(FLOWS.begin(BACK, BACK).token).subject == BACK
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,22 @@ async def test_an_event_that_an_engine_died_with_is_sent_again_where_it_is_told(
     assert len(counted) == is_sent
 
 
+@pytest.mark.parametrize(("minutes_left", "is_sent"), [(2, False), (10, True)])
+async def test_an_event_whose_age_ends_on_the_way_is_not_sent(
+    ads: InProcess, minutes_left: float, is_sent: bool
+) -> None:
+    """One that is too old when the platform looks at its clock makes it refuse all of a request."""
+    destination = ads.destination("meta")
+    at = datetime.now(UTC) - destination.longest_age + timedelta(minutes=minutes_left)
+    asked = order(ads.connection(destination), Lead(**{**vars(PERSON), "events": (event(at=at),)}))
+    if is_sent:
+        await delivered(destination, asked)
+    else:
+        with pytest.raises(Withheld, match="older than 168 hours"):
+            await delivered(destination, asked)
+    assert len(ads.platforms.meta.events) == is_sent
+
+
 async def test_an_event_that_cannot_be_written_costs_no_other_lead(ads: InProcess) -> None:
     destination = ads.destination("meta")
     strange = Lead(**{**vars(PERSON), "lead_id": "lead-2", "events": (event("born"),)})

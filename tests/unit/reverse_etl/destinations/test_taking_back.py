@@ -95,6 +95,9 @@ async def test_a_contact_of_chatwoot_keeps_its_person_and_the_agents_work(chatwo
         assert contact["custom_attributes"] == {"tier": "gold"}
         assert contact["labels"] == ["vip"]
         assert (contact["name"], contact["email"], contact["identifier"]) == ("Ana Souza", "ana@lead.test", None)
+    store.update_contact(ACCOUNT.account_id, contact_id, {"identifier": "of-their-shop"})
+    await take_back(chatwoot.destination, chatwoot.connection, **kept)
+    assert chatwoot.contact(contact_id)["identifier"] == "of-their-shop"
 
 
 async def test_a_contact_whose_creation_had_no_answer_is_found_by_our_identifier(

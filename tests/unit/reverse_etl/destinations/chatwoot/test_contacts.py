@@ -39,6 +39,20 @@ async def test_a_contact_that_was_made_without_an_answer_is_merged_into_the_lead
     assert kept.records[twin_kind(UNCONFIRMED, "browser-2")] == "browser-2"
 
 
+async def test_a_twin_counts_as_settled_once_it_is_merged_and_not_before(chatwoot: InProcess) -> None:
+    """An engine that dies in between merges it again."""
+    own, twin = chatwoot.add(identifier="lead-1", email="ana@lead.test"), chatwoot.add(email="ana@work.test")
+    asked = order(chatwoot.connection, LEAD, contact=str(own))
+    contacts: list[int] = []
+
+    async def remember(_: str, __: str) -> None:
+        contacts.append(chatwoot.count())
+
+    history = replace(asked.history, twins={"contact": (str(twin),)})
+    await delivered(chatwoot.destination, replace(asked, history=history, remember_in_ledger=remember))
+    assert set(contacts) == {1}
+
+
 async def test_twice_leaves_the_same_as_once_and_writes_nothing(chatwoot: InProcess) -> None:
     first = await chatwoot.deliver()
     second = await chatwoot.deliver()

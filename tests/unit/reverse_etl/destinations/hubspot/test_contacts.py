@@ -103,6 +103,18 @@ async def test_contacts_of_leads_that_became_one_are_merged_into_the_leads_own(
     await hubspot.verify(LEAD, outcome)
 
 
+async def test_a_twin_counts_as_settled_once_it_is_merged_and_not_before(hubspot: HubSpotAccount) -> None:
+    """An engine that dies in between merges it again."""
+    asked, _ = await two_contacts(hubspot)
+    contacts: list[int] = []
+
+    async def remember(_: str, __: str) -> None:
+        contacts.append(len(hubspot.contacts()))
+
+    await hubspot.destination.deliver([replace(asked, remember_in_ledger=remember)])
+    assert set(contacts) == {1}
+
+
 async def test_an_engine_that_died_after_a_merge_left_the_old_id_which_leads_to_the_new_contact(
     hubspot: HubSpotAccount,
 ) -> None:

@@ -107,6 +107,10 @@ async def test_a_lead_that_another_became_part_of_is_marked_once(salesforce: InP
     history = DeliveryHistory({"contact": survivor}, (LEAD,), twins={"contact": (twin,)})
     order = replace(salesforce.order_of(LEAD), history=history, remember_in_ledger=kept.remember)
 
+    salesforce.faults.replace([Fault("status", where=f"PATCH .*/Lead/{twin}", status=503)])
+    await salesforce.destination.deliver([order])
+    assert kept.records == {}, "the lead's next delivery marks it"
+    salesforce.faults.replace([])
     await salesforce.destination.deliver([order])
 
     assert salesforce.lead("lead-2")["EchoLead_Same_As__c"] == survivor
