@@ -27,7 +27,7 @@ MAX_EMAIL_TEXT = 1024  # with a name and a remark
 BEFORE_EMAIL = re.compile("(?:[\\s.,;:<>()\\[\\]{}\"'`*|\u00b7\u2022\u00ab\u00bb\u2018-\u201f]|mailto:|e-?mail:)+")
 AFTER_EMAIL = " \t\r\n.,;:<>()[]{}\"'`*|\u00b7\u2022\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f!?/-_"
 LINK_QUERY = re.compile(r"\?[^@]*$")
-# As mail programs write an address with a name: `Ana Souza <ana@example.com>`, `ana@example.com (Ana Souza)` (RFC 5322).
+# As mail programs write an address with a name (RFC 5322): `Ana <ana@example.com>`, `ana@example.com (Ana)`.
 NAMED_EMAIL = re.compile(r"[^<>@]*<([^<>]+)>[^<>@]*|([^()]+)\([^()@]*\)")
 # Loose on purpose: it refuses undeliverable addresses (no @, no dot, spaces), not unusual ones.
 EMAIL_PATTERN = re.compile(
@@ -161,7 +161,7 @@ def _has_length(digits: str) -> bool:
 
 
 def _phone(digits: str, region: str) -> Phone:
-    """The number that the digits are, with or without the country code, or with it twice: a form's mask had it already."""
+    """The number that the digits are, with the country code or without, or with it twice: a form's mask may have it."""
     try:
         parsed = phonenumbers.parse(INTERNATIONAL_PREFIX.sub("+", digits), region)
     except NumberParseException:
