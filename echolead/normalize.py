@@ -142,7 +142,6 @@ def _readings(run: str) -> Iterator[str]:
         if _has_length(first) and len(rest) >= MIN_PHONE_DIGITS:
             yield sign + first
 
-
     number, _, remark = run.rpartition("(")
     if len("".join(PHONE_GROUP.findall(remark))) <= MAX_EXTENSION_DIGITS:
         yield sign + "".join(PHONE_GROUP.findall(number))
