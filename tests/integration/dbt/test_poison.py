@@ -1,7 +1,7 @@
 """The border of the warehouse: odd values in every field of one tenant's rows, beside another tenant's lead."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -348,7 +348,7 @@ def staged(project: Project) -> Staged:
     return {row["event_id"]: row for row in found}
 
 
-CASES = (
+CASES: tuple[tuple[Callable[[Any], dict[str, Any]], list[Any]], ...] = (
     (with_campaign, CAMPAIGNS),
     (with_name, TEXTS),
     (with_time, TIMES),
