@@ -123,7 +123,7 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class NormalizedUser(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`email` lower-cased and trimmed, `phone` E.164, `phone_variants` the Brazilian forms with and without the 9."""
+    """`email` lower-cased and trimmed, `phone` E.164, `phone_variants` both ways to write it, if there are two."""
 
     email: str = ""
     phone: str = ""

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, islice
 from typing import NamedTuple
+from urllib.parse import unquote
 
+import idna
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
@@ -20,19 +22,28 @@ INVISIBLE = re.compile(
 )
 
 MAX_EMAIL_LENGTH = 254  # RFC 5321 with its erratum 1690
-# What a list or a sentence puts around an address: none begins or ends with these.
-AROUND_EMAIL = " \t\r\n.,;:<>()[]\"'"
+MAX_EMAIL_TEXT = 1024  # with a name and a remark
+# What a list, a sentence or a link puts around an address: none begins with these, and no domain ends with the others.
+BEFORE_EMAIL = re.compile("(?:[\\s.,;:<>()\\[\\]{}\"'`*|\u00b7\u2022\u00ab\u00bb\u2018-\u201f]|mailto:|e-?mail:)+")
+AFTER_EMAIL = " \t\r\n.,;:<>()[]{}\"'`*|\u00b7\u2022\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f!?/-_"
+LINK_QUERY = re.compile(r"\?[^@]*$")
+# As mail programs write an address with a name (RFC 5322): `Ana <ana@example.com>`, `ana@example.com (Ana)`.
+NAMED_EMAIL = re.compile(r"[^<>@]*<([^<>]+)>[^<>@]*|([^()]+)\([^()@]*\)")
 # Loose on purpose: it refuses undeliverable addresses (no @, no dot, spaces), not unusual ones.
 EMAIL_PATTERN = re.compile(
-    r"[^@\s<>(),;:\"\\\x00-\x1f]{1,64}@[^@\s<>(),;:\"\\\x00-\x1f.]+(\.[^@\s<>(),;:\"\\\x00-\x1f.]+)+"
+    r"[^@\s<>(),;:\"\\\x00-\x1f]{1,64}"
+    r"@[^@\s<>(),;:\"\\\x00-\x1f.!?/%#&=*{}\[\]]+(\.[^@\s<>(),;:\"\\\x00-\x1f.!?/%#&=*{}\[\]]+)+"
 )
 
 MAX_PHONE_LENGTH = 128  # two numbers with what people write about them
 MAX_PHONE_READINGS = 8  # each takes up to 60 µs, and a sender may choose a text that has hundreds
 MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 8, 19  # E.164 has up to 15, and a prefix of up to 4 may stand before
 # Digits that may be a number, or several: anything else ends one, letters too, and a `+` begins another.
-PHONE_RUN = re.compile(r"\+?[\s(]*\d[\d\s()./\\_~\u00b7\u2010-\u2015\u2022\u2212-]*")
+PHONE_RUN = re.compile(r"\+?[\s(\[]*\d[\d\s()\[\]./\\_~\u00b7\u2010-\u2015\u2022\u2212-]*")
 PHONE_GROUP = re.compile(r"\d+")
+MAX_EXTENSION_DIGITS = 5
+# What programs make of a number that they took for one to calculate with: 5.511987654321E+12, 11987654321.0
+CALCULATED = re.compile(r"(\d)[.,](\d+)e\+?(\d{1,2})|(\d{8,})[.,]0+", re.IGNORECASE)
 BRAZIL = 55
 # A Brazilian mobile: two digits of area code, then 9 and eight digits. Until 2016 the 9 was missing. Old lists and some
 # WhatsApp accounts still have such numbers, whose eight digits begin with 6 to 9, without it. The form without the 9 is
@@ -41,10 +52,14 @@ BRAZILIAN_MOBILE = re.compile(r"([1-9][1-9])9([16-9][0-9]{7})")
 BRAZILIAN_MOBILE_BEFORE_2016 = re.compile(r"([1-9][1-9])([6-9][0-9]{7})")
 # People write 00 for + ; in Brazil's own dialling plan the two digits after 00 would be the carrier's.
 INTERNATIONAL_PREFIX = re.compile(r"^00(?=[1-9])")
+# Mexican numbers of mobiles had a 1 after the country code until 2019. WhatsApp accounts still have it.
+MEXICO = 52
+MEXICAN_NUMBER = re.compile(r"1?([2-9][0-9]{9})")
 
 
 class Phone(NamedTuple):
-    """`number` in E.164, and for a Brazilian mobile both ways to write it, with and without the ninth digit."""
+    """`number` in E.164, and both ways to write it where a country's mobiles have two: a Brazilian one with and without
+    the ninth digit, a Mexican one without and with a 1 after the country code."""
 
     number: str
     variants: tuple[str, ...] = ()
@@ -61,13 +76,37 @@ def _visible(text: str) -> str:
 def normalize_email(text: str) -> str:
     """`text` trimmed and lower-cased when it is an e-mail address, else an empty string.
 
-    Invisible characters and punctuation around the address are removed. The local part is lower-cased too: by the
-    standard it is case-sensitive, but mail systems in use ignore the case.
+    Invisible characters and what stands around the address are removed: punctuation, quotation marks, a name, a remark
+    in brackets. Of a domain the letters count, `xn--` is decoded: browsers send either. The local part is lower-cased
+    too: by the standard it is case-sensitive, but mail systems in use ignore the case.
     """
-    email = _visible(_visible(text).lower()).strip().strip(AROUND_EMAIL).removeprefix("mailto:")
+    if len(text) > MAX_EMAIL_TEXT:
+        return ""
+    email = _visible(_visible(text).lower()).strip()
+    if "%" in email.rpartition("@")[2]:  # `ana%40example.com`, `ana@example.com%20`
+        email = unquote(email)
+    if (named := NAMED_EMAIL.fullmatch(email)) is not None:
+        email = named[1] or named[2]
+    if (before := BEFORE_EMAIL.match(email)) is not None:
+        email = email[before.end() :]
+    local, _, domain = LINK_QUERY.sub("", email).rstrip(AFTER_EMAIL).rpartition("@")
+    email = f"{local}@{_readable_domain(domain)}"
     if len(email) > MAX_EMAIL_LENGTH or not EMAIL_PATTERN.fullmatch(email):
         return ""
     return email
+
+
+def _readable_domain(domain: str) -> str:
+    """A domain in letters, not in the ASCII form that some browsers give a field of type `email` (`xn--`)."""
+    labels = domain.replace("\u3002", ".").split(".")
+    return ".".join(map(_readable_label, labels)) if "xn--" in domain else ".".join(labels)
+
+
+def _readable_label(label: str) -> str:
+    try:
+        return idna.decode(label) if label.startswith("xn--") else label
+    except idna.IDNAError:
+        return label
 
 
 @lru_cache(maxsize=4096)  # parsing takes 60 µs, and a visitor's number is repeated in each of their events
@@ -79,6 +118,8 @@ def normalize_phone(text: str, region: str) -> Phone:
     """
     if len(text) > MAX_PHONE_LENGTH:
         return NO_PHONE
+    if (calculated := CALCULATED.fullmatch(text.strip())) is not None:
+        text = _whole_number(calculated)
     readings = islice(chain.from_iterable(map(_readings, PHONE_RUN.findall(_visible(text)))), MAX_PHONE_READINGS)
     return next((phone for digits in readings if (phone := _phone(digits, region)).number), NO_PHONE)
 
@@ -101,18 +142,57 @@ def _readings(run: str) -> Iterator[str]:
         if _has_length(first) and len(rest) >= MIN_PHONE_DIGITS:
             yield sign + first
 
+    number, _, remark = run.rpartition("(")
+    if len("".join(PHONE_GROUP.findall(remark))) <= MAX_EXTENSION_DIGITS:
+        yield sign + "".join(PHONE_GROUP.findall(number))
+
+
+def _whole_number(calculated: re.Match[str]) -> str:
+    """The digits of a number that a program calculated with, none where it has rounded them."""
+    first, rest, exponent, whole = calculated.groups()
+    if whole:
+        return whole
+    return first + rest if len(rest) == int(exponent) else ""
+
 
 def _has_length(digits: str) -> bool:
     return MIN_PHONE_DIGITS <= len(digits) <= MAX_PHONE_DIGITS
 
 
 def _phone(digits: str, region: str) -> Phone:
+    """The number that the digits are, with the country code or without, or with it twice: a form's mask may have it."""
     try:
         parsed = phonenumbers.parse(INTERNATIONAL_PREFIX.sub("+", digits), region)
     except NumberParseException:
         return NO_PHONE
+    if (phone := _known(parsed)).number:
+        # 00 98765-4321 has no area code, and is in Iran for who takes 0098 for the way there.
+        is_sure = not INTERNATIONAL_PREFIX.match(digits) or phonenumbers.is_valid_number(parsed)
+        return phone if is_sure else NO_PHONE
+    country, national = str(parsed.country_code), phonenumbers.national_significant_number(parsed)
+    while national.startswith(country):
+        national = national.removeprefix(country)
+        shorter = _with_national(parsed, national)
+        if shorter is not None and phonenumbers.is_valid_number(shorter):
+            return _known(shorter)
+    return NO_PHONE
+
+
+def _with_national(number: PhoneNumber, national: str) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(f"+{number.country_code}{national}")
+    except NumberParseException:
+        return None
+
+
+def _known(parsed: PhoneNumber) -> Phone:
+    """A number that can be one, with both ways to write it; `NO_PHONE` otherwise."""
     if parsed.country_code == BRAZIL:
         return _brazilian(parsed)
+    national = phonenumbers.national_significant_number(parsed)
+    if parsed.country_code == MEXICO and (mexican := MEXICAN_NUMBER.fullmatch(national)) is not None:
+        number = f"+{MEXICO}{mexican[1]}"
+        return Phone(number, (number, f"+{MEXICO}1{mexican[1]}"))
     if phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
         return NO_PHONE
     return Phone(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))

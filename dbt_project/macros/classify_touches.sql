@@ -13,10 +13,10 @@
   seeds joined instead of looked up in constant arrays.
 -#}
 {% macro classify_touches(relation) -%}
--- Rules for hosts, the longest host first, in buckets: hosts one below the other have one registrable domain.
+-- Rules for hosts, the longest host first, in buckets: hosts one below the other have one domain.
 known_hosts as (
     select
-        cutToFirstSignificantSubdomain(host) as referrer_domain,
+        {{ domain_of('host') }} as referrer_domain,
         arrayReverseSort(rule -> length(rule.1), groupArray((host, source, category))) as host_rules
     from (
         select host, source, category from {{ ref('referrer_hosts') }}
@@ -42,11 +42,11 @@ named_touches as (
         {% endfor -%}
         {{ campaign_ids() }} as campaign_ids,
         {{ bare_host('touch_referrer') }} as touch_referrer_host,
-        cutToFirstSignificantSubdomain(touch_referrer_host) as referrer_domain,
+        {{ domain_of('touch_referrer_host') }} as referrer_domain,
         touch_referrer_host in ('', {{ bare_host('touch_landing_url') }}) or has(own_hosts, touch_referrer_host) as is_from_inside,
         -- The place of the touch's click id among the known ones in order of priority, 0 when it has none.
         arrayMin(arrayFilter(place -> place > 0, arrayMap(
-            (name, value) -> if(value = '', 0, indexOf({{ column_as_array(ref('click_ids'), 'click_id', 'priority') }}, name)),
+            (name, value) -> if(value = '' or {{ stated_name('value') }} = '', 0, indexOf({{ column_as_array(ref('click_ids'), 'click_id', 'priority') }}, name)),
             mapKeys(touch_params), mapValues(touch_params)
         ))) as click_place
     from {{ relation }}
@@ -85,7 +85,7 @@ sourced_touches as (
             '(none)'
         ) as medium,
         multiIf(utm_campaign != '', utm_campaign, utm_id != '', utm_id, touch_params['gad_campaignid']) as campaign,
-        replaceRegexpOne(lower(source), '^www\\.', '') as source_key
+        replaceRegexpOne(lower(source), '^(?:https?://)?(?:www\\.)?(.*?)/?$', '\\1') as source_key
     from named_touches
     left join known_hosts using (referrer_domain)
     left join (
@@ -136,6 +136,14 @@ classified as (
 {%- endmacro %}
 
 {#-
+  The last two labels of a host, three where the second last says what kind of name it is (`google.com.br`). Not its registrable domain: of
+  hosts that register names below them (`firebaseapp.com`) the rules hold for those as well.
+-#}
+{% macro domain_of(host) -%}
+    extract({{ host }}, '[^.]+\\.(?:(?:com?|net?|org?|or|go[bv]?|edu?|ac|mil)\\.[a-z]{2}|[^.]+)$')
+{%- endmacro %}
+
+{#-
   Whether a rule for a host holds for another: for the host itself and all below it, label by label. Below a search engine
   are other products as well, docs.google.com, so there only hosts that are named after searching count.
 -#}
@@ -145,7 +153,7 @@ classified as (
         {{ category }} != 'search'
         or match(
             substring(concat('.', {{ host }}), 1, length({{ host }}) - length({{ rule_host }}) + 1),
-            '^\\.$|\\.(www[0-9]*|m|search|images?|encrypted|ipv6|cse)\\.$'
+            '^\\.$|\\.(www[0-9]*|m|search|images?|encrypted|ipv[46]|cse|lite|html)\\.$'
         )
     )
 {%- endmacro %}

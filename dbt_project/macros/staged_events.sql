@@ -37,7 +37,7 @@
     (
         'properties.currency',
         'said_currency',
-        "if(event_name = 'conversion' and said_currency != currency, 'not_a_currency', '')"
+        "if(event_name = 'conversion' and said_currency != '' and currency = '', 'not_a_currency', '')"
     ),
 ] -%}
 {%- set contract_names = utm_names() + click_id_names() -%}
@@ -90,7 +90,7 @@ bounded as (
         JSONExtractString(first_touch, 'at') as first_touch_time,
         JSONExtractString(last_non_direct_touch, 'at') as last_non_direct_touch_time,
         if(event_name = 'conversion', {{ first_said('event.properties', ['value', 'revenue']) }}, '') as said_revenue,
-        upper(trim(both ' ' from JSONExtractString(event.properties, 'currency'))) as said_currency,
+        JSONExtractString(event.properties, 'currency') as said_currency,
         if(event_name = 'conversion', {{ first_said('event.properties', ['order_id', 'transaction_id']) }}, '') as said_order_id
     from parsed
 ),
@@ -103,7 +103,7 @@ typed as (
         {{ bounded_time('last_non_direct_touch_time') }} as last_non_direct_touch_said_at,
         {{ plain_number('said_revenue') }} as revenue_number,
         {{ bounded_amount('revenue_number') }} as revenue,
-        if(match(said_currency, '^[A-Z]{3}$'), said_currency, '') as currency,
+        {{ currency_in("if(said_currency = '', JSONExtractString(said_revenue), said_currency)") }} as currency,
         -- A number is its digits, as everywhere; a list or an object names no order.
         if(
             match(said_order_id, '^[\\[{]'),

@@ -1,9 +1,14 @@
 {#-
-  A campaign parameter as reports use it: '' where the ad platform, or the page that made the link, put nothing into it.
-  What was sent stays in the column of its own name.
+  A parameter as reports use it: without blanks and invisible characters around it, and '' where the ad platform, or the
+  page that made the link, put nothing into it. What was sent stays in the column of its own name.
 -#}
 {% macro stated_name(value) -%}
-    if({{ is_unreplaced(value) }} or {{ is_no_value(value) }}, '', {{ value }})
+    {%- set blank = '[\\\\s\\\\p{Z}\\\\p{Cf}]+' -%}
+    if(
+        {{ is_unreplaced(value) }} or {{ is_no_value(value) }},
+        '',
+        replaceRegexpAll({{ value }}, '^{{ blank }}|{{ blank }}$', '')
+    )
 {%- endmacro %}
 
 {#-

@@ -1,13 +1,21 @@
 {#-
   Parameters of a URL as a Map, read as the script reads them (tracking/src/campaign.js): first those of the query, then
   those of the fragment; of a repeated name the first with a value counts, of more than 200 those that come first. Names are
-  in lower case and without the rest of an `&` that was written as in HTML, `&amp;`. `+` is a space in utm_*, as forms
-  encode it, and itself in a click id. Escapes that are no UTF-8, and NUL, stay as they were written.
+  in lower case and without blanks and the rest of an `&` that was written as in HTML, `&amp;`. `;` and a second `?` separate
+  as `&` does, where a parameter of a campaign follows. `+` is a space in utm_*, as forms encode it, and itself in a click
+  id. Escapes that are no UTF-8, and NUL, stay as they were written.
 -#}
 {% macro url_parameters(url) -%}
     {%- set readable = "if(" ~ has_unreadable_escape(url) ~ ", " ~ readable_escapes(url) ~ ", " ~ url ~ ")" -%}
-    {%- set pairs = "arrayFilter(pair -> position(pair, '=') between 1 and length(pair) - 1, extractURLParameters(" ~ readable ~ "))" -%}
-    {%- set name = "replaceRegexpOne(lower(decodeURLComponent(substring(pair, 1, position(pair, '=') - 1))), '^(amp;)+', '')" -%}
+    {%- set separated -%}
+        replaceRegexpAll(
+            extract({{ readable }}, '(?s)[?#].*'),
+            '(?i)(=[^/&#]*?)[;?](utm_|\\w*clid)',
+            '\\1&\\2'
+        )
+    {%- endset -%}
+    {%- set pairs = "arrayFilter(pair -> position(pair, '=') between 1 and length(pair) - 1, extractURLParameters(" ~ separated ~ "))" -%}
+    {%- set name = "replaceRegexpAll(lower(decodeURLComponent(substring(pair, 1, position(pair, '=') - 1))), '.*;|\\\\W', '')" -%}
     {%- set value = "substring(pair, position(pair, '=') + 1)" -%}
     cast(
         arrayMap(

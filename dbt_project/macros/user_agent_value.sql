@@ -20,5 +20,5 @@
   digits; of other characters `/` and `+` are kept, as they tell a version and an address from a name.
 -#}
 {% macro spaced_words(text) -%}
-    replaceRegexpAll(lower({{ text }}), '([/+])|[^a-z0-9*^]+', ' \\1 ')
+    replaceRegexpAll(lower({{ text }}), '([/+])|[^a-z0-9*^/+]+', ' \\1 ')
 {%- endmacro %}

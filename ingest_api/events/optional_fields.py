@@ -1,4 +1,5 @@
-"""Optional fields of an event as servers and no-code tools write them: null for absent, a number for its digits."""
+"""Optional fields of an event as servers and no-code tools write them: null for absent, `[]` for an empty object, a
+number for its digits."""
 
 import re
 from functools import cache
@@ -9,11 +10,14 @@ from msgspec import Raw, inspect
 from echolead.events import Event, decode_fields, encode
 
 NUMBER = re.compile(rb"-?[0-9].*", re.DOTALL)
+EMPTY_LIST = b"[]"
+"""What PHP writes for an array without entries, also where those have names."""
 WHOLE_NUMBER = re.compile(rb"-?[0-9]+")
 
 
 def with_text_fields(raw: Raw) -> Raw:
-    """The JSON of an event without optional fields that are null, and with numbers in optional text fields as text.
+    """The JSON of an event without optional fields that are null, or an empty list for an object, and with numbers in
+    optional text fields as text.
 
     Required fields, `properties` and fields that the contract does not name stay as they are, byte by byte. Raises
     `msgspec.MsgspecError` for what is no object.
@@ -35,9 +39,14 @@ def _without_nulls(raw: Raw, contract: dict[str, inspect.Field]) -> Raw:
         field = contract.get(name)
         if field is None or (field.required and not isinstance(field.type, inspect.StructType)):
             wanted[name] = value
-        elif bytes(value) != b"null":
+        elif bytes(value) != b"null" and not (bytes(value) == EMPTY_LIST and _is_object(field.type)):
             wanted[name] = _as_said(value, field.type)
     return raw if wanted == given else Raw(encode(wanted))
+
+
+def _is_object(kind: inspect.Type) -> bool:
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return any(isinstance(each, inspect.StructType | inspect.DictType) for each in kinds)
 
 
 def _as_said(value: Raw, kind: inspect.Type) -> Raw:

@@ -117,7 +117,7 @@ def scrub(address: str, *, is_query: bool = False) -> str:
     is_sign_in = STATE.search(address) is not None
     signs_left = MAX_EMAILS
     for place in places:
-        name, parameter = names[place], parameters[place]
+        name, parameter = names[place].strip(), parameters[place]  # some frameworks read `? token=` as well
         if name in TRACKING_NAMES or name.startswith("utm_") or not (place or is_query):
             continue
         spelled, _, value = parameter.partition("=")

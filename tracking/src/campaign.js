@@ -5,7 +5,7 @@ import { toJson, truncate } from './text.js';
 
 /** Click ids with their values: those of the event contract, and those of other platforms that are named like most of them. */
 const CLICK_IDS =
-  /\b(\w*clk?id|gad_\w+|gclsrc|gbraid|wbraid|li_fat_id|igshid|rdt_cid|epik|sccid|mc_cid|oppref)=[^&#]*&?/gi;
+  /\b(\w*clk?id|gad_\w+|gclsrc|[gw]braid|li_fat_id|igshid|(rdt_|mc_|sc)cid|epik|oppref)=[^&#]*&?/gi;
 
 /** A text without the parameters that a pattern finds, also where an address is only a part of it. @param {string} text @param {RegExp} parameters */
 export function withoutParameters(text, parameters) {
@@ -26,13 +26,18 @@ const decode = (text) =>
 /**
  * The utm_* parameters and click ids of this page's address, in its query and then in its fragment; the first value of a
  * name that is not empty counts. Names are lower case, values as they are: `+` is a space in a utm_* value, which forms
- * encode so, and itself in a click id. `&` may be written as in HTML, `&amp;`.
+ * encode so, and itself in a click id.
+ *
+ * Where another parameter of a campaign follows, `;` and `?` end a value as `&` does: templates add a second `?` to a link
+ * that has one. A value with a slash is an address with parameters of its own. Of `&` as HTML has it, `&amp;`, the rest is
+ * before the name, as blanks may be.
  */
 export function readCampaign() {
   /** @type {Record<string, string>} */
   const params = {};
-  for (const [, name, value] of (location.search + location.hash).matchAll(/([^?&#=]+)=([^&#]+)/g)) {
-    const key = decode(name).toLowerCase().replace(/amp;/g, '');
+  const address = location.search + location.hash;
+  for (const [, name, value] of address.matchAll(/([^&#?=]+)=([^/&#]+?(?=[;?](utm_|\w*clid))|[^&#]+)/gi)) {
+    const key = decode(name).toLowerCase().replace(/.*;|\W/g, '');
     if (key.startsWith('utm_')) params[key] ??= decode(value.replace(/\+/g, ' '));
     else if (isClickId(key)) params[key] ??= decode(value);
   }

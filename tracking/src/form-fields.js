@@ -13,12 +13,12 @@ const TYPED = /^(text|email|tel|number|url|date|select)/;
 const IDENTIFYING = /^(text|email|tel|number)$/;
 
 // Parts of words that say what a field is for, in Portuguese and English.
-const SECRET = /senha|passw|\bcc-|\bcvv|\bcvc|card|cart|segur|secur|secre|token|captcha|otp\b|one-time|\bpin\b|\brg\b|cpf|ssn/;
+const SECRET = /senha|passw|\bcc-|\bcv[vc]|car[dt]|se[cg]u?r|token|captcha|otp\b|one-time|\b(pin|rg)\b|cpf|ssn/;
 const EMAIL = /mail/;
 const PHONE = /\btel|phone|fone|celular|whats|\bzap|mobile/;
 const FAMILY_NAME = /sobrenome|\blast|family|surname/;
 const NAME = /nome|name/;
-const NOT_A_NAME = /empresa|company|organi|\buse|\busu|dom|fantasia|raz/;
+const NOT_A_NAME = /empresa|company|organi|\bus[eu]|dom|fantasia|raz/;
 
 const CARD_NUMBER = /^(\d\D?){13,19}$/;
 /** One number or several, but no number of a card. */

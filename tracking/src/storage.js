@@ -46,11 +46,8 @@ const cookieDomain = () =>
       .map((_, i, labels) => labels.slice(-1 - i).join('.'))
       .find(isAccepted) || '');
 
-/** Whether a host is a domain or below it. @param {string} hostname @param {string} ofDomain */
-export const isWithin = (hostname, ofDomain) => ('.' + hostname).endsWith('.' + ofDomain);
-
 /** Whether pages of a host read the cookies of this one. @param {string} hostname */
-export const sharesCookies = (hostname) => isWithin(hostname, cookieDomain() || location.hostname);
+export const sharesCookies = (hostname) => `.${hostname}`.endsWith(`.${cookieDomain() || location.hostname}`);
 
 /**
  * Keep a record in memory, and in the browser when `isLasting`; otherwise remove it from the browser.

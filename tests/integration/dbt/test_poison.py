@@ -1,7 +1,7 @@
 """The border of the warehouse: odd values in every field of one tenant's rows, beside another tenant's lead."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -256,7 +256,23 @@ AMOUNTS = [
     pytest.param("EUR 10", "10.00", "", id="a currency's code"),
     pytest.param("-999999999999.994", "-999999999999.99", "", id="the largest refund"),
     pytest.param("-999999999999.995", None, "out_of_range", id="a larger one"),
-    pytest.param("10 EUR", None, "not_a_number", id="a code behind it"),
+    pytest.param("10 EUR", "10.00", "", id="a code behind it"),
+    pytest.param("1.234,50 €", "1234.50", "", id="a sign behind it"),
+    pytest.param("r$ 10 reais", "10.00", "", id="in words too"),
+    pytest.param("Ｒ＄　１０", "10.00", "", id="full-width"),
+    pytest.param("\u2212 R$ 10", "-10.00", "", id="a minus that is no hyphen"),
+    pytest.param("(1.234,56)", "-1234.56", "", id="a refund as in accounts"),
+    pytest.param("50-", "-50.00", "", id="a refund as in old accounts"),
+    pytest.param("10,-", "10.00", "", id="a dash for no cents"),
+    pytest.param(",5", "0.50", "", id="nothing before a comma"),
+    pytest.param("1\u2019234.50", "1234.50", "", id="as in Switzerland"),
+    pytest.param("1,23,456.50", "123456.50", "", id="as in India"),
+    pytest.param("12e3", "12000.00", "", id="an exponent in a text"),
+    pytest.param("10 mil", None, "not_a_number", id="thousands in words"),
+    pytest.param("10 20", None, "not_a_number", id="two numbers"),
+    pytest.param("1.234 567", None, "not_a_number", id="two ways to part thousands"),
+    pytest.param("--5", None, "not_a_number", id="two signs"),
+    pytest.param("NZ$ 5", None, "not_a_number", id="a currency that is not read"),
     pytest.param("0.125", "0.13", "", id="nothing before a point"),
     pytest.param(99.9, "99.90", "", id="a number"),
     pytest.param(1e5, "100000.00", "", id="a number with an exponent"),
@@ -286,6 +302,32 @@ def test_an_amount_is_money_or_is_set_aside(staged: Staged, said: Any, amount: s
     assert not aside or aside[0][0] == "properties.value"
 
 
+CURRENCIES = [
+    pytest.param({"value": "US$ 10"}, "USD", "", id="said with the amount"),
+    pytest.param({"value": "10,50 €"}, "EUR", "", id="said behind the amount"),
+    pytest.param({"value": "\uff32\uff04 10"}, "BRL", "", id="full-width"),
+    pytest.param({"value": "AR$ 10"}, "ARS", "", id="of another country whose sign ends like Brazil's"),
+    pytest.param({"value": "$ 10"}, "", "", id="the sign of many countries"),
+    pytest.param({"value": "10"}, "", "", id="none"),
+    pytest.param({"value": "US$ 10", "currency": " brl "}, "BRL", "", id="said by itself, which counts"),
+    pytest.param({"value": 10, "currency": "R$"}, "BRL", "", id="a sign for a code"),
+    pytest.param({"value": 10, "currency": "moedas"}, "", "not_a_currency", id="a word"),
+]
+
+
+def with_currency(said: dict[str, Any]) -> dict[str, Any]:
+    return raw_event("conversion", event=f"currency {said!r}", properties=said)
+
+
+@pytest.mark.parametrize(("said", "currency", "reason"), CURRENCIES)
+def test_a_currency_is_that_of_the_property_or_of_the_amount(
+    staged: Staged, said: dict[str, Any], currency: str, reason: str
+) -> None:
+    row = staged[uid(f"currency {said!r}")]
+    aside = row["set_aside"]
+    assert (row["currency"], aside[0][1] if aside else "") == (currency, reason)
+
+
 def test_an_amount_that_is_null_leaves_the_word_to_the_other_property(staged: Staged) -> None:
     assert staged[uid("two amounts")]["amount"] == "12.50"
 
@@ -299,11 +341,17 @@ def staged(project: Project) -> Staged:
     project.forget()
     project.write("events", [{**row, "received_at": moment()} for row in rows])
     found = project.query(
-        "select event_id, name, touch_params, ad_cookies, set_aside, toString(last_touch_said_at) as at,"
+        "select event_id, name, touch_params, ad_cookies, set_aside, currency, toString(last_touch_said_at) as at,"
         " toDecimalString(revenue, 2) as amount from staging.stg_collector__events"
     )
     assert len(found) == len(rows)
     return {row["event_id"]: row for row in found}
 
 
-CASES = ((with_campaign, CAMPAIGNS), (with_name, TEXTS), (with_time, TIMES), (with_amount, AMOUNTS))
+CASES: tuple[tuple[Callable[[Any], dict[str, Any]], list[Any]], ...] = (
+    (with_campaign, CAMPAIGNS),
+    (with_name, TEXTS),
+    (with_time, TIMES),
+    (with_amount, AMOUNTS),
+    (with_currency, CURRENCIES),
+)

@@ -37,6 +37,8 @@ REFERRERS = {
         "https://maps.google.com.br/": ("maps.google.com.br", "Referral"),
         "https://sites.google.com/view/x": ("sites.google.com", "Referral"),
         "https://search.google.com/search-console": ("search.google.com", "Referral"),
+        "https://lens.google/": ("google", "Organic Search"),
+        "https://ipv4.google.com/sorry": ("google", "Organic Search"),
         "https://mail.google.com/": ("gmail", "Email"),
         "https://webmail.google.com/": ("webmail.google.com", "Referral"),
         "https://gemini.google.com/": ("gemini", "AI Assistants"),
@@ -72,6 +74,9 @@ REFERRERS = {
         "https://mail.naver.com/": ("naver_mail", "Email"),
         "https://e.mail.ru/": ("mailru", "Email"),
         "https://duckduckgo.com/": ("duckduckgo", "Organic Search"),
+        "https://lite.duckduckgo.com/lite/": ("duckduckgo", "Organic Search"),
+        "https://br.search.msn.com/": ("br.search.msn.com", "Referral"),
+        "https://m.sm.cn/": ("shenma", "Organic Search"),
     },
     "labels": {
         "https://www.pinstripe.example/artigo": ("pinstripe.example", "Referral"),
@@ -96,6 +101,18 @@ REFERRERS = {
         "https://console.aws.amazon.com/": ("aws.amazon.com", "Referral"),
         "https://203.0.113.7/": ("203.0.113.7", "Referral"),
         "https://intranet/": ("intranet", "Referral"),
+        "https://meuapp.firebaseapp.com/__/auth": ("(direct)", "Direct"),
+        "https://firebaseapp.com.golpe.example/": ("firebaseapp.com.golpe.example", "Referral"),
+        "https://loja.b2clogin.com/oauth2": ("(direct)", "Direct"),
+        "https://www.mercadopago.com.ar/": ("(direct)", "Direct"),
+        "https://outlook.cloud.microsoft/mail/": ("outlook", "Email"),
+        "https://urldefense.com/v3/": ("urldefense", "Email"),
+        "https://m.ok.ru/": ("ok", "Organic Social"),
+        "android-app://com.instagram.barcelona/": ("threads", "Organic Social"),
+        "android-app://com.anthropic.claude/": ("claude", "AI Assistants"),
+        "android-app://com.google.android.apps.searchlite/": ("google", "Organic Search"),
+        "android-app://com.yahoo.mobile.client.android.mail/": ("yahoo_mail", "Email"),
+        "about:blank": ("(direct)", "Direct"),
         "https://www.lp.test/": ("(direct)", "Direct"),
     },
 }
@@ -117,11 +134,20 @@ PAID = [
     pytest.param("loja", "expandable", {"utm_campaign": "shop"}, "Display", id="display media of a shop"),
     pytest.param("google", "cpc", {}, "Paid Search", id="clicks bought of a search engine"),
     pytest.param("google.com.br", "cpc", {}, "Paid Search", id="a search engine by its host"),
+    pytest.param("https://www.google.com/", "cpc", {}, "Paid Search", id="a search engine by its address"),
+    pytest.param(" google\u00a0", "cpc\u200b\n", {}, "Paid Search", id="blanks around names"),
     pytest.param("portal", "cpm", {}, "Display", id="views bought of any site"),
     pytest.param("tiktok", "cpc", {}, "Paid Social", id="TikTok is a social network"),
     pytest.param("", "", {"ttclid": "A"}, "Paid Social", id="TikTok's click id"),
     pytest.param("", "", {"dclid": "A"}, "Display", id="a display click id"),
     pytest.param("", "", {"oppref": "A"}, "Paid Other", id="OpenAI's click id is an ad's"),
+]
+
+UNPAID = [
+    pytest.param("", "", {"gclid": "{gclid}"}, "Direct", id="a click id that is a macro"),
+    pytest.param("", "", {"gclid": "undefined", "fbclid": "null"}, "Direct", id="click ids that are words for none"),
+    pytest.param("", "", {"gclid": "undefined", "fbclid": "IwAR0"}, "Organic Social", id="a word for none beside one"),
+    pytest.param(" ", "", {"utm_campaign": "\u200b"}, "Direct", id="names of blanks alone"),
 ]
 
 # What the script reads out of the same addresses is held against the same file (tracking/test/addresses.spec.js).
@@ -154,6 +180,11 @@ AGENTS = {
     "Mozilla/5.0 (compatible; Baiduspider-render/2.0; +http://www.baidu.com/search/spider.html)": ("crawler", "", "", ""),  # noqa: E501
     "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)": ("ai_crawler", "", "", ""),  # noqa: E501
     "WhatsApp/2.23.20.0 A": ("link_preview", "", "WhatsApp", ""),
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 WhatsApp/2.24.10": ("", "mobile", "WhatsApp", "iOS"),  # noqa: E501
+    "GoogleMessages/1.0": ("link_preview", "", "", ""),
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 Google (+https://developers.google.com/+/web/snippet/)": ("crawler", "desktop", "Chrome", "Linux"),  # noqa: E501
+    "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) jsdom/22.1.0": ("headless", "desktop", "", "Windows"),  # noqa: E501
+    DESKTOP.format("").replace("Chrome/", "HeadlessEdg/"): ("headless", "desktop", "Safari", "Windows"),
     "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)": ("link_preview", "", "", ""),
     "DatadogSynthetics": ("monitor", "", "", ""),
     "Ruby": ("http_client", "", "", ""),
@@ -203,6 +234,7 @@ def seen(project: Project) -> dict[str, dict[str, Any]]:
     rows = [arrived_from(referrer) for referrer in {*dict(REFERRER_CASES), *WAY_STATIONS}]
     rows += [arrived_with(str(case.id), paid_params(*case.values[:3])) for case in PAID]  # type: ignore[arg-type]
     rows += [reported_on(str(case.values[0])) for case in ADDRESSES]
+    rows += [arrived_with(str(case.id), paid_params(*case.values[:3])) for case in UNPAID]  # type: ignore[arg-type]
     rows += [opened_by(agent) for agent in AGENTS]
     there = [name for name in PUBLIC_LISTS if (LISTS / name).exists()]
     rows += [arrived_from(f"https://{host}/") for name in there for host in hosts_of(name)]
@@ -240,6 +272,15 @@ def test_what_was_bought_decides_the_channel_of_an_ad(
 ) -> None:
     row = seen[uid(request.node.callspec.id)]
     assert (row["channel"], row["is_paid"]) == (channel, True)
+
+
+@pytest.mark.parametrize(("source", "medium", "others", "channel"), UNPAID)
+def test_what_names_no_click_and_no_source_is_none(
+    seen: dict[str, dict[str, Any]], request: pytest.FixtureRequest, source: str, medium: str, others: Any, channel: str
+) -> None:
+    row = seen[uid(request.node.callspec.id)]
+    assert (row["channel"], row["is_paid"]) == (channel, False)
+    assert [row[name] for name in others] == list(others.values()), "what was sent stays"
 
 
 def test_openais_click_id_names_its_source(seen: dict[str, dict[str, Any]]) -> None:
@@ -289,6 +330,7 @@ READ_OTHERWISE = {
     "email.seznam.cz": "Email",
     "mail.rambler.ru": "Email",
     "mail.yandex.ru": "Email",
+    "checkout.shopify.com": "Direct",
     "checkout.stripe.com": "Direct",
     "stripe.com": "Direct",
     "login.live.com": "Direct",

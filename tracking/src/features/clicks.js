@@ -4,7 +4,6 @@ import { record } from '../events.js';
 import { currentVisit } from '../identity.js';
 import { listen } from '../quietly.js';
 import { isOwnHost } from '../sites.js';
-import { isWithin } from '../storage.js';
 import { truncate } from '../text.js';
 
 const DOWNLOAD = /\.(pdf|docx?|xlsx?|zip)$/i;
@@ -13,7 +12,7 @@ const DOWNLOAD = /\.(pdf|docx?|xlsx?|zip)$/i;
 
 /** @param {Link} link */
 const isWhatsApp = ({ protocol, hostname }) =>
-  protocol === 'whatsapp:' || hostname === 'wa.me' || isWithin(hostname, 'whatsapp.com');
+  protocol === 'whatsapp:' || /^wa\.me$|(^|\.)whatsapp\.com$/.test(hostname);
 
 /** What a link leads to; undefined for a link within the tenant's sites. @param {Link} link */
 function kindOf(link) {

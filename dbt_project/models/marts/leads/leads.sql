@@ -30,7 +30,11 @@ statements as (
         {{ is_in_stay('events.occurred_at', 'events.event_id') }} as is_own,
         (events.occurred_at, events.event_id) as event_key,
         -- Of a Brazilian mobile the form with the ninth digit, however it was typed.
-        arraySort(variant -> -length(variant), arrayPushBack(events.phone_variants, events.phone))[1] as whole_phone,
+        if(
+            startsWith(events.phone, '+55'),
+            arraySort(variant -> -length(variant), arrayPushBack(events.phone_variants, events.phone))[1],
+            events.phone
+        ) as whole_phone,
         {{ has_identifier() }} as has_identifier,
         {{ identifies_lead() }} as identifies
     from {{ ref('lead_events') }} as events

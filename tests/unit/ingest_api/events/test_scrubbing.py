@@ -47,6 +47,8 @@ def stored(text: str) -> bytes:
         ("https://a.test/?password=p", "https://a.test/?password=[removed]"),
         ("https://a.test/?SENHA=p&x=1", "https://a.test/?SENHA=[removed]&x=1"),
         ("https://a.test/?x=1;token=t", "https://a.test/?x=1;token=[removed]"),
+        ("https://a.test/?x=1?token=t&#38;senha=s", "https://a.test/?x=1?token=[removed]&#38;senha=[removed]"),
+        ("https://a.test/?+token=t&%20senha=s", "https://a.test/?+token=[removed]&%20senha=[removed]"),
         ("https://a.test/?resetToken=t&accessToken=t", "https://a.test/?resetToken=[removed]&accessToken=[removed]"),
         ("https://a.test/?access_token=t#id_token=u", "https://a.test/?access_token=[removed]#id_token=[removed]"),
         ("https://a.test/#/reset?token=t", "https://a.test/#/reset?token=[removed]"),

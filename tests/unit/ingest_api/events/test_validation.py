@@ -358,6 +358,14 @@ OPTIONAL = [
         id="fields of consent",
     ),
     pytest.param("properties", "null", None, id="properties"),
+    pytest.param("properties", "[]", None, id="properties as PHP writes none"),
+    pytest.param("user", "[]", None, id="a user as PHP writes none"),
+    pytest.param(
+        "touch",
+        f'{{"first":[],"last":{POINT[:-1]},"params":[]}}}}',
+        f'{{"last":{POINT}}}',
+        id="parameters as PHP writes none",
+    ),
 ]
 
 
