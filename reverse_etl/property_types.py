@@ -30,7 +30,8 @@ DAY_FIRST = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 WORDS_FOR_TRUE = frozenset({"true", "1", "yes", "sim", "on", "granted"})
 WORDS_FOR_FALSE = frozenset({"false", "0", "no", "não", "nao", "off", "denied"})
-SEPARATORS = re.compile("[;,]")
+SEPARATOR = ";"
+"""Between several options in a product's text; a comma may be part of an option."""
 ZERO_WIDTH_JOINER = "\u200d"
 
 
@@ -85,8 +86,9 @@ class PropertyType:
     """What a property of a product holds, and how the product writes it.
 
     `write` makes the product's writing of a text, Decimal, date, datetime, bool, option, or list of options; without it
-    it is that of `WRITINGS`. `options` are the product's own values by the labels that people read; None where any text
-    is accepted. `max_length` counts as UTF-16 does, which is never less than the product's own count.
+    it is that of `WRITINGS`. `options` are the product's own values by the labels that people read; None where there
+    are none. `is_open`: a text that is none of the options is accepted as well. `max_length` counts as UTF-16 does,
+    which is never less than the product's own count.
     """
 
     kind: ValueKind
@@ -94,6 +96,7 @@ class PropertyType:
     options: Mapping[str, Any] | None = None
     write: Callable[[Any], Any] | None = None
     is_writable: bool = True
+    is_open: bool = False
 
     def written(self, value: Any) -> Any:
         """A value of this kind in the product's writing."""
@@ -256,6 +259,8 @@ def _option(type_: PropertyType, value: Any) -> Any:
     for label, own in type_.options.items():
         if text.casefold() == label.strip().casefold() or text == str(own):
             return own
+    if type_.is_open:
+        return text
     raise Unfit("there is no such option")
 
 
@@ -277,7 +282,7 @@ def _options(type_: PropertyType, value: Any) -> Coerced:
 def _split(value: Any) -> list[Any]:
     """Several options of the product, from its list or its text of them."""
     if isinstance(value, str):
-        return [part.strip() for part in SEPARATORS.split(value) if part.strip()]
+        return [part.strip() for part in value.split(SEPARATOR) if part.strip()]
     return list(value) if isinstance(value, Collection) else [] if value is None else [value]
 
 

@@ -89,10 +89,10 @@ class RDStationContacts(OneByOne):
         await self._read_fields(calls)
         self._unnamed = [f"{each.subject}: {each.detail}" for each in self.left_out()]
 
-    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:  # noqa: ARG002
-        """The contact: the same for a new one and a known one."""
+    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:
+        """The contact."""
         await self._read_fields(calls)
-        return {RECORD: self._written(lead)}
+        return {RECORD: self._written(lead, is_new=history.remote_id is None)}
 
     async def _read_fields(self, calls: Calls) -> None:
         self._types = types_of(await account.fields_of(calls))
@@ -140,7 +140,7 @@ class RDStationContacts(OneByOne):
             contact = await order.calls.ask("read back", "GET", f"{CONTACTS}/uuid:{delivered.remote_id}")
         except NotThere as error:
             raise Mismatch(f"Contact {delivered.remote_id} is gone.") from error
-        wanted = self._written(order.lead).properties
+        wanted = self._written(order.lead, is_new=False).properties
         sent = delivered.fields or {name: wanted[name] for name in wanted if name.startswith(OWN_PREFIX)}
         compared = {name: value for name, value in sent.items() if name != "tags"}  # the team's come and go as well
         different = [name for name, value in compared.items() if not self._is_same(name, contact.get(name), value)]
@@ -199,9 +199,10 @@ class RDStationContacts(OneByOne):
         The e-mail is not in a body that is addressed by it, and a person's e-mail is not replaced.
         """
         lead, held = order.lead, contact or {}
-        written = self._written(lead)
+        is_new = contact is None
+        written = self._written(lead, is_new=is_new)
         wanted = {**written.properties}
-        earlier = [dict(self._written(each).properties) for each in order.history.sent]
+        earlier = [dict(self._written(each, is_new=is_new).properties) for each in order.history.sent]
         if lead.email and not address.startswith("email:"):
             wanted["email"] = lead.email.lower()
             for values, each in zip(earlier, order.history.sent, strict=True):
@@ -250,8 +251,8 @@ class RDStationContacts(OneByOne):
                 return dict(answer)
         raise AssertionError("unreachable")
 
-    def _written(self, lead: Lead) -> Written:
-        return self._map.written(RECORD, lead, self._types, url=self._lead_url(lead.lead_id), is_new=True)
+    def _written(self, lead: Lead, *, is_new: bool) -> Written:
+        return self._map.written(RECORD, lead, self._types, url=self._lead_url(lead.lead_id), is_new=is_new)
 
     def _is_same(self, name: str, one: Any, other: Any) -> bool:
         if name.endswith("phone"):  # people and RD write them in other ways

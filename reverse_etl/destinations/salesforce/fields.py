@@ -126,10 +126,10 @@ def _type(described: Mapping[str, Any]) -> PropertyType:
             for each in described.get("picklistValues") or ()
             if each.get("active", True)
         }
-        known_options = options if described.get("restrictedPicklist") else None
+        is_open = not described.get("restrictedPicklist")
         if name == "picklist":
-            return PropertyType("option", options=known_options, is_writable=is_writable)
-        return PropertyType("options", options=known_options, write=joined(";"), is_writable=is_writable)
+            return PropertyType("option", options=options, is_writable=is_writable, is_open=is_open)
+        return PropertyType("options", options=options, write=joined(";"), is_writable=is_writable, is_open=is_open)
     length = int(described.get("length") or 0)
     write = str.lower if name == "email" else None
     return PropertyType("text", max_length=length or None, write=write, is_writable=is_writable)

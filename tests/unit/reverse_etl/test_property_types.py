@@ -172,6 +172,8 @@ def test_options_of_others_stay_and_ours_follow_the_lead() -> None:
     assert options_after(CHECKBOXES, "seguro; imovel ;consorcio", None, ["imovel"]) == "seguro;consorcio"
     assert options_after(CHECKBOXES, None, None, []) is None
     assert options_after(PropertyType("options"), [3, 1], [2, 1], [[3]]) == [1, 2]
+    with_comma = PropertyType("options", options={"Casa, terreno": "Casa, terreno"}, write=joined(";"))
+    assert options_after(with_comma, "seguro", "Casa, terreno", []) == "seguro;Casa, terreno"
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,22 @@ async def test_a_value_that_a_field_refuses_costs_the_value_and_not_the_lead(rds
     assert "INVALID_OPTION" in str(conflicts(order))
 
 
+async def test_what_is_mapped_for_new_contacts_is_neither_written_again_nor_taken_off() -> None:
+    once = "when: create"
+    mapping = f"contact: {{cf_echolead_channel: {{from: attributes.channel, {once}}}, name: {{from: name, {once}}}}}"
+    rdstation = InProcess(made_base(), {"mapping": mapping})
+    await rdstation.prepare()
+    await rdstation.deliver(LEAD)
+    rdstation.contact("ana@example.com")["name"] = None
+
+    for campaign in ("pascoa", "junho"):
+        await rdstation.deliver(replace(LEAD, attributes={"channel": "Email", "campaign": campaign}))
+
+    contact = rdstation.contact("ana@example.com")
+    assert (contact["cf_echolead_channel"], contact["name"]) == ("Paid Search", None)
+    assert contact["cf_echolead_campaign"] == "junho"
+
+
 async def test_withdrawn_origins_leave_unless_somebody_changed_them(rdstation: InProcess) -> None:
     await rdstation.deliver(LEAD)
     rdstation.contact("ana@example.com")["cf_echolead_source"] = "indicação"
@@ -247,7 +263,20 @@ async def test_a_conversion_is_sent_once_however_often_the_lead_changes(rdstatio
     first = rdstation.base.events[0]
     assert first["client_tracking_id"] == "0c0b5a2e-6a5f-4d3c-9b1a-1f2e3d4c5b6a"
     assert (first["traffic_source"], first["traffic_campaign"]) == ("google", "natal")
-    assert rdstation.kept["lead-1"].records["event:event-1"] == first["event_uuid"]
+    assert rdstation.kept["lead-1"].records[EVENT.kind] == first["event_uuid"]
+
+
+async def test_a_form_that_is_a_lead_and_a_sale_at_once_is_two_conversions_each_sent_once(rdstation: InProcess) -> None:
+    """One of two had no answer, and the other one's mark was its own: a sale was missing, or a lead counted twice."""
+    both = replace(LEAD, events=(EVENT, replace(EVENT, name="won")))
+    await rdstation.deliver(replace(LEAD, events=(EVENT,)))
+    rdstation.faults.replace([Fault("status", where="POST /platform/events", times=1, status=503)])
+    with pytest.raises(Unavailable):
+        await rdstation.deliver(both)
+    rdstation.connection.breaker = Breaker(threshold=100, cooldown_seconds=1, longest_seconds=1)  # the wait is over
+    await rdstation.deliver(both)
+
+    assert [event["conversion_identifier"] for event in rdstation.base.events] == ["echolead-lead", "echolead-venda"]
 
 
 @pytest.mark.parametrize("kind", ["status_after", "garbled_after"])
@@ -259,7 +288,7 @@ async def test_a_conversion_whose_answer_is_lost_is_not_sent_again(rdstation: In
 
     assert len(rdstation.base.events) == 1
     assert "not sent again" in str(conflicts(order))
-    assert rdstation.kept["lead-1"].records["event:event-1"] == "unknown"
+    assert rdstation.kept["lead-1"].records[EVENT.kind] == "unknown"
 
 
 async def test_a_conversion_that_an_engine_left_behind_is_unknown_and_sent_again_by_an_operator_alone(
@@ -267,7 +296,7 @@ async def test_a_conversion_that_an_engine_left_behind_is_unknown_and_sent_again
 ) -> None:
     """The engine died between mark and call: the sale was missing in RD Station, and nothing said so."""
     await rdstation.deliver(LEAD)
-    rdstation.kept["lead-1"].records["event:event-1"] = "sending"
+    rdstation.kept["lead-1"].records[EVENT.kind] = "sending"
 
     order = await rdstation.deliver(replace(LEAD, events=(EVENT,)))
     again = await rdstation.deliver(replace(LEAD, events=(EVENT,)))
@@ -275,8 +304,8 @@ async def test_a_conversion_that_an_engine_left_behind_is_unknown_and_sent_again
     (unknown,) = [call for call in order.calls.recorded if call.outcome == "unknown"]
     assert "echolead resync --unknown" in str(unknown.response)
     assert [call for call in again.calls.recorded if call.outcome == "unknown"] == []
-    assert (rdstation.base.events, rdstation.kept["lead-1"].records["event:event-1"]) == ([], "unknown")
-    rdstation.kept["lead-1"].records["event:event-1"] = "not sent"  # what the command leaves
+    assert (rdstation.base.events, rdstation.kept["lead-1"].records[EVENT.kind]) == ([], "unknown")
+    rdstation.kept["lead-1"].records[EVENT.kind] = "not sent"  # what the command leaves
 
     await rdstation.deliver(replace(LEAD, events=(EVENT,)))
     assert len(rdstation.base.events) == 1
