@@ -12,9 +12,11 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-ValueKind = Literal["text", "number", "date", "datetime", "boolean", "option", "options"]
+from echolead.normalize import normalize_phone
 
-# Four decimals keep every number plain in JSON too, where 0.00001 is written 1e-05. Sums that should be zero become it.
+ValueKind = Literal["text", "phone", "number", "date", "datetime", "boolean", "option", "options"]
+
+# Four decimals keep every number plain in JSON too, where 0.00001 is written 1e-05; sums that should be zero become it.
 DECIMALS = Decimal("0.0001")
 LARGEST_NUMBER = Decimal(10) ** 15
 # From here on a number of seconds would be after the year 5000, so that it is milliseconds.
@@ -30,8 +32,7 @@ DAY_FIRST = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 WORDS_FOR_TRUE = frozenset({"true", "1", "yes", "sim", "on", "granted"})
 WORDS_FOR_FALSE = frozenset({"false", "0", "no", "não", "nao", "off", "denied"})
-SEPARATOR = ";"
-"""Between several options in a product's text; a comma may be part of an option."""
+SEPARATOR = ";"  # between several options in a product's text; a comma may be part of an option
 ZERO_WIDTH_JOINER = "\u200d"
 
 
@@ -72,6 +73,7 @@ def joined(separator: str) -> Callable[[Sequence[Any]], str]:
 
 WRITINGS: Mapping[ValueKind, Callable[[Any], Any]] = {
     "text": str,
+    "phone": str,
     "number": json_number,
     "date": iso_day,
     "datetime": iso_moment,
@@ -103,7 +105,7 @@ class PropertyType:
         return (self.write or WRITINGS[self.kind])(value)
 
 
-TEXT = PropertyType("text")
+TEXT, PHONE = PropertyType("text"), PropertyType("phone")
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def coerce(type_: PropertyType, value: Any, time_zone: str) -> Coerced:
     if _is_empty(value):
         return Coerced()
     try:
-        if type_.kind == "text":
+        if type_.kind in ("text", "phone"):
             return _text(type_, value)
         if type_.kind == "options":
             return _options(type_, value)
@@ -142,14 +144,15 @@ def same(type_: PropertyType, sent: Any, held: Any) -> bool:
     """Whether a product holds what was sent, both in its writing or in what it makes of it.
 
     1234.5 is 1234.50, a moment is the same in ISO and in milliseconds (whole seconds count, as some products keep no
-    more), several options are the same in any order, blanks around a text do not count.
+    more), several options are the same in any order, blanks around a text do not count. A phone number is the same in
+    any writing.
     """
     if _is_empty(sent) or _is_empty(held):
         return _is_empty(sent) and _is_empty(held)
     try:
         return bool(_of_product(type_, sent) == _of_product(type_, held))
     except Unfit:
-        return str(sent).strip() == str(held).strip()
+        return _as_text(sent) == _as_text(held)
 
 
 def options_after(type_: PropertyType, held: Any, wanted: Any, before: Sequence[Any]) -> Any:
@@ -355,11 +358,18 @@ def _truth(value: Any, _zone: ZoneInfo) -> bool:
     raise Unfit("it is neither yes nor no")
 
 
+def _phone(value: Any, _zone: ZoneInfo) -> frozenset[str]:
+    """Both forms of a Brazilian mobile, of others the number; the text of one that cannot be read."""
+    read = normalize_phone(str(value), "BR")
+    return frozenset((read.number, *read.variants) if read.number else (_as_text(value),))
+
+
 _READINGS: Mapping[str, Callable[[Any, ZoneInfo], Any]] = {
     "number": _number,
     "date": _day,
     "datetime": _moment,
     "boolean": _truth,
+    "phone": _phone,
 }
 
 

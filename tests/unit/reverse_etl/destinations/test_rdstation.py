@@ -116,6 +116,20 @@ async def test_an_earlier_address_of_somebody_else_is_left_alone(rdstation: InPr
     assert len(rdstation.base.contacts) == 2
 
 
+async def test_a_tag_that_the_team_took_off_stays_off_until_the_lead_has_been_without_it(rdstation: InProcess) -> None:
+    """Tags start automations: one that was taken off came back with each page view."""
+    await rdstation.deliver(LEAD)
+    rdstation.contact("ana@example.com")["tags"].remove("google")
+
+    order = await rdstation.deliver(replace(LEAD, attributes={"campaign": "pascoa"}))
+    assert rdstation.contact("ana@example.com")["tags"] == ["echolead"]
+    assert "google was taken off" in str(conflicts(order))
+
+    await rdstation.deliver(replace(LEAD, labels=("echolead",)))
+    await rdstation.deliver(LEAD)
+    assert rdstation.contact("ana@example.com")["tags"] == ["echolead", "google"]
+
+
 async def test_an_address_that_is_taken_costs_the_address_and_not_the_lead(rdstation: InProcess) -> None:
     await rdstation.deliver(replace(LEAD, email="ana@exmaple.com"))
     rdstation.add(email="ana@example.com", tags=["cliente-vip"])
