@@ -75,8 +75,11 @@ class RDStationDeals(OneByOne):
             raise Withheld("RD Station CRM knows contacts by their e-mail or phone, and this lead has neither.")
         contact = await self._find(order) or await self._make(order)
         await order.remember("contact", str(contact["id"]))
-        await self._add_missing(order, contact)
-        await self._make_deal(order, str(contact["id"]))
+        try:
+            await self._add_missing(order, contact)
+            await self._make_deal(order, str(contact["id"]))
+        except NotThere as gone:
+            raise OutcomeUnknown(f"Contact {contact['id']} is gone since it was looked up.") from gone
         return Delivered(str(contact["id"]))
 
     async def verify_one(self, order: Order, delivered: Delivered) -> None:

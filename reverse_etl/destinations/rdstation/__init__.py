@@ -17,7 +17,16 @@ from reverse_etl.destinations.rdstation.fields import DEFAULT_MAPPING, OWN_PREFI
 from reverse_etl.destinations.rdstation.limits import UPDATES, LeadLimits
 from reverse_etl.destinations.rdstation.verdicts import TAKEN
 from reverse_etl.erased import ErasedRecords, check_taken_back
-from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, Postponed, Rejected, Withheld
+from reverse_etl.errors import (
+    DeliveryFailed,
+    Misconfigured,
+    Mismatch,
+    NotThere,
+    OutcomeUnknown,
+    Postponed,
+    Rejected,
+    Withheld,
+)
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
 from reverse_etl.ownership import LABELS, changes, label_changes
@@ -250,6 +259,8 @@ class RDStationContacts(OneByOne):
                 answer = await order.calls.ask("write contact", "PATCH", f"{CONTACTS}/{address}", body=body)
             except Postponed as refusal:
                 raise await limits.refused(refusal) from None
+            except NotThere as gone:
+                raise OutcomeUnknown("The contact is gone since it was looked up.") from gone
             except Rejected as refused:
                 named = [name for name in refused.attributes if name in body]
                 if refused.code == TAKEN and "email" in body:

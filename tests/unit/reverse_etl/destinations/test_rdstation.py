@@ -14,7 +14,7 @@ from reverse_etl.calls import Reply
 from reverse_etl.destination import Order
 from reverse_etl.destinations.rdstation import RDStationContacts, verdicts
 from reverse_etl.destinations.rdstation.limits import LeadLimits
-from reverse_etl.errors import Misconfigured, Mismatch, Postponed, Rejected, Unavailable, Withheld
+from reverse_etl.errors import Misconfigured, Mismatch, OutcomeUnknown, Postponed, Rejected, Unavailable, Withheld
 from reverse_etl.lead import Delivered, Lead, LeadEvent
 from reverse_etl.pace import Breaker
 from tests.fixtures.demo_rdstation import InProcess, made_base
@@ -168,6 +168,15 @@ async def test_a_deleted_contact_is_made_anew(rdstation: InProcess) -> None:
     await rdstation.deliver(LEAD)
 
     assert rdstation.contact("ana@example.com")["tags"] == ["echolead", "google"]
+
+
+async def test_a_contact_that_is_deleted_between_look_up_and_writing_is_looked_for_again(rdstation: InProcess) -> None:
+    """A 404 is final for a record that was never there: the lead was dead."""
+    await rdstation.deliver(LEAD)
+    rdstation.faults.replace([Fault("status", where="PATCH /platform/contacts", times=1, status=404)])
+
+    with pytest.raises(OutcomeUnknown):
+        await rdstation.deliver(replace(LEAD, attributes={"campaign": "pascoa"}))
 
 
 async def test_a_value_that_a_field_refuses_costs_the_value_and_not_the_lead(rdstation: InProcess) -> None:

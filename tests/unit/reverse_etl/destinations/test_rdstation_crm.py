@@ -113,6 +113,20 @@ async def test_a_lost_answer_makes_no_second_contact_and_no_second_deal(rdcrm: I
     assert (len(rdcrm.crm.contacts), len(rdcrm.crm.deals)) == (1, 1)
 
 
+@pytest.mark.parametrize("where", ["PUT /crm/v2/contacts", "POST /crm/v2/deals"])
+async def test_a_contact_that_is_deleted_between_look_up_and_writing_is_looked_for_again(
+    rdcrm: InProcess, where: str
+) -> None:
+    rdcrm.crm.add(rdcrm.crm.contacts, {"name": "Ana", "emails": [{"email": "ana@example.com"}]})
+    rdcrm.faults.replace([Fault("status", where=where, times=1, status=404)])
+
+    with pytest.raises(OutcomeUnknown):
+        await rdcrm.deliver()
+    await rdcrm.deliver()
+
+    assert len(rdcrm.crm.deals) == 1
+
+
 async def test_an_address_that_changed_after_a_lost_creation_makes_no_second_contact(rdcrm: InProcess) -> None:
     first = replace(LEAD, email="ana@exmaple.com", phone="")
     await rdcrm.deliver(first)
