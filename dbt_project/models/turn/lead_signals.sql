@@ -83,7 +83,7 @@ done as (
         lead_id,
         (
             assumeNotNull(qualified_at),
-            concat('deal:', destination_id, ':', deal_id, ':qualified'),
+            concat('deal:', destination_id, ':', qualified_as, ':qualified'),
             'qualified',
             '',
             '',
@@ -97,7 +97,7 @@ done as (
         lead_id,
         (
             assumeNotNull(won_at),
-            concat('deal:', destination_id, ':', deal_id, ':won'),
+            concat('deal:', destination_id, ':', won_as, ':won'),
             'won',
             if(value > 0, toString(assumeNotNull(value)), ''),
             if(value > 0, currency, ''),

@@ -156,6 +156,9 @@ def test_what_happens_in_chats_and_deals_reaches_the_rules_of_the_lead(followed:
     project.write("deal_records", [raw_deal_record("deal", "d1", won, version=later)])
     followed.turn(later)
     assert followed.points() == {"open": 1, "boleto": 2, "wrote": 8, "won": 16}
+    merged = won | {"merged_ids": ["d1"]}  # another deal of hers, in which the sale lives on: it is told of once
+    project.write("deal_records", [raw_deal_record("deal", "d2", merged, version=later + timedelta(minutes=1))])
+    followed.turn(later + timedelta(minutes=2))
     (signals,) = project.query("select events_json, clicks_json from staging.lead_signals")
     steps = [(event["name"], event["value"], event["event_id"]) for event in json.loads(signals["events_json"])]
     of_deal = f"deal:{of_destination('acme')}:d1"
