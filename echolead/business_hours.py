@@ -119,7 +119,11 @@ def read_interval(text: str) -> Interval:
     """`09:00-18:00`. Raises `BadHours`."""
     start, _, end = text.replace("–", "-").partition("-")
     start, end = start.strip(), end.strip()
-    if not (TIME.fullmatch(start) and TIME.fullmatch(end)) or start >= end:
+    are_times = bool(TIME.fullmatch(start) and TIME.fullmatch(end))
+    if are_times and start > end:
+        rest = "" if end == "00:00" else f", and 00:00-{end} for the day that follows"
+        raise BadHours(f"{text!r} goes on after midnight: write {start}-24:00{rest}.")
+    if not are_times or start == end:
         raise BadHours(f"{text!r} is no time of opening: write it as in 09:00-18:00, the end after the beginning.")
     return start, end
 

@@ -50,6 +50,14 @@ class LeadEvent:
     currency: str = ""
     order_id: str = ""
 
+    @property
+    def kind(self) -> str:
+        """The kind of the ledger's record that marks it: one browser event may be a lead and a sale at once."""
+        kind = f"event:{self.name}:{self.event_id}"
+        if len(kind) <= KIND_CHARACTERS:
+            return kind
+        return f"event:{self.name}:{hashlib.sha256(self.event_id.encode()).hexdigest()}"
+
 
 @dataclass(frozen=True)
 class WantedConversation:

@@ -7,12 +7,52 @@ from typing import Any
 Values = Mapping[str, Any]
 
 
+LABELS = "labels"
+"""The kind of the ledger's record of the labels that we put on a record, and of that record's id."""
+
+
 @dataclass(frozen=True)
 class Changes:
     """What to write, None to take a value off; and what was not written, because a person wrote something else."""
 
     values: dict[str, Any]
     left: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelChanges:
+    """The labels that a record is to have, None when nothing changes; which are ours; and those that stay off."""
+
+    after: list[str] | None
+    ours: tuple[str, ...]
+    left_off: tuple[str, ...]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What was left as a person has it."""
+        return [f"Label {label} was taken off by a person and stays off." for label in self.left_off]
+
+    def kept(self, remote_id: str) -> str:
+        """As `label_changes` reads it, '' for none."""
+        return " ".join((remote_id, *self.ours)) if self.ours else ""
+
+
+def label_changes(
+    wanted: Sequence[str], held: Sequence[str], earlier: Iterable[Sequence[str]], kept: str, remote_id: str
+) -> LabelChanges:
+    """Ours among the labels that the record has. `kept` is what the ledger keeps of it, '' for nothing.
+
+    What `earlier` deliveries wanted and this one does not is taken off. One that we put on this record and that is gone
+    was taken off by a person: it stays off until a state of the lead has been without it. All others stay.
+    """
+    known_as, *known = kept.split() or [""]
+    written = set(known) if known_as == remote_id else set()
+    stale = {label for labels in earlier for label in labels} - set(wanted)
+    left_off = tuple(label for label in wanted if label in written and label not in held)
+    after = [label for label in held if label not in stale]
+    added = [label for label in wanted if label not in after and label not in left_off]
+    ours = tuple(sorted((written & set(wanted)) | set(added)))
+    return LabelChanges(after + added if set(after + added) != set(held) else None, ours, left_off)
 
 
 def changes(

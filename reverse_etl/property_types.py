@@ -12,9 +12,11 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-ValueKind = Literal["text", "number", "date", "datetime", "boolean", "option", "options"]
+from echolead.normalize import normalize_phone
 
-# Four decimals keep every number plain in JSON too, where 0.00001 is written 1e-05. Sums that should be zero become it.
+ValueKind = Literal["text", "phone", "number", "date", "datetime", "boolean", "option", "options"]
+
+# Four decimals keep every number plain in JSON too, where 0.00001 is written 1e-05; sums that should be zero become it.
 DECIMALS = Decimal("0.0001")
 LARGEST_NUMBER = Decimal(10) ** 15
 # From here on a number of seconds would be after the year 5000, so that it is milliseconds.
@@ -30,7 +32,7 @@ DAY_FIRST = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 WORDS_FOR_TRUE = frozenset({"true", "1", "yes", "sim", "on", "granted"})
 WORDS_FOR_FALSE = frozenset({"false", "0", "no", "não", "nao", "off", "denied"})
-SEPARATORS = re.compile("[;,]")
+SEPARATOR = ";"  # between several options in a product's text; a comma may be part of an option
 ZERO_WIDTH_JOINER = "\u200d"
 
 
@@ -71,6 +73,7 @@ def joined(separator: str) -> Callable[[Sequence[Any]], str]:
 
 WRITINGS: Mapping[ValueKind, Callable[[Any], Any]] = {
     "text": str,
+    "phone": str,
     "number": json_number,
     "date": iso_day,
     "datetime": iso_moment,
@@ -85,8 +88,9 @@ class PropertyType:
     """What a property of a product holds, and how the product writes it.
 
     `write` makes the product's writing of a text, Decimal, date, datetime, bool, option, or list of options; without it
-    it is that of `WRITINGS`. `options` are the product's own values by the labels that people read; None where any text
-    is accepted. `max_length` counts as UTF-16 does, which is never less than the product's own count.
+    it is that of `WRITINGS`. `options` are the product's own values by the labels that people read; None where there
+    are none. `is_open`: a text that is none of the options is accepted as well. `max_length` counts as UTF-16 does,
+    which is never less than the product's own count.
     """
 
     kind: ValueKind
@@ -94,13 +98,14 @@ class PropertyType:
     options: Mapping[str, Any] | None = None
     write: Callable[[Any], Any] | None = None
     is_writable: bool = True
+    is_open: bool = False
 
     def written(self, value: Any) -> Any:
         """A value of this kind in the product's writing."""
         return (self.write or WRITINGS[self.kind])(value)
 
 
-TEXT = PropertyType("text")
+TEXT, PHONE = PropertyType("text"), PropertyType("phone")
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def coerce(type_: PropertyType, value: Any, time_zone: str) -> Coerced:
     if _is_empty(value):
         return Coerced()
     try:
-        if type_.kind == "text":
+        if type_.kind in ("text", "phone"):
             return _text(type_, value)
         if type_.kind == "options":
             return _options(type_, value)
@@ -139,14 +144,15 @@ def same(type_: PropertyType, sent: Any, held: Any) -> bool:
     """Whether a product holds what was sent, both in its writing or in what it makes of it.
 
     1234.5 is 1234.50, a moment is the same in ISO and in milliseconds (whole seconds count, as some products keep no
-    more), several options are the same in any order, blanks around a text do not count.
+    more), several options are the same in any order, blanks around a text do not count. A phone number is the same in
+    any writing.
     """
     if _is_empty(sent) or _is_empty(held):
         return _is_empty(sent) and _is_empty(held)
     try:
         return bool(_of_product(type_, sent) == _of_product(type_, held))
     except Unfit:
-        return str(sent).strip() == str(held).strip()
+        return _as_text(sent) == _as_text(held)
 
 
 def options_after(type_: PropertyType, held: Any, wanted: Any, before: Sequence[Any]) -> Any:
@@ -256,6 +262,8 @@ def _option(type_: PropertyType, value: Any) -> Any:
     for label, own in type_.options.items():
         if text.casefold() == label.strip().casefold() or text == str(own):
             return own
+    if type_.is_open:
+        return text
     raise Unfit("there is no such option")
 
 
@@ -277,7 +285,7 @@ def _options(type_: PropertyType, value: Any) -> Coerced:
 def _split(value: Any) -> list[Any]:
     """Several options of the product, from its list or its text of them."""
     if isinstance(value, str):
-        return [part.strip() for part in SEPARATORS.split(value) if part.strip()]
+        return [part.strip() for part in value.split(SEPARATOR) if part.strip()]
     return list(value) if isinstance(value, Collection) else [] if value is None else [value]
 
 
@@ -350,11 +358,18 @@ def _truth(value: Any, _zone: ZoneInfo) -> bool:
     raise Unfit("it is neither yes nor no")
 
 
+def _phone(value: Any, _zone: ZoneInfo) -> frozenset[str]:
+    """Both forms of a Brazilian mobile, of others the number; the text of one that cannot be read."""
+    read = normalize_phone(str(value), "BR")
+    return frozenset((read.number, *read.variants) if read.number else (_as_text(value),))
+
+
 _READINGS: Mapping[str, Callable[[Any, ZoneInfo], Any]] = {
     "number": _number,
     "date": _day,
     "datetime": _moment,
     "boolean": _truth,
+    "phone": _phone,
 }
 
 

@@ -13,16 +13,19 @@
 {%- endmacro %}
 
 {#-
-  The number that a text is in the tenant's way of writing: with a comma before the decimals where `has_comma`. Groups of
-  three digits may be parted by the other sign: "1.200" is 1200 in Brazil. NULL for what is none.
+  The number that a folded text is in the tenant's way of writing: with a comma before the decimals where `has_comma`.
+  Groups of three digits may be parted by the other sign: "1.200" is 1200 in Brazil. A currency in front and blanks do not
+  count. NULL for what is none.
 -#}
 {% macro written_number(text, has_comma) -%}
+    {%- set bare = "replaceRegexpOne(replaceRegexpAll(" ~ text ~ ", '[\\\\s\\\\p{Z}]', ''),"
+        ~ " '^(-?)(?:r\\\\$|us\\\\$|\\\\$|€|£|brl|usd|eur)', '\\\\1')" -%}
     toFloat64OrNull(multiIf(
-        {{ has_comma }} and match({{ text }}, '^-?\\d{1,3}(\\.\\d{3})+(,\\d+)?$'),
-        replaceOne(replaceAll({{ text }}, '.', ''), ',', '.'),
-        {{ has_comma }} and match({{ text }}, '^-?\\d+,\\d+$'), replaceOne({{ text }}, ',', '.'),
-        not {{ has_comma }} and match({{ text }}, '^-?\\d{1,3}(,\\d{3})+(\\.\\d+)?$'), replaceAll({{ text }}, ',', ''),
-        match({{ text }}, '^-?\\d+(\\.\\d+)?$'), {{ text }},
+        {{ has_comma }} and match({{ bare }}, '^-?[1-9]\\d{0,2}(\\.\\d{3})+(,\\d+)?$'),
+        replaceOne(replaceAll({{ bare }}, '.', ''), ',', '.'),
+        {{ has_comma }} and match({{ bare }}, '^-?\\d+,\\d+$'), replaceOne({{ bare }}, ',', '.'),
+        not {{ has_comma }} and match({{ bare }}, '^-?[1-9]\\d{0,2}(,\\d{3})+(\\.\\d+)?$'), replaceAll({{ bare }}, ',', ''),
+        match({{ bare }}, '^-?\\d+(\\.\\d+)?$'), {{ bare }},
         ''
     ))
 {%- endmacro %}

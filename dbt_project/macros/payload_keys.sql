@@ -27,6 +27,11 @@
     ({{ kind }} in ('meta', 'google_ads', 'ga4', 'openai_ads'))
 {%- endmacro %}
 
+{#- A CRM that keeps a note with the link of the lead's conversation. -#}
+{% macro notes_conversation(kind) -%}
+    ({{ kind }} in ('hubspot', 'pipedrive'))
+{%- endmacro %}
+
 {#- The keys of a kind of destination; one that is not listed gets what a contact is. -#}
 {% macro keys_of_kind(kind) -%}
     multiIf(

@@ -1,5 +1,8 @@
 """What raw.chat_records has of an account, asked for a page of conversations at a time."""
 
+import json
+from typing import Any
+
 from clickhouse_connect.driver.client import Client
 
 from dlt_pipelines.chatwoot.records import ChatRecord
@@ -15,6 +18,12 @@ LAST_MESSAGES = """
     WHERE tenant_id = {tenant_id:String} AND destination_id = {destination_id:String}
         AND kind = 'message' AND conversation_id IN {ids:Array(Int64)}
     GROUP BY conversation_id
+"""
+AGENTS = """
+    SELECT argMax(payload, load_seq) FROM raw.chat_records
+    WHERE tenant_id = {tenant_id:String} AND destination_id = {destination_id:String}
+        AND kind = 'agent' AND conversation_id = 0
+    GROUP BY record_id
 """
 LAST_PULL = "SELECT max(load_seq) FROM raw.chat_records"
 KINDS = ("conversation", "agent", "team", "inbox")
@@ -42,6 +51,10 @@ class KnownInWarehouse:
         self._last_messages = {
             row[0]: row[1] for row in self._client.query(LAST_MESSAGES, parameters=asked).result_rows
         }
+
+    def agents(self) -> list[dict[str, Any]]:
+        """The agents that pulls have found so far, as they were found last."""
+        return [json.loads(payload) for (payload,) in self._client.query(AGENTS, parameters=self._of).result_rows]
 
     def has(self, record: ChatRecord) -> bool:
         """Whether this state of the record is the newest there."""

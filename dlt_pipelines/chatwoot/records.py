@@ -31,6 +31,8 @@ TEXT = ("content",)
 INBOX = ("id", "name", "channel_type", "provider")
 AGENT = (*PERSON, "role", "availability_status")
 NAMED = {"agent": AGENT, "inbox": INBOX}
+GONE = "gone"
+"""Availability of an agent whom the account has no more, which Chatwoot has no word for."""
 
 LATEST = datetime(2105, 12, 31, tzinfo=UTC)
 
@@ -92,6 +94,11 @@ def message(record: Record, conversation_id: int, *, keeps_text: bool) -> ChatRe
 def named(kind: str, record: Record) -> ChatRecord:
     """An agent with their availability, or an inbox."""
     return ChatRecord(kind, record["id"], 0, moment(0), _json(_kept(record, NAMED[kind])))
+
+
+def gone(agent: Record) -> ChatRecord:
+    """An agent whom the account had and does not list any more."""
+    return named("agent", {**agent, "availability_status": GONE})
 
 
 def team(record: Record, members: Iterable[Record]) -> ChatRecord:

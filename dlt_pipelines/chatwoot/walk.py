@@ -42,6 +42,9 @@ class KnownConversations(Protocol):
     def last_message(self, conversation_id: int) -> int:
         """The greatest id of the conversation's messages that pulls have brought, 0 for none."""
 
+    def agents(self) -> list[Record]:
+        """The agents that were found so far."""
+
     def look_up(self, conversation_ids: list[int]) -> None:
         """Ask for these conversations at once."""
 
@@ -110,9 +113,15 @@ class Walk:
             last = max(each["id"] for each in some)
 
     async def _names(self) -> None:
-        """Agents, teams and inboxes that are new or otherwise than before: names, availability, members."""
+        """Agents, teams and inboxes that are new or otherwise than before: names, availability, members.
+
+        Who was an agent and is not listed any more is gone: nobody tells of it otherwise.
+        """
         self.known.look_up([0])
-        found = [records.named("agent", each) for each in await self.account.agents()]
+        agents = await self.account.agents()
+        there = {each["id"] for each in agents}
+        found = [records.named("agent", each) for each in agents]
+        found += [records.gone(each) for each in self.known.agents() if each["id"] not in there]
         for each in (await self.account.teams())[:TEAMS]:
             found.append(records.team(each, await self.account.team_members(each["id"])))
         found += [records.named("inbox", each) for each in await self.account.inboxes()]

@@ -43,9 +43,12 @@ where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 order by started_at desc
 limit {rows:UInt32}
 """
+# What products keep for themselves, of what they wrote and how often, is no record of theirs.
 RECORDS = """
 select destination_name, destination_kind, remote_kind, remote_id from marts.destination_records
-where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
+where
+    tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
+    and remote_kind not in ('labels', 'added', 'creating', 'patches', 'posts', 'limited')
 order by destination_name, remote_kind
 limit {rows:UInt32}
 """

@@ -120,7 +120,7 @@ FACTS: dict[str, Fact] = {
         Fact("lead.chats", "number", "Chats begun"),
         Fact("lead.created_at", "time", "When it was first identified"),
         Fact("lead.last_event_at", "time", "Its latest event"),
-        Fact("lead.marketing_consent", "text", "Consent to marketing: granted or denied"),
+        Fact("lead.marketing_consent", "text", "Consent to marketing", ("granted", "denied")),
         Fact("lead.device", "text", "Kind of device of the latest event, as in desktop or mobile"),
         Fact("lead.robot", "text", "yes when an event looks like a robot's, otherwise missing", ("yes",)),
         Fact(SCORE, "number", "Sum of all points; only in rules that give none"),

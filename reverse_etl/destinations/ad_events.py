@@ -5,7 +5,6 @@ know what became of it: it is sent again only as long as the platform tells that
 """
 
 import asyncio
-import hashlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,6 @@ from reverse_etl.lead import Click, Delivered, Lead, LeadEvent
 log = logging.getLogger(__name__)
 
 SENDING, SENT, UNSENT = "sending ", "sent ", ""
-EVENT_KIND_CHARACTERS = 200
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A phone's clock puts a form before the click that led to it by seconds; what is later than this came after the form.
 CLOCK_SLIP = timedelta(minutes=1)
@@ -97,7 +95,7 @@ class AdEvents(ABC):
             feedback.withheld.append(f"Consent to ads is {consent}.")
             return feedback
         for event in order.lead.events:
-            mark = order.history.records.get(kind_of(event), UNSENT)
+            mark = order.history.records.get(event.kind, UNSENT)
             if mark.startswith(SENT):
                 feedback.earlier += 1
                 continue
@@ -163,7 +161,7 @@ class AdEvents(ABC):
             return min(failures, key=lambda failure: isinstance(failure, Rejected))
         withheld = [*feedback.withheld, *(str(result) for result in results if isinstance(result, Withheld))]
         words = {
-            kind_of(single.lead.events[0]): result.remote_id
+            single.lead.events[0].kind: result.remote_id
             for single, result in zip(feedback.singles, results, strict=True)
             if isinstance(result, Delivered)
         }
@@ -176,14 +174,6 @@ class AdEvents(ABC):
     def delivered(self, order: Order, words: Mapping[str, str]) -> Delivered:
         """An order all of whose events are sent; `words` has the platform's for each that was sent now."""
         return Delivered(order.lead.lead_id, {"events": dict(words)})
-
-
-def kind_of(event: LeadEvent) -> str:
-    """The kind of the ledger's record that marks the event: one browser event may be a lead and a sale at once."""
-    kind = f"event:{event.name}:{event.event_id}"
-    if len(kind) <= EVENT_KIND_CHARACTERS:
-        return kind
-    return f"event:{event.name}:{hashlib.sha256(event.event_id.encode()).hexdigest()}"
 
 
 def newest_click(lead: Lead, event: LeadEvent, names: Sequence[str]) -> Click | None:
@@ -212,11 +202,11 @@ def time_of(event: LeadEvent, click: Click | None, notes: list[str]) -> datetime
 
 
 def _mark_of(single: Order) -> str:
-    return single.history.records.get(kind_of(single.lead.events[0]), UNSENT)
+    return single.history.records.get(single.lead.events[0].kind, UNSENT)
 
 
 async def _remember(singles: Sequence[Order], mark: str) -> None:
-    await asyncio.gather(*(single.remember(kind_of(single.lead.events[0]), mark) for single in singles))
+    await asyncio.gather(*(single.remember(single.lead.events[0].kind, mark) for single in singles))
 
 
 def _shown(at: datetime) -> str:

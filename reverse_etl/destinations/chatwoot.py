@@ -15,6 +15,7 @@ from reverse_etl.destinations.chatwoot_erasing import clear_contact, clear_conve
 from reverse_etl.erased import ErasedRecords, check_taken_back
 from reverse_etl.errors import Mismatch, NotThere, OutcomeUnknown, Rejected
 from reverse_etl.lead import UNCONFIRMED, Delivered, DeliveryHistory, Lead
+from reverse_etl.ownership import LABELS, LabelChanges, label_changes
 
 Contact = dict[str, Any]
 
@@ -61,13 +62,13 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
         try:
             written, held = await self._update(calls, contact["id"], changes, lead)
             await self._remove_stale_attributes(calls, contact, attributes, history)
-            await self._set_labels(calls, contact["id"], lead, history)
+            labels = await self._set_labels(order, str(contact["id"]))
         except NotThere as gone:  # an agent merged it into another contact, which the next look-up finds, or deleted it
             raise OutcomeUnknown(f"Contact {contact['id']} is gone since it was looked up.") from gone
-        conflicts = tuple(dict.fromkeys((*conflicts, *kept, *held)))
+        conflicts = tuple(dict.fromkeys((*conflicts, *kept, *held, *labels.sentences)))
         for conflict in conflicts:
             calls.note("leave as it is", "conflict", conflict)
-        fields = {**created, **written, "custom_attributes": attributes}
+        fields = {**created, **written, "custom_attributes": attributes, LABELS: set(lead.labels) - {*labels.left_off}}
         return Delivered(str(contact["id"]), fields, conflicts)
 
     async def verify_one(self, order: Order, delivered: Delivered) -> None:
@@ -83,10 +84,11 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
             raise Mismatch(f"Contact {delivered.remote_id} is gone.") from error
         contact, sent = answer["payload"], dict(delivered.fields)
         wanted = sent.pop("custom_attributes", None) or self._attributes(lead)
+        meant = sent.pop(LABELS, lead.labels)
         held = contact.get("custom_attributes") or {}
         different = [key for key, value in sent.items() if not _same(key, contact.get(key), value)]
         different += [f"custom attribute {key}" for key, value in wanted.items() if held.get(key) != value]
-        different += [f"label {label}" for label in lead.labels if label not in labels["payload"]]
+        different += [f"label {label}" for label in sorted(meant) if label not in labels["payload"]]
         if different:
             raise Mismatch(f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
 
@@ -253,19 +255,21 @@ class ChatwootContacts(ChatwootAccount, OneByOne):
             path = f"contacts/{contact['id']}/destroy_custom_attributes"
             await calls.ask("remove attributes", "POST", path, body={"custom_attributes": stale})
 
-    async def _set_labels(self, calls: Calls, contact_id: int, lead: Lead, history: DeliveryHistory) -> None:
+    async def _set_labels(self, order: Order, contact_id: str) -> LabelChanges:
         """Add the lead's labels to those the contact has, and take off ours that are no longer meant.
 
         Chatwoot replaces the whole list, so a label that an agent sets between our reading and writing would be lost;
         nothing is written when nothing changes.
         """
-        path = f"contacts/{contact_id}/labels"
+        calls, path, kept = order.calls, f"contacts/{contact_id}/labels", order.history.records.get(LABELS, "")
         present: list[str] = (await calls.ask("list contact labels", "GET", path))["payload"]
-        stale = {label for earlier in history.sent for label in earlier.labels} - set(lead.labels)
-        wanted = [label for label in present if label not in stale]
-        wanted += [label for label in lead.labels if label not in wanted]
-        if set(wanted) != set(present):
-            await calls.ask("set contact labels", "POST", path, body={"labels": wanted})
+        earlier = [sent.labels for sent in order.history.sent]
+        found = label_changes(order.lead.labels, present, earlier, kept, contact_id)
+        if found.after is not None:
+            await calls.ask("set contact labels", "POST", path, body={"labels": found.after})
+        if found.kept(contact_id) != kept:
+            await order.remember(LABELS, found.kept(contact_id))
+        return found
 
 
 def _identity(lead: Lead) -> dict[str, Any]:

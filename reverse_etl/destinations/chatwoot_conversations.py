@@ -171,11 +171,18 @@ class ChatwootConversations:
             await calls.ask("set priority", "POST", f"{path}/toggle_priority", body=body)
         # One call each: Chatwoot ignores the team of a call that has an agent.
         if "team" in values:
-            await calls.ask("assign team", "POST", f"{path}/assignments", body={"team_id": int(values["team"])})
+            await self._assign(calls, path, "team", "team_id", values["team"])
         if "agent" in values:
-            await calls.ask("assign agent", "POST", f"{path}/assignments", body={"assignee_id": int(values["agent"])})
+            await self._assign(calls, path, "agent", "assignee_id", values["agent"])
         if writing.hand != Hand.of(order.history, WRITTEN):
             await order.remember(WRITTEN, writing.hand.stored())
+
+    async def _assign(self, calls: Calls, path: str, kind: str, key: str, member: str) -> None:
+        """Raises `Mismatch` when Chatwoot does not know who it was: who was deleted since is asked for again."""
+        answer = await calls.ask(f"assign {kind}", "POST", f"{path}/assignments", body={key: int(member)})
+        if answer is None:
+            self._members.pop(kind, None)
+            raise Mismatch(f"Chatwoot has no {kind} {member} any more.")
 
     async def _write_note(self, order: Order, path: str, wanted: WantedConversation) -> str | None:
         """Write the note unless the conversation has it; the id of one that was written or found now."""

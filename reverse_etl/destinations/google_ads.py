@@ -19,7 +19,7 @@ import jwt
 
 from reverse_etl.calls import TIMEOUT, Calls, Reply, judge_by_status
 from reverse_etl.destination import Finding, Order, Traits
-from reverse_etl.destinations.ad_events import SENT, UNSENT, AdEvents, EventBody, kind_of, newest_click, time_of
+from reverse_etl.destinations.ad_events import SENT, UNSENT, AdEvents, EventBody, newest_click, time_of
 from reverse_etl.destinations.hashing import google_email, google_phone, hashed
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, Postponed, Rejected, Withheld
 from reverse_etl.lead import Delivered, Lead, LeadEvent
@@ -208,7 +208,7 @@ class GoogleAdsConversions(AdEvents):
 
 def _pending(order: Order) -> dict[str, str]:
     """The requests of the lead's events whose status is not known, by the events' kinds in the ledger."""
-    marks = {kind_of(event): order.history.records.get(kind_of(event), UNSENT) for event in order.lead.events}
+    marks = {event.kind: order.history.records.get(event.kind, UNSENT) for event in order.lead.events}
     requests = {kind: mark.removeprefix(SENT) for kind, mark in marks.items() if mark.startswith(SENT)}
     return {kind: request for kind, request in requests.items() if request}
 

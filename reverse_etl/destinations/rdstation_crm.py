@@ -10,6 +10,7 @@ from reverse_etl.destination import OneByOne, Order, Traits
 from reverse_etl.destinations.rdstation import ADDRESS, verdicts
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, OutcomeUnknown, Withheld
 from reverse_etl.lead import Delivered, Lead
+from reverse_etl.property_types import PHONE, TEXT, same
 from reverse_etl.tokens import OAuth, refresh_token
 
 DEAL = "deal"
@@ -74,8 +75,11 @@ class RDStationDeals(OneByOne):
             raise Withheld("RD Station CRM knows contacts by their e-mail or phone, and this lead has neither.")
         contact = await self._find(order) or await self._make(order)
         await order.remember("contact", str(contact["id"]))
-        await self._add_missing(order, contact)
-        await self._make_deal(order, str(contact["id"]))
+        try:
+            await self._add_missing(order, contact)
+            await self._make_deal(order, str(contact["id"]))
+        except NotThere as gone:
+            raise OutcomeUnknown(f"Contact {contact['id']} is gone since it was looked up.") from gone
         return Delivered(str(contact["id"]))
 
     async def verify_one(self, order: Order, delivered: Delivered) -> None:
@@ -108,8 +112,11 @@ class RDStationDeals(OneByOne):
         asked = {"filter": f"{LISTS[kind][1]}:{value}", "page[size]": "25"}
         answer = await order.calls.ask("look up contact", "GET", "contacts", params=asked)
         # What a filter finds may only look alike.
-        same = [each for each in answer["data"] if value in _values(each, kind)]
-        return dict(same[0]) if same else None
+        found = [each for each in answer["data"] if _has(each, kind, value)]
+        # One number serves a family: with another e-mail it is another person.
+        if kind == "phones" and order.lead.email:
+            found = [each for each in found if not _values(each, "emails")]
+        return dict(found[0]) if found else None
 
     async def _make(self, order: Order) -> dict[str, Any]:
         lead = order.lead
@@ -176,7 +183,11 @@ def _entry(kind: str, lead: Lead) -> dict[str, str]:
 
 def _lacks(contact: Mapping[str, Any], kind: str, lead: Lead) -> bool:
     value = LISTS[kind][0](lead)
-    return bool(value) and value not in _values(contact, kind)
+    return bool(value) and not _has(contact, kind, value)
+
+
+def _has(contact: Mapping[str, Any], kind: str, value: str) -> bool:
+    return any(same(PHONE if kind == "phones" else TEXT, value, each) for each in _values(contact, kind))
 
 
 def _values(contact: Mapping[str, Any], kind: str) -> list[str]:

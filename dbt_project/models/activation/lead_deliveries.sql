@@ -1,5 +1,5 @@
 {#-
-  Reads in a turn its leads, what rules make of them, and what was wanted of them before. Only what differs from the state
+  Reads in a turn its leads, what rules make of them, their conversations, and what was wanted of them before. Only what differs from the state
   that was wanted before is written, so that the rows of a turn are what there is to do.
 -#}
 {{ config(
@@ -33,6 +33,37 @@ leads as (
 results as (
     select * from {{ ref('lead_results') }}
     where {{ is_in('affected_leads', 'lead_id') }}
+),
+
+-- Where people answer; an account that several destinations name may be of several Chatwoots.
+chat_accounts as (
+    select
+        tenant_id,
+        JSONExtractInt(configuration, 'account_id') as account_id,
+        replaceRegexpOne(any(JSONExtractString(configuration, 'base_url')), '/+$', '') as base_url
+    from {{ ref('stg_operational__destinations') }}
+    where destination_kind = 'chatwoot' and is_enabled
+    group by tenant_id, account_id
+    having count() = 1 and base_url != ''
+),
+
+-- The first, so that a note with it is written once and no later conversation makes another state.
+first_conversations as (
+    select
+        conversations.tenant_id as tenant_id,
+        conversations.lead_id as lead_id,
+        argMin(
+            concat(
+                accounts.base_url,
+                '/app/accounts/', toString(accounts.account_id),
+                '/conversations/', toString(conversations.conversation_id)
+            ),
+            (conversations.opened_at, conversations.account_id, conversations.conversation_id)
+        ) as url
+    from {{ ref('lead_conversations') }} as conversations
+    inner join chat_accounts as accounts
+        on conversations.tenant_id = accounts.tenant_id and conversations.account_id = accounts.account_id
+    group by tenant_id, lead_id
 ),
 
 payloads as (
@@ -86,6 +117,11 @@ payloads as (
                 'score', if(results.lead_id = '', '', toString(results.score))
             ))
         ) as attributes_json,
+        if(
+            first_conversations.url = '',
+            '',
+            {{ json_object("mapUpdate(attributes_json, map('conversation_url', toJSONString(first_conversations.url)))") }}
+        ) as attributes_with_conversation,
         map(
             {%- for moment in ['first_touch_at', 'last_touch_at'] %}
             '{{ moment }}', toJSONString(if(toUnixTimestamp64Milli({{ moment }}) = 0, '', {{ utc_time(moment) }})),
@@ -108,6 +144,8 @@ payloads as (
     left join {{ ref('lead_signals') }} as signals
         on leads.tenant_id = signals.tenant_id and leads.lead_id = signals.lead_id
     left join results on leads.tenant_id = results.tenant_id and leads.lead_id = results.lead_id
+    left join first_conversations
+        on leads.tenant_id = first_conversations.tenant_id and leads.lead_id = first_conversations.lead_id
 ),
 
 inactive_tenants as (
@@ -154,7 +192,11 @@ withheld as (
         mapUpdate(
             mapFilter((key, value) -> has(keys, key) and not has(withheld_keys, key), whole),
             mapFilter((key, value) -> value != '', map(
-                'attributes', if(is_history_withheld, '{"marketing_consent":"denied"}', ''),
+                'attributes', multiIf(
+                    is_history_withheld, '{"marketing_consent":"denied"}',
+                    {{ notes_conversation('destination_kind') }}, attributes_with_conversation,
+                    ''
+                ),
                 'external_id', if(is_history_withheld, '""', ''),
                 'labels', if(is_history_withheld, '["sem-consentimento-marketing"]', ''),
                 'tracking_ids', if(is_history_withheld, '[]', ''),

@@ -52,7 +52,8 @@ clicks as (
     group by tenant_id, lead_id
 ),
 
--- A conversion of no stage says nothing to a platform.
+-- A conversion of no stage says nothing to a platform. Of a lead with deals these alone count, as they do in reports: the
+-- same sale is often reported both ways.
 done as (
     select
         tenant_id,
@@ -68,7 +69,13 @@ done as (
     from {{ ref('conversions') }}
     where
         {{ is_among('affected_leads', 'lead_id') }}
-        and (kind = 'lead' or {{ stage_of_conversion() }} != '')
+        and (
+            kind = 'lead'
+            or (
+                {{ stage_of_conversion() }} != ''
+                and (tenant_id, lead_id) not in (select tenant_id, lead_id from {{ ref('deals_of_leads') }})
+            )
+        )
     union all
     -- A deal is qualified once and won once, however often it is moved or edited; a reopened one is won no more.
     select
@@ -76,7 +83,7 @@ done as (
         lead_id,
         (
             assumeNotNull(qualified_at),
-            concat('deal:', destination_id, ':', deal_id, ':qualified'),
+            concat('deal:', destination_id, ':', qualified_as, ':qualified'),
             'qualified',
             '',
             '',
@@ -90,7 +97,7 @@ done as (
         lead_id,
         (
             assumeNotNull(won_at),
-            concat('deal:', destination_id, ':', deal_id, ':won'),
+            concat('deal:', destination_id, ':', won_as, ':won'),
             'won',
             if(value > 0, toString(assumeNotNull(value)), ''),
             if(value > 0, currency, ''),

@@ -111,7 +111,9 @@ judged as (
                 is_comparison and number is null, concat(' not a number: ', substringUTF8(texts[1], 1, 100)),
                 notEmpty(moments),
                 concat(': ', toString(length(moments)), ', latest ', {{ json_time('moments[1]', 'time_zone') }}),
-                concat(': ', substringUTF8(arrayStringConcat(texts, ', '), 1, 100))
+                concat(': ', if(
+                    empty(texts), toString(assumeNotNull(number)), substringUTF8(arrayStringConcat(texts, ', '), 1, 100)
+                ))
             )
         ) as seen
     from compared

@@ -24,6 +24,7 @@ TYPES = {
     "enumeration": ("select", "radio", "checkbox", "booleancheckbox"),
     "bool": ("booleancheckbox",),
 }
+FIELD_TYPES = {"phone": "phonenumber"}
 STANDARD: dict[str, dict[str, str]] = {
     "contacts": {
         "email": "string", "firstname": "string", "lastname": "string", "phone": "string", "company": "string",
@@ -57,7 +58,7 @@ class PropertyDefinitions:
                     "description": "",
                     "groupName": "information",
                     "type": value_type,
-                    "fieldType": "radio" if value_type == "enumeration" else "text",
+                    "fieldType": FIELD_TYPES.get(name) or ("radio" if value_type == "enumeration" else "text"),
                     "options": options if name == "lifecyclestage" else [],
                     "hasUniqueValue": False,
                     "hubspotDefined": True,

@@ -203,9 +203,11 @@ def _type(definition: Definition) -> PropertyType:
     options = {str(each["label"]): str(each["value"]) for each in definition.get("options") or ()}
     has_many = definition.get("fieldType") == "checkbox"
     kind, write = SEVERAL if has_many else KINDS.get(definition["type"], TEXT)
+    if kind == "text" and definition.get("fieldType") == "phonenumber":
+        kind = "phone"
     return PropertyType(
         kind,
-        max_length=LONGEST_TEXT if kind == "text" else None,
+        max_length=LONGEST_TEXT if kind in ("text", "phone") else None,
         options=options if kind in ("option", "options") else None,
         write=write,
         is_writable=not is_read_only,

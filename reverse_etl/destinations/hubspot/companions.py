@@ -146,7 +146,7 @@ def _note(row: ContactRow) -> dict[str, Any]:
     types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": NOTE_TO_CONTACT}]
     return {
         "properties": {
-            "hs_note_body": f'Conversa: <a href="{link}">{link}</a>',
+            "hs_note_body": f'Chatwoot: <a href="{link}">{link}</a>',
             "hs_timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         },
         "associations": [{"to": {"id": row.contact_id}, "types": types}],

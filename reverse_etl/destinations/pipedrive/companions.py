@@ -97,7 +97,7 @@ async def make_note(work: PersonWork, person_id: int) -> None:
     note_id = None if work.is_new else await _find_note(work, person_id, link)
     if note_id is None:
         shown = html.escape(link)
-        body = {"content": f'Conversa: <a href="{shown}">{shown}</a>', "person_id": person_id}
+        body = {"content": f'Chatwoot: <a href="{shown}">{shown}</a>', "person_id": person_id}
         answer = await work.order.calls.ask("create note", "POST", "v1/notes", body=body, is_safe_to_repeat=False)
         note_id = str(answer["data"]["id"])
     await work.order.remember("note", note_id)

@@ -70,7 +70,7 @@ KINDS: Mapping[str, tuple[ValueKind, int | None]] = {
     "varchar": ("text", 255),
     "varchar_auto": ("text", 255),
     "text": ("text", 65_000),
-    "phone": ("text", 255),
+    "phone": ("phone", 255),
     "double": ("number", None),
     "date": ("date", None),
     "enum": ("option", None),

@@ -3,7 +3,6 @@
 What it relies on is in docs/reference/rdstation.md.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
@@ -18,11 +17,20 @@ from reverse_etl.destinations.rdstation.fields import DEFAULT_MAPPING, OWN_PREFI
 from reverse_etl.destinations.rdstation.limits import UPDATES, LeadLimits
 from reverse_etl.destinations.rdstation.verdicts import TAKEN
 from reverse_etl.erased import ErasedRecords, check_taken_back
-from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, NotThere, Postponed, Rejected, Withheld
+from reverse_etl.errors import (
+    DeliveryFailed,
+    Misconfigured,
+    Mismatch,
+    NotThere,
+    OutcomeUnknown,
+    Postponed,
+    Rejected,
+    Withheld,
+)
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
-from reverse_etl.ownership import changes
-from reverse_etl.property_types import PropertyType, same
+from reverse_etl.ownership import LABELS, changes, label_changes
+from reverse_etl.property_types import PHONE, PropertyType, same
 from reverse_etl.tokens import OAuth, refresh_token
 
 ADDRESS = "https://api.rd.services"
@@ -89,10 +97,10 @@ class RDStationContacts(OneByOne):
         await self._read_fields(calls)
         self._unnamed = [f"{each.subject}: {each.detail}" for each in self.left_out()]
 
-    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:  # noqa: ARG002
-        """The contact: the same for a new one and a known one."""
+    async def preview(self, calls: Calls, lead: Lead, history: DeliveryHistory) -> Mapping[str, Written]:
+        """The contact."""
         await self._read_fields(calls)
-        return {RECORD: self._written(lead)}
+        return {RECORD: self._written(lead, is_new=history.remote_id is None)}
 
     async def _read_fields(self, calls: Calls) -> None:
         self._types = types_of(await account.fields_of(calls))
@@ -121,8 +129,20 @@ class RDStationContacts(OneByOne):
         limits.check()
         address, contact = await self._find(order)
         body, conflicts = self._body(order, address, contact)
+        kept = order.history.records.get(LABELS, "")
+        tags = label_changes(
+            lead.labels,
+            (contact or {}).get("tags") or [],
+            [sent.labels for sent in order.history.sent],
+            kept,
+            str((contact or {}).get("uuid")),
+        )
+        body.update({"tags": tags.after} if tags.after is not None else {})
+        conflicts += tags.sentences
         if body or contact is None:
             contact = await self._write(order, address, body, conflicts, limits)
+        if tags.kept(str(contact["uuid"])) != kept:
+            await order.remember(LABELS, tags.kept(str(contact["uuid"])))
         await conversions.note_lost(order)
         for event in conversions.unsent(order) if lead.email else ():
             bases = consent_of((), lead.consent.get("marketing")) or []
@@ -132,7 +152,8 @@ class RDStationContacts(OneByOne):
             await order.settle_twin("contact", twin)
         for conflict in conflicts:
             order.calls.note("leave as it is", "conflict", conflict)
-        return Delivered(str(contact["uuid"]), body, tuple(conflicts))
+        fields = {**body, LABELS: set(lead.labels) - {*tags.left_off}}
+        return Delivered(str(contact["uuid"]), fields, tuple(conflicts))
 
     async def verify_one(self, order: Order, delivered: Delivered) -> None:
         """Read the contact back and compare what was sent. Raises `Mismatch` naming what differs."""
@@ -140,11 +161,13 @@ class RDStationContacts(OneByOne):
             contact = await order.calls.ask("read back", "GET", f"{CONTACTS}/uuid:{delivered.remote_id}")
         except NotThere as error:
             raise Mismatch(f"Contact {delivered.remote_id} is gone.") from error
-        wanted = self._written(order.lead).properties
-        sent = delivered.fields or {name: wanted[name] for name in wanted if name.startswith(OWN_PREFIX)}
+        wanted = self._written(order.lead, is_new=False).properties
+        fields = dict(delivered.fields)
+        tags = fields.pop(LABELS, order.lead.labels)
+        sent = fields or {name: wanted[name] for name in wanted if name.startswith(OWN_PREFIX)}
         compared = {name: value for name, value in sent.items() if name != "tags"}  # the team's come and go as well
         different = [name for name, value in compared.items() if not self._is_same(name, contact.get(name), value)]
-        different += [f"tag {tag}" for tag in order.lead.labels if tag not in (contact.get("tags") or ())]
+        different += [f"tag {tag}" for tag in sorted(tags) if tag not in (contact.get("tags") or ())]
         if different:
             raise Mismatch(f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
 
@@ -194,14 +217,16 @@ class RDStationContacts(OneByOne):
             return None
 
     def _body(self, order: Order, address: str, contact: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
-        """What to write of the lead, and sentences on what is left to others. RD replaces tags and legal bases whole.
+        """What to write of the lead beside tags, and sentences on what is left to others.
 
-        The e-mail is not in a body that is addressed by it, and a person's e-mail is not replaced.
+        RD replaces legal bases whole. The e-mail is not in a body that is addressed by it, and a person's e-mail is not
+        replaced.
         """
         lead, held = order.lead, contact or {}
-        written = self._written(lead)
+        is_new = contact is None
+        written = self._written(lead, is_new=is_new)
         wanted = {**written.properties}
-        earlier = [dict(self._written(each).properties) for each in order.history.sent]
+        earlier = [dict(self._written(each, is_new=is_new).properties) for each in order.history.sent]
         if lead.email and not address.startswith("email:"):
             wanted["email"] = lead.email.lower()
             for values, each in zip(earlier, order.history.sent, strict=True):
@@ -220,8 +245,6 @@ class RDStationContacts(OneByOne):
         ]
         conflicts += [note for note in written.notes if not note.endswith(SAID_ONCE)] + self._unnamed
         self._unnamed = []
-        tags = _joined_tags(held.get("tags") or [], lead, order.history.sent)
-        body.update({"tags": tags} if tags is not None else {})
         bases = consent_of(held.get("legal_bases"), lead.consent.get("marketing"))
         body.update({"legal_bases": bases} if bases is not None else {})
         return body, conflicts
@@ -236,6 +259,8 @@ class RDStationContacts(OneByOne):
                 answer = await order.calls.ask("write contact", "PATCH", f"{CONTACTS}/{address}", body=body)
             except Postponed as refusal:
                 raise await limits.refused(refusal) from None
+            except NotThere as gone:
+                raise OutcomeUnknown("The contact is gone since it was looked up.") from gone
             except Rejected as refused:
                 named = [name for name in refused.attributes if name in body]
                 if refused.code == TAKEN and "email" in body:
@@ -250,12 +275,12 @@ class RDStationContacts(OneByOne):
                 return dict(answer)
         raise AssertionError("unreachable")
 
-    def _written(self, lead: Lead) -> Written:
-        return self._map.written(RECORD, lead, self._types, url=self._lead_url(lead.lead_id), is_new=True)
+    def _written(self, lead: Lead, *, is_new: bool) -> Written:
+        return self._map.written(RECORD, lead, self._types, url=self._lead_url(lead.lead_id), is_new=is_new)
 
     def _is_same(self, name: str, one: Any, other: Any) -> bool:
         if name.endswith("phone"):  # people and RD write them in other ways
-            return re.sub(r"\D", "", str(one or "")) == re.sub(r"\D", "", str(other or ""))
+            return same(PHONE, other, one)
         if name == "legal_bases":
             return sorted(map(str, one or ())) == sorted(map(str, other or ()))
         return same(self._types.get(name, PropertyType("text")), other, one)
@@ -263,11 +288,3 @@ class RDStationContacts(OneByOne):
 
 def _address(lead: Lead) -> str:
     return f"email:{quote(lead.email.lower(), safe='@')}" if lead.email else f"phone:{quote(lead.phone)}"
-
-
-def _joined_tags(held: list[str], lead: Lead, sent: Any) -> list[str] | None:
-    """Everybody's tags, without ours that are no longer meant; None when nothing changes."""
-    stale = {tag for earlier in sent for tag in earlier.labels} - set(lead.labels)
-    tags = [tag for tag in held if tag not in stale]
-    tags += [tag for tag in lead.labels if tag not in tags]
-    return None if set(tags) == set(held) else tags

@@ -15,7 +15,6 @@ from reverse_etl.errors import DeliveryFailed, OutcomeUnknown, Postponed
 from reverse_etl.lead import EVENT_UNKNOWN, EVENT_UNSENT, Lead, LeadEvent
 
 PATH = "platform/events"
-MARK = "event:"
 SENDING, SENT = "sending", "sent"
 RESEND = "If it is not in RD Station, `echolead resync --unknown` sends it again."
 WORDS = {"lead": "lead", "qualified": "qualificado", "won": "venda"}
@@ -39,22 +38,21 @@ async def note_lost(order: Order) -> None:
     """Mark as unknown what an engine was about to send when it went away, and say so in the attempt."""
     for event in order.lead.events:
         if _mark_of(order, event) == SENDING:
-            await order.remember(MARK + event.event_id, EVENT_UNKNOWN)
+            await order.remember(event.kind, EVENT_UNKNOWN)
             sentence = f"The engine went away while it sent {event.name}: it may be there. {RESEND}"
             order.calls.note("send conversion", "unknown", sentence)
 
 
 def _mark_of(order: Order, event: LeadEvent) -> str:
-    return order.history.records.get(MARK + event.event_id, EVENT_UNSENT)
+    return order.history.records.get(event.kind, EVENT_UNSENT)
 
 
 async def send(
     order: Order, event: LeadEvent, limits: LeadLimits, *, prefix: str, legal_bases: list[dict[str, str]]
 ) -> None:
     """Send one conversion. Raises `DeliveryFailed` when RD did not take it; an unknown outcome is noted, not raised."""
-    mark = MARK + event.event_id
     await limits.count(CONVERSIONS)
-    await order.remember(mark, SENDING)
+    await order.remember(event.kind, SENDING)
     body = {
         "event_type": "CONVERSION",
         "event_family": "CDP",
@@ -70,17 +68,17 @@ async def send(
             is_safe_to_repeat=False,
         )
     except OutcomeUnknown as unknown:
-        await order.remember(mark, EVENT_UNKNOWN)
+        await order.remember(event.kind, EVENT_UNKNOWN)
         sentence = f"{event.name} may be there, not sent again by itself: {unknown} {RESEND}"
         order.calls.note("send conversion", "conflict", sentence)
         return
     except DeliveryFailed as failure:
-        await order.remember(mark, EVENT_UNSENT)
+        await order.remember(event.kind, EVENT_UNSENT)
         if isinstance(failure, Postponed):
             raise await limits.refused(failure) from None
         raise
     uuid = answer.get("event_uuid") if isinstance(answer, dict) else None
-    await order.remember(mark, str(uuid or SENT))
+    await order.remember(event.kind, str(uuid or SENT))
 
 
 def _payload(lead: Lead, event: LeadEvent, prefix: str) -> dict[str, Any]:

@@ -207,7 +207,7 @@ class SalesforceLeads:
         found = changes(
             wanted,
             record,
-            [self._written(lead, is_new=True).properties for lead in order.history.sent],
+            [self._written(lead, is_new=False).properties for lead in order.history.sent],
             own=[name for name, field in self._fields.items() if field.is_ours],
             is_same=lambda name, one, other: self._fields[name].holds(one, other),
             is_free=is_free,

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from reverse_etl.destinations.chatwoot_definitions import LINK_KEY, TITLES
 from reverse_etl.mapping import Rule
-from reverse_etl.property_types import PropertyType, joined, same
+from reverse_etl.property_types import PropertyType, ValueKind, joined, same
 
 RECORD = "lead"
 OWN_PREFIX = "EchoLead_"
@@ -126,10 +126,11 @@ def _type(described: Mapping[str, Any]) -> PropertyType:
             for each in described.get("picklistValues") or ()
             if each.get("active", True)
         }
-        known_options = options if described.get("restrictedPicklist") else None
+        is_open = not described.get("restrictedPicklist")
         if name == "picklist":
-            return PropertyType("option", options=known_options, is_writable=is_writable)
-        return PropertyType("options", options=known_options, write=joined(";"), is_writable=is_writable)
+            return PropertyType("option", options=options, is_writable=is_writable, is_open=is_open)
+        return PropertyType("options", options=options, write=joined(";"), is_writable=is_writable, is_open=is_open)
     length = int(described.get("length") or 0)
     write = str.lower if name == "email" else None
-    return PropertyType("text", max_length=length or None, write=write, is_writable=is_writable)
+    kind: ValueKind = "phone" if name == "phone" else "text"
+    return PropertyType(kind, max_length=length or None, write=write, is_writable=is_writable)

@@ -159,6 +159,19 @@ def test_the_out_of_office_text_answers_nobody_and_the_night_does_not_count(chat
     assert chats.one(403, "marts.chat_sla")["is_breached"] is False
 
 
+def test_a_conversation_that_ended_in_time_and_is_reopened_waits_and_missed_nothing(chats: Chats) -> None:
+    state = conversation(407, day("10:00"))
+    ended = conversation(407, day("10:05"), status="resolved", opened_at=day("10:00"))
+    again = conversation(407, day("16:00"), opened_at=day("10:00"))
+    chats.webhooks(
+        told_message(state, message(1, day("10:00"))),
+        told("conversation_status_changed", ended, day("10:05")),
+        told_message(again, message(2, day("16:00"))),
+    )
+    sla = chats.one(407, "marts.chat_sla")
+    assert (sla["status"], sla["is_breached"], sla["is_waiting"]) == ("open", False, True)
+
+
 def test_a_later_question_waits_again(chats: Chats) -> None:
     state = conversation(404, day("10:00"))
     said = [

@@ -82,6 +82,17 @@ class Followed:
         rows = self.project.query(query, value=f"{who}@x.test")
         return str(rows[0]["lead_id"])
 
+    def links(self, who: str = "ana") -> dict[str, str | None]:
+        """The conversation that each destination is told of."""
+        query = (
+            "select payload from activation.lead_deliveries where destination_id = {d:String} and lead_id = {l:String}"
+        )
+        found = {}
+        for kind in ("chatwoot", "hubspot"):
+            (row,) = self.project.query(query, d=uid(f"acme {kind}"), l=self.lead(who))
+            found[kind] = json.loads(row["payload"])["attributes"].get("conversation_url")
+        return found
+
     def results(self) -> list[tuple[Any, ...]]:
         return self.project.table("marts.lead_results", without=("evaluated_at",))
 
@@ -97,7 +108,8 @@ def followed(project: Project) -> Iterator[Followed]:
     followed = Followed(project)
     followed.forget()
     project.write("tenants", [raw_tenant()])
-    project.write("destinations", [raw_destination() | {"configuration": '{"account_id": 1}'}])
+    chatwoot = {"configuration": '{"account_id": 1, "base_url": "https://chat.test/"}'}
+    project.write("destinations", [raw_destination() | chatwoot, raw_destination(kind="hubspot")])
     project.write("lead_rules", raw_lead_rules(RULES))
     project.write("deal_stages", raw_deal_stages("acme", a_1="new", a_2="qualified", a_3="won"))
     yield followed
@@ -118,6 +130,7 @@ def test_what_happens_in_chats_and_deals_reaches_the_rules_of_the_lead(followed:
     project.write("chatwoot_events", [told_message(state, message(1, TEN, referral=ad))])
     followed.turn(TEN + timedelta(minutes=1))
     assert followed.points() == {"open": 1, "boleto": 2}
+    assert followed.links() == {"chatwoot": None, "hubspot": "https://chat.test/app/accounts/1/conversations/17"}
     (touch,) = project.query("select * from marts.lead_touches where origin = 'message'")
     assert (touch["touch_at"], touch["channel"], touch["content"], touch["click_ids"]) == (
         TEN,
@@ -137,10 +150,15 @@ def test_what_happens_in_chats_and_deals_reaches_the_rules_of_the_lead(followed:
     assert followed.points() == {"open": 1, "boleto": 2, "wrote": 8, "large": 32}
 
     later = TEN + timedelta(minutes=15)
+    sale = {"name": "purchase", "value": "900.00", "currency": "BRL"}  # the page tells of it as well
+    project.write("events", [raw_event("conversion", visitor="ana", at=later, properties=sale)])
     won = deal | deal_payload("a/3", ("a/2", TEN), ("a/3", later)) | {"value": "900.00", "lead_key": deal["lead_key"]}
     project.write("deal_records", [raw_deal_record("deal", "d1", won, version=later)])
     followed.turn(later)
     assert followed.points() == {"open": 1, "boleto": 2, "wrote": 8, "won": 16}
+    merged = won | {"merged_ids": ["d1"]}  # another deal of hers, in which the sale lives on: it is told of once
+    project.write("deal_records", [raw_deal_record("deal", "d2", merged, version=later + timedelta(minutes=1))])
+    followed.turn(later + timedelta(minutes=2))
     (signals,) = project.query("select events_json, clicks_json from staging.lead_signals")
     steps = [(event["name"], event["value"], event["event_id"]) for event in json.loads(signals["events_json"])]
     of_deal = f"deal:{of_destination('acme')}:d1"
@@ -154,10 +172,10 @@ def test_what_happens_in_chats_and_deals_reaches_the_rules_of_the_lead(followed:
     assert followed.results() == by_turns
 
 
-def agent(name: str, *, is_online: bool) -> Row:
+def agent(name: str, *, is_online: bool = False, is_gone: bool = False) -> Row:
     """An agent as a pull finds them."""
     number = {"Ana": 1, "Bia": 2}[name]
-    status = "online" if is_online else "offline"
+    status = "gone" if is_gone else "online" if is_online else "offline"
     return {"id": number, "name": name, "email": f"{name.lower()}@x.test", "availability_status": status}
 
 
@@ -186,10 +204,8 @@ class Covered:
         )
         return dict(json.loads(rows[0]["payload"])["conversation"]) if rows else {}
 
-    def owner(self) -> str:
-        found = self.project.query(
-            "select owner from marts.lead_results where lead_id = {l:String}", l=self.lead("bea")
-        )
+    def owner(self, who: str = "bea") -> str:
+        found = self.project.query("select owner from marts.lead_results where lead_id = {l:String}", l=self.lead(who))
         return str(found[0]["owner"])
 
 
@@ -232,3 +248,11 @@ def test_an_owner_who_is_away_is_covered_by_one_colleague_and_stays_the_owner(fo
     covered.turn(now + timedelta(minutes=17))
     assert covered.wants(700)["agent"] == "Ana"
     assert covered.owner() == "Ana"
+
+    covered.pulled(now + timedelta(minutes=18), ("agent", agent("Ana", is_gone=True)))
+    says(702, now + timedelta(minutes=19))  # Ana has left: her customers are covered, and she gets no new ones
+    covered.turn(now + timedelta(minutes=20))
+    assert (covered.wants(702)["agent"], covered.wants(702)["covers"]) == ("2", "Ana")
+    project.write("events", [form("cleo", now - timedelta(days=30))])
+    covered.turn(now + timedelta(minutes=21))
+    assert (covered.owner(), covered.owner("cleo")) == ("Ana", "")

@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,19 @@ def test_a_pull_brings_everything_once(
     say(chatwoot, first, "Ainda está aí?")
     assert one(pull(chat_settings)).records == 2
     assert [each["id"] for each in records(warehouse, "message")][-1] == 4
+
+
+def test_an_agent_whom_the_account_has_no_more_is_told_once(
+    chatwoot: ServedChatwoot, destination: Destination, chat_settings: Settings, warehouse: Client, tmp_path: Path
+) -> None:
+    """Who had left stayed online, as they were seen last, and was given conversations."""
+    assert one(pull(chat_settings)).error == ""
+    with closing(sqlite3.connect(tmp_path / "chatwoot.sqlite")) as store, store:
+        store.execute("delete from agents where name = 'Caio'")
+    assert one(pull(chat_settings)).records == 3  # and two teams without them
+    assert one(pull(chat_settings)).records == 0
+    caio = records(warehouse, "agent")[-1]
+    assert (caio["name"], caio["availability_status"]) == ("Caio", "gone")
 
 
 def test_the_command_pulls_and_says_how_much_and_fails_with_the_reason(

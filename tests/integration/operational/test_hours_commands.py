@@ -64,7 +64,7 @@ def test_a_day_of_its_own_wins_over_a_public_holiday(run_json: RunJson, system_e
         (("set", "SLUG", "--open", "mon-fri"), "says no time"),
         (("set", "SLUG", "--open", "fri-mon=09:00-18:00"), "'fri-mon' are no days"),
         (("set", "SLUG", "--open", "seg=09:00-18:00"), "'seg' are no days: use mon, tue,"),
-        (("set", "SLUG", "--open", "mon=18:00-09:00"), "the end after the beginning"),
+        (("set", "SLUG", "--open", "mon=18:00-09:00"), "goes on after midnight"),
         (("set", "SLUG", "--open", "mon=9h-18h"), "write it as in 09:00-18:00"),
         (("set", "SLUG", "--open", "mon=09:00-12:00,11:00-18:00"), "09:00-12:00 and 11:00-18:00 overlap"),
         (("set", "SLUG", "--country", "XX"), "No calendar of 'XX' is known"),

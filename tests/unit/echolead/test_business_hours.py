@@ -58,6 +58,11 @@ def test_what_is_no_time_of_opening_is_refused(texts: list[str]) -> None:
         read_intervals(texts)
 
 
+def test_hours_over_midnight_are_told_how_to_be_written() -> None:
+    with pytest.raises(BadHours, match="write 22:00-24:00, and 00:00-02:00 for the day that follows"):
+        read_intervals(["22:00-02:00"])
+
+
 def test_more_times_than_a_day_can_have_are_refused() -> None:
     with pytest.raises(BadHours, match="at most 6"):
         read_intervals([f"{hour:02}:00-{hour:02}:30" for hour in range(7)])

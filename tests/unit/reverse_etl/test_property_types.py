@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reverse_etl.property_types import (
+    PHONE,
     PropertyType,
     coerce,
     cut,
@@ -172,6 +173,8 @@ def test_options_of_others_stay_and_ours_follow_the_lead() -> None:
     assert options_after(CHECKBOXES, "seguro; imovel ;consorcio", None, ["imovel"]) == "seguro;consorcio"
     assert options_after(CHECKBOXES, None, None, []) is None
     assert options_after(PropertyType("options"), [3, 1], [2, 1], [[3]]) == [1, 2]
+    with_comma = PropertyType("options", options={"Casa, terreno": "Casa, terreno"}, write=joined(";"))
+    assert options_after(with_comma, "seguro", "Casa, terreno", []) == "seguro;Casa, terreno"
 
 
 @pytest.mark.parametrize(
@@ -192,6 +195,10 @@ def test_options_of_others_stay_and_ours_follow_the_lead() -> None:
         (PropertyType("boolean"), True, "true"),
         (PropertyType("text"), "Ana ", "Ana"),
         (PropertyType("text"), "", None),
+        (PHONE, "+5511987654321", "(11) 98765-4321"),
+        (PHONE, "+551187654321", "011 98765.4321"),
+        (PHONE, "+351912345678", "+351 912 345 678"),
+        (PHONE, "ramal 12", "ramal 12 "),
         (NUMBER, "unreadable", "unreadable "),
     ],
 )
@@ -211,6 +218,8 @@ def test_what_is_read_back_is_compared_by_type(type_: PropertyType, sent: Any, h
         (CHECKBOXES, "imovel;seguro", "imovel"),
         (PropertyType("text"), "Ana", "ana"),
         (PropertyType("boolean"), False, True),
+        (PHONE, "+5511987654321", "(21) 98765-4321"),
+        (PHONE, "+5511987654321", "ramal 12"),
         (PropertyType("option", options={"Instagram": 2}), 2, 1),
     ],
 )

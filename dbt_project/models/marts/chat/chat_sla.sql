@@ -20,7 +20,12 @@ asked as (
         hours.weekly as weekly,
         hours.special_days as special_days,
         {{ local_seconds('assumeNotNull(conversations.first_customer_message_at)', 'hours.time_zone') }} as asked_at_local,
-        toInt32(intDiv(asked_at_local, 86400)) as asked_day
+        toInt32(intDiv(asked_at_local, 86400)) as asked_day,
+        -- A conversation that was ended in time was so, also when the customer begins it again later.
+        tupleElement(arrayFirst(
+            each -> each.1 = 'resolved' and each.2 >= assumeNotNull(conversations.first_customer_message_at),
+            conversations.status_history
+        ), 2) as first_ended_at
     from {{ ref('conversations') }} as conversations
     left join {{ ref('chat_hours') }} as hours on conversations.tenant_id = hours.tenant_id
     left join {{ ref('stg_operational__chat_settings') }} as settings on conversations.tenant_id = settings.tenant_id
@@ -77,5 +82,8 @@ select
     first_response_business_seconds,
     waiting_since,
     toBool(first_response_at is null and status != 'resolved') as is_waiting,
-    toBool(coalesce(coalesce(first_response_at, resolved_at, now64(3, 'UTC')) > due_at, false)) as is_breached
+    toBool(coalesce(least(
+        coalesce(first_response_at, now64(3, 'UTC')),
+        if(toUnixTimestamp64Milli(first_ended_at) = 0, now64(3, 'UTC'), first_ended_at)
+    ) > due_at, false)) as is_breached
 from moments

@@ -188,6 +188,7 @@ agents as (
         presence.agent_id as agent_id,
         presence.name as name,
         presence.is_online and not held.is_away as is_there,
+        presence.is_gone as is_gone,
         held.is_full as is_full,
         held.load as load
     from {{ ref('chat_presence') }} as presence
@@ -208,13 +209,16 @@ free_agents as (
     group by tenant_id, account_id
 ),
 
+-- Of namesakes those who are gone do not count, unless all are.
 owners as (
     select
         named.tenant_id as tenant_id,
         named.account_id as account_id,
         named.name_key as name_key,
-        any(agents.agent_id) as owner_id,
-        any(agents.is_there) as is_owner_there
+        argMin(agents.agent_id, agents.is_gone) as owner_id,
+        argMin(agents.is_there, agents.is_gone) as is_owner_there,
+        uniqExactIf(agents.agent_id, not agents.is_gone) as present,
+        uniqExact(agents.agent_id) as known
     from named
     inner join agents
         on
@@ -222,7 +226,7 @@ owners as (
             and named.account_id = agents.account_id
             and named.agent_id = agents.agent_id
     group by tenant_id, account_id, name_key
-    having uniqExact(agents.agent_id) = 1
+    having if(present > 0, present, known) = 1
 ),
 
 teams as (

@@ -16,10 +16,23 @@
 
 {%- set told = [
     'pipeline', 'stage', 'stage_name', 'status', 'value', 'currency', 'converted_value', 'lost_reason', 'created_at', 'qualified_at',
-    'won_at', 'closed_at',
+    'won_at', 'closed_at', 'qualified_as', 'won_as',
 ] %}
 
 with
+
+-- A deal that others became part of was qualified and won as the first of them was: it is so once.
+merged as (
+    select
+        tenant_id,
+        destination_id,
+        merged_into,
+        argMinIf(deal_id, (qualified_at, deal_id), qualified_at is not null) as qualified_as,
+        argMinIf(deal_id, (won_at, deal_id), won_at is not null) as won_as
+    from {{ ref('deal_outcomes') }}
+    where merged_into != '' and tenant_id in (select tenant_id from {{ ref('deal_news') }})
+    group by tenant_id, destination_id, merged_into
+),
 
 computed as (
     select
@@ -39,6 +52,8 @@ computed as (
         outcomes.qualified_at as qualified_at,
         outcomes.won_at as won_at,
         outcomes.closed_at as closed_at,
+        if(merged.qualified_as = '', outcomes.deal_id, merged.qualified_as) as qualified_as,
+        if(merged.won_as = '', outcomes.deal_id, merged.won_as) as won_as,
         cityHash64(toString(({{ told | join(', ') }}))) as digest
     from {{ ref('deal_outcomes') }} as outcomes
     inner join {{ ref('deal_names') }} as names
@@ -46,6 +61,11 @@ computed as (
             outcomes.tenant_id = names.tenant_id
             and outcomes.destination_id = names.destination_id
             and outcomes.deal_id = names.deal_id
+    left join merged
+        on
+            outcomes.tenant_id = merged.tenant_id
+            and outcomes.destination_id = merged.destination_id
+            and outcomes.deal_id = merged.merged_into
     where
         outcomes.tenant_id in (select tenant_id from {{ ref('deal_news') }})
         and not outcomes.is_deleted

@@ -252,13 +252,24 @@ kept as (
     group by tenant_id, lead_id
 ),
 
+-- Whom their Chatwoot has no more, by name and e-mail; a new account of the same name is there.
+gone_agents as (
+    select
+        tenant_id,
+        arrayJoin([lowerUTF8(trim(name)), lowerUTF8(trim(email))]) as name_key
+    from {{ ref('chat_presence') }}
+    where tenant_id in (select tenant_id from leads)
+    group by tenant_id, name_key
+    having min(is_gone) and name_key != ''
+),
+
 -- Who is away today, or has as many open conversations as they are given.
-held_back as (
+held_members as (
     select
         members.tenant_id as tenant_id,
+        members.kind as kind,
         -- A rule may say the name where a limit says the e-mail.
-        groupUniqArrayArrayIf(arrayPushFront(loads.every_name, members.name_key), members.kind = 'agent') as agents_held,
-        groupUniqArrayIf(members.name_key, members.kind = 'team') as teams_held
+        arrayJoin(arrayPushFront(if(members.kind = 'agent', loads.every_name, []), members.name_key)) as name_key
     from {{ ref('stg_operational__chat_members') }} as members
     inner join (
         select distinct
@@ -284,7 +295,27 @@ held_back as (
     where
         (members.most_open >= 0 and loads.conversations >= members.most_open)
         or days.today between members.away_from and members.away_until
-    group by members.tenant_id
+),
+
+held_back as (
+    select
+        tenant_id,
+        groupUniqArrayIf(name_key, kind = 'agent') as agents_held,
+        groupUniqArrayIf(name_key, kind = 'team') as teams_held
+    from (
+        select
+            tenant_id,
+            kind,
+            name_key
+        from held_members
+        union all
+        select
+            tenant_id,
+            'agent' as kind,
+            name_key
+        from gone_agents
+    )
+    group by tenant_id
 ),
 
 -- The choice by weight depends on the lead and the agents alone: each agent's hash, stretched by the weight. An agent who

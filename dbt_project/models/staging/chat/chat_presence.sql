@@ -1,5 +1,6 @@
 {#-
-  Who can answer, and whether they are online, as the last pull found it; Chatwoot sends no webhook of it.
+  Who can answer, and whether they are online, as the last pull found it; Chatwoot sends no webhook of it. Whom the account
+  has no more is gone.
 
   Reads the news.
 -#}
@@ -13,6 +14,7 @@ select
     {{ bounded_text("JSONExtractString(payload, 'email')", 2048) }} as email,
     -- Chatwoot answers online; its description says available.
     JSONExtractString(payload, 'availability_status') in ('online', 'available') as is_online,
+    toBool(JSONExtractString(payload, 'availability_status') = 'gone') as is_gone,
     seen_at
 from {{ ref('chat_news') }}
 where kind = 'agent' and is_pulled and JSONHas(payload, 'availability_status')

@@ -11,7 +11,7 @@ import pytest
 from echolead.demo.ads import Platforms, create_app
 from reverse_etl import destination as contract
 from reverse_etl.calls import Calls, LaneConnection, Reply
-from reverse_etl.destinations.ad_events import SENDING, AdEvents, kind_of
+from reverse_etl.destinations.ad_events import SENDING, AdEvents
 from reverse_etl.destinations.ga4 import Ga4Events
 from reverse_etl.destinations.google_ads import GoogleAdsConversions
 from reverse_etl.destinations.meta import MetaConversions
@@ -205,7 +205,7 @@ async def test_an_event_that_an_engine_died_with_is_sent_again_where_it_is_told(
 ) -> None:
     destination, what = ads.destination(kind), event()
     of = Lead(**{**vars(PERSON), "events": (what,), "cookies": {"_ga": "GA1.1.111.222"}})
-    mark = {kind_of(what): f"{SENDING}{(datetime.now(UTC) - age).isoformat()}"}
+    mark = {what.kind: f"{SENDING}{(datetime.now(UTC) - age).isoformat()}"}
     asked = order(ads.connection(destination), of, **mark)
 
     if is_sent:

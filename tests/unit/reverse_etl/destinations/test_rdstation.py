@@ -14,7 +14,7 @@ from reverse_etl.calls import Reply
 from reverse_etl.destination import Order
 from reverse_etl.destinations.rdstation import RDStationContacts, verdicts
 from reverse_etl.destinations.rdstation.limits import LeadLimits
-from reverse_etl.errors import Misconfigured, Mismatch, Postponed, Rejected, Unavailable, Withheld
+from reverse_etl.errors import Misconfigured, Mismatch, OutcomeUnknown, Postponed, Rejected, Unavailable, Withheld
 from reverse_etl.lead import Delivered, Lead, LeadEvent
 from reverse_etl.pace import Breaker
 from tests.fixtures.demo_rdstation import InProcess, made_base
@@ -116,6 +116,20 @@ async def test_an_earlier_address_of_somebody_else_is_left_alone(rdstation: InPr
     assert len(rdstation.base.contacts) == 2
 
 
+async def test_a_tag_that_the_team_took_off_stays_off_until_the_lead_has_been_without_it(rdstation: InProcess) -> None:
+    """Tags start automations: one that was taken off came back with each page view."""
+    await rdstation.deliver(LEAD)
+    rdstation.contact("ana@example.com")["tags"].remove("google")
+
+    order = await rdstation.deliver(replace(LEAD, attributes={"campaign": "pascoa"}))
+    assert rdstation.contact("ana@example.com")["tags"] == ["echolead"]
+    assert "google was taken off" in str(conflicts(order))
+
+    await rdstation.deliver(replace(LEAD, labels=("echolead",)))
+    await rdstation.deliver(LEAD)
+    assert rdstation.contact("ana@example.com")["tags"] == ["echolead", "google"]
+
+
 async def test_an_address_that_is_taken_costs_the_address_and_not_the_lead(rdstation: InProcess) -> None:
     await rdstation.deliver(replace(LEAD, email="ana@exmaple.com"))
     rdstation.add(email="ana@example.com", tags=["cliente-vip"])
@@ -156,6 +170,15 @@ async def test_a_deleted_contact_is_made_anew(rdstation: InProcess) -> None:
     assert rdstation.contact("ana@example.com")["tags"] == ["echolead", "google"]
 
 
+async def test_a_contact_that_is_deleted_between_look_up_and_writing_is_looked_for_again(rdstation: InProcess) -> None:
+    """A 404 is final for a record that was never there: the lead was dead."""
+    await rdstation.deliver(LEAD)
+    rdstation.faults.replace([Fault("status", where="PATCH /platform/contacts", times=1, status=404)])
+
+    with pytest.raises(OutcomeUnknown):
+        await rdstation.deliver(replace(LEAD, attributes={"campaign": "pascoa"}))
+
+
 async def test_a_value_that_a_field_refuses_costs_the_value_and_not_the_lead(rdstation: InProcess) -> None:
     rdstation.base.fields["cf_echolead_channel"]["valid_options"] = [{"value": "Direct"}]
 
@@ -164,6 +187,22 @@ async def test_a_value_that_a_field_refuses_costs_the_value_and_not_the_lead(rds
     assert "cf_echolead_channel" not in rdstation.contact("ana@example.com")
     assert rdstation.contact("ana@example.com")["cf_echolead_source"] == "google"
     assert "INVALID_OPTION" in str(conflicts(order))
+
+
+async def test_what_is_mapped_for_new_contacts_is_neither_written_again_nor_taken_off() -> None:
+    once = "when: create"
+    mapping = f"contact: {{cf_echolead_channel: {{from: attributes.channel, {once}}}, name: {{from: name, {once}}}}}"
+    rdstation = InProcess(made_base(), {"mapping": mapping})
+    await rdstation.prepare()
+    await rdstation.deliver(LEAD)
+    rdstation.contact("ana@example.com")["name"] = None
+
+    for campaign in ("pascoa", "junho"):
+        await rdstation.deliver(replace(LEAD, attributes={"channel": "Email", "campaign": campaign}))
+
+    contact = rdstation.contact("ana@example.com")
+    assert (contact["cf_echolead_channel"], contact["name"]) == ("Paid Search", None)
+    assert contact["cf_echolead_campaign"] == "junho"
 
 
 async def test_withdrawn_origins_leave_unless_somebody_changed_them(rdstation: InProcess) -> None:
@@ -247,7 +286,20 @@ async def test_a_conversion_is_sent_once_however_often_the_lead_changes(rdstatio
     first = rdstation.base.events[0]
     assert first["client_tracking_id"] == "0c0b5a2e-6a5f-4d3c-9b1a-1f2e3d4c5b6a"
     assert (first["traffic_source"], first["traffic_campaign"]) == ("google", "natal")
-    assert rdstation.kept["lead-1"].records["event:event-1"] == first["event_uuid"]
+    assert rdstation.kept["lead-1"].records[EVENT.kind] == first["event_uuid"]
+
+
+async def test_a_form_that_is_a_lead_and_a_sale_at_once_is_two_conversions_each_sent_once(rdstation: InProcess) -> None:
+    """One of two had no answer, and the other one's mark was its own: a sale was missing, or a lead counted twice."""
+    both = replace(LEAD, events=(EVENT, replace(EVENT, name="won")))
+    await rdstation.deliver(replace(LEAD, events=(EVENT,)))
+    rdstation.faults.replace([Fault("status", where="POST /platform/events", times=1, status=503)])
+    with pytest.raises(Unavailable):
+        await rdstation.deliver(both)
+    rdstation.connection.breaker = Breaker(threshold=100, cooldown_seconds=1, longest_seconds=1)  # the wait is over
+    await rdstation.deliver(both)
+
+    assert [event["conversion_identifier"] for event in rdstation.base.events] == ["echolead-lead", "echolead-venda"]
 
 
 @pytest.mark.parametrize("kind", ["status_after", "garbled_after"])
@@ -259,7 +311,7 @@ async def test_a_conversion_whose_answer_is_lost_is_not_sent_again(rdstation: In
 
     assert len(rdstation.base.events) == 1
     assert "not sent again" in str(conflicts(order))
-    assert rdstation.kept["lead-1"].records["event:event-1"] == "unknown"
+    assert rdstation.kept["lead-1"].records[EVENT.kind] == "unknown"
 
 
 async def test_a_conversion_that_an_engine_left_behind_is_unknown_and_sent_again_by_an_operator_alone(
@@ -267,7 +319,7 @@ async def test_a_conversion_that_an_engine_left_behind_is_unknown_and_sent_again
 ) -> None:
     """The engine died between mark and call: the sale was missing in RD Station, and nothing said so."""
     await rdstation.deliver(LEAD)
-    rdstation.kept["lead-1"].records["event:event-1"] = "sending"
+    rdstation.kept["lead-1"].records[EVENT.kind] = "sending"
 
     order = await rdstation.deliver(replace(LEAD, events=(EVENT,)))
     again = await rdstation.deliver(replace(LEAD, events=(EVENT,)))
@@ -275,8 +327,8 @@ async def test_a_conversion_that_an_engine_left_behind_is_unknown_and_sent_again
     (unknown,) = [call for call in order.calls.recorded if call.outcome == "unknown"]
     assert "echolead resync --unknown" in str(unknown.response)
     assert [call for call in again.calls.recorded if call.outcome == "unknown"] == []
-    assert (rdstation.base.events, rdstation.kept["lead-1"].records["event:event-1"]) == ([], "unknown")
-    rdstation.kept["lead-1"].records["event:event-1"] = "not sent"  # what the command leaves
+    assert (rdstation.base.events, rdstation.kept["lead-1"].records[EVENT.kind]) == ([], "unknown")
+    rdstation.kept["lead-1"].records[EVENT.kind] = "not sent"  # what the command leaves
 
     await rdstation.deliver(replace(LEAD, events=(EVENT,)))
     assert len(rdstation.base.events) == 1

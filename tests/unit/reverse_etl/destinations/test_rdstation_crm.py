@@ -82,6 +82,26 @@ async def test_a_contact_of_the_sales_team_gets_what_it_lacks_and_keeps_its_own(
     assert len(rdcrm.crm.contacts) == 2
 
 
+async def test_one_number_of_a_family_is_no_other_persons_contact(rdcrm: InProcess) -> None:
+    joao = {"name": "João", "emails": [{"email": "joao@example.com"}], "phones": [{"phone": "+5511999990000"}]}
+    theirs = rdcrm.crm.add(rdcrm.crm.contacts, joao)
+
+    done = await rdcrm.deliver()
+
+    assert done.remote_id != theirs["id"]
+    assert theirs["emails"] == [{"email": "joao@example.com"}]
+
+
+async def test_a_number_that_is_there_in_other_writing_is_not_added_again(rdcrm: InProcess) -> None:
+    done = await rdcrm.deliver()
+    contact = rdcrm.crm.contacts[done.remote_id]
+    contact["phones"] = [{"phone": "(11) 99999-0000"}]
+
+    await rdcrm.deliver(replace(LEAD, name="Ana Lima"))
+
+    assert contact["phones"] == [{"phone": "(11) 99999-0000"}]
+
+
 @pytest.mark.parametrize("where", ["POST /crm/v2/contacts", "POST /crm/v2/deals"])
 async def test_a_lost_answer_makes_no_second_contact_and_no_second_deal(rdcrm: InProcess, where: str) -> None:
     rdcrm.faults.replace([Fault("status_after", where=where, times=1, status=502)])
@@ -91,6 +111,20 @@ async def test_a_lost_answer_makes_no_second_contact_and_no_second_deal(rdcrm: I
     await rdcrm.deliver(replace(LEAD, name="Ana Lima"))
 
     assert (len(rdcrm.crm.contacts), len(rdcrm.crm.deals)) == (1, 1)
+
+
+@pytest.mark.parametrize("where", ["PUT /crm/v2/contacts", "POST /crm/v2/deals"])
+async def test_a_contact_that_is_deleted_between_look_up_and_writing_is_looked_for_again(
+    rdcrm: InProcess, where: str
+) -> None:
+    rdcrm.crm.add(rdcrm.crm.contacts, {"name": "Ana", "emails": [{"email": "ana@example.com"}]})
+    rdcrm.faults.replace([Fault("status", where=where, times=1, status=404)])
+
+    with pytest.raises(OutcomeUnknown):
+        await rdcrm.deliver()
+    await rdcrm.deliver()
+
+    assert len(rdcrm.crm.deals) == 1
 
 
 async def test_an_address_that_changed_after_a_lost_creation_makes_no_second_contact(rdcrm: InProcess) -> None:

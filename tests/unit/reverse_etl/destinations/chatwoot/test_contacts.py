@@ -185,6 +185,24 @@ async def test_an_agents_labels_stay_and_ours_follow_the_lead(chatwoot: InProces
     assert chatwoot.contact(delivered.remote_id)["labels"] == ["canal-email", "vip"]
 
 
+async def test_a_label_that_an_agent_took_off_stays_off_until_the_lead_has_been_without_it(
+    chatwoot: InProcess,
+) -> None:
+    contact_id = (await chatwoot.deliver()).remote_id
+    chatwoot.store.set_labels("contact", int(contact_id), ["vip"])
+
+    again = replace(LEAD, attributes={"channel": "Email"})
+    outcome = await chatwoot.deliver(again, remote_id=contact_id, sent=(LEAD,))
+    assert chatwoot.contact(contact_id)["labels"] == ["vip"]
+    assert outcome.conflicts == ("Label canal-paid-search was taken off by a person and stays off.",)
+    await chatwoot.verify(again, outcome)
+
+    without = replace(LEAD, labels=())
+    await chatwoot.deliver(without, remote_id=contact_id, sent=(again, LEAD))
+    await chatwoot.deliver(LEAD, remote_id=contact_id, sent=(without, again, LEAD))
+    assert chatwoot.contact(contact_id)["labels"] == ["canal-paid-search", "vip"]
+
+
 async def test_a_value_set_by_any_earlier_state_is_removed_when_no_longer_wanted(chatwoot: InProcess) -> None:
     """The contact may still hold the first state: the second may have failed halfway."""
     first = replace(LEAD, labels=("canal-direct",), attributes={"channel": "Direct", "term": "sapatos"})

@@ -279,6 +279,20 @@ async def test_an_unknown_agent_unassigns_nobody_and_is_named(chat: Chat) -> Non
     assert outcome.conflicts == ("Chatwoot has no team Nowhere, or several.", "Chatwoot has no agent Zoé, or several.")
 
 
+async def test_an_agent_who_was_deleted_since_is_looked_for_again(chat: Chat) -> None:
+    """Chatwoot answers null, and unassigns: the engine assigned the same number for as long as it ran."""
+    bia = chat.agent("Bia")
+    await chat.deliver(chat.wanted(agent="Bia"))
+    await chat.deliver(chat.wanted(agent="Ana"))
+    chat.store._write("delete from agents where id = ?", bia)
+
+    with pytest.raises(Mismatch, match="no agent"):
+        await chat.deliver(chat.wanted(agent="Bia"))
+    outcome = await chat.deliver(chat.wanted(agent="Bia"))
+
+    assert outcome.conflicts == ("Chatwoot has no agent Bia, or several.",)
+
+
 async def test_the_note_is_written_once_though_its_creation_was_not_answered(chat: Chat) -> None:
     def cut() -> None:
         raise httpx.ReadError("cut")

@@ -35,6 +35,16 @@ async def test_a_lead_who_writes_from_a_second_address_leaves_the_first_one(hubs
     assert hubspot.store.writes == []
 
 
+async def test_a_number_that_sales_wrote_in_another_way_is_the_same_number(hubspot: HubSpotAccount) -> None:
+    """Each delivery noted a conflict with (11) 99999-0000, which nobody could solve."""
+    contact_id = hubspot.add(email="ana@lead.test", phone="(11) 99999-0000")
+
+    outcome = await hubspot.deliver()
+
+    assert (outcome.conflicts, hubspot.contact(outcome.remote_id)["phone"]) == ((), "(11) 99999-0000")
+    assert outcome.remote_id == contact_id
+
+
 async def test_a_corrected_address_is_written_to_the_contact_that_is_known(hubspot: HubSpotAccount) -> None:
     """An upsert by e-mail would make a contact for each correction."""
     outcome = await hubspot.deliver(changed(email="ana@exmaple.com"))

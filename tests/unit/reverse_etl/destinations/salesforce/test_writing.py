@@ -71,6 +71,35 @@ async def test_what_a_salesperson_wrote_stays_and_is_named(salesforce: InProcess
     assert salesforce.lead("lead-1")["EchoLead_Sessions_Count__c"] == 3.0
 
 
+async def test_what_is_mapped_for_new_leads_is_neither_written_again_nor_taken_off() -> None:
+    mapping = "lead: {EchoLead_Channel__c: {from: attributes.channel, when: create}}"
+    salesforce = InProcess(made_org(), {"mapping": mapping})
+    await salesforce.prepare()
+    await salesforce.deliver(LEAD)
+
+    for campaign in ("pascoa", "junho"):
+        await salesforce.deliver(replace(LEAD, attributes={"channel": "Email", "campaign": campaign}))
+
+    held = salesforce.lead("lead-1")
+    assert (held["EchoLead_Channel__c"], held["EchoLead_Campaign__c"]) == ("Paid Search", "junho")
+
+
+@pytest.mark.parametrize("is_restricted", [True, False])
+async def test_an_option_is_written_as_salesforce_calls_it(is_restricted: bool) -> None:
+    """A label in other case became a value of its own beside the option, so that reports split the channel."""
+    org = made_org()
+    org.fields["LeadSource"] = replace(
+        org.fields["LeadSource"], type="picklist", options=["Google Ads", "Indicação"], is_restricted=is_restricted
+    )
+    salesforce = InProcess(org, {"mapping": "lead: {LeadSource: attributes.source}"})
+    await salesforce.prepare()
+
+    await salesforce.deliver(replace(LEAD, attributes={"source": "google ads"}), lead(2, attributes={"source": "bing"}))
+
+    assert salesforce.lead("lead-1")["LeadSource"] == "Google Ads"
+    assert salesforce.lead("lead-2").get("LeadSource") == (None if is_restricted else "bing")
+
+
 async def test_the_filler_is_for_new_leads_only_and_a_companys_name_stays(salesforce: InProcess) -> None:
     """The filler for Salesforce's required company overwrote the company that a salesperson had typed."""
     nameless = replace(LEAD, name="")
