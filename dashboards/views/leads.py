@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from dashboards.tables import show
 from dashboards.texts import forms, t
 from echolead.leads.search import SORTS
 from echolead.metrics.people import DIMENSIONS
+from echolead.metrics.periods import ALL
 
 
 def say(key: str, value: str) -> None:
@@ -59,9 +61,16 @@ def show_list(page: OpenPage, kept: Sequence[Mapping[str, Any]]) -> None:
     show_outcome()
     show_search(page)
     show_saved_filters(page.asked, kept)
+    if page.asked.first(SEARCH) and (page.filters.period_name != ALL or any(page.filters.values.values())):
+        st.caption(t("search_is_of_all"))
     with part("leads"):
         rows = LEADS_LIST.rows(page.asked)
-        if rows.empty and page.asked.page() == 1:
+        if rows.empty and page.asked.page() > 1:
+            name_unknown(page.asked, "page", (), "page")
+            first = {key: values for key, values in page.asked.address.items() if key != "page"}
+            page = replace(page, asked=replace(page.asked, address=first))
+            rows = LEADS_LIST.rows(page.asked)
+        if rows.empty:
             show_nothing(page)
             return
         chosen = show(
