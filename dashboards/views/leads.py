@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,7 +12,7 @@ from dashboards.listings import PAGE_ROWS
 from dashboards.listings.leads import LEADS_LIST, REACHED, SEARCH, SORT, STAGE, number_of_leads
 from dashboards.listings.timeline import LEAD_ID
 from dashboards.navigation import link
-from dashboards.page import OpenPage, empty, name_unknown, opened, part
+from dashboards.page import OpenPage, empty, name_unknown, on_first_page, opened, part
 from dashboards.record import show_lead
 from dashboards.saved_filters import kept_filters, open_with_saved_filter, show_saved_filters
 from dashboards.tables import show
@@ -66,9 +65,7 @@ def show_list(page: OpenPage, kept: Sequence[Mapping[str, Any]]) -> None:
     with part("leads"):
         rows = LEADS_LIST.rows(page.asked)
         if rows.empty and page.asked.page() > 1:
-            name_unknown(page.asked, "page", (), "page")
-            first = {key: values for key, values in page.asked.address.items() if key != "page"}
-            page = replace(page, asked=replace(page.asked, address=first))
+            page = on_first_page(page)
             rows = LEADS_LIST.rows(page.asked)
         if rows.empty:
             show_nothing(page)
