@@ -157,7 +157,7 @@ def show_settings(page: OpenPage, found: ApiAnswer) -> None:
         problems += lacking(KINDS[kind].configuration, {**own, **values})
         show_problems(problems)
         if not problems:
-            save(page, base, lambda: _edited(base, {"configuration": values}))
+            save(page, base, lambda: _edited(base, {"configuration": values}), is_of_form=True)
 
 
 def _own(destination: Mapping[str, Any]) -> dict[str, Any]:

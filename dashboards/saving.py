@@ -71,6 +71,9 @@ def edit_base(name: str, version: str, form: EditForm | None = None) -> EditBase
     is_shown_anew = form is not None and not any(key in st.session_state for key in form.keys.values())
     if kept is None or is_shown_anew:
         kept = st.session_state[_key(name)] = EditBase(name, version, form or NO_FORM)
+    if st.session_state.pop(_saved_key(name), False):
+        for each, key in kept.form.keys.items():
+            st.session_state[key] = kept.form.values[each]  # as it was stored, which may be another way to write it
     begin(kept.form.values, kept.form.keys)
     return kept
 
@@ -90,9 +93,13 @@ def save(
     send: Callable[[], ApiAnswer | None],
     outcome: str = "saved_destination",
     *,
+    is_of_form: bool = False,
     label: Callable[[str], str] = str,
 ) -> None:
-    """Send an edit and say the outcome, or who was first and what differs; `label` names a field."""
+    """Send an edit and say the outcome, or who was first and what differs; `label` names a field.
+
+    `is_of_form`: the edit is that of the form, which then shows what was stored.
+    """
     try:
         send()
     except ApiRefusal as refusal:
@@ -110,6 +117,7 @@ def save(
                   args=(refusal.more["version"], theirs))  # fmt: skip
     else:
         st.session_state.pop(_key(base.name), None)
+        st.session_state[_saved_key(base.name)] = is_of_form
         done(outcome, name=base.name)
 
 
@@ -125,3 +133,7 @@ def show_differences(rows: Sequence[Mapping[str, object]], *, of: str = "field")
 
 def _key(name: str) -> str:
     return tenant_key(f"version of {name}")
+
+
+def _saved_key(name: str) -> str:
+    return tenant_key(f"form saved of {name}")

@@ -70,7 +70,10 @@ def show_week(page: OpenPage, base: EditBase) -> None:
     if not problems:
         body = {"weekly": {day: times for day, times in weekly.items() if times}, "country": country}
         body["subdivision"] = region
-        save(page, base, lambda: control().patch("/hours", body, version=base.version), "hours_saved", label=label)
+        save(
+            page, base, lambda: control().patch("/hours", body, version=base.version), "hours_saved", is_of_form=True,
+            label=label,
+        )  # fmt: skip
 
 
 def show_own_days(page: OpenPage, base: EditBase) -> None:

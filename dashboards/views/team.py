@@ -132,7 +132,7 @@ def show_settings(page: OpenPage, tenant: Mapping[str, Any], version: str) -> No
     if wants:
         edit = base.edits(typed)
         save(
-            page, base, lambda: control().patch("", edit, version=base.version), "settings_saved",
+            page, base, lambda: control().patch("", edit, version=base.version), "settings_saved", is_of_form=True,
             label=lambda name: t(f"setting_{name}"),
         )  # fmt: skip
 

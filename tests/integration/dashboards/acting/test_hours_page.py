@@ -34,6 +34,7 @@ def test_the_week_is_changed_and_another_day_stays(pages: Pages) -> None:
     assert "The hours are saved" in texts(page)
     weekly = hours(pages.control, tenant)["weekly"]
     assert weekly["mon"] == ["09:00-12:00", "13:00-18:00"]
+    assert page.text_input(key=f"hours mon of {tenant}").value == "09:00-12:00, 13:00-18:00"  # as it is stored
     assert "fri" not in weekly
     assert weekly["tue"] == ["09:00-18:00"]
 
