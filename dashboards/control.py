@@ -80,6 +80,11 @@ class ControlClient:
                 break
         return found
 
+    def whole(self, path: str) -> list[dict[str, Any]]:
+        """The lines of a list that comes in one page."""
+        found: list[dict[str, Any]] = self.get(path).body["items"]
+        return found
+
     def text(self, path: str) -> str:
         """The text of an answer that is not a JSON document."""
         return self._answered("GET", path, None, {}, {}).text

@@ -9,12 +9,20 @@ import streamlit as st
 
 from dashboards.acting import at, can, control, done, show_task, who
 from dashboards.control import ApiAnswer, part_of_path
-from dashboards.destination_form import changed, lacking, secret_fields, settings_fields, show_problems
+from dashboards.destination_form import (
+    changed,
+    lacking,
+    secret_fields,
+    settings_fields,
+    settings_keys,
+    settings_values,
+    show_problems,
+)
 from dashboards.listings.destinations import ERRORS, state_of
 from dashboards.mapping_editor import show_mapping
 from dashboards.page import OpenPage, part, plain
 from dashboards.resending import show_resync
-from dashboards.saving import base_version, save
+from dashboards.saving import EditBase, EditForm, begin, edit_base, save
 from dashboards.tables import findings_table, show, table
 from dashboards.texts import forms, t
 from echolead.operational.destination_kinds import KINDS
@@ -135,25 +143,40 @@ def show_settings(page: OpenPage, found: ApiAnswer) -> None:
     """The settings: a form for those who may change them, else a table."""
     destination = found.body
     name, kind = destination["name"], destination["kind"]
-    own = {key: value for key, value in destination["configuration"].items() if key != MAPPING}
+    own = _own(destination)
     st.subheader(t("settings_of_destination"))
     if not can("destinations.change") or kind not in KINDS:
         table(pd.DataFrame([(key, str(value)) for key, value in own.items()], columns=[t("field"), t("value")]))
         return
-    base = base_version(name, found.version)
+    base = edit_base(name, found.version, _form_of(destination))
     with st.form(f"settings of {name}"):
-        typed = settings_fields(kind, own, f"settings {name}")
+        typed = settings_fields(kind, base.form.keys)
         wants = st.form_submit_button(t("save"), icon=":material/save:")
     if wants:
-        values, problems = changed(kind, typed, own)
+        values, problems = changed(kind, base.edits(typed), own)
         problems += lacking(KINDS[kind].configuration, {**own, **values})
         show_problems(problems)
         if not problems:
-            save(page, name, lambda: _edited(name, {"configuration": values}, base))
+            save(page, base, lambda: _edited(base, {"configuration": values}), is_of_form=True)
 
 
-def _edited(name: str, edit: Mapping[str, Any], base: str) -> ApiAnswer:
-    return control().patch(f"/destinations/{part_of_path(name)}", edit, version=base)
+def _own(destination: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that have fields of their own."""
+    return {key: value for key, value in destination["configuration"].items() if key != MAPPING}
+
+
+def _form_of(destination: Mapping[str, Any]) -> EditForm:
+    """The form of the settings."""
+    name, kind = destination["name"], destination["kind"]
+
+    def stored() -> dict[str, Any]:
+        return settings_values(kind, _own(control().get(f"/destinations/{part_of_path(name)}").body))
+
+    return EditForm(settings_values(kind, _own(destination)), settings_keys(kind, f"settings {name}"), stored)
+
+
+def _edited(base: EditBase, edit: Mapping[str, Any]) -> ApiAnswer:
+    return control().patch(f"/destinations/{part_of_path(base.name)}", edit, version=base.version)
 
 
 def show_secrets(page: OpenPage, found: ApiAnswer) -> None:
@@ -172,8 +195,8 @@ def show_secrets(page: OpenPage, found: ApiAnswer) -> None:
         problems = lacking(KINDS[destination["kind"]].secrets, given)
         show_problems(problems)
         if not problems:
-            name, edit = destination["name"], {"secrets": given}
-            save(page, name, lambda: _edited(name, edit, found.version), "secrets_replaced")
+            base = edit_base(destination["name"], found.version)
+            save(page, base, lambda: _edited(base, {"secrets": given}), "secrets_replaced")
 
 
 def _secret_text(secret: Mapping[str, Any], zone: str) -> str:
@@ -189,7 +212,9 @@ def show_new_destination() -> None:
         kind = st.selectbox(t("destination_kind"), list(KINDS), key="new kind")
         with st.form("new destination", border=False):
             name = st.text_input(t("destination_name"), value=kind, key=f"new name {kind}").strip()
-            typed = settings_fields(kind, {}, f"new {kind}")
+            keys = settings_keys(kind, f"new {kind}")
+            begin(settings_values(kind, {}), keys)
+            typed = settings_fields(kind, keys)
             given = secret_fields(kind, f"new secret {kind}")
             wants = st.form_submit_button(t("add_destination"), type="primary")
         if wants:

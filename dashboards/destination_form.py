@@ -16,10 +16,19 @@ from echolead.operational.destination_kinds import KINDS, PaceSettings
 EXAMPLE = 1234
 
 
-def settings_fields(kind: str, present: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Show the fields with their present values; the values typed, by name, as they were typed."""
-    fields = {**KINDS[kind].configuration.model_fields, **PaceSettings.model_fields}
-    return {name: _field(name, field, present.get(name), tenant_key(f"{key} {name}")) for name, field in fields.items()}
+def settings_values(kind: str, present: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields begin with, by name."""
+    return {name: _beginning(field, present.get(name)) for name, field in _fields(kind).items()}
+
+
+def settings_keys(kind: str, key: str) -> dict[str, str]:
+    """The keys of the fields, by name."""
+    return {name: tenant_key(f"{key} {name}") for name in _fields(kind)}
+
+
+def settings_fields(kind: str, keys: Mapping[str, str]) -> dict[str, Any]:
+    """Show the fields; the values typed, by name, as they were typed. The session has what they begin with."""
+    return {name: _field(name, field, keys[name]) for name, field in _fields(kind).items()}
 
 
 def secret_fields(kind: str, key: str) -> dict[str, str]:
@@ -38,7 +47,7 @@ def changed(kind: str, typed: Mapping[str, Any], present: Mapping[str, Any]) -> 
 
     A number that is not written as in the page's language is asked back and never guessed.
     """
-    fields = {**KINDS[kind].configuration.model_fields, **PaceSettings.model_fields}
+    fields = _fields(kind)
     values: dict[str, Any] = {}
     problems = []
     for name, text in typed.items():
@@ -65,15 +74,27 @@ def show_problems(problems: list[str]) -> None:
         st.error(plain(each), icon=":material/error:")
 
 
-def _field(name: str, field: FieldInfo, present: Any, key: str) -> Any:
+def _fields(kind: str) -> dict[str, FieldInfo]:
+    return {**KINDS[kind].configuration.model_fields, **PaceSettings.model_fields}
+
+
+def _beginning(field: FieldInfo, present: Any) -> Any:
+    """What a field shows of a stored value, or of its default."""
     value = present if present is not None else field.get_default()
     if field.annotation is bool:
-        return st.checkbox(_label(name, field), value=bool(value), key=key)
+        return bool(value)
     if get_origin(field.annotation) is Literal:
-        options = list(get_args(field.annotation))
-        return st.selectbox(_label(name, field), options, index=options.index(value), key=key)
+        return value
     is_known = present is not None or (value is not None and not field.is_required())
-    return st.text_input(_label(name, field), value=_written(value) if is_known else "", key=key)
+    return _written(value) if is_known else ""
+
+
+def _field(name: str, field: FieldInfo, key: str) -> Any:
+    if field.annotation is bool:
+        return st.checkbox(_label(name, field), key=key)
+    if get_origin(field.annotation) is Literal:
+        return st.selectbox(_label(name, field), list(get_args(field.annotation)), key=key)
+    return st.text_input(_label(name, field), key=key)
 
 
 def _label(name: str, field: FieldInfo) -> str:

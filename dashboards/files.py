@@ -82,12 +82,15 @@ def _file(listing: Listing, api: ControlClient, request: Request) -> Response:
     dialect: Dialect = "programs" if request.query_params.get("for") == "programs" else "excel"
     facts = tenant_facts(tenant_id, uncached)
     asked = Asked(
-        uncached, tenant_id, facts.zone, facts.currency, datetime.now(UTC), address, rows=FILE_ROWS, api=api
+        uncached, tenant_id, facts.zone, facts.currency, datetime.now(UTC), address, rows=FILE_ROWS + 1, api=api
     )  # fmt: skip
     language = language_of(request.query_params.get("language", ""))
-    name = f"{tenant_id}-{listing.name}-{pd.Timestamp.now(tz=facts.zone):%Y-%m-%d-%H%M}.csv"
+    rows = listing.rows(asked)  # here, so that a refusal is the answer
+    # A file that has not all rows says so in its name: its reader cannot see it otherwise.
+    cut = f"-first-{FILE_ROWS}" if len(rows) > FILE_ROWS else ""
+    name = f"{tenant_id}-{listing.name}-{pd.Timestamp.now(tz=facts.zone):%Y-%m-%d-%H%M}{cut}.csv"
     headers = {**_download(name), "x-time-zone": facts.zone}
-    parts = listing.file(asked, dialect, language.code)  # the rows are read here, so that a refusal is the answer
+    parts = listing.file(rows.head(FILE_ROWS), dialect, language.code, facts.zone)
     return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
 
 

@@ -15,7 +15,7 @@ from dashboards.acting import can, control, show_task, tenant_key
 from dashboards.control import ApiAnswer, part_of_path
 from dashboards.navigation import link
 from dashboards.page import OpenPage, plain
-from dashboards.saving import base_version, save
+from dashboards.saving import edit_base, save
 from dashboards.tables import findings_table, table
 from dashboards.texts import t
 from echolead.leads.search import BY_IDENTIFIER
@@ -67,7 +67,7 @@ def _draft(tenant_id: str, name: str, stored: str) -> MappingDraft:
 def show_editor(page: OpenPage, found: ApiAnswer, draft: MappingDraft) -> None:
     """The text, the lead to try it on, what the trial found, and the way to store it."""
     name = found.body["name"]
-    version = base_version(name, found.version)
+    base = edit_base(name, found.version)
     st.caption(t("mapping_caption"))
     _edit(name, draft)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -85,7 +85,7 @@ def show_editor(page: OpenPage, found: ApiAnswer, draft: MappingDraft) -> None:
         st.warning(t("mapping_other_text"), icon=":material/difference:")
 
     def send() -> ApiAnswer:
-        made = control().put(f"/destinations/{part_of_path(name)}/mapping", {"task_id": task_id}, version=version)
+        made = control().put(f"/destinations/{part_of_path(name)}/mapping", {"task_id": task_id}, version=base.version)
         draft.stored = draft.text
         del st.query_params[TASK], st.query_params[TRIED]
         return made
@@ -97,7 +97,7 @@ def show_editor(page: OpenPage, found: ApiAnswer, draft: MappingDraft) -> None:
         show_found(result)
         is_storable = result["is_valid"] and is_of_draft
         if is_storable and st.button(t("mapping_save"), icon=":material/save:", type="primary"):
-            save(page, name, send, "mapping_saved")
+            save(page, base, send, "mapping_saved")
 
     show_task(task_id, page.zone, show_result)
 

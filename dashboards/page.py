@@ -197,6 +197,13 @@ def name_unknown(asked: Asked, parameter: str, known: Collection[str], text: str
         _say_unknown(text, said)
 
 
+def on_first_page(page: OpenPage) -> OpenPage:
+    """The first page of a list, where the address asks for a page that has no rows: that page is named."""
+    name_unknown(page.asked, "page", (), "page")
+    address = {key: values for key, values in page.asked.address.items() if key != "page"}
+    return replace(page, asked=replace(page.asked, address=address))
+
+
 def _say_unknown(text: str, value: str) -> None:
     st.warning(t("unknown_filter", name=t(text), value=plain(value)), icon=":material/filter_alt_off:")
 

@@ -46,6 +46,10 @@ GARBAGE_THRESHOLD = 50_000
 """Objects between two searches for cycles. A request makes no cycle; Python's default of 700 would search at every
 tenth request."""
 
+UNREADABLE_BODY = "There was an error parsing the body"
+"""What FastAPI says of a body that is no UTF-8, or nested too deeply."""
+UNREADABLE = "body: send JSON in UTF-8, with few levels and numbers of usual size."
+
 log = logging.getLogger(__name__)
 
 
@@ -251,11 +255,14 @@ def answer_with_problems(api: FastAPI, metrics: Metrics) -> None:
     async def of_http_exception(_: Request, error: HTTPException) -> Response:
         by_status = {400: INVALID_REQUEST, 404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
         kind = by_status.get(error.status_code) or ProblemType("http-error", error.status_code, str(error.detail))
-        response = answer(Problem(kind, f"{error.detail}."))
+        response = answer(Problem(kind, UNREADABLE if error.detail == UNREADABLE_BODY else f"{error.detail}."))
         response.headers.update(error.headers or {})
         return response
 
     @api.exception_handler(RequestValidationError)
     async def of_validation(_: Request, error: RequestValidationError) -> Response:
-        places = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        errors = error.errors()
+        if any(each["loc"] == ("body",) and isinstance(each["input"], bytes) for each in errors):
+            return answer(Problem(INVALID_REQUEST, "body: send JSON with the header Content-Type: application/json."))
+        places = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors)
         return answer(Problem(INVALID_REQUEST, f"{places}."))

@@ -1,6 +1,7 @@
 """A lead as a destination gets it: the payload of `activation.lead_deliveries`, typed."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,10 @@ EVENT_UNKNOWN, EVENT_UNSENT = "unknown", "not sent"
 CONVERSATION_PREFIX = "conversation:"
 """The ledger's id of a conversation is this and the conversation's id in the product."""
 KIND_CHARACTERS = 200  # of a record's kind in the ledger
+ADDRESSES = ("landing_page", "referrer")
+"""Ends of the names of attributes that are addresses."""
+SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE | re.ASCII)
+WEB_SCHEMES = ("http", "https")
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ class Lead:
             **texts,
             tracking_ids=tuple(payload.get("tracking_ids") or ()),
             labels=tuple(payload.get("labels") or ()),
-            attributes={k: v for k, v in (payload.get("attributes") or {}).items() if v not in (None, "")},
+            attributes=_attributes(payload.get("attributes") or {}),
             consent=dict(payload.get("consent") or {}),
             clicks=tuple(_click(each) for each in payload.get("clicks") or ()),
             cookies=dict(payload.get("cookies") or {}),
@@ -206,6 +211,24 @@ def _moment(text: Any) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None
 
 
+def _attributes(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that have a value; one that is an address is that of a page."""
+    given = {
+        name: _web_address(value) if isinstance(value, str) and name.endswith(ADDRESSES) else value
+        for name, value in stored.items()
+    }
+    return {name: value for name, value in given.items() if value not in (None, "")}
+
+
+def _web_address(text: str) -> str:
+    """The address, '' where following it would run a program or open a file: products make links of addresses.
+
+    Browsers pass over blanks and control characters in a scheme (WHATWG URL, section 4.4).
+    """
+    scheme = SCHEME.match("".join(each for each in text if each > " "))
+    return text if scheme is None or scheme[1].lower() in WEB_SCHEMES else ""
+
+
 def _click(stored: Mapping[str, Any]) -> Click:
     return Click(str(stored["name"]), str(stored["value"]), datetime.fromisoformat(stored["at"]))
 
@@ -221,7 +244,7 @@ def _event(stored: Mapping[str, Any]) -> LeadEvent:
         event_id=str(stored["event_id"]),
         name=stored["name"],
         at=datetime.fromisoformat(stored["at"]),
-        page_url=str(stored.get("page_url") or ""),
+        page_url=_web_address(str(stored.get("page_url") or "")),
         user_agent=str(stored.get("user_agent") or ""),
         value=None if value in (None, "") else Decimal(str(value)),
         currency=str(stored.get("currency") or ""),

@@ -23,7 +23,7 @@ from echolead.signed_in import NotSignedIn
 from echolead.spreadsheets import CellKind, CsvField, Dialect, written
 
 PAGE_ROWS = 50
-FILE_ROWS = 50_000
+FILE_ROWS = 200_000
 
 
 class TenantQuery(Protocol):
@@ -114,12 +114,13 @@ class Listing:
         said |= {"tenant_id": [asked.tenant_id], "for": [dialect], "language": [code]}
         return f"/export/{self.name}.csv?{urlencode(said, doseq=True)}"
 
-    def file(self, asked: Asked, dialect: Dialect, code: str) -> Iterator[str]:
-        """The parts of the file; for Excel with titles and words in the language, for programs with the data's own."""
-        frame = self.rows(asked)
+    def file(self, frame: pd.DataFrame, dialect: Dialect, code: str, zone: str) -> Iterator[str]:
+        """The parts of a file of these rows; for Excel with titles and words in the language, for programs with the
+        data's own.
+        """
         fields = [CsvField(each.name, each.kind, each.heading(code)) for each in self.columns]
         values = [self._in_words(each, frame[each.name], dialect, code) for each in self.columns]
-        return written(fields, zip(*values, strict=True), dialect, asked.zone)
+        return written(fields, zip(*values, strict=True), dialect, zone)
 
     @staticmethod
     def _in_words(column: ListingColumn, cells: pd.Series, dialect: Dialect, code: str) -> list[Any]:

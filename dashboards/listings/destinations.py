@@ -49,7 +49,7 @@ def state_of(destination: dict[str, object]) -> str:
 
 
 def _destinations(asked: Asked) -> pd.DataFrame:
-    lines = asked.from_api().lines("/destinations", most=asked.rows)
+    lines = asked.from_api().whole("/destinations")
     named = [
         {
             "destination_name": each["name"],

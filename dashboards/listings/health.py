@@ -32,8 +32,12 @@ group by state
 order by deliveries desc
 limit {rows:UInt32}
 """
+# The prefixes are those of the ledger: reverse_etl/lead.py, orchestration/erasure/withdrawing.py.
 STUCK = """
-select destination_name, state, lead_id, attempts, last_error_class, last_error, waiting_seconds
+select destination_name, state, lead_id, attempts, last_error_class, last_error, waiting_seconds,
+    multiIf(startsWith(lead_id, 'erasure:'), 'withdrawal', startsWith(lead_id, 'conversation:'), 'conversation', 'lead')
+        as delivers,
+    count() over () as total
 from ops.stuck_deliveries
 where tenant_id = {tenant_id:String}
 order by waiting_seconds desc
@@ -116,6 +120,7 @@ STUCK_DELIVERIES = Listing(
     "stuck-deliveries",
     (
         ListingColumn("destination_name", title="destination"),
+        ListingColumn("delivers", words="delivers"),
         ListingColumn("state", words="state"),
         ListingColumn("lead_id"),
         ListingColumn("attempts", "count"),

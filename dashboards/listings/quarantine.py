@@ -8,7 +8,7 @@ from dashboards.listings.health import IN_QUARANTINE
 
 def _quarantined(asked: Asked) -> pd.DataFrame:
     """The entries of the API with the events that wait, which the warehouse counts."""
-    rows = api_rows(QUARANTINED, asked.from_api().lines("/quarantine", most=asked.rows))
+    rows = api_rows(QUARANTINED, asked.from_api().whole("/quarantine"))
     waiting = IN_QUARANTINE.rows(asked).set_index("tracking_id")["events"]
     rows["events"] = waiting.reindex(rows["tracking_id"]).to_numpy()
     return rows

@@ -77,7 +77,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "settings_of_destination": ("Settings", "Configurações"),
     "save": ("Save", "Salvar"),
     "saved_destination": ("{name} is saved.", "{name} foi salvo."),
-    "destination_conflict": (
+    "edit_conflict": (
         "{by}, {at}: another person saved first. Your values are kept in the form; nothing was overwritten.",
         "{by}, {at}: outra pessoa salvou antes. Seus valores continuam no formulário; nada foi sobrescrito.",
     ),

@@ -150,6 +150,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "O motivo diz o que fazer: credenciais e permissões se corrigem no destino, depois `echolead resync` reenvia. "
         "As outras são tentadas de novo sozinhas.",
     ),
+    "delivers": ("Delivers", "Entrega"),
+    "delivers_lead": ("lead", "lead"),
+    "delivers_conversation": ("conversation", "conversa"),
+    "delivers_withdrawal": ("withdrawal of an erased person", "retirada de pessoa excluída"),
     "nothing_stuck": ("No delivery is stuck.", "Nenhuma entrega está parada."),
     "rejected_events_caption": (
         "Since yesterday. Each is kept, and can be sent again when its cause is mended.",

@@ -50,8 +50,4 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The hours are saved. Waiting times follow with the next turn.",
         "O horário foi salvo. Os tempos de espera mudam na próxima rodada.",
     ),
-    "hours_conflict": (
-        "Another person saved first. Your values are kept in the form; nothing was overwritten.",
-        "Outra pessoa salvou antes. Seus valores continuam no formulário; nada foi sobrescrito.",
-    ),
 }

@@ -1,6 +1,10 @@
 """Texts of the leads page, and words of the data: events, states, identifiers."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "search_is_of_all": (
+        "The search looks through all leads, whatever the period and the filters above.",
+        "A busca procura em todos os leads, sejam quais forem o período e os filtros acima.",
+    ),
     "no_match": ("No lead matches this search.", "Nenhum lead corresponde à busca."),
     "saved_filters": ("Saved filters", "Filtros salvos"),
     "no_saved_filters": (

@@ -82,6 +82,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Cada pessoa conta uma vez: o lead na sua própria origem, as demais na primeira visita do período. Selecione "
         "uma linha para filtrar a página.",
     ),
+    "nobody_here": (
+        "Nobody in this period with these filters.",
+        "Ninguém neste período com estes filtros.",
+    ),
+    "without_filters": ("Take the filters away", "Remover os filtros"),
     "no_events": (
         "No visit in this period yet. Choose a longer period, or put the script on the landing page: the page Install "
         "has the snippet and waits for the first event.",

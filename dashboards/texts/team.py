@@ -66,10 +66,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The settings are saved. What they change is being computed again.",
         "As configurações foram salvas. O que elas mudam está sendo recalculado.",
     ),
-    "settings_conflict": (
-        "{by}, {at}: another person saved first. Your values are kept in the form; nothing was overwritten.",
-        "{by}, {at}: outra pessoa salvou antes. Seus valores continuam no formulário; nada foi sobrescrito.",
-    ),
     "all_tenants": ("All clients", "Todos os clientes"),
     "tenant_id": ("Id", "Id"),
     "create_tenant": ("Create a client", "Criar um cliente"),

@@ -11,7 +11,7 @@ from dashboards.acting import at, attempt, can, control, reason_field, who
 from dashboards.control import part_of_path
 from dashboards.corrected import NotAnEvent, editable, event_of, readable
 from dashboards.listings.dead_letters import DEAD_LETTERS, REASON, last_page, reason_of
-from dashboards.page import OpenPage, empty, name_unknown, opened, part, plain
+from dashboards.page import OpenPage, empty, name_unknown, on_first_page, opened, part, plain
 from dashboards.tables import show, table
 from dashboards.texts import TEXTS, forms, named, t
 from echolead.corrections import MOST_LETTERS, NO_EVENTS
@@ -66,7 +66,11 @@ def show_list(page: OpenPage) -> None:
     """The letters of a page, of which those who may send choose several, others one."""
     asked = page.asked_for(MOST_LETTERS)
     rows = DEAD_LETTERS.rows(asked)
-    if rows.empty and page.asked.page() == 1:
+    if rows.empty and page.asked.page() > 1:
+        page = on_first_page(page)
+        asked = page.asked_for(MOST_LETTERS)
+        rows = DEAD_LETTERS.rows(asked)
+    if rows.empty:
         show_nothing(page)
         return
     letters = rows["dead_letter_id"].tolist()

@@ -43,7 +43,7 @@ def show_figures(page: OpenPage) -> None:
         ("lag", p95),
         ("events_24h", spoken.number(int(lag["events"].sum()))),
         ("rejected_24h", spoken.number(int(refused["rejected_count"].sum()))),
-        ("stuck", spoken.number(len(stuck))),
+        ("stuck", spoken.number(int(stuck["total"].iloc[0]) if len(stuck) else 0)),
     )
     with st.container(key="cards"):
         for column, (name, text) in zip(st.columns(len(figures)), figures, strict=True):

@@ -1,20 +1,20 @@
 """When is the client open, so that waiting times count only then?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboards.acting import attempt, can, control, done, show_outcome, tenant_key
-from dashboards.control import ApiAnswer, ApiRefusal
+from dashboards.acting import attempt, can, control, show_outcome, tenant_key
+from dashboards.control import ApiAnswer
 from dashboards.destination_form import show_problems
 from dashboards.listings.hours import CLOSED_DAYS, OWN_DAYS, WEEK, times_text
 from dashboards.page import OpenPage, empty, opened
-from dashboards.saving import differing, show_differences
+from dashboards.saving import EditBase, EditForm, edit_base, save
 from dashboards.tables import show
-from dashboards.texts import forms, t
+from dashboards.texts import TEXTS, forms, t
 from echolead.business_hours import DAYS, BadHours, read_intervals
 
 
@@ -23,57 +23,40 @@ def times_of(text: str) -> list[str]:
     return ["-".join(each) for each in read_intervals([each for each in text.split(",") if each.strip()])]
 
 
-def edited(
-    page: OpenPage, found: ApiAnswer, change: Callable[[str], object], typed: Mapping[str, str] | None = None
-) -> None:
-    """Make an edit on the version that the page was opened with, or say that another person was first.
-
-    What they saved is shown beside `typed`, fields by their labels, and is the base of the next try.
-    """
-    key = f"hours version of {page.tenant_id}"
-    try:
-        change(st.session_state.get(key, found.version))
-    except ApiRefusal as refusal:
-        if refusal.kind != "changed-meanwhile":
-            raise
-        st.session_state[key] = refusal.more["version"]
-        st.warning(t("hours_conflict"), icon=":material/merge:")
-        if typed is not None:
-            show_differences(differing(typed, labelled(control().get("/hours").body)))
-    else:
-        st.session_state.pop(key, None)
-        done("hours_saved")
+def week_values(hours: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of the week's form, by name."""
+    week = {day: times_text(hours["weekly"].get(day, [])) for day in DAYS}
+    return {**week, "country": hours["country"], "subdivision": hours["subdivision"]}
 
 
-def labelled(hours: Mapping[str, Any]) -> dict[str, str]:
-    """The fields of the week's form by their labels."""
-    week = {t(f"day_{day}"): times_text(hours["weekly"].get(day, [])) for day in DAYS}
-    return {**week, t("holiday_country"): hours["country"], t("holiday_part"): hours["subdivision"]}
+def base_of(found: ApiAnswer) -> EditBase:
+    """What edits of the hours began with."""
+    values = week_values(found.body)
+    keys = {name: tenant_key(f"hours {name}") for name in values}
+    form = EditForm(values, keys, lambda: week_values(control().get("/hours").body))
+    return edit_base("business hours", found.version, form)
 
 
-def show_week(page: OpenPage, found: ApiAnswer) -> None:
+def label(field: str) -> str:
+    """The label of a field of the week's form; a day of its own is named as it is."""
+    key = {"country": "holiday_country", "subdivision": "holiday_part"}.get(field, f"day_{field}")
+    return t(key) if key in TEXTS else field
+
+
+def show_week(page: OpenPage, base: EditBase) -> None:
     """The week and whose public holidays close: a form for those who may change them, else tables."""
     st.subheader(t("week"))
     if not can("hours.change"):
         show(WEEK, page.asked, WEEK.rows(page.asked), t("week"))
         return
-    st.session_state.setdefault(f"hours version of {page.tenant_id}", found.version)
-    hours = found.body
+    keys, typed = base.form.keys, {}
     with st.form("week", border=False):
         st.caption(t("week_caption"))
-        typed = {}
         for first in range(0, len(DAYS), 2):  # two side by side, which a phone shows one below the other
             for column, day in zip(st.columns(2), DAYS[first : first + 2], strict=False):
-                times = times_text(hours["weekly"].get(day, []))
-                typed[day] = column.text_input(
-                    t(f"day_{day}"), times, key=tenant_key(f"hours {day}"), placeholder=t("closed_day")
-                )
-        country = st.text_input(
-            t("holiday_country"), hours["country"], key=tenant_key("hours country"), max_chars=2
-        ).strip()
-        region = st.text_input(
-            t("holiday_part"), hours["subdivision"], key=tenant_key("hours part"), max_chars=10
-        ).strip()
+                typed[day] = column.text_input(label(day), key=keys[day], placeholder=t("closed_day"))
+        country = st.text_input(label("country"), key=keys["country"], max_chars=2).strip()
+        region = st.text_input(label("subdivision"), key=keys["subdivision"], max_chars=10).strip()
         wants = st.form_submit_button(t("save"), icon=":material/save:", type="primary")
     if not wants:
         return
@@ -87,10 +70,13 @@ def show_week(page: OpenPage, found: ApiAnswer) -> None:
     if not problems:
         body = {"weekly": {day: times for day, times in weekly.items() if times}, "country": country}
         body["subdivision"] = region
-        edited(page, found, lambda version: control().patch("/hours", body, version=version), labelled(body))
+        save(
+            page, base, lambda: control().patch("/hours", body, version=base.version), "hours_saved", is_of_form=True,
+            label=label,
+        )  # fmt: skip
 
 
-def show_own_days(page: OpenPage, found: ApiAnswer) -> None:
+def show_own_days(page: OpenPage, base: EditBase) -> None:
     """Days that close, or open at other times; one more, and the end of one."""
     st.subheader(t("own_days"))
     st.caption(t("own_days_caption"))
@@ -104,12 +90,15 @@ def show_own_days(page: OpenPage, found: ApiAnswer) -> None:
         if chosen.selection.rows and can("hours.change"):
             day = rows["date"].iloc[chosen.selection.rows[0]]
             if st.button(t("remove_own_day", day=forms().day(day)), icon=":material/event_busy:"):
-                edited(page, found, lambda version: control().delete(f"/hours/days/{day}", version=version))
+                save(
+                    page, base, lambda: control().delete(f"/hours/days/{day}", version=base.version), "hours_saved",
+                    label=label,
+                )  # fmt: skip
     if can("hours.change"):
-        show_new_day(page, found)
+        show_new_day(page, base)
 
 
-def show_new_day(page: OpenPage, found: ApiAnswer) -> None:
+def show_new_day(page: OpenPage, base: EditBase) -> None:
     """The form of a day of its own."""
     tomorrow = page.asked.now.astimezone(ZoneInfo(page.zone)).date() + timedelta(days=1)
     with st.form("own day", border=False):
@@ -128,7 +117,9 @@ def show_new_day(page: OpenPage, found: ApiAnswer) -> None:
     except BadHours:
         show_problems([t("no_times", day=forms().day(day), typed=text)])
         return
-    edited(page, found, lambda version: control().put(f"/hours/days/{day}", body, version=version))
+    save(
+        page, base, lambda: control().put(f"/hours/days/{day}", body, version=base.version), "hours_saved", label=label
+    )
 
 
 def show_holidays(page: OpenPage) -> None:
@@ -147,9 +138,9 @@ def main() -> None:
     show_outcome()
     st.caption(t("hours_caption"))
     with attempt():
-        found = control().get("/hours")
-        show_week(page, found)
-        show_own_days(page, found)
+        base = base_of(control().get("/hours"))
+        show_week(page, base)
+        show_own_days(page, base)
     with attempt():
         show_holidays(page)
 

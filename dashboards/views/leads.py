@@ -12,13 +12,14 @@ from dashboards.listings import PAGE_ROWS
 from dashboards.listings.leads import LEADS_LIST, REACHED, SEARCH, SORT, STAGE, number_of_leads
 from dashboards.listings.timeline import LEAD_ID
 from dashboards.navigation import link
-from dashboards.page import OpenPage, empty, name_unknown, opened, part
+from dashboards.page import OpenPage, empty, name_unknown, on_first_page, opened, part
 from dashboards.record import show_lead
 from dashboards.saved_filters import kept_filters, open_with_saved_filter, show_saved_filters
 from dashboards.tables import show
 from dashboards.texts import forms, t
 from echolead.leads.search import SORTS
 from echolead.metrics.people import DIMENSIONS
+from echolead.metrics.periods import ALL
 
 
 def say(key: str, value: str) -> None:
@@ -59,9 +60,14 @@ def show_list(page: OpenPage, kept: Sequence[Mapping[str, Any]]) -> None:
     show_outcome()
     show_search(page)
     show_saved_filters(page.asked, kept)
+    if page.asked.first(SEARCH) and (page.filters.period_name != ALL or any(page.filters.values.values())):
+        st.caption(t("search_is_of_all"))
     with part("leads"):
         rows = LEADS_LIST.rows(page.asked)
-        if rows.empty and page.asked.page() == 1:
+        if rows.empty and page.asked.page() > 1:
+            page = on_first_page(page)
+            rows = LEADS_LIST.rows(page.asked)
+        if rows.empty:
             show_nothing(page)
             return
         chosen = show(

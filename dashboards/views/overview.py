@@ -177,6 +177,10 @@ def show_splits(page: OpenPage) -> None:
 def show_people(page: OpenPage) -> None:
     """All that one statement answers."""
     found = figures(page.asked)
+    if found.is_empty and any(page.filters.values.values()):
+        empty("nobody_here", icon=":material/filter_alt:")
+        link("overview", t("without_filters"), {"period": [page.filters.period_name]}, icon="filter_alt_off")
+        return
     if found.is_empty:
         empty("no_events")
         link("install", t("to_install"), {}, icon="code")

@@ -149,7 +149,7 @@ def show_destinations() -> None:
     """Deliver again: of which destination, which leads, after which error, and whether what has arrived too."""
     st.subheader(t("resync"))
     st.caption(t("resync_caption"))
-    names = [each["name"] for each in control().lines("/destinations")]
+    names = [each["name"] for each in control().whole("/destinations")]
     which, errors = st.columns(2)
     destination = which.selectbox(
         t("destination"), ["", *names], format_func=lambda each: each or t("every_destination"), key="resync_name"

@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards.acting import at, attempt, can, control, done, show_outcome, tenant_key, who
-from dashboards.control import ApiRefusal, part_of_path
+from dashboards.acting import attempt, can, control, done, show_outcome, tenant_key
+from dashboards.control import MAX_LINES, part_of_path
 from dashboards.listings.team import KEYS, USERS
 from dashboards.page import OpenPage, empty, opened, plain
-from dashboards.saving import differing, show_differences
+from dashboards.saving import EditForm, edit_base, save
 from dashboards.tables import show, table
-from dashboards.texts import forms, t
+from dashboards.texts import t
 from echolead.permissions import ROLES
 
 SETTINGS = ("name", "timezone", "default_region", "currency", "ip_policy", "consent_default")
@@ -31,7 +31,7 @@ def show_once() -> None:
 def show_users(page: OpenPage) -> None:
     """Users with a role; another role, and an end of it."""
     st.subheader(t("users"))
-    rows = USERS.rows(page.asked)
+    rows = USERS.rows(page.asked_for(MAX_LINES))
     chosen = show(USERS, page.asked, rows, t("users"), on_select="rerun", selection_mode="single-row", key="users")
     if not can("users.change"):
         return
@@ -123,42 +123,30 @@ def show_settings(page: OpenPage, tenant: Mapping[str, Any], version: str) -> No
     st.subheader(t("tenant_settings"))
     if not can("settings.change"):
         return
-    base = st.session_state.setdefault(f"settings version of {page.tenant_id}", version)
+    keys = {name: tenant_key(f"setting {name}") for name in SETTINGS}
+    form = EditForm(setting_values(tenant), keys, lambda: setting_values(control().get("").body))
+    base = edit_base("settings of the client", version, form)
     with st.form("settings"):
-        typed = {name: setting_field(name, str(tenant[name])) for name in SETTINGS}
+        typed = {name: setting_field(name, key) for name, key in keys.items()}
         wants = st.form_submit_button(t("save"), icon=":material/save:")
-    if not wants:
-        return
-    edit = {name: value for name, value in typed.items() if value != tenant[name]}
-    try:
-        control().patch("", edit, version=base)
-    except ApiRefusal as refusal:
-        if refusal.kind != "changed-meanwhile":
-            raise
-        when = forms().moment(at(refusal.more["changed_at"]), page.zone)
-        by = who(refusal.more["changed_by"])
-        st.warning(plain(t("settings_conflict", by=by, at=when)))
-        theirs = control().get("").body
-        show_differences(
-            differing(
-                {t(f"setting_{name}"): value for name, value in typed.items()},
-                {t(f"setting_{name}"): str(theirs[name]) for name in typed},
-            )
-        )
-        st.session_state[f"settings version of {page.tenant_id}"] = refusal.more["version"]
-    else:
-        st.session_state.pop(f"settings version of {page.tenant_id}")
-        done("settings_saved")
+    if wants:
+        edit = base.edits(typed)
+        save(
+            page, base, lambda: control().patch("", edit, version=base.version), "settings_saved", is_of_form=True,
+            label=lambda name: t(f"setting_{name}"),
+        )  # fmt: skip
 
 
-def setting_field(name: str, present: str) -> str:
+def setting_values(tenant: Mapping[str, Any]) -> dict[str, str]:
+    """What the fields begin with, by name."""
+    return {name: str(tenant[name]) for name in SETTINGS}
+
+
+def setting_field(name: str, key: str) -> str:
     """One setting."""
-    label = t(f"setting_{name}")
     if name in CHOICES:
-        return str(
-            st.selectbox(label, CHOICES[name], index=CHOICES[name].index(present), key=tenant_key(f"setting {name}"))
-        )
-    return st.text_input(label, value=present, key=tenant_key(f"setting {name}")).strip()
+        return str(st.selectbox(t(f"setting_{name}"), CHOICES[name], key=key))
+    return st.text_input(t(f"setting_{name}"), key=key).strip()
 
 
 def show_tenants() -> None:

@@ -104,10 +104,12 @@ not there, 403 `forbidden`.
 - **Numbers** have a dot, **moments** are ISO 8601 with an offset, and are answered in UTC (`2026-03-11T02:30:00Z`).
   Other forms get 422 `invalid-request`, which names the field.
 - **Lists** are `{"items": […], "next_cursor": "…"}`; `limit` is up to 200, `cursor` is `next_cursor` of the page
-  before. Rows that come meanwhile neither repeat nor hide others.
+  before, of the same list with the same filters. Rows that come meanwhile neither repeat nor hide others.
+- **Nothing is passed over**: a parameter of the address or a name of a body that the operation does not know is refused
+  with 422 `invalid-request`, and so is one that is given twice.
 - **Edits** need `If-Match` with the ETag of the GET. Without it the answer is 428 `version-required`; when another user
   was first, 409 `changed-meanwhile` with `version`, `changed_by`, `changed_at` and `differences` (`field`, `yours`,
-  `theirs`). An edit that changes nothing makes no version.
+  `theirs`). An edit that changes nothing makes no version. `If-Match` names one version: `*` and lists get 428.
 - **A POST that is sent twice** with the same `Idempotency-Key` by the same user is done once, and for 24 hours gets the
   same answer, with `Idempotency-Replayed: true`. Another request with the key: 422 `idempotency-key-reused`.
 - **Long work** answers 202 with a task and its `Location`. Ask for the task every second or so: `state` goes from

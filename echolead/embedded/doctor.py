@@ -27,7 +27,7 @@ from echolead.embedded.condition import condition
 from echolead.embedded.part import port_is_open
 from echolead.lake_lag import lake_lag
 from echolead.operational.deals import failing_pulls
-from echolead.operational.deliveries import STUCK_MINUTES, deliveries_in_trouble
+from echolead.operational.deliveries import STUCK_MINUTES, DeliveriesInTrouble, deliveries_in_trouble
 from echolead.operational.erasures import late_erasures
 from echolead.operational.live_steps import trouble
 from echolead.operational.migrate import is_current
@@ -200,25 +200,44 @@ def _postgres(settings: Settings) -> Iterator[Symptom]:
         yield from _erasures(connection)
         yield from _pulls(connection)
         yield from _spend_pulls(connection)
-        stuck, dead = deliveries_in_trouble(connection)
+        in_trouble = deliveries_in_trouble(connection)
     if settings.postgres_url.get_secret_value():
         yield _migrations(settings)
-    if stuck:
+    yield from delivery_symptoms(in_trouble)
+
+
+def delivery_symptoms(found: DeliveriesInTrouble) -> Iterator[Symptom]:
+    """Leads that do not arrive, and apart from them what is to be taken off at destinations of erased people."""
+    late = f"{STUCK_MINUTES} minutes after they were planned, or their destination refuses EchoLead's configuration"
+    taking_back = (
+        "Correct the destination and `echolead resync` what was refused, or `echolead lead give-up` where it cannot be "
+        "corrected. EchoLead's own stores have nothing of the person any more."
+    )
+    if found.stuck:
         yield Symptom(
             "wrong",
             "Deliveries",
-            f"{stuck} have not arrived {STUCK_MINUTES} minutes after they were planned, or their destination refuses "
-            "EchoLead's configuration",
+            f"{found.stuck} have not arrived {late}",
             "Look at the health page of the console: the destination's answer is there.",
         )
-    if dead:
+    if found.dead:
         yield Symptom(
             "note",
             "Deliveries",
-            f"{dead} were given up",
+            f"{found.dead} were given up",
             "The console says why. Correct the cause; a lead that changes is sent again.",
         )
-    if not stuck and not dead:
+    if found.stuck_withdrawals:
+        yield Symptom(
+            "wrong", "Erasure", f"{found.stuck_withdrawals} withdrawals of erased people have not arrived {late}",
+            taking_back,
+        )  # fmt: skip
+    if found.dead_withdrawals:
+        yield Symptom(
+            "wrong", "Erasure", f"{found.dead_withdrawals} withdrawals of erased people were refused for good",
+            taking_back,
+        )  # fmt: skip
+    if not found.stuck and not found.dead:
         yield Symptom("ok", "Deliveries", "none is stuck or given up")
 
 

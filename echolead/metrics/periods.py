@@ -12,6 +12,8 @@ COMPARISONS = ("before", "weekday")
 ALL = "all"
 """Everything until now, compared with nothing: for lists, whose statements have a limit."""
 MAX_DAYS = 400
+EARLIEST_DAY = date(2000, 1, 1)
+"""No event is older: periods before it are a slip of the hand."""
 
 
 class UnknownPeriod(ValueError):
@@ -65,7 +67,7 @@ def period(name: str, zone: str, now: datetime, comparison: str = "before") -> P
     minutes = max(-((today - exactly) // timedelta(minutes=1)), 1)
     local = today + timedelta(minutes=minutes)
     if name == ALL:
-        begin = datetime.combine(date(2000, 1, 1), time())
+        begin = datetime.combine(EARLIEST_DAY, time())
         return Period(zone, Window(begin, local), Window(begin, begin))
     if name == "month":
         return _month(zone, today, local, comparison)
@@ -99,6 +101,6 @@ def _dates(name: str) -> tuple[date, date]:
         first, last = (date.fromisoformat(part) for part in name.split(".."))
     except ValueError:
         raise UnknownPeriod(name) from None
-    if not timedelta(0) <= last - first < timedelta(days=MAX_DAYS):
+    if first < EARLIEST_DAY or not timedelta(0) <= last - first < timedelta(days=MAX_DAYS):
         raise UnknownPeriod(name)
     return first, last

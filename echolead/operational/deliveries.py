@@ -22,16 +22,23 @@ UNSENT_STATES = ("pending", "in_flight", "retry")
 REFUSED_CONFIGURATION = ("Misconfigured", "Gone", "Undecryptable")
 """Classes of errors after which nothing arrives until an operator changes the destination: stuck at once."""
 
+# Reads the ledger's rows that have not arrived, and those given up.
 COUNTS = """
-select
-    count(*) filter (where
+with waiting as (
+    select
+        erasure_id is not null as is_withdrawal,
         state = any(%(unsent)s)
         and (
             created_at < clock_timestamp() - make_interval(mins => %(minutes)s) or last_error_class = any(%(refused)s)
-        )
-    ),
-    count(*) filter (where state = 'dead')
-from deliveries
+        ) as is_stuck,
+        state = 'dead' as is_dead
+    from deliveries
+    where state = any(%(unsent)s) or state = 'dead'
+)
+select
+    count(*) filter (where is_stuck and not is_withdrawal), count(*) filter (where is_dead and not is_withdrawal),
+    count(*) filter (where is_stuck and is_withdrawal), count(*) filter (where is_dead and is_withdrawal)
+from waiting
 """
 
 
@@ -74,14 +81,18 @@ def newest_attempts(session: Session, delivery: Delivery, limit: int) -> Sequenc
 
 
 class DeliveriesInTrouble(NamedTuple):
-    """The numbers of stuck and of dead deliveries."""
+    """The numbers of stuck and of dead deliveries: those of leads, and withdrawals, which take fields of an erased
+    person off a destination.
+    """
 
     stuck: int
     dead: int
+    stuck_withdrawals: int
+    dead_withdrawals: int
 
 
 def deliveries_in_trouble(connection: psycopg.Connection) -> DeliveriesInTrouble:
     """Of all tenants that the connection's role sees."""
     asked = {"unsent": list(UNSENT_STATES), "minutes": STUCK_MINUTES, "refused": list(REFUSED_CONFIGURATION)}
     row = connection.execute(COUNTS, asked).fetchone()
-    return DeliveriesInTrouble(*(row or (0, 0)))
+    return DeliveriesInTrouble(*(row or (0, 0, 0, 0)))

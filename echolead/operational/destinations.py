@@ -160,8 +160,8 @@ def edit_destination(
     configuration, secrets = edit.configuration, edit.secrets
     present = destination.configuration
     check_version(
-        session, edit.base_version, destination, what=f"Destination {destination.name}", subject=destination.name,
-        current=present, edit=configuration,
+        session, edit.base_version, destination, what=f"Destination {destination.name}", noun="destination",
+        subject=destination.name, current=present, edit=configuration,
     )  # fmt: skip
     wanted = {**present, **configuration}
     values = _checked_values(destination.kind, wanted, allow_private=allow_private, private_places=private_places)

@@ -27,6 +27,8 @@ ACCOUNT_AND_NETWORK_LIMIT = 8
 NETWORK_LIMIT = 40  # an office shares one
 ACCOUNT_LIMIT = 100
 """Failures of an account on unknown devices, from all networks: the limit for an attacker with many networks."""
+NOTED_LIMIT = 100
+"""Denials of the identity provider that are written down in a window: anyone can cause one, and the log only grows."""
 
 
 class TooManyAttempts(Exception):
@@ -108,9 +110,21 @@ class SignIn:
             self._note_refusal(identity.email or identity.subject, refusal.reason, issuer=identity.issuer)
             raise
         if opened is None:
+            self._note_refusal(identity.email, "disabled", issuer=identity.issuer)
             raise IdentityRefused("disabled", identity)
         self.take_back(counted)
         return opened
+
+    def note_denial(self, issuer: str, reason: str, said: str) -> None:
+        """Write down that nobody was signed in through the provider: it denied it, or what came back proves nobody.
+
+        Who it was is not known. `said` is what the provider or the check of its answer said.
+        """
+        try:
+            self._count({self._subject("denials", issuer): NOTED_LIMIT})
+        except TooManyAttempts:
+            return
+        self._note_refusal(issuer, reason, said="".join(each for each in said[:200] if each.isprintable()))
 
     def take_back(self, counted: Sequence[int]) -> None:
         """Count an attempt no more, as it was no guess. `counted` is what `count_return` returned."""

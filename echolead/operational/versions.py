@@ -30,28 +30,45 @@ def check_version(
     row: Versioned,
     *,
     what: str,
+    noun: str,
     subject: str,
     current: Mapping[str, Any],
     edit: Mapping[str, Any],
 ) -> None:
     """Raises `ChangedMeanwhile` unless an edit of a locked row is based on its present version, or on none (None).
 
-    `what` is the row's name for people, `subject` its name in the audit log, which says who was first.
+    `what` is the row's name for people; `noun` and `subject` are those of the audit log, which says who was first.
     """
     present = version_of(row)
-    if base in (None, present):
-        return
-    newest = session.scalar(
-        select(AuditEntry)
-        .where(func.coalesce(AuditEntry.tenant_id, "") == row.tenant_id, AuditEntry.subject == subject)
-        .order_by(AuditEntry.chain_position.desc())
-        .limit(1)
+    if base not in (None, present):
+        raise overtaken(
+            session, row.tenant_id, what=what, noun=noun, subject=subject, version=present, current=current, edit=edit
+        )
+
+
+def overtaken(
+    session: Session,
+    tenant_id: str,
+    *,
+    what: str,
+    noun: str,
+    version: str,
+    current: Mapping[str, Any],
+    edit: Mapping[str, Any],
+    subject: str | None = None,
+) -> ChangedMeanwhile:
+    """Another person was first: who, when, and where the edit differs. Reads the tenant's log from its newest entry."""
+    of_object = select(AuditEntry).where(
+        func.coalesce(AuditEntry.tenant_id, "") == tenant_id, AuditEntry.action.startswith(f"{noun}.", autoescape=True)
     )
-    raise ChangedMeanwhile(
+    if subject is not None:
+        of_object = of_object.where(AuditEntry.subject == subject)
+    newest = session.scalar(of_object.order_by(AuditEntry.chain_position.desc()).limit(1))
+    return ChangedMeanwhile(
         what,
-        version=present,
+        version=version,
         by=newest.actor if newest else "",
-        at=row.updated_at,
+        at=newest.at if newest else None,
         differences=[
             {"field": name, "yours": value, "theirs": current.get(name)}
             for name, value in edit.items()

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from echolead.operational import audit
@@ -21,6 +21,8 @@ from echolead.operational.reconnecting import Reconnecting
 from echolead.operational.tenants import get_tenant
 
 MESSAGE_CHARACTERS = 2000
+MAX_OPEN_REPLAYS = 50
+"""Replays of a tenant that wait or run: each costs turns, whatever the next one is for."""
 OF_QUEUE = "queue"
 """The kind of a request that puts into raw what the queue holds and raw lacks. Turns take the rows like every load."""
 OF_SETTINGS = "settings of the tenant"
@@ -39,9 +41,15 @@ class Extent:
 def ask(
     session: Session, tenant_id: str, extent: Extent, *, actor: str, reason: str, kind: str = "replay"
 ) -> WarehouseRequest:
-    """A new request. Raises `NotFound` without such a tenant, and as `check_extent`."""
+    """A new request. Raises `NotFound` without such a tenant, `ChangeRefused` with `MAX_OPEN_REPLAYS` open replays, and
+    as `check_extent`.
+    """
     get_tenant(session, tenant_id)
     check_extent(extent, kind)
+    mine = (WarehouseRequest.tenant_id == tenant_id, WarehouseRequest.kind == kind)
+    open_ones = select(func.count()).where(*mine, WarehouseRequest.state.in_(("waiting", "running")))
+    if kind in ("replay", OF_QUEUE) and (session.scalar(open_ones) or 0) >= MAX_OPEN_REPLAYS:
+        raise ChangeRefused(f"Tenant {tenant_id} has {MAX_OPEN_REPLAYS} replays that wait or run: stop one, or wait.")
     request = WarehouseRequest(
         tenant_id=tenant_id,
         kind=kind,

@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import hmac
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -12,10 +13,13 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 from starlette.responses import Response
 
+from echolead.events import EARLIEST, LATEST
+from ingest_api.control.call import Call
 from ingest_api.http.problems import INVALID_REQUEST, Problem
 
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 MAX_PAGE = 200
+NO_MOMENT = f"use a time from {EARLIEST.year} to {LATEST.year}"
 
 Item = TypeVar("Item", bound=BaseModel)
 Row = TypeVar("Row")
@@ -28,8 +32,26 @@ def _only_iso(value: Any) -> Any:
     raise ValueError("use ISO 8601 with an offset, as in 2026-03-10T23:30:00-03:00")
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_only_iso), AfterValidator(lambda at: at.astimezone(UTC))]
-"""A moment: read as ISO 8601 with an offset, written in UTC with `Z`."""
+def _in_utc(at: datetime) -> datetime:
+    try:
+        found = at.astimezone(UTC)
+    except OverflowError as error:  # in another zone it is before the year 1, or after 9999
+        raise ValueError(NO_MOMENT) from error
+    if not EARLIEST <= found <= LATEST:
+        raise ValueError(NO_MOMENT)
+    return found
+
+
+def _storable(day: date) -> date:
+    if not EARLIEST.date() <= day <= LATEST.date():
+        raise ValueError(NO_MOMENT)
+    return day
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_iso), AfterValidator(_in_utc)]
+"""A moment: read as ISO 8601 with an offset, written in UTC with `Z`. The bounds are those of events."""
+Day = Annotated[date, AfterValidator(_storable)]
+"""A day of the calendar, with the same bounds: the warehouse has no others."""
 
 
 class ControlBody(BaseModel):
@@ -67,17 +89,18 @@ def nothing() -> Response:
 
 
 def page(
-    rows: Sequence[Row], limit: int, form: Callable[[Row], Item], key: Callable[[Row], Sequence[Any]]
+    call: Call, rows: Sequence[Row], limit: int, form: Callable[[Row], Item], key: Callable[[Row], Sequence[Any]]
 ) -> ListPage[Item]:
     """A page of up to `limit` rows; `rows` has one more where there is a next page. `key` is what the list is sorted
     by, JSON-like and unique.
     """
     shown = rows[:limit]
     more = len(rows) > limit
-    return ListPage(items=[form(row) for row in shown], next_cursor=_cursor(key(shown[-1])) if more and shown else None)
+    cursor = _cursor(call.list_mark, key(shown[-1])) if more and shown else None
+    return ListPage(items=[form(row) for row in shown], next_cursor=cursor)
 
 
-def after(cursor: str | None, read: Callable[..., Key]) -> Key | None:
+def after(call: Call, cursor: str | None, read: Callable[..., Key]) -> Key | None:
     """The key of the last row of the page before, None on the first page. Raises `Problem`.
 
     `read` makes it of the values that `page` was given.
@@ -85,9 +108,14 @@ def after(cursor: str | None, read: Callable[..., Key]) -> Key | None:
     if cursor is None:
         return None
     try:
-        return read(*json.loads(base64.urlsafe_b64decode(cursor.encode() + b"==")))
-    except (binascii.Error, ValueError, TypeError, UnicodeError) as error:
+        mark, *key = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
+        is_of_list = hmac.compare_digest(str(mark).encode(), call.list_mark.encode())
+        found = read(*key)
+    except (binascii.Error, ValueError, TypeError) as error:
         raise Problem(INVALID_REQUEST, "query.cursor: send next_cursor of the page before, unchanged.") from error
+    if not is_of_list:
+        raise Problem(INVALID_REQUEST, "query.cursor: it belongs to another list or other filters: begin without one.")
+    return found
 
 
 def time_and_id(at: str, row_id: str) -> tuple[datetime, UUID]:
@@ -95,6 +123,6 @@ def time_and_id(at: str, row_id: str) -> tuple[datetime, UUID]:
     return datetime.fromisoformat(at), UUID(row_id)
 
 
-def _cursor(key: Sequence[Any]) -> str:
-    text = json.dumps(list(key), default=str)
+def _cursor(mark: str, key: Sequence[Any]) -> str:
+    text = json.dumps([mark, *key], default=str)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

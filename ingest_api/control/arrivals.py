@@ -130,7 +130,8 @@ def _views(session: Session, call: Call) -> list[ChannelRuleView]:
 
 def _check(session: Session, call: Call) -> None:
     lock_for_edit(session, call)
-    check_base(call, "The channel rules", _version(_views(session, call)))
+    views = _views(session, call)
+    check_base(session, call, "The channel rules", "channel_rule", _version(views), {}, {})
 
 
 def _version(views: list[ChannelRuleView]) -> str:

@@ -46,13 +46,13 @@ def list_(
     until: Moment | None = None,
 ) -> Response:
     """The entries of the tenant, newest first."""
-    before = after(cursor, int)
+    before = after(call, cursor, int)
     with call.session() as session:
         rows = list_entries(
             session, call.tenant_id, limit=limit + 1, before=before, action=action, actor=actor, since=since,
             until=until,
         )  # fmt: skip
-        return answer(page(rows, limit, AuditLine.model_validate, lambda row: [row.chain_position]))
+        return answer(page(call, rows, limit, AuditLine.model_validate, lambda row: [row.chain_position]))
 
 
 @routes.get(

@@ -23,7 +23,15 @@ from echolead.security import USER_TOKEN, SignedIn
 from echolead.settings import Settings
 from ingest_api.control.refusals import refusals
 from ingest_api.control.sessions import ConsoleSessions
-from ingest_api.http.problems import CONTROL_UNAVAILABLE, FORBIDDEN, NOT_SIGNED_IN, VERSION_REQUIRED, Problem
+from ingest_api.control.strict import base_of, check_query, list_of, repeated_name
+from ingest_api.http.problems import (
+    CONTROL_UNAVAILABLE,
+    FORBIDDEN,
+    INVALID_REQUEST,
+    NOT_SIGNED_IN,
+    VERSION_REQUIRED,
+    Problem,
+)
 
 OPERATION, ROLE, EDITS = "x-operation", "x-least-role", "x-needs-version"
 """What a route says in the OpenAPI document."""
@@ -108,6 +116,8 @@ class Call:
     idempotency_key: str | None
     fingerprint: bytes
     """SHA-256 of method, path, query and body."""
+    list_mark: str
+    """Of a list with its filters: cursors of another one are refused."""
 
     @property
     def actor(self) -> str:
@@ -133,28 +143,59 @@ def operation(name: str, *, edits: bool = False) -> dict[str, Any]:
     return {"openapi_extra": {OPERATION: name, ROLE: needed, EDITS: edits}}
 
 
-async def _fingerprint(request: Request) -> bytes:
+@dataclass(frozen=True)
+class SentBody:
+    """What the checks need of a body: the fingerprint of the whole request, and a name that an object has twice."""
+
+    fingerprint: bytes
+    repeated: str
+
+
+async def _sent(request: Request) -> SentBody:
     body = await request.body()
-    return hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body).digest()
+    head = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    return SentBody(hashlib.sha256(head + body).digest(), repeated_name(body) if body else "")
 
 
-def _call(request: Request, fingerprint: Annotated[bytes, Depends(_fingerprint)], tenant_id: TenantPath) -> Call:
+def _call(request: Request, sent: Annotated[SentBody, Depends(_sent)], tenant_id: TenantPath) -> Call:
     """The request about a tenant, if its user may do what its route does. Raises `Problem`."""
-    return _checked(request, fingerprint, tenant_id)
+    return _checked(request, sent, tenant_id)
 
 
-def _call_of_installation(request: Request, fingerprint: Annotated[bytes, Depends(_fingerprint)]) -> Call:
+def _call_of_installation(request: Request, sent: Annotated[SentBody, Depends(_sent)]) -> Call:
     """The request about no tenant, checked likewise. Raises `Problem`."""
-    return _checked(request, fingerprint, "")
+    return _checked(request, sent, "")
 
 
-def _checked(request: Request, fingerprint: bytes, tenant_id: str) -> Call:
+def _checked(request: Request, sent: SentBody, tenant_id: str) -> Call:
     control: Control = request.app.state.control
     said = request.scope["route"].openapi_extra
     name: str = said[OPERATION]
     if not request.headers.get("authorization"):
         raise Problem(NOT_SIGNED_IN, "Send Authorization: Bearer … with the token of POST /v1/login.")
     who, granted = control.who(request)
+    _check_may(who, granted, name, tenant_id)
+    check_query(request)
+    if sent.repeated:
+        raise Problem(INVALID_REQUEST, f"body: an object has the name {sent.repeated[:100]!r} twice: send it once.")
+    base = base_of(request)
+    if said[EDITS] and not base:
+        raise Problem(VERSION_REQUIRED, "Send If-Match with the ETag of what you edit, as the GET answered it.")
+    return Call(
+        control=control,
+        who=who,
+        operation=name,
+        tenant_id=tenant_id,
+        granted=granted,
+        base=base,
+        idempotency_key=request.headers.get("idempotency-key"),
+        fingerprint=sent.fingerprint,
+        list_mark=control.hash_of("list", list_of(request).encode()).hex()[:16],
+    )
+
+
+def _check_may(who: SignedIn, granted: frozenset[str] | None, name: str, tenant_id: str) -> None:
+    """Raises `Problem` unless the user may do the operation, with the scopes of the token."""
     if granted is not None and not within(granted, name):
         raise Problem(
             FORBIDDEN, f"The token has the scopes {', '.join(sorted(granted))}: none of them includes {name}."
@@ -163,18 +204,6 @@ def _checked(request: Request, fingerprint: bytes, tenant_id: str) -> Call:
         needed = PERMISSIONS[name].role
         role = "a platform administrator" if needed == PLATFORM else f"the role {needed} in the tenant {tenant_id}"
         raise Problem(FORBIDDEN, f"This needs {role}.")
-    if said[EDITS] and request.headers.get("if-match") is None:
-        raise Problem(VERSION_REQUIRED, "Send If-Match with the ETag of what you edit, as the GET answered it.")
-    return Call(
-        control=control,
-        who=who,
-        operation=name,
-        tenant_id=tenant_id,
-        granted=granted,
-        base=request.headers.get("if-match", "").strip().removeprefix("W/").strip('"'),
-        idempotency_key=request.headers.get("idempotency-key"),
-        fingerprint=fingerprint,
-    )
 
 
 Calling = Annotated[Call, Depends(_call)]

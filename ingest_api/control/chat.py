@@ -12,7 +12,7 @@ from echolead.operational import chat
 from echolead.operational.chat import MEMBER_CHARACTERS, MemberLimits
 from echolead.operational.models import ChatMember
 from echolead.operational.models.chat import MOST_RESPONSE_MINUTES
-from ingest_api.control.answers import ControlBody, ListPage, View, answer, nothing
+from ingest_api.control.answers import ControlBody, Day, ListPage, View, answer, nothing
 from ingest_api.control.call import Call, Calling, operation
 from ingest_api.control.edits import check_base, content_version, lock_for_edit
 
@@ -58,8 +58,8 @@ class MemberBody(ControlBody):
     """Limit and absence; what is not given is none. The days of an absence are both part of it."""
 
     most_open: Annotated[int | None, Field(ge=0, le=100_000, examples=[20])] = None
-    away_from: date | None = None
-    away_until: date | None = None
+    away_from: Day | None = None
+    away_until: Day | None = None
 
 
 @routes.get(PATH, summary="Chat settings", response_model=ChatView, **operation("settings.read"))
@@ -74,8 +74,8 @@ def change(call: Calling, body: ChatEdit) -> Response:
     """Change what is given; the others stay."""
     with call.session() as session:
         lock_for_edit(session, call)
-        check_base(call, "The chat settings", content_version(_view(session, call).model_dump()))
-        changes = body.model_dump(exclude_none=True)
+        present, changes = _view(session, call).model_dump(), body.model_dump(exclude_none=True)
+        check_base(session, call, "The chat settings", "chat", content_version(present), present, changes)
         if changes:
             chat.set_chat_settings(session, call.tenant_id, **changes, actor=call.actor)
         return _shown(session, call)

@@ -143,11 +143,11 @@ def list_(
     cursor: Cursor = None,
 ) -> Response:
     """What was refused of the tenant, newest first."""
-    at, letter_id = after(cursor, moment_and_id) or (LAST, "")
+    at, letter_id = after(call, cursor, moment_and_id) or (LAST, "")
     with asking(call) as ask:
         rows = ask(PAGE, reason=reason, before=at, before_id=letter_id, rows=limit + 1)
     return answer(
-        page(rows, limit, DeadLetterLine.model_validate, lambda row: [row["received_at"], row["dead_letter_id"]])
+        page(call, rows, limit, DeadLetterLine.model_validate, lambda row: [row["received_at"], row["dead_letter_id"]])
     )
 
 

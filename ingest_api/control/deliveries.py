@@ -78,14 +78,16 @@ def list_(
     cursor: Cursor = None,
 ) -> Response:
     """The deliveries of the tenant, newest first."""
-    before = after(cursor, time_and_id)
+    before = after(call, cursor, time_and_id)
     with call.session() as session:
         names = _names(session, call)
         chosen = get_named(session, Destination, call.tenant_id, destination).destination_id if destination else None
         rows = page_of_deliveries(
             session, call.tenant_id, Wanted(chosen, lead_id, state, error_class), limit=limit + 1, before=before
         )
-        return answer(page(rows, limit, lambda row: _line(row, names), lambda row: [row.created_at, row.delivery_id]))
+        return answer(
+            page(call, rows, limit, lambda row: _line(row, names), lambda row: [row.created_at, row.delivery_id])
+        )
 
 
 @routes.get(

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from echolead.operational.errors import ChangedMeanwhile
 from echolead.operational.tenants import get_tenant
+from echolead.operational.versions import overtaken
 from ingest_api.control.call import Call
 
 
@@ -21,7 +22,18 @@ def lock_for_edit(session: Session, call: Call) -> None:
     get_tenant(session, call.tenant_id, is_changed=True)
 
 
-def check_base(call: Call, what: str, present: str) -> None:
-    """Raises `ChangedMeanwhile` unless the edit is based on the present version. `lock_for_edit` comes before."""
+def check_base(
+    session: Session,
+    call: Call,
+    what: str,
+    noun: str,
+    present: str,
+    current: Mapping[str, Any],
+    edit: Mapping[str, Any],
+) -> None:
+    """Raises `ChangedMeanwhile` unless the edit is based on the present version. `lock_for_edit` comes before.
+
+    `noun` begins the actions of the audit log that change it; `current` and `edit` are its fields, now and wanted.
+    """
     if call.base != present:
-        raise ChangedMeanwhile(what, version=present, by="another user", at=None)
+        raise overtaken(session, call.tenant_id, what=what, noun=noun, version=present, current=current, edit=edit)

@@ -100,10 +100,10 @@ class LeadNamed(ControlBody):
 @routes.get(PATH, summary="Erasures", response_model=ListPage[ErasureView], **operation("leads.export"))
 def list_(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """The tenant's erasures, newest first."""
-    before = after(cursor, time_and_id)
+    before = after(call, cursor, time_and_id)
     with call.session() as session:
         rows = erasures.page_of_erasures(session, call.tenant_id, limit=limit + 1, before=before)
-        return answer(page(rows, limit, ErasureView.model_validate, lambda row: [row.created_at, row.erasure_id]))
+        return answer(page(call, rows, limit, ErasureView.model_validate, lambda row: [row.created_at, row.erasure_id]))
 
 
 @routes.get(f"{PATH}/{{erasure_id}}", summary="An erasure", response_model=ErasureView, **operation("leads.export"))

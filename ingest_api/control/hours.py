@@ -1,7 +1,8 @@
 """When a tenant is open: hours of the week, public holidays, and days of its own."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from echolead.business_hours import DAYS, BadHours, Opening, read_intervals
 from echolead.operational.business_hours import add_own_day, get_hours, remove_own_day, set_hours
 from echolead.operational.errors import ChangeRefused
-from ingest_api.control.answers import ControlBody, View, answer
+from ingest_api.control.answers import ControlBody, Day, View, answer
 from ingest_api.control.call import Call, Calling, operation
 from ingest_api.control.edits import check_base, content_version, lock_for_edit
 
@@ -64,7 +65,7 @@ def show(call: Calling) -> Response:
 def change(call: Calling, body: HoursEdit) -> Response:
     """Change the week, or whose public holidays are closed."""
     with call.session() as session:
-        _check_base(session, call)
+        _check_base(session, call, _fields(body.model_dump(exclude_none=True)))
         weekly = None
         if body.weekly is not None:
             if unknown := sorted(set(body.weekly) - set(DAYS)):
@@ -79,26 +80,38 @@ def change(call: Calling, body: HoursEdit) -> Response:
 @routes.put(
     f"{PATH}/days/{{day}}", summary="Set a day", response_model=HoursView, **operation("hours.change", edits=True)
 )
-def set_day(call: Calling, day: date, body: OwnDayBody) -> Response:
+def set_day(call: Calling, day: Day, body: OwnDayBody) -> Response:
     """Close a day, or open it at these times alone."""
     with call.session() as session:
-        _check_base(session, call)
+        _check_base(session, call, {str(day): body.model_dump()})
         return _shown(add_own_day(session, call.tenant_id, day, body.name, _times(body.times), actor=call.actor))
 
 
 @routes.delete(
     f"{PATH}/days/{{day}}", summary="Remove a day", response_model=HoursView, **operation("hours.change", edits=True)
 )
-def remove_day(call: Calling, day: date) -> Response:
+def remove_day(call: Calling, day: Day) -> Response:
     """Let the week and the public holidays decide about the day again."""
     with call.session() as session:
-        _check_base(session, call)
+        _check_base(session, call, {str(day): None})
         return _shown(remove_own_day(session, call.tenant_id, day, actor=call.actor))
 
 
-def _check_base(session: Session, call: Call) -> None:
+def _check_base(session: Session, call: Call, edit: Mapping[str, Any]) -> None:
     lock_for_edit(session, call)
-    check_base(call, "The business hours", content_version(get_hours(session, call.tenant_id).document()))
+    opening = get_hours(session, call.tenant_id)
+    present = content_version(opening.document())
+    check_base(
+        session, call, "The business hours", "business_hours", present, _fields(_view(opening).model_dump()), edit
+    )
+
+
+def _fields(hours: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of which a conflict names those that differ: each day of the week, and each own day by its date."""
+    said = {name: hours[name] for name in ("country", "subdivision") if name in hours}
+    week = {day: hours["weekly"].get(day, []) for day in DAYS} if "weekly" in hours else {}
+    own = {str(each["date"]): {"name": each["name"], "times": each["times"]} for each in hours.get("own_days", ())}
+    return {**week, **said, **own}
 
 
 def _times(times: list[str]) -> tuple[tuple[str, str], ...]:
@@ -109,7 +122,11 @@ def _times(times: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _shown(opening: Opening) -> Response:
-    view = HoursView(
+    return answer(_view(opening), version=content_version(opening.document()))
+
+
+def _view(opening: Opening) -> HoursView:
+    return HoursView(
         weekly={day: ["-".join(each) for each in times] for day, times in opening.weekly.items() if times},
         country=opening.country,
         subdivision=opening.subdivision,
@@ -118,4 +135,3 @@ def _shown(opening: Opening) -> Response:
             for own in opening.own_days
         ],
     )
-    return answer(view, version=content_version(opening.document()))

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from starlette.responses import Response
 
 from echolead.operational import control_tasks
-from ingest_api.control.answers import ControlBody, ListPage, View, answer
+from ingest_api.control.answers import ControlBody, Day, ListPage, View, answer
 from ingest_api.control.call import Calling, operation
 from ingest_api.control.once import once
 from ingest_api.control.tasks import TaskView, task_answer
@@ -44,8 +44,8 @@ class LakeTable(View):
 class LakeVerification(ControlBody):
     """Which days to read; without one all."""
 
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> "LakeVerification":

@@ -193,7 +193,7 @@ def search(
     """The leads, newest first. A whole e-mail, phone or id is read by its key; another text reads the names of all
     leads of the tenant.
     """
-    behind = after(cursor, moment_and_id)
+    behind = after(call, cursor, moment_and_id)
     with asking(call) as ask:
         where, bound = "true", dict[str, Any]()
         if q.strip():
@@ -202,7 +202,7 @@ def search(
             where, bound = f"({where}){BEHIND}", {**bound, "before": behind[0], "before_id": behind[1]}
         sql = LEADS.format(where=where, order=SORTS["newest"], total="0")
         rows = ask(sql, rows=limit + 1, offset=0, **bound)
-    return answer(page(rows, limit, LeadLine.model_validate, lambda row: [row["created_at"], row["lead_id"]]))
+    return answer(page(call, rows, limit, LeadLine.model_validate, lambda row: [row["created_at"], row["lead_id"]]))
 
 
 @routes.get(f"{PATH}/{{lead_id}}", summary="A lead", response_model=LeadRecord, **operation("leads.read"))

@@ -77,12 +77,14 @@ def list_(
     cursor: Cursor = None,
 ) -> Response:
     """Decisions about the tenant's leads, newest first; reverted ones too."""
-    before = after(cursor, time_and_id)
+    before = after(call, cursor, time_and_id)
     with call.session() as session:
         rows = lead_decisions.page_of_decisions(
             session, call.tenant_id, limit=limit + 1, before=before, lead_id=lead_id
         )
-        return answer(page(rows, limit, DecisionView.model_validate, lambda row: [row.decided_at, row.decision_id]))
+        return answer(
+            page(call, rows, limit, DecisionView.model_validate, lambda row: [row.decided_at, row.decision_id])
+        )
 
 
 @routes.post(

@@ -72,10 +72,12 @@ async def _returned(
     flow = _flow_of(sessions, request, returned.state)
     if flow is None:
         return sign_in_answer(sessions, request, "", 400, problem=words.begin_again)
-    if returned.error or not returned.code:
-        log.warning("sign-in with the identity provider: it answered %r", returned.error[:100])
-        return sign_in_answer(sessions, request, flow.back, 401, problem=words.cancelled)
     try:
+        if returned.error or not returned.code:
+            log.warning("sign-in with the identity provider: it answered %r", returned.error[:100])
+            await asyncio.to_thread(_count, sessions, request)
+            await _note(sessions, provider, "denied_by_provider", returned.error)
+            return sign_in_answer(sessions, request, flow.back, 401, problem=words.cancelled)
         opened = await _open(sessions, provider, request, returned, flow)
     except (TooManyAttempts, ProviderUnavailable, BadIdentity, IdentityRefused) as error:
         return _refused(sessions, request, flow.back, error)
@@ -88,19 +90,18 @@ async def _open(
 ) -> Opened:
     """A session for who came back. The database is asked on worker threads, the provider in the event loop."""
 
-    def count() -> list[int]:
-        with database():
-            return list(sessions.sign_in.count_return(sessions.network(request)))
-
     def take_back() -> None:
         with database():
             sessions.sign_in.take_back(counted)
 
-    counted = await asyncio.to_thread(count)
+    counted = await asyncio.to_thread(_count, sessions, request)
     try:
         identity = await provider.identity(returned.code, returned.iss, flow)
     except ProviderUnavailable:  # which is nobody's guess
         await asyncio.to_thread(take_back)
+        raise
+    except BadIdentity as error:
+        await _note(sessions, provider, "not_proven", str(error))
         raise
 
     def sign_in() -> Opened:
@@ -108,6 +109,22 @@ async def _open(
             return sessions.sign_in.sign_in_identity(identity, counted)
 
     return await asyncio.to_thread(sign_in)
+
+
+def _count(sessions: ConsoleSessions, request: Request) -> list[int]:
+    """Count that someone of the request's network came back. Raises `TooManyAttempts`, `Problem`."""
+    with database():
+        return list(sessions.sign_in.count_return(sessions.network(request)))
+
+
+async def _note(sessions: ConsoleSessions, provider: IdentityProvider, reason: str, said: str) -> None:
+    """Write a sign-in that was denied to the audit log."""
+
+    def note() -> None:
+        with database():
+            sessions.sign_in.note_denial(provider.issuer, reason, said)
+
+    await asyncio.to_thread(note)
 
 
 def _flow_of(sessions: ConsoleSessions, request: Request, state: str) -> ProviderFlow | None:

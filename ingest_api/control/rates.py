@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from echolead.operational.models import TenantRate
 from echolead.operational.rates import ALWAYS, end_rate, list_rates, remove_rate, set_rate
-from ingest_api.control.answers import ControlBody, ListPage, View, answer, nothing
+from ingest_api.control.answers import ControlBody, Day, ListPage, View, answer, nothing
 from ingest_api.control.call import Calling, operation
 
 PATH = "/v1/tenants/{tenant_id}/rates"
 ONE = f"{PATH}/{{currency}}"
 Currency = Annotated[str, Path(pattern="^[A-Z]{3}$", examples=["USD"])]
-FirstDay = Annotated[date, Field(description="The first day of the rate; 1970-01-01 for always")]
+FirstDay = Annotated[Day, Field(description="The first day of the rate; 1970-01-01 for always")]
 
 routes = APIRouter(tags=["settings"])
 
@@ -54,7 +54,7 @@ def set_(call: Calling, currency: Currency, body: RateBody) -> Response:
 
 
 @routes.delete(ONE, summary="Remove a rate", status_code=204, **operation("settings.change"))
-def remove(call: Calling, currency: Currency, from_date: Annotated[date, Query()] = ALWAYS) -> Response:
+def remove(call: Calling, currency: Currency, from_date: Annotated[Day, Query()] = ALWAYS) -> Response:
     """Remove the rate that holds from this day on: the one before it holds on."""
     with call.session() as session:
         remove_rate(session, call.tenant_id, currency, from_date=from_date, actor=call.actor)

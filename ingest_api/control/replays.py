@@ -104,10 +104,10 @@ class ReleaseBody(ControlBody):
 @routes.get(PATH, summary="Replays", response_model=ListPage[ReplayView], **operation("replays.read"))
 def list_(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """The requests of the tenant, newest first."""
-    before = after(cursor, time_and_id)
+    before = after(call, cursor, time_and_id)
     with call.session() as session:
         rows = warehouse_requests.page_of_requests(session, call.tenant_id, limit=limit + 1, before=before)
-        return answer(page(rows, limit, ReplayView.model_validate, lambda row: [row.created_at, row.request_id]))
+        return answer(page(call, rows, limit, ReplayView.model_validate, lambda row: [row.created_at, row.request_id]))
 
 
 @routes.post(

@@ -153,12 +153,13 @@ def run(call: Calling, body: ResyncBody) -> Response:
 @routes.get(PATH, summary="Re-syncs", response_model=ListPage[ResyncView], **operation("deliveries.read"))
 def list_(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """The resyncs of the tenant, newest first."""
-    before = after(cursor, time_and_id)
+    before = after(call, cursor, time_and_id)
     with call.session() as session:
         rows = resync_runs.page_of_resyncs(session, call.tenant_id, limit=limit + 1, before=before)
         names = _names(session, call.tenant_id)
         return answer(
             page(
+                call,
                 rows,
                 limit,
                 lambda row: _view(row, names, row.outcome),

@@ -104,10 +104,10 @@ def show(
 @routes.get(f"{PATH}/versions", summary="Versions", response_model=ListPage[RuleVersionLine], **operation("rules.read"))
 def versions(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """The versions, newest first: who made them, why, and which rules they changed."""
-    before = after(cursor, int)
+    before = after(call, cursor, int)
     with call.session() as session:
         rows = list_versions(session, call.tenant_id, before=before, limit=limit + 1)
-    return answer(page(rows, limit, lambda row: _line(*row), lambda row: [row[0].version]))
+    return answer(page(call, rows, limit, lambda row: _line(*row), lambda row: [row[0].version]))
 
 
 @routes.put(PATH, summary="Put rules in force", response_model=RuleSetView, **operation("rules.apply", edits=True))

@@ -36,10 +36,10 @@ class TaskView(View):
 @routes.get(PATH, summary="Tasks", response_model=ListPage[TaskView], **operation("tasks.read"))
 def list_(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """The tasks of the tenant, newest first."""
-    before = after(cursor, time_and_id)
+    before = after(call, cursor, time_and_id)
     with call.session() as session:
         rows = list_tasks(session, call.tenant_id, before=before, limit=limit + 1)
-        return answer(page(rows, limit, lambda row: _shown(call, row), lambda row: [row.created_at, row.task_id]))
+        return answer(page(call, rows, limit, lambda row: _shown(call, row), lambda row: [row.created_at, row.task_id]))
 
 
 @routes.get(f"{PATH}/{{task_id}}", summary="A task", response_model=TaskView, **operation("tasks.read"))

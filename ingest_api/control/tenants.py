@@ -134,8 +134,8 @@ class NewKey(ControlBody):
 def list_(call: CallingInstallation, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """All tenants, by id."""
     with call.session() as session:
-        rows = tenants.page_of_tenants(session, limit=limit + 1, after=after(cursor, str) or "")
-        return answer(page(rows, limit, TenantLine.model_validate, lambda row: [row.tenant_id]))
+        rows = tenants.page_of_tenants(session, limit=limit + 1, after=after(call, cursor, str) or "")
+        return answer(page(call, rows, limit, TenantLine.model_validate, lambda row: [row.tenant_id]))
 
 
 @routes.post(

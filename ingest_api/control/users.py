@@ -91,8 +91,8 @@ class EndedSessions(View):
 def members(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """Users with a role in the tenant, by e-mail. Platform administrators are not listed."""
     with call.control.people(call.tenant_id) as session:
-        rows = users.list_members(session, call.tenant_id, limit=limit + 1, after=after(cursor, str) or "")
-        return answer(page(rows, limit, lambda row: _member(*row), lambda row: [row[0].email]))
+        rows = users.list_members(session, call.tenant_id, limit=limit + 1, after=after(call, cursor, str) or "")
+        return answer(page(call, rows, limit, lambda row: _member(*row), lambda row: [row[0].email]))
 
 
 @routes.post(MEMBERS, summary="Add a user", status_code=201, response_model=NewMember, **operation("users.change"))
@@ -129,8 +129,8 @@ def remove(call: Calling, email: EmailPath) -> Response:
 def accounts(call: CallingInstallation, limit: PageSize = 50, cursor: Cursor = None) -> Response:
     """All users, by e-mail."""
     with call.session() as session:
-        rows = users.page_of_users(session, limit=limit + 1, after=after(cursor, str) or "")
-        return answer(page(rows, limit, UserAccount.model_validate, lambda row: [row.email]))
+        rows = users.page_of_users(session, limit=limit + 1, after=after(call, cursor, str) or "")
+        return answer(page(call, rows, limit, UserAccount.model_validate, lambda row: [row.email]))
 
 
 @routes.patch(

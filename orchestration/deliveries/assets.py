@@ -45,9 +45,10 @@ def no_delivery_is_stuck(echolead: EchoLead) -> dg.AssetCheckResult:
 
     url = echolead.settings().postgres_deliveries_url.get_secret_value()
     with psycopg.connect(url, connect_timeout=5) as connection:
-        stuck, dead = deliveries_in_trouble(connection)
+        found = deliveries_in_trouble(connection)
+    is_stuck = bool(found.stuck or found.stuck_withdrawals)
     return dg.AssetCheckResult(
-        passed=stuck == 0 and dead == 0,
-        severity=dg.AssetCheckSeverity.ERROR if stuck else dg.AssetCheckSeverity.WARN,
-        metadata={"stuck": stuck, "dead": dead},
+        passed=not any(found),
+        severity=dg.AssetCheckSeverity.ERROR if is_stuck else dg.AssetCheckSeverity.WARN,
+        metadata=found._asdict(),
     )

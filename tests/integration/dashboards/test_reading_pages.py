@@ -107,10 +107,14 @@ def test_an_unknown_choice_is_named_and_the_default_is_shown(opened: Open, view:
     ("view", "address", "next_step"),
     [
         ("overview", {}, NO_VISIT),
+        ("overview", {"campaign": "of another"}, "Nobody in this period with these filters"),
+        ("overview", {"device": ["\x00", "\\'\n\t{x}", "x" * 5_000]}, "Nobody in this period with these filters"),
+        ("overview", {"period": "0001-01-01..0001-01-02"}, "“0001\\-01\\-01\\.\\.0001\\-01\\-02” does not exist here"),
         ("campaigns", {}, "No cost"),
         ("leads", {}, "No lead yet"),
         ("leads", {"campaign": "verão"}, "No lead in this period with these filters"),
         ("leads", {"q": "ana@x.test"}, "No lead matches this search"),
+        ("leads", {"page": "99"}, "“99” does not exist here"),
         ("leads", {"lead_id": "gone"}, "This lead is not here"),
         ("conversations", {}, "conversation"),
         ("health", {}, "Nothing was rejected"),
@@ -118,7 +122,7 @@ def test_an_unknown_choice_is_named_and_the_default_is_shown(opened: Open, view:
     ],
 )
 def test_a_page_without_rows_says_what_is_not_there_and_what_to_do(
-    opened: Open, view: str, address: dict[str, str], next_step: str
+    opened: Open, view: str, address: dict[str, Any], next_step: str
 ) -> None:
     assert next_step in texts(opened(view, **address))
 

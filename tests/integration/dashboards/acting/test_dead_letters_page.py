@@ -53,6 +53,8 @@ def test_refused_events_are_listed_newest_first_and_by_the_reason_of_the_address
     assert "for this reason" in texts(page)
     page = pages.open("dead_letters", tenant, "viewer", reason="bad_luck")
     assert ("bad\\_luck" in texts(page), len(page.dataframe[0].value)) == (True, 3)
+    page = pages.open("dead_letters", tenant, "viewer", page="99")
+    assert ("“99” does not exist here" in texts(page), len(page.dataframe[0].value)) == (True, 3)
     assert "All is well" in texts(pages.open("dead_letters", pages.control.tenant(), "viewer"))
 
 

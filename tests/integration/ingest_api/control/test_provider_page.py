@@ -246,6 +246,9 @@ async def test_a_forged_token_signs_nobody_in(company: Company, email: str) -> N
     assert answer.status_code == 401
     assert "did not confirm who you are" in answer.text
     assert SESSION_COOKIE not in browser.cookies
+    [action, detail] = company.log(company.provider.issuer)[-1]
+    assert (action, detail["reason"]) == ("user.sign_in_refused", "not_proven")
+    assert "'none', which is not accepted" in detail["said"]
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.test/", "//evil.test/", f"{CONSOLE}.evil.test/"])
@@ -254,11 +257,23 @@ async def test_the_way_leads_back_to_the_console_only(company: Company, email: s
     assert (await company.sign_in(company.browser(), elsewhere)).headers["location"] == CONSOLE
 
 
-async def test_who_says_no_at_the_provider_is_back_on_the_page(company: Company) -> None:
+async def test_who_says_no_at_the_provider_is_back_on_the_page_and_in_the_audit_log(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     company.provider.refuses = "access_denied"
     answer = await company.sign_in(company.browser())
     assert answer.status_code == 401
     assert "was cancelled" in answer.text
+    noted = ("user.sign_in_refused", {"reason": "denied_by_provider", "said": "access_denied"})
+    assert company.log(company.provider.issuer)[-1] == noted
+    # Anyone can come back like this, and the log only grows.
+    company.provider.refuses = "another_reason"
+    monkeypatch.setattr(sign_in, "NOTED_LIMIT", 0)
+    assert (await company.sign_in(company.browser())).status_code == 401
+    assert company.log(company.provider.issuer)[-1] == noted
+    monkeypatch.setattr(sign_in, "NETWORK_LIMIT", 1)
+    browser = company.browser()
+    assert [(await company.sign_in(browser)).status_code for _ in range(2)] == [401, 429]
 
 
 async def test_without_the_provider_the_page_says_so_and_passwords_work(company: Company, email: str) -> None:

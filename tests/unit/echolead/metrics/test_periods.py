@@ -85,7 +85,8 @@ def test_what_has_just_arrived_is_in_the_period() -> None:
 
 @pytest.mark.parametrize(
     "name", ["", "8d", "2026-03-10", "2026-03-10..2026-03-09", "2026-02-30..2026-03-01", "2020-01-01..2026-01-01",
-             "2027-01-01..2027-01-02", "..", "x..y"]
+             "2027-01-01..2027-01-02", "..", "x..y", "0001-01-01..0001-01-02", "1999-12-31..2000-01-01",
+             "9999-12-31..9999-12-31", " today", "TODAY"]
 )  # fmt: skip
 def test_another_text_names_no_period(name: str) -> None:
     with pytest.raises(UnknownPeriod):
