@@ -83,7 +83,7 @@ STYLE = """
 [data-testid=stMetricDelta] { font-size: .8rem; }
 [data-testid=stMetric] :is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * { white-space: normal; }
 [class*=st-key-code] textarea { font-family: ui-monospace, "Cascadia Mono", Menlo, monospace; font-size: .82rem; }
-[data-testid=stMetricChart] [role=graphics-symbol]:empty { display: none; }
+[data-testid=stMetricChart] g[role=graphics-symbol]:empty { display: none; }
 .timeline { list-style: none; margin: 0; padding: 0 0 0 .9rem; border-left: 2px solid rgba(128, 150, 145, .35); }
 .timeline li { position: relative; padding: 0 0 .7rem .2rem; line-height: 1.35; }
 .timeline li::before { content: ""; position: absolute; left: -1.28rem; top: .35rem; width: .6rem; height: .6rem;

@@ -17,6 +17,8 @@ from dashboards.texts import forms, named, t
 from dashboards.timeline import show_timeline
 from echolead.leads.record import ALIAS, ATTEMPTS, DELIVERIES, RECORDS, RESULT
 
+TRACE_CARD_PIXELS = 168
+"""Two beside each other on a phone of 390 pixels."""
 STATE_COLORS = {
     "verified": "green",
     "delivered": "green",
@@ -102,7 +104,7 @@ def show_trace(row: pd.Series, page: OpenPage) -> None:
     st.subheader(t("trace"))
     with st.container(key="trace", horizontal=True, gap="small"):
         for key, text, proof in steps:
-            with st.container(border=True, width=185, gap="xxsmall"):
+            with st.container(border=True, width=TRACE_CARD_PIXELS, gap="xxsmall"):
                 st.caption(t(key))
                 st.markdown(f"**{plain(text)}**")
                 if proof:

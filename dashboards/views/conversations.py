@@ -30,6 +30,7 @@ def show_figures(page: OpenPage) -> bool:
     columns[0].metric(
         t("conversations"), spoken.number(int(now["conversations"])), border=True,
         delta=spoken.change(int(now["conversations"]), int(before["conversations"])), delta_color="off",
+        delta_arrow="auto" if before["conversations"] else "off",
     )  # fmt: skip
     columns[1].metric(
         t("within_target"), spoken.share(unknown_or(now["within_target"])), border=True,

@@ -28,6 +28,9 @@ from dashboards.tables import chart, links, show
 from dashboards.texts import forms, t
 from dashboards.times import local
 
+MINUTE_SECONDS = 60
+UNITS_SECONDS = (86_400, 3_600, MINUTE_SECONDS)
+
 
 def show_figures(page: OpenPage) -> None:
     """Freshness, lag, refusals and stuck deliveries, one figure each."""
@@ -36,8 +39,8 @@ def show_figures(page: OpenPage) -> None:
     lag = LOAD_LAG.rows(page.asked)
     refused, stuck = REFUSALS.rows(page.asked), STUCK_DELIVERIES.rows(page.asked)
     age = layers["age_seconds"].get("raw")
-    newest = t("ago", age=spoken.duration(float(age))) if age is not None and known(age) else t("never")
-    p95 = f"{spoken.number(float(lag['p95_seconds'].iloc[-1]), 1)} s" if len(lag) else "–"
+    newest = t("ago", age=spoken.duration(whole_units(float(age)))) if age is not None and known(age) else t("never")
+    p95 = short_time(float(lag["p95_seconds"].iloc[-1])) if len(lag) else "–"
     figures = (
         ("freshness", newest),
         ("lag", p95),
@@ -48,6 +51,18 @@ def show_figures(page: OpenPage) -> None:
     with st.container(key="cards"):
         for column, (name, text) in zip(st.columns(len(figures)), figures, strict=True):
             column.metric(t(name), text, border=True, help=t(f"about_{name}"))
+
+
+def short_time(seconds: float) -> str:
+    """Seconds with a tenth below a minute, where a tenth matters; minutes, hours or days above it."""
+    spoken = forms()
+    return f"{spoken.number(seconds, 1)} s" if seconds < MINUTE_SECONDS else spoken.duration(whole_units(seconds))
+
+
+def whole_units(seconds: float) -> float:
+    """A time span without what does not fit into a card: 12 min 14 s are 12 min, 3 h 12 min are 3 h."""
+    unit = next((each for each in UNITS_SECONDS if seconds >= each), 1)
+    return seconds // unit * unit
 
 
 def show_failing(page: OpenPage) -> None:
@@ -86,7 +101,7 @@ def events_by_hour(lag: pd.DataFrame, page: OpenPage) -> alt.Chart:
         "hour": [local(each, page.zone).strftime("%d/%m %H:%M") for each in lag["hour"]],
         "events": lag["events"].astype(float),
         "text": [spoken.number(int(each)) for each in lag["events"]],
-        "p95": [f"{spoken.number(float(each), 1)} s" for each in lag["p95_seconds"]],
+        "p95": [short_time(float(each)) for each in lag["p95_seconds"]],
     })  # fmt: skip
     drawn: alt.Chart = (
         alt.Chart(frame)
