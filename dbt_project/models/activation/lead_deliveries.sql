@@ -1,6 +1,6 @@
 {#-
-  Reads in a turn its leads, what rules make of them, their conversations, and what was wanted of them before. Only what differs from the state
-  that was wanted before is written, so that the rows of a turn are what there is to do.
+  Reads in a turn its leads, what rules make of them, their conversations, and what was wanted of them before. Only what
+  differs from the state that was wanted before is written, so that the rows of a turn are what there is to do.
 -#}
 {{ config(
     tags=['turn'],
