@@ -28,7 +28,8 @@ KIND_CHARACTERS = 200  # of a record's kind in the ledger
 ADDRESSES = ("landing_page", "referrer")
 """Ends of the names of attributes that are addresses."""
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE | re.ASCII)
-WEB_SCHEMES = ("http", "https")
+OPEN_SCHEMES = ("http", "https", "android-app")
+"""Of pages, and of the app that a visitor came from."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def _web_address(text: str) -> str:
     Browsers pass over blanks and control characters in a scheme (WHATWG URL, section 4.4).
     """
     scheme = SCHEME.match("".join(each for each in text if each > " "))
-    return text if scheme is None or scheme[1].lower() in WEB_SCHEMES else ""
+    return text if scheme is None or scheme[1].lower() in OPEN_SCHEMES else ""
 
 
 def _click(stored: Mapping[str, Any]) -> Click:

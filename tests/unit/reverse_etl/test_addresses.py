@@ -1,4 +1,4 @@
-"""An address that a visitor's browser reports leaves EchoLead only if following it opens a page of the web."""
+"""An address that a visitor's browser reports leaves EchoLead only if following it opens a page or names an app."""
 
 from typing import Any
 
@@ -28,7 +28,8 @@ def test_an_address_that_runs_a_program_or_opens_a_file_is_left_out(address: str
 
 @pytest.mark.parametrize(
     "address",
-    ["https://lp.test/?q=javascript:alert(1)", "HTTP://lp.test:8080/a:b", "/precos", "lp.test/a", "//lp.test/a"],
-)
-def test_an_address_of_the_web_stays_byte_for_byte(address: str) -> None:
+    ["https://lp.test/?q=javascript:alert(1)", "HTTP://lp.test:8080/a:b", "/precos", "lp.test/a", "//lp.test/a",
+     "android-app://com.google.android.googlequicksearchbox/"],
+)  # fmt: skip
+def test_an_address_of_a_page_or_an_app_stays_byte_for_byte(address: str) -> None:
     assert told(address) == (address, address, address)
