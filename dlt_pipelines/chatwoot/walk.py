@@ -121,7 +121,8 @@ class Walk:
         agents = await self.account.agents()
         there = {each["id"] for each in agents}
         found = [records.named("agent", each) for each in agents]
-        found += [records.gone(each) for each in self.known.agents() if each["id"] not in there]
+        if there:  # whoever reads the list is in it
+            found += [records.gone(each) for each in self.known.agents() if each["id"] not in there]
         for each in (await self.account.teams())[:TEAMS]:
             found.append(records.team(each, await self.account.team_members(each["id"])))
         found += [records.named("inbox", each) for each in await self.account.inboxes()]

@@ -42,12 +42,16 @@ class Kept:
     """What pulls have brought."""
 
     said: set[str] = field(default_factory=set)
+    agents_found: list[dict[str, Any]] = field(default_factory=list)
 
     def has(self, record: ChatRecord) -> bool:
         return record.digest("") in self.said
 
     def last_message(self, conversation_id: int) -> int:
         return 0
+
+    def agents(self) -> list[dict[str, Any]]:
+        return self.agents_found
 
     def look_up(self, conversation_ids: list[int]) -> None:
         """It is all here."""
@@ -106,3 +110,10 @@ async def test_a_gap_is_gone_on_with_a_page_back_as_deletions_move_conversations
     for _ in range(5):
         brought |= await pulls.pull()
     assert account.active.keys() <= brought
+
+
+async def test_a_list_without_any_agent_says_nothing_of_those_who_are_known() -> None:
+    account = Account()  # its list of agents is empty, though whoever reads it is one
+    walk = Walk(account, Kept(agents_found=[{"id": 7, "name": "Ana"}]), keeps_texts=False)  # type: ignore[arg-type]
+    await walk.run(PullProgress())
+    assert walk.found == []
