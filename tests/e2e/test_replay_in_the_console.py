@@ -237,12 +237,6 @@ def test_a_destination_that_lost_everything_gets_all_leads_back_once(
     assert LOSS in entry["detail"]
 
 
-def test_the_cards_of_the_overview_show_their_trend(delivered: Stack, console: Page) -> None:
-    visit(console, delivered, "")
-    bars = console.locator("[data-testid=stMetricChart] path[role=graphics-symbol]")
-    expect(bars.first).to_be_visible(timeout=SLOW)
-
-
 def test_no_page_has_a_serious_accessibility_violation(delivered: Stack, console: Page) -> None:
     """By axe-core, in both themes. The script is evaluated by the debugger: the pages' policy allows no other."""
     page, stack = console, delivered
