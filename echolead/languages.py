@@ -66,8 +66,8 @@ class Language:
             return NONE
         return format_currency(value, currency or "BRL", locale=self.locale)
 
-    def duration(self, seconds: float | None) -> str:
-        """A time span in its two largest units: 2 d 3 h, 5 min 10 s."""
+    def duration(self, seconds: float | None, units: int = 2) -> str:
+        """A time span in its largest units: 2 d 3 h, 5 min 10 s; with one of them 2 d, 5 min."""
         if seconds is None or is_unknown(seconds):
             return NONE
         left = round(seconds)
@@ -78,7 +78,7 @@ class Language:
                 parts.append(f"{count}{NO_BREAK}{unit}")
             elif parts:
                 break
-        return " ".join(parts[:2])
+        return " ".join(parts[:units])
 
     def day(self, value: date) -> str:
         """10/03/2026; both languages write the day first, as the tenants' people do."""

@@ -29,7 +29,6 @@ from dashboards.texts import forms, t
 from dashboards.times import local
 
 MINUTE_SECONDS = 60
-UNITS_SECONDS = (86_400, 3_600, MINUTE_SECONDS)
 
 
 def show_figures(page: OpenPage) -> None:
@@ -39,7 +38,7 @@ def show_figures(page: OpenPage) -> None:
     lag = LOAD_LAG.rows(page.asked)
     refused, stuck = REFUSALS.rows(page.asked), STUCK_DELIVERIES.rows(page.asked)
     age = layers["age_seconds"].get("raw")
-    newest = t("ago", age=spoken.duration(whole_units(float(age)))) if age is not None and known(age) else t("never")
+    newest = t("ago", age=spoken.duration(float(age), units=1)) if age is not None and known(age) else t("never")
     p95 = short_time(float(lag["p95_seconds"].iloc[-1])) if len(lag) else "–"
     figures = (
         ("freshness", newest),
@@ -56,13 +55,7 @@ def show_figures(page: OpenPage) -> None:
 def short_time(seconds: float) -> str:
     """Seconds with a tenth below a minute, where a tenth matters; minutes, hours or days above it."""
     spoken = forms()
-    return f"{spoken.number(seconds, 1)} s" if seconds < MINUTE_SECONDS else spoken.duration(whole_units(seconds))
-
-
-def whole_units(seconds: float) -> float:
-    """A time span without what does not fit into a card: 12 min 14 s are 12 min, 3 h 12 min are 3 h."""
-    unit = next((each for each in UNITS_SECONDS if seconds >= each), 1)
-    return seconds // unit * unit
+    return f"{spoken.number(seconds, 1)} s" if seconds < MINUTE_SECONDS else spoken.duration(seconds, units=1)
 
 
 def show_failing(page: OpenPage) -> None:

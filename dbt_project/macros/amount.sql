@@ -34,8 +34,8 @@
 
 {#-
   What a text says of an amount without its currency, with its sign in front and without blanks between thousands. Money
-  is negative in brackets, or with a minus behind it, as in accounts; `10,-` is ten. A text of another form stays as it is, which
-  is no number.
+  is negative in brackets, or with a minus behind it, as in accounts; `10,-` is ten. A text of another form stays
+  as it is; it is not a number.
 -#}
 {% macro amount_without_currency(json) -%}
     {%- set text = "normalizeUTF8NFKC(toValidUTF8(JSONExtractString(" ~ json ~ ")))" -%}

@@ -61,6 +61,11 @@ def test_a_duration_has_its_two_largest_units(seconds: float | None, shown: str)
     assert PORTUGUESE.duration(seconds).replace(NO_BREAK, " ") == shown
 
 
+def test_a_duration_with_one_unit_has_its_largest() -> None:
+    found = [PORTUGUESE.duration(seconds, units=1) for seconds in (0, 59.6, 734, 11_700)]
+    assert [each.replace(NO_BREAK, " ") for each in found] == ["0 s", "1 min", "12 min", "3 h"]
+
+
 @pytest.mark.parametrize("typed", ["1.234,56", "1234,56", " 1234,56 "])
 def test_a_typed_amount_is_read_as_brazil_writes_it(typed: str) -> None:
     assert PORTUGUESE.read_number(typed) == Decimal("1234.56")
