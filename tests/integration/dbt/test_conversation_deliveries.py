@@ -133,7 +133,8 @@ def test_a_conversation_has_the_touch_it_was_opened_with_and_a_later_one_its_own
 
 
 def test_the_note_tells_the_journey_and_no_word_of_a_visitor_is_markup(chats: Chats) -> None:
-    touch = arrival(ago(610), HOME, utm_source="a", utm_campaign="[x](http://e.test)")
+    written = "[x](http://e.test) //f.com g.com.br MAILTO:a@h.io 1.5"
+    touch = arrival(ago(610), HOME, utm_source="a", utm_campaign=written)
     more = {"arrived": touch, "user": {"email": "ana@x.test"}}
     form = raw_event("form_submit", at=ago(605), url="https://lp.acme.test/contato", **more)
     chats.visit(raw_event(at=ago(610), url=HOME, arrived=touch), form, *opened(ago(60)))
@@ -143,7 +144,7 @@ def test_the_note_tells_the_journey_and_no_word_of_a_visitor_is_markup(chats: Ch
 
     at = (ago(60) - timedelta(hours=3)).strftime("%d/%m/%Y %H:%M")
     assert note[:2] == ["Jornada até esta conversa", "Visitas: 2"]
-    assert note[2].endswith("x http e.test · /")
+    assert note[2].endswith("x http e.\u2060test f.\u2060com g.\u2060com.\u2060br a@h.\u2060io 1.5 · /")
     assert note[3] == f"{at} · Paid Search · google / cpc · verao · /"
     assert note[4:6] == ["Páginas: / → /precos", "Formulários enviados:"]
     assert note[6].endswith(" · /contato")
