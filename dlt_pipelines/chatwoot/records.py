@@ -8,6 +8,7 @@ from hashlib import md5
 from typing import Any
 
 from dlt_pipelines.chatwoot.erased import ChatContact, blanked, is_one_of
+from dlt_pipelines.link_codes import FIELD, code_of_message
 
 Record = Mapping[str, Any]
 
@@ -80,13 +81,15 @@ def without_contact(record: ChatRecord, account_id: int, erased: Collection[Chat
 
 
 def message(record: Record, conversation_id: int, *, keeps_text: bool) -> ChatRecord:
-    """A message of a conversation; its text is left out unless `keeps_text`."""
+    """A message of a conversation, with the code of a link; its text is left out unless `keeps_text`."""
+    code = code_of_message(record)
     kept = {
         **_kept(record, (*MESSAGE, *TEXT) if keeps_text else MESSAGE),
         "conversation_id": conversation_id,
         "sender": _kept(_object(record.get("sender")), PERSON),
         "content_attributes": _kept(_object(record.get("content_attributes")), CONTENT_ATTRIBUTES),
         "additional_attributes": _kept(_object(record.get("additional_attributes")), ADDITIONAL_ATTRIBUTES),
+        **({FIELD: code} if code else {}),
     }
     return ChatRecord("message", record["id"], conversation_id, moment(record.get("created_at")), _json(kept))
 

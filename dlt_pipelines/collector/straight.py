@@ -67,7 +67,7 @@ def _inserts(requests: Iterable[ReceivedRequest]) -> Iterator[pa.Table]:
     rows = size = 0
     left = iter(requests)
     while some := list(islice(left, REQUESTS_AT_ONCE)):
-        table = _table(some)
+        table = rows_of(some)
         waiting.append(table)
         rows, size = rows + table.num_rows, size + table.nbytes
         if rows >= MAX_ROWS or size >= MAX_BYTES:
@@ -77,7 +77,8 @@ def _inserts(requests: Iterable[ReceivedRequest]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _table(requests: Iterable[ReceivedRequest]) -> pa.Table:
+def rows_of(requests: Iterable[ReceivedRequest]) -> pa.Table:
+    """The events of requests as rows of `raw.events`. Raises `NotARow`."""
     rows = EventRows([])
     for request in requests:
         rows.add_request(NO_MESSAGE, request)

@@ -15,6 +15,6 @@ class ConversationTurns(SideTurns):
     first_models = ("conversation_turn",)
     has_news = """
 select leads_until != leads_after or chats_until != chats_after or contacts_until != contacts_after
-    or presence_until != presence_after or due > 0
+    or presence_until != presence_after or clicks_until != clicks_after or due > 0
 from {conversation_turn}
 """

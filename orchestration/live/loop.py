@@ -20,6 +20,7 @@ from orchestration.dbt.runner import Dbt, NodeFailure, NodeRun
 from orchestration.live.blame import Blame
 from orchestration.live.campaign_turns import CampaignTurns
 from orchestration.live.chat_turns import ChatTurns
+from orchestration.live.code_joins import CodeJoins
 from orchestration.live.conversation_turns import ConversationTurns
 from orchestration.live.deal_turns import DealTurns
 from orchestration.live.erasing import ErasureFollower
@@ -46,6 +47,7 @@ LOAD, WATERMARKS, CONFIGURATION = "loading events", "reading what changed", "mir
 COMPUTE = "computing what is new"
 CHATS = "computing conversations"
 WANTED = "computing what conversations should have"
+CODES = "joining conversations with the links that led to them"
 DEALS = "computing deals"
 CAMPAIGNS = "computing campaigns"
 REQUESTS = "noting what was computed again"
@@ -113,6 +115,7 @@ class LiveLoop:
         self._has_chats = True  # as above
         self._chats_looked_at = 0.0
         self._has_news_of_conversations = True
+        self._has_joins = True
         self._has_deals = True
         self._campaigns_computed_at = time.monotonic()
         self._mirrored: tuple[str | None, str | None, str | None] | None = None
@@ -128,6 +131,7 @@ class LiveLoop:
             self._conversations = opening.enter_context(ConversationTurns(self._settings, self._dbt))
             self._deals = opening.enter_context(DealTurns(self._settings, self._dbt))
             self._campaigns = opening.enter_context(CampaignTurns(self._settings, self._dbt))
+            self._joins = opening.enter_context(closing(CodeJoins(self._settings)))
             self._engine = opening.enter_context(DeliveryEngine(self._settings, WITHOUT_WAITING))
             self._lake = opening.enter_context(closing(LakeFollower(self._settings)))
             self._erasures = opening.enter_context(closing(ErasureFollower(self._settings)))
@@ -166,6 +170,8 @@ class LiveLoop:
         if turn.load.events or self._is_due():
             self._compute_events(turn)
         self._follow_chats(turn)
+        if self._has_joins:
+            self._steps.run(CODES, lambda: self._join_codes(turn))
         if self._to_note:
             self._steps.run(REQUESTS, self._note)
         is_delivery_due = marks is not None and marks.is_delivery_due
@@ -310,6 +316,12 @@ class LiveLoop:
         self._has_news_of_conversations = bool(done)
         # Leads follow their conversations, and these what became of their leads.
         self._is_behind |= done.rows_written.get("conversation_leads", 0) > 0
+        self._has_joins |= done.rows_written.get("code_joins", 0) > 0
+
+    def _join_codes(self, turn: Turn) -> None:
+        """Add to raw what the next turn over events makes of visitors whose codes came back."""
+        self._take_in(turn, self._joins.add_to(self._loader))
+        self._has_joins = False
 
     def _compute_deals(self, turn: Turn) -> None:
         with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):

@@ -1,6 +1,6 @@
 {#-
-  What the next states of conversations are computed of: changes of leads, of conversations, of their contacts and of agents'
-  presence behind those that were taken last, and conversations that the clock makes due. When everything is built anew,
+  What the next states of conversations are computed of: changes of leads, of conversations, of their contacts, of agents'
+  presence and of codes of links behind those that were taken last, and conversations that the clock makes due. When everything is built anew,
   all of them.
 
   Reads the last row of ops.conversation_turns, the turns behind it by the tables' indexes, and the agents' presence.
@@ -24,7 +24,8 @@ last_turn as (
         leads_until,
         chats_until,
         contacts_until,
-        presence_until
+        presence_until,
+        clicks_until
     from (
         {% if turns -%}
         select * from (
@@ -33,7 +34,8 @@ last_turn as (
                 leads_until,
                 chats_until,
                 contacts_until,
-                presence_until
+                presence_until,
+                clicks_until
             from {{ turns }}
             order by turn desc
             limit 1
@@ -45,7 +47,8 @@ last_turn as (
             toUInt64(0) as leads_until,
             toUInt64(0) as chats_until,
             toDateTime64(0, 3, 'UTC') as contacts_until,
-            toDateTime64(0, 3, 'UTC') as presence_until
+            toDateTime64(0, 3, 'UTC') as presence_until,
+            toUInt64(0) as clicks_until
     )
     order by turn desc
     limit 1
@@ -69,6 +72,11 @@ contacts as (
 presence as (
     select max(seen_at) as newest from {{ ref('chat_presence') }}
     where seen_at > (select presence_until from last_turn)
+),
+
+clicks as (
+    select max(turn) as newest from {{ ref('link_codes') }}
+    where turn > (select clicks_until from last_turn)
 ),
 
 -- Every version that is there, as the index is over all of them; the last one counts.
@@ -108,6 +116,8 @@ select
     greatest(last_turn.contacts_until, toDateTime64(contacts.newest, 3, 'UTC')) as contacts_until,
     last_turn.presence_until as presence_after,
     greatest(last_turn.presence_until, toDateTime64(presence.newest, 3, 'UTC')) as presence_until,
+    last_turn.clicks_until as clicks_after,
+    greatest(last_turn.clicks_until, clicks.newest) as clicks_until,
     {{ clock() }} as looked_at,
     due.conversations as due
 from last_turn
@@ -115,4 +125,5 @@ cross join leads
 cross join chats
 cross join contacts
 cross join presence
+cross join clicks
 cross join due

@@ -2,6 +2,7 @@
 -- depends_on: {{ ref('conversation_facts') }}
 -- depends_on: {{ ref('chat_contacts') }}
 -- depends_on: {{ ref('chat_names') }}
+-- depends_on: {{ ref('chat_codes') }}
 {{ config(tags=['chat'], materialized='incremental', engine='MergeTree()', order_by=['turn']) }}
 
 select

@@ -2,6 +2,7 @@
 -- depends_on: {{ ref('conversation_deliveries') }}
 -- depends_on: {{ ref('conversation_covers') }}
 -- depends_on: {{ ref('conversation_leads') }}
+-- depends_on: {{ ref('code_joins') }}
 {{ config(tags=['conversations'], materialized='incremental', engine='MergeTree()', order_by=['turn']) }}
 
 select
@@ -10,6 +11,7 @@ select
     chats_until,
     contacts_until,
     presence_until,
+    clicks_until,
     assumeNotNull((select count() from {{ ref('conversation_news') }})) as changes,
     now64(3, 'UTC') as ended_at
 from {{ ref('conversation_turn') }}

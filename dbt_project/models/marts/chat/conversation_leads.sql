@@ -24,28 +24,7 @@ askers as (
 
 {% if is_incremental() -%}
 concerned as (
-    select
-        tenant_id,
-        account_id,
-        toInt64OrZero(id) as conversation_id
-    from {{ ref('conversation_news') }}
-    where kind = 'conversation'
-    union distinct
-    select
-        tenant_id,
-        account_id,
-        conversation_id
-    from {{ ref('conversation_facts') }}
-    where
-        contact_id in (select toInt64OrZero(id) from {{ ref('conversation_news') }} where kind = 'contact')
-        and (tenant_id, account_id, contact_id) in (
-            select
-                tenant_id,
-                account_id,
-                toInt64OrZero(id)
-            from {{ ref('conversation_news') }}
-            where kind = 'contact'
-        )
+    {{ conversations_of_news() }}
 ),
 
 {% endif -%}

@@ -47,6 +47,18 @@ referrals as (
     from {{ ref('lead_conversations') }}
 ),
 
+-- Conversations that a link on a page led to: they belong to that visit, as those of the widget do.
+visited as (
+    select
+        tenant_id,
+        JSONExtractInt(properties, 'account_id') as account_id,
+        JSONExtractInt(properties, 'conversation_id') as conversation_id,
+        groupArray(occurred_at) as code_times
+    from server_events
+    where event_name = 'chat_start' and JSONExtractString(properties, 'whatsapp_code') != ''
+    group by tenant_id, account_id, conversation_id
+),
+
 computed as (
     select
         tenant_id,
@@ -185,8 +197,12 @@ computed as (
         '' as utm_campaign,
         cast(map(), 'Map(String, String)') as click_ids
     from {{ ref('lead_conversations') }}
+    left join visited using (tenant_id, account_id, conversation_id)
     -- One that began with an ad is that ad's.
-    where {{ is_touch_of_chat() }} and not arrayExists(each -> each.1 < opened_at + interval 60 second, referrals)
+    where
+        {{ is_touch_of_chat() }}
+        and not arrayExists(each -> each.1 < opened_at + interval 60 second, referrals)
+        and not arrayExists(code_time -> code_time < opened_at + interval 60 second, code_times)
 )
 
 {{ versions('computed', rows_of_affected_leads(), ['tenant_id', 'lead_id', 'touch_at', 'tracking_id', 'origin']) }}

@@ -58,10 +58,16 @@ select
     {{ bounded_text("JSONExtractString(referral, 'source_id')", 256) }} as referral_source_id,
     {{ bounded_text("JSONExtractString(referral, 'source_url')", 2048) }} as referral_url,
     {{ bounded_text("JSONExtractString(referral, 'ctwa_clid')", 2048) }} as ctwa_clid,
+    -- What the loader or the pull read in the text, whether or not that is kept.
+    if(
+        message_kind = 'incoming' and match(JSONExtractString(payload, 'link_code'), '{{ link_code_pattern() }}'),
+        JSONExtractString(payload, 'link_code'),
+        ''
+    ) as link_code,
     if(keeps_texts, {{ bounded_text("JSONExtractString(payload, 'content')", 100000) }}, '') as content,
     cityHash64(
         message_kind, is_private, sender_kind, sender_id, is_automation, is_campaign, is_from_telephone, content_type,
-        referral_type, referral_source_id, referral_url, ctwa_clid, content
+        referral_type, referral_source_id, referral_url, ctwa_clid, link_code, content
     ) as digest,
     seen_at
 from messages
