@@ -62,6 +62,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "setting_currency": ("Currency", "Moeda"),
     "setting_ip_policy": ("IP addresses are kept", "Endereços IP são guardados"),
     "setting_consent_default": ("Consent before an answer", "Consentimento antes da resposta"),
+    "ip_policy_truncated": ("without their last part", "sem a última parte"),
+    "ip_policy_whole": ("whole", "inteiros"),
+    "ip_policy_hashed": ("as a hash", "como hash"),
+    "consent_default_granted": ("counts as granted", "conta como concedido"),
+    "consent_default_wait": ("the script waits for the answer", "o script espera a resposta"),
+    "consent_default_denied": ("counts as denied", "conta como negado"),
     "settings_saved": (
         "The settings are saved. What they change is being computed again.",
         "As configurações foram salvas. O que elas mudam está sendo recalculado.",
