@@ -97,8 +97,6 @@ def hour_chart(rows: pd.DataFrame) -> alt.LayerChart:
 def show_table(listing: Listing, page: OpenPage, title: str) -> None:
     """One table of first responses; conversations without a team or agent have a line of their own."""
     rows = listing.rows(page.asked)
-    first = listing.columns[0].name
-    rows[first] = [each or t(f"no_{first}") for each in rows[first]]
     st.subheader(t(title))
     show(listing, page.asked, rows, t(title))
 

@@ -1,7 +1,6 @@
 """Who may do what here, with which keys, hosts and settings?"""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,6 +17,10 @@ from echolead.permissions import ROLES
 
 SETTINGS = ("name", "timezone", "default_region", "currency", "ip_policy", "consent_default")
 CHOICES = {"ip_policy": ["truncated", "whole", "hashed"], "consent_default": ["granted", "wait", "denied"]}
+WORDS: dict[str, Callable[[str], str]] = {
+    "ip_policy": lambda chosen: named("kept", chosen),
+    "consent_default": lambda chosen: named("consent", chosen),
+}
 SHOWN_ONCE = "shown once"
 
 
@@ -148,7 +151,7 @@ def show_settings(page: OpenPage, tenant: Mapping[str, Any], version: str) -> No
         edit = base.edits(typed)
         save(
             page, base, lambda: control().patch("", edit, version=base.version), "settings_saved", is_of_form=True,
-            label=lambda name: t(f"setting_{name}"), worded=named,
+            label=lambda name: t(f"setting_{name}"), worded=lambda name, value: WORDS.get(name, str)(value),
         )  # fmt: skip
 
 
@@ -160,8 +163,7 @@ def setting_values(tenant: Mapping[str, Any]) -> dict[str, str]:
 def setting_field(name: str, key: str) -> str:
     """One setting."""
     if name in CHOICES:
-        said = partial(named, name)
-        return str(st.selectbox(t(f"setting_{name}"), CHOICES[name], format_func=said, key=key))
+        return str(st.selectbox(t(f"setting_{name}"), CHOICES[name], format_func=WORDS[name], key=key))
     return st.text_input(t(f"setting_{name}"), key=key).strip()
 
 

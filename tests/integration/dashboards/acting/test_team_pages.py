@@ -111,7 +111,7 @@ def test_the_choices_of_the_settings_are_words_of_the_language(pages: Pages) -> 
     page = pages.open("team", pages.control.tenant(), "admin", "pt-BR")
     words = {each.label: each.options for each in page.selectbox}
     assert words["Endereços IP são guardados"] == ["sem a última parte", "inteiros", "como hash"]
-    assert words["Consentimento antes da resposta"][0] == "conta como concedido"
+    assert words["Consentimento antes da resposta"][0] == "concedido"
 
 
 def test_tenants_are_a_platform_administrators(pages: Pages) -> None:
