@@ -54,11 +54,10 @@ class Card:
         if now is None or before is None or not before:
             return spoken.change(None, None), None
         if self.metric.kind == "share":
-            points = 100 * (now - before)
+            points = round(100 * (now - before), 1) + 0.0  # no minus before a zero
             text = t("points_change", n=("+" if points > 0 else "") + spoken.number(points, 1))
-        else:
-            text = spoken.change(float(now), float(before))
-        return text, None if now == before else now > before
+            return text, points > 0 if points else None
+        return spoken.change(float(now), float(before)), None if now == before else now > before
 
 
 def written(metric: Metric, value: float | None, spoken: Language, currency: str) -> str:

@@ -76,12 +76,14 @@ def theme_settings() -> dict[str, object]:
 
 STYLE = """
 <style>
-[data-testid=stMainBlockContainer] { padding-top: 3.2rem; padding-bottom: 4rem; max-width: 84rem; }
+[data-testid=stMainBlockContainer] { padding: 3.2rem 2.5rem 4rem; max-width: 84rem; }
 [data-testid=stCaptionContainer] { color: inherit; opacity: .78; }
 [data-testid=stCaptionContainer] a { color: inherit; }
 [data-testid=stMetricLabel] p { font-size: .85rem; }
 [data-testid=stMetricDelta] { font-size: .8rem; }
-[data-testid=stMetric] :is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * { white-space: normal; }
+[data-testid=stMetric] :is([data-testid=stMetricLabel], [data-testid=stMetricValue], [data-testid=stMetricDelta]) * {
+  white-space: normal; }
+[data-testid=stMetricValue] { font-size: 1.6rem; }
 [class*=st-key-code] textarea { font-family: ui-monospace, "Cascadia Mono", Menlo, monospace; font-size: .82rem; }
 [data-testid=stMetricChart] g[role=graphics-symbol]:empty { display: none; }
 .timeline { list-style: none; margin: 0; padding: 0 0 0 .9rem; border-left: 2px solid rgba(128, 150, 145, .35); }

@@ -12,7 +12,7 @@ from dashboards import filters as choices
 from dashboards.acting import control_if_signed_in
 from dashboards.filters import Filters
 from dashboards.listings import Asked
-from dashboards.texts import forms, t
+from dashboards.texts import forms, named, t
 from dashboards.warehouse import TooSlow, query, tenant_facts
 from echolead.metrics.periods import ALL, COMPARISONS, NAMES, Period, Window
 
@@ -187,7 +187,7 @@ def dimension_text(name: str, value: str) -> str:
     """A value of a dimension as people read it; an empty one is not known."""
     if name == "rules_version" and value:
         return t("rules_version_n", n=value) if value != "0" else t("default_rules")
-    return value or t(f"none_{name}")
+    return (named("device", value) if name == "device" else value) or t(f"none_{name}")
 
 
 def name_unknown(asked: Asked, parameter: str, known: Collection[str], text: str) -> None:

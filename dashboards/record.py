@@ -95,10 +95,9 @@ def show_trace(row: pd.Series, page: OpenPage) -> None:
         ("trace_lead", forms().moment(row["created_at"], page.zone), row["lead_id"]),
     ]  # fmt: skip
     records = of_lead(page.asked, RECORDS)
-    steps += [
-        ("trace_record", f"{each.destination_name} · {each.remote_kind}", str(each.remote_id))
-        for each in records.itertuples()
-    ]
+    for each in records.itertuples():
+        kind = named("record", str(each.remote_kind))
+        steps.append(("trace_record", f"{each.destination_name} · {kind}", str(each.remote_id)))
     if records.empty:
         steps.append(("trace_record", t("not_delivered_yet"), ""))
     st.subheader(t("trace"))
@@ -148,7 +147,9 @@ def show_result(page: OpenPage) -> None:
     st.subheader(t("why_points", points=forms().number(int(result["score"]))))
     shown = {
         "segments": ", ".join(result["segments"]),
-        **{name: result[name] for name in ("stage", "priority", "owner", "team")},
+        "stage": result["stage"],
+        "priority": named("priority", result["priority"]),
+        **{name: result[name] for name in ("owner", "team")},
         "rules_version": result["version"],
     }
     st.markdown(" · ".join(f":gray[{t(name)}] **{plain(value)}**" for name, value in shown.items() if value))

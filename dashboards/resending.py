@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards.acting import ask_again, can, control, done, reason_field, tenant_key
+from dashboards.acting import ask_again, can, control, done, reason_field, tenant_key, who
 from dashboards.page import plain
 from dashboards.tables import table
 from dashboards.texts import forms, named, t
@@ -57,7 +57,7 @@ def _show_lines(rows: Sequence[Mapping[str, Any]]) -> None:
         text, button = st.columns([6, 1], vertical_alignment="center")
         counts = {name: forms().number(row[name] or 0) for name in ("due", "total")}
         text.markdown(
-            t("resync_line", state=named("request", row["state"]), by=plain(row["requested_by"]),
+            t("resync_line", state=named("request", row["state"]), by=plain(who(row["requested_by"])),
               reason=plain(row["reason"]), **counts)
         )  # fmt: skip
         if not can("deliveries.resync"):

@@ -29,6 +29,7 @@ class EditForm:
     stored: Callable[[], Mapping[str, Any]]
 
 
+WHOSE = ("yours", "theirs")
 NO_FORM = EditForm({}, {}, dict)
 
 
@@ -95,30 +96,59 @@ def save(
     *,
     is_of_form: bool = False,
     label: Callable[[str], str] = str,
+    worded: Callable[[str, Any], Any] = lambda _, value: value,
+    **said: object,
 ) -> None:
-    """Send an edit and say the outcome, or who was first and what differs; `label` names a field.
+    """Send an edit and say the outcome, or who was first and what differs.
 
-    `is_of_form`: the edit is that of the form, which then shows what was stored.
+    `label` names a field, `worded` says a value of one, and `said` are values of the outcome's text. `is_of_form`: the
+    edit is that of the form, which then shows what was stored.
     """
     try:
         send()
     except ApiRefusal as refusal:
-        if refusal.kind != "changed-meanwhile":
-            raise
-        when = forms().moment(at(refusal.more["changed_at"]), page.zone)
-        by = who(refusal.more["changed_by"])
-        st.warning(plain(t("edit_conflict", by=by, at=when)), icon=":material/merge:")
+        show_who_was_first(page, refusal, "edit_conflict")
         theirs = base.form.stored()
         rows = base.differing(theirs)
         rows += [each for each in refusal.more["differences"] if each["field"] not in base.form.keys]
         if rows:
-            show_differences([{**each, "field": label(each["field"])} for each in rows])
+            show_differences([
+                {"field": label(each["field"]), **{whose: worded(each["field"], each[whose]) for whose in WHOSE}}
+                for each in rows
+            ])  # fmt: skip
         st.button(t("save_on_theirs"), icon=":material/edit:", on_click=base.move_to,
                   args=(refusal.more["version"], theirs))  # fmt: skip
     else:
         st.session_state.pop(_key(base.name), None)
         st.session_state[_saved_key(base.name)] = is_of_form
-        done(outcome, name=base.name)
+        done(outcome, **{"name": base.name, **said})
+
+
+def list_seen(name: str, version: str) -> str:
+    """The version of the list `name` that the page showed when a person clicked; from now on it shows `version`."""
+    key = _key(name)
+    seen: str = st.session_state.get(key, version)
+    st.session_state[key] = version
+    return seen
+
+
+def remove_line(page: OpenPage, send: Callable[[], None], outcome: str, **said: object) -> None:
+    """Remove a line of a list that was seen, or say who changed the list first: the page shows it as it is now."""
+    try:
+        send()
+    except ApiRefusal as refusal:
+        show_who_was_first(page, refusal, "list_conflict")
+    else:
+        done(outcome, **said)
+
+
+def show_who_was_first(page: OpenPage, refusal: ApiRefusal, key: str) -> None:
+    """The text `key` with who changed an object first, and when. Raises a refusal for another reason again."""
+    if refusal.kind != "changed-meanwhile":
+        raise refusal
+    when = forms().moment(at(refusal.more["changed_at"]), page.zone)
+    by = who(refusal.more["changed_by"])
+    st.warning(plain(t(key, by=by, at=when)), icon=":material/merge:")
 
 
 def show_differences(rows: Sequence[Mapping[str, object]], *, of: str = "field") -> None:

@@ -10,7 +10,7 @@ from dashboards.listings import PAGE_ROWS
 from dashboards.listings.timeline import TIMELINE, number_of_entries
 from dashboards.page import OpenPage, empty, known
 from dashboards.tables import links
-from dashboards.texts import TEXTS, forms, t
+from dashboards.texts import TEXTS, forms, named, t
 
 ENTRIES = "entries"
 MOST = 1_000
@@ -44,11 +44,17 @@ def kind_text(kind: str) -> str:
     return t(key) if key in TEXTS else kind.removeprefix("event_")
 
 
+def device_text(device: str) -> str:
+    """Type, browser and system of a device, the type in the page's language."""
+    kind, *rest = device.split(" · ")
+    return " · ".join([named("device", kind), *rest])
+
+
 def _entry(row: dict[Hashable, Any], page: OpenPage) -> str:
     """One entry as an item of the list; every text is escaped."""
     at, kind = row["at"], str(row["kind"])
     place = " · ".join(str(part) for part in (row["detail"], row["page"]) if part)
-    device, joined = str(row["device"]), str(row["joined_by"])
+    device, joined = device_text(str(row["device"])), str(row["joined_by"])
     visitor = str(row["tracking_id"])
     origin = ""
     if visitor:

@@ -1,13 +1,15 @@
-"""The system's Chromium, for the tests that need a real browser."""
+"""The system's Chromium, for tests that need a real browser, and axe-core, which finds what hinders people there."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+AXE = Path(__file__).parents[1] / "tracking" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def chromium_path() -> str:
@@ -41,3 +43,14 @@ def headless_chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+def serious_violations(page: Page) -> list[str]:
+    """The rule and the element of each serious violation of accessibility on the page as it is now.
+
+    The script is evaluated by the debugger: the policy of the console's pages allows no other.
+    """
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({resultTypes: ['violations']}).then((each) => each.violations)")
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {node['html'][:200]}" for each in serious for node in each["nodes"]]

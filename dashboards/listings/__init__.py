@@ -86,6 +86,8 @@ class ListingColumn:
     title: str = ""
     words: str = ""
     width: str = ""
+    empty: str = ""
+    """The key of what the page shows in an empty cell; a file leaves it empty."""
     is_shown: bool = True
     """False for a column of the file alone."""
 
@@ -133,12 +135,18 @@ class Listing:
         """The cells of each column as text in a language."""
         return {
             each.name: [
-                cell_text(in_words(each.words, cell, language.code) if each.words else cell, each.kind, language,
-                          zone, currency)
+                _text_of(
+                    each, in_words(each.words, cell, language.code) if each.words else cell, language, zone, currency
+                )
                 for cell in frame[each.name]
             ]
             for each in self.shown_columns
-        }  # fmt: skip
+        }
+
+
+def _text_of(column: ListingColumn, cell: Any, language: Language, zone: str, currency: str) -> str:
+    text = cell_text(cell, column.kind, language, zone, currency)
+    return text or (text_in(language.code, column.empty) if column.empty else "")
 
 
 def api_rows(listing: "Listing", lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -166,7 +174,7 @@ def _api_cell(value: Any) -> Any:
 
 def in_words(kind: str, value: Any, code: str) -> Any:
     """The text for a value of the data, such as a state; a value without a text stays."""
-    key = f"{kind}_{value}"
+    key = f"{kind}_{value}".replace(" ", "_")
     return text_in(code, key) if key in TEXTS else value
 
 

@@ -29,12 +29,12 @@ def whole(asked: Asked, *, before: bool = False) -> pd.Series:
 
 RESPONSES_BY_TEAM = Listing(
     "responses-by-team",
-    (ListingColumn("team", width="medium"), *MEASURES),
+    (ListingColumn("team", width="medium", empty="no_team"), *MEASURES),
     lambda asked: asked.run(BY_TEAM, **_bound(asked, asked.period.current)),
 )
 RESPONSES_BY_AGENT = Listing(
     "responses-by-agent",
-    (ListingColumn("agent", width="medium"), *MEASURES),
+    (ListingColumn("agent", width="medium", empty="no_agent"), *MEASURES),
     lambda asked: asked.run(BY_AGENT, **_bound(asked, asked.period.current)),
 )
 RESPONSES_BY_HOUR = Listing(
@@ -47,8 +47,8 @@ WAITING_NOW = Listing(
     (
         ListingColumn("conversation_id", title="conversation"),
         ListingColumn("inbox"),
-        ListingColumn("team"),
-        ListingColumn("assignee"),
+        ListingColumn("team", empty="no_team"),
+        ListingColumn("assignee", empty="no_agent"),
         ListingColumn("asked_at", "moment"),
         ListingColumn("due_at", "moment"),
         ListingColumn("overdue_seconds", "seconds", title="overdue"),

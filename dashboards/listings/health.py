@@ -32,11 +32,8 @@ group by state
 order by deliveries desc
 limit {rows:UInt32}
 """
-# The prefixes are those of the ledger: reverse_etl/lead.py, orchestration/erasure/withdrawing.py.
 STUCK = """
-select destination_name, state, lead_id, attempts, last_error_class, last_error, waiting_seconds,
-    multiIf(startsWith(lead_id, 'erasure:'), 'withdrawal', startsWith(lead_id, 'conversation:'), 'conversation', 'lead')
-        as delivers,
+select destination_name, delivers, state, lead_id, attempts, last_error_class, last_error, waiting_seconds,
     count() over () as total
 from ops.stuck_deliveries
 where tenant_id = {tenant_id:String}
@@ -135,7 +132,7 @@ ASIDE = Listing(
     (
         ListingColumn("field"),
         ListingColumn("reason", words="aside"),
-        ListingColumn("source", title="sent_by"),
+        ListingColumn("source", title="sent_by", words="sender"),
         ListingColumn("number", "count"),
         ListingColumn("newest", "moment"),
         ListingColumn("event_id", title="event"),
@@ -158,7 +155,7 @@ SHARED_CONTACTS = Listing(
 IN_QUARANTINE = Listing(
     "quarantine",
     (
-        ListingColumn("tracking_id", title="visitor"),
+        ListingColumn("tracking_id", title="visitor", empty="all_visitors"),
         ListingColumn("event_id", title="event"),
         ListingColumn("step"),
         ListingColumn("quarantined_at", "moment", title="since"),

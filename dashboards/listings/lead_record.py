@@ -32,7 +32,7 @@ FIELDS = Listing(
         ListingColumn("field", words="identifier"),
         ListingColumn("value", width="medium"),
         ListingColumn("event", words="entry", title="said_with"),
-        ListingColumn("sent_by"),
+        ListingColumn("sent_by", words="sender"),
         ListingColumn("page"),
         ListingColumn("first_said_at", "moment"),
         ListingColumn("last_said_at", "moment"),

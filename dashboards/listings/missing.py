@@ -18,7 +18,7 @@ limit {rows:UInt32}
 GAPS = """
 select
     platform,
-    replaceAll(reason, ' ', '_') as reason,
+    reason,
     arrayStringConcat(campaigns, ', ') as campaigns,
     visits,
     leads,
@@ -57,7 +57,7 @@ UNKNOWN_EVENTS = Listing(
 SPEND_GAPS = Listing(
     "spend-gaps",
     (
-        ListingColumn("platform"),
+        ListingColumn("platform", words="platform"),
         ListingColumn("reason", words="gap"),
         ListingColumn("campaigns", title="campaign"),
         ListingColumn("visits", "count", title="sessions"),
@@ -69,7 +69,7 @@ SPEND_GAPS = Listing(
 UNREPLACED_PARAMETERS = Listing(
     "unreplaced-parameters",
     (
-        ListingColumn("platform"),
+        ListingColumn("platform", words="platform"),
         ListingColumn("landing_page"),
         ListingColumn("value", title="utm_campaign"),
         ListingColumn("visits", "count", title="sessions"),

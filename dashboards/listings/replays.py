@@ -16,7 +16,7 @@ REPLAYS = Listing(
         ListingColumn("kind", words="asked"),
         ListingColumn("state", words="request"),
         ListingColumn("reason", title="reason_why", width="medium"),
-        ListingColumn("requested_by"),
+        ListingColumn("requested_by", words="requester"),
         ListingColumn("pieces", "count"),
         ListingColumn("visitors", "count"),
         ListingColumn("events", "count"),

@@ -81,6 +81,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{by}, {at}: another person saved first. Your values are kept in the form; nothing was overwritten.",
         "{by}, {at}: outra pessoa salvou antes. Seus valores continuam no formulário; nada foi sobrescrito.",
     ),
+    "list_conflict": (
+        "{by}, {at}: another person changed this list first. Nothing was removed; the list is now as it is stored.",
+        "{by}, {at}: outra pessoa mudou esta lista antes. Nada foi removido; a lista agora está como foi salva.",
+    ),
     "save_on_theirs": ("Keep my values, to save them again", "Manter meus valores, para salvar de novo"),
     "secrets": ("Secrets", "Segredos"),
     "secret_set": ("{masked}, set {at} by {by}", "{masked}, definido {at} por {by}"),

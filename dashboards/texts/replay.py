@@ -36,6 +36,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No replay yet. Choose days or leads above, and see what would change.",
         "Nenhum reprocessamento ainda. Escolha dias ou leads acima e veja o que mudaria.",
     ),
+    "requester_settings_of_the_tenant": ("other settings", "outras configurações"),
     "requested_by": ("By", "Por"),
     "pieces": ("Pieces", "Partes"),
     "ended_at": ("Ended", "Fim"),

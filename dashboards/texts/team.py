@@ -62,6 +62,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "setting_currency": ("Currency", "Moeda"),
     "setting_ip_policy": ("IP addresses are kept", "Endereços IP são guardados"),
     "setting_consent_default": ("Consent before an answer", "Consentimento antes da resposta"),
+    "kept_truncated": ("without their last part", "sem a última parte"),
+    "kept_whole": ("whole", "inteiros"),
+    "kept_hashed": ("as a hash", "como hash"),
     "settings_saved": (
         "The settings are saved. What they change is being computed again.",
         "As configurações foram salvas. O que elas mudam está sendo recalculado.",

@@ -72,7 +72,7 @@ def hour_chart(rows: pd.DataFrame) -> alt.LayerChart:
     spoken = forms()
     hours = rows.set_index("hour").reindex(range(24)).reset_index()
     frame = pd.DataFrame({
-        "hour": [f"{hour:02d}:00" for hour in hours["hour"]],
+        "hour": [f"{hour:02d}" for hour in hours["hour"]],
         "conversations": hours["conversations"].fillna(0).astype(float),
         "minutes": hours["response_p50"].astype(float) / 60,
         "response": [spoken.duration(unknown_or(each)) for each in hours["response_p50"]],
@@ -97,8 +97,6 @@ def hour_chart(rows: pd.DataFrame) -> alt.LayerChart:
 def show_table(listing: Listing, page: OpenPage, title: str) -> None:
     """One table of first responses; conversations without a team or agent have a line of their own."""
     rows = listing.rows(page.asked)
-    first = listing.columns[0].name
-    rows[first] = [each or t(f"no_{first}") for each in rows[first]]
     st.subheader(t(title))
     show(listing, page.asked, rows, t(title))
 
@@ -118,10 +116,9 @@ def main() -> None:
         st.subheader(t("by_hour"))
         chart(hour_chart(RESPONSES_BY_HOUR.rows(page.asked)), t("by_hour"))
         links(RESPONSES_BY_HOUR, page.asked)
-    left, right = st.columns(2, gap="large")
-    with left, part("by_team"):
+    with part("by_team"):
         show_table(RESPONSES_BY_TEAM, page, "by_team")
-    with right, part("by_agent"):
+    with part("by_agent"):
         show_table(RESPONSES_BY_AGENT, page, "by_agent")
     st.caption(t("responses_caption"))
 

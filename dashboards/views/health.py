@@ -81,8 +81,6 @@ def show_problem(listing: Listing, page: OpenPage, title: str, *, fine: str = ""
         st.success(t(fine), icon=":material/check_circle:")
         return False
     st.caption(t(f"{title}_caption"))
-    if listing is IN_QUARANTINE:
-        rows["tracking_id"] = [each or t("all_visitors") for each in rows["tracking_id"]]
     show(listing, page.asked, rows, t(title))
     return True
 

@@ -1,6 +1,6 @@
 """Who may do what here, with which keys, hosts and settings?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,13 +10,17 @@ from dashboards.acting import attempt, can, control, done, show_outcome, tenant_
 from dashboards.control import MAX_LINES, part_of_path
 from dashboards.listings.team import KEYS, USERS
 from dashboards.page import OpenPage, empty, opened, plain
-from dashboards.saving import EditForm, edit_base, save
+from dashboards.saving import EditForm, edit_base, list_seen, remove_line, save
 from dashboards.tables import show, table
-from dashboards.texts import t
+from dashboards.texts import named, t
 from echolead.permissions import ROLES
 
 SETTINGS = ("name", "timezone", "default_region", "currency", "ip_policy", "consent_default")
 CHOICES = {"ip_policy": ["truncated", "whole", "hashed"], "consent_default": ["granted", "wait", "denied"]}
+WORDS: dict[str, Callable[[str], str]] = {
+    "ip_policy": lambda chosen: named("kept", chosen),
+    "consent_default": lambda chosen: named("consent", chosen),
+}
 SHOWN_ONCE = "shown once"
 
 
@@ -36,7 +40,7 @@ def show_users(page: OpenPage) -> None:
     if not can("users.change"):
         return
     if chosen.selection.rows:
-        show_user(rows.iloc[chosen.selection.rows[0]])
+        show_user(page, str(rows["email"].iloc[chosen.selection.rows[0]]))
     else:
         st.caption(t("choose_user"))
     with st.expander(t("add_user"), icon=":material/person_add:"), st.form("add user", border=False):
@@ -50,20 +54,29 @@ def show_users(page: OpenPage) -> None:
             done("user_added", email=made["email"], role=made["role"])
 
 
-def show_user(user: Mapping[str, Any]) -> None:
-    """Another role for one user, or none."""
-    email = str(user["email"])
+def show_user(page: OpenPage, email: str) -> None:
+    """Another role for one user, or none, on the role that was seen."""
+    one = f"/users/{part_of_path(email)}"
+    found = control().get(one)
+    keys = {"role": tenant_key(f"role of {email}")}
+    form = EditForm({"role": found.body["role"]}, keys, lambda: {"role": control().get(one).body["role"]})
+    base = edit_base(f"role of {email}", found.version, form)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         role = st.selectbox(
-            f"{t('role')}: {email}", ROLES, index=ROLES.index(user["role"]),
-            format_func=lambda each: t(f"role_{each}"), key=tenant_key(f"role of {email}"), width=360,
+            f"{t('role')}: {email}", ROLES, format_func=lambda each: t(f"role_{each}"), key=keys["role"], width=360
+        )
+        changes = st.button(t("change_role"), icon=":material/badge:")
+        removes = st.button(t("remove_user"), icon=":material/person_remove:")
+    if changes:
+        save(
+            page, base, lambda: control().put(one, {"role": role}, version=base.version), "user_added",
+            is_of_form=True, label=t, worded=named, email=email, role=role,
         )  # fmt: skip
-        if st.button(t("change_role"), icon=":material/badge:"):
-            control().put(f"/users/{part_of_path(email)}", {"role": role})
-            done("user_added", email=email, role=role)
-        if st.button(t("remove_user"), icon=":material/person_remove:"):
-            control().delete(f"/users/{part_of_path(email)}")
-            done("user_removed", email=email)
+    if removes:
+        save(
+            page, base, lambda: control().delete(one, version=base.version), "user_removed", label=t, worded=named,
+            email=email,
+        )  # fmt: skip
 
 
 def show_keys(page: OpenPage) -> None:
@@ -87,14 +100,16 @@ def show_keys(page: OpenPage) -> None:
                 st.rerun()
 
 
-def show_addresses(tenant: Mapping[str, Any]) -> None:
+def show_addresses(page: OpenPage) -> None:
     """Hosts and origins, each with its end, and fields for others."""
     st.subheader(t("addresses"))
     for column, kind, title in zip(st.columns(2), ("host", "origin"), (t("hosts"), t("origins")), strict=True):
         with column:
             st.markdown(f"**{title}**")
-            for address in tenant[f"{kind}s"]:
-                show_address(kind, address)
+            found = control().get(f"/{kind}s")
+            seen = list_seen(f"{kind}s", found.version)
+            for line in found.body["items"]:
+                show_address(page, kind, line[kind], seen)
             if can("addresses.change"):
                 with st.form(f"add {kind}", border=False, clear_on_submit=True):
                     typed = st.text_input(t(f"add_{kind}"), key=f"new_{kind}").strip()
@@ -103,19 +118,22 @@ def show_addresses(tenant: Mapping[str, Any]) -> None:
                         done("address_added", address=made[kind])
 
 
-def show_address(kind: str, address: str) -> None:
-    """One host or origin."""
+def show_address(page: OpenPage, kind: str, address: str, version: str) -> None:
+    """One host or origin; it is removed from the list as it was seen."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(address)
         if not can("addresses.change"):
             return
         label = t("remove_address", address=plain(address))
-        if st.button(label, icon=":material/close:", type="tertiary", key=f"remove {kind} {address}"):
-            if kind == "host":
-                control().delete(f"/hosts/{part_of_path(address)}")
-            else:
-                control().delete("/origins", origin=address)
-            done("address_removed", address=address)
+        removes = st.button(label, icon=":material/close:", type="tertiary", key=f"remove {kind} {address}")
+    if removes and kind == "host":
+        one = f"/hosts/{part_of_path(address)}"
+        remove_line(page, lambda: control().delete(one, version=version), "address_removed", address=address)
+    elif removes:
+        remove_line(
+            page, lambda: control().delete("/origins", version=version, origin=address), "address_removed",
+            address=address,
+        )  # fmt: skip
 
 
 def show_settings(page: OpenPage, tenant: Mapping[str, Any], version: str) -> None:
@@ -133,7 +151,7 @@ def show_settings(page: OpenPage, tenant: Mapping[str, Any], version: str) -> No
         edit = base.edits(typed)
         save(
             page, base, lambda: control().patch("", edit, version=base.version), "settings_saved", is_of_form=True,
-            label=lambda name: t(f"setting_{name}"),
+            label=lambda name: t(f"setting_{name}"), worded=lambda name, value: WORDS.get(name, str)(value),
         )  # fmt: skip
 
 
@@ -145,7 +163,7 @@ def setting_values(tenant: Mapping[str, Any]) -> dict[str, str]:
 def setting_field(name: str, key: str) -> str:
     """One setting."""
     if name in CHOICES:
-        return str(st.selectbox(t(f"setting_{name}"), CHOICES[name], key=key))
+        return str(st.selectbox(t(f"setting_{name}"), CHOICES[name], format_func=WORDS[name], key=key))
     return st.text_input(t(f"setting_{name}"), key=key).strip()
 
 
@@ -180,7 +198,7 @@ def main() -> None:
             show_keys(page)
     with attempt():
         found = control().get("")
-        show_addresses(found.body)
+        show_addresses(page)
         show_settings(page, found.body, found.version)
     with attempt():
         if can("tenants.list"):

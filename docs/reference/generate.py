@@ -109,7 +109,9 @@ not there, 403 `forbidden`.
   with 422 `invalid-request`, and so is one that is given twice.
 - **Edits** need `If-Match` with the ETag of the GET. Without it the answer is 428 `version-required`; when another user
   was first, 409 `changed-meanwhile` with `version`, `changed_by`, `changed_at` and `differences` (`field`, `yours`,
-  `theirs`). An edit that changes nothing makes no version. `If-Match` names one version: `*` and lists get 428.
+  `theirs`). An edit that changes nothing makes no version. `If-Match` names one version: `*` and lists get 428. A line
+  of a list (rates, agents and teams, stages, hosts, origins) is edited on the ETag of the list
+  ([why](../decisions/0051-versions-of-lists.md)); the answer has the next one.
 - **A POST that is sent twice** with the same `Idempotency-Key` by the same user is done once, and for 24 hours gets the
   same answer, with `Idempotency-Replayed: true`. Another request with the key: 422 `idempotency-key-reused`.
 - **Long work** answers 202 with a task and its `Location`. Ask for the task every second or so: `state` goes from

@@ -43,15 +43,15 @@ where tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
 order by started_at desc
 limit {rows:UInt32}
 """
-# What products keep for themselves, of what they wrote and how often, is no record of theirs.
-RECORDS = """
+RECORD_KINDS = ("contact", "lead", "deal", "note")
+"""What a person finds in a product. The other kinds are what a destination keeps of what it wrote, and how often."""
+RECORDS = f"""
 select destination_name, destination_kind, remote_kind, remote_id from marts.destination_records
 where
-    tenant_id = {tenant_id:String} and lead_id = {lead_id:String}
-    and remote_kind not in ('labels', 'added', 'creating', 'patches', 'posts', 'limited')
+    tenant_id = {{tenant_id:String}} and lead_id = {{lead_id:String}} and remote_kind in {RECORD_KINDS}
 order by destination_name, remote_kind
-limit {rows:UInt32}
-"""
+limit {{rows:UInt32}}
+"""  # noqa: S608  # constants alone
 DEALS = """
 select product, deal_id, pipeline_label, stage_label, stage, status, converted_value, updated_at from marts.deals
 where tenant_id = {tenant_id:String} and lead_id = {lead_id:String} and not is_deleted and merged_into = ''

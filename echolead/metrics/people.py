@@ -51,9 +51,11 @@ BY_NAME = {each.name: each for each in METRICS}
 FUNNEL = ("visitors", "engaged", "leads", "chats", "qualified", "won")
 """Each stage counts who reached it or a later one."""
 
-# Reads the tenant's sessions, visitors, leads, deals, deliveries and changes of results, and no other tenant's. Each
-# view is named once: planning them is most of what the statement costs. A lead stands in both parts, and counts in that
-# of its `created_at`; elsewhere its row says whose a visit is.
+# Reads the tenant's sessions of the two windows, by the index `of_time`: visitors' ids begin with a time, so that the
+# sessions of a time lie close together, and few others are read beside them. Reads all of the tenant's leads with their
+# visitors, deals, deliveries and changes of results: who came back in the period can be a lead of any time. Each view
+# is named once: planning them is most of what the statement costs. A lead stands in both parts, and counts in that of
+# its `created_at`; elsewhere its row says whose a visit is.
 PEOPLE = """
 with
 visitors_leads as (

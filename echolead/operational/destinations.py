@@ -160,7 +160,7 @@ def edit_destination(
     configuration, secrets = edit.configuration, edit.secrets
     present = destination.configuration
     check_version(
-        session, edit.base_version, destination, what=f"Destination {destination.name}", noun="destination",
+        session, edit.base_version, destination, what=f"Destination {destination.name}", actions="destination.",
         subject=destination.name, current=present, edit=configuration,
     )  # fmt: skip
     wanted = {**present, **configuration}

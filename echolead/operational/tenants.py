@@ -119,8 +119,8 @@ def change_tenant(
     current = {each.name: getattr(tenant, each.name) for each in fields(TenantSettings)}
     _check(TenantSettings(**(current | changes)))
     check_version(
-        session, base_version, tenant, what=f"Tenant {tenant_id}", noun="tenant", subject=tenant_id, current=current,
-        edit=changes,
+        session, base_version, tenant, what=f"Tenant {tenant_id}", actions="tenant.", subject=tenant_id,
+        current=current, edit=changes,
     )  # fmt: skip
     told = audit.differences(current, changes)
     if not told:

@@ -149,9 +149,10 @@ def page_of_users(session: Session, *, limit: int, after: str = "") -> Sequence[
     return session.scalars(select(User).where(User.email > after).order_by(User.email).limit(limit)).all()
 
 
-def role_in(session: Session, email: str, tenant_id: str) -> str | None:
-    """The user's role in the tenant. Raises `NotFound` for an unknown user."""
-    found = session.get(UserTenant, (get_user(session, email).user_id, tenant_id))
+def role_in(session: Session, email: str, tenant_id: str, *, is_changed: bool = False) -> str | None:
+    """The user's role in the tenant, locked if it is to be changed. Raises `NotFound` for an unknown user."""
+    place = (get_user(session, email).user_id, tenant_id)
+    found = session.get(UserTenant, place, with_for_update=is_changed or None, populate_existing=is_changed)
     return found.role if found else None
 
 

@@ -30,20 +30,22 @@ def check_version(
     row: Versioned,
     *,
     what: str,
-    noun: str,
+    actions: str,
     subject: str,
     current: Mapping[str, Any],
     edit: Mapping[str, Any],
 ) -> None:
     """Raises `ChangedMeanwhile` unless an edit of a locked row is based on its present version, or on none (None).
 
-    `what` is the row's name for people; `noun` and `subject` are those of the audit log, which says who was first.
+    `what` is the row's name for people; `actions` is how those of the audit log begin that
+    change it, and `subject` its name there: the log says who was first.
     """
     present = version_of(row)
     if base not in (None, present):
         raise overtaken(
-            session, row.tenant_id, what=what, noun=noun, subject=subject, version=present, current=current, edit=edit
-        )
+            session, row.tenant_id, what=what, actions=actions, subject=subject, version=present, current=current,
+            edit=edit,
+        )  # fmt: skip
 
 
 def overtaken(
@@ -51,7 +53,7 @@ def overtaken(
     tenant_id: str,
     *,
     what: str,
-    noun: str,
+    actions: str,
     version: str,
     current: Mapping[str, Any],
     edit: Mapping[str, Any],
@@ -59,7 +61,7 @@ def overtaken(
 ) -> ChangedMeanwhile:
     """Another person was first: who, when, and where the edit differs. Reads the tenant's log from its newest entry."""
     of_object = select(AuditEntry).where(
-        func.coalesce(AuditEntry.tenant_id, "") == tenant_id, AuditEntry.action.startswith(f"{noun}.", autoescape=True)
+        func.coalesce(AuditEntry.tenant_id, "") == tenant_id, AuditEntry.action.startswith(actions, autoescape=True)
     )
     if subject is not None:
         of_object = of_object.where(AuditEntry.subject == subject)

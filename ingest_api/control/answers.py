@@ -79,13 +79,16 @@ Cursor = Annotated[str | None, Query(max_length=2000, description="`next_cursor`
 
 def answer(view: BaseModel, status: int = 200, *, version: str | None = None) -> Response:
     """JSON; with `version` its ETag, for `If-Match` of the next edit."""
-    headers = {**PRIVATE, **({"ETag": f'"{version}"'} if version is not None else {})}
-    return Response(view.model_dump_json(), status, headers, "application/json")
+    return Response(view.model_dump_json(), status, _headers(version), "application/json")
 
 
-def nothing() -> Response:
-    """204."""
-    return Response(status_code=204, headers=PRIVATE)
+def nothing(*, version: str | None = None) -> Response:
+    """204; with `version` the ETag of the list that a line was removed from."""
+    return Response(status_code=204, headers=_headers(version))
+
+
+def _headers(version: str | None) -> dict[str, str]:
+    return {**PRIVATE, **({"ETag": f'"{version}"'} if version is not None else {})}
 
 
 def page(

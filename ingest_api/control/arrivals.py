@@ -11,7 +11,7 @@ from echolead.operational import channel_rules
 from echolead.operational.channel_rules import MAX_CONDITIONS, described
 from ingest_api.control.answers import ControlBody, ListPage, View, answer, nothing
 from ingest_api.control.call import Call, Calling, operation
-from ingest_api.control.edits import check_base, content_version, lock_for_edit
+from ingest_api.control.edits import check_base, check_line, content_version, lock_for_edit
 from ingest_api.control.once import once
 
 RULES = "/v1/tenants/{tenant_id}/channel-rules"
@@ -44,7 +44,12 @@ class ExcludedHost(ControlBody):
     host: Annotated[str, Field(min_length=1, max_length=253, examples=["pay.example"])]
 
 
-@routes.get(RULES, summary="Channel rules", response_model=ListPage[ChannelRuleView], **operation("settings.read"))
+@routes.get(
+    RULES,
+    summary="Channel rules",
+    response_model=ListPage[ChannelRuleView],
+    **operation("settings.read", versioned=True),
+)
 def list_(call: Calling) -> Response:
     """The tenant's own channels in the order in which they are tried, in one page; those of everyone come after."""
     with call.session() as session:
@@ -86,13 +91,17 @@ def remove(call: Calling, position: Annotated[int, Path(ge=1, le=channel_rules.M
 
 
 @routes.get(
-    REFERRERS, summary="Excluded referrers", response_model=ListPage[ExcludedHost], **operation("settings.read")
+    REFERRERS,
+    summary="Excluded referrers",
+    response_model=ListPage[ExcludedHost],
+    **operation("settings.read", versioned=True),
 )
 def referrers(call: Calling) -> Response:
-    """The hosts that are no source, in one page."""
+    """The hosts that are no source, in one page. The ETag is for `If-Match` of a removal."""
     with call.session() as session:
-        hosts = channel_rules.list_excluded_referrers(session, call.tenant_id)
-        return answer(ListPage[ExcludedHost](items=[ExcludedHost(host=host) for host in hosts]))
+        hosts = _excluded(session, call.tenant_id)
+        items = [ExcludedHost(host=host) for host in hosts]
+        return answer(ListPage[ExcludedHost](items=items), version=content_version(hosts))
 
 
 @routes.post(
@@ -113,12 +122,22 @@ def exclude(call: Calling, body: ExcludedHost) -> Response:
     )
 
 
-@routes.delete(f"{REFERRERS}/{{host}}", summary="Include a referrer", status_code=204, **operation("settings.change"))
+@routes.delete(
+    f"{REFERRERS}/{{host}}",
+    summary="Include a referrer",
+    status_code=204,
+    **operation("settings.change", edits=True),
+)
 def include(call: Calling, host: str) -> Response:
     """Let the host be a source again."""
     with call.session() as session:
+        check_line(session, call, "The excluded referrers", "excluded_referrer.", _excluded, {host: None})
         channel_rules.include_referrer(session, call.tenant_id, host, actor=call.actor)
-    return nothing()
+        return nothing(version=content_version(_excluded(session, call.tenant_id)))
+
+
+def _excluded(session: Session, tenant_id: str) -> dict[str, str]:
+    return {host: host for host in channel_rules.list_excluded_referrers(session, tenant_id)}
 
 
 def _views(session: Session, call: Call) -> list[ChannelRuleView]:
@@ -131,7 +150,7 @@ def _views(session: Session, call: Call) -> list[ChannelRuleView]:
 def _check(session: Session, call: Call) -> None:
     lock_for_edit(session, call)
     views = _views(session, call)
-    check_base(session, call, "The channel rules", "channel_rule", _version(views), {}, {})
+    check_base(session, call, "The channel rules", "channel_rule.", _version(views), {}, {})
 
 
 def _version(views: list[ChannelRuleView]) -> str:

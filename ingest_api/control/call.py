@@ -33,7 +33,7 @@ from ingest_api.http.problems import (
     Problem,
 )
 
-OPERATION, ROLE, EDITS = "x-operation", "x-least-role", "x-needs-version"
+OPERATION, ROLE, EDITS, VERSIONED = "x-operation", "x-least-role", "x-needs-version", "x-has-version"
 """What a route says in the OpenAPI document."""
 TenantPath = Annotated[str, Path(pattern=TENANT_ID_PATTERN, examples=["acme"])]
 
@@ -137,10 +137,13 @@ class Call:
             yield session
 
 
-def operation(name: str, *, edits: bool = False) -> dict[str, Any]:
-    """What a route's decorator is given for an operation of `PERMISSIONS`; `edits`: it needs If-Match."""
+def operation(name: str, *, edits: bool = False, versioned: bool = False) -> dict[str, Any]:
+    """What a route's decorator is given for an operation of `PERMISSIONS`; `edits`: it needs If-Match.
+
+    `versioned`: it answers an ETag (operations that edit do).
+    """
     needed = PERMISSIONS[name].role
-    return {"openapi_extra": {OPERATION: name, ROLE: needed, EDITS: edits}}
+    return {"openapi_extra": {OPERATION: name, ROLE: needed, EDITS: edits, VERSIONED: edits or versioned}}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from echolead.operational.deals import ID_CHARACTERS, map_stage, mapped_stages
@@ -10,6 +11,7 @@ from echolead.operational.models import Destination
 from echolead.operational.named_rows import get_named, list_named
 from ingest_api.control.answers import ControlBody, ListPage, View, answer
 from ingest_api.control.call import Calling, operation
+from ingest_api.control.edits import check_line, content_version
 
 PATH = "/v1/tenants/{tenant_id}/deal-stages"
 ONE = f"{PATH}/{{name}}/{{pipeline_id}}/{{stage_id}}"
@@ -34,22 +36,40 @@ class StageBody(ControlBody):
     stage: Literal["new", "working", "qualified", "won", "lost"]
 
 
-@routes.get(PATH, summary="Deal stages", response_model=ListPage[StageView], **operation("settings.read"))
+@routes.get(
+    PATH, summary="Deal stages", response_model=ListPage[StageView], **operation("settings.read", versioned=True)
+)
 def list_(call: Calling) -> Response:
-    """The stages that are mapped, in one page; others count as the CRM's own words suggest."""
+    """The stages that are mapped, in one page; others count as the CRM's own words suggest.
+
+    The ETag is for `If-Match` of the next edit of any of them.
+    """
     with call.session() as session:
-        names = {row.destination_id: row.name for row in list_named(session, Destination, call.tenant_id)}
-        rows = sorted(
-            (names[each[0]], *each[1:], stage) for each, stage in mapped_stages(session, call.tenant_id).items()
-        )
-        items = [StageView(destination=a, pipeline_id=b, stage_id=c, stage=d) for a, b, c, d in rows]
-        return answer(ListPage[StageView](items=items))
+        items = _stages(session, call.tenant_id)
+        return answer(ListPage[StageView](items=items), version=content_version(_lines(session, call.tenant_id)))
 
 
-@routes.put(ONE, summary="Map a deal stage", response_model=StageView, **operation("settings.change"))
+@routes.put(ONE, summary="Map a deal stage", response_model=StageView, **operation("settings.change", edits=True))
 def set_(call: Calling, name: Name, pipeline_id: RemoteId, stage_id: RemoteId, body: StageBody) -> Response:
     """Say what a stage counts as, in place of what was said before. Deals are computed again by the next turn."""
+    made = StageView(destination=name, pipeline_id=pipeline_id, stage_id=stage_id, stage=body.stage)
     with call.session() as session:
         destination = get_named(session, Destination, call.tenant_id, name)
+        check_line(session, call, "The deal stages", "deal_stage.", _lines, {_line_name(made): body.stage})
         map_stage(session, destination, pipeline_id, stage_id, body.stage, actor=call.actor)
-    return answer(StageView(destination=name, pipeline_id=pipeline_id, stage_id=stage_id, stage=body.stage))
+        return answer(made, version=content_version(_lines(session, call.tenant_id)))
+
+
+def _stages(session: Session, tenant_id: str) -> list[StageView]:
+    """By destination, pipeline and stage."""
+    names = {row.destination_id: row.name for row in list_named(session, Destination, tenant_id)}
+    rows = sorted((names[each[0]], *each[1:], stage) for each, stage in mapped_stages(session, tenant_id).items())
+    return [StageView(destination=a, pipeline_id=b, stage_id=c, stage=d) for a, b, c, d in rows]
+
+
+def _lines(session: Session, tenant_id: str) -> dict[str, str]:
+    return {_line_name(each): each.stage for each in _stages(session, tenant_id)}
+
+
+def _line_name(stage: StageView) -> str:
+    return f"{stage.destination}/{stage.pipeline_id}/{stage.stage_id}"

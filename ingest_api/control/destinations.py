@@ -156,7 +156,9 @@ def add(call: Calling, body: NewDestination) -> Response:
     return once(call, work)
 
 
-@routes.get(ONE, summary="A destination", response_model=DestinationView, **operation("destinations.read"))
+@routes.get(
+    ONE, summary="A destination", response_model=DestinationView, **operation("destinations.read", versioned=True)
+)
 def show(call: Calling, name: Name) -> Response:
     """One destination; the ETag is for `If-Match` of the next edit."""
     with call.session() as session:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -26,14 +26,37 @@ def check_base(
     session: Session,
     call: Call,
     what: str,
-    noun: str,
+    actions: str,
     present: str,
     current: Mapping[str, Any],
     edit: Mapping[str, Any],
+    *,
+    subject: str | None = None,
 ) -> None:
     """Raises `ChangedMeanwhile` unless the edit is based on the present version. `lock_for_edit` comes before.
 
-    `noun` begins the actions of the audit log that change it; `current` and `edit` are its fields, now and wanted.
+    `actions` is how those of the audit log begin that change it, with `subject` as their subject where it has one;
+    `current` and `edit` are its fields, now and wanted.
     """
     if call.base != present:
-        raise overtaken(session, call.tenant_id, what=what, noun=noun, version=present, current=current, edit=edit)
+        raise overtaken(
+            session, call.tenant_id, what=what, actions=actions, subject=subject, version=present, current=current,
+            edit=edit,
+        )  # fmt: skip
+
+
+def check_line(
+    session: Session,
+    call: Call,
+    what: str,
+    actions: str,
+    lines: Callable[[Session, str], Mapping[str, Any]],
+    edit: Mapping[str, Any],
+) -> None:
+    """As `check_base` for a line of a list, whose version is that of `lines`: all of it, by the names of the lines.
+
+    `edit` is the line as it is wanted, None to remove it. Locks the tenant's settings before the lines are read.
+    """
+    lock_for_edit(session, call)
+    current = lines(session, call.tenant_id)
+    check_base(session, call, what, actions, content_version(current), current, edit)

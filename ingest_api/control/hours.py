@@ -54,7 +54,7 @@ class OwnDayBody(ControlBody):
     times: Times = Field(default_factory=list)
 
 
-@routes.get(PATH, summary="Business hours", response_model=HoursView, **operation("hours.read"))
+@routes.get(PATH, summary="Business hours", response_model=HoursView, **operation("hours.read", versioned=True))
 def show(call: Calling) -> Response:
     """The tenant's hours, or the usual ones of its country."""
     with call.session() as session:
@@ -102,7 +102,7 @@ def _check_base(session: Session, call: Call, edit: Mapping[str, Any]) -> None:
     opening = get_hours(session, call.tenant_id)
     present = content_version(opening.document())
     check_base(
-        session, call, "The business hours", "business_hours", present, _fields(_view(opening).model_dump()), edit
+        session, call, "The business hours", "business_hours.", present, _fields(_view(opening).model_dump()), edit
     )
 
 

@@ -91,7 +91,7 @@ class Reversion(ControlBody):
     reason: Reason
 
 
-@routes.get(PATH, summary="Rules in force", response_model=RuleSetView, **operation("rules.read"))
+@routes.get(PATH, summary="Rules in force", response_model=RuleSetView, **operation("rules.read", versioned=True))
 def show(
     call: Calling,
     version: Annotated[int | None, Query(ge=0, description="Another version; 0: the default set.")] = None,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import Field
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from echolead.operational import tenants
@@ -25,6 +26,7 @@ from ingest_api.control.answers import (
     page,
 )
 from ingest_api.control.call import Calling, CallingInstallation, operation
+from ingest_api.control.edits import check_line, content_version
 from ingest_api.control.once import once
 
 TENANTS = "/v1/tenants"
@@ -164,7 +166,7 @@ def activate(call: Calling, body: Activation) -> Response:
         return _whole(tenants.show_tenant(session, call.tenant_id))
 
 
-@routes.get(PATH, summary="Settings", response_model=WholeTenant, **operation("settings.read"))
+@routes.get(PATH, summary="Settings", response_model=WholeTenant, **operation("settings.read", versioned=True))
 def show(call: Calling) -> Response:
     """The tenant with its settings, hosts and origins."""
     with call.session() as session:
@@ -180,6 +182,19 @@ def change(call: Calling, body: TenantEdit) -> Response:
         return _shown(changed)
 
 
+@routes.get(
+    f"{PATH}/hosts",
+    summary="Hosts",
+    response_model=ListPage[HostBody],
+    **operation("settings.read", versioned=True),
+)
+def hosts(call: Calling) -> Response:
+    """The hosts on which the collector answers for the tenant, in one page. The ETag is for `If-Match` of a removal."""
+    with call.session() as session:
+        found = _hosts(session, call.tenant_id)
+        return answer(ListPage[HostBody](items=[HostBody(host=each) for each in found]), version=content_version(found))
+
+
 @routes.post(
     f"{PATH}/hosts", summary="Add a host", status_code=201, response_model=HostBody, **operation("addresses.change")
 )
@@ -193,12 +208,32 @@ def add_host(call: Calling, body: HostBody) -> Response:
     )
 
 
-@routes.delete(f"{PATH}/hosts/{{host}}", summary="Remove a host", status_code=204, **operation("addresses.change"))
+@routes.delete(
+    f"{PATH}/hosts/{{host}}",
+    summary="Remove a host",
+    status_code=204,
+    **operation("addresses.change", edits=True),
+)
 def remove_host(call: Calling, host: str) -> Response:
     """Remove a host, also the last one."""
     with call.session() as session:
+        check_line(session, call, "The list of hosts", "tenant.host_", _hosts, {host: None})
         tenants.remove_host(session, call.tenant_id, host, actor=call.actor)
-    return nothing()
+        return nothing(version=content_version(_hosts(session, call.tenant_id)))
+
+
+@routes.get(
+    f"{PATH}/origins",
+    summary="Origins",
+    response_model=ListPage[OriginBody],
+    **operation("settings.read", versioned=True),
+)
+def origins(call: Calling) -> Response:
+    """The origins whose pages may send events, in one page. The ETag is for `If-Match` of a removal."""
+    with call.session() as session:
+        found = _origins(session, call.tenant_id)
+        items = [OriginBody(origin=each) for each in found]
+        return answer(ListPage[OriginBody](items=items), version=content_version(found))
 
 
 @routes.post(
@@ -218,12 +253,15 @@ def add_origin(call: Calling, body: OriginBody) -> Response:
     )
 
 
-@routes.delete(f"{PATH}/origins", summary="Remove an origin", status_code=204, **operation("addresses.change"))
+@routes.delete(
+    f"{PATH}/origins", summary="Remove an origin", status_code=204, **operation("addresses.change", edits=True)
+)
 def remove_origin(call: Calling, origin: Annotated[str, Query(min_length=1, max_length=300)]) -> Response:
     """Remove an origin."""
     with call.session() as session:
+        check_line(session, call, "The list of origins", "tenant.origin_", _origins, {origin: None})
         tenants.remove_origin(session, call.tenant_id, origin, actor=call.actor)
-    return nothing()
+        return nothing(version=content_version(_origins(session, call.tenant_id)))
 
 
 @routes.get(f"{PATH}/keys", summary="API keys", response_model=ListPage[KeyLine], **operation("keys.read"))
@@ -254,6 +292,14 @@ def revoke(call: Calling, key_prefix: str) -> Response:
     """Revoke a key permanently; servers with it are refused within two seconds."""
     with call.session() as session:
         return answer(KeyLine.model_validate(revoke_key(session, call.tenant_id, key_prefix, actor=call.actor)))
+
+
+def _hosts(session: Session, tenant_id: str) -> dict[str, str]:
+    return {host: host for host in tenants.show_tenant(session, tenant_id).hosts}
+
+
+def _origins(session: Session, tenant_id: str) -> dict[str, str]:
+    return {origin: origin for origin in tenants.show_tenant(session, tenant_id).origins}
 
 
 def _shown(tenant: Tenant, status: int = 200) -> Response:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from echolead.operational import users
-from echolead.operational.errors import NotFound
+from echolead.operational.errors import AlreadyThere, NotFound
 from echolead.operational.identities import unlink_identity
 from echolead.operational.models import User
 from ingest_api.control.answers import (
@@ -23,7 +23,8 @@ from ingest_api.control.answers import (
     nothing,
     page,
 )
-from ingest_api.control.call import Calling, CallingInstallation, operation
+from ingest_api.control.call import Call, Calling, CallingInstallation, operation
+from ingest_api.control.edits import check_base, content_version
 from ingest_api.control.once import once
 from ingest_api.control.sessions import MAX_EMAIL, NO_NUL
 
@@ -97,10 +98,16 @@ def members(call: Calling, limit: PageSize = 50, cursor: Cursor = None) -> Respo
 
 @routes.post(MEMBERS, summary="Add a user", status_code=201, response_model=NewMember, **operation("users.change"))
 def add(call: Calling, body: MemberToAdd) -> Response:
-    """Give a user a role; for an e-mail without an account one is made, with a password that is shown once."""
+    """Give a user a role; for an e-mail without an account one is made, with a password that is shown once.
+
+    A user who has another role here already is refused: that role is changed with PUT, on the version that was seen.
+    """
 
     def work(session: Session) -> Response:
         password = _account_for(session, body, call.actor)
+        present = users.role_in(session, body.email, call.tenant_id)
+        if present not in (None, body.role):
+            raise AlreadyThere(f"{body.email} is {present} in {call.tenant_id} already: change the role of that user.")
         users.grant_role(session, body.email, call.tenant_id, body.role, actor=call.actor)
         made = _member(users.get_user(session, body.email), body.role)
         return answer(NewMember(**made.model_dump(), password=password), 201)
@@ -108,19 +115,31 @@ def add(call: Calling, body: MemberToAdd) -> Response:
     return once(call, work, transaction=call.control.installation)
 
 
-@routes.put(f"{MEMBERS}/{{email}}", summary="Change a role", response_model=Member, **operation("users.change"))
+@routes.get(f"{MEMBERS}/{{email}}", summary="A user", response_model=Member, **operation("users.read", versioned=True))
+def member(call: Calling, email: EmailPath) -> Response:
+    """A user with a role in the tenant; the ETag is for `If-Match` of the next edit."""
+    with call.control.people(call.tenant_id) as session:
+        return _shown(_member_of(session, call, email))
+
+
+@routes.put(
+    f"{MEMBERS}/{{email}}", summary="Change a role", response_model=Member, **operation("users.change", edits=True)
+)
 def grant(call: Calling, email: EmailPath, body: RoleBody) -> Response:
     """Another role for a user of the tenant. It counts from their next request on."""
     with call.control.people(call.tenant_id) as session:
-        _check_member(session, call.tenant_id, email)
+        _check_role(session, call, email, body.role)
         users.grant_role(session, email, call.tenant_id, body.role, actor=call.actor)
-        return answer(_member(users.get_user(session, email), body.role))
+        return _shown(_member_of(session, call, email))
 
 
-@routes.delete(f"{MEMBERS}/{{email}}", summary="Remove a role", status_code=204, **operation("users.change"))
+@routes.delete(
+    f"{MEMBERS}/{{email}}", summary="Remove a role", status_code=204, **operation("users.change", edits=True)
+)
 def remove(call: Calling, email: EmailPath) -> Response:
     """Remove a user's role in the tenant; their account stays."""
     with call.control.people(call.tenant_id) as session:
+        _check_role(session, call, email, None)
         users.remove_role(session, email, call.tenant_id, actor=call.actor)
     return nothing()
 
@@ -189,9 +208,28 @@ def _account_for(session: Session, body: MemberToAdd, actor: str) -> str | None:
     return None
 
 
-def _check_member(session: Session, tenant_id: str, email: str) -> None:
-    if users.role_in(session, email, tenant_id) is None:
-        raise NotFound(f"{email} has no role in {tenant_id}: add them with POST {MEMBERS}.")
+def _member_of(session: Session, call: Call, email: str, *, is_changed: bool = False) -> Member:
+    role = users.role_in(session, email, call.tenant_id, is_changed=is_changed)
+    if role is None:
+        raise NotFound(f"{email} has no role in {call.tenant_id}: add them with POST {MEMBERS}.")
+    return _member(users.get_user(session, email), role)
+
+
+def _check_role(session: Session, call: Call, email: str, wanted: str | None) -> None:
+    """Raises `ChangedMeanwhile` where the user is not as the edit saw them, and locks their role."""
+    present = _member_of(session, call, email, is_changed=True)
+    check_base(
+        session, call, f"The role of {present.email}", "user.role_", _version(present), present.model_dump(),
+        {"role": wanted}, subject=present.email,
+    )  # fmt: skip
+
+
+def _version(member: Member) -> str:
+    return content_version(member.model_dump())
+
+
+def _shown(member: Member) -> Response:
+    return answer(member, version=_version(member))
 
 
 def _member(user: User, role: str) -> Member:

@@ -46,14 +46,13 @@ def describe_control(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for path in document["paths"].values():
         operations = {method: each for method, each in path.items() if "x-operation" in each}
-        is_versioned = any(each["x-needs-version"] for each in operations.values())
         for method, each in operations.items():
-            _describe(method, each, is_versioned)
+            _describe(method, each)
             for body in each.get("requestBody", {}).get("content", {}).values():
                 body["example"] = example_of(body["schema"], schemas)
 
 
-def _describe(method: str, described: dict[str, Any], is_versioned: bool) -> None:
+def _describe(method: str, described: dict[str, Any]) -> None:
     needed = described["x-least-role"]
     who = "a platform administrator" if needed == "platform" else f"the role {needed} in the tenant"
     described["description"] = f"{described.get('description', '').strip()}\n\nNeeds {who}."
@@ -67,6 +66,7 @@ def _describe(method: str, described: dict[str, Any], is_versioned: bool) -> Non
     if described["x-needs-version"]:
         described.setdefault("parameters", []).append(IF_MATCH)
         problems += [VERSION_REQUIRED, CHANGED_MEANWHILE]
-    if is_versioned and "200" in described["responses"]:
-        described["responses"]["200"].setdefault("headers", {})["ETag"] = ETAG
+    if described["x-has-version"]:
+        for status in described["responses"].keys() & {"200", "201", "204"}:
+            described["responses"][status].setdefault("headers", {})["ETag"] = ETAG
     described["responses"] |= problem_responses(*problems)

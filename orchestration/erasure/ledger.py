@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from echolead.erasure.person import ChatKey, ErasedPerson
+from echolead.leads.record import RECORD_KINDS
 from echolead.operational.quarantine import OF_ERASURE
 from echolead.settings import Settings
 from orchestration.erasure.withdrawing import PlannedWithdrawal, ledger_keys, plan, planned
@@ -32,7 +33,7 @@ where records.tenant_id = %(tenant_id)s
     and (records.lead_id = any(%(ids)s) or (records.destination_id, records.lead_id) in (
         select * from unnest(%(places)s::uuid[], %(names)s::text[])
     ))
-    and records.remote_kind in ('contact', 'lead', 'deal', 'note') and records.remote_id <> ''
+    and records.remote_kind = any(%(kinds)s) and records.remote_id <> ''
 order by 1, 3, 4
 """
 CHAT_CONTACTS = """
@@ -130,7 +131,7 @@ class PersonLedger:
     def remote_records(self, person: ErasedPerson) -> list[dict[str, Any]]:
         """What destinations have of the person, by destination, kind, and the product's id."""
         with _connected(self._deliveries) as connection, connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(RECORDS, _values(person)).fetchall()
+            return cursor.execute(RECORDS, {**_values(person), "kinds": list(RECORD_KINDS)}).fetchall()
 
     def chat_contacts(self, person: ErasedPerson) -> list[ChatKey]:
         """The contacts at Chatwoot that were delivered to for this lead and no other. Reads the lane's records."""

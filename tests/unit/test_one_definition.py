@@ -13,7 +13,7 @@ import yaml
 from echolead.events import AD_COOKIE_FIELDS, CLICK_ID_FIELDS, EARLIEST, LATEST, UTM_FIELDS
 from echolead.operational.deliveries import REFUSED_CONFIGURATION, STUCK_MINUTES, UNSENT_STATES
 from echolead.operational.destination_kinds import KINDS
-from reverse_etl.lead import Lead
+from reverse_etl.lead import CONVERSATION_PREFIX, Lead
 
 ROOT = Path(__file__).parents[2]
 DBT = ROOT / "dbt_project"
@@ -67,6 +67,11 @@ def test_the_warehouse_calls_a_delivery_stuck_as_the_ledger_does() -> None:
     assert found is not None
     states, classes = (tuple(re.findall(r"'(\w+)'", each)) for each in found.groups())
     assert (states, classes) == (UNSENT_STATES, REFUSED_CONFIGURATION)
+
+
+def test_the_warehouse_knows_a_delivery_of_a_conversation_by_the_prefix_of_the_ledger() -> None:
+    model = (DBT / "models" / "ops" / "stuck_deliveries.sql").read_text()
+    assert f"startsWith(lead_id, '{CONVERSATION_PREFIX}'), 'conversation'" in model
 
 
 def production_modules() -> Iterator[tuple[str, ast.Module]]:

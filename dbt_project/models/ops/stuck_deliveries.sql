@@ -1,7 +1,13 @@
--- The rule is that of echolead/operational/deliveries.py.
+-- The rule is that of echolead/operational/deliveries.py. The prefixes are the ledger's: reverse_etl/lead.py,
+-- orchestration/erasure/withdrawing.py.
 select
     *,
-    dateDiff('second', created_at, now64(3)) as waiting_seconds
+    dateDiff('second', created_at, now64(3)) as waiting_seconds,
+    multiIf(
+        startsWith(lead_id, 'erasure:'), 'withdrawal',
+        startsWith(lead_id, 'conversation:'), 'conversation',
+        'lead'
+    ) as delivers
 from {{ ref('deliveries') }}
 where
     state = 'dead'

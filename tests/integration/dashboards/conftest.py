@@ -21,6 +21,7 @@ from echolead.embedded.part import Part, python
 from echolead.operational.database import system_session
 from echolead.operational.provision import OperationalUrls
 from echolead.operational.users import create_user
+from echolead.permissions import PLATFORM
 from echolead.warehouse import connect
 from tests.browser import headless_chromium
 from tests.conftest import WAREHOUSE_PASSWORDS
@@ -33,9 +34,13 @@ from tests.fixtures.warehouse_tables import drop_tables
 
 PASSWORD = "a-long-password"
 ROOT = Path(__file__).parents[3]
-# The tables that the pages' SQL names, in views, listings, metrics and leads.
+# The tables that the SQL of the pages names, and of what the API answers them.
 NAMED = re.compile(r"\b(?:from|join)\s+((?:enriched|marts|activation|ops)\.\w+)")
-SQL = (*ROOT.glob("dashboards/**/*.py"), *ROOT.glob("echolead/metrics/*.py"), *ROOT.glob("echolead/leads/*.py"))
+SQL = tuple(
+    file
+    for place in ("dashboards/**", "echolead/metrics", "echolead/leads", "ingest_api/control")
+    for file in ROOT.glob(f"{place}/*.py")
+)
 
 
 def tables_of_pages() -> list[str]:
@@ -84,11 +89,13 @@ class Console:
         self.fill("marts.deliveries", tenant_id, state="'verified'", updated_at="now64(3)")
         return tenant_id
 
-    def user(self, *tenant_ids: str) -> str:
-        """The e-mail of a user who sees these tenants."""
+    def user(self, *tenant_ids: str, role: str = "viewer") -> str:
+        """The e-mail of a user who sees these tenants; `platform` is a platform administrator."""
         email = f"ana-{uuid4().hex[:8]}@example.test"
         with system_session(self.engine) as session:
-            create_user(session, email, PASSWORD, actor="test", roles=dict.fromkeys(tenant_ids, "viewer"))
+            is_platform = role == PLATFORM
+            roles = {} if is_platform else dict.fromkeys(tenant_ids, role)
+            create_user(session, email, PASSWORD, actor="test", is_superuser=is_platform, roles=roles)
         return email
 
     def sign_in(self, page: Page, email: str, path: str) -> None:
@@ -128,7 +135,12 @@ def console(
     """The two processes, over tables without rows."""
     api_port, port = free_port(), free_port()
     url, api_url = f"http://localhost:{port}", f"http://localhost:{api_port}"
-    addresses = {"ECHOLEAD_CONSOLE_URL": url, "ECHOLEAD_COLLECTOR_URL": api_url}
+    addresses = {
+        "ECHOLEAD_CONSOLE_URL": url,
+        "ECHOLEAD_COLLECTOR_URL": api_url,
+        "ECHOLEAD_CLICKHOUSE_CONSOLE_URL": warehouse_server.address,
+        "ECHOLEAD_CLICKHOUSE_TENANT_KEY": WAREHOUSE_PASSWORDS["tenant_key"],
+    }
     asyncio.run(make_streams(nats_server))
     of_api = collector_environment(nats_server, operational_urls, **addresses, **settings_for(company))
     of_api["ECHOLEAD_POSTGRES_APP_URL"] = operational_urls.app
@@ -137,11 +149,7 @@ def console(
         "console",
         python("-m", "dashboards", "--port", str(port)),
         lambda: missing(port, "/_stcore/health"),
-        {
-            **addresses,
-            "ECHOLEAD_CLICKHOUSE_CONSOLE_URL": warehouse_server.address,
-            "ECHOLEAD_CLICKHOUSE_TENANT_KEY": WAREHOUSE_PASSWORDS["tenant_key"],
-        },
+        addresses,
     )
     with ExitStack() as stack:
         process = stack.enter_context(running(api, servers_dir / "logs"))

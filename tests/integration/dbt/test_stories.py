@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from echolead.metrics.people import Question, statement
+from echolead.metrics.periods import period
 from reverse_etl.lead import Click, Lead
 from tests.factories import (
     CHROME_ON_ANDROID,
@@ -249,6 +251,13 @@ def test_the_funnel_counts_visits_leads_and_revenue(told: Project) -> None:
         ("Direct", 1, 1, 1, 0, None),
         ("Organic Search", 1, 1, 0, 1, None),
     ]
+
+
+def test_the_figures_of_a_period_look_for_its_sessions_by_their_times(told: Project) -> None:
+    sql, bound = statement(Question(period("7d", "America/Sao_Paulo", datetime(2026, 3, 10, tzinfo=UTC))))
+    plan = [str(row) for row in told.query(f"explain indexes = 1 {sql}", tenant_id="acme", **bound)]
+    of_sessions = next(number for number, line in enumerate(plan) if "marts.sessions" in line)
+    assert any("of_time" in line for line in plan[of_sessions:])
 
 
 def test_a_delivery_is_what_the_ledger_said_last(told: Project) -> None:

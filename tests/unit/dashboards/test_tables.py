@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards.listings import Listing, ListingColumn
 from dashboards.tables import chart, harmless
+from dashboards.texts import text_in
+from echolead.languages import BY_CODE
 from echolead.spreadsheets import escaped
 
 DASHBOARDS = Path(__file__).parents[3] / "dashboards"
@@ -97,3 +100,16 @@ def test_every_page_shows_rows_through_the_tables_module(file: Path) -> None:
         return
     used = {node.attr for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)}
     assert used & EXPORTING == set()
+
+
+def test_an_empty_cell_says_what_is_lacking_on_the_page_and_stays_empty_in_a_file() -> None:
+    columns = (ListingColumn("name", empty="unnamed"), ListingColumn("reason", words="gap"))
+    listing = Listing("leads", columns, lambda _: pd.DataFrame())
+    rows = pd.DataFrame({"name": ["", None, "Ana"], "reason": ["unknown name", "", "other"]})
+    shown = listing.shown(rows, BY_CODE["pt-BR"], "UTC", "BRL")
+    assert shown["name"] == ["Lead sem nome", "Lead sem nome", "Ana"]
+    assert shown["reason"] == [text_in("pt-BR", "gap_unknown_name"), "", "other"]
+    file = "".join(listing.file(rows, "programs", "pt-BR", "UTC"))
+    assert "unnamed" not in file
+    assert "unknown name" in file
+    assert "Lead sem nome" not in "".join(listing.file(rows, "excel", "pt-BR", "UTC"))

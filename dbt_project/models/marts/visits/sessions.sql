@@ -9,7 +9,10 @@
     engine='ReplacingMergeTree(turn, is_deleted)',
     order_by=['tenant_id', 'tracking_id', 'started_at'],
     settings={'index_granularity': 256},
-    indexes=[{'name': 'of_turn', 'definition': 'turn type minmax granularity 1'}] + looked_up_by(['tracking_id']),
+    indexes=[
+        {'name': 'of_turn', 'definition': 'turn type minmax granularity 1'},
+        {'name': 'of_time', 'definition': 'started_at type minmax granularity 1'},
+    ] + looked_up_by(['tracking_id']),
 ) }}
 
 {%- set entry_columns = [

@@ -1,8 +1,12 @@
 """The pages of users, keys and settings, and of the audit log."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
+from dashboards import tables
 from dashboards.audit_chain import verified
+from dashboards.page import plain
 from tests.integration.dashboards.acting.conftest import Pages, buttons, press, texts
 
 USERS = "/v1/tenants/{t}/users"
@@ -60,6 +64,54 @@ def test_the_second_to_save_settings_sees_what_the_first_saved(pages: Pages) -> 
     press(page, "Save")
     found = pages.control.ask("viewer", "GET", "/v1/tenants/{t}", tenant).json()
     assert (found["name"], found["currency"]) == ("Acme Ltda", "EUR")
+
+
+def test_the_second_to_change_a_role_sees_the_first_ones_and_may_keep_their_own(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    email = pages.control.user({tenant: "viewer"})
+
+    def selected(_: object, __: object, rows: Any, *___: object, key: str = "", **____: object) -> SimpleNamespace:
+        found = [place for place, each in enumerate(rows.get("email", ())) if each == email]
+        return SimpleNamespace(selection=SimpleNamespace(rows=found if key == "users" else []))
+
+    pages.patch.setattr(tables, "show", selected)  # AppTest cannot select the row of a table
+    page = pages.open("team", tenant, "admin")
+    seen = pages.control.ask("admin", "GET", f"{USERS}/{email}", tenant).headers["etag"]
+    pages.control.ask("platform", "PUT", f"{USERS}/{email}", tenant, {"role": "operator"}, if_match=seen)
+    page.selectbox(key=f"role of {email} of {tenant}").select("analyst")
+    press(page, "Change the role")
+    assert "another person saved first" in texts(page)
+    [difference] = page.dataframe[-1].value.to_dict("records")
+    assert [difference[each].partition(":")[0] for each in ("field", "yours", "theirs")] == [
+        "Role", "analyst", "operator",
+    ]  # fmt: skip
+    assert "also changes rules" in difference["theirs"]
+    assert pages.control.ask("admin", "GET", f"{USERS}/{email}", tenant).json()["role"] == "operator"
+    press(page, "Keep my values, to save them again")
+    press(page, "Change the role")
+    assert pages.control.ask("admin", "GET", f"{USERS}/{email}", tenant).json()["role"] == "analyst"
+    press(page, "Remove from this client")
+    assert pages.control.ask("admin", "GET", f"{USERS}/{email}", tenant).status_code == 404
+
+
+def test_a_host_is_removed_from_the_list_that_was_seen(pages: Pages) -> None:
+    tenant = pages.control.tenant()
+    hosts = [f"{part}.{tenant}.example" for part in ("a", "b")]
+    pages.control.ask("admin", "POST", "/v1/tenants/{t}/hosts", tenant, {"host": hosts[0]})
+    page = pages.open("team", tenant, "admin")
+    pages.control.ask("platform", "POST", "/v1/tenants/{t}/hosts", tenant, {"host": hosts[1]})
+    press(page, f"Remove {plain(hosts[0])}")
+    assert "another person changed this list first" in texts(page)
+    assert pages.control.ask("viewer", "GET", "/v1/tenants/{t}", tenant).json()["hosts"] == hosts
+    press(page, f"Remove {plain(hosts[0])}")
+    assert pages.control.ask("viewer", "GET", "/v1/tenants/{t}", tenant).json()["hosts"] == hosts[1:]
+
+
+def test_the_choices_of_the_settings_are_words_of_the_language(pages: Pages) -> None:
+    page = pages.open("team", pages.control.tenant(), "admin", "pt-BR")
+    words = {each.label: each.options for each in page.selectbox}
+    assert words["Endereços IP são guardados"] == ["sem a última parte", "inteiros", "como hash"]
+    assert words["Consentimento antes da resposta"][0] == "concedido"
 
 
 def test_tenants_are_a_platform_administrators(pages: Pages) -> None:

@@ -88,9 +88,13 @@ def test_hosts_origins_and_keys_are_added_and_removed_and_a_key_is_shown_once(co
     control.ask("admin", "POST", f"{TENANT}/origins", tenant, {"origin": "https://lp.example/"})
     shown = control.ask("viewer", "GET", TENANT, tenant).json()
     assert (shown["hosts"], shown["origins"]) == ([host], ["https://lp.example"])
-    assert control.ask("admin", "DELETE", f"{TENANT}/hosts/{host}", tenant).status_code == 204
-    assert control.ask("admin", "DELETE", f"{TENANT}/origins?origin=https://lp.example", tenant).status_code == 204
-    assert control.ask("admin", "DELETE", f"{TENANT}/hosts/{host}", tenant).status_code == 404
+    paths = {f"{TENANT}/hosts": f"/{host}", f"{TENANT}/origins": "?origin=https://lp.example"}
+    for path, one in paths.items():
+        etag = control.ask("viewer", "GET", path, tenant).headers["etag"]
+        removed = control.ask("admin", "DELETE", f"{path}{one}", tenant, if_match=etag)
+        assert removed.status_code == 204, removed.text
+        again = control.ask("admin", "DELETE", f"{path}{one}", tenant, if_match=removed.headers["etag"])
+        assert (again.status_code, control.ask("viewer", "GET", path, tenant).json()["items"]) == (404, [])
     key = uuid4().hex
     made = control.ask("admin", "POST", f"{TENANT}/keys", tenant, {"name": "backend"}, idempotency_key=key)
     again = control.ask("admin", "POST", f"{TENANT}/keys", tenant, {"name": "backend"}, idempotency_key=key)
@@ -256,11 +260,16 @@ def test_a_user_is_added_with_a_password_shown_once_changed_and_removed(control:
     assert (made.status_code, len(made.json()["password"]) >= 16) == (201, True)
     known = control.ask("admin", "POST", users, other, {"email": email, "role": "analyst"})
     assert (known.status_code, known.json()["password"]) == (201, None)
-    assert control.ask("admin", "PUT", f"{users}/{email}", tenant, {"role": "operator"}).json()["role"] == "operator"
+    assert control.ask("admin", "POST", users, tenant, {"email": email, "role": "viewer"}).status_code == 201
+    assert control.ask("admin", "POST", users, tenant, {"email": email, "role": "admin"}).status_code == 409
+    etag = control.ask("admin", "GET", f"{users}/{email}", tenant).headers["etag"]
+    granted = control.ask("admin", "PUT", f"{users}/{email}", tenant, {"role": "operator"}, if_match=etag)
+    assert granted.json()["role"] == "operator"
     listed = control.ask("admin", "GET", users, tenant).json()["items"]
     assert (email, "operator") in [(line["email"], line["role"]) for line in listed]
-    assert control.ask("admin", "DELETE", f"{users}/{email}", tenant).status_code == 204
-    assert control.ask("admin", "PUT", f"{users}/{email}", tenant, {"role": "admin"}).status_code == 404
+    etag = granted.headers["etag"]
+    assert control.ask("admin", "DELETE", f"{users}/{email}", tenant, if_match=etag).status_code == 204
+    assert control.ask("admin", "PUT", f"{users}/{email}", tenant, {"role": "admin"}, if_match=etag).status_code == 404
     still = control.ask("admin", "GET", users, other).json()["items"]
     assert (email, "analyst") in [(line["email"], line["role"]) for line in still]
     gone = control.ask("platform", "PATCH", f"/v1/users/{email}", tenant, {"is_active": False})

@@ -8,6 +8,7 @@ import pytest
 
 from echolead.operational import warehouse_requests
 from tests.fixtures.control_api import ControlApi
+from tests.fixtures.operational import make_destination
 
 TENANT = "/v1/tenants/{t}"
 
@@ -158,3 +159,69 @@ def test_a_conflict_of_settings_names_who_changed_them_and_not_who_changed_the_h
     control.ask("platform", "PATCH", f"{TENANT}/hours", tenant, {"country": "US"}, if_match=hours)
     conflict = control.ask("admin", "PATCH", TENANT, tenant, {"currency": "USD"}, if_match=etag)
     assert (conflict.status_code, conflict.json()["changed_by"]) == (409, by_whom)
+
+
+@pytest.mark.parametrize(
+    ("of_list", "one", "first", "second", "field"),
+    [
+        ("rates", "rates/USD", {"rate": "5.1"}, {"rate": "5.3"}, "USD 1970-01-01"),
+        ("chat/members", "chat/members/agent/Ana", {"most_open": 3}, {"most_open": 9}, "agent Ana"),
+        ("deal-stages", "deal-stages/crm/default/s1", {"stage": "won"}, {"stage": "lost"}, "crm/default/s1"),
+    ],
+)
+def test_two_editors_of_a_line_of_the_settings_do_not_overwrite_each_other(
+    control: ControlApi, of_list: str, one: str, first: Any, second: Any, field: str
+) -> None:
+    tenant = control.tenant()
+    make_destination(control.system, tenant, name="crm")
+    seen = control.ask("viewer", "GET", f"{TENANT}/{of_list}", tenant).headers["etag"]
+    assert control.ask("admin", "PUT", f"{TENANT}/{one}", tenant, first).status_code == 428
+    made = control.ask("admin", "PUT", f"{TENANT}/{one}", tenant, first, if_match=seen)
+    conflict = control.ask("admin", "PUT", f"{TENANT}/{one}", tenant, second, if_match=seen)
+    said = conflict.json()
+    assert (made.status_code, conflict.status_code) == (200, 409), conflict.text
+    assert (said["changed_by"].startswith("user:"), bool(said["changed_at"])) == (True, True)
+    assert [each["field"] for each in said["differences"]] == [field]
+    assert f'"{said["version"]}"' == made.headers["etag"]
+    assert control.ask("admin", "PUT", f"{TENANT}/{one}", tenant, second, if_match=made.headers["etag"]).is_success
+
+
+@pytest.mark.parametrize(
+    ("of_list", "name", "one"),
+    [
+        ("hosts", "host", "hosts/{}"),
+        ("origins", "origin", "origins?origin=https://{}"),
+        ("excluded-referrers", "host", "excluded-referrers/{}"),
+    ],
+)
+def test_a_line_is_removed_on_the_list_that_was_seen(control: ControlApi, of_list: str, name: str, one: str) -> None:
+    tenant = control.tenant()
+    path, scheme = f"{TENANT}/{of_list}", "https://" if name == "origin" else ""
+    hosts = [f"{part}.{tenant}.example" for part in ("a", "b")]
+    control.ask("admin", "POST", path, tenant, {name: f"{scheme}{hosts[0]}"})
+    seen = control.ask("viewer", "GET", path, tenant).headers["etag"]
+    control.ask("admin", "POST", path, tenant, {name: f"{scheme}{hosts[1]}"})
+    remove = f"{TENANT}/{one.replace('{}', hosts[0])}"
+    assert control.ask("admin", "DELETE", remove, tenant).status_code == 428
+    conflict = control.ask("admin", "DELETE", remove, tenant, if_match=seen)
+    assert (conflict.status_code, conflict.json()["changed_by"][:5]) == (409, "user:"), conflict.text
+    now = f'"{conflict.json()["version"]}"'
+    assert control.ask("admin", "DELETE", remove, tenant, if_match=now).status_code == 204
+    assert [each[name] for each in control.ask("viewer", "GET", path, tenant).json()["items"]] == [
+        f"{scheme}{hosts[1]}"
+    ]
+
+
+def test_the_second_to_change_a_role_sees_who_was_first(control: ControlApi) -> None:
+    tenant = control.tenant()
+    email = control.user({tenant: "viewer"})
+    one = f"{TENANT}/users/{email}"
+    seen = control.ask("admin", "GET", one, tenant).headers["etag"]
+    assert control.ask("admin", "PUT", one, tenant, {"role": "operator"}).status_code == 428
+    control.ask("platform", "PUT", one, tenant, {"role": "operator"}, if_match=seen)
+    first = control.ask("admin", "GET", f"{TENANT}/audit?action=user.role_granted", tenant).json()["items"][0]["actor"]
+    conflict = control.ask("admin", "PUT", one, tenant, {"role": "admin"}, if_match=seen).json()
+    assert (conflict["status"], conflict["changed_by"]) == (409, first)
+    assert conflict["differences"] == [{"field": "role", "yours": "admin", "theirs": "operator"}]
+    assert control.ask("admin", "DELETE", one, tenant, if_match=seen).status_code == 409
+    assert control.ask("admin", "GET", one, tenant).json()["role"] == "operator"
