@@ -222,7 +222,8 @@ class SalesforceLeads:
 
     def _tick(self, row: LeadRow, wanted: Mapping[str, Any], record: records.Record) -> dict[str, Any]:
         """The new values of the fields that hold several options, as far as they change."""
-        sent, changed = self._sent(row.order), {}
+        sent = self._sent(row.order)
+        changed: dict[str, Any] = {}
         for name in dict.fromkeys([*wanted, *(name for each in sent for name in each)]):
             type_, before = self._fields[name].type, [each[name] for each in sent if name in each]
             if type_.kind == "options":
