@@ -161,12 +161,19 @@ def options_after(type_: PropertyType, held: Any, wanted: Any, before: Sequence[
     All three are in the product's writing; `before` is what earlier deliveries added, one entry for each. None when
     nothing changes.
     """
-    there = _split(held)
-    ours = {str(option) for sent in before for option in _split(sent)}
-    add = _split(wanted)
+    there = several(held)
+    ours = {str(option) for sent in before for option in several(sent)}
+    add = several(wanted)
     kept = [each for each in there if str(each) not in ours or str(each) in {str(one) for one in add}]
     after = kept + [each for each in add if str(each) not in {str(one) for one in kept}]
     return None if {str(each) for each in after} == {str(each) for each in there} else type_.written(after)
+
+
+def several(value: Any) -> list[Any]:
+    """Several options of the product, from its list or its text of them."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(SEPARATOR) if part.strip()]
+    return list(value) if isinstance(value, Collection) else [] if value is None else [value]
 
 
 def cut(text: str, length: int) -> str:
@@ -282,13 +289,6 @@ def _options(type_: PropertyType, value: Any) -> Coerced:
     return Coerced(type_.written(found) if found else None, note)
 
 
-def _split(value: Any) -> list[Any]:
-    """Several options of the product, from its list or its text of them."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(SEPARATOR) if part.strip()]
-    return list(value) if isinstance(value, Collection) else [] if value is None else [value]
-
-
 def _number(value: Any, _zone: ZoneInfo | None = None) -> Decimal:
     """A number, from JSON or as people type one: `1.234,56`, `1,234.56`, `R$ 99,90`."""
     if isinstance(value, str):
@@ -384,7 +384,7 @@ def _of_product(type_: PropertyType, value: Any) -> Any:
             moment = _moment(value, utc)
             return moment - timedelta(microseconds=moment.microsecond)
         case "options":
-            return sorted(str(_option_or_text(type_, each)) for each in _split(value))
+            return sorted(str(_option_or_text(type_, each)) for each in several(value))
         case "option":
             return str(_option_or_text(type_, value))
         case "text":

@@ -145,6 +145,9 @@ class HubSpot:
             if row.contact is not None and row.failure is None:
                 await self._contacts.merge_twins(row)
         await self._contacts.write(rows)
+        for row in rows:
+            if row.failure is None:
+                await row.ticked.remember(row.order, row.contact_id, row.properties)
         if self._deals is not None:
             await self._deals.make([row for row in rows if row.failure is None])
         await make_notes([row for row in rows if row.failure is None])
@@ -164,7 +167,7 @@ class HubSpot:
             if contact is None:
                 found[order.delivery_id] = Mismatch(f"Contact {delivered.remote_id} is gone.")
                 continue
-            wanted = dict(delivered.fields) or self._contacts.wanted(order.lead)
+            wanted = dict(delivered.fields) or self._contacts.wanted(order)
             different = self._contacts.differences(contact, wanted)
             sentence = f"Contact {delivered.remote_id} differs from what was sent: {', '.join(different)}."
             found[order.delivery_id] = Mismatch(sentence) if different else None

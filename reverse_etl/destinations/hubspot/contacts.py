@@ -21,7 +21,8 @@ from reverse_etl.destinations.hubspot.asking import (
 from reverse_etl.errors import DeliveryFailed, NotThere, OutcomeUnknown, Postponed, Rejected, Withheld
 from reverse_etl.lead import UNCONFIRMED, Lead
 from reverse_etl.mapping import PropertyMap, Written
-from reverse_etl.property_types import options_after, same
+from reverse_etl.ownership import TickedOptions
+from reverse_etl.property_types import same
 
 BATCH = 100
 NAMES = ("email", "firstname", "lastname")  # a new contact needs one of them
@@ -42,6 +43,7 @@ class ContactRow:
     properties: dict[str, str] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
     failure: DeliveryFailed | None = None
+    ticked: TickedOptions = field(default_factory=lambda: TickedOptions({}, ""))
 
     @property
     def trace(self) -> str:
@@ -173,6 +175,7 @@ class HubSpotContacts:
     def plan(self, row: ContactRow) -> None:
         """Find out what the contact lacks. Sets `failure` when the lead has nothing that a contact needs."""
         row.is_planned, row.properties = True, {}
+        row.ticked = TickedOptions(row.order.history.records, row.contact_id)
         lead, is_new = row.order.lead, row.contact is None
         wanted, notes = self._wanted(lead, is_new=is_new)
         before = [self._wanted(sent, is_new=is_new)[0] for sent in row.order.history.sent]
@@ -182,6 +185,8 @@ class HubSpotContacts:
             change = self._change(row, name, wanted.get(name), ours_before)
             if change is not None:
                 row.properties[name] = change
+        for sentence in row.ticked.sentences:
+            self._keep(row, sentence)
         if not is_new and not row.held.get(KEY):
             row.properties[KEY] = lead.lead_id
         elif not is_new and row.held[KEY] not in (lead.lead_id, *lead.tracking_ids):
@@ -189,10 +194,12 @@ class HubSpotContacts:
         if is_new and not any(row.properties.get(name) for name in NAMES):
             self._name(row)
 
-    def wanted(self, lead: Lead) -> dict[str, str]:
-        """Our own properties of a lead, without those that people fill in as well."""
-        properties, _ = self._wanted(lead, is_new=False)
-        return {name: value for name, value in properties.items() if not self._account.is_standard(name)}
+    def wanted(self, order: Order) -> dict[str, str]:
+        """Our own properties of a lead, without what people fill in as well, or may have unticked."""
+        properties, _ = self._wanted(order.lead, is_new=False)
+        own = {name: value for name, value in properties.items() if not self._account.is_standard(name)}
+        ticked = TickedOptions(order.history.records, order.history.remote_id or "")
+        return ticked.certain(own, self._account.types["contacts"])
 
     def differences(self, contact: Contact, sent: Mapping[str, str]) -> list[str]:
         """The properties that do not hold what was sent."""
@@ -215,7 +222,7 @@ class HubSpotContacts:
             is_earlier = not held or 0 <= rank(held) < rank(value)
             return value if value is not None and is_earlier else None
         if type_.kind == "options":
-            after: str | None = options_after(type_, held, value, before)
+            after: str | None = row.ticked.change(name, type_, held, value, before)
             return after
         is_ours = any(same(type_, sent, held) for sent in before)
         if value is None:

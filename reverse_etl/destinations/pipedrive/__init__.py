@@ -157,7 +157,7 @@ class Pipedrive(OneByOne):
         person = await self._persons.read(PersonWork(order), delivered.remote_id)
         if person is None:
             raise Mismatch(f"Person {delivered.remote_id} is gone.")
-        different = self._persons.differences(person, order.lead, delivered.fields)
+        different = self._persons.differences(person, order, delivered.fields)
         if different:
             raise Mismatch(f"Person {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
 

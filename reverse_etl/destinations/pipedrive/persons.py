@@ -18,7 +18,8 @@ from reverse_etl.destinations.pipedrive.fields import PipedriveFields
 from reverse_etl.errors import NotThere, OutcomeUnknown, Rejected, Withheld
 from reverse_etl.lead import UNCONFIRMED, Lead
 from reverse_etl.mapping import PropertyMap, Written
-from reverse_etl.property_types import PropertyType, options_after, same
+from reverse_etl.ownership import TickedOptions
+from reverse_etl.property_types import PropertyType, same
 
 Person = Mapping[str, Any]
 
@@ -43,6 +44,7 @@ class PersonWork:
     conflicts: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     """Marks of the addresses and numbers that we added."""
+    ticked: TickedOptions = field(default_factory=lambda: TickedOptions({}, ""))
 
     @property
     def lead(self) -> Lead:
@@ -77,7 +79,9 @@ class Persons:
         if work.lead.lead_id in work.begun and work.lead.lead_id not in work.order.history.unconfirmed:
             await self._remember_created(work, person)
         person = await self._merge_twins(work, person)
+        work.ticked = TickedOptions(work.order.history.records, str(person["id"]))
         await self._update(work, person)
+        await work.ticked.remember(work.order, str(person["id"]), work.written.get("custom_fields", ()))
         return int(person["id"])
 
     async def read(self, work: PersonWork, person_id: str) -> Person | None:
@@ -163,6 +167,9 @@ class Persons:
         if not name:
             raise Withheld("The lead has no name, no e-mail and no phone number.")
         standard, custom = self._wanted(work, is_new=True)
+        for key, type_ in self._fields.types["person"].items():
+            if key in custom and type_.kind == "options":
+                work.ticked.change(key, type_, None, custom[key], ())
         body = {
             "name": name,
             **standard,
@@ -173,6 +180,7 @@ class Persons:
         await work.order.remember(CREATING, f"{datetime.now(UTC).isoformat()} {lead.lead_id}")
         person = await self._write(work, "create person", "POST", "api/v2/persons", body)
         await self._remember_created(work, person)
+        await work.ticked.remember(work.order, str(person["id"]), body["custom_fields"])
         work.is_new = True
         return person
 
@@ -228,8 +236,8 @@ class Persons:
     async def _write(self, work: PersonWork, operation: str, method: str, path: str, body: dict[str, Any]) -> Person:
         """Write; a custom field that Pipedrive names in a refusal is left out. Raises `DeliveryFailed`."""
         for _ in range(DROPS):
-            is_safe = method == "PATCH"
             try:
+                is_safe = method == "PATCH"
                 answer = await work.order.calls.ask(operation, method, path, body=body, is_safe_to_repeat=is_safe)
             except Rejected as refused:
                 custom = body.get("custom_fields") or {}
@@ -283,19 +291,19 @@ class Persons:
         return None
 
     def _custom_changes(self, work: PersonWork, person: Person, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        held: Mapping[str, Any] = person.get("custom_fields") or {}
-        types = self._fields.types["person"]
+        held, types = person.get("custom_fields") or {}, self._fields.types["person"]
         before = [self._custom(sent) for sent in work.order.history.sent]
         changed: dict[str, Any] = {}
         for key in dict.fromkeys((*wanted, *(key for sent in before for key in sent))):
             value, ours = wanted.get(key), [sent[key] for sent in before if key in sent]
             if types[key].kind == "options":
-                after = options_after(types[key], held.get(key), value, ours)
+                after = work.ticked.change(key, types[key], held.get(key), value, ours)
                 changed |= {key: after} if after is not None else {}
             elif value is not None:
                 changed |= {} if same(types[key], value, held.get(key)) else {key: value}
             elif held.get(key) is not None and any(same(types[key], each, held[key]) for each in ours):
                 changed[key] = None
+        work.conflicts += work.ticked.sentences
         key, known = self._fields.key("person"), self._key(person)
         if not known:
             changed[key] = work.lead.lead_id
@@ -316,10 +324,11 @@ class Persons:
         work.conflicts += written.notes
         return self._fields.split("person", written.properties)
 
-    def differences(self, person: Person, lead: Lead, written: Mapping[str, Any]) -> list[str]:
+    def differences(self, person: Person, order: Order, written: Mapping[str, Any]) -> list[str]:
         """What the person does not hold of what was written; of what is ours when nothing is known of that."""
-        custom = written.get("custom_fields") if written else self._custom(lead)
         held, types = person.get("custom_fields") or {}, self._fields.types["person"]
+        ticked = TickedOptions(order.history.records, str(person["id"]))
+        custom = written.get("custom_fields") if written else ticked.certain(self._custom(order.lead), types)
         different = [key for key, value in (custom or {}).items() if not _holds(types[key], value, held.get(key))]
         different += ["name"] if "name" in written and person["name"] != written["name"] else []
         for kind, is_same in (("emails", _same_text), ("phones", _same_number)):

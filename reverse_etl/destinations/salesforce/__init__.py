@@ -18,8 +18,8 @@ from reverse_etl.erased import ErasedRecords
 from reverse_etl.errors import DeliveryFailed, Misconfigured, Mismatch, Rejected
 from reverse_etl.lead import Delivered, DeliveryHistory, Lead
 from reverse_etl.mapping import PropertyMap, Written
-from reverse_etl.ownership import changes
-from reverse_etl.property_types import PropertyType
+from reverse_etl.ownership import TickedOptions, changes
+from reverse_etl.property_types import PropertyType, several
 from reverse_etl.tokens import OAuth, client_credentials, refresh_token
 
 API = "services/data/v60.0"
@@ -149,7 +149,7 @@ class SalesforceLeads:
         ids = [delivered.remote_id for _, delivered in sent]
         held = await records.read(orders, ids, self._read_fields(), API)
         return {
-            order.delivery_id: self._difference(order.lead, delivered, record)
+            order.delivery_id: self._difference(order, delivered, record)
             for (order, delivered), record in zip(sent, held, strict=True)
         }
 
@@ -169,14 +169,14 @@ class SalesforceLeads:
                 continue
             row = self._row(order, match)
             if set(row.values) == {ID_FIELD} and match.record is not None and _has_id(match.record, order.lead):
-                outcomes[order.delivery_id] = self._delivered(row, str(row.record_id))
+                outcomes[order.delivery_id] = await self._delivered(row, str(row.record_id))
             else:
                 rows.append(row)
         for some in ([row for row in rows if row.record_id is None], [row for row in rows if row.record_id]):
             results = await write(some, self._api, self._unwritable) if some else {}
             for place, result in results.items():
                 row = some[place]
-                done = self._delivered(row, result) if isinstance(result, str) else result
+                done = await self._delivered(row, result) if isinstance(result, str) else result
                 outcomes[row.order.delivery_id] = done
         return outcomes
 
@@ -189,34 +189,54 @@ class SalesforceLeads:
         row.conflicts += self._unnamed
         self._unnamed = []
         if record is None:
+            self._tick(row, written.properties, {})
             row.values = self._settable(written.properties, is_new=True)
             row.values.update({name: self._filler for name in REQUIRED if name not in row.values})
         else:
-            row.values = self._changes(order, written.properties, record, row.conflicts)
+            row.ticked = TickedOptions(order.history.records, str(record["Id"]))
+            row.values = self._changes(row, written.properties, record)
         row.values[ID_FIELD] = lead.lead_id
         return row
 
-    def _changes(
-        self, order: Order, wanted: Mapping[str, Any], record: records.Record, conflicts: list[str]
-    ) -> dict[str, Any]:
-        """What differs and is ours to change; what a person wrote stays, and is named."""
+    def _changes(self, row: LeadRow, wanted: Mapping[str, Any], record: records.Record) -> dict[str, Any]:
+        """What differs and is ours to change; what a person wrote, ticked or unticked stays, and is named."""
+        ticked = self._tick(row, wanted, record)
 
         def is_free(name: str) -> bool:
             return record.get(name) in (None, "") or (name in REQUIRED and record.get(name) == self._filler)
 
         found = changes(
-            wanted,
+            self._single(wanted),
             record,
-            [self._written(lead, is_new=False).properties for lead in order.history.sent],
+            [self._single(sent) for sent in self._sent(row.order)],
             own=[name for name, field in self._fields.items() if field.is_ours],
             is_same=lambda name, one, other: self._fields[name].holds(one, other),
             is_free=is_free,
         )
-        conflicts += [
+        row.conflicts += row.ticked.sentences
+        row.conflicts += [
             f"{name} {wanted[name]} was not written: lead {record['Id']} has {record.get(name)}, not from EchoLead"
             for name in found.left
         ]
-        return self._settable(found.values, is_new=False)
+        return self._settable({**found.values, **ticked}, is_new=False)
+
+    def _tick(self, row: LeadRow, wanted: Mapping[str, Any], record: records.Record) -> dict[str, Any]:
+        """The new values of the fields that hold several options, as far as they change."""
+        sent = self._sent(row.order)
+        changed: dict[str, Any] = {}
+        for name in dict.fromkeys([*wanted, *(name for each in sent for name in each)]):
+            type_, before = self._fields[name].type, [each[name] for each in sent if name in each]
+            if type_.kind == "options":
+                after = row.ticked.change(name, type_, record.get(name), wanted.get(name), before)
+                changed |= {name: after or None} if after is not None else {}
+        return changed
+
+    def _single(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Without the fields that hold several options."""
+        return {name: value for name, value in values.items() if self._fields[name].type.kind != "options"}
+
+    def _sent(self, order: Order) -> list[Mapping[str, Any]]:
+        return [self._written(lead, is_new=False).properties for lead in order.history.sent]
 
     def _settable(self, values: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
         """Those that our user may set in a new Lead, or change in one that is there."""
@@ -232,25 +252,34 @@ class SalesforceLeads:
     def _types(self) -> dict[str, PropertyType]:
         return {name: field.type for name, field in self._fields.items()}
 
-    def _delivered(self, row: LeadRow, record_id: str) -> Delivered:
+    async def _delivered(self, row: LeadRow, record_id: str) -> Delivered:
+        await row.ticked.remember(row.order, record_id, row.values)
         conflicts = tuple(dict.fromkeys(row.conflicts))
         for conflict in conflicts:
             row.order.calls.note("leave as it is", "conflict", conflict)
         return Delivered(record_id, row.values, conflicts)
 
-    def _difference(self, lead: Lead, delivered: Delivered, record: records.Record | None) -> DeliveryFailed | None:
+    def _difference(self, order: Order, delivered: Delivered, record: records.Record | None) -> DeliveryFailed | None:
         if record is None:
             return Mismatch(f"Lead {delivered.remote_id} is gone.")
-        wanted = self._written(lead, is_new=False).properties
-        sent = delivered.fields or {name: value for name, value in wanted.items() if self._fields[name].is_ours}
+        wanted = self._written(order.lead, is_new=False).properties
+        ours = {name: value for name, value in wanted.items() if self._fields[name].is_ours}
+        ticked = TickedOptions(order.history.records, str(record["Id"]))
+        sent = delivered.fields or ticked.certain(ours, self._types())
         different = [
             name
             for name, value in sent.items()
-            if name in self._fields and not self._fields[name].holds(record.get(name), value)
+            if name in self._fields and not self._holds(name, record.get(name), value)
         ]
         if different:
             return Mismatch(f"Lead {delivered.remote_id} differs from what was sent: {', '.join(different)}.")
         return None
+
+    def _holds(self, name: str, held: Any, sent: Any) -> bool:
+        """Whether it has the value that was sent; of several options, whether these are among those it has."""
+        if self._fields[name].type.kind == "options" and sent:
+            return set(several(sent)) <= set(several(held))
+        return self._fields[name].holds(held, sent)
 
     def _read_fields(self) -> list[str]:
         """Those that are compared, as far as the org has them: reading one that it has not fails the whole call."""

@@ -1,8 +1,6 @@
 """Salesforce: our fields of an erased person's Lead are emptied; the Lead itself and Salesforce's own fields stay."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
 from reverse_etl.destination import Order
 from reverse_etl.destinations.salesforce import records
@@ -10,11 +8,10 @@ from reverse_etl.destinations.salesforce.fields import Field
 from reverse_etl.destinations.salesforce.writing import Api
 from reverse_etl.erased import ErasedRecords, check_taken_back
 from reverse_etl.errors import Withheld
-from reverse_etl.lead import DeliveryHistory, Lead
 
 
 async def take_back(order: Order, erased: ErasedRecords, api: Api, fields: Mapping[str, Field]) -> None:
-    """As `TakesBack.take_back`: by the known ids, and by the external id where they do not lead to a Lead."""
+    """As `TakesBack.take_back`: by the known ids, and by the external id, as for one whose creation had no answer."""
     ours = [name for name, each in fields.items() if each.is_ours and each.is_updateable]
     left: list[str] = []
     converted: list[str] = []
@@ -35,11 +32,10 @@ async def take_back(order: Order, erased: ErasedRecords, api: Api, fields: Mappi
 
 
 async def _found(order: Order, erased: ErasedRecords, names: list[str], api: str) -> list[records.Record]:
-    lead = Lead.of_erased(erased) if erased.leads else Lead("")
-    known = [DeliveryHistory({"contact": each}) for each in erased.records.get("contact", ())] or [DeliveryHistory()]
-    asked = [replace(order, lead=lead, history=each) for each in known]
-    matches = await records.find(asked, names, api)
-    found: dict[str, Any] = {str(match.record["Id"]): match.record for match in matches if match.record is not None}
+    ids = erased.records.get("contact", ())
+    known = await records.read([order] * len(ids), ids, names, api) if ids else []
+    named = await records.with_ids(order, erased.leads, names, api)
+    found = {str(record["Id"]): record for record in (*known, *named) if record is not None}
     return list(found.values())
 
 

@@ -42,6 +42,16 @@ async def find(orders: Sequence[Order], fields: Sequence[str], api: str) -> list
     return _each_once([found[place] for place in range(len(orders))])
 
 
+async def with_ids(order: Order, ids: Sequence[str], fields: Sequence[str], api: str) -> list[Record]:
+    """Every record with one of these ids of ours, also where one lead has several. Raises as `Calls.ask`."""
+    found: list[Record] = []
+    for some in _chunks(range(len(ids)), [Lead(each) for each in ids]):
+        condition = f"{ID_FIELD} IN ({_listed(ids[place] for place in some)})"
+        answer = await order.calls.ask("look up leads", "GET", f"{api}/query", params={"q": _soql(fields, condition)})
+        found += answer["records"]
+    return found
+
+
 async def read(orders: Sequence[Order], ids: Sequence[str], fields: Sequence[str], api: str) -> list[Record | None]:
     """The records with these ids, in their order; None for those that are gone. Raises as `Calls.ask`."""
     body = {"ids": list(ids), "fields": list(fields)}
@@ -58,10 +68,7 @@ async def _matches(orders: Sequence[Order], fields: Sequence[str], api: str) -> 
     emails = _listed(lead.email for lead in leads if lead.email)
     if emails:
         conditions += f" OR (Email IN ({emails}) AND IsConverted = false AND {ID_FIELD} = null)"
-    soql = (
-        f"SELECT {', '.join(fields)} FROM Lead WHERE {conditions}"  # noqa: S608  # every value is quoted by `_quoted`
-        f" ORDER BY {ID_FIELD} NULLS LAST, CreatedDate, Id LIMIT {MATCHES}"
-    )
+    soql = _soql(fields, conditions)
     parts = [{ID_FIELD: _ids(lead), "Email": lead.email} for lead in leads]
 
     def own(answer: Any, place: int) -> Any:
@@ -69,6 +76,13 @@ async def _matches(orders: Sequence[Order], fields: Sequence[str], api: str) -> 
 
     answer = await ask_for(orders, parts, "look up leads", "GET", f"{api}/query", own=own, params={"q": soql})
     return [_best(own(answer, place), lead) for place, lead in enumerate(leads)]
+
+
+def _soql(fields: Sequence[str], conditions: str) -> str:
+    return (
+        f"SELECT {', '.join(fields)} FROM Lead WHERE {conditions}"  # noqa: S608  # every value is quoted by `_quoted`
+        f" ORDER BY {ID_FIELD} NULLS LAST, CreatedDate, Id LIMIT {MATCHES}"
+    )
 
 
 def _best(records: Sequence[Record], lead: Lead) -> Match:

@@ -10,6 +10,7 @@ from reverse_etl.destination import Order
 from reverse_etl.destinations.salesforce.fields import REQUIRED
 from reverse_etl.destinations.salesforce.verdicts import ID_FIELD, NOT_WRITABLE, OF_A_VALUE, RowError
 from reverse_etl.errors import DeliveryFailed, OutcomeUnknown, Rejected
+from reverse_etl.ownership import TickedOptions
 
 # A row names one bad field at a time.
 TRIES_OF_A_ROW = 4
@@ -26,6 +27,7 @@ class LeadRow:
     record_id: str | None
     values: dict[str, Any]
     conflicts: list[str] = field(default_factory=list)
+    ticked: TickedOptions = field(default_factory=lambda: TickedOptions({}, ""))
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,18 @@ async def test_salesforce_keeps_its_lead_and_loses_our_fields() -> None:
         assert (held["Email"], held["LeadSource"]) == ("ana@lead.test", "Paid Search")
 
 
+async def test_a_lead_of_salesforce_whose_creation_had_no_answer_loses_our_fields_beside_a_known_one() -> None:
+    account = demo_salesforce.InProcess(demo_salesforce.made_org())
+    await account.prepare()
+    other = replace(demo_salesforce.lead(2), lead_id=LEADS[1])
+    await account.deliver(demo_salesforce.LEAD, other)
+    known, unknown = account.lead("lead-1")["Id"], account.lead(other.lead_id)["Id"]
+    await take_back(account.destination, account.connection, records={"contact": (known,)})
+    for each in (known, unknown):
+        held = account.org.leads[each]
+        assert not [name for name, value in held.items() if name.startswith("EchoLead_") and value is not None]
+
+
 async def test_a_lead_that_salesforce_has_converted_is_named_and_not_tried_again() -> None:
     account = demo_salesforce.InProcess(demo_salesforce.made_org())
     await account.prepare()

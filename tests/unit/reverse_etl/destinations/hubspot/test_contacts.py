@@ -278,6 +278,24 @@ async def test_an_empty_list_empties_nothing_and_ours_leave_while_theirs_stay(hu
     assert [each for each in writes if each is not None] == ["consorcio;seguro;imovel", "consorcio;seguro"]
 
 
+async def test_an_option_of_ours_that_a_rep_unticks_stays_off_until_the_lead_has_been_without_it(
+    hubspot: HubSpotAccount,
+) -> None:
+    hubspot.define("interests", "enumeration", "checkbox", ["consorcio", "seguro", "imovel"])
+    hubspot.use(mapping="contact: {interests: labels}")
+    await hubspot.prepare()
+    outcome = await hubspot.deliver(changed(labels=("imovel", "seguro")))
+    hubspot.store.update("contacts", outcome.remote_id, {"interests": "seguro;consorcio"})
+    seen, notes = [], []
+    for labels in (("imovel", "seguro"), ("imovel",), (), ("imovel",)):
+        outcome = await hubspot.deliver(changed(labels=labels))
+        notes += hubspot.conflicts()
+        seen.append(set(hubspot.contact(outcome.remote_id)["interests"].split(";")))
+
+    assert seen == [{"seguro", "consorcio"}, {"consorcio"}, {"consorcio"}, {"consorcio", "imovel"}]
+    assert "Option imovel of interests was taken off by a person and stays off." in notes
+
+
 @pytest.mark.parametrize("mode", ["ignores", "moves"])
 async def test_a_customer_who_fills_in_another_form_stays_a_customer(hubspot: HubSpotAccount, mode: Any) -> None:
     """HubSpot answers 200 to an earlier stage and ignores it, or takes it: sources differ."""

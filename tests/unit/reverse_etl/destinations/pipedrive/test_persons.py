@@ -277,6 +277,22 @@ async def test_options_are_sent_by_number_under_the_fields_own_key(pipedrive: Pi
     assert pipedrive.conflicts() == []
 
 
+async def test_an_option_of_ours_that_a_rep_unticks_stays_off(pipedrive: PipedriveAccount) -> None:
+    key = pipedrive.store.add_field("person", "Interesses", "set", ["Consórcio", "Seguro", "Imóvel"])["field_code"]
+    pipedrive.use(mapping=f"person: {{'{key}': labels}}")
+    await pipedrive.prepare()
+    outcome = await pipedrive.deliver(changed(labels=("Consórcio", "Seguro")))
+    pipedrive.person(outcome.remote_id)["custom_fields"][key] = [2, 3]
+    seen, notes = [], []
+    for labels in (("Consórcio", "Seguro"), ("Consórcio",), (), ("Consórcio",)):
+        await pipedrive.deliver(changed(labels=labels))
+        seen.append(set(pipedrive.person(outcome.remote_id)["custom_fields"][key]))
+        notes += pipedrive.conflicts()
+
+    assert seen == [{2, 3}, {3}, {3}, {1, 3}]
+    assert f"Option 1 of {key} was taken off by a person and stays off." in notes
+
+
 async def test_ours_leave_a_set_and_theirs_stay(pipedrive: PipedriveAccount) -> None:
     key = pipedrive.store.add_field("person", "Interesses", "set", ["Consórcio", "Seguro", "Imóvel"])["field_code"]
     pipedrive.use(mapping=f"person: {{'{key}': labels}}")

@@ -100,6 +100,24 @@ async def test_an_option_is_written_as_salesforce_calls_it(is_restricted: bool) 
     assert salesforce.lead("lead-2").get("LeadSource") == (None if is_restricted else "bing")
 
 
+async def test_options_of_others_stay_and_one_of_ours_that_a_rep_unticks_stays_off() -> None:
+    org = made_org()
+    name, options = "EchoLead_Labels__c", ["consorcio", "seguro", "imovel"]
+    org.fields[name] = replace(org.fields[name], type="multipicklist", options=options, is_restricted=True)
+    salesforce = InProcess(org)
+    await salesforce.prepare()
+    await salesforce.deliver(replace(LEAD, labels=("imovel", "seguro")))
+    salesforce.lead("lead-1")[name] = "seguro;consorcio"
+    seen, notes = [], []
+    for labels in (("imovel", "seguro"), ("imovel",), (), ("imovel",)):
+        (done,) = await salesforce.deliver(replace(LEAD, labels=labels))
+        seen.append(set(salesforce.lead("lead-1")[name].split(";")))
+        notes.append(f"Option imovel of {name} was taken off by a person and stays off." in conflicts(done))
+
+    assert seen == [{"seguro", "consorcio"}, {"consorcio"}, {"consorcio"}, {"consorcio", "imovel"}]
+    assert notes == [True, True, False, False]
+
+
 async def test_the_filler_is_for_new_leads_only_and_a_companys_name_stays(salesforce: InProcess) -> None:
     """The filler for Salesforce's required company overwrote the company that a salesperson had typed."""
     nameless = replace(LEAD, name="")
