@@ -196,7 +196,7 @@ computed as (
         '' as utm_medium,
         '' as utm_campaign,
         cast(map(), 'Map(String, String)') as click_ids
-    from {{ ref('lead_conversations') }}
+    from {{ ref('lead_conversations') }} as conversations
     left join visited using (tenant_id, account_id, conversation_id)
     -- One that began with an ad is that ad's.
     where
