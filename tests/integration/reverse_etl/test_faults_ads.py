@@ -1,5 +1,6 @@
 """A bad day of the ad platforms: no event twice where the platform tells it, at most once where it does not."""
 
+import os
 import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from tests.integration.reverse_etl.bad_day import BAD_DAY, kill_engines
 from tests.integration.reverse_etl.conftest import Activation
 from tests.integration.reverse_etl.settings import QUICK
 
-LEADS = 100
+LEADS = int(os.environ.get("ECHOLEAD_TEST_FAULT_LEADS", "100"))
 STEPS = ((), ("lead",), ("lead", "qualified"), ("lead", "qualified", "won"))
 
 
