@@ -75,7 +75,7 @@ def test_a_conversation_waits_for_turns_over_events(
 
         turns._turns.run = with_webhook  # type: ignore[method-assign]
         told(live, conversation(before, datetime.now(UTC), status="pending"))
-        live.form("limpa", f"eva{before}@x.test")
+        live.form("veneno", f"eva{before}@x.test")
         while not turns.turn().load.events:
             pass
         assert (found[0], status(live, meanwhile)) == (expected, expected)
