@@ -62,13 +62,6 @@ PAUSE_LEASE = "pause of the live path"
 CHAT_SECONDS = 5.0
 """How often is looked for what a pull has brought. A webhook is looked at in the turn that loads it."""
 
-LANDING_SECONDS = 5.0
-"""How long a visitor takes at least from landing on a page to the first message in its chat.
-
-Until so long after what was computed last had been loaded, chats need not wait for the turn over the events that came
-since: the visits in which they began are known.
-"""
-
 CAMPAIGN_SECONDS, LONGEST_CAMPAIGN_SECONDS = 300.0, 900.0
 """How often campaigns are computed: while no event comes, and at the latest. Leads that come then wait for seconds."""
 
@@ -110,9 +103,7 @@ class LiveLoop:
         self._failing: dict[str, NodeFailure] = {}
         self._to_note: set[str] = set()
         self._tries: Counter[str] = Counter()  # of the pieces that failed, by their requests
-        self._has_new_events = True  # as above
-        self._loaded_at = self._computed_until = float("-inf")  # what was in the queue by then is loaded, and computed
-        self._has_chats = True  # as above
+        self._has_chats = True  # as with events
         self._chats_looked_at = 0.0
         self._has_news_of_conversations = True
         self._has_joins = True
@@ -168,10 +159,8 @@ class LiveLoop:
         if self._has_deals:
             self._steps.run(DEALS, lambda: self._compute_deals(turn))
         if turn.load.events or self._is_due():
-            self._compute_events(turn)
-        self._follow_chats(turn)
-        if self._has_joins:
-            self._steps.run(CODES, lambda: self._join_codes(turn))
+            self._steps.run(COMPUTE, lambda: self._compute(turn))
+        self._follow_chats(turn, started)
         if self._to_note:
             self._steps.run(REQUESTS, self._note)
         is_delivery_due = marks is not None and marks.is_delivery_due
@@ -198,13 +187,7 @@ class LiveLoop:
 
     def _load(self, turn: Turn) -> None:
         wait = LANES_SECONDS if self._engine.is_at_work or self._queue.is_at_work else WAIT_SECONDS
-        self._load_within(turn, 0.0 if self._is_due() else wait)
-
-    def _load_within(self, turn: Turn, seconds: float) -> None:
-        self._take_in(turn, self._loader.load_once(seconds))
-        self._loaded_at = time.monotonic()
-        if not self._has_new_events:
-            self._computed_until = self._loaded_at
+        self._take_in(turn, self._loader.load_once(0.0 if self._is_due() else wait))
 
     def _add_from_queue(self, turn: Turn) -> None:
         self._take_in(turn, self._queue.add_to(self._loader))
@@ -212,7 +195,6 @@ class LiveLoop:
     def _take_in(self, turn: Turn, load: Load) -> None:
         turn.load += load
         self._is_behind |= load.events > 0
-        self._has_new_events |= load.events > 0
         self._has_chats |= load.chatwoot_events > 0
 
     def _read_watermarks(self) -> Watermarks | None:
@@ -270,9 +252,6 @@ class LiveLoop:
         self._is_behind = not done.is_done or done.open_requests > 0 or done.due_leads > 0
         if done.request is not None:
             self._worked(done.request, done.failed)
-        elif done.is_done:
-            self._has_new_events = False
-            self._computed_until = self._loaded_at
         for run in done.models:
             self._failing.pop(model_step(run.key), None)
             self._steps.succeeded(model_step(run.key))
@@ -282,25 +261,15 @@ class LiveLoop:
             self._steps.failed(name, failure.message)
             self._blame.look_for(name, failure, done.request.request_id if done.request else "")
 
-    def _compute_events(self, turn: Turn) -> None:
-        """Compute events. Chats whose visits are known go before it; those that came meanwhile are loaded after it."""
-        if self._has_chats and self._knows_visits():
-            self._follow_chats(turn)
-            self._start_delivering()
-        self._steps.run(COMPUTE, lambda: self._compute(turn))
-        if self._knows_visits():
-            self._steps.run(LOAD, lambda: self._load_within(turn, 0.0))
-
-    def _knows_visits(self) -> bool:
-        return time.monotonic() < self._computed_until + LANDING_SECONDS
-
-    def _follow_chats(self, turn: Turn) -> None:
-        """Compute chats, and then what conversations should have, if either has news."""
-        if self._has_chats or time.monotonic() > self._chats_looked_at + CHAT_SECONDS:
+    def _follow_chats(self, turn: Turn, started: float) -> None:
+        """Compute what is new of chats, then whose they are, and join those that a link led to."""
+        if self._has_chats or started > self._chats_looked_at + CHAT_SECONDS:
             self._steps.run(CHATS, lambda: self._compute_chats(turn))
         self._has_news_of_conversations |= bool(turn.models)
         if self._has_news_of_conversations:
             self._steps.run(WANTED, lambda: self._compute_conversations(turn))
+        if self._has_joins:
+            self._steps.run(CODES, lambda: self._join_codes(turn))
 
     def _compute_chats(self, turn: Turn) -> None:
         with Lease(self._settings.postgres_loader_url.get_secret_value(), TURN_LEASE):

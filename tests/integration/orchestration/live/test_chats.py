@@ -4,12 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from dlt_pipelines.chatwoot.pull import pull
-from orchestration.live import loop
-from orchestration.live.loop import LiveLoop
-from orchestration.live.warehouse_turns import WarehouseTurn
 from tests.fixtures.chat import conversation
 from tests.fixtures.demo_chatwoot import ACCOUNT
 from tests.fixtures.live_path import Live, eventually, turning
@@ -47,35 +42,3 @@ def test_webhooks_and_pulls_become_conversations_while_the_live_path_runs(live: 
         assert done.error == ""
         eventually("the pull is a conversation", lambda: status(live, number) == "open")
     assert live.failing() == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        pytest.param(300.0, "pending", id="while its visit is known"),
-        pytest.param(0.0, None, id="after the visits that began since"),
-    ],
-)
-def test_a_conversation_waits_for_turns_over_events(
-    live: Live, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: str | None
-) -> None:
-    monkeypatch.setattr(loop, "LANDING_SECONDS", seconds)
-    before, meanwhile = 4800 + int(seconds), 5800 + int(seconds)
-    with LiveLoop(live.settings) as turns:
-        while turns.turn():
-            pass
-        over_events = turns._turns.run
-        found: list[str | None] = []
-
-        def with_webhook() -> WarehouseTurn:
-            found.append(status(live, before))
-            done = over_events()
-            told(live, conversation(meanwhile, datetime.now(UTC), status="pending"))
-            return done
-
-        turns._turns.run = with_webhook  # type: ignore[method-assign]
-        told(live, conversation(before, datetime.now(UTC), status="pending"))
-        live.form("veneno", f"eva{before}@x.test")
-        while not turns.turn().load.events:
-            pass
-        assert (found[0], status(live, meanwhile)) == (expected, expected)
