@@ -11,6 +11,8 @@ from tests.fixtures.live_path import Live, eventually, turning
 from tests.fixtures.queue_messages import make_event, make_line, make_webhook_line, publish
 
 PHONE = "+5511987650077"
+OTHERS = 60
+"""More conversations than other tests have. Their Chatwoots count from one as well, and the warehouse knows them."""
 SESSION = uid("session of a visitor on WhatsApp")
 
 
@@ -31,16 +33,10 @@ def clicks(live: Live, at: datetime) -> None:
 
 def writes(live: Live, at: datetime) -> int:
     """The visitor writes; returns the number of the conversation."""
-    contact = live.chatwoot.ask(
-        "POST", "contacts", {"name": "Aninha", "phone_number": PHONE, "inbox_id": ACCOUNT.inbox_id}
-    )["payload"]
-    opened = {
-        "inbox_id": ACCOUNT.inbox_id,
-        "contact_id": contact["contact"]["id"],
-        "source_id": contact["contact_inbox"]["source_id"],
-    }
-    number = int(live.chatwoot.ask("POST", "conversations", opened)["id"])
-    sender = {"id": contact["contact"]["id"], "name": "Aninha", "phone_number": PHONE}
+    for _ in range(OTHERS):
+        begins(live, {"name": "Outra"})
+    number, contact_id = begins(live, {"name": "Aninha", "phone_number": PHONE})
+    sender = {"id": contact_id, "name": "Aninha", "phone_number": PHONE}
     said = message(9001, at, content=f"Olá, quero um orçamento [#{SESSION[-8:]}]")
     body = {
         **said, "event": "message_created", "message_type": "incoming", "account": {"id": ACCOUNT.account_id},
@@ -49,6 +45,16 @@ def writes(live: Live, at: datetime) -> int:
     line = make_webhook_line(json.dumps(body).encode(), tenant_id="limpa", delivery_id="wa", received_at=at)
     publish(live.settings.nats_url.get_secret_value(), "webhooks.limpa.chatwoot", line)
     return number
+
+
+def begins(live: Live, person: dict[str, str]) -> tuple[int, int]:
+    """A new contact's conversation: its number and the contact's."""
+    contact = live.chatwoot.ask("POST", "contacts", {**person, "inbox_id": ACCOUNT.inbox_id})["payload"]
+    contact_id = int(contact["contact"]["id"])
+    opened = {
+        "inbox_id": ACCOUNT.inbox_id, "contact_id": contact_id, "source_id": contact["contact_inbox"]["source_id"]
+    }  # fmt: skip
+    return int(live.chatwoot.ask("POST", "conversations", opened)["id"]), contact_id
 
 
 def attributes(live: Live, number: int) -> dict[str, Any]:
