@@ -249,6 +249,8 @@ def test_no_page_has_a_serious_accessibility_violation(delivered: Stack, console
         visit(page, stack, address)
         page.get_by_test_id("stMain").locator("h1").first.wait_for()
         page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        # What the page before has left fades for a while.
+        page.wait_for_function("!document.querySelector('[data-stale=true]')")
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
             page.wait_for_timeout(THEME_MILLISECONDS)
