@@ -236,8 +236,8 @@ class Persons:
     async def _write(self, work: PersonWork, operation: str, method: str, path: str, body: dict[str, Any]) -> Person:
         """Write; a custom field that Pipedrive names in a refusal is left out. Raises `DeliveryFailed`."""
         for _ in range(DROPS):
+            is_safe = method == "PATCH"
             try:
-                is_safe = method == "PATCH"
                 answer = await work.order.calls.ask(operation, method, path, body=body, is_safe_to_repeat=is_safe)
             except Rejected as refused:
                 custom = body.get("custom_fields") or {}

@@ -189,7 +189,7 @@ class SalesforceLeads:
         row.conflicts += self._unnamed
         self._unnamed = []
         if record is None:
-            self._tick(row, written.properties, {})
+            self._tick(row, written.properties, {}, self._sent(order))
             row.values = self._settable(written.properties, is_new=True)
             row.values.update({name: self._filler for name in REQUIRED if name not in row.values})
         else:
@@ -200,7 +200,8 @@ class SalesforceLeads:
 
     def _changes(self, row: LeadRow, wanted: Mapping[str, Any], record: records.Record) -> dict[str, Any]:
         """What differs and is ours to change; what a person wrote, ticked or unticked stays, and is named."""
-        ticked = self._tick(row, wanted, record)
+        sent = self._sent(row.order)
+        ticked = self._tick(row, wanted, record, sent)
 
         def is_free(name: str) -> bool:
             return record.get(name) in (None, "") or (name in REQUIRED and record.get(name) == self._filler)
@@ -208,7 +209,7 @@ class SalesforceLeads:
         found = changes(
             self._single(wanted),
             record,
-            [self._single(sent) for sent in self._sent(row.order)],
+            [self._single(each) for each in sent],
             own=[name for name, field in self._fields.items() if field.is_ours],
             is_same=lambda name, one, other: self._fields[name].holds(one, other),
             is_free=is_free,
@@ -220,9 +221,10 @@ class SalesforceLeads:
         ]
         return self._settable({**found.values, **ticked}, is_new=False)
 
-    def _tick(self, row: LeadRow, wanted: Mapping[str, Any], record: records.Record) -> dict[str, Any]:
+    def _tick(
+        self, row: LeadRow, wanted: Mapping[str, Any], record: records.Record, sent: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
         """The new values of the fields that hold several options, as far as they change."""
-        sent = self._sent(row.order)
         changed: dict[str, Any] = {}
         for name in dict.fromkeys([*wanted, *(name for each in sent for name in each)]):
             type_, before = self._fields[name].type, [each[name] for each in sent if name in each]

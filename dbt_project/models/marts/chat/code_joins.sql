@@ -1,7 +1,7 @@
 {#-
   Which conversation each code of a WhatsApp link opened, and which visitor clicked it. A code is a bearer's: whoever has the text
-  can send it. It counts once, for the first message that carries it within days of a click, and for nobody when two visitors have
-  the same code at that time. The live path makes a `chat_start` of the visitor of each row (orchestration/live/code_joins.py).
+  can send it. The first message that carries it within days of a click counts, and no other. If two visitors have the same code at
+  that time, it joins neither. The live path makes a `chat_start` of the visitor of each row (orchestration/live/code_joins.py).
 
   Reads in a turn the conversations of which, or of whose contacts, something is new, the codes in them by the index over
   `conversation_id`, the clicks of the turns that are taken, and of these codes all clicks and messages by their keys.
